@@ -1,0 +1,51 @@
+# Needs python3 (3.11 or later) with venv, and make. Everything else is installed here.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format types bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+# A stamp per set of extras: the second call of a target installs nothing.
+$(VENV)/.base: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	$(INSTALL) -e '.[test]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(INSTALL) -e '.[bench]'
+	@touch $@
+
+demo: $(VENV)/.base  ## train the tutorial's line and say where the run is
+	$(BIN)/gradatim fit
+
+lint: $(VENV)/.test  ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.test  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.test  ## the type checker
+	$(BIN)/mypy
+
+test: lint types  ## ruff, types and the whole test suite
+	$(BIN)/python -m pytest -q -n auto
+
+test-slow: $(VENV)/.bench  ## the long tests: large tables, the wheel in a clean environment
+	$(BIN)/python -m pytest -q -m slow
+
+bench: $(VENV)/.bench  ## ratios against the hand-written loop and the peers
+	$(BIN)/python benchmarks/run_all.py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

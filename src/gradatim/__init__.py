@@ -1,0 +1,61 @@
+"""gradatim: train PyTorch models step by step.
+
+The names of the first hour. They are loaded when first used, so that
+``gradatim --help`` does not wait for torch.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradatim import data
+    from gradatim.callbacks import Callback, EarlyStopping, LRScheduler
+    from gradatim.history import History
+    from gradatim.lr_range import LRRange, lr_range_test
+    from gradatim.step import TrainStep, ValStep, make_train_step, make_val_step
+    from gradatim.trainer import Trainer
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Callback": "gradatim.callbacks",
+    "EarlyStopping": "gradatim.callbacks",
+    "History": "gradatim.history",
+    "LRRange": "gradatim.lr_range",
+    "LRScheduler": "gradatim.callbacks",
+    "TrainStep": "gradatim.step",
+    "Trainer": "gradatim.trainer",
+    "ValStep": "gradatim.step",
+    "lr_range_test": "gradatim.lr_range",
+    "make_train_step": "gradatim.step",
+    "make_val_step": "gradatim.step",
+}
+
+__all__ = [
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LRRange",
+    "LRScheduler",
+    "TrainStep",
+    "Trainer",
+    "ValStep",
+    "data",
+    "lr_range_test",
+    "make_train_step",
+    "make_val_step",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "data":
+        return importlib.import_module("gradatim.data")
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'gradatim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,93 @@
+"""Every error of gradatim, in one small tree.
+
+Each is also the built-in that fits, so that ``except ValueError`` goes on working::
+
+    GradatimError
+    ├── ShapeMismatchError   ValueError         predictions and targets do not pair up
+    ├── LossError            ValueError         a loss that is no scalar, or has no graph
+    ├── NonFiniteLossError   FloatingPointError the loss is NaN or infinite
+    ├── OptimizerError       ValueError         it does not hold the model's parameters
+    ├── ConfigError          ValueError         an argument out of its range
+    ├── DataError            ValueError         rows, columns or values that cannot be used
+    │   ├── FileReadError    ValueError         a data file that breaks its own format
+    │   └── SchemaError      ValueError         data that differs from the frozen schema
+    └── RunError             RuntimeError       a run folder that is missing or unreadable
+
+A message says what happened (with values), why it matters and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "FileReadError",
+    "GradatimError",
+    "GradatimWarning",
+    "LossError",
+    "NonFiniteLossError",
+    "OptimizerError",
+    "RunError",
+    "SchemaError",
+    "ShapeMismatchError",
+    "nearest_name",
+]
+
+
+class GradatimError(Exception):
+    """The root: catch it to catch everything that gradatim raises on purpose."""
+
+
+class ShapeMismatchError(GradatimError, ValueError):
+    """Predictions and targets have shapes that the loss would pair wrongly."""
+
+
+class LossError(GradatimError, ValueError):
+    """A loss that ``backward`` cannot start from."""
+
+
+class NonFiniteLossError(GradatimError, FloatingPointError):
+    """A loss that is NaN or infinite."""
+
+
+class OptimizerError(GradatimError, ValueError):
+    """An optimizer that would not train this model."""
+
+
+class ConfigError(GradatimError, ValueError):
+    """An argument or option outside what is possible."""
+
+
+class DataError(GradatimError, ValueError):
+    """Rows, columns or values that cannot be trained on."""
+
+
+class FileReadError(DataError):
+    """A data file that is missing, empty or breaks its own format."""
+
+
+class SchemaError(DataError):
+    """Data that does not fit the schema frozen at training."""
+
+
+class RunError(GradatimError, RuntimeError):
+    """A run folder that is missing, incomplete or of an unknown version."""
+
+
+class GradatimWarning(UserWarning):
+    """Something that goes on, but probably not as meant."""
+
+
+def nearest_name(name: str, names: Iterable[str]) -> str:
+    """Say which of ``names`` was probably meant, as a sentence to append, or ``""``.
+
+    >>> nearest_name("prize", ["price", "rooms"])
+    " Did you mean 'price'?"
+    """
+    close = difflib.get_close_matches(name, list(names), n=1)
+    if not close:
+        lowered = {other.lower(): other for other in names}
+        if name.lower() in lowered:
+            close = [lowered[name.lower()]]
+    return f" Did you mean {close[0]!r}?" if close else ""
