@@ -1,0 +1,242 @@
+"""What a training needs beside its loop: stopping early, moving the learning rate.
+
+The trainer knows nothing of these; it calls the hooks that a callback overrides, and
+where none does, nothing is called.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor
+
+from gradatim.errors import ConfigError, nearest_name
+from gradatim.nested import map_tensors
+from gradatim.step import check_scheduler
+
+if TYPE_CHECKING:
+    from gradatim.trainer import Trainer
+
+__all__ = ["HOOKS", "Callback", "EarlyStopping", "LRScheduler", "hooks_of"]
+
+HOOKS = (
+    "on_fit_begin",
+    "on_fit_end",
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_step_begin",
+    "on_step_end",
+)
+
+
+class Callback:
+    """Override the hooks that you need; the others cost nothing.
+
+    A hook may read all of the trainer (``model``, ``optimizer``, ``history``,
+    ``epoch``, ``num_steps``) and end the training with ``trainer.stop(reason)``.
+
+    >>> class PrintLoss(Callback):
+    ...     def on_epoch_end(self, trainer):
+    ...         print(trainer.history["train_loss"][-1])
+    """
+
+    def on_fit_begin(self, trainer: "Trainer") -> None:
+        """Before the first epoch of a ``fit``."""
+
+    def on_fit_end(self, trainer: "Trainer") -> None:
+        """After the last epoch of a ``fit``, also when an error ended it."""
+
+    def on_epoch_begin(self, trainer: "Trainer") -> None:
+        """Before the first batch of an epoch."""
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        """After validation, when ``trainer.history`` has the epoch's values."""
+
+    def on_step_begin(self, trainer: "Trainer", batch: Any) -> None:
+        """Before an update. ``batch`` is a tuple or list."""
+
+    def on_step_end(self, trainer: "Trainer", loss: Tensor) -> None:
+        """After an update. ``loss`` is 0-dim on its device: reading it may wait."""
+
+
+class EarlyStopping(Callback):
+    """Stop when a value has not improved for a while; put the best weights back.
+
+    Args:
+        monitor: A key of the history, such as ``"val_loss"``.
+        mode: Whether less (``"min"``) or more (``"max"``) is better.
+        patience: Epochs without improvement after which training stops.
+        min_delta: An improvement is more than this, in the units of the value.
+        restore_best: When training ends, in whatever way, put back weights and
+            buffers of the best epoch.
+
+    Attributes:
+        best_value: The best value seen; None before the first epoch.
+        best_epoch: Its epoch, counted from 1.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        *,
+        mode: Literal["min", "max"] = "min",
+        patience: int = 10,
+        min_delta: float = 0.0,
+        restore_best: bool = True,
+    ) -> None:
+        if mode not in ("min", "max"):
+            raise ConfigError(f"mode must be 'min' or 'max', got {mode!r}.")
+        if patience < 1:
+            raise ConfigError(f"patience must be 1 or more, got {patience}.")
+        if min_delta < 0:
+            raise ConfigError(f"min_delta must not be negative, got {min_delta}.")
+        self.monitor = monitor
+        self.mode = mode
+        self.patience = patience
+        self.min_delta = min_delta
+        self.restore_best = restore_best
+        self.best_value: float | None = None
+        self.best_epoch: int | None = None
+        self._best_state: dict[str, Any] | None = None
+
+    def on_fit_begin(self, trainer: "Trainer") -> None:
+        self.best_value = self.best_epoch = self._best_state = None
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        value = monitored(trainer, self.monitor)
+        if self._improves(value):
+            self.best_value, self.best_epoch = value, trainer.epoch
+            if self.restore_best:
+                # A copy: state_dict() itself goes on changing with the model.
+                self._best_state = map_tensors(
+                    lambda t: t.detach().clone(), trainer.model.state_dict()
+                )
+        elif trainer.epoch - (self.best_epoch or 0) >= self.patience:
+            best = (
+                f"best {self.best_value:.6g} in epoch {self.best_epoch}"
+                if self.best_epoch
+                else "it never was a number"
+            )
+            trainer.stop(
+                f"{self.monitor} has not improved for {self.patience} epochs; {best}"
+            )
+
+    def on_fit_end(self, trainer: "Trainer") -> None:
+        if self._best_state is not None:
+            trainer.model.load_state_dict(self._best_state)
+
+    def _improves(self, value: float) -> bool:
+        if value != value:  # NaN never is an improvement
+            return False
+        if self.best_value is None:
+            return True
+        if self.mode == "min":
+            return value < self.best_value - self.min_delta
+        return value > self.best_value + self.min_delta
+
+
+class LRScheduler(Callback):
+    """Step a scheduler of ``torch.optim.lr_scheduler`` after each epoch or update.
+
+    Args:
+        scheduler: Made from the trainer's optimizer. ``ReduceLROnPlateau`` is given
+            the monitored value.
+        per: ``"epoch"`` or ``"step"``: what the scheduler's numbers count.
+        monitor: For ``ReduceLROnPlateau``, a key of the history: ``"val_loss"`` by
+            default.
+
+    Raises:
+        ConfigError: ``ReduceLROnPlateau`` per step.
+
+    >>> parameter = torch.nn.Parameter(torch.zeros(1))
+    >>> optimizer = torch.optim.SGD([parameter], lr=0.1)
+    >>> schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=30)
+    >>> callbacks = [LRScheduler(schedule)]
+    """
+
+    def __init__(
+        self,
+        scheduler: torch.optim.lr_scheduler.LRScheduler,
+        *,
+        per: Literal["epoch", "step"] = "epoch",
+        monitor: str | None = None,
+    ) -> None:
+        if per not in ("epoch", "step"):
+            raise ConfigError(f"per must be 'epoch' or 'step', got {per!r}.")
+        on_plateau = isinstance(scheduler, torch.optim.lr_scheduler.ReduceLROnPlateau)
+        if on_plateau and per == "step":
+            raise ConfigError(
+                "ReduceLROnPlateau per step has no value to look at.\n"
+                "Validation gives one an epoch.\n"
+                'Use per="epoch".'
+            )
+        if monitor is not None and not on_plateau:
+            raise ConfigError(
+                f"monitor={monitor!r}, but {type(scheduler).__name__} looks at no "
+                "value.\nOnly ReduceLROnPlateau does.\nLeave monitor out."
+            )
+        self.scheduler = scheduler
+        self.per = per
+        self.monitor = (monitor or "val_loss") if on_plateau else None
+        if per == "step":
+            self.on_step_end = self._after_step  # type: ignore[method-assign]
+        else:
+            self.on_epoch_end = self._after_epoch  # type: ignore[method-assign]
+
+    def on_fit_begin(self, trainer: "Trainer") -> None:
+        check_scheduler(self.scheduler, trainer.optimizer)
+
+    def _after_step(self, trainer: "Trainer", loss: Tensor) -> None:
+        self.scheduler.step()
+
+    def _after_epoch(self, trainer: "Trainer") -> None:
+        if self.monitor is None:
+            self.scheduler.step()
+        else:
+            step: Any = self.scheduler.step  # ReduceLROnPlateau's takes the value
+            step(monitored(trainer, self.monitor))
+
+
+def monitored(trainer: "Trainer", name: str) -> float:
+    """Give the last epoch's value of ``name``.
+
+    Raises:
+        ConfigError: The history has no such key, or no value in this epoch.
+    """
+    row = trainer.history.last()
+    if row.get(name) is None:
+        raise ConfigError(
+            f"{name!r} is monitored, but the epoch has only "
+            f"{', '.join(key for key, value in row.items() if value is not None)}."
+            f"{nearest_name(name, row)}\n"
+            "Without it nothing can be decided.\n"
+            "Give fit() validation data for val_... values, or monitor another one."
+        )
+    return float(row[name])
+
+
+def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
+    """Collect, for each hook, the callbacks' methods that do something.
+
+    Raises:
+        ConfigError: An object without any hook, such as a bare scheduler.
+    """
+    hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
+    for callback in callbacks:
+        found = False
+        for name in HOOKS:
+            method = getattr(callback, name, None)
+            if method is None:
+                continue
+            found = True
+            if getattr(method, "__func__", None) is not getattr(Callback, name):
+                hooks[name].append(method)
+        if not found:
+            advice = "Give an object with at least one of these methods."
+            if hasattr(callback, "step") and hasattr(callback, "optimizer"):
+                advice = "Wrap a scheduler: gradatim.LRScheduler(scheduler)."
+            raise ConfigError(
+                f"a callback of type {type(callback).__name__} has none of the hooks "
+                f"{', '.join(HOOKS)}.\nIt would never be called.\n{advice}"
+            )
+    return hooks

@@ -1,0 +1,217 @@
+"""Splitting rows into parts: at random, by class, or by time."""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+from torch.utils.data import Dataset, Subset
+
+from gradatim.errors import ConfigError, DataError
+from gradatim.nested import map_tensors, num_rows
+
+__all__ = ["split", "split_rows_of"]
+
+
+def split(
+    *data: Any,
+    fractions: Sequence[float] = (0.8, 0.2),
+    seed: int = 0,
+    stratify: Any = None,
+    time: Any = None,
+) -> tuple[Any, ...]:
+    """Split data into parts that share no row.
+
+    Args:
+        data: Tensors or arrays with the same rows along dim 0, or one ``Dataset`` or
+            ``Table``.
+        fractions: The share of each part; together 1.
+        seed: Decides the order before the cut. Nothing global is seeded.
+        stratify: A class per row; every class is shared out in the same proportion,
+            to within a row. A class with fewer rows than parts goes to the first part.
+        time: A time (any number) per row. The first part holds the earliest rows, the
+            last the latest, as in the use that follows; rows of the same time stay
+            together, and in their order. ``seed`` is not used.
+
+    Returns:
+        A tuple of parts. Of several tensors each part is a tuple ``(x, y)``, of a
+        single one a tensor, of a ``Dataset`` a ``Subset``, of a ``Table`` a ``Table``.
+
+    Raises:
+        DataError: A part would be empty, or the data have different numbers of rows.
+        ConfigError: The fractions do not add up to 1, or both ``stratify`` and
+            ``time`` are given.
+
+    >>> x, y = torch.arange(10.0), torch.arange(10) % 2
+    >>> (x_train, y_train), (x_val, y_val) = split(x, y, stratify=y)
+    >>> len(x_train), y_val.tolist()
+    (8, [0, 1])
+    """
+    if len(data) == 1 and not isinstance(data[0], (Tensor, np.ndarray, tuple, list)):
+        whole = data[0]
+        total = len(whole)
+    else:
+        data = tuple(
+            torch.from_numpy(d) if isinstance(d, np.ndarray) else d for d in data
+        )
+        whole = data[0] if len(data) == 1 else data
+        total = num_rows(whole)
+        lengths = [num_rows(part) for part in data]
+        if len(set(lengths)) != 1:
+            raise DataError(
+                f"the data have {', '.join(map(str, lengths))} rows.\n"
+                "Rows are paired by their number along dim 0.\n"
+                "Give all of them the same first dimension."
+            )
+    parts = split_rows_of(
+        total, fractions=fractions, seed=seed, stratify=stratify, time=time
+    )
+    return tuple(_select(whole, rows) for rows in parts)
+
+
+def split_rows_of(
+    total: int,
+    *,
+    fractions: Sequence[float] = (0.8, 0.2),
+    seed: int = 0,
+    stratify: Any = None,
+    time: Any = None,
+) -> list[Int[Tensor, "rows"]]:
+    """Split the row numbers 0 to ``total - 1``; arguments as in :func:`split`.
+
+    >>> [rows.tolist() for rows in split_rows_of(5, time=[3, 1, 4, 0, 2])]
+    [[3, 1, 4, 0], [2]]
+    """
+    _check_fractions(fractions)
+    if stratify is not None and time is not None:
+        raise ConfigError(
+            "stratify= and time= are both given.\n"
+            "Rows in the order of time cannot also be shared out by class.\n"
+            "Choose one."
+        )
+    counts = _counts(total, fractions)
+    if time is not None:
+        return _by_time(_per_row(time, total, "time"), counts)
+    order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
+    if stratify is not None:
+        return _by_class(_per_row(stratify, total, "stratify"), order, counts)
+    return list(order.split(counts))
+
+
+def _check_fractions(fractions: Sequence[float]) -> None:
+    if any(not 0 < fraction <= 1 for fraction in fractions) or not math.isclose(
+        sum(fractions), 1, abs_tol=1e-9
+    ):
+        raise ConfigError(
+            f"fractions are {tuple(fractions)}; their sum is {sum(fractions):g}.\n"
+            "Each part needs a share, and every row goes to one part.\n"
+            "Give positive numbers that add up to 1, such as (0.8, 0.2)."
+        )
+
+
+def _counts(total: int, fractions: Sequence[float]) -> list[int]:
+    """Round the shares to whole rows that add up; refuse an empty part."""
+    edges = [0]
+    for index in range(1, len(fractions)):
+        edges.append(round(total * sum(fractions[:index])))
+    edges.append(total)
+    counts = [after - before for before, after in pairwise(edges)]
+    if min(counts) < 1:
+        empty = counts.index(min(counts))
+        raise DataError(
+            f"part {empty + 1} of {len(counts)} would be empty: {total} rows, share "
+            f"{fractions[empty]:g}.\n"
+            "A score over no rows says nothing.\n"
+            "Give more rows, or that part a larger share."
+        )
+    return counts
+
+
+def _per_row(values: Any, total: int, name: str) -> Shaped[Tensor, "rows"]:
+    """Turn a value per row into a tensor of numbers that sort and compare alike."""
+    if isinstance(values, Tensor):
+        tensor = values.detach().cpu()
+    else:
+        array = np.asarray(values)
+        if array.dtype.kind in "OUSM":  # text or times: their places in sorted order
+            array = np.unique(array, return_inverse=True)[1]
+        tensor = torch.as_tensor(array)
+    if tensor.shape != (total,):
+        raise DataError(
+            f"{name} has shape {tuple(tensor.shape)}, the data {total} rows.\n"
+            "Each row needs one value.\n"
+            f"Give {name} the shape ({total},)."
+        )
+    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        raise DataError(
+            f"{name} is NaN or infinite in {int((~tensor.isfinite()).sum())} rows.\n"
+            "Such rows belong to no part.\n"
+            "Fill in or leave out these rows first."
+        )
+    return tensor
+
+
+def _by_time(time: Tensor, counts: list[int]) -> list[Tensor]:
+    order = torch.argsort(time, stable=True)
+    sorted_time = time[order]
+    edges, parts, start = torch.tensor(counts).cumsum(0).tolist(), [], 0
+    for edge in edges[:-1]:
+        # Rows of the same moment on both sides would let the future leak.
+        while edge < len(order) and sorted_time[edge] == sorted_time[edge - 1]:
+            edge += 1
+        parts.append(order[start:edge])
+        start = edge
+    parts.append(order[start:])
+    for index, part in enumerate(parts):
+        if len(part) == 0:
+            raise DataError(
+                f"part {index + 1} of {len(parts)} would be empty: rows of the same "
+                "time stay together.\nA score over no rows says nothing.\n"
+                "Give a finer time, or other fractions."
+            )
+    return parts
+
+
+def _by_class(classes: Tensor, order: Tensor, counts: list[int]) -> list[Tensor]:
+    _, inverse, sizes = torch.unique(classes, return_inverse=True, return_counts=True)
+    shuffled = order[torch.argsort(inverse[order], stable=True)]  # class after class
+    rare = sizes[inverse[shuffled]] < len(counts)
+    kept_first, rest = shuffled[rare], shuffled[~rare]
+    parts: list[Tensor] = []
+    for index in range(len(counts) - 1, 0, -1):
+        # Evenly spaced over rows sorted by class: each class gives its share.
+        chosen = _evenly(len(rest), min(counts[index], len(rest)))
+        parts.insert(0, rest[chosen])
+        rest = rest[~chosen]
+    parts.insert(0, torch.cat([kept_first, rest]))
+    if any(len(part) == 0 for part in parts):
+        raise DataError(
+            f"a part would be empty: {len(kept_first)} of {len(order)} rows belong to "
+            f"classes of fewer than {len(counts)} rows, which stay together.\n"
+            "A score over no rows says nothing.\n"
+            "Give more rows, or leave stratify out."
+        )
+    # Within a part rows are sorted by class no longer.
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order))
+    return [part[torch.argsort(place[part])] for part in parts]
+
+
+def _evenly(total: int, chosen: int) -> Tensor:
+    """Mark ``chosen`` of ``total`` places, evenly spaced."""
+    if total == 0:
+        return torch.zeros(0, dtype=torch.bool)
+    steps = torch.arange(total + 1) * chosen // total
+    return steps[1:] > steps[:-1]
+
+
+def _select(whole: Any, rows: Tensor) -> Any:
+    if hasattr(whole, "select"):  # a Table
+        return whole.select(rows)
+    if isinstance(whole, Dataset):
+        return Subset(whole, rows.tolist())
+    return map_tensors(lambda t: t[rows.to(t.device)], whole)

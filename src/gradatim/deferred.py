@@ -1,0 +1,89 @@
+"""Numbers of the device, read by the host without waiting for the device."""
+
+from collections import deque
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["DeferredScalars"]
+
+
+class DeferredScalars:
+    """0-dim tensors that come to the host in windows, when they are there anyway.
+
+    ``.item()`` on a CUDA tensor waits until the device has done all that was asked
+    of it, and so empties its queue at every step. Here the tensors of a window are
+    stacked and copied by the device itself into pinned memory, behind the work that
+    makes them; an event tells when they have arrived.
+
+    Args:
+        window: How many values travel together.
+
+    >>> scalars = DeferredScalars(window=2)
+    >>> scalars.push(torch.tensor(1.0), 16); scalars.push(torch.tensor(2.0), 8)
+    >>> scalars.arrived()
+    [(1.0, 16), (2.0, 8)]
+    """
+
+    def __init__(self, *, window: int = 64) -> None:
+        self.window = window
+        self._waiting: list[tuple[Tensor | float, ...]] = []
+        self._sent: deque[tuple[list[Any], torch.cuda.Event | None]] = deque()
+
+    def push(self, *values: Tensor | float) -> None:
+        """Add values that belong together, 0-dim tensors or numbers of the host.
+
+        Every ``window`` calls a copy starts.
+        """
+        self._waiting.append(values)
+        if len(self._waiting) >= self.window:
+            self._send()
+
+    def arrived(self) -> list[tuple[float, ...]]:
+        """Give what has arrived since the last call, in order, without waiting."""
+        rows: list[tuple[float, ...]] = []
+        while self._sent:
+            columns, event = self._sent[0]
+            if event is not None and not event.query():
+                break
+            rows += _rows(columns)
+            self._sent.popleft()
+        return rows
+
+    def drain(self) -> list[tuple[float, ...]]:
+        """Wait for the rest and give it."""
+        if self._waiting:
+            self._send()
+        rows: list[tuple[float, ...]] = []
+        for columns, event in self._sent:
+            if event is not None:
+                event.synchronize()
+            rows += _rows(columns)
+        self._sent.clear()
+        return rows
+
+    def _send(self) -> None:
+        columns = [_send_column(column) for column in zip(*self._waiting, strict=True)]
+        event = None
+        if any(isinstance(c, Tensor) and c.is_pinned() for c in columns):
+            event = torch.cuda.Event()
+            event.record()
+        self._sent.append((columns, event))
+        self._waiting = []
+
+
+def _send_column(values: tuple[Any, ...]) -> Any:
+    if not isinstance(values[0], Tensor):
+        return values
+    column = torch.stack(values)
+    if column.device.type != "cuda":
+        # Other devices give no pinned memory to count on: one wait a window.
+        return column.cpu()
+    host = torch.empty(column.shape, dtype=column.dtype, pin_memory=True)
+    return host.copy_(column, non_blocking=True)
+
+
+def _rows(columns: list[Any]) -> list[tuple[float, ...]]:
+    lists = [c.tolist() if isinstance(c, Tensor) else c for c in columns]
+    return list(zip(*lists, strict=True))

@@ -1,0 +1,88 @@
+"""What a training left behind, epoch by epoch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["History"]
+
+
+class History(dict[str, list[Any]]):
+    """A dict of lists, one entry an epoch: ``history["val_loss"][-1]``.
+
+    Keys that the trainer writes: ``epoch`` (counted from 1), ``train_loss`` (mean
+    over samples, each loss taken before its update), ``val_loss`` and
+    ``val_<metric>`` where there are validation data, ``lr`` (of the first parameter
+    group, as the epoch ended), ``num_steps`` (updates so far), ``epoch_time_s`` and
+    ``samples_per_s`` (training without validation). An epoch without a value has None.
+
+    Attributes:
+        stop_reason: Why the last ``fit`` ended: ``"epochs"`` when all were done,
+            ``"interrupted"`` by Ctrl-C, else what the callback that stopped it says.
+
+    >>> history = History()
+    >>> history.append({"epoch": 1, "train_loss": 0.5})
+    >>> history.append({"epoch": 2, "train_loss": 0.25, "val_loss": 0.3})
+    >>> history["val_loss"], len(history.to_dicts())
+    ([None, 0.3], 2)
+    """
+
+    stop_reason: str | None = None
+
+    @property
+    def num_epochs(self) -> int:
+        """Epochs recorded."""
+        return max((len(values) for values in self.values()), default=0)
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add an epoch; keys that are new or left out are filled with None."""
+        before = self.num_epochs
+        for key in row:
+            if key not in self:
+                self[key] = [None] * before
+        for key, values in self.items():
+            values.append(row.get(key))
+
+    def last(self) -> dict[str, Any]:
+        """Give the last epoch's values; empty before the first."""
+        return {key: values[-1] for key, values in self.items() if values}
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Give one dict an epoch, for a DataFrame or JSON lines."""
+        return [
+            {key: values[index] for key, values in self.items()}
+            for index in range(self.num_epochs)
+        ]
+
+    def plot(self, keys: list[str] | None = None, *, ax: Any = None) -> Any:
+        """Draw curves over the epochs with matplotlib (``gradatim[plots]``).
+
+        Args:
+            keys: What to draw; by default all that are losses.
+            ax: Matplotlib axes to draw into; None makes some.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+            KeyError: A key that no epoch has.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError(
+                "history.plot() draws with matplotlib, which is not installed.\n"
+                "Install it with: pip install 'gradatim[plots]'"
+            ) from error
+        if ax is None:
+            # A figure of its own: no global state, no window, no backend to choose.
+            ax = Figure(layout="constrained").subplots()
+        for key in keys or [key for key in self if key.endswith("loss")]:
+            pairs = zip(self["epoch"], self[key], strict=True)
+            points = [(epoch, value) for epoch, value in pairs if value is not None]
+            marker = "o" if len(points) == 1 else None
+            ax.plot(*zip(*points, strict=True), label=key, marker=marker)
+        ax.set_xlabel("epoch")
+        ax.set_ylabel("loss" if keys is None else "")
+        ax.legend()
+        return ax

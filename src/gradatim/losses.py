@@ -1,0 +1,411 @@
+"""What PyTorch's losses expect of predictions and targets, checked before they run.
+
+PyTorch broadcasts where it can: ``(N, 1)`` predictions against ``(N,)`` targets
+train on all N x N pairs, to the mean. Here that is an error, for the losses that
+PyTorch has, and a warning for those it does not know.
+"""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gradatim.errors import (
+    ConfigError,
+    GradatimWarning,
+    LossError,
+    ShapeMismatchError,
+)
+from gradatim.nested import num_rows
+
+__all__ = [
+    "LossFn",
+    "check_reduction",
+    "check_scalar",
+    "checked",
+    "loss_kind",
+    "make_weigh",
+    "reduction",
+    "to_probabilities",
+    "weighs_targets",
+]
+
+LossFn = Callable[[Any, Any], Tensor]
+"""A loss: ``loss_fn(predictions, targets)`` gives a 0-dim tensor."""
+
+ELEMENTWISE_MODULES = (
+    nn.MSELoss,
+    nn.L1Loss,
+    nn.SmoothL1Loss,
+    nn.HuberLoss,
+    nn.BCELoss,
+    nn.BCEWithLogitsLoss,
+    nn.PoissonNLLLoss,
+    nn.GaussianNLLLoss,
+    nn.KLDivLoss,
+    nn.SoftMarginLoss,
+    nn.HingeEmbeddingLoss,
+    nn.MultiLabelMarginLoss,
+    nn.MultiLabelSoftMarginLoss,
+)
+ELEMENTWISE_FUNCTIONS = (
+    F.mse_loss,
+    F.l1_loss,
+    F.smooth_l1_loss,
+    F.huber_loss,
+    F.binary_cross_entropy,
+    F.binary_cross_entropy_with_logits,
+    F.poisson_nll_loss,
+    F.gaussian_nll_loss,
+    F.kl_div,
+    F.soft_margin_loss,
+    F.hinge_embedding_loss,
+    F.multilabel_margin_loss,
+    F.multilabel_soft_margin_loss,
+)
+CLASS_MODULES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
+CLASS_FUNCTIONS = (F.cross_entropy, F.nll_loss, F.multi_margin_loss)
+GAUSSIAN = (nn.GaussianNLLLoss, F.gaussian_nll_loss)
+
+
+def _bare(loss_fn: Any) -> Any:
+    """The loss inside ``functools.partial``."""
+    while isinstance(loss_fn, functools.partial):
+        loss_fn = loss_fn.func
+    return loss_fn
+
+
+def _option(loss_fn: Any, name: str, default: Any) -> Any:
+    """An option of a loss module, or of a function in ``functools.partial``."""
+    if isinstance(loss_fn, functools.partial):
+        if name in loss_fn.keywords:
+            return loss_fn.keywords[name]
+        return _option(loss_fn.func, name, default)
+    return getattr(loss_fn, name, default)
+
+
+def _is_one_of(loss_fn: Any, modules: tuple[type, ...], functions: Any) -> bool:
+    bare = _bare(loss_fn)
+    return isinstance(bare, modules) or any(bare is each for each in functions)
+
+
+def loss_kind(loss_fn: Any) -> Literal["elementwise", "class", "other"]:
+    """Tell which contract a loss has: equal shapes, class indices, or an own one.
+
+    >>> loss_kind(nn.MSELoss()), loss_kind(F.cross_entropy), loss_kind(max)
+    ('elementwise', 'class', 'other')
+    """
+    if _is_one_of(loss_fn, ELEMENTWISE_MODULES, ELEMENTWISE_FUNCTIONS):
+        return "elementwise"
+    if _is_one_of(loss_fn, CLASS_MODULES, CLASS_FUNCTIONS):
+        return "class"
+    return "other"
+
+
+def reduction(loss_fn: Any) -> str:
+    """Tell how a loss joins its samples: ``"mean"``, ``"sum"`` or what else it says.
+
+    A function that does not say is taken to be a mean, as PyTorch's are.
+
+    >>> reduction(nn.MSELoss(reduction="sum")), reduction(F.mse_loss)
+    ('sum', 'mean')
+    """
+    return str(_option(loss_fn, "reduction", "mean"))
+
+
+# --- Shapes -----------------------------------------------------------------------
+
+
+def checked(loss_fn: LossFn, *, check_shapes: bool = True) -> LossFn:
+    """Wrap ``loss_fn`` in the check of its kind.
+
+    Args:
+        loss_fn: Called as ``loss_fn(predictions, targets)``. ``GaussianNLLLoss``
+            takes ``(mean, variance)`` as its predictions.
+        check_shapes: ``False`` turns the checks off.
+
+    Raises:
+        ShapeMismatchError: When called, on predictions and targets that do not pair.
+        LossError: When called, on class targets of a wrong dtype or range.
+
+    >>> loss_fn = checked(nn.MSELoss())
+    >>> loss_fn(torch.zeros(2, 1), torch.ones(2, 1))
+    tensor(1.)
+    """
+    if _is_one_of(loss_fn, GAUSSIAN[:1], GAUSSIAN[1:]):
+        return _checked_gaussian(loss_fn, check_shapes)
+    if not check_shapes:
+        return loss_fn
+    kind = loss_kind(loss_fn)
+    if kind == "elementwise":
+        return _checked_elementwise(loss_fn)
+    if kind == "class":
+        return _checked_class(loss_fn)
+    return _checked_other(loss_fn)
+
+
+def _checked_elementwise(loss_fn: LossFn) -> LossFn:
+    def elementwise(predictions: Tensor, targets: Tensor) -> Tensor:
+        if predictions.shape != targets.shape:
+            raise ShapeMismatchError(_shape_message(predictions, targets))
+        return loss_fn(predictions, targets)
+
+    return elementwise
+
+
+def _shape_message(predictions: Tensor, targets: Tensor) -> str:
+    return (
+        f"predictions have shape {tuple(predictions.shape)}, "
+        f"targets {tuple(targets.shape)}.\n"
+        "PyTorch broadcasts where it can; the loss would average the wrong pairs.\n"
+        f"Give both one shape, for example with {_reshape_advice(predictions, targets)}"
+    )
+
+
+def _reshape_advice(predictions: Tensor, targets: Tensor) -> str:
+    p, t = tuple(predictions.shape), tuple(targets.shape)
+    if p == (*t, 1):
+        return f"targets.unsqueeze({len(t)})."
+    if t == (*p, 1):
+        return f"targets.squeeze({len(p)})."
+    if predictions.numel() == targets.numel():
+        return "targets.view_as(predictions), if their order is the same."
+    if len(p) == 2 and len(t) == 1 and p[0] == t[0]:
+        return (
+            f"a last layer of 1 output; {p[1]} outputs for one class index per row "
+            "are what nn.CrossEntropyLoss takes."
+        )
+    return "a last layer that gives as many outputs as the targets have columns."
+
+
+def _checked_gaussian(loss_fn: LossFn, check_shapes: bool) -> LossFn:
+    def gaussian(predictions: Any, targets: Tensor) -> Tensor:
+        if not isinstance(predictions, (tuple, list)) or len(predictions) != 2:
+            raise ShapeMismatchError(
+                f"predictions are of type {type(predictions).__name__}.\n"
+                "GaussianNLLLoss weighs each error by a predicted variance.\n"
+                "Let the model return (mean, variance)."
+            )
+        mean, variance = predictions
+        if check_shapes and mean.shape != targets.shape:
+            raise ShapeMismatchError(_shape_message(mean, targets))
+        return loss_fn(mean, targets, variance)  # type: ignore[call-arg]
+
+    return gaussian
+
+
+def _checked_class(loss_fn: LossFn) -> LossFn:
+    def class_loss(predictions: Tensor, targets: Tensor) -> Tensor:
+        try:
+            return loss_fn(predictions, targets)
+        except (RuntimeError, ValueError, IndexError) as error:
+            told = _class_error(predictions, targets, error)
+            if told is None:
+                raise
+            raise told from error
+
+    return class_loss
+
+
+def _class_error(
+    predictions: Any, targets: Any, error: Exception
+) -> ShapeMismatchError | LossError | None:
+    """Retell what a class loss refuses, or None where only PyTorch knows."""
+    if not isinstance(predictions, Tensor) or not isinstance(targets, Tensor):
+        return None
+    if predictions.dim() == 0:
+        return None
+    p, t = tuple(predictions.shape), tuple(targets.shape)
+    shapes = f"predictions have shape {p}, targets {t} of {targets.dtype}"
+    torch_says = f"PyTorch says: {str(error).splitlines()[0]}"
+    num_classes = p[1] if len(p) > 1 else p[0]
+    index_shape = (p[0], *p[2:]) if len(p) > 1 else ()
+    if t != index_shape and t != p:
+        advice = f"Give targets the shape {index_shape}: one class index per sample"
+        if t == (*index_shape, 1):
+            advice += f", for example with targets.squeeze({len(t) - 1})"
+        return ShapeMismatchError(
+            f"{shapes}.\nA class loss pairs (N, C) scores with N indices. "
+            f"{torch_says}\n{advice}."
+        )
+    if t == index_shape and targets.is_floating_point():
+        return LossError(
+            f"{shapes}.\nA class loss takes class indices as integers. "
+            f"{torch_says}\nGive it targets.long()."
+        )
+    if t == index_shape and targets.device.type == "cpu" and targets.numel():
+        low, high = int(targets.min()), int(targets.max())
+        if high >= num_classes or low < 0:
+            return LossError(
+                f"targets reach from {low} to {high}, predictions have {num_classes} "
+                f"classes (shape {p}).\nClass indices count from 0 to the number of "
+                f"classes less 1. {torch_says}\nGive the last layer {high + 1} outputs,"
+                " or number the classes from 0."
+            )
+    return None
+
+
+def _checked_other(loss_fn: LossFn) -> LossFn:
+    warned = False
+
+    def other(predictions: Any, targets: Any) -> Tensor:
+        nonlocal warned
+        if (
+            not warned
+            and isinstance(predictions, Tensor)
+            and isinstance(targets, Tensor)
+            and predictions.shape != targets.shape
+            and _broadcast_to_a_third(predictions, targets)
+        ):
+            warned = True
+            warnings.warn(
+                f"predictions have shape {tuple(predictions.shape)}, targets "
+                f"{tuple(targets.shape)}; together they broadcast to "
+                f"{tuple(torch.broadcast_shapes(predictions.shape, targets.shape))}.\n"
+                "If the loss subtracts or compares them, it averages the wrong pairs.\n"
+                f"Use {_reshape_advice(predictions, targets)} If the loss is meant to "
+                "take these shapes, say check_shapes=False.",
+                GradatimWarning,
+                stacklevel=2,
+            )
+        return loss_fn(predictions, targets)
+
+    return other
+
+
+def _broadcast_to_a_third(predictions: Tensor, targets: Tensor) -> bool:
+    try:
+        shape = torch.broadcast_shapes(predictions.shape, targets.shape)
+    except RuntimeError:
+        return False
+    return shape not in (predictions.shape, targets.shape)
+
+
+def check_scalar(loss: Any) -> None:
+    """Refuse what ``backward`` cannot start from.
+
+    Raises:
+        LossError: The loss is no 0-dim tensor, or no gradient can flow from it.
+    """
+    if not isinstance(loss, Tensor):
+        raise LossError(
+            f"the loss is a {type(loss).__name__}, not a tensor.\n"
+            "A plain number has no graph, so nothing could be learned from it.\n"
+            "Return the tensor itself, without .item(), float() or NumPy."
+        )
+    if loss.dim() != 0:
+        raise LossError(
+            f"the loss has shape {tuple(loss.shape)}, not ().\n"
+            "backward() starts from one number; which of these is meant is open.\n"
+            'Use reduction="mean", or return loss.mean().'
+        )
+    if not loss.requires_grad:
+        raise LossError(
+            "the loss depends on no parameter that requires a gradient.\n"
+            "Nothing could be learned from it: the graph was cut on the way.\n"
+            "Look for .detach(), .item(), .data, .numpy(), torch.no_grad() or a new "
+            "torch.tensor(...) in the model or the loss, or for frozen parameters."
+        )
+
+
+def to_probabilities(loss_fn: LossFn) -> Callable[[Tensor], Tensor]:
+    """Give the function from a model's outputs to the probabilities its loss implies.
+
+    Raises:
+        ConfigError: The loss is none of those for classes.
+
+    >>> to_probabilities(nn.BCEWithLogitsLoss())(torch.zeros(2))
+    tensor([0.5000, 0.5000])
+    """
+    for modules, functions, function in (
+        (nn.CrossEntropyLoss, F.cross_entropy, lambda logits: logits.softmax(dim=1)),
+        (nn.NLLLoss, F.nll_loss, torch.exp),
+        (
+            nn.BCEWithLogitsLoss,
+            F.binary_cross_entropy_with_logits,
+            torch.sigmoid,
+        ),
+        (nn.BCELoss, F.binary_cross_entropy, lambda probabilities: probabilities),
+    ):
+        if _is_one_of(loss_fn, (modules,), (functions,)):
+            return function
+    name = getattr(loss_fn, "__name__", type(loss_fn).__name__)
+    raise ConfigError(
+        f"{name} does not say how outputs become probabilities.\n"
+        "CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss and BCELoss do.\n"
+        "Use predict(), and apply softmax or sigmoid yourself if it fits."
+    )
+
+
+# --- How much a batch weighs ------------------------------------------------------
+
+
+def make_weigh(
+    loss_fn: LossFn,
+    *,
+    loss_weight: Callable[[Any], float | Tensor] | None = None,
+    own_forward: bool = False,
+) -> Callable[[Any], float | Tensor]:
+    """Make the function that tells how much a batch's mean loss weighs.
+
+    Means of batches, weighted so, give the mean of the whole: rows as a rule; for
+    ``CrossEntropyLoss`` and ``NLLLoss`` what PyTorch divides by, the summed class
+    weights of the targets that are not ignored.
+
+    Args:
+        loss_fn: The loss whose means are joined.
+        loss_weight: Decides instead, given ``y`` or, with ``forward=``, the batch.
+        own_forward: The batch goes through the user's ``forward``, so its targets
+            are not known here and rows count.
+
+    Returns:
+        A function of a batch. It never waits for the device: a weight that lies on
+        one is returned as a tensor.
+    """
+    if loss_weight is not None:
+        if own_forward:
+            return lambda batch: loss_weight(batch[0] if len(batch) == 1 else batch)
+        return lambda batch: loss_weight(batch[1])
+    if own_forward or not weighs_targets(loss_fn):
+        return num_rows
+
+    weight = _option(loss_fn, "weight", None)
+    ignore_index = _option(loss_fn, "ignore_index", -100)
+
+    def weigh(batch: Any) -> float | Tensor:
+        targets = batch[1]
+        if targets.is_floating_point():  # class probabilities: rows count
+            return num_rows(batch)
+        kept = targets != ignore_index
+        if weight is None:
+            return kept.sum()
+        # The weights follow the targets to their device, as the module itself does.
+        table = weight.to(targets.device)
+        return (table[targets.where(kept, 0)] * kept).sum()
+
+    return weigh
+
+
+def weighs_targets(loss_fn: LossFn) -> bool:
+    """Tell whether some targets count more than others, or not at all."""
+    return _is_one_of(
+        loss_fn, (nn.CrossEntropyLoss, nn.NLLLoss), (F.cross_entropy, F.nll_loss)
+    )
+
+
+def check_reduction(loss_fn: LossFn) -> None:
+    """Refuse ``reduction="none"`` before anything runs.
+
+    Raises:
+        ConfigError: The loss gives one number a sample.
+    """
+    if reduction(loss_fn) == "none":
+        raise ConfigError(
+            'the loss has reduction="none": one number a sample.\n'
+            "backward() starts from one number.\n"
+            'Use reduction="mean" (or "sum").'
+        )

@@ -1,0 +1,184 @@
+"""The learning-rate range test: which rates a model can bear."""
+
+import copy
+import math
+import random
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gradatim.data.batches import as_batches
+from gradatim.errors import ConfigError, DataError, LossError
+from gradatim.losses import LossFn
+from gradatim.step import device_of, make_train_step
+
+__all__ = ["LRRange", "lr_range_test"]
+
+SMOOTHING = 0.9
+"""Weight of the past in the running mean of the losses."""
+
+DIVERGED = 4.0
+"""The test ends where the smoothed loss is this many times its least."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LRRange:
+    """What :func:`lr_range_test` saw."""
+
+    lrs: list[float]
+    """The rates tried, rising geometrically."""
+    losses: list[float]
+    """The batch's loss before the update with that rate."""
+    smoothed: list[float]
+    """Running mean of the losses, corrected for its start."""
+    suggestion: float | None
+    """Where the smoothed loss falls fastest; None if it never falls."""
+
+    def plot(self, *, ax: Any = None) -> Any:
+        """Draw the losses over the rates with matplotlib (``gradatim[plots]``)."""
+        from matplotlib.figure import Figure
+
+        if ax is None:
+            ax = Figure(layout="constrained").subplots()
+        ax.plot(self.lrs, self.losses, alpha=0.3, label="loss")
+        ax.plot(self.lrs, self.smoothed, label="smoothed")
+        if self.suggestion is not None:
+            ax.axvline(self.suggestion, linestyle="--", label=f"{self.suggestion:.2g}")
+        ax.set_xscale("log")
+        ax.set_xlabel("lr")
+        ax.legend()
+        return ax
+
+
+def lr_range_test(
+    model: nn.Module,
+    loss_fn: LossFn,
+    optimizer: torch.optim.Optimizer,
+    train: Any,
+    *,
+    min_lr: float = 1e-7,
+    max_lr: float = 10.0,
+    num_steps: int = 100,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    **step_options: Any,
+) -> LRRange:
+    """Train a copy with a rising learning rate, and see which rates it can bear.
+
+    Model, optimizer, their gradients and all random generators are left as they are.
+
+    Args:
+        model: Copied, with its optimizer, at its present weights.
+        loss_fn: As for ``make_train_step``.
+        optimizer: Its kind and other options are kept.
+        train: As for ``Trainer.fit``; gone through again if it is short.
+        min_lr: The first rate.
+        max_lr: The last rate, if the loss does not diverge before.
+        num_steps: Rates to try.
+        batch_size: As for ``Trainer.fit``.
+        seed: As for ``Trainer.fit``.
+        step_options: For ``make_train_step``, such as ``forward=`` or ``max_norm=``.
+
+    Returns:
+        A :class:`LRRange`. Its suggestion is a start for trials, not a verdict.
+
+    Raises:
+        ConfigError: Rates or steps out of range.
+        DataError: No batch.
+
+    Source: Smith 2017, Cyclical Learning Rates for Training Neural Networks,
+    https://arxiv.org/abs/1506.01186, section 3.3; there the rate rises linearly, here
+    geometrically, so that each decade gets as many steps.
+
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> x = torch.linspace(0, 1, 64).unsqueeze(1)
+    >>> seen = lr_range_test(model, nn.MSELoss(), optimizer, (x, 1 + 2 * x))
+    >>> 1e-7 < seen.suggestion < 10, optimizer.param_groups[0]["lr"]
+    (True, 0.1)
+    """
+    if not 0 < min_lr < max_lr:
+        raise ConfigError(f"0 < min_lr < max_lr is needed, got {min_lr} and {max_lr}.")
+    if num_steps < 3:
+        raise ConfigError(f"num_steps must be 3 or more, got {num_steps}.")
+    batches = as_batches(
+        train, batch_size=batch_size, seed=seed, device=device_of(model)
+    )
+    with _random_state_kept():
+        # Copied together, so that the copied optimizer holds the copied parameters.
+        model, optimizer = copy.deepcopy((model, optimizer))
+        train_step = make_train_step(
+            model, loss_fn, optimizer, on_nonfinite="skip", **step_options
+        )
+        lrs, losses, smoothed = [], [], []
+        running, least = 0.0, math.inf
+        for step, batch in enumerate(_endless(batches)):
+            if step == num_steps:
+                break
+            lr = min_lr * (max_lr / min_lr) ** (step / (num_steps - 1))
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            loss = _loss_of(train_step, batch)
+            if not math.isfinite(loss):
+                break
+            running = SMOOTHING * running + (1 - SMOOTHING) * loss
+            lrs.append(lr)
+            losses.append(loss)
+            smoothed.append(running / (1 - SMOOTHING ** (step + 1)))
+            least = min(least, smoothed[-1])
+            if smoothed[-1] > DIVERGED * least:
+                break
+    if not lrs:
+        raise LossError(
+            "the loss is NaN or infinite at the first rate already.\n"
+            "No rate can be told from another.\n"
+            "Look for NaN in the data and the weights."
+        )
+    return LRRange(
+        lrs=lrs, losses=losses, smoothed=smoothed, suggestion=_steepest(lrs, smoothed)
+    )
+
+
+def _loss_of(train_step: Any, batch: Any) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # divergence is what the test looks for
+        parts = batch if isinstance(batch, (tuple, list)) else (batch,)
+        return float(train_step(*parts))
+
+
+def _endless(batches: Any) -> Iterator[Any]:
+    epoch = 0
+    while True:
+        empty = True
+        for batch in batches.epoch(epoch):
+            empty = False
+            yield batch
+        if empty:
+            raise DataError("the data gave no batch. Look for an exhausted iterator.")
+        epoch += 1
+
+
+def _steepest(lrs: list[float], smoothed: list[float]) -> float | None:
+    """Find the rate at which the smoothed loss falls fastest per decade."""
+    slopes = [b - a for a, b in pairwise(smoothed)]
+    if not slopes or min(slopes) >= 0:
+        return None
+    return lrs[slopes.index(min(slopes))]
+
+
+@contextmanager
+def _random_state_kept() -> Iterator[None]:
+    python, legacy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(legacy)

@@ -1,0 +1,113 @@
+"""Batches of any shape: tensors inside tuples, lists and dicts.
+
+A batch is one tensor or a tuple, list or dict of batches; rows lie along dim 0.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradatim.errors import DataError
+
+__all__ = ["concat_rows", "map_tensors", "num_rows", "split_rows", "tensors_of"]
+
+
+def map_tensors(function: Callable[[Tensor], Any], batch: Any) -> Any:
+    """Apply ``function`` to every tensor of ``batch``; leave anything else as it is.
+
+    >>> map_tensors(lambda t: t.shape, {"x": torch.zeros(2, 3), "name": "line"})
+    {'x': torch.Size([2, 3]), 'name': 'line'}
+    """
+    if isinstance(batch, Tensor):
+        return function(batch)
+    if isinstance(batch, Mapping):
+        return {key: map_tensors(function, part) for key, part in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a named tuple
+        return type(batch)(*(map_tensors(function, part) for part in batch))
+    if isinstance(batch, (tuple, list)):
+        return type(batch)(map_tensors(function, part) for part in batch)
+    return batch
+
+
+def tensors_of(batch: Any) -> Iterator[Tensor]:
+    """Go through the tensors of ``batch``, in order."""
+    if isinstance(batch, Tensor):
+        yield batch
+    elif isinstance(batch, Mapping):
+        for part in batch.values():
+            yield from tensors_of(part)
+    elif isinstance(batch, (tuple, list)):
+        for part in batch:
+            yield from tensors_of(part)
+
+
+def num_rows(batch: Any) -> int:
+    """Count the rows of ``batch``: the length of its first tensor.
+
+    Raises:
+        DataError: It holds no tensor, or one without a dimension.
+
+    >>> num_rows((torch.zeros(16, 1), torch.zeros(16)))
+    16
+    """
+    for tensor in tensors_of(batch):
+        if tensor.dim() == 0:
+            break
+        return tensor.size(0)
+    raise DataError(
+        f"a batch of type {type(batch).__name__} holds no tensor with rows.\n"
+        "Its size decides how much its loss weighs in the epoch's mean.\n"
+        "Give tensors whose first dimension counts the samples, alone or in a tuple, "
+        "list or dict."
+    )
+
+
+def split_rows(batch: Any, num_parts: int) -> list[Any]:
+    """Cut ``batch`` into at most ``num_parts`` parts whose sizes differ by one row.
+
+    Fewer rows than parts give one part a row; no part is empty.
+
+    Raises:
+        DataError: Its tensors have different numbers of rows.
+
+    >>> [len(part["x"]) for part in split_rows({"x": torch.zeros(7, 2)}, 3)]
+    [3, 2, 2]
+    """
+    rows = num_rows(batch)
+    for tensor in tensors_of(batch):
+        if tensor.dim() == 0 or tensor.size(0) != rows:
+            raise DataError(
+                f"a batch has tensors of {rows} rows and of shape "
+                f"{tuple(tensor.shape)}.\n"
+                "It cannot be cut into microbatches that pair the same rows.\n"
+                "Give every tensor of the batch the same first dimension."
+            )
+    num_parts = max(1, min(num_parts, rows))
+
+    def part(index: int) -> Any:
+        return map_tensors(lambda t: t.tensor_split(num_parts)[index], batch)
+
+    return [part(index) for index in range(num_parts)]
+
+
+def concat_rows(batches: Sequence[Any]) -> Any:
+    """Join batches of one structure along dim 0; 0-dim tensors are stacked.
+
+    >>> concat_rows([(torch.zeros(2),), (torch.ones(1),)])
+    (tensor([0., 0., 1.]),)
+    """
+    first = batches[0]
+    if isinstance(first, Tensor):
+        return (
+            torch.stack(list(batches)) if first.dim() == 0 else torch.cat(list(batches))
+        )
+    if isinstance(first, Mapping):
+        return {key: concat_rows([b[key] for b in batches]) for key in first}
+    if isinstance(first, (tuple, list)):
+        parts = [concat_rows(list(parts)) for parts in zip(*batches, strict=True)]
+        if hasattr(first, "_fields"):
+            return type(first)(*parts)
+        return type(first)(parts)
+    return list(batches)

@@ -1,0 +1,142 @@
+"""How far the training is: one line on a terminal, few lines in a log."""
+
+import math
+import sys
+import time
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gradatim.callbacks import Callback
+
+if TYPE_CHECKING:
+    from gradatim.trainer import Trainer
+
+__all__ = ["Progress"]
+
+
+class Progress(Callback):
+    """Tell epoch, losses, samples per second and the time left.
+
+    On a terminal one line is renewed ten times a second by a thread of rich's, which
+    reads what the trainer keeps anyway: the loop itself tells nothing. Elsewhere a
+    line is written every tenth of the run.
+
+    Args:
+        file: Where to; standard error by default, so that what a program prints
+            stays its own.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self.file = file
+        self._live: Any = None
+
+    def on_fit_begin(self, trainer: "Trainer") -> None:
+        self._trainer = trainer
+        self._first_step = trainer.num_steps
+        self._begin = time.monotonic()
+        self._num_told = 0
+        self._steps_per_epoch = _num_batches(trainer)
+        file = self.file or sys.stderr
+        if file.isatty():
+            self._live = _start_live(self.status, file)
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        if self._live is None:
+            self._tell_if_due()
+
+    def on_fit_end(self, trainer: "Trainer") -> None:
+        reason = trainer.history.stop_reason
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+        elif reason == "interrupted":
+            self._write(self.status())
+        if reason not in (None, "epochs"):
+            self._write(f"stopped after epoch {trainer.epoch}: {reason}")
+
+    def status(self) -> str:
+        """Give the line.
+
+        It is called from another thread while the loop runs, and reads only.
+        """
+        trainer = self._trainer
+        plan, row = trainer.plan, trainer.history.last()
+        done = trainer.epoch >= plan.last_epoch
+        number = trainer.epoch if done else trainer.epoch + 1
+        parts = [f"epoch {number}/{plan.last_epoch}"]
+        running = plan.mean.so_far()
+        if not math.isnan(running):
+            parts.append(f"train_loss {running:.4g}")
+        parts += [
+            f"{key} {value:.4g}"
+            for key, value in row.items()
+            if key.startswith("val_") and value is not None
+        ]
+        elapsed = time.monotonic() - self._begin
+        rate = row.get("samples_per_s")
+        if rate is not None:
+            parts.append(f"{rate:,.0f} samples/s")
+        share = self._share_done()
+        if done or trainer.should_stop:
+            parts.append(f"{_clock(elapsed)} in all")
+        elif share > 0:
+            parts.append(f"{_clock(elapsed / share - elapsed)} left")
+        return "  ".join(parts)
+
+    def _share_done(self) -> float:
+        """Tell how much of this fit is done, from 0 to 1."""
+        trainer, plan = self._trainer, self._trainer.plan
+        num_epochs = plan.last_epoch - plan.first_epoch
+        if self._steps_per_epoch:
+            steps = trainer.num_steps - self._first_step
+            return min(1.0, steps / (num_epochs * self._steps_per_epoch))
+        return (trainer.epoch - plan.first_epoch) / num_epochs
+
+    def _tell_if_due(self) -> None:
+        trainer, plan = self._trainer, self._trainer.plan
+        done, total = (
+            trainer.epoch - plan.first_epoch,
+            plan.last_epoch - plan.first_epoch,
+        )
+        if done * 10 // total > self._num_told:
+            self._num_told = done * 10 // total
+            self._write(self.status())
+
+    def _write(self, line: str) -> None:
+        print(line, file=self.file or sys.stderr, flush=True)
+
+
+def _num_batches(trainer: "Trainer") -> int | None:
+    try:
+        return len(trainer.plan.batches)
+    except TypeError:  # an iterable that does not say
+        return None
+
+
+def _start_live(status: Any, file: TextIO) -> Any:
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    live = Live(
+        console=Console(file=file),
+        get_renderable=lambda: Text(status(), no_wrap=True, overflow="ellipsis"),
+        refresh_per_second=10,
+        # What the program prints meanwhile goes above the line, not through it.
+        redirect_stdout=True,
+        redirect_stderr=True,
+    )
+    live.start()
+    return live
+
+
+def _clock(seconds: float) -> str:
+    """Write a duration as people read it.
+
+    >>> _clock(75), _clock(4000), _clock(0.4)
+    ('1:15', '1:06:40', '0:00')
+    """
+    minutes, seconds_left = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}:{minutes:02}:{seconds_left:02}"
+    return f"{minutes}:{seconds_left:02}"

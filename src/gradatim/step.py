@@ -1,0 +1,538 @@
+"""One update: forward, loss, backward, clip, optimizer, schedule.
+
+This is the tutorial's ``make_train_step``, grown up. A call is one update of the
+optimizer, always; a batch too large for memory is split inside it.
+"""
+
+import contextlib
+import inspect
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gradatim.deferred import DeferredScalars
+from gradatim.errors import (
+    ConfigError,
+    DataError,
+    GradatimWarning,
+    NonFiniteLossError,
+    OptimizerError,
+)
+from gradatim.losses import (
+    LossFn,
+    check_reduction,
+    check_scalar,
+    checked,
+    make_weigh,
+    reduction,
+    weighs_targets,
+)
+from gradatim.nested import split_rows
+
+__all__ = [
+    "TrainStep",
+    "ValStep",
+    "autocast",
+    "check_scheduler",
+    "device_of",
+    "evaluating",
+    "make_forward",
+    "make_train_step",
+    "make_val_step",
+]
+
+Forward = Callable[[nn.Module, Any], tuple[Any, Any]]
+"""``forward(model, batch)`` gives ``(predictions, targets)``."""
+
+Precision = Literal["float32", "bf16"]
+OnNonfinite = Literal["raise", "skip"]
+
+
+def make_train_step(
+    model: nn.Module,
+    loss_fn: LossFn,
+    optimizer: torch.optim.Optimizer,
+    *,
+    forward: Forward | None = None,
+    lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    max_norm: float | None = None,
+    num_microbatches: int = 1,
+    loss_weight: Callable[[Any], float | Tensor] | None = None,
+    precision: Precision = "float32",
+    on_nonfinite: OnNonfinite = "raise",
+    check_shapes: bool = True,
+) -> "TrainStep":
+    """Make the function that updates ``model`` once: ``train_step(x, y) -> loss``.
+
+    Args:
+        model: Called as ``model(x)``. If it is in eval mode it is put into train
+            mode; layers set to eval inside a training model stay as they are.
+        loss_fn: Called as ``loss_fn(predictions, targets)``; gives a 0-dim tensor.
+            A function of your own is taken to be a mean over rows, unless it has an
+            attribute ``reduction = "sum"``.
+        optimizer: Holds parameters of ``model`` (or of ``loss_fn``).
+        forward: For batches that are not ``(x, y)``: ``forward(model, batch)`` gives
+            ``(predictions, targets)``. Called as ``train_step(batch)``.
+        lr_scheduler: Stepped after every update.
+        max_norm: Shorten all gradients together to at most this 2-norm.
+        num_microbatches: Forward and backward run on this many parts of the batch,
+            one after the other; the gradient is that of the whole batch. (Layers
+            that join rows, such as batch norm, see the parts.)
+        loss_weight: How much a part's mean loss weighs, given its ``y`` (with
+            ``forward=``, the part): rows by default, and for ``CrossEntropyLoss``
+            and ``NLLLoss`` what they divide by.
+        precision: ``"bf16"`` runs forward and loss under autocast to bfloat16; the
+            weights stay float32.
+        on_nonfinite: What a NaN or infinite loss does. ``"raise"``: on the CPU it
+            stops before the update; on a device it is noticed some steps later,
+            without waiting, and the step is named. ``"skip"``: waits for the loss,
+            leaves the update out, counts it in ``num_skipped`` and warns once.
+        check_shapes: ``False`` turns off the check of predictions against targets.
+
+    Returns:
+        A :class:`TrainStep`.
+
+    Raises:
+        OptimizerError: The optimizer holds no parameter of the model.
+        ConfigError: An option is out of its range, or two exclude each other.
+
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> train_step = make_train_step(model, nn.MSELoss(), optimizer)
+    >>> loss = train_step(torch.ones(4, 1), torch.zeros(4, 1))
+    >>> loss.shape, loss.requires_grad, train_step.num_steps
+    (torch.Size([]), False, 1)
+    """
+    return TrainStep(
+        model,
+        loss_fn,
+        optimizer,
+        forward=forward,
+        lr_scheduler=lr_scheduler,
+        max_norm=max_norm,
+        num_microbatches=num_microbatches,
+        loss_weight=loss_weight,
+        precision=precision,
+        on_nonfinite=on_nonfinite,
+        check_shapes=check_shapes,
+    )
+
+
+class TrainStep:
+    """One update a call; made by :func:`make_train_step`, which tells the arguments.
+
+    Attributes:
+        num_steps: Calls so far, skipped ones included.
+        num_skipped: Updates left out because their loss was NaN or infinite.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: LossFn,
+        optimizer: torch.optim.Optimizer,
+        *,
+        forward: Forward | None = None,
+        lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+        max_norm: float | None = None,
+        num_microbatches: int = 1,
+        loss_weight: Callable[[Any], float | Tensor] | None = None,
+        precision: Precision = "float32",
+        on_nonfinite: OnNonfinite = "raise",
+        check_shapes: bool = True,
+    ) -> None:
+        _check_optimizer(model, loss_fn, optimizer)
+        _check_options(max_norm, num_microbatches, precision, on_nonfinite)
+        check_reduction(loss_fn)
+        if lr_scheduler is not None:
+            check_scheduler(lr_scheduler, optimizer)
+        if (
+            num_microbatches > 1
+            and forward is not None
+            and loss_weight is None
+            and weighs_targets(loss_fn)
+        ):
+            raise ConfigError(
+                f"num_microbatches={num_microbatches} with forward= and "
+                f"{type(loss_fn).__name__}, which ignores or weights some targets.\n"
+                "What each part weighs must be known before its targets are seen.\n"
+                "Say it: loss_weight=lambda batch: (batch['label'] != -100).sum(), or "
+                "loss_weight=lambda batch: len(batch['label']) where none is ignored."
+            )
+        self._uses_closure = _needs_closure(optimizer)
+        if self._uses_closure and on_nonfinite == "skip":
+            raise ConfigError(
+                f"{type(optimizer).__name__} evaluates the loss several times an "
+                'update, so on_nonfinite="skip" cannot leave one out.\n'
+                'Use on_nonfinite="raise".'
+            )
+        self.model = model
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.max_norm = max_norm
+        self.num_microbatches = num_microbatches
+        self.on_nonfinite = on_nonfinite
+        self.num_steps = 0
+        self.num_skipped = 0
+        self._loss_fn = checked(loss_fn, check_shapes=check_shapes)
+        self._forward = forward
+        self._sums = reduction(loss_fn) == "sum"
+        self._weigh = make_weigh(
+            loss_fn, loss_weight=loss_weight, own_forward=forward is not None
+        )
+        self._autocast = precision == "bf16"
+        self._forward_backward = self._choose_forward_backward()
+        self._unread = DeferredScalars()
+        self._num_read = 0
+
+    def __call__(self, *batch: Any) -> Float[Tensor, ""]:
+        """Update the model once.
+
+        Args:
+            batch: ``x, y``; with ``forward=`` whatever that takes. Rows along dim 0.
+
+        Returns:
+            The mean loss before the update, 0-dim, detached, on its device:
+            ``.item()`` waits for a GPU.
+
+        Raises:
+            ShapeMismatchError: Predictions and targets do not pair up.
+            LossError: The loss is no scalar, or has no graph.
+            NonFiniteLossError: The loss is NaN or infinite, at this step (on the
+                CPU) or an earlier one (on a device).
+        """
+        if not self.model.training:
+            self.model.train()
+        if self._uses_closure:
+            return self._step_with_closure(batch)
+
+        # The tutorial's four steps. Gradients add up unless they are cleared.
+        self.optimizer.zero_grad()
+        # Steps 1 and 2: predictions and their loss, and its gradients.
+        loss = self._forward_backward(batch)
+        self.num_steps += 1
+        if self._is_nonfinite(loss):
+            return loss
+        # Step 3: move the parameters against their gradients.
+        if self.max_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
+        self.optimizer.step()
+        if self.lr_scheduler is not None:
+            self.lr_scheduler.step()
+        # Step 4 is the next call.
+        return loss
+
+    def flush(self) -> None:
+        """Wait for the device and check the losses that were not checked yet.
+
+        Raises:
+            NonFiniteLossError: One of them is NaN or infinite.
+        """
+        self._check_read(self._unread.drain())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what is needed to go on: model, optimizer, scheduler and counters."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "num_steps": self.num_steps,
+            "num_skipped": self.num_skipped,
+        }
+        if self.lr_scheduler is not None:
+            state["lr_scheduler"] = self.lr_scheduler.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.lr_scheduler is not None:
+            self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        self._unread = DeferredScalars()
+        self.num_steps = self._num_read = state["num_steps"]
+        self.num_skipped = state["num_skipped"]
+
+    def _loss(self, batch: Any) -> Tensor:
+        if self._forward is None:
+            x, targets = _as_pair(batch)
+            predictions = self.model(x)
+        else:
+            batch = batch[0] if len(batch) == 1 else batch
+            predictions, targets = self._forward(self.model, batch)
+        loss = self._loss_fn(predictions, targets)
+        check_scalar(loss)
+        return loss
+
+    def _choose_forward_backward(self) -> Callable[[Any], Tensor]:
+        # Chosen once: no branch and no frame more in the step.
+        if self._autocast or self.num_microbatches > 1:
+            return self._in_parts
+        return self._whole
+
+    def _whole(self, batch: Any) -> Tensor:
+        loss = self._loss(batch)
+        loss.backward()
+        return loss.detach()
+
+    def _in_parts(self, batch: Any) -> Tensor:
+        """Forward and backward of each microbatch, in bfloat16 where that is asked."""
+        total: Tensor | None = None
+        for part, share in self._parts(batch):
+            with autocast(self.model, self._autocast):
+                loss = self._loss(part)
+            # Backward outside: its operations take the dtypes of the forward's.
+            if share is not None:
+                loss = loss * share
+            loss.backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        assert total is not None
+        return total
+
+    def _parts(self, batch: Any) -> Iterator[tuple[Any, float | None]]:
+        """Go through the microbatches with the share that each mean loss has."""
+        if self.num_microbatches == 1:
+            yield batch, None
+            return
+        parts = split_rows(batch, self.num_microbatches)
+        if self._sums:
+            for part in parts:
+                yield part, None
+            return
+        # Weights that depend on targets lie on the device; one wait for all parts,
+        # as a part without any weight must be left out: its mean is 0 / 0.
+        weights = [float(self._weigh(part)) for part in parts]
+        total = sum(weights)
+        for part, weight in zip(parts, weights, strict=True):
+            if weight or not total:
+                yield part, weight / total if total else None
+
+    def _is_nonfinite(self, loss: Tensor) -> bool:
+        """Tell whether this update is to be left out; raise if that was asked for."""
+        if loss.is_cpu:
+            if math.isfinite(loss.item()):
+                return False
+            if self.on_nonfinite == "raise":
+                raise NonFiniteLossError(
+                    _nonfinite_message(loss.item(), self.num_steps)
+                )
+        elif self.on_nonfinite == "raise":
+            self._unread.push(loss)
+            self._check_read(self._unread.arrived())
+            return False
+        elif math.isfinite(loss.item()):
+            return False
+        self.num_skipped += 1
+        if self.num_skipped == 1:
+            warnings.warn(
+                f"the loss is {loss.item()} at step {self.num_steps}; this update, and "
+                "every later one like it, is left out.\nThey are counted in "
+                "num_skipped.",
+                GradatimWarning,
+                stacklevel=3,
+            )
+        return True
+
+    def _check_read(self, losses: list[tuple[float, ...]]) -> None:
+        for (loss,) in losses:
+            self._num_read += 1
+            if not math.isfinite(loss):
+                step, self._num_read = self._num_read, self.num_steps
+                self._unread = DeferredScalars()
+                raise NonFiniteLossError(
+                    _nonfinite_message(loss, step, noticed=self.num_steps)
+                )
+
+    def _step_with_closure(self, batch: Any) -> Tensor:
+        """LBFGS and its like ask for the loss several times an update."""
+        self.num_steps += 1
+        first: Tensor | None = None
+
+        def closure() -> Tensor:
+            nonlocal first
+            self.optimizer.zero_grad()
+            loss = self._forward_backward(batch)
+            self._is_nonfinite(loss)
+            if self.max_norm is not None:
+                nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
+            first = loss if first is None else first
+            return loss
+
+        self.optimizer.step(closure)  # type: ignore[arg-type]  # a Tensor is meant
+        if self.lr_scheduler is not None:
+            self.lr_scheduler.step()
+        assert first is not None
+        return first
+
+
+def make_val_step(
+    model: nn.Module,
+    loss_fn: LossFn,
+    *,
+    forward: Forward | None = None,
+    check_shapes: bool = True,
+) -> "ValStep":
+    """Make the function that only looks: ``val_step(x, y) -> loss``.
+
+    The model is in eval mode for the call, and every layer's mode is put back; no
+    graph is built. Arguments as in :func:`make_train_step`.
+
+    >>> val_step = make_val_step(nn.Linear(1, 1), nn.MSELoss())
+    >>> val_step(torch.ones(4, 1), torch.zeros(4, 1)).requires_grad
+    False
+    """
+    return ValStep(model, loss_fn, forward=forward, check_shapes=check_shapes)
+
+
+class ValStep:
+    """The loss of a batch, without learning from it; made by :func:`make_val_step`."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: LossFn,
+        *,
+        forward: Forward | None = None,
+        check_shapes: bool = True,
+    ) -> None:
+        self.model = model
+        self._loss_fn = checked(loss_fn, check_shapes=check_shapes)
+        self._forward = make_forward(forward)
+
+    def __call__(self, *batch: Any) -> Float[Tensor, "..."]:
+        """Give the loss of a batch: ``x, y``, or what ``forward=`` takes."""
+        with evaluating(self.model):
+            return self._loss_fn(*self._forward(self.model, batch))
+
+
+@contextlib.contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put ``model`` into eval mode without gradients; put every layer's mode back.
+
+    >>> model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
+    >>> with evaluating(model):
+    ...     [layer.training for layer in model.modules()]
+    [False, False, False]
+    >>> [layer.training for layer in model.modules()]
+    [True, True, False]
+    """
+    training = [module for module in model.modules() if module.training]
+    if training:
+        model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        # The attribute, not train(): that would go down into every child.
+        for module in training:
+            module.training = True
+
+
+def make_forward(forward: Forward | None) -> Forward:
+    """Give the function from a batch, as a tuple, to ``(predictions, targets)``."""
+    if forward is None:
+
+        def forward_pair(model: nn.Module, batch: Any) -> tuple[Any, Any]:
+            x, targets = _as_pair(batch)
+            return model(x), targets
+
+        return forward_pair
+
+    def forward_any(model: nn.Module, batch: Any) -> tuple[Any, Any]:
+        return forward(model, batch[0] if len(batch) == 1 else batch)
+
+    return forward_any
+
+
+def autocast(model: nn.Module, enabled: bool) -> torch.autocast:
+    """Give the context in which ``precision="bf16"`` runs the model."""
+    device_type = device_of(model).type
+    return torch.autocast(device_type, dtype=torch.bfloat16, enabled=enabled)
+
+
+def device_of(model: nn.Module) -> torch.device:
+    """Tell where the model's first parameter or buffer lies; the CPU if it has none."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        return tensor.device
+    return torch.device("cpu")
+
+
+def check_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:
+    """Refuse a scheduler that would change another optimizer's learning rate.
+
+    Raises:
+        OptimizerError: It was made for another optimizer.
+    """
+    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
+        raise OptimizerError(
+            f"{type(scheduler).__name__} was made for another "
+            f"{type(scheduler.optimizer).__name__} than the one that trains.\n"
+            "Its steps would change a learning rate that nothing uses.\n"
+            "Make it from the optimizer that you give here."
+        )
+
+
+def _as_pair(batch: Any) -> tuple[Any, Any]:
+    if len(batch) != 2:
+        kinds = ", ".join(type(part).__name__ for part in batch)
+        raise DataError(
+            f"a batch has {len(batch)} parts ({kinds}), not 2.\n"
+            "Without forward= a batch is a pair of x and y.\n"
+            "Say what to do with it: forward=lambda model, batch: "
+            "(model(batch[0]), batch[-1])."
+        )
+    return batch[0], batch[1]
+
+
+def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
+    """Tell whether ``step`` has to be given a closure, as LBFGS's has."""
+    step = inspect.signature(type(optimizer).step).parameters
+    closure = step.get("closure")
+    return closure is not None and closure.default is inspect.Parameter.empty
+
+
+def _nonfinite_message(loss: float, step: int, *, noticed: int | None = None) -> str:
+    late = f" (noticed after step {noticed})" if noticed not in (None, step) else ""
+    before = "" if noticed is not None else " The weights are those of before the step."
+    return (
+        f"the loss is {loss} at step {step}{late}.\n"
+        f"An update from it would make every weight NaN.{before}\n"
+        "Look for NaN in the data, log or division by zero in the loss, or a learning "
+        'rate that is too high; on_nonfinite="skip" leaves such steps out.'
+    )
+
+
+def _check_optimizer(
+    model: nn.Module, loss_fn: Any, optimizer: torch.optim.Optimizer
+) -> None:
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    modules = [model, loss_fn] if isinstance(loss_fn, nn.Module) else [model]
+    if any(id(p) in held for module in modules for p in module.parameters()):
+        return
+    num_own = sum(1 for _ in model.parameters())
+    raise OptimizerError(
+        f"the optimizer holds {len(held)} parameters, none of them among the "
+        f"{num_own} of {type(model).__name__}.\n"
+        "Its steps would leave this model as it is.\n"
+        "Make the optimizer from model.parameters(), after the last change of the "
+        "model's layers."
+    )
+
+
+def _check_options(
+    max_norm: float | None, num_microbatches: int, precision: str, on_nonfinite: str
+) -> None:
+    if max_norm is not None and not max_norm > 0:
+        raise ConfigError(f"max_norm must be positive, got {max_norm}.")
+    if num_microbatches < 1:
+        raise ConfigError(f"num_microbatches must be 1 or more, got {num_microbatches}")
+    for name, value, choices in (
+        ("precision", precision, ("float32", "bf16")),
+        ("on_nonfinite", on_nonfinite, ("raise", "skip")),
+    ):
+        if value not in choices:
+            raise ConfigError(f"{name} must be one of {choices}, got {value!r}.")

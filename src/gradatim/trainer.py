@@ -1,0 +1,448 @@
+"""Epochs over steps, with validation and a history. Nothing else."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+from torch.utils.data import RandomSampler
+
+from gradatim.callbacks import hooks_of
+from gradatim.data.batches import Batches, as_batches
+from gradatim.deferred import DeferredScalars
+from gradatim.errors import ConfigError, DataError, GradatimWarning
+from gradatim.history import History
+from gradatim.interrupt import stop_on_ctrl_c
+from gradatim.losses import LossFn, checked, make_weigh, reduction, to_probabilities
+from gradatim.nested import concat_rows, map_tensors, num_rows, tensors_of
+from gradatim.progress import Progress
+from gradatim.step import (
+    Forward,
+    OnNonfinite,
+    Precision,
+    TrainStep,
+    autocast,
+    device_of,
+    evaluating,
+    make_forward,
+)
+
+__all__ = ["Trainer"]
+
+Metric = Callable[[Any, Any], Any]
+"""``metric(predictions, targets)`` of all rows at once gives a number."""
+
+PREDICT_BATCH_SIZE = 256
+
+
+class Trainer:
+    """Train, evaluate and predict with a model.
+
+    What else a training needs comes as callbacks of :meth:`fit`. Batches go to the
+    device on which the model lies; move the model there before you make the optimizer.
+
+    Args:
+        model: Called as ``model(x)``.
+        loss_fn: Called as ``loss_fn(predictions, targets)``.
+        optimizer: Holds the model's parameters.
+        metrics: Functions ``metric(predictions, targets)`` by the names that they
+            get in the history (with ``val_`` before) and in :meth:`evaluate`. Each
+            sees all rows at once, so that no mean of means is taken.
+        forward: For batches that are not ``(x, y)``; see ``make_train_step``, which
+            also tells ``max_norm``, ``num_microbatches``, ``loss_weight``,
+            ``precision``, ``on_nonfinite`` and ``check_shapes``.
+
+    Attributes:
+        epoch: Epochs done, over all calls of :meth:`fit`.
+        history: A :class:`History` of them.
+        train_step: The update that is called for each batch.
+
+    >>> _ = torch.manual_seed(42)
+    >>> model = nn.Sequential(nn.Linear(1, 1))
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> trainer = Trainer(model, nn.MSELoss(), optimizer)
+    >>> x = torch.linspace(0, 1, 100).unsqueeze(1)
+    >>> history = trainer.fit((x, 1 + 2 * x), epochs=100, progress=False)
+    >>> trainer.predict(x[:2]).round(decimals=2)
+    tensor([[1.0000],
+            [1.0200]])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: LossFn,
+        optimizer: torch.optim.Optimizer,
+        *,
+        metrics: Mapping[str, Metric] | None = None,
+        forward: Forward | None = None,
+        max_norm: float | None = None,
+        num_microbatches: int = 1,
+        loss_weight: Callable[[Any], float | Tensor] | None = None,
+        precision: Precision = "float32",
+        on_nonfinite: OnNonfinite = "raise",
+        check_shapes: bool = True,
+    ) -> None:
+        self.train_step = TrainStep(
+            model,
+            loss_fn,
+            optimizer,
+            forward=forward,
+            max_norm=max_norm,
+            num_microbatches=num_microbatches,
+            loss_weight=loss_weight,
+            precision=precision,
+            on_nonfinite=on_nonfinite,
+            check_shapes=check_shapes,
+        )
+        self.model = model
+        self.loss_fn = loss_fn
+        self.optimizer = optimizer
+        self.metrics = dict(metrics or {})
+        self.epoch = 0
+        self.history = History()
+        self.should_stop = False
+        self._loss_fn = checked(loss_fn, check_shapes=check_shapes)
+        self._forward = make_forward(forward)
+        self._own_forward = forward is not None
+        self._weigh = make_weigh(
+            loss_fn, loss_weight=loss_weight, own_forward=forward is not None
+        )
+        self._autocast = precision == "bf16"
+
+    @property
+    def num_steps(self) -> int:
+        """Updates done."""
+        return self.train_step.num_steps
+
+    def stop(self, reason: str) -> None:
+        """End the training after this step or epoch; ``reason`` goes to the history."""
+        self.should_stop = True
+        self.history.stop_reason = reason
+
+    def fit(
+        self,
+        train: Any,
+        val: Any = None,
+        *,
+        epochs: int,
+        batch_size: int | None = None,
+        shuffle: bool | None = None,
+        seed: int | None = None,
+        drop_last: bool | None = None,
+        num_workers: int | None = None,
+        callbacks: Sequence[Any] = (),
+        progress: bool = True,
+    ) -> History:
+        """Train for ``epochs`` more epochs.
+
+        Called again, it goes on: epoch numbers, history and the order of the batches
+        continue. Ctrl-C ends it after the step at hand, with weights and the history
+        of whole epochs kept; a second Ctrl-C ends it at once.
+
+        Args:
+            train: A tuple of tensors or arrays, a ``Dataset``, ``IterableDataset``,
+                ``DataLoader``, ``Table`` or :class:`~gradatim.data.Batches`.
+            val: The same, or None. Never shuffled, unless it is your own loader.
+            epochs: How many to add.
+            batch_size: For ``train`` and ``val``; this and the next four are told in
+                :class:`~gradatim.data.Batches`, defaults included. They are left out
+                for a ``DataLoader`` or ``Batches``, which have their own.
+            shuffle: For ``train``.
+            seed: For ``train``.
+            drop_last: For ``train``.
+            num_workers: For ``train`` and ``val``.
+            callbacks: Called in this order.
+            progress: On a terminal a line that is renewed ten times a second,
+                elsewhere one line every tenth of the run.
+
+        Returns:
+            ``trainer.history``, with all epochs so far.
+
+        Raises:
+            ConfigError: An option is out of its range or does not fit the data.
+            DataError: No rows, or no batch in an epoch.
+            NonFiniteLossError: The loss is NaN or infinite.
+        """
+        if epochs < 1:
+            raise ConfigError(f"epochs must be 1 or more, got {epochs}.")
+        device = device_of(self.model)
+        train_batches = as_batches(
+            train,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            drop_last=drop_last,
+            num_workers=num_workers,
+            device=device,
+        )
+        val_batches = None
+        if val is not None:
+            val_batches = _unshuffled(val, device, batch_size, num_workers)
+        if progress:
+            callbacks = [*callbacks, Progress()]
+        hooks = hooks_of(callbacks)
+        self.plan = Plan(self.epoch, epochs, train_batches)
+        self.should_stop = False
+        self.history.stop_reason = None
+        if not self.model.training:
+            self.model.train()
+        with stop_on_ctrl_c(self):
+            try:
+                for hook in hooks["on_fit_begin"]:
+                    hook(self)
+                while self.epoch < self.plan.last_epoch and not self.should_stop:
+                    for hook in hooks["on_epoch_begin"]:
+                        hook(self)
+                    row = self._train_epoch(train_batches, hooks)
+                    if row is None:  # stopped on the way: no mean of a whole epoch
+                        break
+                    if val_batches is not None:
+                        row |= self._validate(val_batches)
+                    self.epoch += 1
+                    self.history.append(row)
+                    for hook in hooks["on_epoch_end"]:
+                        hook(self)
+            except KeyboardInterrupt:
+                self.stop("interrupted")
+            finally:
+                for hook in hooks["on_fit_end"]:
+                    hook(self)
+        if not self.should_stop:
+            self.history.stop_reason = "epochs"
+        return self.history
+
+    def _train_epoch(
+        self, batches: Batches, hooks: dict[str, list[Callable[..., None]]]
+    ) -> dict[str, Any] | None:
+        """Do one epoch of updates; None if it was stopped before its end."""
+        train_step, weigh = self.train_step, self._weigh
+        step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
+        mean = self.plan.mean = self._mean_loss()
+        rows = 0
+        begin = time.perf_counter()
+        for batch in batches.epoch(self.epoch):
+            if not isinstance(batch, (tuple, list)):
+                batch = (batch,)
+            for hook in step_begin:
+                hook(self, batch)
+            loss = train_step(*batch)
+            mean.add(loss, weigh(batch))
+            rows += num_rows(batch)
+            for hook in step_end:
+                hook(self, loss)
+            if self.should_stop:
+                return None
+        if rows == 0:
+            raise DataError(
+                f"epoch {self.epoch + 1} had no batch.\n"
+                "Nothing was trained.\n"
+                "Look for an exhausted iterator, an empty loader, or drop_last with "
+                "fewer rows than a batch."
+            )
+        train_loss = mean.value()
+        train_step.flush()
+        seconds = time.perf_counter() - begin
+        return {
+            "epoch": self.epoch + 1,
+            "train_loss": train_loss,
+            "lr": float(self.optimizer.param_groups[0]["lr"]),
+            "num_steps": self.num_steps,
+            "epoch_time_s": seconds,
+            "samples_per_s": rows / seconds,
+        }
+
+    def _mean_loss(self) -> "MeanLoss":
+        return MeanLoss(
+            sums=reduction(self.loss_fn) == "sum",
+            skip_nonfinite=self.train_step.on_nonfinite == "skip",
+        )
+
+    def _validate(self, batches: Batches) -> dict[str, float]:
+        return {f"val_{k}": v for k, v in self._evaluate(batches).items()}
+
+    def evaluate(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+    ) -> dict[str, float]:
+        """Give the loss, as the mean over samples, and every metric.
+
+        Weights, buffers and modes stay as they are; no graph is built.
+
+        Args:
+            data: As for :meth:`fit`.
+            batch_size: Rows at a time.
+            num_workers: As for :meth:`fit`.
+
+        Returns:
+            ``{"loss": ..., "<metric>": ...}``.
+        """
+        device = device_of(self.model)
+        batch_size = batch_size or PREDICT_BATCH_SIZE
+        return self._evaluate(_unshuffled(data, device, batch_size, num_workers))
+
+    def _evaluate(self, batches: Batches) -> dict[str, float]:
+        mean = MeanLoss(sums=reduction(self.loss_fn) == "sum")
+        outputs: list[tuple[Any, Any]] = []
+        with evaluating(self.model), autocast(self.model, self._autocast):
+            for batch in batches.epoch(0):
+                if not isinstance(batch, (tuple, list)):
+                    batch = (batch,)
+                predictions, targets = self._forward(self.model, batch)
+                mean.add(self._loss_fn(predictions, targets), self._weigh(batch))
+                if self.metrics:
+                    outputs.append((predictions, targets))
+            scores = {"loss": mean.value()}
+            if outputs:
+                predictions, targets = concat_rows(outputs)
+                for name, metric in self.metrics.items():
+                    scores[name] = float(metric(predictions, targets))
+        return scores
+
+    def predict(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+    ) -> Shaped[Tensor, "rows ..."]:
+        """Give the model's outputs for all rows, in their order.
+
+        In eval mode, without gradients, in batches; every mode is put back.
+
+        Args:
+            data: ``x`` as one tensor, array or dict, or what :meth:`fit` takes, of
+                which the targets are ignored.
+            batch_size: Rows at a time.
+            num_workers: As for :meth:`fit`.
+
+        Returns:
+            The outputs, on the device that the rows came from; for a model that gives
+            several, the same structure of tensors.
+        """
+        device = device_of(self.model)
+        batch_size = batch_size or PREDICT_BATCH_SIZE
+        _warn_of_shuffled(data)
+        batches = _unshuffled(data, device, batch_size, num_workers)
+        home = next(tensors_of(data), torch.empty(0)).device
+        outputs = []
+        with evaluating(self.model), autocast(self.model, self._autocast):
+            for batch in batches.epoch(0):
+                predictions = self._predict_batch(batch)
+                outputs.append(map_tensors(lambda t: t.to(home), predictions))
+        return concat_rows(outputs)
+
+    def _predict_batch(self, batch: Any) -> Any:
+        if self._own_forward:
+            batch = batch if isinstance(batch, (tuple, list)) else (batch,)
+            return self._forward(self.model, batch)[0]
+        return self.model(batch[0] if isinstance(batch, (tuple, list)) else batch)
+
+    def predict_proba(
+        self,
+        data: Any,
+        *,
+        batch_size: int | None = None,
+        num_workers: int | None = None,
+    ) -> Shaped[Tensor, "rows ..."]:
+        """Give the probabilities that the model's outputs stand for.
+
+        Softmax over dim 1 for ``CrossEntropyLoss``, ``exp`` for ``NLLLoss``, sigmoid
+        for ``BCEWithLogitsLoss``, the outputs themselves for ``BCELoss``. Arguments as
+        for :meth:`predict`.
+
+        Raises:
+            ConfigError: The loss is none of these.
+        """
+        probabilities = to_probabilities(self.loss_fn)
+        outputs = self.predict(data, batch_size=batch_size, num_workers=num_workers)
+        return probabilities(outputs.float())
+
+
+class Plan:
+    """What a running ``fit`` has in view; the progress display reads it."""
+
+    def __init__(self, first_epoch: int, epochs: int, batches: Batches) -> None:
+        self.first_epoch = first_epoch
+        self.last_epoch = first_epoch + epochs
+        self.batches = batches
+        self.mean = MeanLoss()
+
+
+class MeanLoss:
+    """The mean loss over samples, from the means of batches.
+
+    Sums in double precision on the host. On a device the losses come over in windows,
+    without waiting.
+
+    >>> mean = MeanLoss()
+    >>> mean.add(torch.tensor(1.0), 3); mean.add(torch.tensor(5.0), 1)
+    >>> mean.value()
+    2.0
+    """
+
+    def __init__(self, *, sums: bool = False, skip_nonfinite: bool = False) -> None:
+        self.sums = sums
+        self.skip_nonfinite = skip_nonfinite
+        self.total = 0.0
+        self.weight = 0.0
+        self._deferred = DeferredScalars()
+
+    def add(self, loss: Tensor, weight: float | Tensor) -> None:
+        """Add a batch's loss and how much it weighs."""
+        if loss.is_cpu:
+            self._add(loss.item(), float(weight))
+            return
+        self._deferred.push(loss, weight)
+        for pair in self._deferred.arrived():
+            self._add(*pair)
+
+    def value(self) -> float:
+        """Wait for the losses that are still under way; give the mean of all."""
+        for pair in self._deferred.drain():
+            self._add(*pair)
+        return self.total / self.weight if self.weight else math.nan
+
+    def so_far(self) -> float:
+        """Give the mean of the losses that are here, without waiting."""
+        return self.total / self.weight if self.weight else math.nan
+
+    def _add(self, loss: float, weight: float) -> None:
+        if not weight or (self.skip_nonfinite and not math.isfinite(loss)):
+            return
+        self.total += loss if self.sums else loss * weight
+        self.weight += weight
+
+
+def _unshuffled(
+    data: Any, device: torch.device, batch_size: int | None, num_workers: int | None
+) -> Batches:
+    """Give batches in the order of the rows, or the user's own as they are."""
+    if isinstance(data, Batches):
+        return as_batches(data, device=device)
+    return as_batches(
+        data,
+        batch_size=batch_size,
+        shuffle=False,
+        num_workers=num_workers,
+        device=device,
+    )
+
+
+def _warn_of_shuffled(data: Any) -> None:
+    shuffled = getattr(data, "shuffle", False) if isinstance(data, Batches) else False
+    if shuffled or isinstance(getattr(data, "sampler", None), RandomSampler):
+        warnings.warn(
+            f"predictions of a shuffled {type(data).__name__} come in its order.\n"
+            "They would be paired with the wrong rows.\n"
+            "Give the data themselves, or shuffle=False.",
+            GradatimWarning,
+            stacklevel=3,
+        )
