@@ -3,15 +3,15 @@
 Each is also the built-in that fits, so that ``except ValueError`` goes on working::
 
     GradatimError
-    ├── ShapeMismatchError   ValueError         predictions and targets do not pair up
-    ├── LossError            ValueError         a loss that is no scalar, or has no graph
-    ├── NonFiniteLossError   FloatingPointError the loss is NaN or infinite
-    ├── OptimizerError       ValueError         it does not hold the model's parameters
-    ├── ConfigError          ValueError         an argument out of its range
-    ├── DataError            ValueError         rows, columns or values that cannot be used
-    │   ├── FileReadError    ValueError         a data file that breaks its own format
-    │   └── SchemaError      ValueError         data that differs from the frozen schema
-    └── RunError             RuntimeError       a run folder that is missing or unreadable
+    ├── ShapeMismatchError  ValueError          predictions and targets do not pair up
+    ├── LossError           ValueError          no scalar, or without a graph
+    ├── NonFiniteLossError  FloatingPointError  the loss is NaN or infinite
+    ├── OptimizerError      ValueError          it does not hold the model's parameters
+    ├── ConfigError         ValueError          an argument out of its range
+    ├── DataError           ValueError          rows or values that cannot be used
+    │   ├── FileReadError   ValueError          a data file that breaks its own format
+    │   └── SchemaError     ValueError          data that differ from the frozen schema
+    └── RunError            RuntimeError        a run folder missing or unreadable
 
 A message says what happened (with values), why it matters and what to do.
 """

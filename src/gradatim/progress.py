@@ -60,9 +60,9 @@ class Progress(Callback):
         """
         trainer = self._trainer
         plan, row = trainer.plan, trainer.history.last()
-        done = trainer.epoch >= plan.last_epoch
-        number = trainer.epoch if done else trainer.epoch + 1
-        parts = [f"epoch {number}/{plan.last_epoch}"]
+        # Within an epoch its number is one more than those done.
+        number = trainer.epoch + (self._live is not None)
+        parts = [f"epoch {min(number, plan.last_epoch)}/{plan.last_epoch}"]
         running = plan.mean.so_far()
         if not math.isnan(running):
             parts.append(f"train_loss {running:.4g}")
@@ -76,7 +76,7 @@ class Progress(Callback):
         if rate is not None:
             parts.append(f"{rate:,.0f} samples/s")
         share = self._share_done()
-        if done or trainer.should_stop:
+        if share == 1 or trainer.should_stop:
             parts.append(f"{_clock(elapsed)} in all")
         elif share > 0:
             parts.append(f"{_clock(elapsed / share - elapsed)} left")
@@ -93,12 +93,10 @@ class Progress(Callback):
 
     def _tell_if_due(self) -> None:
         trainer, plan = self._trainer, self._trainer.plan
-        done, total = (
-            trainer.epoch - plan.first_epoch,
-            plan.last_epoch - plan.first_epoch,
-        )
-        if done * 10 // total > self._num_told:
-            self._num_told = done * 10 // total
+        done = trainer.epoch - plan.first_epoch
+        tenths = done * 10 // (plan.last_epoch - plan.first_epoch)
+        if tenths > self._num_told:
+            self._num_told = tenths
             self._write(self.status())
 
     def _write(self, line: str) -> None:
