@@ -1,0 +1,147 @@
+"""What several commands share: options, the run in use, tables on the screen."""
+
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradatim.errors import ConfigError, nearest_name
+
+if TYPE_CHECKING:
+    from gradatim.run.folder import RunFolder
+
+__all__ = [
+    "existing_run",
+    "format_score",
+    "load_factory",
+    "model_option",
+    "print_json",
+    "print_notices",
+    "print_table",
+    "run_option",
+]
+
+run_option = click.option(
+    "--run",
+    "run_path",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="The run folder; the newest under runs/ by default.",
+)
+model_option = click.option(
+    "--model",
+    "factory",
+    metavar="MODULE_OR_FILE:FACTORY",
+    help="Your own network: FACTORY(num_features, num_outputs) gives an nn.Module.",
+)
+
+
+def existing_run(run_path: Path | None) -> "RunFolder":
+    """Find the run to work on, and say which one was chosen where none was named."""
+    from gradatim.run.folder import find_run
+
+    run = find_run(run_path)
+    if run_path is None:
+        print(f"run: {run.path} (the newest)", file=sys.stderr)
+    return run
+
+
+def load_factory(spec: str | None) -> Callable[..., Any] | None:
+    """Import what ``--model`` names: ``FILE.py:FACTORY`` or ``package.module:FACTORY``.
+
+    Raises:
+        ConfigError: No such file, module or factory.
+    """
+    if spec is None:
+        return None
+    place, colon, name = spec.rpartition(":")
+    if not colon or not place or not name:
+        raise ConfigError(
+            f"--model {spec} has no factory.\nA module may define several.\n"
+            "Write FILE.py:FACTORY or package.module:FACTORY."
+        )
+    module = _import_file(Path(place)) if place.endswith(".py") else _import(place)
+    if not hasattr(module, name):
+        names = [n for n in vars(module) if callable(getattr(module, n))]
+        raise ConfigError(
+            f"{place} defines no {name!r}.{nearest_name(name, names)}\n"
+            "--model takes a function (num_features, num_outputs) -> nn.Module."
+        )
+    factory: Callable[..., Any] = getattr(module, name)
+    return factory
+
+
+def _import_file(path: Path) -> Any:
+    if not path.is_file():
+        raise ConfigError(f"--model: there is no file {path}.")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # A class of the file finds its own module by name, as in any import.
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _import(name: str) -> Any:
+    sys.path.insert(0, "")  # as `python -m` does
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--model: there is no module {error.name!r}.\n"
+            "It is looked for as in an import, from this folder first.\n"
+            "For a file write its path with .py."
+        ) from error
+    finally:
+        sys.path.remove("")
+
+
+def print_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int = 1
+) -> None:
+    """Print rows under headers: the first ``text_columns`` to the left, the rest right.
+
+    Off a terminal no column is cut, so that a log or a pipe has all of it.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for index, header in enumerate(headers):
+        table.add_column(header, justify="left" if index < text_columns else "right")
+    for row in rows:
+        # Text(), not markup: a column may be called [red].
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def format_score(value: float | None) -> str:
+    """Write a score with four significant digits.
+
+    >>> format_score(0.96491), format_score(12345.6), format_score(None)
+    ('0.9649', '1.235e+04', '-')
+    """
+    if value is None or value != value:
+        return "-"
+    return f"{value:.4g}"
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for another program."""
+    from gradatim.run.jsonfile import to_json
+
+    print(json.dumps(json.loads(to_json(value)), ensure_ascii=False, indent=2))
+
+
+def print_notices(lines: Sequence[str]) -> None:
+    """Tell on standard error what was noticed, so that output stays clean."""
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)

@@ -1,0 +1,66 @@
+"""``gradatim evaluate``: how good a run is on the rows of a file."""
+
+from pathlib import Path
+
+import click
+
+from gradatim.cli.common import (
+    existing_run,
+    format_score,
+    load_factory,
+    model_option,
+    print_json,
+    print_notices,
+    print_table,
+    run_option,
+)
+
+__all__ = ["evaluate"]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@run_option
+@model_option
+@click.option(
+    "--drop-missing-target",
+    is_flag=True,
+    help="Leave out rows whose target is missing, NaN or infinite.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def evaluate(
+    file: Path,
+    run_path: Path | None,
+    factory: str | None,
+    drop_missing_target: bool,
+    as_json: bool,
+) -> None:
+    """Score a trained run on the rows of FILE, which has the target, too.
+
+    If FILE is the one that the run was trained on, most of its rows were seen in
+    training; the scores of `gradatim show` are then the honest ones.
+
+    \b
+    Example:
+      gradatim evaluate houses-2027.csv
+    """
+    from gradatim.run.evaluate import evaluate_file
+
+    network = load_factory(factory)
+    run = existing_run(run_path)
+    result = evaluate_file(
+        run, file, factory=network, drop_missing_target=drop_missing_target
+    )
+    print_notices(result.notices)
+    if as_json:
+        print_json({"file": str(file), "rows": result.num_rows, "scores": result.scores})
+        return
+    print(f"{file}: {result.num_rows:,} rows")
+    names = list(result.scores["model"])
+    print_table(
+        ["", *names],
+        [
+            [model, *(format_score(row[name]) for name in names)]
+            for model, row in result.scores.items()
+        ],
+    )

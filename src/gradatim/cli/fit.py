@@ -1,0 +1,219 @@
+"""``gradatim fit``: a file in, a run with honest scores out."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradatim.cli.common import (
+    format_score,
+    load_factory,
+    model_option,
+    print_notices,
+    print_table,
+)
+
+if TYPE_CHECKING:
+    from gradatim.tabular.fit import FittedTable, TablePlan
+
+__all__ = ["fit"]
+
+
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--target", metavar="COLUMN", help="The column to predict.")
+@click.option(
+    "--task",
+    type=click.Choice(["regression", "binary", "classification"]),
+    help="What the column means; told from its values by default.",
+)
+@click.option("--epochs", type=int, help="At most this many passes over the rows.")
+@click.option("--batch-size", type=int, help="Rows an update.")
+@click.option("--lr", type=float, help="Highest learning rate.")
+@click.option("--hidden", type=int, help="Units of a hidden layer.")
+@click.option("--val", type=float, help="Share of rows to choose by.  [0.15]")
+@click.option("--test", type=float, help="Share of rows to score on.  [0.15]")
+@click.option("--seed", type=int, help="Of split, start and order.  [0]")
+@model_option
+@click.option(
+    "--run",
+    "run_path",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the run goes.  [runs/<number>-<name of the file>]",
+)
+@click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out.")
+@click.option("--keep", multiple=True, metavar="COLUMN", help="Use a column anyway.")
+@click.option(
+    "--drop-missing-target",
+    is_flag=True,
+    help="Leave out rows whose target is missing, NaN or infinite.",
+)
+def fit(
+    file: Path | None,
+    target: str | None,
+    task: str | None,
+    factory: str | None,
+    run_path: Path | None,
+    drop: tuple[str, ...],
+    keep: tuple[str, ...],
+    drop_missing_target: bool,
+    **choices: Any,
+) -> int:
+    """Train on a table, and score the model on rows it has never seen.
+
+    FILE is CSV, TSV or Parquet. Without one, the tutorial's line is trained.
+
+    Rows are split into training, validation and test rows. The model is a residual
+    network with embeddings; early stopping chooses by the validation rows, and the
+    scores are on the test rows, beside the mean (or majority) and a linear model.
+
+    \b
+    Examples:
+      gradatim fit
+      gradatim fit houses.csv --target price
+      gradatim fit titanic.csv --target survived --drop name --seed 1
+    """
+    from gradatim.run.folder import check_free, new_run_path, write_run
+
+    chosen = {name: value for name, value in choices.items() if value is not None}
+    if file is None:
+        _refuse_without_file(target=target, task=task, drop=drop, keep=keep)
+        return _fit_line(run_path, chosen)
+    if target is None:
+        raise click.UsageError(
+            "Missing option '--target': which column to predict. "
+            f"`gradatim inspect {file}` shows the columns."
+        )
+    from gradatim.data.table import read_table
+    from gradatim.tabular.config import TabularConfig
+    from gradatim.tabular.fit import fit_table, plan_table
+
+    network = load_factory(factory)
+    config = TabularConfig.from_dict(chosen)
+    if run_path is not None:
+        check_free(run_path)
+    table = read_table(
+        file,
+        target=target,
+        task=task,
+        drop=drop,
+        keep=keep,
+        drop_missing_target=drop_missing_target,
+    )
+    plan = plan_table(table, config, factory=network)
+    _tell_plan(file, plan)
+    fitted = fit_table(plan)
+    request = {
+        "command": "fit",
+        "file": {"name": file.name, "bytes": file.stat().st_size},
+        "target": target,
+        "task": table.schema.target and table.schema.target.task,
+        "drop": list(drop),
+        "keep": list(keep),
+        "drop_missing_target": drop_missing_target,
+    }
+    run = write_run(run_path or new_run_path(file.stem), fitted, request)
+    print()
+    print_scores(fitted.scores, len(plan.test))
+    print(f"\nrun: {run.path}")
+    return 130 if fitted.history.stop_reason == "interrupted" else 0
+
+
+def _refuse_without_file(**options: Any) -> None:
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise click.UsageError(
+            f"{', '.join(given)} without a FILE. The tutorial's line has one column "
+            "and one target. Name the file first: gradatim fit FILE --target COLUMN."
+        )
+
+
+def _fit_line(run_path: Path | None, chosen: dict[str, Any]) -> int:
+    from gradatim.run.folder import check_free, new_run_path, write_run
+    from gradatim.tabular.line import fit_line, least_squares
+
+    if run_path is not None:
+        check_free(run_path)
+    names = {"epochs", "batch_size", "lr", "seed"}
+    if unused := [f"--{n.replace('_', '-')}" for n in chosen if n not in names]:
+        raise click.UsageError(f"{', '.join(unused)} without a FILE has no meaning.")
+    print("the tutorial's line, y = 1 + 2x + noise: 80 points to train, 20 to validate")
+    fitted = fit_line(**chosen)
+    a, b = fitted.plan.line()
+    best_a, best_b = least_squares(fitted.plan)
+    run = write_run(run_path or new_run_path("line"), fitted, {"command": "fit"})
+    print()
+    print_table(
+        ["", "a", "b"],
+        [
+            ["trained", f"{a:.4f}", f"{b:.4f}"],
+            ["least squares", f"{best_a:.4f}", f"{best_b:.4f}"],
+        ],
+    )
+    print()
+    print_scores(fitted.scores, len(fitted.plan.test))
+    print(f"\nrun: {run.path}")
+    return 130 if fitted.history.stop_reason == "interrupted" else 0
+
+
+def _tell_plan(file: Path, plan: "TablePlan") -> None:
+    schema, config, model = plan.table.schema, plan.config, plan.model
+    assert schema.target is not None
+    used = [column for column in schema.columns if column.used]
+    left_out = [column for column in schema.columns if not column.used]
+    print(f"{file}: {len(plan.table):,} rows, {len(schema.columns) + 1} columns")
+    print(f"target: {schema.target.name}, {_task_text(plan)}")
+    print(f"features: {len(used)} columns ({_kinds(used)})")
+    for column in left_out:
+        print(f"  left out: {column.name} ({column.reason or column.kind})")
+    print(
+        f"rows: {len(plan.train):,} to train, {len(plan.val):,} to validate, "
+        f"{len(plan.test):,} to test (seed {config.seed})"
+    )
+    num_parameters = sum(p.numel() for p in model.parameters())
+    print(
+        f"model: {type(model.network).__name__}, {num_parameters:,} parameters, at most "
+        f"{config.epochs} epochs of {-(-len(plan.train) // (config.batch_size or 1)):,} "
+        "updates; Ctrl-C keeps what is learned",
+        flush=True,
+    )
+    if plan.table.num_dropped:
+        print_notices([f"{plan.table.num_dropped:,} rows without a target left out"])
+    print_notices(plan.table.notices.lines())
+
+
+def _task_text(plan: "TablePlan") -> str:
+    target = plan.table.schema.target
+    assert target is not None
+    if target.task == "regression":
+        return "regression"
+    labels = ", ".join(str(label) for label in target.labels[:5])
+    more = ", ..." if len(target.labels) > 5 else ""
+    return f"{len(target.labels)} classes ({labels}{more})"
+
+
+def _kinds(columns: list[Any]) -> str:
+    counts: dict[str, int] = {}
+    for column in columns:
+        counts[column.kind] = counts.get(column.kind, 0) + 1
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+
+
+def print_scores(scores: dict[str, dict[str, Any]], num_rows: int) -> None:
+    """Print the scores of all models; the linear one by its proper name."""
+    names = list(next(iter(scores.values())))
+    is_regression = "rmse" in names
+    proper = {
+        "baseline": "mean" if is_regression else "majority",
+        "linear": "linear model",
+        "model": "this model",
+    }
+    print(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
+    print_table(
+        ["", *names],
+        [
+            [proper.get(model, model), *(format_score(row[name]) for name in names)]
+            for model, row in scores.items()
+        ],
+    )

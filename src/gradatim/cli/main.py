@@ -1,0 +1,128 @@
+"""The command ``gradatim``: its commands are imported when they are called."""
+
+import importlib
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from gradatim import __version__
+from gradatim.errors import ConfigError, GradatimError
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "fit": "Train on a table, or the tutorial's line without one.",
+    "predict": "Predict the rows of a file with a trained run.",
+    "evaluate": "Score a trained run on the rows of a file.",
+    "inspect": "Show what is seen in a file's columns, before any training.",
+    "show": "Show a run: its data, history and scores.",
+    "ladder": "Train the tutorial's line rung by rung, from NumPy to gradatim.",
+}
+"""One line each, said here so that help imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """Loads ``gradatim.cli.<command>`` when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands in the order of their use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gradatim.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or name the nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from gradatim.errors import nearest_name
+
+            ctx.fail(f"no command {args[0]!r}.{nearest_name(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, message="gradatim %(version)s")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Train PyTorch models step by step.
+
+    Without a file, `gradatim fit` trains the tutorial's line. With one, it splits the
+    rows, trains, and scores the model on rows it has never seen:
+
+    \b
+      gradatim fit houses.csv --target price
+      gradatim predict new.csv -o prices.csv
+
+    Commands that work on a run take --run; without it, the newest under runs/.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0, 1 failed, 2 called wrongly, 130, 143."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; give its exit code."""
+    debug = "--debug" in arguments
+    # Wherever it stands: one sees the error first and then adds it at the end.
+    arguments = [a for a in arguments if a != "--debug"]
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, _stop)
+    try:
+        code: Any = cli.main(arguments, prog_name="gradatim", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return _tell("stopped by Ctrl-C", 130)
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        return _tell(_message(error), 2 if isinstance(error, ConfigError) else 1)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, (GradatimError, click.ClickException, OSError, ImportError)):
+        return str(error) or type(error).__name__
+    return (
+        f"{type(error).__name__}: {error}\n"
+        "This was not foreseen; --debug shows where it happened."
+    )
+
+
+def _tell(message: str, code: int) -> int:
+    first, *rest = message.splitlines() or [""]
+    print(f"gradatim: {first}", *rest, sep="\n  ", file=sys.stderr)
+    return code
+
+
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    # An exception, not an immediate end: what is half written gets removed.
+    raise SystemExit(143)

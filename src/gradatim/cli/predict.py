@@ -1,0 +1,58 @@
+"""``gradatim predict``: raw rows in, answers out."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from gradatim.cli.common import (
+    existing_run,
+    load_factory,
+    model_option,
+    print_notices,
+    run_option,
+)
+
+__all__ = ["predict"]
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="A .csv or .parquet file; CSV on the screen by default.",
+)
+@run_option
+@model_option
+@click.option(
+    "--with-input", is_flag=True, help="Write FILE's own columns before the answers."
+)
+def predict(
+    file: Path,
+    output: Path | None,
+    run_path: Path | None,
+    factory: str | None,
+    with_input: bool,
+) -> None:
+    """Predict the rows of FILE with a trained run.
+
+    Columns are matched by name. Extra ones are ignored and told, missing ones are an
+    error. Of classes, the most probable and every probability are written.
+
+    \b
+    Example:
+      gradatim predict new.csv -o prices.csv
+    """
+    from gradatim.run.predict import predict_file
+
+    network = load_factory(factory)
+    run = existing_run(run_path)
+    model = run.load_model(network)
+    num_rows, notices = predict_file(
+        model, run.schema, file, output, with_input=with_input
+    )
+    print_notices(notices.lines())
+    if output is not None:
+        print(f"{num_rows:,} rows predicted: {output}", file=sys.stderr)

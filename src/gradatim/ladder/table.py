@@ -1,0 +1,139 @@
+"""What the rungs cost and where they end: the rows of ``gradatim ladder``."""
+
+import ast
+import contextlib
+import io
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import TensorDataset, random_split
+
+from gradatim.data import line, line_split
+from gradatim.ladder import Rung
+
+__all__ = ["Row", "count_training_lines", "least_squares", "measure"]
+
+FIRST_RUNG_WITH_RANDOM_SPLIT = 12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One rung, measured. What a rung does not have is ``None``."""
+
+    number: int
+    title: str
+    replaces: str
+    num_lines: int | None
+    """Lines of training code, without comments and blank lines."""
+    a: float | None
+    b: float | None
+    distance: float | None
+    """From ``(a, b)`` to the least-squares line of the same 80 points, in the plane."""
+    update_time_us: float | None
+    """Microseconds an update, with all that its loop does, validation included."""
+
+
+def measure(rung: Rung, *, epochs: int = 1000) -> Row:
+    """Run a rung in silence, count its lines and time its updates.
+
+    The demonstrations around the loop are paid for by a run of one epoch, whose time is
+    subtracted; a run before that one warms up.
+
+    Args:
+        rung: Any of ``RUNGS``; those that do not train are not run, except rung 2.
+        epochs: At least 2.
+
+    >>> from gradatim.ladder import RUNGS
+    >>> row = measure(RUNGS[0])
+    >>> row.num_lines, round(row.a, 4), round(row.b, 4), row.distance < 1e-6
+    (8, 1.0235, 1.969, True)
+    """
+    num_lines = a = b = distance = update_time_us = None
+    if rung.trains:
+        num_lines = count_training_lines(rung.source())
+        _run(rung, epochs=1)
+        *_, overhead_s = _run(rung, epochs=1)
+        a, b, time_s = _run(rung, epochs=epochs)
+        num_updates = (epochs - 1) * rung.updates_per_epoch
+        update_time_us = 1e6 * (time_s - overhead_s) / num_updates
+    elif rung.module == "rung_02_check":
+        a, b, _ = _run(rung)
+    if a is not None and b is not None:
+        best_a, best_b = least_squares(rung)
+        distance = math.hypot(a - best_a, b - best_b)
+    return Row(
+        number=rung.number,
+        title=rung.title,
+        replaces=rung.replaces,
+        num_lines=num_lines,
+        a=a,
+        b=b,
+        distance=distance,
+        update_time_us=update_time_us,
+    )
+
+
+def count_training_lines(source: str) -> int:
+    """Count the lines from the training loop's start to its end.
+
+    The loop is the first statement of ``run`` that uses ``epochs``; in the last rung it
+    is the call of ``fit``. Comments and blank lines are not counted.
+
+    >>> count_training_lines('''
+    ... def run(epochs=2):
+    ...     lr = 0.1
+    ...     for _ in range(epochs):
+    ...         # a comment
+    ...         train_step(x, y)
+    ... ''')
+    2
+    """
+    (run,) = (
+        node
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef) and node.name == "run"
+    )
+    loop = next(
+        statement
+        for statement in run.body
+        if any(
+            isinstance(n, ast.Name) and n.id == "epochs" for n in ast.walk(statement)
+        )
+    )
+    lines = source.splitlines()[loop.lineno - 1 : loop.end_lineno]
+    return sum(
+        bool(text.strip()) and not text.lstrip().startswith("#") for text in lines
+    )
+
+
+def least_squares(rung: Rung) -> tuple[float, float]:
+    """Return a and b of the best line through the 80 points this rung trains on.
+
+    >>> from gradatim.ladder import RUNGS
+    >>> "a %.8f, b %.8f" % least_squares(RUNGS[0])
+    'a 1.02354075, b 1.96896447'
+    """
+    data = line(dtype=torch.float64)
+    if rung.number < FIRST_RUNG_WITH_RANDOM_SPLIT:
+        (x, y), _ = line_split(*data)
+    else:
+        # The rungs seed the global generator; one of our own draws the same numbers.
+        dataset = TensorDataset(*data)
+        seeded = torch.Generator().manual_seed(42)
+        train_set, _ = random_split(dataset, [80, 20], generator=seeded)
+        x, y = dataset[list(train_set.indices)]
+    columns = np.hstack([np.ones((80, 1)), x.numpy()])
+    (a, b), *_ = np.linalg.lstsq(columns, y[:, 0].numpy())
+    return float(a), float(b)
+
+
+def _run(rung: Rung, **arguments: int) -> tuple[float, float, float]:
+    """Return a, b and the seconds it took, with what it prints thrown away."""
+    run = rung.load()
+    with contextlib.redirect_stdout(io.StringIO()):
+        start_s = time.perf_counter()
+        a, b, _ = run(**arguments)
+        return a, b, time.perf_counter() - start_s

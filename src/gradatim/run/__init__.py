@@ -1,0 +1,1 @@
+"""The run folder: everything of one training, in JSON and safetensors."""

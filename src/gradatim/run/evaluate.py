@@ -1,0 +1,75 @@
+"""Scores of a run on the rows of a file that has the target, too."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gradatim.data.table import read_table
+from gradatim.run.folder import RunFolder
+from gradatim.tabular.fit import NetworkFactory, predict_rows
+from gradatim.tabular.scores import score
+
+__all__ = ["Evaluation", "evaluate_file"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """What :func:`evaluate_file` found."""
+
+    num_rows: int
+    scores: dict[str, dict[str, float]]
+    """Of the baseline on these rows, and of the model."""
+    notices: list[str]
+
+
+def evaluate_file(
+    run: RunFolder,
+    file: Path,
+    *,
+    factory: NetworkFactory | None = None,
+    drop_missing_target: bool = False,
+) -> Evaluation:
+    """Score a run on all rows of a file.
+
+    The baseline is the best constant answer for these very rows: their mean, or their
+    class shares.
+
+    Args:
+        run: The run.
+        file: With the target's column.
+        factory: Makes the network again where it was one of the user's own.
+        drop_missing_target: Leave out rows without a target.
+
+    Raises:
+        DataError: The file is damaged, or lacks a column.
+    """
+    schema = run.schema
+    table = read_table(file, schema=schema, drop_missing_target=drop_missing_target)
+    model = run.load_model(factory)
+    assert table.y is not None and schema.target is not None
+    notices = table.notices.lines()
+    trained_on = run.config.get("file")
+    if trained_on == {"name": file.name, "bytes": file.stat().st_size}:
+        notices.append(
+            f"{file.name} has the name and size of the file this run was trained on; "
+            "rows seen in training score better than new ones"
+        )
+    task = schema.target.task
+    answers = predict_rows(model, table.x)
+    return Evaluation(
+        num_rows=len(table),
+        scores={
+            "baseline": score(task, _constant(task, table.y, answers), table.y),
+            "model": score(task, answers, table.y),
+        },
+        notices=notices,
+    )
+
+
+def _constant(task: str, y: Tensor, answers: Tensor) -> Tensor:
+    if task == "regression":
+        return y.double().mean().expand(len(y))
+    shares = torch.bincount(y, minlength=answers.size(1)).double() / len(y)
+    return shares.expand(len(y), -1)

@@ -1,0 +1,166 @@
+"""Raw rows of a file in, answers out, in memory that does not grow with the file."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+
+from gradatim.data.codes import EncodeNotices
+from gradatim.data.files import column_names, iter_batches
+from gradatim.data.schema import Schema
+from gradatim.errors import ConfigError, DataError
+from gradatim.tabular.fit import predict_rows
+from gradatim.tabular.network import TableModel
+
+__all__ = ["predict_file"]
+
+BATCH_ROWS = 65_536
+
+
+def predict_file(
+    model: TableModel,
+    schema: Schema,
+    source: Path,
+    output: Path | None,
+    *,
+    with_input: bool = False,
+    batch_rows: int = BATCH_ROWS,
+) -> tuple[int, EncodeNotices]:
+    """Predict every row of a file.
+
+    Args:
+        model: Of a run.
+        schema: Of the same run; columns are matched by name.
+        source: The data file.
+        output: A ``.csv`` or ``.parquet`` file, written whole or not at all and never
+            over ``source``; None for CSV on standard output.
+        with_input: Write the columns of ``source`` before the predictions.
+        batch_rows: Rows at a time.
+
+    Returns:
+        How many rows, and what was noticed on the way.
+
+    Raises:
+        ConfigError: ``output`` has another suffix, or is ``source``.
+        DataError: ``source`` is damaged, lacks a column, or has no row.
+    """
+    _check_output(source, output)
+    names = column_names(source)
+    extra = schema.check_names(names)
+    features = {column.name for column in schema.features}
+    wanted = [name for name in names if with_input or name in features]
+    # What is only passed on is read as text, so that it comes out as it came in.
+    types = {name: schema.types.get(name, pa.string()) for name in wanted}
+    notices, num_rows = EncodeNotices(extra=extra), 0
+    with _writer(output) as write:
+        for batch in iter_batches(
+            source,
+            types=types,
+            columns=wanted,
+            batch_rows=batch_rows,
+            missing=schema.missing_values,
+        ):
+            x, noticed = schema.encode(batch)
+            noticed.extra = extra
+            notices.add(noticed)
+            answers = predict_rows(model, x)
+            columns = _columns(schema, answers)
+            if with_input:
+                columns = {**dict(zip(names, batch.columns, strict=True)), **columns}
+            write(pa.table(columns))
+            num_rows += batch.num_rows
+        if num_rows == 0:
+            raise DataError(f"{source} has a header and no row: nothing to predict.")
+    return num_rows, notices
+
+
+def _columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
+    """Name the answers: ``prediction``, and ``probability_<label>`` of classes."""
+    target = schema.target
+    assert target is not None
+    if target.task == "regression":
+        return {"prediction": answers.numpy() + target.origin}
+    labels = pa.array(list(target.labels))
+    columns = {"prediction": labels.take(pa.array(answers.argmax(dim=1).numpy()))}
+    for index, label in enumerate(target.labels):
+        columns[f"probability_{label}"] = np.ascontiguousarray(answers[:, index])
+    return columns
+
+
+def _check_output(source: Path, output: Path | None) -> None:
+    if output is None:
+        return
+    if output.suffix.lower() not in (".csv", ".parquet", ".pq"):
+        raise ConfigError(
+            f"-o {output} ends in {output.suffix!r}.\n"
+            "The suffix says how the file is written.\n"
+            "Name a file that ends in .csv or .parquet."
+        )
+    if output.exists() and source.exists() and os.path.samefile(source, output):
+        raise ConfigError(
+            f"-o {output} is the file that is read.\n"
+            "The rows would be gone.\nName another file."
+        )
+    if output.is_dir():
+        raise ConfigError(f"-o {output} is a folder. Name a file in it.")
+    if not output.parent.is_dir():
+        raise ConfigError(f"-o {output}: there is no folder {output.parent}.")
+
+
+@contextlib.contextmanager
+def _writer(output: Path | None) -> Iterator[Any]:
+    """Give the function that writes a table; the file appears when all is written."""
+    if output is None:
+        with _ArrowWriter(sys.stdout.buffer, parquet=False) as writer:
+            yield writer.write
+        sys.stdout.flush()
+        return
+    beside = output.with_name(f".tmp-{os.getpid()}-{output.name}")
+    try:
+        with open(beside, "wb") as file:
+            parquet = output.suffix.lower() != ".csv"
+            with _ArrowWriter(file, parquet=parquet) as writer:
+                yield writer.write
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, output)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class _ArrowWriter:
+    """CSV or Parquet, opened with the first table's schema."""
+
+    def __init__(self, file: Any, *, parquet: bool) -> None:
+        self.file = file
+        self.parquet = parquet
+        self.writer: Any = None
+
+    def __enter__(self) -> "_ArrowWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        if self.writer is None:
+            if self.parquet:
+                import pyarrow.parquet as pq
+
+                self.writer = pq.ParquetWriter(self.file, table.schema)
+            else:
+                import pyarrow.csv
+
+                # Quotes where they are needed only, as a person would write it.
+                options = pyarrow.csv.WriteOptions(quoting_style="needed")
+                self.writer = pyarrow.csv.CSVWriter(
+                    self.file, table.schema, write_options=options
+                )
+        self.writer.write(table)

@@ -1,0 +1,180 @@
+"""Bad input: one clear message, exit code 1 or 2, and nothing left behind."""
+
+from pathlib import Path
+
+import pytest
+
+from gradatim.cli.main import run
+
+GOOD_ROWS = "".join(
+    f"{i % 7},{i * 0.37 % 5:.2f},{'ab'[i % 2]},{i * 0.5 + i % 3}\n" for i in range(60)
+)
+HEADER = "rooms,area,kind,price\n"
+
+
+def with_line(number: int, line: str) -> str:
+    """The good file with another line ``number``, counted from 1."""
+    lines = (HEADER + GOOD_ROWS).splitlines()
+    lines[number - 1] = line
+    return "\n".join(lines) + "\n"
+
+
+def with_targets(*targets: str) -> str:
+    """The good file with other values of ``price``, repeated over the rows."""
+    rows = [row.rsplit(",", 1)[0] for row in GOOD_ROWS.splitlines()]
+    lines = [f"{row},{targets[i % len(targets)]}" for i, row in enumerate(rows)]
+    return HEADER + "\n".join(lines) + "\n"
+
+
+# What the file holds, the extra arguments, and what the message must say.
+CASES = {
+    "header only": (HEADER, [], r"no row|header"),
+    "empty": ("", [], r"empty"),
+    "a field too few": (with_line(17, "3,1.5,a"), [], r"line 17\b.*3.*4|17.*4 fields"),
+    "a field too many": (with_line(23, "3,1.5,a,7,9"), [], r"line 23\b"),
+    "an unclosed quote": (with_line(31, '3,1.5,"a,7'), [], r"line 31\b"),
+    "duplicate columns": (
+        "rooms,rooms,kind,price\n" + GOOD_ROWS,
+        [],
+        r"'?rooms'?.*",
+    ),
+    "no such column": (HEADER + GOOD_ROWS, ["--target", "prize"], r"price"),
+    "no such column to drop": (HEADER + GOOD_ROWS, ["--drop", "romms"], r"rooms"),
+    "target missing": (with_targets("1.5", "", "2.5"), [], r"--drop-missing-target"),
+    "target NaN": (with_targets("1.5", "nan", "2.5"), [], r"--drop-missing-target"),
+    "target infinite": (with_targets("1.5", "inf", "2.5"), [], "--drop-missing-target"),
+    "one class": (with_targets("yes"), [], r"one|1 "),
+    "more classes than rows allow": (
+        with_targets(*(f"class{i}" for i in range(60))),
+        [],
+        r"60",
+    ),
+    "fewer rows than the split needs": (
+        HEADER + "1,2,a,3.5\n2,1,b,2.5\n",
+        [],
+        r"rows are too few",
+    ),
+    "all features dropped": (
+        HEADER + GOOD_ROWS,
+        ["--drop", "rooms", "--drop", "area", "--drop", "kind"],
+        r"feature",
+    ),
+    "a share above one": (HEADER + GOOD_ROWS, ["--val", "1.5"], r"val.*1\.5"),
+    "shares that leave nothing": (
+        HEADER + GOOD_ROWS,
+        ["--val", "0.5", "--test", "0.5"],
+        r"no row is left",
+    ),
+    "no epochs": (HEADER + GOOD_ROWS, ["--epochs", "0"], r"epochs.*0"),
+    "no such model file": (HEADER + GOOD_ROWS, ["--model", "net.py:make"], r"net\.py"),
+    "a model without factory": (HEADER + GOOD_ROWS, ["--model", "net.py"], "FACTORY"),
+    "an unknown option": (HEADER + GOOD_ROWS, ["--epoch-s", "3"], r"--epoch"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fit_refuses(name, tmp_path, monkeypatch, capfd):
+    content, arguments, message = CASES[name]
+    Path(tmp_path, "houses.csv").write_text(content)
+    monkeypatch.chdir(tmp_path)
+    target = [] if "--target" in arguments else ["--target", "price"]
+    code = run(["fit", "houses.csv", *target, *arguments])
+    check_refused(code, capfd.readouterr().err, message)
+    assert [path.name for path in tmp_path.iterdir()] == ["houses.csv"]
+
+
+def check_refused(code: int, told: str, message: str) -> None:
+    assert code in (1, 2)
+    assert "Traceback" not in told
+    assert len(told.splitlines()) <= 8
+    flat = " ".join(told.split())
+    import re
+
+    assert re.search(message, flat), flat
+
+
+def test_no_such_file_names_the_nearest(tmp_path, monkeypatch, capfd):
+    Path(tmp_path, "houses.csv").write_text(HEADER + GOOD_ROWS)
+    monkeypatch.chdir(tmp_path)
+    code = run(["fit", "house.csv", "--target", "price"])
+    check_refused(code, capfd.readouterr().err, "houses.csv")
+
+
+def test_not_utf8_names_the_line(tmp_path, monkeypatch, capfd):
+    bad = with_line(9, "3,1.5,caf\xe9,7").encode("latin-1")
+    Path(tmp_path, "houses.csv").write_bytes(bad)
+    monkeypatch.chdir(tmp_path)
+    code = run(["fit", "houses.csv", "--target", "price"])
+    check_refused(code, capfd.readouterr().err, r"line 9\b.*UTF-8|UTF-8.*line 9\b")
+
+
+def test_no_target_is_a_wrong_call(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert run(["fit", "houses.csv"]) == 2
+    assert "--target" in capfd.readouterr().err
+
+
+def test_options_of_tables_need_a_file(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert run(["fit", "--target", "price"]) == 2
+    assert "FILE" in capfd.readouterr().err
+
+
+def test_an_unknown_command_names_the_nearest(capfd):
+    assert run(["predcit"]) == 2
+    assert "predict" in capfd.readouterr().err
+
+
+class TestPredict:
+    @pytest.fixture(scope="class")
+    def folder(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("predict")
+        file = folder / "houses.csv"
+        file.write_text(HEADER + GOOD_ROWS)
+        arguments = ["--target", "price", "--epochs", "2", "--run", str(folder / "r")]
+        assert run(["fit", str(file), *arguments]) == 0
+        return folder
+
+    @pytest.mark.parametrize(
+        ("content", "message"),
+        [
+            ("rooms,kind\n3,a\n", r"'area'"),
+            ("room,area,kind\n3,1.5,a\n", r"'rooms'.*'room'|'room'.*'rooms'"),
+            ("rooms,area,kind\n3,1.5,a\n4,large,b\n", r"(line|row) 3\b.*'?large'?"),
+            ("rooms,area,kind\n", r"no row|header"),
+            ("", r"empty"),
+        ],
+    )
+    def test_refuses(self, content, message, folder, tmp_path, capfd):
+        file, output = tmp_path / "new.csv", tmp_path / "out.csv"
+        file.write_text(content)
+        code = run(["predict", str(file), "-o", str(output), "--run", str(folder / "r")])
+        check_refused(code, capfd.readouterr().err, message)
+        assert [path.name for path in tmp_path.iterdir()] == ["new.csv"]
+
+    def test_refuses_a_folder_that_is_no_run(self, folder, tmp_path, capfd):
+        code = run(["predict", str(folder / "houses.csv"), "--run", str(tmp_path)])
+        check_refused(code, capfd.readouterr().err, "no run folder")
+
+    def test_refuses_to_write_over_its_input(self, folder, capfd):
+        file = str(folder / "houses.csv")
+        code = run(["predict", file, "-o", file, "--run", str(folder / "r")])
+        check_refused(code, capfd.readouterr().err, "is the file that is read")
+
+    def test_counts_unseen_categories_and_extra_columns(self, folder, tmp_path, capfd):
+        file = tmp_path / "new.csv"
+        file.write_text("extra,kind,area,rooms\n1,zzz,1.5,3\n2,a,2.5,4\n")
+        assert run(["predict", str(file), "--run", str(folder / "r")]) == 0
+        out, err = capfd.readouterr()
+        assert len(out.splitlines()) == 3
+        assert "extra" in err
+        assert "zzz" in err
+
+
+def test_a_run_is_never_written_over(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    Path("taken").mkdir()
+    Path("taken", "notes.txt").write_text("mine")
+    assert run(["fit", "--epochs", "1", "--run", "taken"]) == 1
+    assert "taken exists already" in capfd.readouterr().err
+    assert Path("taken", "notes.txt").read_text() == "mine"
