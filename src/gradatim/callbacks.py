@@ -98,9 +98,11 @@ class EarlyStopping(Callback):
         self.best_value: float | None = None
         self.best_epoch: int | None = None
         self._best_state: dict[str, Any] | None = None
+        self._first_epoch = 0
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         self.best_value = self.best_epoch = self._best_state = None
+        self._first_epoch = trainer.epoch
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         value = monitored(trainer, self.monitor)
@@ -111,7 +113,7 @@ class EarlyStopping(Callback):
                 self._best_state = map_tensors(
                     lambda t: t.detach().clone(), trainer.model.state_dict()
                 )
-        elif trainer.epoch - (self.best_epoch or 0) >= self.patience:
+        elif trainer.epoch - (self.best_epoch or self._first_epoch) >= self.patience:
             best = (
                 f"best {self.best_value:.6g} in epoch {self.best_epoch}"
                 if self.best_epoch
@@ -124,6 +126,7 @@ class EarlyStopping(Callback):
     def on_fit_end(self, trainer: "Trainer") -> None:
         if self._best_state is not None:
             trainer.model.load_state_dict(self._best_state)
+            self._best_state = None
 
     def _improves(self, value: float) -> bool:
         if value != value:  # NaN never is an improvement
@@ -141,7 +144,8 @@ class LRScheduler(Callback):
     Args:
         scheduler: Made from the trainer's optimizer. ``ReduceLROnPlateau`` is given
             the monitored value.
-        per: ``"epoch"`` or ``"step"``: what the scheduler's numbers count.
+        per: ``"epoch"`` or ``"step"``: what the scheduler's numbers count. Updates
+            that ``on_nonfinite="skip"`` left out do not count.
         monitor: For ``ReduceLROnPlateau``, a key of the history: ``"val_loss"`` by
             default.
 
@@ -185,9 +189,13 @@ class LRScheduler(Callback):
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         check_scheduler(self.scheduler, trainer.optimizer)
+        self._num_skipped = trainer.train_step.num_skipped
 
     def _after_step(self, trainer: "Trainer", loss: Tensor) -> None:
-        self.scheduler.step()
+        if trainer.train_step.num_skipped == self._num_skipped:
+            self.scheduler.step()
+        else:  # a step that was left out is no update
+            self._num_skipped = trainer.train_step.num_skipped
 
     def _after_epoch(self, trainer: "Trainer") -> None:
         if self.monitor is None:
@@ -219,10 +227,16 @@ def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
     """Collect, for each hook, the callbacks' methods that do something.
 
     Raises:
-        ConfigError: An object without any hook, such as a bare scheduler.
+        ConfigError: A class, or an object without any hook such as a bare scheduler.
     """
     hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
     for callback in callbacks:
+        if isinstance(callback, type):
+            raise ConfigError(
+                f"a callback is the class {callback.__name__} itself.\n"
+                "Its hooks need an object to work on.\n"
+                f"Make one: {callback.__name__}(...)."
+            )
         found = False
         for name in HOOKS:
             method = getattr(callback, name, None)

@@ -74,8 +74,12 @@ class DeferredScalars:
 
 
 def _send_column(values: tuple[Any, ...]) -> Any:
-    if not isinstance(values[0], Tensor):
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    if not tensors:
         return values
+    if len(tensors) < len(values):
+        device = tensors[0].device
+        values = tuple(torch.as_tensor(value, device=device) for value in values)
     column = torch.stack(values)
     if column.device.type != "cuda":
         # Other devices give no pinned memory to count on: one wait a window.

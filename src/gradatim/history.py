@@ -44,7 +44,8 @@ class History(dict[str, list[Any]]):
 
     def last(self) -> dict[str, Any]:
         """Give the last epoch's values; empty before the first."""
-        return {key: values[-1] for key, values in self.items() if values}
+        # A list first: the progress display asks from another thread.
+        return {key: values[-1] for key, values in list(self.items()) if values}
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Give one dict an epoch, for a DataFrame or JSON lines."""
@@ -84,5 +85,6 @@ class History(dict[str, list[Any]]):
             ax.plot(*zip(*points, strict=True), label=key, marker=marker)
         ax.set_xlabel("epoch")
         ax.set_ylabel("loss" if keys is None else "")
-        ax.legend()
+        if ax.has_data():
+            ax.legend()
         return ax

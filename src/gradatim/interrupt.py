@@ -5,11 +5,12 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 __all__ = ["Stoppable", "stop_on_ctrl_c"]
 
 
+@runtime_checkable
 class Stoppable(Protocol):
     """What can be asked to stop."""
 
@@ -40,4 +41,5 @@ def stop_on_ctrl_c(training: Stoppable) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if signal.getsignal(signal.SIGINT) is handle:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -149,12 +149,26 @@ def checked(loss_fn: LossFn, *, check_shapes: bool = True) -> LossFn:
 
 
 def _checked_elementwise(loss_fn: LossFn) -> LossFn:
-    def elementwise(predictions: Tensor, targets: Tensor) -> Tensor:
-        if predictions.shape != targets.shape:
+    def elementwise(predictions: Any, targets: Any) -> Tensor:
+        try:
+            same = predictions.shape == targets.shape
+        except AttributeError:  # looked at in the error alone: it costs a step nothing
+            raise LossError(_no_tensors_message(predictions, targets)) from None
+        if not same:
             raise ShapeMismatchError(_shape_message(predictions, targets))
         return loss_fn(predictions, targets)
 
     return elementwise
+
+
+def _no_tensors_message(predictions: Any, targets: Any) -> str:
+    return (
+        f"predictions are of type {type(predictions).__name__}, targets of type "
+        f"{type(targets).__name__}.\n"
+        "The loss compares one tensor with another.\n"
+        "Pick them out, for example with forward=lambda model, batch: "
+        "(model(batch[0])[0], batch[1])."
+    )
 
 
 def _shape_message(predictions: Tensor, targets: Tensor) -> str:
@@ -199,11 +213,19 @@ def _checked_gaussian(loss_fn: LossFn, check_shapes: bool) -> LossFn:
 
 
 def _checked_class(loss_fn: LossFn) -> LossFn:
-    def class_loss(predictions: Tensor, targets: Tensor) -> Tensor:
+    ignore_index = _option(loss_fn, "ignore_index", -100)
+
+    def class_loss(predictions: Any, targets: Any) -> Tensor:
+        try:
+            shape, dim = predictions.shape, targets.dim()
+        except AttributeError:
+            raise LossError(_no_tensors_message(predictions, targets)) from None
+        if shape[1:2] == (1,) or len(shape) == dim == 1:
+            raise ShapeMismatchError(_no_classes_message(predictions, targets))
         try:
             return loss_fn(predictions, targets)
         except (RuntimeError, ValueError, IndexError) as error:
-            told = _class_error(predictions, targets, error)
+            told = _class_error(predictions, targets, error, ignore_index)
             if told is None:
                 raise
             raise told from error
@@ -211,12 +233,21 @@ def _checked_class(loss_fn: LossFn) -> LossFn:
     return class_loss
 
 
+def _no_classes_message(predictions: Tensor, targets: Tensor) -> str:
+    """Name what PyTorch takes and learns nothing from: the softmax of one number."""
+    return (
+        f"predictions have shape {tuple(predictions.shape)}, targets "
+        f"{tuple(targets.shape)}: one score a sample.\n"
+        "A class loss compares a sample's scores with each other, along dim 1; "
+        "of one alone nothing is learned.\n"
+        "Give the last layer one output per class, or use nn.BCEWithLogitsLoss."
+    )
+
+
 def _class_error(
-    predictions: Any, targets: Any, error: Exception
+    predictions: Tensor, targets: Tensor, error: Exception, ignore_index: int
 ) -> ShapeMismatchError | LossError | None:
     """Retell what a class loss refuses, or None where only PyTorch knows."""
-    if not isinstance(predictions, Tensor) or not isinstance(targets, Tensor):
-        return None
     if predictions.dim() == 0:
         return None
     p, t = tuple(predictions.shape), tuple(targets.shape)
@@ -228,17 +259,26 @@ def _class_error(
         advice = f"Give targets the shape {index_shape}: one class index per sample"
         if t == (*index_shape, 1):
             advice += f", for example with targets.squeeze({len(t) - 1})"
+        elif len(p) > 2 and t == p[:-1]:
+            advice = "Scores lie along dim 1: give predictions.movedim(-1, 1)"
         return ShapeMismatchError(
             f"{shapes}.\nA class loss pairs (N, C) scores with N indices. "
             f"{torch_says}\n{advice}."
         )
-    if t == index_shape and targets.is_floating_point():
+    if t == p and t != index_shape and not targets.is_floating_point():
         return LossError(
-            f"{shapes}.\nA class loss takes class indices as integers. "
+            f"{shapes}.\nOf the predictions' shape are probabilities of classes, as "
+            f"floating point. {torch_says}\nGive it targets.float(), or for one class "
+            "a sample its index, targets.argmax(1)."
+        )
+    if t == index_shape and targets.dtype not in (torch.int64, torch.uint8):
+        return LossError(
+            f"{shapes}.\nA class loss takes class indices as integers of 64 bits. "
             f"{torch_says}\nGive it targets.long()."
         )
-    if t == index_shape and targets.device.type == "cpu" and targets.numel():
-        low, high = int(targets.min()), int(targets.max())
+    if t == index_shape and targets.device.type == "cpu":
+        kept = targets[targets != ignore_index]
+        low, high = (int(kept.min()), int(kept.max())) if kept.numel() else (0, 0)
         if high >= num_classes or low < 0:
             return LossError(
                 f"targets reach from {low} to {high}, predictions have {num_classes} "

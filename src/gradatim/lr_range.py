@@ -3,6 +3,7 @@
 import copy
 import math
 import random
+import statistics
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 
 from gradatim.data.batches import as_batches
-from gradatim.errors import ConfigError, DataError, LossError
+from gradatim.errors import ConfigError, DataError, GradatimWarning, LossError
 from gradatim.losses import LossFn
 from gradatim.step import device_of, make_train_step
 
@@ -39,7 +40,7 @@ class LRRange:
     smoothed: list[float]
     """Running mean of the losses, corrected for its start."""
     suggestion: float | None
-    """Where the smoothed loss falls fastest; None if it never falls."""
+    """From where on the smoothed loss falls fastest; None if it never falls."""
 
     def plot(self, *, ax: Any = None) -> Any:
         """Draw the losses over the rates with matplotlib (``gradatim[plots]``)."""
@@ -111,9 +112,9 @@ def lr_range_test(
     batches = as_batches(
         train, batch_size=batch_size, seed=seed, device=device_of(model)
     )
-    with _random_state_kept():
+    with _random_state_kept(train, device_of(model)):
         # Copied together, so that the copied optimizer holds the copied parameters.
-        model, optimizer = copy.deepcopy((model, optimizer))
+        model, loss_fn, optimizer = copy.deepcopy((model, loss_fn, optimizer))
         train_step = make_train_step(
             model, loss_fn, optimizer, on_nonfinite="skip", **step_options
         )
@@ -142,13 +143,17 @@ def lr_range_test(
             "Look for NaN in the data and the weights."
         )
     return LRRange(
-        lrs=lrs, losses=losses, smoothed=smoothed, suggestion=_steepest(lrs, smoothed)
+        lrs=lrs,
+        losses=losses,
+        smoothed=smoothed,
+        suggestion=_steepest(lrs, losses, smoothed),
     )
 
 
 def _loss_of(train_step: Any, batch: Any) -> float:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # divergence is what the test looks for
+        # Divergence is what the test looks for.
+        warnings.filterwarnings("ignore", "the loss is", GradatimWarning)
         parts = batch if isinstance(batch, (tuple, list)) else (batch,)
         return float(train_step(*parts))
 
@@ -165,20 +170,45 @@ def _endless(batches: Any) -> Iterator[Any]:
         epoch += 1
 
 
-def _steepest(lrs: list[float], smoothed: list[float]) -> float | None:
-    """Find the rate at which the smoothed loss falls fastest per decade."""
-    slopes = [b - a for a, b in pairwise(smoothed)]
-    if not slopes or min(slopes) >= 0:
+def _steepest(
+    lrs: list[float], losses: list[float], smoothed: list[float]
+) -> float | None:
+    """Find the rate from which on the smoothed loss falls fastest per decade.
+
+    Falls are taken over a tenth of the steps, and count if they are larger than the
+    batches' own differences make them.
+    """
+    width = max(1, len(smoothed) // 10)
+    starts = range(width, len(smoothed) - width)  # before, the mean is of few losses
+    falls = [smoothed[start] - smoothed[start + width] for start in starts]
+    if not falls:
         return None
-    return lrs[slopes.index(min(slopes))]
+    steps = [abs(after - before) for before, after in pairwise(losses)]
+    # The median of |difference| of two normal numbers is 0.95 of their deviation; of
+    # a running mean's noise so much is left:
+    noise = statistics.median(steps) / 0.95
+    noise *= math.sqrt((1 - SMOOTHING) / (1 + SMOOTHING))
+    steepest = max(falls)
+    return lrs[starts[falls.index(steepest)]] if steepest > 3 * noise else None
 
 
 @contextmanager
-def _random_state_kept() -> Iterator[None]:
+def _random_state_kept(data: Any, device: torch.device) -> Iterator[None]:
     python, legacy = random.getstate(), np.random.get_state()
+    own = [(g, g.get_state()) for g in _generators_of(data)]
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
             yield
     finally:
         random.setstate(python)
         np.random.set_state(legacy)
+        for generator, state in own:
+            generator.set_state(state)
+
+
+def _generators_of(loader: Any) -> list[torch.Generator]:
+    """Find the generators of a user's ``DataLoader``, which going through it moves."""
+    sampler = getattr(loader, "sampler", None)
+    inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
+    found = [getattr(owner, "generator", None) for owner in (loader, sampler, inner)]
+    return [generator for generator in found if isinstance(generator, torch.Generator)]

@@ -4,14 +4,23 @@ A batch is one tensor or a tuple, list or dict of batches; rows lie along dim 0.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gradatim.errors import DataError
 
-__all__ = ["concat_rows", "map_tensors", "num_rows", "split_rows", "tensors_of"]
+__all__ = [
+    "as_tensors",
+    "concat_rows",
+    "map_tensors",
+    "num_rows",
+    "split_rows",
+    "tensors_of",
+]
 
 
 def map_tensors(function: Callable[[Tensor], Any], batch: Any) -> Any:
@@ -28,6 +37,27 @@ def map_tensors(function: Callable[[Tensor], Any], batch: Any) -> Any:
         return type(batch)(*(map_tensors(function, part) for part in batch))
     if isinstance(batch, (tuple, list)):
         return type(batch)(map_tensors(function, part) for part in batch)
+    return batch
+
+
+def as_tensors(batch: Any) -> Any:
+    """Turn the NumPy arrays of ``batch`` into tensors; leave anything else as it is.
+
+    float64 becomes PyTorch's default dtype, as NumPy knows no other default.
+
+    >>> as_tensors((np.zeros(2), np.zeros(2, dtype=np.int64)))
+    (tensor([0., 0.]), tensor([0, 0]))
+    """
+    if isinstance(batch, np.ndarray):
+        tensor = torch.from_numpy(np.ascontiguousarray(batch))
+        is_double = tensor.dtype == torch.float64
+        return tensor.to(torch.get_default_dtype()) if is_double else tensor
+    if isinstance(batch, Mapping):
+        return {key: as_tensors(part) for key, part in batch.items()}
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a named tuple
+        return type(batch)(*(as_tensors(part) for part in batch))
+    if isinstance(batch, (tuple, list)):
+        return type(batch)(as_tensors(part) for part in batch)
     return batch
 
 
@@ -67,7 +97,8 @@ def num_rows(batch: Any) -> int:
 def split_rows(batch: Any, num_parts: int) -> list[Any]:
     """Cut ``batch`` into at most ``num_parts`` parts whose sizes differ by one row.
 
-    Fewer rows than parts give one part a row; no part is empty.
+    Fewer rows than parts give one part a row; no part is empty. A list of anything
+    else, such as texts, is cut too where it has an entry a row.
 
     Raises:
         DataError: Its tensors have different numbers of rows.
@@ -85,11 +116,22 @@ def split_rows(batch: Any, num_parts: int) -> list[Any]:
                 "Give every tensor of the batch the same first dimension."
             )
     num_parts = max(1, min(num_parts, rows))
+    size, longer = divmod(rows, num_parts)
+    edges = [index * size + min(index, longer) for index in range(num_parts + 1)]
+    return [_cut(batch, start, stop, rows) for start, stop in pairwise(edges)]
 
-    def part(index: int) -> Any:
-        return map_tensors(lambda t: t.tensor_split(num_parts)[index], batch)
 
-    return [part(index) for index in range(num_parts)]
+def _cut(batch: Any, start: int, stop: int, rows: int) -> Any:
+    if isinstance(batch, Tensor):
+        return batch[start:stop]
+    if isinstance(batch, Mapping):
+        return {key: _cut(part, start, stop, rows) for key, part in batch.items()}
+    if isinstance(batch, (tuple, list)):
+        if len(batch) == rows and next(tensors_of(batch), None) is None:
+            return batch[start:stop]
+        parts = [_cut(part, start, stop, rows) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
+    return batch
 
 
 def concat_rows(batches: Sequence[Any]) -> Any:

@@ -52,6 +52,8 @@ Forward = Callable[[nn.Module, Any], tuple[Any, Any]]
 Precision = Literal["float32", "bf16"]
 OnNonfinite = Literal["raise", "skip"]
 
+ZERO_GRAD = torch.optim.Optimizer.zero_grad
+
 
 def make_train_step(
     model: nn.Module,
@@ -129,6 +131,7 @@ class TrainStep:
     Attributes:
         num_steps: Calls so far, skipped ones included.
         num_skipped: Updates left out because their loss was NaN or infinite.
+        loss_fn: The loss, behind the check of its shapes.
     """
 
     def __init__(
@@ -179,7 +182,7 @@ class TrainStep:
         self.on_nonfinite = on_nonfinite
         self.num_steps = 0
         self.num_skipped = 0
-        self._loss_fn = checked(loss_fn, check_shapes=check_shapes)
+        self.loss_fn = checked(loss_fn, check_shapes=check_shapes)
         self._forward = forward
         self._sums = reduction(loss_fn) == "sum"
         self._weigh = make_weigh(
@@ -187,8 +190,8 @@ class TrainStep:
         )
         self._autocast = precision == "bf16"
         self._forward_backward = self._choose_forward_backward()
+        self._skips = on_nonfinite == "skip"
         self._unread = DeferredScalars()
-        self._num_read = 0
 
     def __call__(self, *batch: Any) -> Float[Tensor, ""]:
         """Update the model once.
@@ -211,21 +214,43 @@ class TrainStep:
         if self._uses_closure:
             return self._step_with_closure(batch)
 
+        buffers = [b.clone() for b in self.model.buffers()] if self._skips else []
         # The tutorial's four steps. Gradients add up unless they are cleared.
-        self.optimizer.zero_grad()
+        self._zero_grad()
         # Steps 1 and 2: predictions and their loss, and its gradients.
         loss = self._forward_backward(batch)
         self.num_steps += 1
         if self._is_nonfinite(loss):
+            # NaN in the data would stay in batch norm's running means for good.
+            with torch.no_grad():
+                for buffer, kept in zip(self.model.buffers(), buffers, strict=True):
+                    buffer.copy_(kept)
             return loss
         # Step 3: move the parameters against their gradients.
         if self.max_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
+            self._clip(self.max_norm)
         self.optimizer.step()
         if self.lr_scheduler is not None:
             self.lr_scheduler.step()
         # Step 4 is the next call.
         return loss
+
+    def _zero_grad(self) -> None:
+        # torch's own does the same within a range for the profiler, which takes a
+        # tenth of a small model's update. One that was replaced is called.
+        optimizer = self.optimizer
+        if getattr(optimizer.zero_grad, "__func__", None) is ZERO_GRAD:
+            for group in optimizer.param_groups:
+                for parameter in group["params"]:
+                    parameter.grad = None
+        else:
+            optimizer.zero_grad()
+
+    def _clip(self, max_norm: float) -> None:
+        # What the optimizer holds: gradients of other parameters are never cleared.
+        groups = self.optimizer.param_groups
+        parameters = [p for group in groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(parameters, max_norm)
 
     def flush(self) -> None:
         """Wait for the device and check the losses that were not checked yet.
@@ -254,7 +279,7 @@ class TrainStep:
         if self.lr_scheduler is not None:
             self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         self._unread = DeferredScalars()
-        self.num_steps = self._num_read = state["num_steps"]
+        self.num_steps = state["num_steps"]
         self.num_skipped = state["num_skipped"]
 
     def _loss(self, batch: Any) -> Tensor:
@@ -264,7 +289,7 @@ class TrainStep:
         else:
             batch = batch[0] if len(batch) == 1 else batch
             predictions, targets = self._forward(self.model, batch)
-        loss = self._loss_fn(predictions, targets)
+        loss = self.loss_fn(predictions, targets)
         check_scalar(loss)
         return loss
 
@@ -316,12 +341,14 @@ class TrainStep:
         if loss.is_cpu:
             if math.isfinite(loss.item()):
                 return False
-            if self.on_nonfinite == "raise":
+            if not self._skips:
+                # LBFGS has moved the weights by the time that it asks again.
+                model = None if self._uses_closure else self.model
                 raise NonFiniteLossError(
-                    _nonfinite_message(loss.item(), self.num_steps)
+                    _nonfinite_message(loss.item(), self.num_steps, model)
                 )
-        elif self.on_nonfinite == "raise":
-            self._unread.push(loss)
+        elif not self._skips:
+            self._unread.push(loss, self.num_steps)
             self._check_read(self._unread.arrived())
             return False
         elif math.isfinite(loss.item()):
@@ -338,13 +365,11 @@ class TrainStep:
         return True
 
     def _check_read(self, losses: list[tuple[float, ...]]) -> None:
-        for (loss,) in losses:
-            self._num_read += 1
+        for loss, step in losses:
             if not math.isfinite(loss):
-                step, self._num_read = self._num_read, self.num_steps
                 self._unread = DeferredScalars()
                 raise NonFiniteLossError(
-                    _nonfinite_message(loss, step, noticed=self.num_steps)
+                    _nonfinite_message(loss, int(step), noticed=self.num_steps)
                 )
 
     def _step_with_closure(self, batch: Any) -> Tensor:
@@ -354,11 +379,11 @@ class TrainStep:
 
         def closure() -> Tensor:
             nonlocal first
-            self.optimizer.zero_grad()
+            self._zero_grad()
             loss = self._forward_backward(batch)
             self._is_nonfinite(loss)
             if self.max_norm is not None:
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
+                self._clip(self.max_norm)
             first = loss if first is None else first
             return loss
 
@@ -448,10 +473,13 @@ def make_forward(forward: Forward | None) -> Forward:
     return forward_any
 
 
-def autocast(model: nn.Module, enabled: bool) -> torch.autocast:
+def autocast(
+    model: nn.Module, enabled: bool
+) -> contextlib.AbstractContextManager[object]:
     """Give the context in which ``precision="bf16"`` runs the model."""
-    device_type = device_of(model).type
-    return torch.autocast(device_type, dtype=torch.bfloat16, enabled=enabled)
+    if not enabled:  # not autocast(enabled=False): an outer one is the user's
+        return contextlib.nullcontext()
+    return torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
 
 def device_of(model: nn.Module) -> torch.device:
@@ -495,12 +523,25 @@ def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
     return closure is not None and closure.default is inspect.Parameter.empty
 
 
-def _nonfinite_message(loss: float, step: int, *, noticed: int | None = None) -> str:
+def _nonfinite_message(
+    loss: float,
+    step: int,
+    model: nn.Module | None = None,
+    *,
+    noticed: int | None = None,
+) -> str:
     late = f" (noticed after step {noticed})" if noticed not in (None, step) else ""
-    before = "" if noticed is not None else " The weights are those of before the step."
+    why = "An update from it would make every weight NaN."
+    if model is not None:
+        why += " The weights are those of before the step."
+        if not all(bool(p.isfinite().all()) for p in model.parameters()):
+            why = (
+                "The weights were NaN or infinite before it already: the update "
+                "before had a finite loss, and gradients that were not."
+            )
     return (
         f"the loss is {loss} at step {step}{late}.\n"
-        f"An update from it would make every weight NaN.{before}\n"
+        f"{why}\n"
         "Look for NaN in the data, log or division by zero in the loss, or a learning "
         'rate that is too high; on_nonfinite="skip" leaves such steps out.'
     )
@@ -529,7 +570,9 @@ def _check_options(
     if max_norm is not None and not max_norm > 0:
         raise ConfigError(f"max_norm must be positive, got {max_norm}.")
     if num_microbatches < 1:
-        raise ConfigError(f"num_microbatches must be 1 or more, got {num_microbatches}")
+        raise ConfigError(
+            f"num_microbatches must be 1 or more, got {num_microbatches}."
+        )
     for name, value, choices in (
         ("precision", precision, ("float32", "bf16")),
         ("on_nonfinite", on_nonfinite, ("raise", "skip")),

@@ -9,15 +9,25 @@ from typing import Any
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
-from torch.utils.data import RandomSampler
+from torch.utils.data import (
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
 
 from gradatim.callbacks import hooks_of
-from gradatim.data.batches import Batches, as_batches
+from gradatim.data.batches import Batches, as_batches, has_own_batches
 from gradatim.deferred import DeferredScalars
 from gradatim.errors import ConfigError, DataError, GradatimWarning
 from gradatim.history import History
 from gradatim.interrupt import stop_on_ctrl_c
-from gradatim.losses import LossFn, checked, make_weigh, reduction, to_probabilities
+from gradatim.losses import (
+    LossFn,
+    make_weigh,
+    reduction,
+    to_probabilities,
+    weighs_targets,
+)
 from gradatim.nested import concat_rows, map_tensors, num_rows, tensors_of
 from gradatim.progress import Progress
 from gradatim.step import (
@@ -87,6 +97,10 @@ class Trainer:
         on_nonfinite: OnNonfinite = "raise",
         check_shapes: bool = True,
     ) -> None:
+        # Their targets are seen in forward alone, and decide what a batch weighs.
+        seen = None
+        if forward is not None and loss_weight is None and weighs_targets(loss_fn):
+            forward = seen = _SeenTargets(forward)
         self.train_step = TrainStep(
             model,
             loss_fn,
@@ -103,15 +117,23 @@ class Trainer:
         self.loss_fn = loss_fn
         self.optimizer = optimizer
         self.metrics = dict(metrics or {})
+        if "loss" in self.metrics:
+            raise ConfigError(
+                "a metric has the name 'loss'.\n"
+                "It would take the loss's place in the history.\n"
+                "Give it another name."
+            )
         self.epoch = 0
         self.history = History()
         self.should_stop = False
-        self._loss_fn = checked(loss_fn, check_shapes=check_shapes)
         self._forward = make_forward(forward)
         self._own_forward = forward is not None
         self._weigh = make_weigh(
             loss_fn, loss_weight=loss_weight, own_forward=forward is not None
         )
+        if seen is not None:
+            weigh_pair = make_weigh(loss_fn)
+            self._weigh = lambda batch: weigh_pair((batch, seen.targets))
         self._autocast = precision == "bf16"
 
     @property
@@ -142,7 +164,7 @@ class Trainer:
 
         Called again, it goes on: epoch numbers, history and the order of the batches
         continue. Ctrl-C ends it after the step at hand, with weights and the history
-        of whole epochs kept; a second Ctrl-C ends it at once.
+        of whole epochs kept; a second Ctrl-C raises ``KeyboardInterrupt`` at once.
 
         Args:
             train: A tuple of tensors or arrays, a ``Dataset``, ``IterableDataset``,
@@ -207,13 +229,14 @@ class Trainer:
                     self.history.append(row)
                     for hook in hooks["on_epoch_end"]:
                         hook(self)
-            except KeyboardInterrupt:
+                if not self.should_stop:
+                    self.history.stop_reason = "epochs"
+            except KeyboardInterrupt:  # the second one, or that of another handler
                 self.stop("interrupted")
+                raise
             finally:
                 for hook in hooks["on_fit_end"]:
                     hook(self)
-        if not self.should_stop:
-            self.history.stop_reason = "epochs"
         return self.history
 
     def _train_epoch(
@@ -228,22 +251,18 @@ class Trainer:
         for batch in batches.epoch(self.epoch):
             if not isinstance(batch, (tuple, list)):
                 batch = (batch,)
+            rows += num_rows(batch)
             for hook in step_begin:
                 hook(self, batch)
             loss = train_step(*batch)
             mean.add(loss, weigh(batch))
-            rows += num_rows(batch)
             for hook in step_end:
                 hook(self, loss)
             if self.should_stop:
+                train_step.flush()
                 return None
         if rows == 0:
-            raise DataError(
-                f"epoch {self.epoch + 1} had no batch.\n"
-                "Nothing was trained.\n"
-                "Look for an exhausted iterator, an empty loader, or drop_last with "
-                "fewer rows than a batch."
-            )
+            raise DataError(_no_batch_message(f"epoch {self.epoch + 1}"))
         train_loss = mean.value()
         train_step.flush()
         seconds = time.perf_counter() - begin
@@ -290,20 +309,26 @@ class Trainer:
 
     def _evaluate(self, batches: Batches) -> dict[str, float]:
         mean = MeanLoss(sums=reduction(self.loss_fn) == "sum")
+        loss_fn, rows = self.train_step.loss_fn, 0
         outputs: list[tuple[Any, Any]] = []
-        with evaluating(self.model), autocast(self.model, self._autocast):
+        with evaluating(self.model):
             for batch in batches.epoch(0):
                 if not isinstance(batch, (tuple, list)):
                     batch = (batch,)
-                predictions, targets = self._forward(self.model, batch)
-                mean.add(self._loss_fn(predictions, targets), self._weigh(batch))
+                rows += num_rows(batch)
+                with autocast(self.model, self._autocast):
+                    predictions, targets = self._forward(self.model, batch)
+                    loss = loss_fn(predictions, targets)
+                mean.add(loss, self._weigh(batch))
                 if self.metrics:
                     outputs.append((predictions, targets))
+            if rows == 0:
+                raise DataError(_no_batch_message("the data"))
             scores = {"loss": mean.value()}
             if outputs:
                 predictions, targets = concat_rows(outputs)
                 for name, metric in self.metrics.items():
-                    scores[name] = float(metric(predictions, targets))
+                    scores[name] = _number(name, metric(predictions, targets))
         return scores
 
     def predict(
@@ -312,7 +337,7 @@ class Trainer:
         *,
         batch_size: int | None = None,
         num_workers: int | None = None,
-    ) -> Shaped[Tensor, "rows ..."]:
+    ) -> Any:
         """Give the model's outputs for all rows, in their order.
 
         In eval mode, without gradients, in batches; every mode is put back.
@@ -324,8 +349,8 @@ class Trainer:
             num_workers: As for :meth:`fit`.
 
         Returns:
-            The outputs, on the device that the rows came from; for a model that gives
-            several, the same structure of tensors.
+            The outputs, a tensor ``(rows, ...)`` on the device that the rows came from;
+            for a model that gives several, the same structure of tensors.
         """
         device = device_of(self.model)
         batch_size = batch_size or PREDICT_BATCH_SIZE
@@ -333,10 +358,13 @@ class Trainer:
         batches = _unshuffled(data, device, batch_size, num_workers)
         home = next(tensors_of(data), torch.empty(0)).device
         outputs = []
-        with evaluating(self.model), autocast(self.model, self._autocast):
+        with evaluating(self.model):
             for batch in batches.epoch(0):
-                predictions = self._predict_batch(batch)
+                with autocast(self.model, self._autocast):
+                    predictions = self._predict_batch(batch)
                 outputs.append(map_tensors(lambda t: t.to(home), predictions))
+        if not outputs:
+            raise DataError(_no_batch_message("the data"))
         return concat_rows(outputs)
 
     def _predict_batch(self, batch: Any) -> Any:
@@ -363,7 +391,9 @@ class Trainer:
         """
         probabilities = to_probabilities(self.loss_fn)
         outputs = self.predict(data, batch_size=batch_size, num_workers=num_workers)
-        return probabilities(outputs.float())
+        # A softmax in bfloat16 would be right to two digits.
+        is_half = outputs.dtype in (torch.bfloat16, torch.float16)
+        return probabilities(outputs.float() if is_half else outputs)
 
 
 class Plan:
@@ -421,11 +451,45 @@ class MeanLoss:
         self.weight += weight
 
 
+class _SeenTargets:
+    """A ``forward`` that keeps its last targets, to tell what they weigh."""
+
+    def __init__(self, forward: Forward) -> None:
+        self.forward = forward
+        self.targets: Any = None
+
+    def __call__(self, model: nn.Module, batch: Any) -> tuple[Any, Any]:
+        predictions, self.targets = self.forward(model, batch)
+        return predictions, self.targets
+
+
+def _no_batch_message(name: str) -> str:
+    return (
+        f"{name} had no batch.\n"
+        "A mean over nothing is no number, and nothing can be learned from it.\n"
+        "Look for an exhausted iterator, an empty loader, or drop_last with fewer "
+        "rows than a batch."
+    )
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(value).__name__
+        shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+        raise ConfigError(
+            f"the metric {name!r} gives a {kind}{shape}.\n"
+            "The history keeps one number an epoch.\n"
+            "Let it return a number, for example with .mean()."
+        ) from error
+
+
 def _unshuffled(
     data: Any, device: torch.device, batch_size: int | None, num_workers: int | None
 ) -> Batches:
     """Give batches in the order of the rows, or the user's own as they are."""
-    if isinstance(data, Batches):
+    if has_own_batches(data):
         return as_batches(data, device=device)
     return as_batches(
         data,
@@ -438,7 +502,8 @@ def _unshuffled(
 
 def _warn_of_shuffled(data: Any) -> None:
     shuffled = getattr(data, "shuffle", False) if isinstance(data, Batches) else False
-    if shuffled or isinstance(getattr(data, "sampler", None), RandomSampler):
+    samplers = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+    if shuffled or isinstance(getattr(data, "sampler", None), samplers):
         warnings.warn(
             f"predictions of a shuffled {type(data).__name__} come in its order.\n"
             "They would be paired with the wrong rows.\n"

@@ -1,5 +1,6 @@
 """Where ``(x, y)`` come from, in an order that is a pure function of (seed, epoch)."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
@@ -17,9 +18,9 @@ from torch.utils.data import (
 )
 
 from gradatim.errors import ConfigError, DataError
-from gradatim.nested import map_tensors, num_rows, tensors_of
+from gradatim.nested import as_tensors, map_tensors, num_rows, tensors_of
 
-__all__ = ["Batches", "as_batches", "epoch_order"]
+__all__ = ["Batches", "as_batches", "epoch_order", "has_own_batches"]
 
 CHUNK_BYTES = 1 << 22
 """Rows are gathered for many batches at once, about this much at a time: one gather
@@ -29,21 +30,19 @@ of 4 MB costs less than its batches' gathers, and stays near the processor."""
 def epoch_order(num_rows: int, *, seed: int, epoch: int) -> Int[Tensor, "rows"]:
     """Give the order of the rows in an epoch, from a generator of its own.
 
-    ``seed`` and ``epoch`` are mixed by NumPy's ``SeedSequence``, whose result is
-    fixed by its documentation: https://numpy.org/doc/stable/reference/random/
-    bit_generators/generated/numpy.random.SeedSequence.html
+    ``seed`` and ``epoch`` are mixed by SHA-256, which no library's version changes.
 
     >>> epoch_order(5, seed=42, epoch=0)
-    tensor([2, 1, 0, 4, 3])
+    tensor([1, 3, 4, 0, 2])
     """
     return torch.randperm(num_rows, generator=epoch_generator(seed, epoch))
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:
     """Give a CPU generator that depends on ``(seed, epoch)`` alone."""
-    mixed = np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)
+    digest = hashlib.sha256(f"{seed} {epoch}".encode()).digest()
     # manual_seed takes a signed 64-bit integer.
-    return torch.Generator().manual_seed(int(mixed[0]) >> 1)
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
 
 
 class Batches:
@@ -70,14 +69,15 @@ class Batches:
 
     Raises:
         ConfigError: An option is out of its range or does not fit this data.
-        DataError: No rows, or tensors with different numbers of rows.
+        DataError: No rows, fewer than a batch with ``drop_last``, or tensors with
+            different numbers of rows.
 
     >>> batches = Batches((torch.arange(5.0), torch.arange(5)), batch_size=2, seed=42)
     >>> for x, y in batches.epoch(0):
     ...     x, y
-    (tensor([2., 1.]), tensor([2, 1]))
-    (tensor([0., 4.]), tensor([0, 4]))
-    (tensor([3.]), tensor([3]))
+    (tensor([1., 3.]), tensor([1, 3]))
+    (tensor([4., 0.]), tensor([4, 0]))
+    (tensor([2.]), tensor([2]))
     >>> len(batches), batches.num_rows
     (3, 5)
     """
@@ -141,6 +141,10 @@ def as_batches(data: Any, **options: Any) -> Batches:
     """
     if not isinstance(data, Batches):
         given = {name: v for name, v in options.items() if v is not None}
+        if has_own_batches(data):
+            _refuse_options(data, [name for name in given if name != "device"])
+        elif isinstance(data, IterableDataset) and options.get("shuffle"):
+            _refuse_options(data, ["shuffle"])
         return Batches(data, **given)
     for name, value in options.items():
         if name != "device" and value is not None and value != getattr(data, name):
@@ -208,12 +212,14 @@ class _TensorSource(_Source):
         self.rows = rows  # of a Subset: which rows of the tensors are meant
         tensors = list(tensors_of(data))
         self.num_rows = _same_num_rows(tensors) if rows is None else len(rows)
+        _check_num_rows(self.num_rows, options)
+        _refuse_lists(data, self.num_rows)
         bytes_per_row = sum(
             t.element_size() * (t.numel() // max(1, t.size(0))) for t in tensors
         )
         batch_bytes = max(1, bytes_per_row * options.batch_size)
         self.chunk_rows = options.batch_size * max(1, CHUNK_BYTES // batch_bytes)
-        if isinstance(data, (tuple, list)) and all(isinstance(t, Tensor) for t in data):
+        if type(data) in (tuple, list) and all(isinstance(t, Tensor) for t in data):
             self.gather: Callable[[Any], Iterator[Any]] = self._gather_flat
         else:
             self.gather = self._gather_nested
@@ -272,8 +278,7 @@ class _DatasetSource(_Source):
         self.data = data
         assert isinstance(data, Sized)
         self.num_rows = len(data)
-        if self.num_rows == 0:
-            raise DataError(_no_rows_message(type(data).__name__))
+        _check_num_rows(self.num_rows, options)
 
     def epoch(self, epoch: int) -> Iterator[Any]:
         loader = None
@@ -338,6 +343,13 @@ class _LoaderSource(_Source):
 
     def __init__(self, data: Any, options: Batches) -> None:
         super().__init__(options)
+        changed = {
+            "batch_size": options.batch_size != 32,
+            "seed": options.seed != 0,
+            "drop_last": options.drop_last,
+            "num_workers": options.num_workers != 0,
+        }
+        _refuse_options(data, [name for name in changed if changed[name]])
         self.data = data
         dataset = getattr(data, "dataset", None)
         self.num_rows = len(dataset) if isinstance(dataset, Sized) else None
@@ -371,10 +383,12 @@ def _make_source(data: Any, options: Batches) -> _Source:
     if hasattr(data, "as_batch"):  # a Table
         data = data.as_batch()
     if isinstance(data, (Tensor, np.ndarray, Mapping, tuple, list)):
-        data = _as_tensors(data)
-        if any(True for _ in tensors_of(data)) and not _is_list_of_batches(data):
+        data = as_tensors(data)
+        if _is_list_of_batches(data):
+            return _LoaderSource(data, options)
+        if next(tensors_of(data), None) is not None:
             return _TensorSource(data, options, None)
-    if isinstance(data, Sequence) and data and not isinstance(data, str):
+    elif _is_list_of_batches(data):  # another Sequence, whose batches are its own
         return _LoaderSource(data, options)
     raise DataError(
         f"data of type {type(data).__name__} gives no batches.\n"
@@ -386,7 +400,12 @@ def _make_source(data: Any, options: Batches) -> _Source:
 
 def _is_list_of_batches(data: Any) -> bool:
     """Tell ``[(x, y), (x, y)]``, batches made by hand, from ``(x, y)``."""
-    return isinstance(data, list) and all(isinstance(b, (tuple, dict)) for b in data)
+    return (
+        isinstance(data, Sequence)
+        and not isinstance(data, (tuple, str))
+        and len(data) > 0
+        and all(isinstance(batch, (tuple, list, Mapping)) for batch in data)
+    )
 
 
 def _tensors_behind(data: Any) -> tuple[Any, Tensor | None]:
@@ -397,21 +416,44 @@ def _tensors_behind(data: Any) -> tuple[Any, Tensor | None]:
         tensors, rows = _tensors_behind(data.dataset)
         if tensors is not None:
             chosen = torch.as_tensor(list(data.indices), dtype=torch.int64)
+            # Negative ones count from the end, as they do in the data set.
+            total = len(tensors[0]) if rows is None else len(rows)
+            chosen = chosen.where(chosen >= 0, chosen + total)
             return tensors, chosen if rows is None else rows[chosen]
     return None, None
 
 
-def _as_tensors(data: Any) -> Any:
-    """Turn NumPy arrays into tensors: float64 into PyTorch's default dtype."""
-    if isinstance(data, np.ndarray):
-        tensor = torch.from_numpy(np.ascontiguousarray(data))
-        is_double = tensor.dtype == torch.float64
-        return tensor.to(torch.get_default_dtype()) if is_double else tensor
+def has_own_batches(data: Any) -> bool:
+    """Tell whether ``data`` is cut into batches already, in an order of its own."""
+    return isinstance(data, (Batches, DataLoader)) or _is_list_of_batches(data)
+
+
+def _refuse_options(data: Any, names: list[str]) -> None:
+    if names:
+        raise ConfigError(
+            f"{' and '.join(names)} given, but a {type(data).__name__} has batches or "
+            "an order of its own.\n"
+            "What was asked for would not be done.\n"
+            "Leave it out here and set it there, or give the data set itself."
+        )
+
+
+def _refuse_lists(data: Any, rows: int) -> None:
+    """Refuse what looks like a column and could not be sliced with the tensors."""
     if isinstance(data, Mapping):
-        return {key: _as_tensors(part) for key, part in data.items()}
-    if isinstance(data, (tuple, list)) and not hasattr(data, "_fields"):
-        return type(data)(_as_tensors(part) for part in data)
-    return data
+        data = list(data.values())
+    if not isinstance(data, (tuple, list)):
+        return
+    for part in data:
+        is_list = isinstance(part, (tuple, list))
+        if is_list and len(part) == rows and next(tensors_of(part), None) is None:
+            raise DataError(
+                f"the data hold a {type(part).__name__} of {rows} "
+                f"{type(part[0]).__name__}.\n"
+                "Only tensors and arrays are cut into batches.\n"
+                "Make it one, for example with torch.tensor(...) or np.array(...)."
+            )
+        _refuse_lists(part, rows)
 
 
 def _same_num_rows(tensors: list[Tensor]) -> int:
@@ -422,17 +464,23 @@ def _same_num_rows(tensors: list[Tensor]) -> int:
             "Rows of different tensors are paired by their number along dim 0.\n"
             "Give all of them the same first dimension."
         )
-    if shapes[0][0] == 0:
-        raise DataError(_no_rows_message("data"))
     return shapes[0][0]
 
 
-def _no_rows_message(name: str) -> str:
-    return (
-        f"the {name} has 0 rows.\n"
-        "An epoch over nothing trains nothing and its mean loss is 0 / 0.\n"
-        "Look at the file, filter or split that it comes from."
-    )
+def _check_num_rows(rows: int, options: Batches) -> None:
+    if rows == 0:
+        raise DataError(
+            "the data have 0 rows.\n"
+            "An epoch over nothing trains nothing and its mean loss is 0 / 0.\n"
+            "Look at the file, filter or split that they come from."
+        )
+    if options.drop_last and rows < options.batch_size:
+        raise DataError(
+            f"the data have {rows} rows, fewer than a batch of {options.batch_size} "
+            "needs, and drop_last leaves out what is no whole batch.\n"
+            "Nothing would be trained.\n"
+            "Give a smaller batch_size, or drop_last=False."
+        )
 
 
 def _is_cuda(device: torch.device | None) -> bool:

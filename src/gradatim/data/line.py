@@ -6,10 +6,10 @@ the numbers that follow from them are asserted in ``tests/ladder``.
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["line", "line_split"]
+__all__ = ["line", "line_rows", "line_split"]
 
 NUM_POINTS = 100
 NUM_TRAIN = 80
@@ -64,12 +64,21 @@ def line_split(
             "This split holds that line's own row numbers.\n"
             "Use gradatim.data.split(x, y, fractions=(0.8, 0.2)) for other data."
         )
+    train, val = line_rows()
+    return (x[train], y[train]), (x[val], y[val])
+
+
+def line_rows() -> tuple[Int[Tensor, "80"], Int[Tensor, "20"]]:
+    """Give the numbers of the rows that the tutorial trains on and validates with.
+
+    >>> line_rows()[0][:5]
+    tensor([76, 83, 80, 98,  2])
+    """
     random = np.random.RandomState(SEED)
     _points(random)
     rows = np.arange(NUM_POINTS)
     random.shuffle(rows)
-    train, val = torch.from_numpy(rows[:NUM_TRAIN]), torch.from_numpy(rows[NUM_TRAIN:])
-    return (x[train], y[train]), (x[val], y[val])
+    return torch.from_numpy(rows[:NUM_TRAIN]), torch.from_numpy(rows[NUM_TRAIN:])
 
 
 def _points(random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """Splitting rows into parts: at random, by class, or by time."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from gradatim.errors import ConfigError, DataError
-from gradatim.nested import map_tensors, num_rows
+from gradatim.nested import as_tensors, map_tensors, num_rows, tensors_of
 
 __all__ = ["split", "split_rows_of"]
 
@@ -27,12 +27,12 @@ def split(
     """Split data into parts that share no row.
 
     Args:
-        data: Tensors or arrays with the same rows along dim 0, or one ``Dataset`` or
-            ``Table``.
+        data: Tensors or arrays with the same rows along dim 0, alone or in a dict, or
+            one ``Dataset`` or ``Table``. float64 arrays become PyTorch's default dtype.
         fractions: The share of each part; together 1.
         seed: Decides the order before the cut. Nothing global is seeded.
         stratify: A class per row; every class is shared out in the same proportion,
-            to within a row. A class with fewer rows than parts goes to the first part.
+            to within a row. Classes with fewer rows than parts go to the first part.
         time: A time (any number) per row. The first part holds the earliest rows, the
             last the latest, as in the use that follows; rows of the same time stay
             together, and in their order. ``seed`` is not used.
@@ -49,24 +49,21 @@ def split(
     >>> x, y = torch.arange(10.0), torch.arange(10) % 2
     >>> (x_train, y_train), (x_val, y_val) = split(x, y, stratify=y)
     >>> len(x_train), y_val.tolist()
-    (8, [0, 1])
+    (8, [1, 0])
     """
-    if len(data) == 1 and not isinstance(data[0], (Tensor, np.ndarray, tuple, list)):
-        whole = data[0]
-        total = len(whole)
-    else:
-        data = tuple(
-            torch.from_numpy(d) if isinstance(d, np.ndarray) else d for d in data
-        )
-        whole = data[0] if len(data) == 1 else data
+    whole = data[0] if len(data) == 1 else data
+    if isinstance(whole, (Tensor, np.ndarray, Mapping, tuple, list)):
+        whole = as_tensors(whole)
         total = num_rows(whole)
-        lengths = [num_rows(part) for part in data]
+        lengths = [num_rows(tensor) for tensor in tensors_of(whole)]
         if len(set(lengths)) != 1:
             raise DataError(
                 f"the data have {', '.join(map(str, lengths))} rows.\n"
                 "Rows are paired by their number along dim 0.\n"
                 "Give all of them the same first dimension."
             )
+    else:
+        total = len(whole)
     parts = split_rows_of(
         total, fractions=fractions, seed=seed, stratify=stratify, time=time
     )
@@ -98,7 +95,8 @@ def split_rows_of(
         return _by_time(_per_row(time, total, "time"), counts)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
     if stratify is not None:
-        return _by_class(_per_row(stratify, total, "stratify"), order, counts)
+        classes = _per_row(stratify, total, "stratify")
+        return _by_class(classes, order, len(counts), fractions)
     return list(order.split(counts))
 
 
@@ -137,7 +135,9 @@ def _per_row(values: Any, total: int, name: str) -> Shaped[Tensor, "rows"]:
         tensor = values.detach().cpu()
     else:
         array = np.asarray(values)
-        if array.dtype.kind in "OUSM":  # text or times: their places in sorted order
+        if array.dtype.kind in "mM" and bool(np.isnat(array).any()):
+            raise DataError(_no_value_message(name, "NaT", int(np.isnat(array).sum())))
+        if array.dtype.kind in "OUSmM":  # text or times: their places in sorted order
             array = np.unique(array, return_inverse=True)[1]
         tensor = torch.as_tensor(array)
     if tensor.shape != (total,):
@@ -147,12 +147,17 @@ def _per_row(values: Any, total: int, name: str) -> Shaped[Tensor, "rows"]:
             f"Give {name} the shape ({total},)."
         )
     if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-        raise DataError(
-            f"{name} is NaN or infinite in {int((~tensor.isfinite()).sum())} rows.\n"
-            "Such rows belong to no part.\n"
-            "Fill in or leave out these rows first."
-        )
+        num_bad = int((~tensor.isfinite()).sum())
+        raise DataError(_no_value_message(name, "NaN or infinite", num_bad))
     return tensor
+
+
+def _no_value_message(name: str, value: str, rows: int) -> str:
+    return (
+        f"{name} is {value} in {rows} rows.\n"
+        "Such rows belong to no part.\n"
+        "Fill in or leave out these rows first."
+    )
 
 
 def _by_time(time: Tensor, counts: list[int]) -> list[Tensor]:
@@ -176,22 +181,25 @@ def _by_time(time: Tensor, counts: list[int]) -> list[Tensor]:
     return parts
 
 
-def _by_class(classes: Tensor, order: Tensor, counts: list[int]) -> list[Tensor]:
+def _by_class(
+    classes: Tensor, order: Tensor, num_parts: int, fractions: Sequence[float]
+) -> list[Tensor]:
     _, inverse, sizes = torch.unique(classes, return_inverse=True, return_counts=True)
     shuffled = order[torch.argsort(inverse[order], stable=True)]  # class after class
-    rare = sizes[inverse[shuffled]] < len(counts)
-    kept_first, rest = shuffled[rare], shuffled[~rare]
-    parts: list[Tensor] = []
-    for index in range(len(counts) - 1, 0, -1):
-        # Evenly spaced over rows sorted by class: each class gives its share.
-        chosen = _evenly(len(rest), min(counts[index], len(rest)))
-        parts.insert(0, rest[chosen])
-        rest = rest[~chosen]
-    parts.insert(0, torch.cat([kept_first, rest]))
+    chosen: list[list[Tensor]] = [[] for _ in range(num_parts)]
+    common = [size for size in sizes.tolist() if size >= num_parts]
+    quotas = iter(_quotas(common, _counts(sum(common), fractions) if common else []))
+    for rows in shuffled.split(sizes.tolist()):
+        if len(rows) < num_parts:
+            chosen[0].append(rows)
+            continue
+        for part, some in zip(chosen, rows.split(next(quotas)), strict=True):
+            part.append(some)
+    parts = [torch.cat(rows) if rows else order[:0] for rows in chosen]
     if any(len(part) == 0 for part in parts):
         raise DataError(
-            f"a part would be empty: {len(kept_first)} of {len(order)} rows belong to "
-            f"classes of fewer than {len(counts)} rows, which stay together.\n"
+            f"a part would be empty: all {len(order)} rows belong to classes of fewer "
+            f"than {num_parts} rows, which stay together.\n"
             "A score over no rows says nothing.\n"
             "Give more rows, or leave stratify out."
         )
@@ -201,17 +209,33 @@ def _by_class(classes: Tensor, order: Tensor, counts: list[int]) -> list[Tensor]
     return [part[torch.argsort(place[part])] for part in parts]
 
 
-def _evenly(total: int, chosen: int) -> Tensor:
-    """Mark ``chosen`` of ``total`` places, evenly spaced."""
-    if total == 0:
-        return torch.zeros(0, dtype=torch.bool)
-    steps = torch.arange(total + 1) * chosen // total
-    return steps[1:] > steps[:-1]
+def _quotas(sizes: list[int], counts: list[int]) -> list[list[int]]:
+    """Share out each class to within a row, and each part its number of rows.
+
+    Shares are rounded down; what a class has left goes, a row each, to the parts that
+    lack most. (That this always comes out even is Ryser's construction of a matrix of
+    zeros and ones from its sums, 1957.)
+
+    >>> _quotas([5, 5], [6, 2, 2])
+    [[3, 1, 1], [3, 1, 1]]
+    """
+    total = sum(counts)
+    quotas = [[size * count // total for count in counts] for size in sizes]
+    lacking = [
+        count - sum(column)
+        for count, column in zip(counts, zip(*quotas, strict=True), strict=True)
+    ]
+    for size, quota in zip(sizes, quotas, strict=True):
+        most = sorted(range(len(counts)), key=lambda part: -lacking[part])
+        for part in most[: size - sum(quota)]:
+            quota[part] += 1
+            lacking[part] -= 1
+    return quotas
 
 
 def _select(whole: Any, rows: Tensor) -> Any:
-    if hasattr(whole, "select"):  # a Table
-        return whole.select(rows)
     if isinstance(whole, Dataset):
         return Subset(whole, rows.tolist())
+    if hasattr(whole, "select") and not isinstance(whole, Tensor):  # a Table
+        return whole.select(rows)
     return map_tensors(lambda t: t[rows.to(t.device)], whole)

@@ -74,8 +74,7 @@ def _plan(config: TabularConfig) -> LinePlan:
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         network = nn.Linear(1, 1)
-    # The encoder is not fitted: it then passes x on as it is, as the tutorial does.
-    model = TableModel(TableEncoder(table.schema), network, "regression")
+    model = TableModel(_unscaled_encoder(table), network, "regression")
     assert len(train) + len(val) == NUM_POINTS
     return LinePlan(
         table=table,
@@ -86,6 +85,16 @@ def _plan(config: TabularConfig) -> LinePlan:
         model=model,
         architecture={"name": "linear", "num_features": 1, "num_outputs": 1},
     )
+
+
+def _unscaled_encoder(table: Table) -> TableEncoder:
+    """Give an encoder that passes x on as it is: the tutorial scales nothing."""
+    encoder = TableEncoder(table.schema)
+    neutral = {"median": 0.0, "mean": 0.0, "std": 1.0}
+    for name, buffer in encoder.named_buffers():
+        if (kind := name.rpartition(".")[2]) in neutral:
+            buffer.fill_(neutral[kind])
+    return encoder
 
 
 def least_squares(plan: TablePlan) -> tuple[float, float]:

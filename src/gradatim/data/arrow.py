@@ -1,0 +1,75 @@
+"""Between Arrow, NumPy and Python, without a detour through pandas.
+
+``pa.array``, ``pa.scalar`` and ``to_numpy`` import pandas wherever it is installed, to
+see whether it is involved: 0.4 s, a third of what reading a million rows takes. Buffers
+do not ask.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["array_of", "numpy_of", "scalar"]
+
+NUMPY_TYPES = {
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
+    "uint8": np.uint8,
+    "uint32": np.uint32,
+    "float": np.float32,
+    "double": np.float64,
+}
+
+
+def array_of(values: Sequence[Any] | npt.NDArray[Any], kind: Any) -> pa.Array:
+    """Make an Arrow array of strings, numbers or booleans, none of them missing.
+
+    >>> array_of(["a", "bc"], pa.string()).to_pylist()
+    ['a', 'bc']
+    """
+    if pa.types.is_string(kind):
+        encoded = [value.encode() for value in values]
+        ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+        buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+        return pa.Array.from_buffers(kind, len(encoded), buffers)
+    if pa.types.is_boolean(kind):
+        return array_of(np.asarray(values, dtype=np.uint8), pa.uint8()).cast(kind)
+    numbers = np.ascontiguousarray(values, dtype=NUMPY_TYPES[str(kind)])
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def scalar(value: Any, kind: Any) -> Any:
+    """Make an Arrow scalar; None is the missing one.
+
+    >>> scalar(3, pa.int64()), scalar(None, pa.string())
+    (<pyarrow.Int64Scalar: 3>, <pyarrow.StringScalar: None>)
+    """
+    return pa.nulls(1, kind)[0] if value is None else array_of([value], kind)[0]
+
+
+def numpy_of(values: pa.Array) -> npt.NDArray[Any]:
+    """Give numbers or booleans to NumPy, without a copy where none is missing.
+
+    Missing numbers are NaN, which makes integers floats; missing booleans are false.
+
+    >>> numpy_of(pa.array([1, None]))
+    array([ 1., nan])
+    """
+    if pa.types.is_boolean(values.type):
+        flags = values.cast(pa.uint8()).fill_null(scalar(0, pa.uint8()))
+        return numpy_of(flags).astype(bool)
+    if values.null_count:
+        if not pa.types.is_floating(values.type):
+            values = values.cast(pa.float64(), safe=False)
+        values = pc.fill_null(values, scalar(np.nan, values.type))
+    dtype = np.dtype(NUMPY_TYPES[str(values.type)])
+    if len(values) == 0:
+        return np.empty(0, dtype)
+    start = values.offset * dtype.itemsize
+    return np.frombuffer(values.buffers()[1], dtype, len(values), start)

@@ -1,0 +1,89 @@
+"""The calendar of a 64-bit count of seconds, in integer tensors on any device.
+
+Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+https://howardhinnant.github.io/date_algorithms.html, ``civil_from_days``.
+"""
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+__all__ = ["PARTS", "days_and_seconds", "part", "weekday", "year_and_day"]
+
+SECONDS_A_DAY = 86_400
+DAYS_OF_400_YEARS = 146_097
+
+PARTS = ("time_of_day", "weekday", "day_of_month", "day_of_year")
+"""What comes round again, and so goes into a model as a place on a circle."""
+
+
+def part(name: str, seconds: Int64[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+    """Say how far round its circle a part of the date is, from 0 to below 1.
+
+    Args:
+        name: One of ``PARTS``.
+        seconds: Since 1970 began, on the clock on the wall.
+
+    >>> import torch
+    >>> part("time_of_day", torch.tensor([18 * 3600]))
+    tensor([0.7500])
+    """
+    days, second_of_day = days_and_seconds(seconds)
+    if name == "time_of_day":
+        return second_of_day.float() / SECONDS_A_DAY
+    if name == "weekday":
+        return weekday(days).float() / 7
+    _, day_of_year, day_of_month = year_and_day(days)
+    if name == "day_of_month":
+        return day_of_month.float() / 31
+    return day_of_year.float() / 366
+
+
+def days_and_seconds(
+    seconds: Int64[Tensor, " rows"],
+) -> tuple[Int64[Tensor, " rows"], Int64[Tensor, " rows"]]:
+    """Split into whole days since 1970-01-01 and the seconds of the last one."""
+    days = seconds.div(SECONDS_A_DAY, rounding_mode="floor")
+    return days, seconds - days * SECONDS_A_DAY
+
+
+def weekday(days: Int64[Tensor, " rows"]) -> Int64[Tensor, " rows"]:
+    """Day of the week, Monday 0; 1970-01-01 was a Thursday."""
+    return (days + 3).remainder(7)
+
+
+def year_and_day(
+    days: Int64[Tensor, " rows"],
+) -> tuple[Int64[Tensor, " rows"], Int64[Tensor, " rows"], Int64[Tensor, " rows"]]:
+    """Year, day of the year and day of the month, both counted from 0.
+
+    >>> import torch
+    >>> year_and_day(torch.tensor([0, 59]))
+    (tensor([1970, 1970]), tensor([ 0, 59]), tensor([0, 0]))
+    """
+    shifted = days + 719_468  # days since 0000-03-01: leap days end a year
+    era = _floor(shifted, DAYS_OF_400_YEARS)
+    day_of_era = shifted - era * DAYS_OF_400_YEARS
+    year_of_era = _floor(
+        day_of_era
+        - _floor(day_of_era, 1_460)
+        + _floor(day_of_era, 36_524)
+        - _floor(day_of_era, 146_096),
+        365,
+    )
+    day = day_of_era - (
+        365 * year_of_era + _floor(year_of_era, 4) - _floor(year_of_era, 100)
+    )
+    month = _floor(5 * day + 2, 153)  # 0 is March
+    day_of_month = day - _floor(153 * month + 2, 5)
+    year = year_of_era + era * 400 + (month >= 10).long()
+    leap = (year.remainder(4) == 0) & (
+        (year.remainder(100) != 0) | (year.remainder(400) == 0)
+    )
+    before_march = 59 + leap.long()
+    in_new_year = month >= 10
+    day_of_year = day + before_march * (~in_new_year).long() - 306 * in_new_year.long()
+    return year, day_of_year, day_of_month
+
+
+def _floor(count: Int64[Tensor, " rows"], by: int) -> Int64[Tensor, " rows"]:
+    return count.div(by, rounding_mode="floor")

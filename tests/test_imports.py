@@ -1,0 +1,172 @@
+"""Imports point one way; nothing imports what is to its right."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import gradatim
+
+ROOT = Path(gradatim.__file__).parent
+
+LAYERS = [
+    {"errors"},
+    {"nested", "deferred", "interrupt", "history"},
+    {"losses"},
+    {"step", "data"},
+    {"callbacks"},
+    {"progress"},
+    {"trainer", "lr_range"},
+    {"models", "tabular"},
+    {"run"},
+    {"ladder"},
+    {"cli"},
+]
+"""From left to right. A new folder or file needs its place here. Parts of one layer may
+import each other, as long as that makes no cycle of files."""
+
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def part_of(module):
+    """``gradatim.data.line`` is of ``data``."""
+    return module.split(".")[1]
+
+
+def imports_of(source, package):
+    """Find what a file imports of gradatim, ``TYPE_CHECKING`` blocks left out."""
+    found = set()
+
+    def visit(node):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for other in node.orelse:
+                visit(other)
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(source))
+    return {name for name in found if name.split(".")[0] == "gradatim"}
+
+
+def files():
+    modules = {}
+    for path in ROOT.rglob("*.py"):
+        parts = ("gradatim", *path.relative_to(ROOT).with_suffix("").parts)
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        package = name if is_package else ".".join(parts[:-1])
+        modules[name] = imports_of(path.read_text(encoding="utf-8"), package)
+    return modules
+
+
+FILES = files()
+GRAPH = {
+    name: {other for other in imports if other in FILES and other != name}
+    for name, imports in FILES.items()
+}
+
+
+def wrong_arrows(graph):
+    """Give the imports that go to the right."""
+    return [
+        f"{name} imports {other}"
+        for name, imports in sorted(graph.items())
+        for other in sorted(imports)
+        if name.count(".") and other.count(".")
+        if LEVEL[part_of(other)] > LEVEL[part_of(name)]
+    ]
+
+
+def cycle_in(graph):
+    """Give one cycle of files, or None."""
+    done, path = set(), []
+
+    def visit(name):
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        path.append(name)
+        for other in sorted(graph.get(name, ())):
+            if found := visit(other):
+                return found
+        path.pop()
+        done.add(name)
+        return None
+
+    for name in sorted(graph):
+        if found := visit(name):
+            return found
+    return None
+
+
+def test_every_part_has_its_place():
+    parts = {part_of(name) for name in FILES if name.count(".")}
+    assert parts <= set(LEVEL), parts - set(LEVEL)
+
+
+def test_nothing_imports_what_is_to_its_right():
+    assert wrong_arrows(GRAPH) == []
+
+
+def test_no_cycle():
+    # A package's own file names its parts; they reach each other directly.
+    inner = {
+        name: {other for other in imports if not name.startswith(f"{other}.")}
+        for name, imports in GRAPH.items()
+        if name != "gradatim"
+    }
+    assert cycle_in(inner) is None
+
+
+def test_the_core_is_in_the_graph():
+    assert "gradatim.step" in GRAPH["gradatim.trainer"]
+    assert "gradatim.trainer" not in GRAPH["gradatim.callbacks"]  # for types alone
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [
+        {"gradatim.step": {"gradatim.trainer"}},
+        {"gradatim.data.line": {"gradatim.run.folder"}},
+    ],
+)
+def test_a_wrong_arrow_is_seen(graph):
+    assert len(wrong_arrows(graph)) == 1
+
+
+def test_a_cycle_is_seen():
+    assert cycle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert cycle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
+def test_imports_are_found_wherever_they_stand():
+    source = """
+from typing import TYPE_CHECKING
+import torch, gradatim.step
+from gradatim.data import line
+from . import callbacks
+if TYPE_CHECKING:
+    from gradatim.trainer import Trainer
+def later():
+    from gradatim.run import folder
+"""
+    assert imports_of(source, "gradatim.ladder") == {
+        "gradatim.step",
+        "gradatim.data",
+        "gradatim.data.line",
+        "gradatim.ladder",
+        "gradatim.ladder.callbacks",
+        "gradatim.run",
+        "gradatim.run.folder",
+    }

@@ -1,0 +1,130 @@
+import os
+import signal
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+import gradatim as gt
+from gradatim.interrupt import stop_on_ctrl_c
+from tests.bits import assert_same_bits, bits_of
+
+X = torch.linspace(0, 1, 12).view(12, 1)
+
+
+class CtrlC(gt.Callback):
+    """Press it, once or twice, at a step."""
+
+    def __init__(self, step, presses=1, hook="on_step_begin"):
+        self.step, self.presses = step, presses
+        setattr(self, hook, self.press)
+
+    def press(self, trainer, *_):
+        if trainer.num_steps == self.step:
+            for _ in range(self.presses):
+                os.kill(os.getpid(), signal.SIGINT)
+                # Python calls its handler between two of its instructions.
+                signal.getsignal(signal.SIGINT)
+
+
+def trainer():
+    torch.manual_seed(0)
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    return gt.Trainer(model, nn.MSELoss(), optimizer)
+
+
+def fit(trainer, *callbacks, epochs=9):
+    return trainer.fit(
+        (X, 1 + 2 * X),
+        epochs=epochs,
+        batch_size=4,
+        callbacks=callbacks,
+        progress=False,
+    )
+
+
+def test_ctrl_c_ends_after_the_whole_step_with_the_history_kept():
+    interrupted, whole = trainer(), trainer()
+    history = fit(interrupted, CtrlC(4))  # before the fifth of three a epoch
+
+    class Stop(gt.Callback):
+        def on_step_end(self, trainer, loss):
+            if trainer.num_steps == 5:
+                trainer.stop("five")
+
+    fit(whole, Stop())
+    assert (history.stop_reason, history["epoch"]) == ("interrupted", [1])
+    assert interrupted.num_steps == 5
+    assert_same_bits(
+        bits_of(interrupted.model, interrupted.optimizer),
+        bits_of(whole.model, whole.optimizer),
+    )
+
+
+def test_training_can_go_on_after_ctrl_c():
+    interrupted = trainer()
+    fit(interrupted, CtrlC(4))
+    history = fit(interrupted, epochs=2)
+    assert history["epoch"] == [1, 2, 3] and history.stop_reason == "epochs"
+
+
+def test_ctrl_c_at_an_epochs_end_keeps_that_epoch():
+    history = fit(trainer(), CtrlC(6, hook="on_epoch_end"))
+    assert history["epoch"] == [1, 2] and history.stop_reason == "interrupted"
+
+
+def test_ctrl_c_puts_the_best_weights_back():
+    interrupted = trainer()
+    stopping = gt.EarlyStopping("train_loss")
+    fit(interrupted, stopping, CtrlC(7))
+    assert stopping.best_epoch == 2 and interrupted.num_steps == 8
+
+
+def test_a_second_ctrl_c_ends_at_once():
+    interrupted = trainer()
+    with pytest.raises(KeyboardInterrupt):
+        fit(interrupted, CtrlC(4, presses=2))
+    assert interrupted.num_steps == 4
+    assert interrupted.history.stop_reason == "interrupted"
+    assert interrupted.history["epoch"] == [1]
+
+
+def test_pythons_handler_is_back_afterwards():
+    for callback in (CtrlC(4), gt.Callback()):
+        fit(trainer(), callback, epochs=2)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+        signal.getsignal(signal.SIGINT)
+
+
+def test_a_handler_of_the_programs_own_is_left_alone():
+    heard = []
+    signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        history = fit(trainer(), CtrlC(4), epochs=2)
+        assert heard == [signal.SIGINT] and history.stop_reason == "epochs"
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_handler_set_meanwhile_stays():
+    def own(number, frame):
+        pass
+
+    try:
+        with stop_on_ctrl_c(trainer()):
+            signal.signal(signal.SIGINT, own)
+        assert signal.getsignal(signal.SIGINT) is own
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_thread_trains_without_touching_signals():
+    ended = []
+    thread = threading.Thread(target=lambda: ended.append(fit(trainer(), epochs=1)))
+    thread.start()
+    thread.join()
+    assert ended[0]["epoch"] == [1]

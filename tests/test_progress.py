@@ -1,0 +1,139 @@
+import io
+import os
+import pty
+import re
+import sys
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import IterableDataset
+
+import gradatim as gt
+from gradatim.progress import Progress
+
+pytestmark = pytest.mark.usefixtures("unchecked")  # beartype: StringIO is no TextIO
+
+X = torch.linspace(0, 1, 20).view(20, 1)
+
+
+def fit(*callbacks, data=None, epochs=100, progress=False, val=None):
+    torch.manual_seed(0)
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
+    trainer.fit(
+        data if data is not None else (X, 1 + 2 * X),
+        val,
+        epochs=epochs,
+        batch_size=10,
+        callbacks=callbacks,
+        progress=progress,
+    )
+    return trainer
+
+
+@pytest.mark.parametrize(
+    "epochs, told",
+    [(100, range(10, 101, 10)), (3, [1, 2, 3]), (1, [1]), (25, None)],
+)
+def test_a_log_gets_a_line_every_tenth_of_the_run_with_its_numbers(epochs, told):
+    log = io.StringIO()
+    history = fit(Progress(log), epochs=epochs, val=(X, 1 + 2 * X)).history
+    lines = log.getvalue().splitlines()
+    numbers = [int(re.match(rf"epoch (\d+)/{epochs}  ", line)[1]) for line in lines]
+    assert numbers[-1] == epochs and len(lines) <= 10
+    assert told is None or numbers == list(told)
+    for number, line in zip(numbers, lines, strict=True):
+        row = history.to_dicts()[number - 1]
+        assert f"train_loss {row['train_loss']:.4g}  " in line
+        assert f"val_loss {row['val_loss']:.4g}  " in line
+        assert f"{row['samples_per_s']:,.0f} samples/s" in line
+        assert line.endswith("in all" if number == epochs else "left")
+
+
+def test_progress_goes_to_standard_error_and_can_be_turned_off(capsys):
+    fit(epochs=2, progress=True)
+    out, err = capsys.readouterr()
+    assert not out and len(err.splitlines()) == 2
+    fit(epochs=2)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_second_fit_counts_its_own_tenths():
+    log = io.StringIO()
+    trainer = fit(epochs=5)
+    trainer.fit((X, 1 + 2 * X), epochs=2, callbacks=[Progress(log)], progress=False)
+    assert [line[:9] for line in log.getvalue().splitlines()] == [
+        "epoch 6/7",
+        "epoch 7/7",
+    ]
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(zip(X, X, strict=True))
+
+
+def test_a_stream_of_unknown_length_is_told_by_its_epochs():
+    log = io.StringIO()
+    fit(Progress(log), data=Stream(), epochs=4)
+    lines = log.getvalue().splitlines()
+    assert [line[:9] for line in lines] == [f"epoch {n}/4" for n in (1, 2, 3, 4)]
+    assert lines[0].endswith("left") and lines[-1].endswith("in all")
+
+
+class StopAt(gt.Callback):
+    def on_step_end(self, trainer, loss):
+        if trainer.num_steps == 5:
+            trainer.stop("interrupted")
+
+
+def test_a_stop_is_told_with_its_reason():
+    log = io.StringIO()
+    fit(StopAt(), Progress(log), epochs=100)
+    last, reason = log.getvalue().splitlines()[-2:]
+    assert last.startswith("epoch 2/100") and "left" not in last
+    assert reason == "stopped after epoch 2: interrupted"
+
+
+def test_an_error_leaves_no_line_of_its_own():
+    class Fails(gt.Callback):
+        def on_fit_begin(self, trainer):
+            raise KeyError("mine")
+
+    log = io.StringIO()
+    with pytest.raises(KeyError, match="mine"):
+        fit(Fails(), Progress(log))
+    assert log.getvalue() == ""
+
+
+def test_a_terminal_gets_one_line_that_is_renewed():
+    leader, follower = pty.openpty()
+    with os.fdopen(follower, "w") as terminal:
+        progress = Progress(terminal)
+        fit(progress, epochs=30)
+    written = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\r", written)
+    told = [part.strip() for part in re.split(r"[\r\n]+", shown) if part.strip()]
+    assert all(part.startswith("epoch ") for part in told)
+    assert told[-1].startswith("epoch 30/30  train_loss") and "in all" in told[-1]
+    assert written.count("\n") == 1  # at the end; before it the line is renewed
+    assert sys.stderr is not terminal
+
+
+def test_the_status_in_mid_epoch_names_the_epoch_at_work_and_its_mean():
+    seen = []
+
+    class Look(gt.Callback):
+        def on_step_end(self, trainer, loss):
+            progress._live = True  # as on a terminal
+            seen.append(progress.status())
+            progress._live = None
+
+    progress = Progress(io.StringIO())
+    trainer = fit(progress, Look(), epochs=2)
+    assert [line[:9] for line in seen] == ["epoch 1/2"] * 2 + ["epoch 2/2"] * 2
+    assert "left" in seen[0] and "samples/s" not in seen[0] and "in all" in seen[3]
+    assert f"train_loss {trainer.history['train_loss'][1]:.4g}" in seen[3]
