@@ -61,8 +61,8 @@ def main(*, epochs: int = 15, stride: int = 8, seed: int = 0) -> dict[str, float
     ids = torch.tensor([number_of[character] for character in text])
 
     # What comes later in the text is kept for validation and test.
-    (train_ids,), (val_ids,), (test_ids,) = gt.data.split(
-        (ids,), fractions=(0.8, 0.1, 0.1), time=torch.arange(len(ids))
+    train_ids, val_ids, test_ids = gt.data.split(
+        ids, fractions=(0.8, 0.1, 0.1), time=torch.arange(len(ids))
     )
     train = windows(train_ids, stride=stride)
     val, test = (windows(part, stride=LENGTH) for part in (val_ids, test_ids))

@@ -362,3 +362,31 @@ def test_no_autocast_of_ours_leaves_the_users_alone():
 def test_a_partial_of_a_module_counts_as_its_loss():
     step = step_of(linear(), partial(nn.MSELoss(reduction="sum")), num_microbatches=2)
     assert step(X, Y) == pytest.approx(4 * step_of(linear())(X, Y).item(), rel=1e-6)
+
+
+def test_a_snapshot_stays_as_it_is_when_training_goes_on_from_it():
+    model = nn.Linear(2, 1)
+    train_step = gt.make_train_step(
+        model, nn.MSELoss(), torch.optim.Adam(model.parameters())
+    )
+    x, y = torch.ones(4, 2), torch.ones(4, 1)
+    train_step(x, y)
+    snapshot = copy.deepcopy(train_step.state_dict())
+    kept = copy.deepcopy(snapshot)
+    train_step.load_state_dict(snapshot)
+    train_step(x, y)
+    assert_same_bits(snapshot, kept)
+
+
+@pytest.mark.parametrize("saved_with", [True, False])
+def test_a_scheduler_is_not_lost_in_silence(saved_with):
+    def make(with_scheduler):
+        model = nn.Linear(2, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = StepLR(optimizer, 1)
+        options = {"lr_scheduler": scheduler} if with_scheduler else {}
+        return gt.make_train_step(model, nn.MSELoss(), optimizer, **options)
+
+    state = make(saved_with).state_dict()
+    with pytest.raises(ConfigError, match="scheduler, .* has none"):
+        make(not saved_with).load_state_dict(state)

@@ -5,6 +5,7 @@ optimizer, always; a batch too large for memory is split inside it.
 """
 
 import contextlib
+import copy
 import inspect
 import math
 import warnings
@@ -221,10 +222,7 @@ class TrainStep:
         loss = self._forward_backward(batch)
         self.num_steps += 1
         if self._is_nonfinite(loss):
-            # NaN in the data would stay in batch norm's running means for good.
-            with torch.no_grad():
-                for buffer, kept in zip(self.model.buffers(), buffers, strict=True):
-                    buffer.copy_(kept)
+            self._put_back(buffers)
             return loss
         # Step 3: move the parameters against their gradients.
         if self.max_norm is not None:
@@ -234,6 +232,12 @@ class TrainStep:
             self.lr_scheduler.step()
         # Step 4 is the next call.
         return loss
+
+    @torch.no_grad()
+    def _put_back(self, buffers: list[Tensor]) -> None:
+        # NaN in the data would stay in batch norm's running means for good.
+        for buffer, kept in zip(self.model.buffers(), buffers, strict=True):
+            buffer.copy_(kept)
 
     def _zero_grad(self) -> None:
         # torch's own does the same within a range for the profiler, which takes a
@@ -261,7 +265,12 @@ class TrainStep:
         self._check_read(self._unread.drain())
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what is needed to go on: model, optimizer, scheduler and counters."""
+        """Give what is needed to go on: model, optimizer, scheduler and counters.
+
+        The tensors are those in use, as in PyTorch's own ``state_dict``: copy what is to
+        stay as it is (``copy.deepcopy``). Random generators, which dropout draws from,
+        are not in it.
+        """
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -273,9 +282,23 @@ class TrainStep:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
+        """Go on from what :meth:`state_dict` gave; ``state`` stays as it is.
+
+        Raises:
+            ConfigError: One of the two has a scheduler, the other none.
+        """
+        if ("lr_scheduler" in state) != (self.lr_scheduler is not None):
+            has, lacks = "the state", "this step"
+            if self.lr_scheduler is not None:
+                has, lacks = lacks, has
+            raise ConfigError(
+                f"{has} has a learning-rate scheduler, {lacks} has none.\n"
+                "The rate would not go on as it was.\n"
+                "Make the step as it was made when the state was saved."
+            )
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # The optimizer would go on in the very tensors that it is given.
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         if self.lr_scheduler is not None:
             self.lr_scheduler.load_state_dict(state["lr_scheduler"])
         self._unread = DeferredScalars()

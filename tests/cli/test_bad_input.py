@@ -1,5 +1,6 @@
 """Bad input: one clear message, exit code 1 or 2, and nothing left behind."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -88,8 +89,6 @@ def check_refused(code: int, told: str, message: str) -> None:
     assert "Traceback" not in told
     assert len(told.splitlines()) <= 8
     flat = " ".join(told.split())
-    import re
-
     assert re.search(message, flat), flat
 
 
@@ -125,16 +124,18 @@ def test_an_unknown_command_names_the_nearest(capfd):
     assert "predict" in capfd.readouterr().err
 
 
-class TestPredict:
-    @pytest.fixture(scope="class")
-    def folder(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("predict")
-        file = folder / "houses.csv"
-        file.write_text(HEADER + GOOD_ROWS)
-        arguments = ["--target", "price", "--epochs", "2", "--run", str(folder / "r")]
-        assert run(["fit", str(file), *arguments]) == 0
-        return folder
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A data file, and a run trained on it."""
+    folder = tmp_path_factory.mktemp("predict")
+    file = folder / "houses.csv"
+    file.write_text(HEADER + GOOD_ROWS)
+    arguments = ["--target", "price", "--epochs", "2", "--run", str(folder / "r")]
+    assert run(["fit", str(file), *arguments]) == 0
+    return folder
 
+
+class TestPredict:
     @pytest.mark.parametrize(
         ("content", "message"),
         [
@@ -148,7 +149,9 @@ class TestPredict:
     def test_refuses(self, content, message, folder, tmp_path, capfd):
         file, output = tmp_path / "new.csv", tmp_path / "out.csv"
         file.write_text(content)
-        code = run(["predict", str(file), "-o", str(output), "--run", str(folder / "r")])
+        code = run(
+            ["predict", str(file), "-o", str(output), "--run", str(folder / "r")]
+        )
         check_refused(code, capfd.readouterr().err, message)
         assert [path.name for path in tmp_path.iterdir()] == ["new.csv"]
 

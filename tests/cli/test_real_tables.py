@@ -40,9 +40,7 @@ def mean_scores(
         assert run([*arguments, "--run", folder]) == 0
         runs.append(json.loads(Path(folder, "scores.json").read_text())["scores"])
     return {
-        model: {
-            score: sum(r[model][score] for r in runs) / len(runs) for score in row
-        }
+        model: {score: sum(r[model][score] for r in runs) / len(runs) for score in row}
         for model, row in runs[0].items()
     }
 

@@ -355,3 +355,22 @@ def test_options_that_do_not_fit_are_refused():
 
 def test_every_batch_counts_its_rows():
     assert [num_rows(b) for b in Batches({"a": {"b": X}}, batch_size=20)] == [20, 5]
+
+
+def test_a_dataset_is_told_the_epoch_also_inside_a_subset():
+    class Shifted(Dataset):
+        shift = -1
+
+        def set_epoch(self, epoch):
+            self.shift = 10 * epoch
+
+        def __getitem__(self, index):
+            return torch.tensor(index + self.shift)
+
+        def __len__(self):
+            return 4
+
+    for data in (Shifted(), Subset(Shifted(), [0, 1])):
+        batches = Batches(data, batch_size=2, shuffle=False)
+        assert next(batches.epoch(3)).tolist() == [30, 31]
+        assert next(batches.epoch(0)).tolist() == [0, 1]

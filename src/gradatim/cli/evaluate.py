@@ -53,7 +53,9 @@ def evaluate(
     )
     print_notices(result.notices)
     if as_json:
-        print_json({"file": str(file), "rows": result.num_rows, "scores": result.scores})
+        print_json(
+            {"file": str(file), "rows": result.num_rows, "scores": result.scores}
+        )
         return
     print(f"{file}: {result.num_rows:,} rows")
     names = list(result.scores["model"])

@@ -1,5 +1,6 @@
 """``gradatim fit``: a file in, a run with honest scores out."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from gradatim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from gradatim.tabular.fit import FittedTable, TablePlan
+    from gradatim.tabular.fit import TablePlan
 
 __all__ = ["fit"]
 
@@ -34,6 +35,7 @@ __all__ = ["fit"]
 @click.option("--val", type=float, help="Share of rows to choose by.  [0.15]")
 @click.option("--test", type=float, help="Share of rows to score on.  [0.15]")
 @click.option("--seed", type=int, help="Of split, start and order.  [0]")
+@click.option("--threads", type=int, help="PyTorch's; few rows are best served by 1.")
 @model_option
 @click.option(
     "--run",
@@ -131,7 +133,7 @@ def _refuse_without_file(**options: Any) -> None:
 
 def _fit_line(run_path: Path | None, chosen: dict[str, Any]) -> int:
     from gradatim.run.folder import check_free, new_run_path, write_run
-    from gradatim.tabular.line import fit_line, least_squares
+    from gradatim.tabular.line import fit_line, least_squares, trained_line
 
     if run_path is not None:
         check_free(run_path)
@@ -140,7 +142,7 @@ def _fit_line(run_path: Path | None, chosen: dict[str, Any]) -> int:
         raise click.UsageError(f"{', '.join(unused)} without a FILE has no meaning.")
     print("the tutorial's line, y = 1 + 2x + noise: 80 points to train, 20 to validate")
     fitted = fit_line(**chosen)
-    a, b = fitted.plan.line()
+    a, b = trained_line(fitted.plan)
     best_a, best_b = least_squares(fitted.plan)
     run = write_run(run_path or new_run_path("line"), fitted, {"command": "fit"})
     print()
@@ -172,10 +174,11 @@ def _tell_plan(file: Path, plan: "TablePlan") -> None:
         f"{len(plan.test):,} to test (seed {config.seed})"
     )
     num_parameters = sum(p.numel() for p in model.parameters())
+    num_updates = math.ceil(len(plan.train) / (config.batch_size or 1))
     print(
-        f"model: {type(model.network).__name__}, {num_parameters:,} parameters, at most "
-        f"{config.epochs} epochs of {-(-len(plan.train) // (config.batch_size or 1)):,} "
-        "updates; Ctrl-C keeps what is learned",
+        f"model: {type(model.network).__name__}, {num_parameters:,} parameters; at "
+        f"most {config.epochs} epochs of {num_updates:,} updates (Ctrl-C ends them "
+        "and keeps what is learned)",
         flush=True,
     )
     if plan.table.num_dropped:

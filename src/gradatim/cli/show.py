@@ -42,13 +42,19 @@ def show(run_path: Path | None, as_json: bool) -> None:
     source = config.get("file", {}).get("name", "the tutorial's line")
     target = run.schema.target
     assert target is not None
-    print(f"{run.path}: {source}, made {config['created_at'][:19].replace('T', ' ')} UTC")
+    print(
+        f"{run.path}: {source}, made {config['created_at'][:19].replace('T', ' ')} UTC"
+    )
     print(f"target: {target.name} ({target.task})")
     print(
         f"rows: {rows['train']:,} to train, {rows['val']:,} to validate, "
         f"{rows['test']:,} to test\n"
     )
-    print_table(["column", "kind", "seen", "what is done with it"], run.schema.describe(), text_columns=4)
+    print_table(
+        ["column", "kind", "seen", "what is done with it"],
+        run.schema.describe(),
+        text_columns=4,
+    )
     print()
     _print_history(run.history.to_dicts())
     print(f"stopped: {run.scores.get('stop_reason')}\n")

@@ -57,7 +57,8 @@ class Batches:
         data: A tuple, list or dict of tensors or NumPy arrays with rows along dim 0
             (float64 arrays become PyTorch's default dtype, as NumPy knows no other
             default; tensors stay as they are); a ``Dataset``, ``IterableDataset`` or
-            ``DataLoader``; or a ``Table``.
+            ``DataLoader`` (whose ``set_epoch`` is called before each epoch, if it has
+            one); or a ``Table``.
         batch_size: Rows in a batch; the last one may have fewer.
         shuffle: Another order each epoch, drawn from ``(seed, epoch)``.
         seed: Not negative.
@@ -260,6 +261,18 @@ class _TensorSource(_Source):
             yield _slice(chunk, start, start + size)
 
 
+def _tell_epoch(data: Any, epoch: int) -> None:
+    """Call ``set_epoch`` where there is one, also on the data sets inside.
+
+    So a data set can make what it draws a function of the epoch.
+    """
+    while data is not None:
+        set_epoch = getattr(data, "set_epoch", None)
+        if set_epoch is not None:
+            set_epoch(epoch)
+        data = getattr(data, "dataset", None)
+
+
 def _take(tensor: Tensor, take: slice | Tensor) -> Tensor:
     if isinstance(take, slice):
         return tensor[take].clone()
@@ -281,6 +294,7 @@ class _DatasetSource(_Source):
         _check_num_rows(self.num_rows, options)
 
     def epoch(self, epoch: int) -> Iterator[Any]:
+        _tell_epoch(self.data, epoch)
         loader = None
         if self.options.num_workers:
             loader = DataLoader(
@@ -324,8 +338,7 @@ class _IterableSource(_Source):
         self.num_rows = len(data) if isinstance(data, Sized) else None
 
     def epoch(self, epoch: int) -> Iterator[Any]:
-        if hasattr(self.data, "set_epoch"):
-            self.data.set_epoch(epoch)
+        _tell_epoch(self.data, epoch)
         loader: DataLoader[Any] = DataLoader(
             self.data,
             batch_size=self.options.batch_size,
@@ -358,10 +371,8 @@ class _LoaderSource(_Source):
         return len(self.data)
 
     def epoch(self, epoch: int) -> Iterator[Any]:
-        for owner in (self.data, getattr(self.data, "sampler", None)):
-            set_epoch = getattr(owner, "set_epoch", None)
-            if set_epoch is not None:
-                set_epoch(epoch)
+        _tell_epoch(self.data, epoch)
+        _tell_epoch(getattr(self.data, "sampler", None), epoch)
         if self.options.device is None:
             return iter(self.data)
         return map(self.send, self.data)

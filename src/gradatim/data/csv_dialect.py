@@ -5,6 +5,8 @@ habits of the program that wrote the training file.
 """
 
 import codecs
+import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,9 @@ __all__ = [
 
 SEPARATORS = (",", "\t", ";", "|")
 """In the order of preference among equals."""
+
+START_ROWS = 100
+"""Looked at for the decimal sign."""
 
 CHUNK_BYTES = 1 << 18
 """What stays in the cache while NumPy goes over it several times."""
@@ -77,16 +82,25 @@ def look_at(path: Path) -> Dialect:
         )
     names = header.fields
     check_names(f"{path}, line {header.line}", names)
-    first = next(rows, None)
-    if first is None:
+    start = [record.fields for record in itertools.islice(rows, START_ROWS)]
+    if not start:
         raise FileReadError(
             f"{path} has a header ({listed(names)}) and no rows under it.\n"
             "There is nothing to read.\n"
             "Check that the program that wrote it has finished."
         )
     if len(names) == 1:
-        _check_one_column(path, names[0], first.fields[0])
-    return Dialect(separator=separator, names=tuple(names), decimal=".")
+        _check_one_column(path, names[0], start[0][0])
+    decimal = _decimal(start) if separator == ";" else "."
+    return Dialect(separator=separator, names=tuple(names), decimal=decimal)
+
+
+def _decimal(rows: Sequence[Sequence[str]]) -> str:
+    """The sign that more of the numbers have; files with semicolons may have commas."""
+    values = [value.strip() for row in rows for value in row]
+    commas = sum(re.fullmatch(r"[+-]?\d+,\d+", value) is not None for value in values)
+    points = sum(re.fullmatch(r"[+-]?\d+\.\d+", value) is not None for value in values)
+    return "," if commas > points else "."
 
 
 def _head(path: Path) -> bytes:

@@ -42,7 +42,6 @@ MANY_DISTINCT = 0.5
 
 LEADING_ZERO = r"^[+-]?0[0-9xX]"
 INTEGER = r"^\s*[+-]?[0-9]+\s*$"
-DECIMAL_COMMA = r"^\s*[+-]?[0-9]+,[0-9]+\s*$"
 
 BAD_VALUE = re.compile(
     r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error to (.+?): "
@@ -70,15 +69,18 @@ def read_text(path: Path, dialect: Dialect, *, missing: Sequence[str]) -> pa.Tab
     """
     try:
         types = _types_of_first_block(path, dialect, missing)
-        zeros = _may_be_names(path, dialect, types)
+        as_text = _may_be_names(path, dialect, types)
         try:
-            table = _read(path, dialect, {**types, **zeros}, missing)
+            table = _read(path, dialect, {**types, **as_text}, missing)
+            cleared = set(types)
         except pa.ArrowInvalid as error:
             if not BAD_VALUE.search(str(error)):
                 raise
-            table = _read(path, dialect, {}, missing)
-            zeros = {}
-        table = _keep_names_as_text(path, dialect, table, zeros, missing)
+            table, as_text, cleared = _read(path, dialect, {}, missing), {}, set()
+        for name in as_text:
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, _numbers_or_names(table[name]))
+        table = _with_names_as_text(path, dialect, table, cleared, missing)
     except pa.ArrowException as error:
         raise _explained(path, dialect, error) from error
     _check_text(path, dialect, table)
@@ -196,24 +198,55 @@ def _may_be_names(path: Path, dialect: Dialect, types: Types) -> dict[str, Any]:
     return {}
 
 
-def _keep_names_as_text(
-    path: Path, dialect: Dialect, table: pa.Table, read: Types, missing: Sequence[str]
+def _numbers_or_names(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Make numbers of text, unless some of it is none, or a name like ``00501``."""
+    if pc.any(pc.match_substring_regex(text, LEADING_ZERO)).as_py():
+        return text
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return pc.utf8_trim_whitespace(text).cast(kind)
+        except pa.ArrowInvalid:
+            pass
+    return text
+
+
+def _with_names_as_text(
+    path: Path,
+    dialect: Dialect,
+    table: pa.Table,
+    cleared: set[str],
+    missing: Sequence[str],
 ) -> pa.Table:
-    """Make numbers of the text that is none of the names, and text of the rest."""
-    for place, name in enumerate(table.column_names):
-        values = table[name]
-        if name in read:
-            if not pc.any(pc.match_substring_regex(values, LEADING_ZERO)).as_py():
-                table = table.set_column(place, name, _numbers(values))
-        elif pa.types.is_floating(values.type) and _beyond_64_bits(values):
-            text = _read(path, dialect, {name: TEXT}, missing, [name])[name]
-            if pc.all(pc.match_substring_regex(text, INTEGER)).as_py():
-                table = table.set_column(place, name, text)
+    """Read columns once more, as text, that pyarrow took for numbers and may be names.
+
+    ``cleared`` are those that are known to be numbers, if they are whole.
+    """
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    kinds = {name: values.type for name, values in columns.items()}
+    guessed = [
+        n for n, k in kinds.items() if pa.types.is_integer(k) and n not in cleared
+    ]
+    large = [
+        n
+        for n, k in kinds.items()
+        if pa.types.is_floating(k) and _beyond_64_bits(columns[n])
+    ]
+    if not (guessed and may_have_leading_zeros(path, dialect.separator)):
+        guessed = []
+    if not (guessed or large):
+        return table
+    again = [*guessed, *large]
+    text = _read(path, dialect, dict.fromkeys(again, TEXT), missing, again)
+    for name in again:
+        is_name = (
+            pc.any(pc.match_substring_regex(text[name], LEADING_ZERO))
+            if name in guessed
+            else pc.all(pc.match_substring_regex(text[name], INTEGER))
+        )
+        if is_name.as_py():
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, text[name])
     return table
-
-
-def _numbers(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    return text.cast(pa.int64())
 
 
 def _beyond_64_bits(values: pa.ChunkedArray) -> bool:

@@ -15,7 +15,6 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from gradatim.errors import FileReadError
 
@@ -31,14 +30,14 @@ class Record:
     fields: list[str]
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+def open_bytes(path: Path) -> io.BufferedReader:
     """Open ``path``, unpacking ``.gz`` on the way."""
     if path.suffix.lower() == ".gz":
         return io.BufferedReader(gzip.open(path))
     return path.open("rb")
 
 
-def open_text(path: Path) -> IO[str]:
+def open_text(path: Path) -> io.TextIOWrapper:
     """Open ``path`` as UTF-8; bytes that are not become surrogates to be found."""
     return io.TextIOWrapper(
         open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline=""
@@ -74,7 +73,7 @@ def records(path: Path, separator: str) -> Iterator[Record]:
 class _Lines:
     """The physical lines of a file, counted and checked to be UTF-8."""
 
-    def __init__(self, path: Path, file: IO[str]) -> None:
+    def __init__(self, path: Path, file: io.TextIOWrapper) -> None:
         self.path = path
         self.number = 0
         self._lines = iter(file)

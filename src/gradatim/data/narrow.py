@@ -39,6 +39,8 @@ def narrowed(
     """
     order = tuple(columns)
     narrow = [name for name in names if pa.types.is_float64(columns[name].type)]
+    for name in columns.keys() - narrow:
+        columns[name] = _moved(columns[name])
     floats = _floats({name: columns.pop(name) for name in narrow}, num_rows)
     if read_again is not None:
         doubtful = [name for name in narrow if needs_doubles(floats[name])]
@@ -56,15 +58,23 @@ def narrowed(
     return Source(order, num_rows, take)
 
 
+def _moved(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Copy to a place of its own: a piece left behind would hold its neighbours'."""
+    whole = values.combine_chunks()
+    return whole if isinstance(whole, pa.ChunkedArray) else pa.chunked_array([whole])
+
+
 def _floats(
     doubles: dict[str, pa.ChunkedArray], num_rows: int
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Narrow in the order of the rows, letting go of each piece; uses up ``doubles``."""
+    """Narrow in the order of the rows, and let go of each piece of ``doubles``."""
     floats = {name: np.empty(num_rows, dtype=np.float32) for name in doubles}
     ends = dict.fromkeys(doubles, 0)
+    pool = pa.default_memory_pool()
     pieces = {name: doubles.pop(name).chunks[::-1] for name in tuple(doubles)}
     with np.errstate(over="ignore"):  # beyond float32's range is infinite
         while any(pieces.values()):
+            pool.release_unused()
             for name, left in pieces.items():
                 if left:
                     values = numpy_of(left.pop())

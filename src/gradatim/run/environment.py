@@ -21,5 +21,7 @@ def environment() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "num_threads": torch.get_num_threads(),
         "cuda": torch.version.cuda if torch.cuda.is_available() else None,
-        "device_name": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "device_name": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else None,
     }

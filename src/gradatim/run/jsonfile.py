@@ -11,7 +11,7 @@ __all__ = ["read_json", "read_json_lines", "to_json", "write_bytes", "write_json
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file and have it on the disk when this returns; its mode is the umask's."""
+    """Write a file, on the disk when this returns; its mode is the umask's."""
     with open(path, "wb") as file:
         file.write(content)
         file.flush()

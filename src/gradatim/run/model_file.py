@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from gradatim.data.encode import TableEncoder
 from gradatim.data.schema import Schema
@@ -18,7 +17,12 @@ __all__ = ["load_table_model", "save_table_model"]
 
 VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
-LARGEST = {"num_features": 10**6, "num_outputs": 10**6, "width": 10**5, "num_blocks": 999}
+LARGEST = {
+    "num_features": 10**6,
+    "num_outputs": 10**6,
+    "width": 10**5,
+    "num_blocks": 999,
+}
 """Above these a description is taken for damage, before memory is asked for."""
 
 
@@ -80,7 +84,9 @@ def load_table_model(
         state = load(path.read_bytes())
         model.load_state_dict(state)
     except FileNotFoundError as error:
-        raise RunError(f"{path} does not exist. Copy the run folder as a whole.") from error
+        raise RunError(
+            f"{path} does not exist. Copy the run folder as a whole."
+        ) from error
     except (SafetensorError, OSError) as error:
         raise RunError(f"{path} cannot be read: {error}. It was damaged.") from error
     except RuntimeError as error:

@@ -43,9 +43,12 @@ class TabularConfig:
     """Share of the rows that nothing is chosen by: the scores are on these."""
     seed: int = 0
     """Of the split, the weights' start, and the order of the batches."""
+    threads: int | None = None
+    """Of PyTorch's: one for small batches, which more would only slow down; else as
+    many as the process has. The number changes the last bits of the result."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "hidden", "patience"):
+        for name in ("epochs", "batch_size", "hidden", "patience", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be 1 or more, got {value}.")
@@ -79,11 +82,15 @@ class TabularConfig:
         batch_size = self.batch_size or _power_of_two(num_rows / 64, 16, 1024)
         updates = math.ceil(num_rows / batch_size)
         epochs = self.epochs or min(200, max(10, math.ceil(4000 / updates)))
-        patience = self.patience or max(5, epochs // 8)
-        hidden = self.hidden or (64 if num_rows < 2000 else 128)
+        is_small = num_rows < 2000
+        patience = self.patience or max(12 if is_small else 5, epochs // 8)
+        hidden = self.hidden or 128
         dropout = self.dropout
         if dropout is None:
-            dropout = 0.3 if num_rows < 2000 else 0.1
+            dropout = 0.5 if is_small else 0.1
+        threads = self.threads
+        if threads is None and batch_size * hidden < 1 << 16:
+            threads = 1
         return replace(
             self,
             batch_size=batch_size,
@@ -91,6 +98,7 @@ class TabularConfig:
             patience=patience,
             hidden=hidden,
             dropout=dropout,
+            threads=threads,
         )
 
     def to_dict(self) -> dict[str, Any]:

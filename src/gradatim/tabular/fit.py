@@ -1,7 +1,8 @@
 """The main job: a table in, a trained model and scores on unseen rows out."""
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,10 +158,21 @@ def fit_table(
         callbacks: As for ``Trainer.fit``.
         progress: As for ``Trainer.fit``.
     """
-    history = _train(plan, callbacks, progress)
+    with _threads(plan.config.threads):
+        history = _train(plan, callbacks, progress)
     return FittedTable(
         plan=plan, model=plan.model, history=history, scores=score_all(plan)
     )
+
+
+@contextlib.contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _split(
@@ -199,7 +211,9 @@ def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History
     optimizer = torch.optim.AdamW(
         _parameter_groups(model, config.weight_decay), lr=config.lr
     )
-    assert config.epochs and config.batch_size and config.patience and table.y is not None
+    assert (
+        config.epochs and config.batch_size and config.patience and table.y is not None
+    )
     updates = math.ceil(len(plan.train) / config.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, _warmup_then_cosine(config.warmup, config.epochs * updates)
@@ -232,7 +246,8 @@ def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Decay what multiplies features; a bias, norm or embedding has no reason to."""
-    decayed, others = [], []
+    decayed: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for module in model.modules():
         for name, parameter in module.named_parameters(recurse=False):
             is_weight = isinstance(module, nn.Linear) and name == "weight"

@@ -1,7 +1,5 @@
 """The main job without a file: the tutorial's line, as a table of one column."""
 
-import dataclasses
-
 import numpy as np
 import torch
 from torch import nn
@@ -16,18 +14,7 @@ from gradatim.tabular.network import TableModel
 from gradatim.tabular.scores import regression_scores
 from gradatim.trainer import Trainer
 
-__all__ = ["LinePlan", "fit_line", "least_squares"]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LinePlan(TablePlan):
-    """A plan whose model is ``y = a + b x``, on x as it is."""
-
-    def line(self) -> tuple[float, float]:
-        """Give a and b."""
-        network = self.model.network
-        assert isinstance(network, nn.Linear)
-        return network.bias.item(), network.weight.item()
+__all__ = ["fit_line", "least_squares", "trained_line"]
 
 
 def fit_line(
@@ -51,9 +38,7 @@ def fit_line(
     )
     table, model = plan.table, plan.model
     assert table.y is not None
-    trainer = Trainer(
-        model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=lr)
-    )
+    trainer = Trainer(model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=lr))
     history = trainer.fit(
         (table.select(plan.train).x, table.y[plan.train]),
         (table.select(plan.val).x, table.y[plan.val]),
@@ -64,7 +49,7 @@ def fit_line(
     return FittedTable(plan=plan, model=model, history=history, scores=_scores(plan))
 
 
-def _plan(config: TabularConfig) -> LinePlan:
+def _plan(config: TabularConfig) -> TablePlan:
     import pyarrow as pa
 
     x, y = line()
@@ -76,7 +61,7 @@ def _plan(config: TabularConfig) -> LinePlan:
         network = nn.Linear(1, 1)
     model = TableModel(_unscaled_encoder(table), network, "regression")
     assert len(train) + len(val) == NUM_POINTS
-    return LinePlan(
+    return TablePlan(
         table=table,
         config=config,
         train=train,
@@ -97,6 +82,13 @@ def _unscaled_encoder(table: Table) -> TableEncoder:
     return encoder
 
 
+def trained_line(plan: TablePlan) -> tuple[float, float]:
+    """Give a and b of the model."""
+    network = plan.model.network
+    assert isinstance(network, nn.Linear)
+    return network.bias.item(), network.weight.item()
+
+
 def least_squares(plan: TablePlan) -> tuple[float, float]:
     """Give a and b of the least-squares line through the training points."""
     assert plan.table.y is not None
@@ -106,7 +98,7 @@ def least_squares(plan: TablePlan) -> tuple[float, float]:
     return float(a), float(b)
 
 
-def _scores(plan: LinePlan) -> dict[str, dict[str, float]]:
+def _scores(plan: TablePlan) -> dict[str, dict[str, float]]:
     table, test = plan.table, plan.test
     assert table.y is not None
     a, b = least_squares(plan)

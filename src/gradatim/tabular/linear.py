@@ -156,4 +156,4 @@ def _minimise(layer: nn.Linear, x: Tensor, targets: Tensor, penalty: float) -> N
         loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]  # a Tensor is meant
+    optimizer.step(closure)

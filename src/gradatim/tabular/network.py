@@ -48,10 +48,9 @@ class ResidualMLP(nn.Module):
         self.linear = nn.Linear(num_features, num_outputs)
         self.first = nn.Linear(num_features, width)
         self.blocks = nn.ModuleList(Block(width, dropout) for _ in range(num_blocks))
-        self.last = nn.Sequential(
-            nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, num_outputs)
-        )
-        for layer in (self.linear, self.last[-1]):
+        self.norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, num_outputs)
+        for layer in (self.linear, self.last):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
@@ -62,7 +61,7 @@ class ResidualMLP(nn.Module):
         hidden = self.first(features)
         for block in self.blocks:
             hidden = block(hidden)
-        return self.linear(features) + self.last(hidden)
+        return self.linear(features) + self.last(self.norm(hidden).relu())
 
 
 class Block(nn.Module):
