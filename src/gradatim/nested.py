@@ -82,7 +82,9 @@ def num_rows(batch: Any) -> int:
     >>> num_rows((torch.zeros(16, 1), torch.zeros(16)))
     16
     """
-    for tensor in tensors_of(batch):
+    first = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
+    # Mostly a pair of tensors: counted at every step, so without the generator.
+    for tensor in (first,) if isinstance(first, Tensor) else tensors_of(batch):
         if tensor.dim() == 0:
             break
         return tensor.size(0)

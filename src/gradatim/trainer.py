@@ -244,24 +244,26 @@ class Trainer:
     ) -> dict[str, Any] | None:
         """Do one epoch of updates; None if it was stopped before its end."""
         train_step, weigh = self.train_step, self._weigh
+        weighs_rows = weigh is num_rows
         step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
         mean = self.plan.mean = self._mean_loss()
-        rows = 0
+        total_rows = 0
         begin = time.perf_counter()
         for batch in batches.epoch(self.epoch):
             if not isinstance(batch, (tuple, list)):
                 batch = (batch,)
-            rows += num_rows(batch)
+            rows = num_rows(batch)
+            total_rows += rows
             for hook in step_begin:
                 hook(self, batch)
             loss = train_step(*batch)
-            mean.add(loss, weigh(batch))
+            mean.add(loss, rows if weighs_rows else weigh(batch))
             for hook in step_end:
                 hook(self, loss)
             if self.should_stop:
                 train_step.flush()
                 return None
-        if rows == 0:
+        if total_rows == 0:
             raise DataError(_no_batch_message(f"epoch {self.epoch + 1}"))
         train_loss = mean.value()
         train_step.flush()
@@ -272,7 +274,7 @@ class Trainer:
             "lr": float(self.optimizer.param_groups[0]["lr"]),
             "num_steps": self.num_steps,
             "epoch_time_s": seconds,
-            "samples_per_s": rows / seconds,
+            "samples_per_s": total_rows / seconds,
         }
 
     def _mean_loss(self) -> "MeanLoss":
