@@ -46,16 +46,26 @@ def test_a_log_gets_a_line_every_tenth_of_the_run_with_its_numbers(epochs, told)
     assert told is None or numbers == list(told)
     for number, line in zip(numbers, lines, strict=True):
         row = history.to_dicts()[number - 1]
-        assert f"train_loss {row['train_loss']:.4g}  " in line
-        assert f"val_loss {row['val_loss']:.4g}  " in line
+        assert f"  train_loss {row['train_loss']:.4g}  " in line
+        assert line.endswith(f"  val_loss {row['val_loss']:.4g}")
         assert f"{row['samples_per_s']:,.0f} samples/s" in line
-        assert line.endswith("in all" if number == epochs else "left")
+        assert ("in all  " if number == epochs else "left  ") in line
+
+
+def test_few_epochs_are_told_by_the_tenths_of_their_updates():
+    log = io.StringIO()
+    x = torch.ones(200, 1)
+    fit(Progress(log, few_epochs=True), epochs=1, data=(x, x), val=(x, x))
+    lines = log.getvalue().splitlines()
+    assert len(lines) == 10
+    assert all(line.startswith("epoch 1/1  ") for line in lines)
+    assert ["val_loss" in line for line in lines] == [False] * 9 + [True]
 
 
 def test_progress_goes_to_standard_error_and_can_be_turned_off(capsys):
-    fit(epochs=2, progress=True)
+    fit(epochs=20, progress=True)
     out, err = capsys.readouterr()
-    assert not out and len(err.splitlines()) == 2
+    assert not out and len(err.splitlines()) == 10
     fit(epochs=2)
     assert capsys.readouterr() == ("", "")
 
@@ -80,7 +90,7 @@ def test_a_stream_of_unknown_length_is_told_by_its_epochs():
     fit(Progress(log), data=Stream(), epochs=4)
     lines = log.getvalue().splitlines()
     assert [line[:9] for line in lines] == [f"epoch {n}/4" for n in (1, 2, 3, 4)]
-    assert lines[0].endswith("left") and lines[-1].endswith("in all")
+    assert "left  " in lines[0] and "in all  " in lines[-1]
 
 
 class StopAt(gt.Callback):
@@ -93,7 +103,7 @@ def test_a_stop_is_told_with_its_reason():
     log = io.StringIO()
     fit(StopAt(), Progress(log), epochs=100)
     last, reason = log.getvalue().splitlines()[-2:]
-    assert last.startswith("epoch 2/100") and "left" not in last
+    assert last.startswith("epoch 3/100") and "left" not in last
     assert reason == "stopped after epoch 2: interrupted"
 
 
@@ -118,7 +128,7 @@ def test_a_terminal_gets_one_line_that_is_renewed():
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\r", written)
     told = [part.strip() for part in re.split(r"[\r\n]+", shown) if part.strip()]
     assert all(part.startswith("epoch ") for part in told)
-    assert told[-1].startswith("epoch 30/30  train_loss") and "in all" in told[-1]
+    assert re.match(r"epoch 30/30  0:0\d in all  .*train_loss", told[-1])
     assert written.count("\n") == 1  # at the end; before it the line is renewed
     assert sys.stderr is not terminal
 
@@ -135,5 +145,5 @@ def test_the_status_in_mid_epoch_names_the_epoch_at_work_and_its_mean():
     progress = Progress(io.StringIO())
     trainer = fit(progress, Look(), epochs=2)
     assert [line[:9] for line in seen] == ["epoch 1/2"] * 2 + ["epoch 2/2"] * 2
-    assert "left" in seen[0] and "samples/s" not in seen[0] and "in all" in seen[3]
+    assert "left" in seen[0] and "samples/s" in seen[0] and "in all" in seen[3]
     assert f"train_loss {trainer.history['train_loss'][1]:.4g}" in seen[3]

@@ -5,6 +5,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, TextIO
 
+from torch import Tensor
+
 from gradatim.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -23,11 +25,15 @@ class Progress(Callback):
     Args:
         file: Where to; standard error by default, so that what a program prints
             stays its own.
+        few_epochs: In a log, look for the tenths after every update, as epochs are
+            too few to show them.
     """
 
-    def __init__(self, file: TextIO | None = None) -> None:
+    def __init__(self, file: TextIO | None = None, *, few_epochs: bool = False) -> None:
         self.file = file
         self._live: Any = None
+        if few_epochs and not (file or sys.stderr).isatty():
+            self.on_step_end = self._after_step  # type: ignore[method-assign]
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         self._trainer = trainer
@@ -42,6 +48,19 @@ class Progress(Callback):
     def on_epoch_end(self, trainer: "Trainer") -> None:
         if self._live is None:
             self._tell_if_due()
+
+    def _after_step(self, trainer: "Trainer", loss: Tensor) -> None:
+        # The last step of an epoch is told after its validation.
+        if self._steps_per_epoch and self._steps_in_epoch() < self._steps_per_epoch:
+            self._tell_if_due()
+
+    def _steps_in_epoch(self) -> int:
+        """Count the updates of the epoch at hand; 0 where its length is unknown."""
+        if not self._steps_per_epoch:
+            return 0
+        trainer, plan = self._trainer, self._trainer.plan
+        done = (trainer.epoch - plan.first_epoch) * self._steps_per_epoch
+        return trainer.num_steps - self._first_step - done
 
     def on_fit_end(self, trainer: "Trainer") -> None:
         reason = trainer.history.stop_reason
@@ -61,8 +80,19 @@ class Progress(Callback):
         trainer = self._trainer
         plan, row = trainer.plan, trainer.history.last()
         # Within an epoch its number is one more than those done.
-        number = trainer.epoch + (self._live is not None)
+        within = self._live is not None or self._steps_in_epoch() > 0
+        number = trainer.epoch + within
         parts = [f"epoch {min(number, plan.last_epoch)}/{plan.last_epoch}"]
+        elapsed = time.monotonic() - self._begin
+        share = self._share_done()
+        if share == 1 or trainer.should_stop:
+            parts.append(f"{_clock(elapsed)} in all")
+        elif share > 0:
+            parts.append(f"{_clock(elapsed / share - elapsed)} left")
+        rate = row.get("samples_per_s") or plan.samples_per_s()
+        if rate is not None:
+            parts.append(f"{rate:,.0f} samples/s")
+        # Last what may be many: a narrow terminal cuts the line.
         running = plan.mean.so_far()
         if not math.isnan(running):
             parts.append(f"train_loss {running:.4g}")
@@ -71,15 +101,6 @@ class Progress(Callback):
             for key, value in row.items()
             if key.startswith("val_") and value is not None
         ]
-        elapsed = time.monotonic() - self._begin
-        rate = row.get("samples_per_s")
-        if rate is not None:
-            parts.append(f"{rate:,.0f} samples/s")
-        share = self._share_done()
-        if share == 1 or trainer.should_stop:
-            parts.append(f"{_clock(elapsed)} in all")
-        elif share > 0:
-            parts.append(f"{_clock(elapsed / share - elapsed)} left")
         return "  ".join(parts)
 
     def _share_done(self) -> float:
@@ -92,9 +113,7 @@ class Progress(Callback):
         return (trainer.epoch - plan.first_epoch) / num_epochs
 
     def _tell_if_due(self) -> None:
-        trainer, plan = self._trainer, self._trainer.plan
-        done = trainer.epoch - plan.first_epoch
-        tenths = done * 10 // (plan.last_epoch - plan.first_epoch)
+        tenths = int(self._share_done() * 10 + 1e-9)
         if tenths > self._num_told:
             self._num_told = tenths
             self._write(self.status())

@@ -206,7 +206,7 @@ class Trainer:
         if val is not None:
             val_batches = _unshuffled(val, device, batch_size, num_workers)
         if progress:
-            callbacks = [*callbacks, Progress()]
+            callbacks = [*callbacks, Progress(few_epochs=epochs < 10)]
         hooks = hooks_of(callbacks)
         self.plan = Plan(self.epoch, epochs, train_batches)
         self.should_stop = False
@@ -247,13 +247,13 @@ class Trainer:
         weighs_rows = weigh is num_rows
         step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
         mean = self.plan.mean = self._mean_loss()
-        total_rows = 0
-        begin = time.perf_counter()
+        plan = self.plan
+        plan.num_rows, plan.epoch_begin = 0, time.perf_counter()
         for batch in batches.epoch(self.epoch):
             if not isinstance(batch, (tuple, list)):
                 batch = (batch,)
             rows = num_rows(batch)
-            total_rows += rows
+            plan.num_rows += rows
             for hook in step_begin:
                 hook(self, batch)
             loss = train_step(*batch)
@@ -263,18 +263,18 @@ class Trainer:
             if self.should_stop:
                 train_step.flush()
                 return None
-        if total_rows == 0:
+        if plan.num_rows == 0:
             raise DataError(_no_batch_message(f"epoch {self.epoch + 1}"))
         train_loss = mean.value()
         train_step.flush()
-        seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - plan.epoch_begin
         return {
             "epoch": self.epoch + 1,
             "train_loss": train_loss,
             "lr": float(self.optimizer.param_groups[0]["lr"]),
             "num_steps": self.num_steps,
             "epoch_time_s": seconds,
-            "samples_per_s": total_rows / seconds,
+            "samples_per_s": plan.num_rows / seconds,
         }
 
     def _mean_loss(self) -> "MeanLoss":
@@ -406,6 +406,14 @@ class Plan:
         self.last_epoch = first_epoch + epochs
         self.batches = batches
         self.mean = MeanLoss()
+        self.num_rows = 0
+        """Rows trained on in the epoch at hand."""
+        self.epoch_begin = time.perf_counter()
+
+    def samples_per_s(self) -> float | None:
+        """Give the speed of the epoch at hand, as far as it is told by now."""
+        seconds = time.perf_counter() - self.epoch_begin
+        return self.num_rows / seconds if self.num_rows else None
 
 
 class MeanLoss:
