@@ -54,6 +54,11 @@ class LRRange:
             ax.axvline(self.suggestion, linestyle="--", label=f"{self.suggestion:.2g}")
         ax.set_xscale("log")
         ax.set_xlabel("lr")
+        ax.set_ylabel("loss")
+        # Where it diverges the loss leaves the picture, and the valley stays seen.
+        low, start = min(self.smoothed), self.smoothed[0]
+        if start > low:
+            ax.set_ylim(low - 0.1 * (start - low), start + 0.5 * (start - low))
         ax.legend()
         return ax
 

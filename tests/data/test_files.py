@@ -211,8 +211,17 @@ def test_types_are_those_of_the_whole_file(write, late):
 
 
 def test_columns_empty_at_first_are_typed_by_what_comes_later(write):
-    path = write("a,b\n" + ",1\n" * 400_000 + "007,1\n2.5,1\n")
-    assert read_columns(path)["a"].drop_null().to_pylist() == ["007", "2.5"]
+    start = "a,b\n" + ",1\n" * 400_000
+    for end in (["007", "12"], [7.0, 2.5], ["x", "7"], [True, False]):
+        path = write(start + "".join(f"{value},1\n" for value in end).lower())
+        assert read_columns(path)["a"].drop_null().to_pylist() == end
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_zeros_before_a_column_of_fractions_are_no_names(write, order):
+    values = ["007", *["8"] * 600_000, "2.5"][::order]
+    read = read_columns(write("a\n" + "\n".join(values) + "\n"))["a"]
+    assert read.to_pylist() == [float(value) for value in values]
 
 
 @pytest.mark.parametrize(
@@ -220,7 +229,7 @@ def test_columns_empty_at_first_are_typed_by_what_comes_later(write):
     [
         (["00501", "10001"], pa.string()),
         (["0x1F", "12"], pa.string()),
-        (["-007", "12"], pa.string()),
+        (["-007", "12"], pa.int64()),
         (["0", "10"], pa.int64()),
         (["0.5", "-0.25"], pa.float64()),
         (["18446744073709551615", "1"], pa.string()),

@@ -104,6 +104,8 @@ def typed(values: pa.Array, column: Column | Target) -> pa.Array:
                 raise _other_kind(values, column)
             values = values.cast(pa.string()).dictionary_encode().cast(SHARED_TEXT)
         return values
+    if values.type == wanted:
+        return values
     if not _may_become(values.type, wanted):
         raise _other_kind(values, column)
     if _is_number(wanted) and _is_number(values.type) and not _is_category(column):
@@ -136,7 +138,7 @@ def _may_become(kind: Any, wanted: Any) -> bool:
 
 def _cast(values: pa.Array, wanted: Any, column: Column | Target) -> pa.Array:
     """Cast by way of text, which is strict: 2 is no boolean, 0.5 no whole number."""
-    text = values.cast(pa.string())
+    text = pc.utf8_trim_whitespace(values.cast(pa.string()))
     absent = pc.is_in(text, array_of(MISSING_VALUES, pa.string()))
     text = pc.if_else(absent, scalar(None, pa.string()), text)
     if pa.types.is_integer(wanted) and pa.types.is_floating(values.type):
@@ -189,8 +191,8 @@ def _numbers(
         out = less_origin(values, column.origin).astype(np.float32)
     if not np.isfinite(out).all():
         infinite = np.isinf(out)
-        _note(notices.infinite, column, np.count_nonzero(infinite))
-        _note(notices.missing, column, np.count_nonzero(np.isnan(out)))
+        _note(notices.infinite, column, infinite)
+        _note(notices.missing, column, np.isnan(out))
         out[infinite] = np.nan
     return torch.from_numpy(out)
 
@@ -207,9 +209,9 @@ def less_origin(values: pa.Array, origin: int | float) -> npt.NDArray[Any]:
     return numbers - float(origin) if origin else numbers
 
 
-def _note(notes: dict[str, int], column: Column, count: int) -> None:
-    if count:
-        notes[column.name] = int(count)
+def _note(notes: dict[str, int], column: Column, rows: npt.NDArray[np.bool]) -> None:
+    if count := int(np.count_nonzero(rows)):
+        notes[column.name] = count
 
 
 def _categories(
@@ -221,11 +223,11 @@ def _categories(
     strings = values.dictionary
     code_of = _code_of(strings, column.vocabulary)
     codes = code_of[places(values)]
-    _note(notices.missing, column, np.count_nonzero(codes == MISSING))
-    if UNSEEN in code_of:
+    _note(notices.missing, column, codes == MISSING)
+    _note(notices.unseen, column, codes == UNSEEN)
+    if column.name in notices.unseen:
         counts = np.bincount(places(values), minlength=len(code_of))
         counts[code_of != UNSEEN] = 0
-        _note(notices.unseen, column, counts.sum())
         most = np.argsort(-counts, kind="stable")[:3]
         notices.unseen_examples[column.name] = [
             strings[int(place)].as_py() for place in most if counts[place]
@@ -265,7 +267,8 @@ def _times(
             "They would wrap around to other times.\n"
             "Leave out the values that are no times."
         ) from error
-    _note(notices.missing, column, since.null_count)
+    if since.null_count:
+        notices.missing[column.name] = since.null_count
     none = scalar(NO_TIME, pa.int64())
     return torch.from_numpy(numpy_of(since.fill_null(none)).copy())
 

@@ -4,7 +4,8 @@ Without types, the columns' types are inferred over the whole file: the first bl
 suggests them, everything is read with them, and where that fails the whole file is
 looked at again. Four habits of pyarrow's are not taken over:
 
-- ``00501`` and ``0x1F`` are names, not numbers: such a column stays text.
+- ``00501`` and ``0x1F`` are names, not numbers: a column of whole numbers with such
+  values stays text.
 - Integers beyond 64 bits are names too; as doubles they would lose digits.
 - Bytes that are not UTF-8 are an error, not a binary column.
 - A quote that is never closed is an error, not one very long value.
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -30,6 +32,8 @@ Types = Mapping[str, Any]
 
 BLOCK_BYTES = 1 << 20
 """pyarrow's own default."""
+FIRST_BYTES = 1 << 18
+"""Enough to guess types by; a wrong guess costs one more reading."""
 STREAM_BLOCK_BYTES = 1 << 23
 """What streaming holds at a time, and the largest row it can read."""
 LARGEST_BLOCK_BYTES = (1 << 31) - 1
@@ -37,11 +41,12 @@ LARGEST_BLOCK_BYTES = (1 << 31) - 1
 
 TEXT = pa.string()
 SHARED_TEXT = pa.dictionary(pa.int32(), pa.string())
+MOST_INT64 = 2.0**63
 MANY_DISTINCT = 0.5
 """The share of different strings in the first block above which none are shared."""
 
-LEADING_ZERO = r"^[+-]?0[0-9xX]"
-INTEGER = r"^\s*[+-]?[0-9]+\s*$"
+LEADING_ZERO = r"^0[0-9xX]"
+NO_INTEGER = r"[^0-9+\-\s]"
 
 BAD_VALUE = re.compile(
     r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error to (.+?): "
@@ -175,7 +180,7 @@ def _types_of_first_block(
     path: Path, dialect: Dialect, missing: Sequence[str]
 ) -> dict[str, Any]:
     """The types the first block suggests; a column without any value is left open."""
-    options = _options(dialect, {}, missing, None, BLOCK_BYTES)
+    options = _options(dialect, {}, missing, None, FIRST_BYTES)
     try:
         first = next(iter(pacsv.open_csv(path, **options)))
     except (pa.ArrowInvalid, StopIteration):
@@ -200,14 +205,20 @@ def _may_be_names(path: Path, dialect: Dialect, types: Types) -> dict[str, Any]:
 
 def _numbers_or_names(text: pa.ChunkedArray) -> pa.ChunkedArray:
     """Make numbers of text, unless some of it is none, or a name like ``00501``."""
-    if pc.any(pc.match_substring_regex(text, LEADING_ZERO)).as_py():
-        return text
+    trimmed = pc.utf8_trim_whitespace(text)
     for kind in (pa.int64(), pa.float64()):
         try:
-            return pc.utf8_trim_whitespace(text).cast(kind)
+            numbers = trimmed.cast(kind)
         except pa.ArrowInvalid:
-            pass
+            continue
+        if pa.types.is_integer(kind) and _any_match(text, LEADING_ZERO):
+            return text
+        return numbers
     return text
+
+
+def _any_match(text: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
 
 
 def _with_names_as_text(
@@ -238,20 +249,29 @@ def _with_names_as_text(
     again = [*guessed, *large]
     text = _read(path, dialect, dict.fromkeys(again, TEXT), missing, again)
     for name in again:
-        is_name = (
-            pc.any(pc.match_substring_regex(text[name], LEADING_ZERO))
-            if name in guessed
-            else pc.all(pc.match_substring_regex(text[name], INTEGER))
-        )
-        if is_name.as_py():
+        if name in guessed:
+            is_name = _any_match(text[name], LEADING_ZERO)
+        else:
+            is_name = not _any_match(text[name], NO_INTEGER)
+        if is_name:
             place = table.column_names.index(name)
             table = table.set_column(place, name, text[name])
     return table
 
 
 def _beyond_64_bits(values: pa.ChunkedArray) -> bool:
-    largest = pc.max(pc.abs(values)).as_py()
-    return largest is not None and 2.0**63 <= largest < float("inf")
+    """Whether a double may be an integer that pyarrow found no other type for.
+
+    Values are taken as they lie in memory; those missing are 0 there.
+    """
+    for chunk in values.chunks:
+        numbers = np.frombuffer(chunk.buffers()[1])[chunk.offset :][: len(chunk)]
+        if (
+            np.fmax.reduce(numbers) >= MOST_INT64
+            or np.fmin.reduce(numbers) <= -MOST_INT64
+        ):
+            return True
+    return False
 
 
 def _check_text(path: Path, dialect: Dialect, table: pa.Table) -> None:

@@ -6,6 +6,7 @@ is the exception, not the rule.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -18,7 +19,7 @@ from gradatim.data.csv_dialect import listed
 from gradatim.data.kinds import column_of
 from gradatim.data.notices import EncodeNotices
 from gradatim.data.sources import Source
-from gradatim.data.targets import check_has_target, encode_target, has_target, target_of
+from gradatim.data.targets import encode_target, target_of, usable_rows
 from gradatim.errors import DataError, nearest_name
 
 __all__ = ["Inferred", "check_column", "infer", "stacked"]
@@ -31,6 +32,8 @@ class Inferred:
     columns: list[Column] = field(default_factory=list)
     encoded: dict[str, Tensor] = field(default_factory=dict)
     """The tensor of each used column."""
+    alike: dict[tuple[Any, ...], list[str]] = field(default_factory=dict)
+    """Names of the used columns by what they must share to be the same."""
     target: Target | None = None
     y: Tensor | None = None
     num_rows: int
@@ -59,11 +62,10 @@ def infer(
     rows = None
     if target is not None:
         values = plain(source.take(target))
-        if drop_missing_target:
-            rows = has_target(values)
+        rows = usable_rows(values, target, drop_missing=drop_missing_target)
+        if rows is not None:
             values = values.filter(rows)
             found.num_rows = len(values)
-        check_has_target(values, target)
         found.target = target_of(target, values, task)
         found.y = encode_target(values, found.target)
     for name in source.names:
@@ -111,8 +113,8 @@ def _look(
         column = replace(column, used=False, reason="dropped by name", vocabulary=())
     if column.used:
         encoded = encode_values(typed(values, column), column, found.notices)
-        twin = None if kept else _twin(found, column, encoded)
-        if twin is not None:
+        twin = _twin(found, column, encoded)
+        if twin is not None and not kept:
             column = replace(
                 column,
                 kind="duplicate",
@@ -129,10 +131,12 @@ def _look(
 
 def _twin(found: Inferred, column: Column, encoded: Tensor) -> str | None:
     """The name of an earlier feature with the same values in all rows."""
-    for other in found.columns:
-        alike = replace(other, name=column.name, kind=column.kind, reason=column.reason)
-        if alike == column and _same(found.encoded[other.name], encoded):
-            return other.name
+    signature = (column.group, column.seen, column.origin, column.vocabulary)
+    alike = found.alike.setdefault(signature, [])
+    for name in alike:
+        if _same(found.encoded[name], encoded):
+            return name
+    alike.append(column.name)
     return None
 
 

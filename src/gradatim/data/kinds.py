@@ -34,6 +34,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -54,7 +55,7 @@ LONG_CHARACTERS, LONG_WORDS = 40, 4
 EXPECTED_REPEATS = 20
 FOUND_SHARE = 0.1
 ROW_NUMBERS = 10
-ID_NAME = re.compile(r"(?:^|[_\s.-])id$|[a-z]I[dD]$|^ID$", re.IGNORECASE | re.ASCII)
+ID_NAME = re.compile(r"(?:^|[_\s.-])[iI][dD]$|[a-z]I[dD]$")
 UNIX_TIMES = ((631_152_000, 4_102_444_800), (631_152_000_000, 4_102_444_800_000))
 """1990 to 2100 in seconds and in milliseconds."""
 
@@ -256,8 +257,10 @@ def origin_of(values: pa.Array, low: float, high: float) -> int | float:
     if low == high or high - low > MOST_INT64:
         return 0
     numbers = numpy_of(values.drop_null())
-    middle = np.median(numbers[np.isfinite(numbers)])
-    return round(middle) if pa.types.is_integer(values.type) else float(middle)
+    numbers = numbers[np.isfinite(numbers)]
+    half = len(numbers) // 2  # no mean of two: large integers would become doubles
+    middle: int | float = np.partition(numbers, half)[half].item()
+    return middle
 
 
 def _handed_out(name: str, values: pa.Array, low: int, high: int) -> _Drop | None:
@@ -311,18 +314,19 @@ def _time(name: str, values: pa.Array) -> _Looked:
         unit=time_unit(values.type),
     )
     counts = ticks(values, column)
-    column = replace(
-        column, origin=pc.min(counts).as_py(), parts=_parts_that_vary(counts, column)
-    )
+    numbers, per_s = numpy_of(counts.drop_null()), UNITS_PER_S[column.unit]
+    if not (numbers % per_s).any():  # whole seconds, whatever the source counts in
+        numbers, column = numbers // per_s, replace(column, unit="s")
+    parts = _parts_that_vary(numbers // UNITS_PER_S[column.unit], column)
+    column = replace(column, origin=int(numbers.min()), parts=parts)
     return column, _constant(1 if low == high else 2, values.null_count, str(low))
 
 
-def _parts_that_vary(counts: pa.Array, column: Column) -> tuple[str, ...]:
+def _parts_that_vary(seconds: npt.NDArray[np.int64], column: Column) -> tuple[str, ...]:
     """The parts of a date to tell a model; of a time of day there is one."""
     if column.type.startswith(("time32", "time64")):
         return ("time_of_day",)
-    counts = numpy_of(counts.drop_null()) // UNITS_PER_S[column.unit]
-    days, seconds = np.divmod(counts, SECONDS_A_DAY)
+    days, seconds = np.divmod(seconds, SECONDS_A_DAY)
     span = int(days.max() - days.min())
     varies = {
         "time_of_day": bool((seconds != seconds[0]).any()),

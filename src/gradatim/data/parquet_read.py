@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gradatim.data.csv_dialect import check_names, check_present, listed
 from gradatim.data.sources import Source
@@ -71,6 +70,8 @@ def iter_parquet(
 
 
 def _open(path: Path) -> Any:
+    import pyarrow.parquet as pq  # 0.1 s that reading text need not wait for
+
     with _damage_told(path):
         kinds = pq.read_schema(path)
         text = [

@@ -36,6 +36,20 @@ __all__ = ["VERSION", "Schema"]
 
 VERSION = 1
 
+CHOICES: dict[str, tuple[str, ...]] = {
+    "kind": get_args(Kind),
+    "task": get_args(Task),
+    "unit": ("", "s", "ms", "us", "ns"),
+}
+LISTS: dict[str, Any] = {
+    "columns": dict,
+    "labels": (str, bool, int, float),
+    "missing_values": str,
+    "parts": str,
+    "vocabulary": str,
+}
+"""What entries of a stored schema may be; those not named here are strings."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schema:
@@ -243,6 +257,8 @@ class Schema:
                 "Use the version of gradatim that wrote it, or train again."
             )
         _check_entries(data, {"version", *(f.name for f in fields(cls))}, "the schema")
+        whole = {name: data[name] for name in ("num_rows", "missing_values", "columns")}
+        _check_values(whole, "the schema")
         target = data["target"]
         return cls(
             columns=tuple(
@@ -307,13 +323,7 @@ def _as_dict(part: Column | Target) -> dict[str, Any]:
 def _part(part: Any, data: Any, where: str) -> Any:
     """Make a ``Column`` or ``Target``, every entry checked: files may be damaged."""
     _check_entries(data, {entry.name for entry in fields(part)}, where)
-    for name, value in data.items():
-        if not _fits(name, value):
-            raise SchemaError(
-                f"The schema has {name} = {value!r} for {where}.\n"
-                "No schema that gradatim writes does.\n"
-                "Copy the whole run folder again."
-            )
+    _check_values(data, where)
     if data.get("used", True) and not _is_type(data["type"]):
         raise SchemaError(
             f"The schema has the type {data['type']!r} for {where}.\n"
@@ -335,21 +345,27 @@ def _check_entries(data: Any, names: set[str], where: str) -> None:
         )
 
 
+def _check_values(data: Mapping[str, Any], where: str) -> None:
+    for name, value in data.items():
+        if not _fits(name, value):
+            raise SchemaError(
+                f"The schema has {name} = {value!r} for {where}.\n"
+                "No schema that gradatim writes does.\n"
+                "Copy the whole run folder again."
+            )
+
+
 def _fits(name: str, value: Any) -> bool:
-    choices = {
-        "kind": get_args(Kind),
-        "task": get_args(Task),
-        "unit": ("", "s", "ms", "us", "ns"),
-    }
-    if name in choices:
-        return value in choices[name]
+    if name in CHOICES:
+        return value in CHOICES[name]
+    if name in LISTS:
+        return isinstance(value, list) and all(
+            isinstance(v, LISTS[name]) for v in value
+        )
     if name == "used":
         return isinstance(value, bool)
-    if name in ("num_missing", "origin"):
+    if name in ("num_rows", "num_missing", "origin"):
         return _is_number(value)
-    if name in ("vocabulary", "parts", "labels"):
-        wanted = str if name != "labels" else (str, bool, int, float)
-        return isinstance(value, list) and all(isinstance(v, wanted) for v in value)
     return isinstance(value, str)
 
 

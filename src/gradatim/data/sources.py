@@ -39,7 +39,7 @@ class Source:
 
         Raises:
             FileReadError: Column names are empty or repeated.
-            DataError: It is no table, or a column mixes types.
+            DataError: It is no table, or its library cannot hand it over.
         """
         if not hasattr(frame, "__arrow_c_stream__"):
             raise DataError(
@@ -50,11 +50,12 @@ class Source:
         if not isinstance(frame, pa.Table):
             try:
                 frame = pa.RecordBatchReader.from_stream(frame).read_all()
-            except pa.ArrowException as error:
+            except (pa.ArrowException, ValueError, TypeError) as error:
                 raise DataError(
-                    f"The data frame has a column of mixed types: {error}\n"
-                    "Each column needs one type.\n"
-                    "Convert it first, for example with astype(str) or astype(float)."
+                    f"The data frame cannot be read: {error}\n"
+                    "Each column needs one type, and a name of its own.\n"
+                    "Convert mixed columns first, for example with astype(str) or "
+                    "astype(float)."
                 ) from error
         check_names("The data frame", frame.column_names)
         return cls.of_table(frame)

@@ -14,7 +14,7 @@ from gradatim.data.infer import infer, stacked
 from gradatim.data.notices import EncodeNotices
 from gradatim.data.schema import Schema
 from gradatim.data.sources import Source
-from gradatim.data.targets import encode_target, has_target
+from gradatim.data.targets import encode_target, usable_rows
 
 __all__ = ["Table", "iter_tables", "read_table"]
 
@@ -121,8 +121,8 @@ def _read_as(source: Any, schema: Schema, drop_missing_target: bool) -> Table:
     target, y, rows = schema.target, None, None
     if target is not None and target.name in opened.names:
         values = plain(opened.take(target.name))
-        if drop_missing_target:
-            rows = has_target(values)
+        rows = usable_rows(values, target.name, drop_missing=drop_missing_target)
+        if rows is not None:
             values = values.filter(rows)
         y = encode_target(values, target)
     x, notices = schema.encode_source(opened, rows)

@@ -19,7 +19,7 @@ from gradatim.data.columns import MISSING_VALUES, Label, Target, Task
 from gradatim.data.kinds import origin_of
 from gradatim.errors import ConfigError, DataError
 
-__all__ = ["encode_target", "has_target", "target_of"]
+__all__ = ["encode_target", "target_of", "usable_rows"]
 
 FEW_VALUES = 20
 ROWS_A_VALUE = 10
@@ -58,8 +58,7 @@ def target_of(name: str, values: pa.Array, task: str | None) -> Target:
     return _classes(name, values, task)
 
 
-def has_target(values: pa.Array) -> pa.Array:
-    """Say for each row of a plain column whether it can be learned from."""
+def _has_target(values: pa.Array) -> pa.BooleanArray:
     there = values.is_valid()
     if pa.types.is_floating(values.type):
         there = pc.and_kleene(there, pc.is_finite(values))
@@ -166,7 +165,7 @@ def encode_target(values: pa.Array, target: Target) -> Tensor:
         DataError: A value is missing, or is none of the classes; with its row.
     """
     values = typed(values, target)
-    check_has_target(values, target.name)
+    usable_rows(values, target.name, drop_missing=False)
     if target.task == "regression":
         return torch.from_numpy(less_origin(values, target.origin).astype(np.float32))
     if pa.types.is_dictionary(values.type):
@@ -184,16 +183,31 @@ def encode_target(values: pa.Array, target: Target) -> Tensor:
     return torch.from_numpy(numpy_of(codes).astype(np.int64))
 
 
-def check_has_target(values: pa.Array, name: str) -> None:
-    """Check that every row of a plain column can be learned from.
+def usable_rows(
+    values: pa.Array, name: str, *, drop_missing: bool
+) -> pa.BooleanArray | None:
+    """Say which rows can be learned from; None where all can.
+
+    Args:
+        values: Of the target, plain.
+        name: Of the target.
+        drop_missing: Whether rows without a target may be left out.
 
     Raises:
-        DataError: With the number of rows that cannot, and the first of them.
+        DataError: There are such rows and they may not, or there are no others.
     """
-    there = has_target(values)
+    there = _has_target(values)
     absent = np.flatnonzero(~numpy_of(there))
+    if len(absent) == len(values):
+        raise DataError(
+            f"None of the {len(values):,} rows has a target {name!r}.\n"
+            "There is nothing to learn from, or to compare with.\n"
+            "Choose another target, or fill it in."
+        )
     if len(absent) == 0:
-        return
+        return None
+    if drop_missing:
+        return there
     rows = ", ".join(str(row + 1) for row in absent[:5])
     more = ", ..." if len(absent) > 5 else ""
     raise DataError(
