@@ -289,6 +289,14 @@ def test_streaming_gives_what_reading_gives(write):
     assert pa.Table.from_batches(batches).equals(read_columns(path, types=types))
 
 
+def test_a_source_has_the_types_that_reading_has(write):
+    values = ["18446744073709551615,00501,1e30,1", "1,10001,18446744073709551615,2"]
+    path = write("a,b,c,d\n" + "\n".join(values) + "\n")
+    table, source = read_columns(path), open_source(path)
+    for name in table.column_names:
+        assert source.take(name).to_pylist() == table[name].to_pylist()
+
+
 def test_a_source_narrows_doubles_where_float32_will_do(write):
     rows = "".join(f"{i / 7},{1e9 + i / 7},{i},5.5,1e39\n" for i in range(1_000))
     source = open_source(write("a,b,c,d,e\n" + rows), exact=["d"])

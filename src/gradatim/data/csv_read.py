@@ -11,12 +11,12 @@ looked at again. Four habits of pyarrow's are not taken over:
 - A quote that is never closed is an error, not one very long value.
 """
 
+import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
@@ -25,7 +25,12 @@ from gradatim.data.csv_dialect import Dialect, check_quotes, may_have_leading_ze
 from gradatim.data.csv_scan import records
 from gradatim.errors import FileReadError
 
-__all__ = ["iter_typed_text", "read_text", "read_typed_text"]
+__all__ = [
+    "iter_typed_text",
+    "read_text",
+    "read_typed_text",
+    "with_large_integers_as_text",
+]
 
 Types = Mapping[str, Any]
 """Column names and their ``pa.DataType``; pyarrow ships no annotations."""
@@ -42,7 +47,7 @@ LARGEST_BLOCK_BYTES = (1 << 31) - 1
 TEXT = pa.string()
 SHARED_TEXT = pa.dictionary(pa.int32(), pa.string())
 MOST_INT64 = 2.0**63
-MANY_DISTINCT = 0.5
+MANY_DISTINCT = 0.9
 """The share of different strings in the first block above which none are shared."""
 
 LEADING_ZERO = r"^0[0-9xX]"
@@ -63,10 +68,22 @@ TYPE_NAMES = {
 }
 
 
-def read_text(path: Path, dialect: Dialect, *, missing: Sequence[str]) -> pa.Table:
+def read_text(
+    path: Path,
+    dialect: Dialect,
+    *,
+    missing: Sequence[str],
+    leave_doubles: bool = False,
+) -> pa.Table:
     """Read all columns, each with the narrowest type that all its values have.
 
     Strings of few different values come as dictionaries.
+
+    Args:
+        path: Of the file.
+        dialect: Of the same file.
+        missing: Texts that stand for a missing value.
+        leave_doubles: The caller will see to ``with_large_integers_as_text``.
 
     Raises:
         FileReadError: A row with too few or too many fields, a quote never closed or
@@ -83,9 +100,11 @@ def read_text(path: Path, dialect: Dialect, *, missing: Sequence[str]) -> pa.Tab
                 raise
             table, as_text, cleared = _read(path, dialect, {}, missing), {}, set()
         for name in as_text:
-            place = table.column_names.index(name)
-            table = table.set_column(place, name, _numbers_or_names(table[name]))
-        table = _with_names_as_text(path, dialect, table, cleared, missing)
+            table = _with(table, name, _numbers_or_names(table[name]))
+        unsure = [name for name in dialect.names if name not in cleared]
+        table = _with_zeros_as_text(path, dialect, table, unsure, missing)
+        if not leave_doubles:
+            table = with_large_integers_as_text(path, dialect, table, missing=missing)
     except pa.ArrowException as error:
         raise _explained(path, dialect, error) from error
     _check_text(path, dialect, table)
@@ -145,7 +164,11 @@ def _options(
     block_bytes: int,
 ) -> dict[str, Any]:
     return {
-        "read_options": pacsv.ReadOptions(block_size=block_bytes),
+        "read_options": pacsv.ReadOptions(
+            block_size=block_bytes,
+            # With a pool of one thread blocks would only pile up before it.
+            use_threads=pa.cpu_count() > 1,
+        ),
         "parse_options": pacsv.ParseOptions(
             delimiter=dialect.separator, newlines_in_values=True
         ),
@@ -221,57 +244,41 @@ def _any_match(text: pa.ChunkedArray, pattern: str) -> bool:
     return bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
 
 
-def _with_names_as_text(
-    path: Path,
-    dialect: Dialect,
-    table: pa.Table,
-    cleared: set[str],
-    missing: Sequence[str],
+def _with_zeros_as_text(
+    path: Path, dialect: Dialect, table: pa.Table, names: Collection[str], missing: Any
 ) -> pa.Table:
-    """Read columns once more, as text, that pyarrow took for numbers and may be names.
+    """Read whole numbers once more as text, and leave those so that begin with 0."""
+    names = [name for name in names if pa.types.is_integer(table[name].type)]
+    if names and may_have_leading_zeros(path, dialect.separator):
+        text = _read(path, dialect, dict.fromkeys(names, TEXT), missing, names)
+        for name in names:
+            if _any_match(text[name], LEADING_ZERO):
+                table = _with(table, name, text[name])
+    return table
 
-    ``cleared`` are those that are known to be numbers, if they are whole.
-    """
-    columns = dict(zip(table.column_names, table.columns, strict=True))
-    kinds = {name: values.type for name, values in columns.items()}
-    guessed = [
-        n for n, k in kinds.items() if pa.types.is_integer(k) and n not in cleared
-    ]
-    large = [
-        n
-        for n, k in kinds.items()
-        if pa.types.is_floating(k) and _beyond_64_bits(columns[n])
-    ]
-    if not (guessed and may_have_leading_zeros(path, dialect.separator)):
-        guessed = []
-    if not (guessed or large):
-        return table
-    again = [*guessed, *large]
-    text = _read(path, dialect, dict.fromkeys(again, TEXT), missing, again)
-    for name in again:
-        if name in guessed:
-            is_name = _any_match(text[name], LEADING_ZERO)
-        else:
-            is_name = not _any_match(text[name], NO_INTEGER)
-        if is_name:
-            place = table.column_names.index(name)
-            table = table.set_column(place, name, text[name])
+
+def with_large_integers_as_text(
+    path: Path, dialect: Dialect, table: pa.Table, *, missing: Sequence[str]
+) -> pa.Table:
+    """Read doubles beyond 64 bits once more as text, and leave so what is whole."""
+    names = [name for name in table.column_names if _beyond_64_bits(table[name])]
+    if names:
+        text = _read(path, dialect, dict.fromkeys(names, TEXT), missing, names)
+        for name in names:
+            if not _any_match(text[name], NO_INTEGER):
+                table = _with(table, name, text[name])
     return table
 
 
 def _beyond_64_bits(values: pa.ChunkedArray) -> bool:
-    """Whether a double may be an integer that pyarrow found no other type for.
+    if not pa.types.is_floating(values.type):
+        return False
+    ends = pc.min_max(values).as_py().values()
+    return any(end is not None and MOST_INT64 <= abs(end) < math.inf for end in ends)
 
-    Values are taken as they lie in memory; those missing are 0 there.
-    """
-    for chunk in values.chunks:
-        numbers = np.frombuffer(chunk.buffers()[1])[chunk.offset :][: len(chunk)]
-        if (
-            np.fmax.reduce(numbers) >= MOST_INT64
-            or np.fmin.reduce(numbers) <= -MOST_INT64
-        ):
-            return True
-    return False
+
+def _with(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
 
 
 def _check_text(path: Path, dialect: Dialect, table: pa.Table) -> None:

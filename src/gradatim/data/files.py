@@ -12,7 +12,12 @@ import pyarrow as pa
 
 from gradatim.data.columns import MISSING_VALUES
 from gradatim.data.csv_dialect import check_present, look_at
-from gradatim.data.csv_read import iter_typed_text, read_text, read_typed_text
+from gradatim.data.csv_read import (
+    iter_typed_text,
+    read_text,
+    read_typed_text,
+    with_large_integers_as_text,
+)
 from gradatim.data.narrow import narrowed
 from gradatim.data.parquet_read import (
     iter_parquet,
@@ -141,11 +146,16 @@ def open_source(path: str | Path, *, exact: Sequence[str] = ()) -> Source:
     path = _checked(path)
     if _is_parquet(path):
         return parquet_source(path)
-    columns, num_rows = _taken_apart(read_columns(path))
+    dialect = look_at(path)
+    columns, num_rows = _taken_apart(
+        read_text(path, dialect, missing=MISSING_VALUES, leave_doubles=True)
+    )
 
     def read_again(names: list[str]) -> pa.Table:
-        return read_columns(
-            path, types=dict.fromkeys(names, pa.float64()), columns=names
+        types = dict.fromkeys(names, pa.float64())
+        doubles = read_columns(path, types=types, columns=names)
+        return with_large_integers_as_text(
+            path, dialect, doubles, missing=MISSING_VALUES
         )
 
     narrow = [name for name in columns if name not in exact]

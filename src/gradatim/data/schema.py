@@ -218,7 +218,7 @@ class Schema:
 
     def describe(self) -> list[tuple[str, str, str, str]]:
         """Say for each column: name, kind, what was seen, what is done with it."""
-        rows = []
+        rows: list[tuple[str, str, str, str]] = []
         if self.target is not None:
             rows.append(
                 (self.target.name, "target", self.target.seen, self.target.task)
