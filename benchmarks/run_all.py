@@ -19,6 +19,7 @@ from pathlib import Path
 SECTIONS = {
     "loops": "The loop",
     "table": "Tables",
+    "predict": "Predicting",
     "startup": "The start",
 }
 PACKAGES = (

@@ -388,5 +388,5 @@ def test_a_scheduler_is_not_lost_in_silence(saved_with):
         return gt.make_train_step(model, nn.MSELoss(), optimizer, **options)
 
     state = make(saved_with).state_dict()
-    with pytest.raises(ConfigError, match="scheduler, .* has none"):
+    with pytest.raises(ConfigError, match=r"scheduler, .* has none"):
         make(not saved_with).load_state_dict(state)

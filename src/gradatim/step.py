@@ -267,9 +267,9 @@ class TrainStep:
     def state_dict(self) -> dict[str, Any]:
         """Give what is needed to go on: model, optimizer, scheduler and counters.
 
-        The tensors are those in use, as in PyTorch's own ``state_dict``: copy what is to
-        stay as it is (``copy.deepcopy``). Random generators, which dropout draws from,
-        are not in it.
+        The tensors are those in use, as in PyTorch's own ``state_dict``: copy what is
+        to stay as it is (``copy.deepcopy``). Random generators, which dropout draws
+        from, are not in it.
         """
         state = {
             "model": self.model.state_dict(),

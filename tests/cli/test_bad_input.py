@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gradatim.cli.main import run
+from tests.houses import with_target
 
 GOOD_ROWS = "".join(
     f"{i % 7},{i * 0.37 % 5:.2f},{'ab'[i % 2]},{i * 0.5 + i % 3}\n" for i in range(60)
@@ -25,6 +26,12 @@ def with_targets(*targets: str) -> str:
     rows = [row.rsplit(",", 1)[0] for row in GOOD_ROWS.splitlines()]
     lines = [f"{row},{targets[i % len(targets)]}" for i, row in enumerate(rows)]
     return HEADER + "\n".join(lines) + "\n"
+
+
+def doubled(rows: str) -> str:
+    """The rows with the price in the second column, too."""
+    cells = [row.split(",") for row in rows.splitlines()]
+    return "".join(f"{a},{price},{kind},{price}\n" for a, _, kind, price in cells)
 
 
 # What the file holds, the extra arguments, and what the message must say.
@@ -59,6 +66,22 @@ CASES = {
         HEADER + GOOD_ROWS,
         ["--drop", "rooms", "--drop", "area", "--drop", "kind"],
         r"feature",
+    ),
+    "no column but the target": ("price\n" + "1.5\n2.5\n" * 30, [], r"0 columns"),
+    "a column without a name": (
+        "rooms,,kind,price\n" + GOOD_ROWS,
+        [],
+        r"column 2|name",
+    ),
+    "the target under another name": (
+        HEADER.replace("area", "cost") + doubled(GOOD_ROWS),
+        [],
+        r"'cost' is the target 'price'.*--drop cost",
+    ),
+    "targets that are dates": (
+        with_targets("2026-01-01", "2026-02-01"),
+        [],
+        r"'price' holds .*number or a class",
     ),
     "a share above one": (HEADER + GOOD_ROWS, ["--val", "1.5"], r"val.*1\.5"),
     "shares that leave nothing": (
@@ -97,6 +120,28 @@ def test_no_such_file_names_the_nearest(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     code = run(["fit", "house.csv", "--target", "price"])
     check_refused(code, capfd.readouterr().err, "houses.csv")
+
+
+def test_a_cut_parquet_file_is_told(tmp_path, monkeypatch, capfd):
+    with_target("price").to_parquet(tmp_path / "houses.parquet")
+    content = Path(tmp_path, "houses.parquet").read_bytes()
+    Path(tmp_path, "houses.parquet").write_bytes(content[: len(content) // 2])
+    monkeypatch.chdir(tmp_path)
+    code = run(["fit", "houses.parquet", "--target", "price"])
+    check_refused(code, capfd.readouterr().err, r"houses\.parquet cannot be read")
+    assert [path.name for path in tmp_path.iterdir()] == ["houses.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("folder", "is a folder"), ("houses.xlsx", "suffix")]
+)
+def test_what_is_no_table_is_told(name, message, tmp_path, monkeypatch, capfd):
+    Path(tmp_path, "folder").mkdir()
+    Path(tmp_path, "houses.xlsx").write_text(HEADER + GOOD_ROWS)
+    monkeypatch.chdir(tmp_path)
+    for command in ("fit", "inspect"):
+        target = ["--target", "price"] if command == "fit" else []
+        check_refused(run([command, name, *target]), capfd.readouterr().err, message)
 
 
 def test_not_utf8_names_the_line(tmp_path, monkeypatch, capfd):

@@ -11,6 +11,9 @@ from sklearn import datasets
 
 from gradatim.cli.main import run
 
+# As a user has it: checking annotations would double the time.
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 SEEDS = range(5)
 
 

@@ -1,10 +1,11 @@
 """What several commands share: options, the run in use, tables on the screen."""
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ def load_factory(spec: str | None) -> Callable[..., Any] | None:
     """Import what ``--model`` names: ``FILE.py:FACTORY`` or ``package.module:FACTORY``.
 
     Raises:
-        ConfigError: No such file, module or factory.
+        ConfigError: No such file, module or factory, or it fails when imported.
     """
     if spec is None:
         return None
@@ -66,10 +67,10 @@ def load_factory(spec: str | None) -> Callable[..., Any] | None:
             "Write FILE.py:FACTORY or package.module:FACTORY."
         )
     module = _import_file(Path(place)) if place.endswith(".py") else _import(place)
-    if not hasattr(module, name):
+    if not callable(getattr(module, name, None)):
         names = [n for n in vars(module) if callable(getattr(module, n))]
         raise ConfigError(
-            f"{place} defines no {name!r}.{nearest_name(name, names)}\n"
+            f"{place} defines no function {name!r}.{nearest_name(name, names)}\n"
             "--model takes a function (num_features, num_outputs) -> nn.Module."
         )
     factory: Callable[..., Any] = getattr(module, name)
@@ -79,27 +80,42 @@ def load_factory(spec: str | None) -> Callable[..., Any] | None:
 def _import_file(path: Path) -> Any:
     if not path.is_file():
         raise ConfigError(f"--model: there is no file {path}.")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # A name of its own: a file called random.py must not take the place of random.
+    name = f"gradatim_model_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # A class of the file finds its own module by name, as in any import.
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # a class finds its own module by name
+    with _import_from(str(path.resolve().parent), f"the file {path}"):
+        spec.loader.exec_module(module)
     return module
 
 
 def _import(name: str) -> Any:
-    sys.path.insert(0, "")  # as `python -m` does
-    try:
+    with _import_from("", f"the module {name}"):
         return importlib.import_module(name)
+
+
+@contextlib.contextmanager
+def _import_from(folder: str, what: str) -> Iterator[None]:
+    """Look for modules in ``folder`` first, as Python does for a script."""
+    sys.path.insert(0, folder)
+    try:
+        yield
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"--model: there is no module {error.name!r}.\n"
-            "It is looked for as in an import, from this folder first.\n"
-            "For a file write its path with .py."
+            f"--model: there is no module {error.name!r}, which is needed for {what}.\n"
+            f"It is looked for as in an import, from {folder or 'this folder'} first.\n"
+            "Install it, or give the path of a file that ends in .py."
+        ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"--model: {what} fails: {type(error).__name__}: {error}\n"
+            "Its code is run to find the factory.\n"
+            "Correct it; --debug shows the line."
         ) from error
     finally:
-        sys.path.remove("")
+        sys.path.remove(folder)
 
 
 def print_table(

@@ -15,7 +15,9 @@ from gradatim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from gradatim.tabular.fit import TablePlan
+    from gradatim.run.folder import RunFolder
+    from gradatim.tabular.fit import FittedTable
+    from gradatim.tabular.plan import TablePlan
 
 __all__ = ["fit"]
 
@@ -76,11 +78,18 @@ def fit(
       gradatim fit houses.csv --target price
       gradatim fit titanic.csv --target survived --drop name --seed 1
     """
-    from gradatim.run.folder import check_free, new_run_path, write_run
+    from gradatim.run.folder import check_free, new_run_path
 
     chosen = {name: value for name, value in choices.items() if value is not None}
     if file is None:
-        _refuse_without_file(target=target, task=task, drop=drop, keep=keep)
+        _refuse_without_file(
+            target=target,
+            task=task,
+            model=factory,
+            drop=drop,
+            keep=keep,
+            drop_missing_target=drop_missing_target,
+        )
         return _fit_line(run_path, chosen)
     if target is None:
         raise click.UsageError(
@@ -89,12 +98,13 @@ def fit(
         )
     from gradatim.data.table import read_table
     from gradatim.tabular.config import TabularConfig
-    from gradatim.tabular.fit import fit_table, plan_table
+    from gradatim.tabular.fit import fit_table
+    from gradatim.tabular.plan import plan_table
 
     network = load_factory(factory)
     config = TabularConfig.from_dict(chosen)
-    if run_path is not None:
-        check_free(run_path)
+    _refuse_contradictions(target, drop, keep)
+    check_free(run_path or new_run_path(file.stem))
     table = read_table(
         file,
         target=target,
@@ -115,7 +125,7 @@ def fit(
         "keep": list(keep),
         "drop_missing_target": drop_missing_target,
     }
-    run = write_run(run_path or new_run_path(file.stem), fitted, request)
+    run = _write(run_path, file.stem, fitted, request)
     print()
     print_scores(fitted.scores, len(plan.test))
     print(f"\nrun: {run.path}")
@@ -123,7 +133,7 @@ def fit(
 
 
 def _refuse_without_file(**options: Any) -> None:
-    given = [f"--{name}" for name, value in options.items() if value]
+    given = [f"--{n.replace('_', '-')}" for n, value in options.items() if value]
     if given:
         raise click.UsageError(
             f"{', '.join(given)} without a FILE. The tutorial's line has one column "
@@ -131,12 +141,33 @@ def _refuse_without_file(**options: Any) -> None:
         )
 
 
+def _refuse_contradictions(
+    target: str, drop: tuple[str, ...], keep: tuple[str, ...]
+) -> None:
+    for name in drop:
+        if name == target or name in keep:
+            other = "--target" if name == target else "--keep"
+            raise click.UsageError(
+                f"--drop {name} and {other} {name}: the column cannot be both. "
+                "Leave one of the two out."
+            )
+
+
+def _write(
+    run_path: Path | None, stem: str, fitted: "FittedTable", request: dict[str, Any]
+) -> "RunFolder":
+    from gradatim.run.folder import write_new_run, write_run
+
+    if run_path is None:
+        return write_new_run(stem, fitted, request)
+    return write_run(run_path, fitted, request)
+
+
 def _fit_line(run_path: Path | None, chosen: dict[str, Any]) -> int:
-    from gradatim.run.folder import check_free, new_run_path, write_run
+    from gradatim.run.folder import check_free, new_run_path
     from gradatim.tabular.line import fit_line, least_squares, trained_line
 
-    if run_path is not None:
-        check_free(run_path)
+    check_free(run_path or new_run_path("line"))
     names = {"epochs", "batch_size", "lr", "seed"}
     if unused := [f"--{n.replace('_', '-')}" for n in chosen if n not in names]:
         raise click.UsageError(f"{', '.join(unused)} without a FILE has no meaning.")
@@ -144,7 +175,7 @@ def _fit_line(run_path: Path | None, chosen: dict[str, Any]) -> int:
     fitted = fit_line(**chosen)
     a, b = trained_line(fitted.plan)
     best_a, best_b = least_squares(fitted.plan)
-    run = write_run(run_path or new_run_path("line"), fitted, {"command": "fit"})
+    run = _write(run_path, "line", fitted, {"command": "fit"})
     print()
     print_table(
         ["", "a", "b"],

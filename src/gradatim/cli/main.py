@@ -89,6 +89,7 @@ def run(arguments: list[str]) -> int:
         signal.signal(signal.SIGTERM, _stop)
     try:
         code: Any = cli.main(arguments, prog_name="gradatim", standalone_mode=False)
+        sys.stdout.flush()  # here, where a reader that has gone is no error
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code
@@ -107,6 +108,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, (GradatimError, click.ClickException, OSError, ImportError)):
         return str(error) or type(error).__name__
     return (

@@ -1,7 +1,40 @@
-"""Where batches come from: the tutorial's line, tensors, data sets, tables."""
+"""Where batches come from: the tutorial's line, tensors, data sets, tables.
+
+What reads tables is loaded when first used: it needs pyarrow, and the rest does not.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from gradatim.data.batches import Batches
 from gradatim.data.line import line, line_split
 from gradatim.data.split import split
 
-__all__ = ["Batches", "line", "line_split", "split"]
+if TYPE_CHECKING:
+    from gradatim.data.encode import TableEncoder
+    from gradatim.data.schema import Schema
+    from gradatim.data.table import Table, read_table
+
+__all__ = [
+    "Batches",
+    "Schema",
+    "Table",
+    "TableEncoder",
+    "line",
+    "line_split",
+    "read_table",
+    "split",
+]
+
+_HOME = {
+    "Schema": "gradatim.data.schema",
+    "Table": "gradatim.data.table",
+    "TableEncoder": "gradatim.data.encode",
+    "read_table": "gradatim.data.table",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'gradatim.data' has no attribute {name!r}")

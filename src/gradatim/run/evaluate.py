@@ -6,9 +6,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gradatim.data.files import column_names
 from gradatim.data.table import read_table
+from gradatim.errors import SchemaError, nearest_name
 from gradatim.run.folder import RunFolder
-from gradatim.tabular.fit import NetworkFactory, predict_rows
+from gradatim.tabular.fit import predict_rows
+from gradatim.tabular.plan import NetworkFactory
 from gradatim.tabular.scores import score
 
 __all__ = ["Evaluation", "evaluate_file"]
@@ -46,9 +49,17 @@ def evaluate_file(
         DataError: The file is damaged, or lacks a column.
     """
     schema = run.schema
+    assert schema.target is not None
     table = read_table(file, schema=schema, drop_missing_target=drop_missing_target)
+    if table.y is None:
+        name = schema.target.name
+        raise SchemaError(
+            f"{file} has no column {name!r}, the target."
+            f"{nearest_name(name, column_names(file))}\n"
+            "Without it there is nothing to compare predictions with.\n"
+            "Add the column, or use `gradatim predict`."
+        )
     model = run.load_model(factory)
-    assert table.y is not None and schema.target is not None
     notices = table.notices.lines()
     trained_on = run.config.get("file")
     if trained_on == {"name": file.name, "bytes": file.stat().st_size}:

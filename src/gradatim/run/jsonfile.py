@@ -72,7 +72,10 @@ def read_json_lines(path: Path) -> list[Any]:
     Raises:
         RunError: It is missing, or a line is no strict JSON.
     """
-    lines = _read_text(path).splitlines()
+    # Not splitlines(): it also cuts at U+2028, which JSON allows within a string.
+    lines = _read_text(path).removesuffix("\n").split("\n")
+    if lines == [""]:
+        return []
     return [_parse(path, line, number) for number, line in enumerate(lines, start=1)]
 
 

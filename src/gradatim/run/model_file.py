@@ -10,10 +10,10 @@ from gradatim.data.encode import TableEncoder
 from gradatim.data.schema import Schema
 from gradatim.errors import ConfigError, RunError
 from gradatim.run.jsonfile import read_json, write_bytes, write_json
-from gradatim.tabular.fit import NetworkFactory, build_network
 from gradatim.tabular.network import TableModel
+from gradatim.tabular.plan import NetworkFactory, build_network
 
-__all__ = ["load_table_model", "save_table_model"]
+__all__ = ["DESCRIPTION", "TENSORS", "load_table_model", "save_table_model"]
 
 VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
@@ -33,7 +33,11 @@ def save_table_model(
     from safetensors.torch import save
 
     folder.mkdir()
-    state = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    # Copies: safetensors refuses tensors that share memory, as tied weights do.
+    state = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in model.state_dict().items()
+    }
     # save() to bytes and our own write: save_file leaves mode 0600 and does not fsync.
     write_bytes(folder / TENSORS, save(state))
     description = {
@@ -69,15 +73,16 @@ def load_table_model(
 
     description = read_json(folder / DESCRIPTION, version=VERSION)
     architecture, task = _checked(description, folder / DESCRIPTION)
-    encoder = TableEncoder(schema)
-    if encoder.num_features != architecture["num_features"]:
-        raise RunError(
-            f"{folder / DESCRIPTION}: the network takes {architecture['num_features']} "
-            f"features, the schema gives {encoder.num_features}.\n"
-            "Model and schema are not of the same run.\n"
-            "Copy the run folder as a whole."
-        )
-    with torch.random.fork_rng():
+    with torch.random.fork_rng():  # layers draw weights, which are replaced
+        encoder = TableEncoder(schema)
+        if encoder.num_features != architecture["num_features"]:
+            raise RunError(
+                f"{folder / DESCRIPTION}: the network takes "
+                f"{architecture['num_features']} features, the schema gives "
+                f"{encoder.num_features}.\n"
+                "Model and schema are not of the same run.\n"
+                "Copy the run folder as a whole."
+            )
         model = TableModel(encoder, build_network(architecture, factory), task)
     path = folder / TENSORS
     try:

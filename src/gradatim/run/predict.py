@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,8 @@ def predict_file(
     features = {column.name for column in schema.features}
     wanted = [name for name in names if with_input or name in features]
     # What is only passed on is read as text, so that it comes out as it came in.
-    types = {name: schema.types.get(name, pa.string()) for name in wanted}
+    types = {c.name: c.read_type for c in schema.features}
+    types |= {name: pa.string() for name in wanted if name not in features}
     notices, num_rows = EncodeNotices(extra=extra), 0
     with _writer(output) as write:
         for batch in iter_batches(
@@ -72,7 +73,7 @@ def predict_file(
             answers = predict_rows(model, x)
             columns = _columns(schema, answers)
             if with_input:
-                columns = {**dict(zip(names, batch.columns, strict=True)), **columns}
+                columns = _beside_input(names, batch, columns)
             write(pa.table(columns))
             num_rows += batch.num_rows
         if num_rows == 0:
@@ -88,9 +89,23 @@ def _columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
         return {"prediction": answers.numpy() + target.origin}
     labels = pa.array(list(target.labels))
     columns = {"prediction": labels.take(pa.array(answers.argmax(dim=1).numpy()))}
-    for index, label in enumerate(target.labels):
+    # Labels as Arrow writes them, so that a column is named like its prediction.
+    for index, label in enumerate(labels.cast(pa.string()).to_pylist()):
         columns[f"probability_{label}"] = np.ascontiguousarray(answers[:, index])
     return columns
+
+
+def _beside_input(
+    names: Sequence[str], batch: pa.RecordBatch, answers: dict[str, Any]
+) -> dict[str, Any]:
+    """Put the columns of the file before the answers."""
+    if taken := [name for name in names if name in answers]:
+        raise ConfigError(
+            f"the file has a column {taken[0]!r} of its own.\n"
+            "The answer of this name would take its place.\n"
+            "Rename it, or leave out --with-input."
+        )
+    return {**dict(zip(names, batch.columns, strict=True)), **answers}
 
 
 def _check_output(source: Path, output: Path | None) -> None:
@@ -158,7 +173,7 @@ class _ArrowWriter:
             else:
                 import pyarrow.csv
 
-                # Quotes where they are needed only, as a person would write it.
+                # Quotes around text, none around numbers.
                 options = pyarrow.csv.WriteOptions(quoting_style="needed")
                 self.writer = pyarrow.csv.CSVWriter(
                     self.file, table.schema, write_options=options

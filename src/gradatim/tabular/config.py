@@ -65,10 +65,24 @@ class TabularConfig:
                 "train on.\nTogether they must be less than 1.\n"
                 "Give for example 0.15 and 0.15."
             )
-        if not self.lr > 0 or not math.isfinite(self.lr):
-            raise ConfigError(f"lr must be positive, got {self.lr}.")
-        if self.seed < 0:
-            raise ConfigError(f"seed must not be negative, got {self.seed}.")
+        for name in ("lr", "max_norm"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ConfigError(f"{name} must be positive and finite, got {value}.")
+        for name in ("weight_decay", "num_blocks"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{name} must not be negative, got {value}.")
+        for name in ("warmup", "dropout"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigError(
+                    f"{name} must be at least 0 and less than 1, got {value}."
+                )
+        if not 0 <= self.seed < 1 << 63:
+            raise ConfigError(
+                f"seed must be at least 0 and less than 2^63, got {self.seed}."
+            )
 
     def for_rows(self, num_rows: int) -> "TabularConfig":
         """Fill in what depends on the number of training rows.
@@ -79,7 +93,7 @@ class TabularConfig:
         >>> TabularConfig().for_rows(300).epochs, TabularConfig().for_rows(10**6).epochs
         (200, 10)
         """
-        batch_size = self.batch_size or _power_of_two(num_rows / 64, 16, 1024)
+        batch_size = self.batch_size or _power_of_two(num_rows / 64, 32, 1024)
         updates = math.ceil(num_rows / batch_size)
         epochs = self.epochs or min(200, max(10, math.ceil(4000 / updates)))
         is_small = num_rows < 2000

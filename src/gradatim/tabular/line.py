@@ -9,8 +9,9 @@ from gradatim.data.line import NUM_POINTS, line, line_rows
 from gradatim.data.table import Table, read_table
 from gradatim.errors import ConfigError
 from gradatim.tabular.config import TabularConfig
-from gradatim.tabular.fit import FittedTable, TablePlan, predict_rows
+from gradatim.tabular.fit import FittedTable, predict_rows
 from gradatim.tabular.network import TableModel
+from gradatim.tabular.plan import TablePlan
 from gradatim.tabular.scores import regression_scores
 from gradatim.trainer import Trainer
 

@@ -1,17 +1,19 @@
 """The linear models that stand beside every score: ridge and logistic regression.
 
-Both see the encoder's parameter-free view of the rows (numbers standardised, categories
-one-hot), are solved to the end, and choose their penalty on the validation rows.
+Beside a score they see the encoder's parameter-free view of the rows (numbers
+standardised, categories one-hot). They are solved to the end, and choose their penalty
+on the validation rows.
 """
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["fit_logistic", "fit_ridge"]
+__all__ = ["LinearModel", "fit_logistic", "fit_ridge"]
 
 RIDGE_PENALTIES = [10.0**k for k in range(-3, 6)]
 LOGISTIC_PENALTIES = [100.0, 10.0, 1.0, 0.1, 0.01]
@@ -23,12 +25,30 @@ Features = Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows features"]]
 """Gives the features of the rows asked for."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinearModel:
+    """Outputs are ``features @ weight.T + bias``."""
+
+    weight: Float[Tensor, "outputs features"]
+    bias: Float[Tensor, " outputs"]
+
+    def outputs(
+        self, features: Features, rows: Int[Tensor, " rows"]
+    ) -> Float[Tensor, "rows outputs"]:
+        """Give the outputs of some rows, in chunks: predictions, or logits."""
+        parts = [
+            features(chunk).to(self.weight.dtype) @ self.weight.T + self.bias
+            for chunk in rows.split(CHUNK_ROWS)
+        ]
+        return torch.cat(parts)
+
+
 def fit_ridge(
     features: Features,
     y: Float[Tensor, " all_rows"],
     train: Int[Tensor, " rows"],
     val: Int[Tensor, " val_rows"],
-) -> Callable[[Int[Tensor, " rows"]], Float[Tensor, " rows"]]:
+) -> LinearModel:
     """Fit ridge regression by its normal equations, in double precision.
 
     The rows are gone through in chunks, so that the features of all of them are never
@@ -41,30 +61,23 @@ def fit_ridge(
         val: Rows to choose the penalty by.
 
     Returns:
-        A function from row numbers to predictions, float64.
+        The model in float64, with one output.
     """
     mean_x, mean_y, gram, moment = _moments(features, y, train)
     # One decomposition serves all penalties: (X'X + penalty)^-1 X'y.
     eigenvalues, vectors = torch.linalg.eigh(gram)
     rotated = vectors.T @ moment
 
-    def predictor(penalty: float) -> Callable[[Tensor], Tensor]:
-        inverse = 1 / (eigenvalues.clamp(min=0) + penalty)
-        weight = vectors @ (inverse * rotated)
+    def at(penalty: float) -> LinearModel:
+        weight = vectors @ (rotated / (eigenvalues.clamp(min=0) + penalty))
+        bias = mean_y - mean_x @ weight
+        return LinearModel(weight=weight.unsqueeze(0), bias=bias.unsqueeze(0))
 
-        def predict(rows: Tensor) -> Tensor:
-            parts = [
-                (features(chunk).double() - mean_x) @ weight + mean_y
-                for chunk in rows.split(CHUNK_ROWS)
-            ]
-            return torch.cat(parts)
+    def val_error(model: LinearModel) -> float:
+        predictions = model.outputs(features, val).squeeze(1)
+        return (predictions - y[val]).square().mean().item()
 
-        return predict
-
-    def val_error(penalty: float) -> float:
-        return (predictor(penalty)(val) - y[val]).square().mean().item()
-
-    return predictor(min(RIDGE_PENALTIES, key=val_error))
+    return min(map(at, RIDGE_PENALTIES), key=val_error)
 
 
 def _moments(
@@ -101,7 +114,7 @@ def fit_logistic(
     val: Int[Tensor, " val_rows"],
     *,
     num_classes: int,
-) -> Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows classes"]]:
+) -> LinearModel:
     """Fit multinomial logistic regression with an L2 penalty by L-BFGS.
 
     The penalties are tried from strong to weak, each from the solution before it. Of
@@ -116,43 +129,36 @@ def fit_logistic(
         num_classes: How many classes there are.
 
     Returns:
-        A function from row numbers to probabilities, of shape ``(rows, classes)``.
+        The model in float32, with a logit for each class.
     """
     num_features = features(train[:1]).size(1)
     train = train[: max(1, MAX_LOGISTIC_VALUES // max(1, num_features))]
     x, targets = features(train), y[train]
-    layer = nn.Linear(num_features, num_classes, device="cpu")
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
+    weight = torch.zeros(num_classes, num_features, requires_grad=True)
+    bias = torch.zeros(num_classes, requires_grad=True)
     best, best_error = None, math.inf
     for penalty in LOGISTIC_PENALTIES:
-        _minimise(layer, x, targets, penalty / len(train))
-        with torch.no_grad():
-            error = nn.functional.cross_entropy(layer(features(val)), y[val]).item()
+        _minimise(weight, bias, x, targets, penalty / len(train))
+        model = LinearModel(weight=weight.detach().clone(), bias=bias.detach().clone())
+        error = nn.functional.cross_entropy(model.outputs(features, val), y[val]).item()
         if error < best_error:
-            best, best_error = [p.detach().clone() for p in layer.parameters()], error
+            best, best_error = model, error
     assert best is not None
-    weight, bias = best
-
-    def predict(rows: Tensor) -> Tensor:
-        parts = [
-            nn.functional.linear(features(chunk), weight, bias).softmax(dim=1)
-            for chunk in rows.split(CHUNK_ROWS)
-        ]
-        return torch.cat(parts)
-
-    return predict
+    return best
 
 
-def _minimise(layer: nn.Linear, x: Tensor, targets: Tensor, penalty: float) -> None:
+def _minimise(
+    weight: Tensor, bias: Tensor, x: Tensor, targets: Tensor, penalty: float
+) -> None:
     optimizer = torch.optim.LBFGS(
-        layer.parameters(), max_iter=100, line_search_fn="strong_wolfe"
+        [weight, bias], max_iter=100, line_search_fn="strong_wolfe"
     )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(layer(x), targets)
-        loss = loss + penalty / 2 * layer.weight.square().sum()
+        logits = nn.functional.linear(x, weight, bias)
+        loss = nn.functional.cross_entropy(logits, targets)
+        loss = loss + penalty / 2 * weight.square().sum()
         loss.backward()
         return loss
 

@@ -15,8 +15,9 @@ class ResidualMLP(nn.Module):
     """A linear model, plus residual layers that learn what it misses.
 
     The last layer of the residual part starts at zero, so training starts from the
-    linear part alone, itself zero: the mean, or equal odds. On few rows early stopping
-    so finds something near the linear model; on many the residual part takes over.
+    linear part alone: zero, or the linear model that :meth:`start_from` is given. On
+    few rows early stopping so finds something near that model; on many the residual
+    part takes over.
 
     Args:
         num_features: Columns of the input.
@@ -53,6 +54,16 @@ class ResidualMLP(nn.Module):
         for layer in (self.linear, self.last):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+    @torch.no_grad()
+    def start_from(
+        self,
+        weight: Float[Tensor, "outputs features"],
+        bias: Float[Tensor, " outputs"],
+    ) -> None:
+        """Make the linear part the linear model with these coefficients."""
+        self.linear.weight.copy_(weight)
+        self.linear.bias.copy_(bias)
 
     def forward(
         self, features: Float[Tensor, "batch features"]

@@ -1,0 +1,258 @@
+"""Help, exit codes and messages of every command."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+import gradatim
+from gradatim.cli import main
+from gradatim.cli.main import COMMANDS, cli, run
+from gradatim.errors import ConfigError, DataError, RunError
+from tests.cli.process import command, start, wait_for
+from tests.houses import with_target
+
+
+class TestHelp:
+    def test_it_lists_every_command(self, capfd):
+        assert run(["--help"]) == 0
+        told = capfd.readouterr().out
+        for name, line in COMMANDS.items():
+            assert name in told and line in told
+
+    @pytest.mark.parametrize("flag", ["-h", "--help"])
+    @pytest.mark.parametrize("name", COMMANDS)
+    def test_each_command_tells_all_its_options(self, name, flag, capfd):
+        assert run([name, flag]) == 0
+        told = capfd.readouterr().out
+        for parameter in cli.get_command(click.Context(cli), name).params:
+            if isinstance(parameter, click.Option):
+                assert parameter.help, parameter.name
+                for option in parameter.opts:
+                    assert option in told
+            else:
+                assert parameter.metavar or parameter.name.upper() in told
+        assert f"Usage: gradatim {name}" in told
+
+    def test_every_command_has_its_file_and_no_more(self):
+        folder = Path(main.__file__).parent
+        names = {path.stem for path in folder.glob("*.py")}
+        assert names - {"__init__", "main", "common"} == set(COMMANDS)
+
+    @pytest.mark.parametrize("arguments", [["--help"], *([n, "-h"] for n in COMMANDS)])
+    def test_neither_torch_nor_pyarrow_is_imported(self, arguments):
+        code = (
+            "import json, sys; from gradatim.cli.main import run; "
+            "assert run(sys.argv[1:]) == 0; print(json.dumps(sorted(sys.modules)))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, check=True
+        )
+        loaded = set(json.loads(done.stdout.splitlines()[-1]))
+        assert not loaded & {"torch", "numpy", "pyarrow", "rich", "safetensors"}
+        assert "gradatim.cli.main" in loaded
+
+    def test_without_a_command_it_is_shown_and_the_call_wrong(self, capfd):
+        assert run([]) == 2
+        out, err = capfd.readouterr()
+        assert "Commands:" in out + err
+
+    def test_the_version_is_told(self, capfd):
+        assert run(["--version"]) == 0
+        assert capfd.readouterr().out == f"gradatim {gradatim.__version__}\n"
+
+
+def raising(error):
+    def raise_it(*arguments, **options):
+        raise error
+
+    return raise_it
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        ("error", "code", "message"),
+        [
+            (DataError("a\nb\nc"), 1, "gradatim: a\n  b\n  c\n"),
+            (ConfigError("lr"), 2, "gradatim: lr\n"),
+            (click.UsageError("wrong"), 2, "Error: wrong\n"),
+            (click.ClickException("odd"), 1, "gradatim: odd\n"),
+            (KeyboardInterrupt(), 130, "gradatim: stopped by Ctrl-C\n"),
+            (click.Abort(), 130, "gradatim: stopped by Ctrl-C\n"),
+            (
+                OSError(28, "No space left on device", "out.csv"),
+                1,
+                "gradatim: out.csv: No space left on device\n",
+            ),
+            (OSError("the disk is gone"), 1, "gradatim: the disk is gone\n"),
+            (
+                ZeroDivisionError("by zero"),
+                1,
+                "gradatim: ZeroDivisionError: by zero\n"
+                "  This was not foreseen; --debug shows where it happened.\n",
+            ),
+            (MemoryError(), 1, "gradatim: MemoryError: \n"),
+        ],
+    )
+    def test_an_error_is_one_message_and_a_code(
+        self, error, code, message, monkeypatch, capfd
+    ):
+        monkeypatch.setattr(cli, "main", raising(error))
+        assert run(["show"]) == code
+        out, err = capfd.readouterr()
+        assert message in err
+        assert out == "" and "Traceback" not in err
+
+    def test_success_is_zero(self, monkeypatch):
+        monkeypatch.setattr(cli, "main", lambda *arguments, **options: None)
+        assert run(["show"]) == 0
+
+    def test_a_commands_own_code_is_kept(self, monkeypatch):
+        monkeypatch.setattr(cli, "main", lambda *arguments, **options: 130)
+        assert run(["fit"]) == 130
+
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_debug_lets_the_error_through_wherever_it_stands(
+        self, place, tmp_path, monkeypatch
+    ):
+        monkeypatch.chdir(tmp_path)
+        arguments = ["show", "--run=nowhere"]
+        arguments.insert(place, "--debug")
+        with pytest.raises(RunError, match="nowhere does not exist"):
+            run(arguments)
+
+    def test_debug_shows_the_traceback(self, tmp_path):
+        done = subprocess.run(
+            command("inspect", "none.csv", "--debug"),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1
+        assert "Traceback" in done.stderr
+        assert "FileReadError: There is no file none.csv" in done.stderr
+
+    def test_without_debug_there_is_none(self, tmp_path, monkeypatch, capfd):
+        monkeypatch.chdir(tmp_path)
+        assert run(["show", "--run=nowhere"]) == 1
+        assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table that takes long to train on."""
+    folder = tmp_path / "where it runs"
+    folder.mkdir()
+    with_target("price").to_csv(folder / "houses.csv", index=False)
+    return folder
+
+
+LONG = ["fit", "houses.csv", "--target", "price", "--epochs", "100000", "--lr", "1e-9"]
+
+
+class TestSignals:
+    def test_ctrl_c_keeps_the_run(self, table):
+        process = start(*LONG, cwd=table, before=NEVER_STOP_EARLY)
+        wait_for(process, "EPOCH")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+        assert process.returncode == 130, err
+        assert "Traceback" not in err
+        assert "run: runs/001-houses" in out
+        (path,) = (table / "runs").iterdir()
+        scores = json.loads((path / "scores.json").read_text())
+        assert scores["stop_reason"] == "interrupted"
+        assert scores["scores"]["model"]["r2"] > 0
+        assert len((path / "history.jsonl").read_text().splitlines()) >= 1
+
+    def test_sigterm_ends_it_and_leaves_nothing(self, table):
+        process = start(*LONG, cwd=table, before=NEVER_STOP_EARLY)
+        wait_for(process, "EPOCH")
+        process.terminate()
+        _, err = process.communicate()
+        assert process.returncode == 143, err
+        assert "Traceback" not in err
+        assert [path.name for path in table.iterdir()] == ["houses.csv"]
+
+    @pytest.mark.parametrize(
+        ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+    )
+    def test_a_signal_while_the_run_is_written_leaves_nothing(
+        self, number, code, table
+    ):
+        process = start("fit", "--epochs", 1, cwd=table, before=KILL_IN_FSYNC % number)
+        _, err = process.communicate()
+        assert process.returncode == code, err
+        assert list((table / "runs").iterdir()) == []
+
+
+# Tells each epoch, and does not stop as early as the table would have it.
+NEVER_STOP_EARLY = """
+import sys
+from gradatim.callbacks import Callback
+from gradatim.tabular import fit
+class Tell(Callback):
+    def __init__(self, *arguments, **options): pass
+    def on_epoch_end(self, trainer): print("EPOCH", file=sys.stderr, flush=True)
+fit.EarlyStopping = Tell
+"""
+KILL_IN_FSYNC = """
+import os
+from gradatim.run import jsonfile
+jsonfile.os.fsync = lambda descriptor: os.kill(os.getpid(), %d)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run, and a file that is more than a pipe holds."""
+    folder = tmp_path_factory.mktemp("pipes")
+    frame = with_target("price", rows=20_000)
+    frame[:100].to_csv(folder / "houses.csv", index=False)
+    frame.to_csv(folder / "many.csv", index=False)
+    arguments = ["--target", "price", "--epochs", "1", "--run", str(folder / "r")]
+    assert run(["fit", str(folder / "houses.csv"), *arguments]) == 0
+    return folder
+
+
+class TestPipes:
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["predict", "many.csv", "--run", "r"],
+            ["show", "--run", "r"],
+            ["inspect", "houses.csv"],
+        ],
+    )
+    def test_a_reader_that_goes_is_no_error(self, arguments, folder):
+        words = " ".join(shlex.quote(word) for word in command(*arguments))
+        done = subprocess.run(
+            ["bash", "-c", f"{words} | head -1"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+        )
+        assert len(done.stdout.splitlines()) == 1
+        assert done.stderr == ""
+
+    @pytest.mark.parametrize("name", ["predict", "show"])
+    def test_a_pipe_closed_from_the_start_is_quiet(self, name, folder):
+        reading, writing = os.pipe()
+        os.close(reading)
+        arguments = [name, "many.csv"] if name == "predict" else [name]
+        done = subprocess.run(
+            command(*arguments, "--run", "r"),
+            cwd=folder,
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(writing)
+        assert done.returncode == 1
+        assert done.stderr == ""
