@@ -202,7 +202,7 @@ class TestPredict:
 
     def test_refuses_a_folder_that_is_no_run(self, folder, tmp_path, capfd):
         code = run(["predict", str(folder / "houses.csv"), "--run", str(tmp_path)])
-        check_refused(code, capfd.readouterr().err, "no run folder")
+        check_refused(code, capfd.readouterr().err, "it is no run")
 
     def test_refuses_to_write_over_its_input(self, folder, capfd):
         file = str(folder / "houses.csv")

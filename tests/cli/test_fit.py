@@ -168,7 +168,7 @@ class TestTable:
             (["--drop", "price"], 2, "--drop price and --target price"),
             (["--drop", "area", "--keep", "area"], 2, "--drop area and --keep area"),
             (["--run", "taken"], 1, "taken exists already"),
-            (["--run", "houses.csv/a"], 1, "houses.csv is no folder"),
+            (["--run", "houses.csv/a"], 1, "houses.csv/a cannot be made"),
             (["--task", "ranking"], 2, "'ranking' is not one of"),
             (["--task", "binary"], 1, "has 160 classes in 160 rows"),
             (["--seed", "-1"], 2, "seed must be at least 0"),

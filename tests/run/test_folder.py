@@ -255,11 +255,17 @@ class TestWriting:
         self, tmp_path, monkeypatch
     ):
         (tmp_path / "file").write_text("x")
-        with pytest.raises(RunError, match=r"file is no folder.\n.*lost after"):
+        with pytest.raises(RunError, match=r"Not a directory\).\n.*lost after"):
             check_free(tmp_path / "file" / "run")
-        monkeypatch.setattr(folder_module.os, "access", lambda path, mode: False)
-        with pytest.raises(RunError, match=r"may not be written to"):
+
+        def read_only(*arguments):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        check_free(tmp_path / "a" / "b" / "run")
+        monkeypatch.setattr(os, "mkdir", read_only)
+        with pytest.raises(RunError, match="Read-only file system"):
             check_free(tmp_path / "a" / "b" / "run")
+        assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
     def test_a_broken_link_is_taken(self, tmp_path):
         (tmp_path / "link").symlink_to(tmp_path / "nowhere")
@@ -330,14 +336,10 @@ class TestFindRun:
 
     def test_a_wrong_name_is_told_with_the_nearest(self, tmp_path):
         a_run(tmp_path / "001-houses", "2026-01-01T10:00:00+00:00")
-        with pytest.raises(
-            RunError, match=r"does not exist.*Did you mean '001-houses'"
-        ):
+        with pytest.raises(RunError, match=r"is not there.*Did you mean '001-houses'"):
             find_run(tmp_path / "001-house", tmp_path)
         (tmp_path / "empty").mkdir()
-        with pytest.raises(
-            RunError, match=r"empty is no run folder: .* no config\.json"
-        ):
+        with pytest.raises(RunError, match=r"empty has no config\.json: it is no run"):
             find_run(tmp_path / "empty", tmp_path)
 
     def test_a_damaged_one_is_named(self, tmp_path):

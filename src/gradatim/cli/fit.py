@@ -69,8 +69,9 @@ def fit(
     FILE is CSV, TSV or Parquet. Without one, the tutorial's line is trained.
 
     Rows are split into training, validation and test rows. The model is a residual
-    network with embeddings; early stopping chooses by the validation rows, and the
-    scores are on the test rows, beside the mean (or majority) and a linear model.
+    network with embeddings that starts from a linear model; early stopping chooses by
+    the validation rows, and the scores are on the test rows, beside the mean (or
+    majority) and a linear model.
 
     \b
     Examples:

@@ -29,12 +29,16 @@ __all__ = ["predict"]
 @click.option(
     "--with-input", is_flag=True, help="Write FILE's own columns before the answers."
 )
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="PyTorch's.  [1]", default=1
+)
 def predict(
     file: Path,
     output: Path | None,
     run_path: Path | None,
     factory: str | None,
     with_input: bool,
+    threads: int,
 ) -> None:
     """Predict the rows of FILE with a trained run.
 
@@ -51,7 +55,12 @@ def predict(
     run = existing_run(run_path)
     model = run.load_model(network)
     num_rows, notices = predict_file(
-        model, run.schema, file, output, with_input=with_input
+        model,
+        run.schema,
+        file,
+        output,
+        with_input=with_input,
+        num_threads=threads,
     )
     print_notices(notices.lines())
     if output is not None:

@@ -13,6 +13,7 @@ from gradatim.run.folder import RunFolder
 from gradatim.tabular.fit import predict_rows
 from gradatim.tabular.plan import NetworkFactory
 from gradatim.tabular.scores import score
+from gradatim.tabular.threads import threads
 
 __all__ = ["Evaluation", "evaluate_file"]
 
@@ -68,7 +69,8 @@ def evaluate_file(
             "rows seen in training score better than new ones"
         )
     task = schema.target.task
-    answers = predict_rows(model, table.x)
+    with threads(1):  # as `predict` does, with the same answers
+        answers = predict_rows(model, table.x)
     return Evaluation(
         num_rows=len(table),
         scores={

@@ -19,6 +19,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -167,12 +168,13 @@ def check_free(path: Path) -> None:
             "Name another folder with --run, or remove this one."
         )
     above = next(each for each in path.absolute().parents if each.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        what = "may not be written to" if above.is_dir() else "is no folder"
+    try:  # not os.access: it knows nothing of quotas, and lets root do anything
+        os.rmdir(tempfile.mkdtemp(prefix=".tmp-", dir=above))
+    except OSError as error:
         raise RunError(
-            f"{path} cannot be made: {above} {what}.\n"
-            "The run would be lost after its training.\nName a folder with --run."
-        )
+            f"{path} cannot be made: in {above} no folder can be ({error.strerror}).\n"
+            "The run would be lost after its training.\nName another place with --run."
+        ) from error
 
 
 def write_run(path: Path, fitted: FittedTable, request: dict[str, Any]) -> RunFolder:
@@ -250,9 +252,11 @@ def find_run(path: Path | None, root: Path = RUNS) -> RunFolder:
     if path is not None:
         if not (path / "config.json").is_file():
             near = nearest_name(path.name, [run.path.name for run in _runs(root)])
-            what = "is no run folder" if path.exists() else "does not exist"
+            what = (
+                "has no config.json: it is no run" if path.exists() else "is not there"
+            )
             raise RunError(
-                f"{path} {what}: it has no config.json.{near}\n"
+                f"{path} {what}.{near}\n"
                 "Give the folder that `gradatim fit` named at its end."
             )
         return RunFolder(path)

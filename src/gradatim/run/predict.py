@@ -17,6 +17,7 @@ from gradatim.data.schema import Schema
 from gradatim.errors import ConfigError, DataError
 from gradatim.tabular.fit import predict_rows
 from gradatim.tabular.network import TableModel
+from gradatim.tabular.threads import threads
 
 __all__ = ["predict_file"]
 
@@ -31,6 +32,7 @@ def predict_file(
     *,
     with_input: bool = False,
     batch_rows: int = BATCH_ROWS,
+    num_threads: int | None = 1,
 ) -> tuple[int, EncodeNotices]:
     """Predict every row of a file.
 
@@ -42,6 +44,8 @@ def predict_file(
             over ``source``; None for CSV on standard output.
         with_input: Write the columns of ``source`` before the predictions.
         batch_rows: Rows at a time.
+        num_threads: PyTorch's. One is fast enough for small networks, does not wait for
+            busy cores, and gives the same bits on any number of cores; None leaves it.
 
     Returns:
         How many rows, and what was noticed on the way.
@@ -59,7 +63,7 @@ def predict_file(
     types = {c.name: c.read_type for c in schema.features}
     types |= {name: pa.string() for name in wanted if name not in features}
     notices, num_rows = EncodeNotices(extra=extra), 0
-    with _writer(output) as write:
+    with threads(num_threads), _writer(output) as write:
         for batch in iter_batches(
             source,
             types=types,

@@ -1,8 +1,7 @@
 """The main job: a table in, a trained model and scores on unseen rows out."""
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,7 @@ from gradatim.tabular.linear import fit_logistic, fit_ridge
 from gradatim.tabular.network import ResidualMLP, TableModel
 from gradatim.tabular.plan import TablePlan
 from gradatim.tabular.scores import score
+from gradatim.tabular.threads import threads
 from gradatim.trainer import Trainer
 
 __all__ = ["FittedTable", "fit_table", "predict_rows", "score_all"]
@@ -50,21 +50,11 @@ def fit_table(
         callbacks: As for ``Trainer.fit``.
         progress: As for ``Trainer.fit``.
     """
-    with _threads(plan.config.threads):
+    with threads(plan.config.threads):
         _start_linear(plan)
         history = _train(plan, callbacks, progress)
         scores = score_all(plan)
     return FittedTable(plan=plan, model=plan.model, history=history, scores=scores)
-
-
-@contextlib.contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _start_linear(plan: TablePlan) -> None:
