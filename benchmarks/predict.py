@@ -26,7 +26,8 @@ from gradatim.run.folder import RunFolder
 from gradatim.run.predict import predict_file
 run = RunFolder(Path({run!r}))
 model = run.load_model()
-predict_file(model, run.schema, Path({path!r}), Path({path!r} + ".out.parquet"))
+output = Path({path!r} + ".out.parquet")
+predict_file(model, run.schema, Path({path!r}), output, num_threads={threads})
 """
 
 
@@ -59,7 +60,8 @@ def predicted(
         gradatim("predict", big, "-o", out, "--run", run)
         commands.append(time.perf_counter() - begin)
         for threads, seconds in inside.items():
-            done = process(PREDICT.format(run=run, path=big), threads)
+            code = PREDICT.format(run=run, path=big, threads=threads)
+            done = process(code, threads)
             seconds.append(done["wall_s"])
     width = json.loads(Path(run, "model", "model.json").read_text())["architecture"]
     name = f"{kind}.parquet, width {width['width']}"

@@ -171,6 +171,26 @@ def test_unseen_and_missing_values_are_predicted_and_counted(trained, tmp_path):
     np.testing.assert_allclose(shares.sum(axis=1), 1, rtol=1e-5)
 
 
+def test_threads_change_neither_bits_nor_order(trained, tmp_path):
+    one = trained("price")
+    options = {"batch_rows": 16, "num_threads": 1}
+    alone, *told = predicted(one, one.parquet, tmp_path / "1.parquet", **options)
+    options["num_threads"] = 3
+    shared, *also = predicted(one, one.parquet, tmp_path / "3.parquet", **options)
+    assert shared == alone
+    assert also[0] == told[0]
+
+
+def test_an_error_in_a_thread_is_told_and_leaves_nothing(trained, tmp_path):
+    one = trained("price")
+    frame = pd.read_csv(one.csv).astype({"area": object})
+    frame.loc[100, "area"] = "large"
+    source = new_file(tmp_path / "new.csv", frame)
+    with pytest.raises(DataError, match="large"):
+        predicted(one, source, tmp_path / "out.csv", batch_rows=16, num_threads=3)
+    assert [path.name for path in tmp_path.iterdir()] == ["new.csv"]
+
+
 def test_one_row_is_predicted(trained, tmp_path):
     one = trained("town")
     source = new_file(tmp_path / "new.csv", houses()[:1])

@@ -30,7 +30,9 @@ __all__ = ["predict"]
     "--with-input", is_flag=True, help="Write FILE's own columns before the answers."
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="PyTorch's.  [1]", default=1
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Batches worked on at once.  [all cores; with --model, 1]",
 )
 def predict(
     file: Path,
@@ -38,7 +40,7 @@ def predict(
     run_path: Path | None,
     factory: str | None,
     with_input: bool,
-    threads: int,
+    threads: int | None,
 ) -> None:
     """Predict the rows of FILE with a trained run.
 
@@ -49,11 +51,13 @@ def predict(
     Example:
       gradatim predict new.csv -o prices.csv
     """
-    from gradatim.run.predict import predict_file
+    from gradatim.run.predict import num_cores, predict_file
 
     network = load_factory(factory)
     run = existing_run(run_path)
     model = run.load_model(network)
+    if threads is None:  # a network of the user's may keep something between calls
+        threads = 1 if network is not None else num_cores()
     num_rows, notices = predict_file(
         model,
         run.schema,

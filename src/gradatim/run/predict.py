@@ -3,12 +3,15 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import torch
 from torch import Tensor
 
 from gradatim.data.codes import EncodeNotices
@@ -19,9 +22,17 @@ from gradatim.tabular.fit import predict_rows
 from gradatim.tabular.network import TableModel
 from gradatim.tabular.threads import threads
 
-__all__ = ["predict_file"]
+__all__ = ["num_cores", "predict_file"]
 
 BATCH_ROWS = 65_536
+Done = TypeVar("Done")
+
+
+def num_cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def predict_file(
@@ -32,7 +43,7 @@ def predict_file(
     *,
     with_input: bool = False,
     batch_rows: int = BATCH_ROWS,
-    num_threads: int | None = 1,
+    num_threads: int = 1,
 ) -> tuple[int, EncodeNotices]:
     """Predict every row of a file.
 
@@ -44,8 +55,9 @@ def predict_file(
             over ``source``; None for CSV on standard output.
         with_input: Write the columns of ``source`` before the predictions.
         batch_rows: Rows at a time.
-        num_threads: PyTorch's. One is fast enough for small networks, does not wait for
-            busy cores, and gives the same bits on any number of cores; None leaves it.
+        num_threads: Batches that are worked on at once, each by one thread: so the
+            answers are the same bits for any number, and a busy core delays its own
+            batch only. The network must not keep anything between calls.
 
     Returns:
         How many rows, and what was noticed on the way.
@@ -63,18 +75,24 @@ def predict_file(
     types = {c.name: c.read_type for c in schema.features}
     types |= {name: pa.string() for name in wanted if name not in features}
     notices, num_rows = EncodeNotices(extra=extra), 0
-    with threads(num_threads), _writer(output) as write:
-        for batch in iter_batches(
-            source,
-            types=types,
-            columns=wanted,
-            batch_rows=batch_rows,
-            missing=schema.missing_values,
-        ):
-            x, noticed = schema.encode(batch)
-            noticed.extra = extra
+    batches = iter_batches(
+        source,
+        types=types,
+        columns=wanted,
+        batch_rows=batch_rows,
+        missing=schema.missing_values,
+    )
+
+    def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Tensor, EncodeNotices]:
+        torch.set_num_threads(1)  # of this thread
+        x, noticed = schema.encode(batch)
+        noticed.extra = extra
+        return batch, predict_rows(model, x), noticed
+
+    model.eval()  # here, as the threads share it
+    with threads(1), _writer(output) as write:
+        for batch, answers, noticed in _in_order(answer, batches, num_threads):
             notices.add(noticed)
-            answers = predict_rows(model, x)
             columns = _columns(schema, answers)
             if with_input:
                 columns = _beside_input(names, batch, columns)
@@ -83,6 +101,32 @@ def predict_file(
         if num_rows == 0:
             raise DataError(f"{source} has a header and no row: nothing to predict.")
     return num_rows, notices
+
+
+def _in_order(
+    work: Callable[[pa.RecordBatch], Done],
+    batches: Iterable[pa.RecordBatch],
+    num_threads: int,
+) -> Iterator[Done]:
+    """Work on some batches at once, and give the results in the batches' order.
+
+    As many wait as are worked on, so that memory does not grow with the file.
+    """
+    if num_threads == 1:
+        yield from map(work, batches)
+        return
+    with ThreadPoolExecutor(num_threads) as pool:
+        under_way: deque[Future[Done]] = deque()
+        try:
+            for batch in batches:
+                under_way.append(pool.submit(work, batch))
+                if len(under_way) > 2 * num_threads:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
 
 
 def _columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
