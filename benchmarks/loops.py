@@ -18,6 +18,7 @@ CONTESTANTS = {
     "gradatim": gradatim.prepare,
     "DataLoader": by_hand.prepare_loader,
     "Lightning": lightning.prepare,
+    "Lightning, as it comes": lightning.prepare_defaults,
     "skorch": skorch.prepare,
     "Keras": keras.prepare,
     "ignite": ignite.prepare,

@@ -1,8 +1,15 @@
-"""pytorch-lightning: no logger, checkpoints, bar, summary or sanity check."""
+"""pytorch-lightning: stripped to its loop, and as it comes.
 
+Stripped means no logger, checkpoints, bar, summary or sanity check.
+"""
+
+import contextlib
+import io
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -37,20 +44,37 @@ class Regression(pl.LightningModule):
 
 
 def prepare(work: Work) -> Callable[[], float]:
-    module = Regression(work)
-    train_loader = DataLoader(
-        TensorDataset(*work.train), batch_size=work.batch_size, shuffle=True
-    )
-    val_loader = DataLoader(TensorDataset(*work.val), batch_size=work.batch_size)
-    trainer = pl.Trainer(
-        max_epochs=work.epochs,
-        accelerator="cpu",
+    """Make the trainer without what can be turned off."""
+    return _prepare(
+        work,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
+
+
+def prepare_defaults(work: Work) -> Callable[[], float]:
+    """Make the trainer that ``Trainer(max_epochs=...)`` gives, its screen unseen."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        run = _prepare(work, default_root_dir=tempfile.mkdtemp())
+
+    def run_unseen() -> float:
+        quiet = io.StringIO()
+        with contextlib.redirect_stdout(quiet), contextlib.redirect_stderr(quiet):
+            return run()
+
+    return run_unseen
+
+
+def _prepare(work: Work, **options: Any) -> Callable[[], float]:
+    module = Regression(work)
+    train_loader = DataLoader(
+        TensorDataset(*work.train), batch_size=work.batch_size, shuffle=True
+    )
+    val_loader = DataLoader(TensorDataset(*work.val), batch_size=work.batch_size)
+    trainer = pl.Trainer(max_epochs=work.epochs, accelerator="cpu", **options)
 
     def run() -> float:
         trainer.fit(module, train_loader, val_loader)
