@@ -89,6 +89,7 @@ CASES = {
         ["--val", "0.5", "--test", "0.5"],
         r"no row is left",
     ),
+    "more threads than cores": (HEADER + GOOD_ROWS, ["--threads", "9999"], r"9999"),
     "no epochs": (HEADER + GOOD_ROWS, ["--epochs", "0"], r"epochs.*0"),
     "no such model file": (HEADER + GOOD_ROWS, ["--model", "net.py:make"], r"net\.py"),
     "a model without factory": (HEADER + GOOD_ROWS, ["--model", "net.py"], "FACTORY"),

@@ -101,9 +101,11 @@ def fit(
     from gradatim.tabular.config import TabularConfig
     from gradatim.tabular.fit import fit_table
     from gradatim.tabular.plan import plan_table
+    from gradatim.tabular.threads import check_threads
 
     network = load_factory(factory)
     config = TabularConfig.from_dict(chosen)
+    check_threads(config.threads)
     _refuse_contradictions(target, drop, keep)
     check_free(run_path or new_run_path(file.stem))
     table = read_table(

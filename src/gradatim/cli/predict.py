@@ -52,7 +52,9 @@ def predict(
       gradatim predict new.csv -o prices.csv
     """
     from gradatim.run.predict import num_cores, predict_file
+    from gradatim.tabular.threads import check_threads
 
+    check_threads(threads)
     network = load_factory(factory)
     run = existing_run(run_path)
     model = run.load_model(network)

@@ -1,16 +1,37 @@
 """PyTorch's threads, for a while."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import torch
 
-__all__ = ["threads"]
+from gradatim.errors import ConfigError
+
+__all__ = ["check_threads", "threads"]
+
+
+def check_threads(number: int | None) -> None:
+    """Refuse more threads than cores.
+
+    Raises:
+        ConfigError: With the number of cores.
+    """
+    cores = os.cpu_count() or 1
+    if number is not None and not 1 <= number <= cores:
+        raise ConfigError(
+            f"threads is {number}; this machine has {cores} cores.\n"
+            "Threads beyond them wait for each other and make everything slower.\n"
+            f"Give a number from 1 to {cores}, or leave it out."
+        )
 
 
 @contextlib.contextmanager
 def threads(number: int | None) -> Iterator[None]:
     """Let PyTorch compute with so many threads, with as many as before if None.
+
+    Raises:
+        ConfigError: More than the machine has cores.
 
     >>> before = torch.get_num_threads()
     >>> with threads(1):
@@ -19,6 +40,7 @@ def threads(number: int | None) -> Iterator[None]:
     >>> torch.get_num_threads() == before
     True
     """
+    check_threads(number)
     before = torch.get_num_threads()
     torch.set_num_threads(number or before)
     try:
