@@ -285,3 +285,11 @@ def test_updates_that_are_left_out_move_no_schedule():
     assert (trainer.num_steps, trainer.train_step.num_skipped) == (9, 3)
     assert schedule.last_epoch == 6
     assert all(math.isfinite(loss) for loss in trainer.history["train_loss"])
+
+
+def test_a_misspelt_hook_is_refused():
+    class Misspelt(gt.Callback):
+        def on_epoch_ends(self, trainer): ...
+
+    with pytest.raises(ConfigError, match=r"'on_epoch_ends'.*mean 'on_epoch_end'"):
+        hooks_of([Misspelt()])

@@ -223,6 +223,20 @@ def monitored(trainer: "Trainer", name: str) -> float:
     return float(row[name])
 
 
+def _check_hook_names(callback: Any) -> None:
+    """Refuse ``on_epoch_ends``: it would never be called, and nothing would tell."""
+    if not isinstance(callback, Callback):
+        return
+    for name in dir(type(callback)):
+        if name.startswith("on_") and name not in HOOKS:
+            raise ConfigError(
+                f"{type(callback).__name__} has a method {name!r}, which is no hook."
+                f"{nearest_name(name, HOOKS)}\n"
+                "It would never be called.\n"
+                "Give it a hook's name, or one that does not begin with on_."
+            )
+
+
 def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
     """Collect, for each hook, the callbacks' methods that do something.
 
@@ -237,6 +251,7 @@ def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
                 "Its hooks need an object to work on.\n"
                 f"Make one: {callback.__name__}(...)."
             )
+        _check_hook_names(callback)
         found = False
         for name in HOOKS:
             method = getattr(callback, name, None)

@@ -190,8 +190,8 @@ class Trainer:
             DataError: No rows, or no batch in an epoch.
             NonFiniteLossError: The loss is NaN or infinite.
         """
-        if epochs < 1:
-            raise ConfigError(f"epochs must be 1 or more, got {epochs}.")
+        if not isinstance(epochs, int) or epochs < 1:
+            raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
         device = device_of(self.model)
         train_batches = as_batches(
             train,

@@ -45,6 +45,7 @@ def test_without_a_run_it_fails(tmp_path, monkeypatch, capfd):
 def test_damage_is_one_message(name, trained, tmp_path, capfd):
     copy = shutil.copytree(trained("town") / "run", tmp_path / "copy")
     (copy / name).write_text("{}")
+    capfd.readouterr()  # what training the run has told
     assert run(["show", "--run", str(copy)]) == 1
     err = capfd.readouterr().err
     assert f"{name} is not what was written" in err

@@ -74,7 +74,8 @@ def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
     Args:
         name: Its name.
         values: All its values, made plain by ``codes.plain``.
-        keep: Use it as a feature in any case: text and identifiers become categories.
+        keep: Use it as a feature in any case: text becomes a category, integers stay
+            numbers.
 
     >>> column_of("rooms", pa.array([3, 4, None, 3]), keep=False).seen
     '3 to 4'
@@ -91,8 +92,6 @@ def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
     if drop is None:
         return column
     if keep:
-        if drop.kind == "identifier" and not column.vocabulary:
-            column = _integers_as_category(column, values)
         return replace(column, reason=f"kept, though {drop.reason}")
     return replace(
         column, kind=drop.kind, used=False, reason=drop.reason, vocabulary=()
@@ -291,14 +290,6 @@ def _handed_out(name: str, values: pa.Array, low: int, high: int) -> _Drop | Non
 
 def _counts_rows(values: pa.Array) -> bool:
     return bool((np.diff(numpy_of(values)) == 1).all())
-
-
-def _integers_as_category(column: Column, values: pa.Array) -> Column:
-    text = values.cast(pa.string()).dictionary_encode()
-    vocabulary = _vocabulary(text_counts(text))
-    return replace(
-        column, kind="category", type="int64", origin=0, vocabulary=vocabulary
-    )
 
 
 def _time(name: str, values: pa.Array) -> _Looked:
