@@ -11,7 +11,7 @@ ROOT = Path(gradatim.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"nested", "deferred", "interrupt", "history"},
+    {"nested", "deferred", "interrupt", "history", "plots"},
     {"losses"},
     {"step", "data"},
     {"callbacks"},

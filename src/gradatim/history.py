@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from gradatim.plots import axes_or_new
+
 __all__ = ["History"]
 
 
@@ -68,16 +70,7 @@ class History(dict[str, list[Any]]):
             ImportError: matplotlib is not installed.
             KeyError: A key that no epoch has.
         """
-        try:
-            from matplotlib.figure import Figure
-        except ImportError as error:
-            raise ImportError(
-                "history.plot() draws with matplotlib, which is not installed.\n"
-                "Install it with: pip install 'gradatim[plots]'"
-            ) from error
-        if ax is None:
-            # A figure of its own: no global state, no window, no backend to choose.
-            ax = Figure(layout="constrained").subplots()
+        ax = axes_or_new(ax, drawn_by="history.plot()")
         for key in keys or [key for key in self if key.endswith("loss")]:
             pairs = zip(self["epoch"], self[key], strict=True)
             points = [(epoch, value) for epoch, value in pairs if value is not None]

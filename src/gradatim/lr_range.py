@@ -18,6 +18,8 @@ from torch import nn
 from gradatim.data.batches import as_batches
 from gradatim.errors import ConfigError, DataError, GradatimWarning, LossError
 from gradatim.losses import LossFn
+from gradatim.nested import parts_of
+from gradatim.plots import axes_or_new
 from gradatim.step import device_of, make_train_step
 
 __all__ = ["LRRange", "lr_range_test"]
@@ -43,11 +45,18 @@ class LRRange:
     """From where on the smoothed loss falls fastest; None if it never falls."""
 
     def plot(self, *, ax: Any = None) -> Any:
-        """Draw the losses over the rates with matplotlib (``gradatim[plots]``)."""
-        from matplotlib.figure import Figure
+        """Draw the losses over the rates with matplotlib (``gradatim[plots]``).
 
-        if ax is None:
-            ax = Figure(layout="constrained").subplots()
+        Args:
+            ax: Matplotlib axes to draw into; None makes some.
+
+        Returns:
+            The axes.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        ax = axes_or_new(ax, drawn_by="LRRange.plot()")
         ax.plot(self.lrs, self.losses, alpha=0.3, label="loss")
         ax.plot(self.lrs, self.smoothed, label="smoothed")
         if self.suggestion is not None:
@@ -159,8 +168,7 @@ def _loss_of(train_step: Any, batch: Any) -> float:
     with warnings.catch_warnings():
         # Divergence is what the test looks for.
         warnings.filterwarnings("ignore", "the loss is", GradatimWarning)
-        parts = batch if isinstance(batch, (tuple, list)) else (batch,)
-        return float(train_step(*parts))
+        return float(train_step(*parts_of(batch)))
 
 
 def _endless(batches: Any) -> Iterator[Any]:

@@ -18,6 +18,8 @@ __all__ = [
     "concat_rows",
     "map_tensors",
     "num_rows",
+    "parts_of",
+    "slice_rows",
     "split_rows",
     "tensors_of",
 ]
@@ -94,6 +96,23 @@ def num_rows(batch: Any) -> int:
         "Give tensors whose first dimension counts the samples, alone or in a tuple, "
         "list or dict."
     )
+
+
+def parts_of(batch: Any) -> Any:
+    """Give ``batch`` itself if it is a tuple or list, else a tuple of it alone.
+
+    So ``step(*parts_of(batch))`` calls a step with any batch.
+    """
+    return batch if isinstance(batch, (tuple, list)) else (batch,)
+
+
+def slice_rows(batch: Any, start: int, stop: int) -> Any:
+    """Take the rows from ``start`` to before ``stop``, without a copy.
+
+    >>> slice_rows({"x": torch.arange(5)}, 3, 9)
+    {'x': tensor([3, 4])}
+    """
+    return map_tensors(lambda t: t[start:stop], batch)
 
 
 def split_rows(batch: Any, num_parts: int) -> list[Any]:

@@ -28,7 +28,7 @@ from gradatim.losses import (
     to_probabilities,
     weighs_targets,
 )
-from gradatim.nested import concat_rows, map_tensors, num_rows, tensors_of
+from gradatim.nested import concat_rows, map_tensors, num_rows, parts_of, tensors_of
 from gradatim.progress import Progress
 from gradatim.step import (
     Forward,
@@ -250,8 +250,7 @@ class Trainer:
         plan = self.plan
         plan.num_rows, plan.epoch_begin = 0, time.perf_counter()
         for batch in batches.epoch(self.epoch):
-            if not isinstance(batch, (tuple, list)):
-                batch = (batch,)
+            batch = parts_of(batch)
             rows = num_rows(batch)
             plan.num_rows += rows
             for hook in step_begin:
@@ -315,8 +314,7 @@ class Trainer:
         outputs: list[tuple[Any, Any]] = []
         with evaluating(self.model):
             for batch in batches.epoch(0):
-                if not isinstance(batch, (tuple, list)):
-                    batch = (batch,)
+                batch = parts_of(batch)
                 rows += num_rows(batch)
                 with autocast(self.model, self._autocast):
                     predictions, targets = self._forward(self.model, batch)
@@ -371,9 +369,8 @@ class Trainer:
 
     def _predict_batch(self, batch: Any) -> Any:
         if self._own_forward:
-            batch = batch if isinstance(batch, (tuple, list)) else (batch,)
-            return self._forward(self.model, batch)[0]
-        return self.model(batch[0] if isinstance(batch, (tuple, list)) else batch)
+            return self._forward(self.model, parts_of(batch))[0]
+        return self.model(parts_of(batch)[0])
 
     def predict_proba(
         self,

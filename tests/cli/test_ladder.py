@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 import gradatim.ladder.table
-from gradatim.cli.ladder import ladder
+from gradatim.cli.main import cli
 from gradatim.ladder import RUNGS
 
 
 def invoke(*arguments):
-    return CliRunner().invoke(ladder, arguments)
+    return CliRunner().invoke(cli, ["ladder", *arguments])
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_one_rung_is_coloured_on_a_terminal(monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    output = CliRunner().invoke(ladder, ["1"], color=True).output
+    output = CliRunner().invoke(cli, ["ladder", "1"], color=True).output
     assert "\x1b[" in output
     assert "what it prints" in output
     assert "end    a 1.02354094  b 1.96896411" in output

@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import importlib.util
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -154,7 +153,7 @@ def print_json(value: Any) -> None:
     """Print JSON for another program."""
     from gradatim.run.jsonfile import to_json
 
-    print(json.dumps(json.loads(to_json(value)), ensure_ascii=False, indent=2))
+    print(to_json(value, indent=2))
 
 
 def print_notices(lines: Sequence[str]) -> None:

@@ -129,10 +129,7 @@ def fit(
         "drop_missing_target": drop_missing_target,
     }
     run = _write(run_path, file.stem, fitted, request)
-    print()
-    print_scores(fitted.scores, len(plan.test))
-    print(f"\nrun: {run.path}")
-    return 130 if fitted.history.stop_reason == "interrupted" else 0
+    return _tell_end(fitted, run)
 
 
 def _refuse_without_file(**options: Any) -> None:
@@ -187,6 +184,11 @@ def _fit_line(run_path: Path | None, chosen: dict[str, Any]) -> int:
             ["least squares", f"{best_a:.4f}", f"{best_b:.4f}"],
         ],
     )
+    return _tell_end(fitted, run)
+
+
+def _tell_end(fitted: "FittedTable", run: "RunFolder") -> int:
+    """Print scores and where the run is; give the exit code."""
     print()
     print_scores(fitted.scores, len(fitted.plan.test))
     print(f"\nrun: {run.path}")

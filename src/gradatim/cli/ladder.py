@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ladder"]
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command()
 @click.argument("number", metavar="[RUNG]", required=False, type=click.IntRange(1, 14))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def ladder(number: int | None, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from gradatim import __version__
-from gradatim.errors import ConfigError, GradatimError
+from gradatim.errors import ConfigError, GradatimError, nearest_name
 
 __all__ = ["cli", "main"]
 
@@ -45,8 +45,6 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find a command, or name the nearest."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from gradatim.errors import nearest_name
-
             ctx.fail(f"no command {args[0]!r}.{nearest_name(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
@@ -61,7 +59,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="gradatim %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
+def cli(debug: bool) -> None:  # told here for --help; run() takes it out before
     """Train PyTorch models step by step.
 
     Without a file, `gradatim fit` trains the tutorial's line. With one, it splits the

@@ -1,6 +1,7 @@
 """Where ``(x, y)`` come from, in an order that is a pure function of (seed, epoch)."""
 
 import hashlib
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
@@ -18,7 +19,13 @@ from torch.utils.data import (
 )
 
 from gradatim.errors import ConfigError, DataError
-from gradatim.nested import as_tensors, map_tensors, num_rows, tensors_of
+from gradatim.nested import (
+    as_tensors,
+    map_tensors,
+    num_rows,
+    slice_rows,
+    tensors_of,
+)
 
 __all__ = ["Batches", "as_batches", "epoch_order", "has_own_batches"]
 
@@ -258,7 +265,7 @@ class _TensorSource(_Source):
         chunk = self.send(map_tensors(lambda t: _take(t, take), self.data))
         size, rows = self.options.batch_size, num_rows(chunk)
         for start in range(0, rows, size):
-            yield _slice(chunk, start, start + size)
+            yield slice_rows(chunk, start, start + size)
 
 
 def _tell_epoch(data: Any, epoch: int) -> None:
@@ -277,10 +284,6 @@ def _take(tensor: Tensor, take: slice | Tensor) -> Tensor:
     if isinstance(take, slice):
         return tensor[take].clone()
     return tensor.index_select(0, take)
-
-
-def _slice(chunk: Any, start: int, stop: int) -> Any:
-    return map_tensors(lambda t: t[start:stop], chunk)
 
 
 class _DatasetSource(_Source):
@@ -356,13 +359,11 @@ class _LoaderSource(_Source):
 
     def __init__(self, data: Any, options: Batches) -> None:
         super().__init__(options)
-        changed = {
-            "batch_size": options.batch_size != 32,
-            "seed": options.seed != 0,
-            "drop_last": options.drop_last,
-            "num_workers": options.num_workers != 0,
-        }
-        _refuse_options(data, [name for name in changed if changed[name]])
+        # Not shuffle: True is what it is by default, and False what a loader may do.
+        defaults = inspect.signature(Batches).parameters
+        names = ("batch_size", "seed", "drop_last", "num_workers")
+        changed = [n for n in names if getattr(options, n) != defaults[n].default]
+        _refuse_options(data, changed)
         self.data = data
         dataset = getattr(data, "dataset", None)
         self.num_rows = len(dataset) if isinstance(dataset, Sized) else None

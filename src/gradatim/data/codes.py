@@ -218,7 +218,7 @@ def _categories(
     values: pa.Array, column: Column, notices: EncodeNotices
 ) -> Int64[Tensor, " rows"]:
     """Codes: 0 missing, 1 unseen, then the vocabulary in order."""
-    if not pa.types.is_dictionary(values.type):  # booleans, integers kept
+    if not pa.types.is_dictionary(values.type):  # booleans
         values = values.cast(pa.string()).dictionary_encode()
     strings = values.dictionary
     code_of = _code_of(strings, column.vocabulary)

@@ -45,9 +45,7 @@ def read_parquet(path: Path, columns: Sequence[str] | None) -> pa.Table:
     Raises:
         FileReadError: The file is damaged or lacks a column.
     """
-    file = _open(path)
-    if columns is not None:
-        check_present(path, file.schema_arrow.names, columns)
+    file = _open(path, columns)
     with _damage_told(path):
         table = file.read(columns=columns)
     return table if columns is None else table.select(list(columns))
@@ -61,15 +59,14 @@ def iter_parquet(
     Raises:
         FileReadError: The file is damaged or lacks a column.
     """
-    file = _open(path)
-    if columns is not None:
-        check_present(path, file.schema_arrow.names, columns)
+    file = _open(path, columns)
     with _damage_told(path):
         for batch in file.iter_batches(batch_size=batch_rows, columns=columns):
             yield batch if columns is None else batch.select(list(columns))
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, columns: Sequence[str] | None = None) -> Any:
+    """Open a file that has all of ``columns`` and at least one row."""
     import pyarrow.parquet as pq  # 0.1 s that reading text need not wait for
 
     with _damage_told(path):
@@ -89,6 +86,8 @@ def _open(path: Path) -> Any:
             "There is nothing to read.\n"
             "Check that the program that wrote it has finished."
         )
+    if columns is not None:
+        check_present(path, kinds.names, columns)
     return file
 
 

@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from gradatim.data.files import column_names
 from gradatim.data.table import read_table
 from gradatim.errors import SchemaError, nearest_name
 from gradatim.run.folder import RunFolder
 from gradatim.tabular.fit import predict_rows
 from gradatim.tabular.plan import NetworkFactory
-from gradatim.tabular.scores import score
+from gradatim.tabular.scores import constant_answers, score
 from gradatim.tabular.threads import threads
 
 __all__ = ["Evaluation", "evaluate_file"]
@@ -71,18 +68,14 @@ def evaluate_file(
     task = schema.target.task
     with threads(1):  # as `predict` does, with the same answers
         answers = predict_rows(model, table.x)
+    baseline = constant_answers(
+        task, table.y, len(table), num_classes=len(schema.labels)
+    )
     return Evaluation(
         num_rows=len(table),
         scores={
-            "baseline": score(task, _constant(task, table.y, answers), table.y),
+            "baseline": score(task, baseline, table.y),
             "model": score(task, answers, table.y),
         },
         notices=notices,
     )
-
-
-def _constant(task: str, y: Tensor, answers: Tensor) -> Tensor:
-    if task == "regression":
-        return y.double().mean().expand(len(y))
-    shares = torch.bincount(y, minlength=answers.size(1)).double() / len(y)
-    return shares.expand(len(y), -1)

@@ -1,6 +1,7 @@
 """JSON files, written whole or not at all, and read with suspicion."""
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,7 +32,7 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 def _finite(value: Any) -> Any:
     if isinstance(value, float):
-        return value if abs(value) <= 1.7976931348623157e308 else None
+        return value if math.isfinite(value) else None
     if isinstance(value, dict):
         return {key: _finite(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from gradatim.callbacks import EarlyStopping, LRScheduler
 from gradatim.data.encode import TableEncoder
 from gradatim.history import History
-from gradatim.nested import num_rows
+from gradatim.nested import num_rows, slice_rows
 from gradatim.step import evaluating
 from gradatim.tabular.linear import fit_logistic, fit_ridge
 from gradatim.tabular.network import ResidualMLP, TableModel
 from gradatim.tabular.plan import TablePlan
-from gradatim.tabular.scores import score
+from gradatim.tabular.scores import constant_answers, score
 from gradatim.tabular.threads import threads
 from gradatim.trainer import Trainer
 
@@ -152,13 +152,17 @@ def score_all(plan: TablePlan) -> dict[str, dict[str, float]]:
     table, model, test = plan.table, plan.model, plan.test
     assert table.y is not None and table.schema.target is not None
     y = table.y
-    answers = {"baseline": _baseline(plan)}
+    num_classes = len(table.schema.target.labels)
+    answers = {
+        "baseline": constant_answers(
+            model.task, y[plan.train], len(test), num_classes=num_classes
+        )
+    }
     features = _linear_features(plan)
     if model.task == "regression":
         ridge = fit_ridge(features, y, plan.train, plan.val)
         answers["linear"] = ridge.outputs(features, test).squeeze(1)
     else:
-        num_classes = len(table.schema.target.labels)
         logistic = fit_logistic(
             features, y, plan.train, plan.val, num_classes=num_classes
         )
@@ -178,28 +182,13 @@ def _linear_features(plan: TablePlan) -> Callable[[Tensor], Tensor]:
     return features
 
 
-def _baseline(plan: TablePlan) -> Tensor:
-    """Answer every test row with the training rows' mean, or class shares."""
-    assert plan.table.y is not None and plan.table.schema.target is not None
-    y, num_test = plan.table.y[plan.train], len(plan.test)
-    if plan.model.task == "regression":
-        return y.double().mean().expand(num_test)
-    num_classes = len(plan.table.schema.target.labels)
-    shares = torch.bincount(y, minlength=num_classes).double() / len(y)
-    return shares.expand(num_test, num_classes)
-
-
 def predict_rows(
     model: TableModel, x: dict[str, Tensor], *, batch_size: int = 2048
 ) -> Tensor:
     """Give the model's answers for encoded rows, in batches, in eval mode."""
     with evaluating(model):
         parts = [
-            model.answers(model(_part(x, start, start + batch_size)))
+            model.answers(model(slice_rows(x, start, start + batch_size)))
             for start in range(0, num_rows(x), batch_size)
         ]
     return torch.cat(parts)
-
-
-def _part(x: dict[str, Tensor], start: int, stop: int) -> dict[str, Tensor]:
-    return {name: tensor[start:stop] for name, tensor in x.items()}

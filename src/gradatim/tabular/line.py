@@ -7,12 +7,11 @@ from torch import nn
 from gradatim.data.encode import TableEncoder
 from gradatim.data.line import NUM_POINTS, line, line_rows
 from gradatim.data.table import Table, read_table
-from gradatim.errors import ConfigError
 from gradatim.tabular.config import TabularConfig
 from gradatim.tabular.fit import FittedTable, predict_rows
 from gradatim.tabular.network import TableModel
 from gradatim.tabular.plan import TablePlan
-from gradatim.tabular.scores import regression_scores
+from gradatim.tabular.scores import constant_answers, regression_scores
 from gradatim.trainer import Trainer
 
 __all__ = ["fit_line", "least_squares", "trained_line"]
@@ -32,8 +31,6 @@ def fit_line(
         lr: Step size.
         seed: Of the start (the tutorial's, with 42) and the order.
     """
-    if epochs < 1:
-        raise ConfigError(f"epochs must be 1 or more, got {epochs}.")
     plan = _plan(
         TabularConfig(epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, hidden=1)
     )
@@ -105,7 +102,9 @@ def _scores(plan: TablePlan) -> dict[str, dict[str, float]]:
     a, b = least_squares(plan)
     x, y = table.x["numbers"][test].squeeze(1).double(), table.y[test]
     answers = {
-        "baseline": table.y[plan.train].double().mean().expand(len(test)),
+        "baseline": constant_answers(
+            "regression", table.y[plan.train], len(test), num_classes=0
+        ),
         "linear": a + b * x,
         "model": predict_rows(plan.model, table.select(test).x),
     }

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["class_scores", "regression_scores", "score"]
+__all__ = ["class_scores", "constant_answers", "regression_scores", "score"]
 
 SMALLEST_PROBABILITY = 1e-15
 """Log loss clips at this, as scikit-learn's did, so that no single row is infinite."""
@@ -15,6 +15,21 @@ def score(task: str, answers: Tensor, targets: Tensor) -> dict[str, float]:
     if task == "regression":
         return regression_scores(answers, targets)
     return class_scores(answers, targets)
+
+
+def constant_answers(
+    task: str, y: Tensor, num_rows: int, *, num_classes: int
+) -> Tensor:
+    """Answer every row alike, with the mean of ``y`` or its shares of the classes.
+
+    >>> constant_answers("binary", torch.tensor([0, 1, 1, 1]), 2, num_classes=2)
+    tensor([[0.2500, 0.7500],
+            [0.2500, 0.7500]], dtype=torch.float64)
+    """
+    if task == "regression":
+        return y.double().mean().expand(num_rows)
+    shares = torch.bincount(y, minlength=num_classes).double() / len(y)
+    return shares.expand(num_rows, num_classes)
 
 
 def regression_scores(
