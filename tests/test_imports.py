@@ -11,7 +11,7 @@ ROOT = Path(gradatim.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"nested", "deferred", "interrupt", "history", "plots"},
+    {"nested", "deferred", "interrupt", "history", "plots", "rng"},
     {"losses"},
     {"step", "data"},
     {"callbacks"},

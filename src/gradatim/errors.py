@@ -12,6 +12,10 @@ Each is also the built-in that fits, so that ``except ValueError`` goes on worki
     │   ├── FileReadError   ValueError          a data file that breaks its own format
     │   └── SchemaError     ValueError          data that differ from the frozen schema
     └── RunError            RuntimeError        a run folder missing or unreadable
+        ├── DamagedError    RuntimeError        a file is not what was written
+        ├── ResumeError     RuntimeError        what goes on is not what was begun
+        ├── RunLockedError  RuntimeError        another process writes to the run
+        └── DiskError       OSError             a save failed: full, read-only, ...
 
 A message says what happened (with values), why it matters and what to do.
 """
@@ -21,14 +25,18 @@ from collections.abc import Iterable
 
 __all__ = [
     "ConfigError",
+    "DamagedError",
     "DataError",
+    "DiskError",
     "FileReadError",
     "GradatimError",
     "GradatimWarning",
     "LossError",
     "NonFiniteLossError",
     "OptimizerError",
+    "ResumeError",
     "RunError",
+    "RunLockedError",
     "SchemaError",
     "ShapeMismatchError",
     "nearest_name",
@@ -73,6 +81,22 @@ class SchemaError(DataError):
 
 class RunError(GradatimError, RuntimeError):
     """A run folder that is missing, incomplete or of an unknown version."""
+
+
+class DamagedError(RunError):
+    """A file of a run that is missing, cut or changed since it was written."""
+
+
+class ResumeError(RunError):
+    """Data, configuration or model that differ from those the run began with."""
+
+
+class RunLockedError(RunError):
+    """A run folder that another process is writing to."""
+
+
+class DiskError(RunError, OSError):
+    """A save that the disk did not take."""
 
 
 class GradatimWarning(UserWarning):

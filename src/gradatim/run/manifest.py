@@ -1,0 +1,155 @@
+"""Folders and files that tell whether they are what was written.
+
+A folder is whole if its ``manifest.json`` is, and if it has just the files that stand
+there, each of that size and SHA-256. A sealed JSON file carries its own SHA-256.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gradatim.errors import DamagedError, RunError
+from gradatim.run.disk import Buffer, Written, read_file, write_file, written_beside
+from gradatim.run.jsonfile import check_version, parse_json, read_text
+
+__all__ = [
+    "MANIFEST",
+    "read_folder",
+    "read_sealed",
+    "sealed",
+    "write_folder",
+]
+
+VERSION = 1
+MANIFEST = "manifest.json"
+MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+"""Of a file that is read whole: what the machine has."""
+
+
+def sealed(value: Mapping[str, Any]) -> bytes:
+    """Write JSON that ends with the SHA-256 of all before it, on a line of its own.
+
+    >>> print(sealed({"version": 1}).decode(), end="")
+    {
+      "version": 1,
+    "sha256": "c60112896ebfc54a5d30c233fb8e6a32b4cf7491cd2e81bdef0f252e88d090cd"}
+    """
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
+    body = text.removesuffix("\n}").encode() + b",\n"
+    return body + SEAL % hashlib.sha256(body).hexdigest().encode()
+
+
+SEAL = b'"sha256": "%s"}\n'
+SEAL_SIZE = len(SEAL) - 2 + 64
+
+
+def read_sealed(path: Path, *, version: int) -> dict[str, Any]:
+    """Read what :func:`sealed` gave, in a file.
+
+    Raises:
+        DamagedError: It is missing or changed.
+        RunError: It is of another version.
+    """
+    text = read_text(path)
+    value = parse_json(text, str(path))
+    content = text.encode()
+    body = content[:-SEAL_SIZE]
+    if content[-SEAL_SIZE:] != SEAL % hashlib.sha256(body).hexdigest().encode():
+        raise DamagedError(
+            f"{path} is not what was written: its SHA-256 is another.\n"
+            "It was damaged, or changed by hand, and cannot be relied on.\n"
+            "Put back a copy of the file, or train again."
+        )
+    check_version(value, version, path)
+    return {key: part for key, part in value.items() if key != "sha256"}
+
+
+def write_folder(
+    path: Path,
+    files: Mapping[str, Iterable[Buffer]],
+    *,
+    on_written: Callable[[int], None] = lambda size: None,
+) -> int:
+    """Write a folder whole or not at all; give its bytes.
+
+    Args:
+        path: Where; what is there is replaced.
+        files: The parts of each file, by its name.
+        on_written: Told the bytes written so far, for messages.
+    """
+    total = 0
+    with written_beside(path) as folder:
+        entries: dict[str, Written] = {}
+        for name, parts in files.items():
+            entries[name] = write_file(folder / name, parts)
+            total += entries[name].size
+            on_written(total)
+        manifest = {
+            "version": VERSION,
+            "files": {name: entry._asdict() for name, entry in entries.items()},
+        }
+        total += write_file(folder / MANIFEST, [sealed(manifest)]).size
+    return total
+
+
+def read_folder(path: Path) -> dict[str, bytes]:
+    """Read every file of a folder, each compared with its line in the manifest.
+
+    Raises:
+        DamagedError: A file is missing, cut, changed, or too many; it is named.
+        RunError: The manifest is of another version.
+    """
+    if path.is_symlink() or not path.is_dir():
+        raise DamagedError(f"{path} is no folder.")
+    entries = _entries(path / MANIFEST)
+    there = {each.name for each in path.iterdir()}
+    if absent := sorted(set(entries) - there):
+        raise DamagedError(_damaged(path / absent[0], "is missing"))
+    if extra := sorted(there - set(entries) - {MANIFEST}):
+        raise DamagedError(_damaged(path / extra[0], "does not belong there"))
+    for name, entry in entries.items():
+        size = (path / name).lstat().st_size
+        if size != entry.size:
+            what = f"has {size:,} bytes, not {entry.size:,}"
+            raise DamagedError(_damaged(path / name, what))
+    contents = {}
+    for name, entry in entries.items():
+        try:
+            contents[name] = read_file(path / name, most=entry.size)
+        except RunError as error:
+            raise DamagedError(_damaged(path / name, str(error))) from error
+        if hashlib.sha256(contents[name]).hexdigest() != entry.sha256:
+            what = "is not what was written: its SHA-256 is another"
+            raise DamagedError(_damaged(path / name, what))
+    return contents
+
+
+def _entries(path: Path) -> dict[str, Written]:
+    value = read_sealed(path, version=VERSION)
+    try:
+        if set(value) != {"version", "files"}:
+            raise ValueError(f"fields {sorted(value)}")
+        entries = {name: Written(**entry) for name, entry in value["files"].items()}
+        for name, entry in entries.items():
+            if Path(name).name != name or name in (MANIFEST, "..") or "\\" in name:
+                raise ValueError(f"file name {name!r}")
+            if type(entry.size) is not int or not 0 <= entry.size <= MOST_BYTES:
+                raise ValueError(f"size {entry.size!r}")
+            if type(entry.sha256) is not str:
+                raise ValueError(f"sha256 {entry.sha256!r}")
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DamagedError(
+            _damaged(path, f"has unexpected content ({error})")
+        ) from error
+    return entries
+
+
+def _damaged(path: Path, what: str) -> str:
+    return (
+        f"{path} {what}.\n"
+        "The folder is damaged, or was changed by hand, and cannot be relied on.\n"
+        "Put back a copy of the whole folder."
+    )
