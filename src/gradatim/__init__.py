@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gradatim.callbacks import Callback, EarlyStopping, LRScheduler
     from gradatim.history import History
     from gradatim.lr_range import LRRange, lr_range_test
+    from gradatim.run.run import Run
     from gradatim.step import TrainStep, ValStep, make_train_step, make_val_step
     from gradatim.trainer import Trainer
 
@@ -23,6 +24,7 @@ _HOME = {
     "History": "gradatim.history",
     "LRRange": "gradatim.lr_range",
     "LRScheduler": "gradatim.callbacks",
+    "Run": "gradatim.run.run",
     "TrainStep": "gradatim.step",
     "Trainer": "gradatim.trainer",
     "ValStep": "gradatim.step",
@@ -37,6 +39,7 @@ __all__ = [
     "History",
     "LRRange",
     "LRScheduler",
+    "Run",
     "TrainStep",
     "Trainer",
     "ValStep",

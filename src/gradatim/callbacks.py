@@ -33,12 +33,31 @@ class Callback:
     """Override the hooks that you need; the others cost nothing.
 
     A hook may read all of the trainer (``model``, ``optimizer``, ``history``,
-    ``epoch``, ``num_steps``) and end the training with ``trainer.stop(reason)``.
+    ``epoch``, ``num_steps``) and end the training with ``trainer.stop(reason)``. What
+    a callback must remember over a resume it gives in ``state_dict`` and takes in
+    ``load_state_dict``, which is called after ``on_fit_begin``. Where a run goes on in
+    the middle of an epoch, ``on_epoch_begin`` is called for the rest of it.
+
+    Attributes:
+        goes_last: Its hooks are called after those of the other callbacks.
 
     >>> class PrintLoss(Callback):
     ...     def on_epoch_end(self, trainer):
     ...         print(trainer.history["train_loss"][-1])
     """
+
+    goes_last = False
+
+    def config(self) -> dict[str, Any]:
+        """Give the choices that a run must not change when it goes on."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what is to be remembered: numbers, texts, tensors, collections."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave in another process."""
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         """Before the first epoch of a ``fit``."""
@@ -103,6 +122,27 @@ class EarlyStopping(Callback):
     def on_fit_begin(self, trainer: "Trainer") -> None:
         self.best_value = self.best_epoch = self._best_state = None
         self._first_epoch = trainer.epoch
+
+    def config(self) -> dict[str, Any]:
+        """Give what improvement is, and how long it is waited for."""
+        names = ("monitor", "mode", "patience", "min_delta", "restore_best")
+        return {name: getattr(self, name) for name in names}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the best so far, weights included."""
+        return {
+            "best_value": self.best_value,
+            "best_epoch": self.best_epoch,
+            "best_state": self._best_state,
+            "first_epoch": self._first_epoch,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on looking for something better than that."""
+        self.best_value = state["best_value"]
+        self.best_epoch = state["best_epoch"]
+        self._best_state = state["best_state"]
+        self._first_epoch = state["first_epoch"]
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         value = monitored(trainer, self.monitor)
@@ -181,6 +221,7 @@ class LRScheduler(Callback):
             )
         self.scheduler = scheduler
         self.per = per
+        self._num_skipped = 0
         self.monitor = (monitor or "val_loss") if on_plateau else None
         if per == "step":
             self.on_step_end = self._after_step  # type: ignore[method-assign]
@@ -190,6 +231,21 @@ class LRScheduler(Callback):
     def on_fit_begin(self, trainer: "Trainer") -> None:
         check_scheduler(self.scheduler, trainer.optimizer)
         self._num_skipped = trainer.train_step.num_skipped
+
+    def config(self) -> dict[str, Any]:
+        """Give the kind of schedule; its numbers are in its state."""
+        scheduler = type(self.scheduler).__name__
+        return {"scheduler": scheduler, "per": self.per, "monitor": self.monitor}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the scheduler's state."""
+        state = {"scheduler": self.scheduler.state_dict()}
+        return {**state, "num_skipped": self._num_skipped}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with the schedule."""
+        self.scheduler.load_state_dict(state["scheduler"])
+        self._num_skipped = state["num_skipped"]
 
     def _after_step(self, trainer: "Trainer", loss: Tensor) -> None:
         if trainer.train_step.num_skipped == self._num_skipped:
@@ -244,7 +300,7 @@ def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
         ConfigError: A class, or an object without any hook such as a bare scheduler.
     """
     hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
-    for callback in callbacks:
+    for callback in sorted(callbacks, key=lambda c: getattr(c, "goes_last", False)):
         if isinstance(callback, type):
             raise ConfigError(
                 f"a callback is the class {callback.__name__} itself.\n"

@@ -37,13 +37,18 @@ class Progress(Callback):
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         self._trainer = trainer
-        self._first_step = trainer.num_steps
         self._begin = time.monotonic()
+        self._first_share: float | None = None
         self._num_told = 0
         self._steps_per_epoch = _num_batches(trainer)
         file = self.file or sys.stderr
         if file.isatty():
             self._live = _start_live(self.status, file)
+
+    def on_epoch_begin(self, trainer: "Trainer") -> None:
+        if self._first_share is None:  # not 0 where a run goes on
+            self._first_share = self._share_done()
+            self._num_told = int(self._first_share * 10 + 1e-9)
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         if self._live is None:
@@ -51,16 +56,9 @@ class Progress(Callback):
 
     def _after_step(self, trainer: "Trainer", loss: Tensor) -> None:
         # The last step of an epoch is told after its validation.
-        if self._steps_per_epoch and self._steps_in_epoch() < self._steps_per_epoch:
+        steps = self._steps_per_epoch
+        if steps is not None and trainer.so_far.num_batches < steps:
             self._tell_if_due()
-
-    def _steps_in_epoch(self) -> int:
-        """Count the updates of the epoch at hand; 0 where its length is unknown."""
-        if not self._steps_per_epoch:
-            return 0
-        trainer, plan = self._trainer, self._trainer.plan
-        done = (trainer.epoch - plan.first_epoch) * self._steps_per_epoch
-        return trainer.num_steps - self._first_step - done
 
     def on_fit_end(self, trainer: "Trainer") -> None:
         reason = trainer.history.stop_reason
@@ -78,23 +76,23 @@ class Progress(Callback):
         It is called from another thread while the loop runs, and reads only.
         """
         trainer = self._trainer
-        plan, row = trainer.plan, trainer.history.last()
+        so_far, row = trainer.so_far, trainer.history.last()
+        last_epoch = self._last_epoch()
         # Within an epoch its number is one more than those done.
-        within = self._live is not None or self._steps_in_epoch() > 0
-        number = trainer.epoch + within
-        parts = [f"epoch {min(number, plan.last_epoch)}/{plan.last_epoch}"]
-        elapsed = time.monotonic() - self._begin
-        share = self._share_done()
+        within = self._live is not None or so_far.num_batches > 0
+        parts = [f"epoch {min(trainer.epoch + within, last_epoch)}/{last_epoch}"]
+        elapsed, share = time.monotonic() - self._begin, self._share_done()
+        newly = share - (self._first_share or 0.0)
         if share == 1 or trainer.should_stop:
             parts.append(f"{_clock(elapsed)} in all")
-        elif share > 0:
-            parts.append(f"{_clock(elapsed / share - elapsed)} left")
-        rate = row.get("samples_per_s") or plan.samples_per_s()
+        elif newly > 0:
+            parts.append(f"{_clock(elapsed / newly * (1 - share))} left")
+        rate = row.get("samples_per_s") or so_far.samples_per_s()
         if rate is not None:
             parts.append(f"{rate:,.0f} samples/s")
         # Last what may be many: a narrow terminal cuts the line.
-        running = plan.mean.so_far()
-        if not math.isnan(running):
+        running = so_far.mean.so_far() if so_far.num_batches else row.get("train_loss")
+        if running is not None and not math.isnan(running):
             parts.append(f"train_loss {running:.4g}")
         parts += [
             f"{key} {value:.4g}"
@@ -103,14 +101,19 @@ class Progress(Callback):
         ]
         return "  ".join(parts)
 
+    def _last_epoch(self) -> int:
+        plan = self._trainer.plan
+        return plan.last_epoch if plan is not None else self._trainer.epoch
+
     def _share_done(self) -> float:
         """Tell how much of this fit is done, from 0 to 1."""
         trainer, plan = self._trainer, self._trainer.plan
-        num_epochs = plan.last_epoch - plan.first_epoch
+        if plan is None:
+            return 1.0
+        done: float = trainer.epoch - plan.first_epoch
         if self._steps_per_epoch:
-            steps = trainer.num_steps - self._first_step
-            return min(1.0, steps / (num_epochs * self._steps_per_epoch))
-        return (trainer.epoch - plan.first_epoch) / num_epochs
+            done += trainer.so_far.num_batches / self._steps_per_epoch
+        return min(1.0, done / max(1, plan.last_epoch - plan.first_epoch))
 
     def _tell_if_due(self) -> None:
         tenths = int(self._share_done() * 10 + 1e-9)
@@ -123,6 +126,7 @@ class Progress(Callback):
 
 
 def _num_batches(trainer: "Trainer") -> int | None:
+    assert trainer.plan is not None
     try:
         return len(trainer.plan.batches)
     except TypeError:  # an iterable that does not say

@@ -181,6 +181,7 @@ class TrainStep:
         self.max_norm = max_norm
         self.num_microbatches = num_microbatches
         self.on_nonfinite = on_nonfinite
+        self.precision = precision
         self.num_steps = 0
         self.num_skipped = 0
         self.loss_fn = checked(loss_fn, check_shapes=check_shapes)

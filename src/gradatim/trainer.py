@@ -20,7 +20,7 @@ from gradatim.data.batches import Batches, as_batches, has_own_batches
 from gradatim.deferred import DeferredScalars
 from gradatim.errors import ConfigError, DataError, GradatimWarning
 from gradatim.history import History
-from gradatim.interrupt import stop_on_ctrl_c
+from gradatim.interrupt import INTERRUPTED, stop_on_ctrl_c
 from gradatim.losses import (
     LossFn,
     make_weigh,
@@ -70,6 +70,9 @@ class Trainer:
         epoch: Epochs done, over all calls of :meth:`fit`.
         history: A :class:`History` of them.
         train_step: The update that is called for each batch.
+        so_far: How far the epoch at hand is: ``so_far.num_batches`` and so on.
+        stop_requested: What :meth:`request_stop` was given in this :meth:`fit`.
+        plan: While :meth:`fit` runs, its epochs and batches; else None.
 
     >>> _ = torch.manual_seed(42)
     >>> model = nn.Sequential(nn.Linear(1, 1))
@@ -124,8 +127,11 @@ class Trainer:
                 "Give it another name."
             )
         self.epoch = 0
+        self._samples_before = 0
         self.history = History()
+        self.plan: Plan | None = None
         self.should_stop = False
+        self.stop_requested: str | None = None
         self._forward = make_forward(forward)
         self._own_forward = forward is not None
         self._weigh = make_weigh(
@@ -135,16 +141,69 @@ class Trainer:
             weigh_pair = make_weigh(loss_fn)
             self._weigh = lambda batch: weigh_pair((batch, seen.targets))
         self._autocast = precision == "bf16"
+        self.so_far = EpochSoFar(self._mean_loss())
 
     @property
     def num_steps(self) -> int:
         """Updates done."""
         return self.train_step.num_steps
 
+    @property
+    def num_samples(self) -> int:
+        """Rows trained on, each as often as it was."""
+        return self._samples_before + self.so_far.num_rows
+
+    def _forget_stop(self) -> None:
+        self.should_stop, self.stop_requested = False, None
+        self.history.stop_reason = None
+
     def stop(self, reason: str) -> None:
         """End the training after this step or epoch; ``reason`` goes to the history."""
         self.should_stop = True
         self.history.stop_reason = reason
+
+    def request_stop(self, reason: str) -> None:
+        """As :meth:`stop`, from a signal handler or another thread.
+
+        It takes effect between an update and the hooks of its end, so that all of them
+        see the same.
+        """
+        self.stop_requested = reason
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what is needed to go on after any update, but the history.
+
+        Model, optimizer, counters, and how far the epoch at hand is. The tensors are
+        those in use. Callbacks and random generators have states of their own.
+        """
+        self.train_step.flush()
+        state = {
+            "train_step": self.train_step.state_dict(),
+            "epoch": self.epoch,
+            "num_samples": self.num_samples,
+            "so_far": self.so_far.state_dict(),
+        }
+        if self.plan is not None:
+            state["batches"] = self.plan.batches.state_dict()
+            if self.plan.val_batches is not None:
+                state["val_batches"] = self.plan.val_batches.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave; ``state`` stays as it is.
+
+        The next :meth:`fit` begins in the middle of the epoch, where the state was
+        taken. Called in ``on_fit_begin`` it also puts the data back.
+        """
+        self.train_step.load_state_dict(state["train_step"])
+        self.epoch = state["epoch"]
+        self.so_far = EpochSoFar(self._mean_loss())
+        self.so_far.load_state_dict(state["so_far"])
+        self._samples_before = state["num_samples"] - self.so_far.num_rows
+        if self.plan is not None and "batches" in state:
+            self.plan.batches.load_state_dict(state["batches"])
+            if self.plan.val_batches is not None and "val_batches" in state:
+                self.plan.val_batches.load_state_dict(state["val_batches"])
 
     def fit(
         self,
@@ -205,19 +264,20 @@ class Trainer:
         val_batches = None
         if val is not None:
             val_batches = _unshuffled(val, device, batch_size, num_workers)
-        if progress:
-            callbacks = [*callbacks, Progress(few_epochs=epochs < 10)]
-        hooks = hooks_of(callbacks)
-        self.plan = Plan(self.epoch, epochs, train_batches)
-        self.should_stop = False
-        self.history.stop_reason = None
+        display = [Progress(few_epochs=epochs < 10)] if progress else []
+        hooks = hooks_of([*callbacks, *display])
+        plan = self.plan = Plan(
+            self.epoch, epochs, train_batches, val_batches, callbacks
+        )
+        self._forget_stop()
         if not self.model.training:
             self.model.train()
         with stop_on_ctrl_c(self):
             try:
                 for hook in hooks["on_fit_begin"]:
                     hook(self)
-                while self.epoch < self.plan.last_epoch and not self.should_stop:
+                while self.epoch < plan.last_epoch and not self.should_stop:
+                    self.so_far.begin = time.perf_counter() - self.so_far.seconds
                     for hook in hooks["on_epoch_begin"]:
                         hook(self)
                     row = self._train_epoch(train_batches, hooks)
@@ -227,53 +287,68 @@ class Trainer:
                         row |= self._validate(val_batches)
                     self.epoch += 1
                     self.history.append(row)
+                    self._begin_epoch()
+                    if self.stop_requested is not None:
+                        self.stop(self.stop_requested)
                     for hook in hooks["on_epoch_end"]:
                         hook(self)
                 if not self.should_stop:
                     self.history.stop_reason = "epochs"
             except KeyboardInterrupt:  # the second one, or that of another handler
-                self.stop("interrupted")
+                self.stop(INTERRUPTED)
                 raise
             finally:
-                for hook in hooks["on_fit_end"]:
-                    hook(self)
+                try:
+                    for hook in hooks["on_fit_end"]:
+                        hook(self)
+                finally:
+                    # An epoch that was broken off is not gone on with by itself.
+                    self._begin_epoch()
+                    self.plan = None
         return self.history
+
+    def _begin_epoch(self) -> None:
+        self._samples_before = self.num_samples
+        self.so_far = EpochSoFar(self._mean_loss())
 
     def _train_epoch(
         self, batches: Batches, hooks: dict[str, list[Callable[..., None]]]
     ) -> dict[str, Any] | None:
-        """Do one epoch of updates; None if it was stopped before its end."""
+        """Do an epoch's updates, or the rest; None if it was stopped on the way."""
         train_step, weigh = self.train_step, self._weigh
         weighs_rows = weigh is num_rows
         step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
-        mean = self.plan.mean = self._mean_loss()
-        plan = self.plan
-        plan.num_rows, plan.epoch_begin = 0, time.perf_counter()
-        for batch in batches.epoch(self.epoch):
+        so_far = self.so_far
+        mean = so_far.mean
+        for batch in batches.epoch(self.epoch, start=so_far.num_batches):
             batch = parts_of(batch)
             rows = num_rows(batch)
-            plan.num_rows += rows
             for hook in step_begin:
                 hook(self, batch)
             loss = train_step(*batch)
             mean.add(loss, rows if weighs_rows else weigh(batch))
+            # Counted when it is done: a batch that is only fetched is not.
+            so_far.num_rows += rows
+            so_far.num_batches += 1
+            if self.stop_requested is not None:
+                self.stop(self.stop_requested)
             for hook in step_end:
                 hook(self, loss)
             if self.should_stop:
                 train_step.flush()
                 return None
-        if plan.num_rows == 0:
+        if so_far.num_rows == 0:
             raise DataError(_no_batch_message(f"epoch {self.epoch + 1}"))
         train_loss = mean.value()
         train_step.flush()
-        seconds = time.perf_counter() - plan.epoch_begin
+        seconds = time.perf_counter() - so_far.begin
         return {
             "epoch": self.epoch + 1,
             "train_loss": train_loss,
             "lr": float(self.optimizer.param_groups[0]["lr"]),
             "num_steps": self.num_steps,
             "epoch_time_s": seconds,
-            "samples_per_s": plan.num_rows / seconds,
+            "samples_per_s": so_far.num_rows / seconds,
         }
 
     def _mean_loss(self) -> "MeanLoss":
@@ -396,21 +471,66 @@ class Trainer:
 
 
 class Plan:
-    """What a running ``fit`` has in view; the progress display reads it."""
+    """What a running ``fit`` has in view; the progress display reads it.
 
-    def __init__(self, first_epoch: int, epochs: int, batches: Batches) -> None:
+    A callback may change ``last_epoch``.
+    """
+
+    def __init__(
+        self,
+        first_epoch: int,
+        epochs: int,
+        batches: Batches,
+        val_batches: Batches | None,
+        callbacks: Sequence[Any],
+    ) -> None:
         self.first_epoch = first_epoch
+        self.epochs = epochs
+        """As :meth:`Trainer.fit` was given them."""
         self.last_epoch = first_epoch + epochs
         self.batches = batches
-        self.mean = MeanLoss()
+        self.val_batches = val_batches
+        self.callbacks = list(callbacks)
+        """Without the progress display."""
+
+
+class EpochSoFar:
+    """How far an epoch is."""
+
+    def __init__(self, mean: "MeanLoss") -> None:
+        self.mean = mean
+        self.num_batches = 0
+        """Batches trained on."""
         self.num_rows = 0
-        """Rows trained on in the epoch at hand."""
-        self.epoch_begin = time.perf_counter()
+        """Rows trained on."""
+        self.seconds = 0.0
+        """Taken by the part that another process did."""
+        self.begin = time.perf_counter()
 
     def samples_per_s(self) -> float | None:
-        """Give the speed of the epoch at hand, as far as it is told by now."""
-        seconds = time.perf_counter() - self.epoch_begin
+        """Give the speed, as far as it is told by now."""
+        seconds = time.perf_counter() - self.begin
         return self.num_rows / seconds if self.num_rows else None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the counts, and sums of which the mean loss is made."""
+        self.mean.value()  # waits for what is under way on a device
+        seconds = time.perf_counter() - self.begin if self.num_batches else 0.0
+        return {
+            "num_batches": self.num_batches,
+            "num_rows": self.num_rows,
+            "seconds": seconds,
+            "loss_total": self.mean.total,
+            "loss_weight": self.mean.weight,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+        self.num_batches = state["num_batches"]
+        self.num_rows = state["num_rows"]
+        self.seconds = state["seconds"]
+        self.mean.total = state["loss_total"]
+        self.mean.weight = state["loss_weight"]
 
 
 class MeanLoss:

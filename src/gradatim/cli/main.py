@@ -4,13 +4,13 @@ import importlib
 import os
 import signal
 import sys
-from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
 from gradatim import __version__
 from gradatim.errors import ConfigError, GradatimError, nearest_name
+from gradatim.interrupt import exit_on_sigterm
 
 __all__ = ["cli", "main"]
 
@@ -84,7 +84,7 @@ def run(arguments: list[str]) -> int:
     # Wherever it stands: one sees the error first and then adds it at the end.
     arguments = [a for a in arguments if a != "--debug"]
     if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGTERM, exit_on_sigterm)
     try:
         code: Any = cli.main(arguments, prog_name="gradatim", standalone_mode=False)
         sys.stdout.flush()  # here, where a reader that has gone is no error
@@ -120,8 +120,3 @@ def _tell(message: str, code: int) -> int:
     first, *rest = message.splitlines() or [""]
     print(f"gradatim: {first}", *rest, sep="\n  ", file=sys.stderr)
     return code
-
-
-def _stop(signum: int, frame: FrameType | None) -> NoReturn:
-    # An exception, not an immediate end: what is half written gets removed.
-    raise SystemExit(143)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset
 
 from gradatim.data.batch_sources import (
     comes_in_batches,
@@ -86,6 +86,12 @@ class Batches:
         self._source = make_source(data, self)
         if resident:
             self._source.to_device()
+
+    @property
+    def loader(self) -> "DataLoader[Any] | None":
+        """The user's ``DataLoader``, where the batches are from one."""
+        data = self._source.data
+        return data if isinstance(data, DataLoader) else None
 
     @property
     def num_rows(self) -> int | None:

@@ -15,6 +15,7 @@ __all__ = [
     "read_json_lines",
     "read_text",
     "to_json",
+    "write_bytes",
     "write_json",
 ]
 
@@ -42,6 +43,11 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
     return value
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, on the disk when this returns."""
+    write_file(path, [content])
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -14,8 +14,9 @@ except ImportError:  # Windows: no lock there, as docs/files.md says
 
 __all__ = ["Lock"]
 
-HELD: set[tuple[int, str]] = set()
-"""By this process: the system's locks do not refuse the process that has them."""
+HELD: dict[tuple[int, str], "Lock"] = {}
+"""By this process, as the system's locks do not refuse the process that has them. The
+newest object takes over: a cell of a notebook that is run again makes another one."""
 
 
 class Lock:
@@ -31,20 +32,22 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
-        self._pid = 0
+        self._key = (0, "")
 
     def acquire(self) -> None:
-        """Take the lock.
+        """Take the lock, also from an older object of this process.
 
         Raises:
-            RunLockedError: Another process has it, which is named, or another object
-                of this one.
+            RunLockedError: Another process has it, which is named.
         """
-        if self._is_held():
+        if self.is_held():
             return
         key = (os.getpid(), os.path.realpath(self.path))
-        if key in HELD:
-            raise RunLockedError(_message(self.path, "this process already"))
+        if (other := HELD.get(key)) is not None:
+            self._descriptor, other._descriptor = other._descriptor, None
+            self._key = key
+            HELD[key] = self
+            return
         descriptor = os.open(
             self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666
         )
@@ -60,21 +63,31 @@ class Lock:
         except BaseException:
             os.close(descriptor)
             raise
-        self._descriptor, self._pid = descriptor, os.getpid()
-        HELD.add(key)
+        self._descriptor, self._key = descriptor, key
+        HELD[key] = self
         about = {"pid": os.getpid(), "host": socket.gethostname()}
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(about).encode(), 0)
 
+    def check(self) -> None:
+        """Make sure that the lock is held.
+
+        Raises:
+            RunLockedError: Another object of this process took it over.
+        """
+        if not self.is_held():
+            raise RunLockedError(_message(self.path, "a newer Run of this process"))
+
     def release(self) -> None:
         """Give the lock back."""
-        if self._descriptor is not None and self._is_held():
-            HELD.discard((os.getpid(), os.path.realpath(self.path)))
+        if self._descriptor is not None and self.is_held():
+            del HELD[self._key]
             os.close(self._descriptor)
         self._descriptor = None
 
-    def _is_held(self) -> bool:
-        return self._descriptor is not None and self._pid == os.getpid()
+    def is_held(self) -> bool:
+        """Tell whether this object has it; a forked child has not."""
+        return self._descriptor is not None and self._key[0] == os.getpid()
 
 
 def _holder(descriptor: int) -> str:

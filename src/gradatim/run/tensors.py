@@ -83,7 +83,8 @@ def bytes_of(tensor: Tensor) -> memoryview:
     [1, 0, 2, 0]
     """
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return memoryview(flat.view(torch.uint8).numpy())
+    values: Any = flat.view(torch.uint8).numpy()
+    return memoryview(values)
 
 
 def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
@@ -99,7 +100,7 @@ def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError, deserialize
 
     try:
-        found = deserialize(content)
+        found: Any = deserialize(content)  # type: ignore[no-untyped-call]
         tensors = {}
         for key, part in found:
             dtype, shape = DTYPES[part["dtype"]], part["shape"]

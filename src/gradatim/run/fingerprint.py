@@ -1,0 +1,190 @@
+"""What a run was begun with, compared with what goes on with it."""
+
+import platform
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradatim.data.batches import Batches
+from gradatim.errors import ConfigError, ResumeError
+
+__all__ = [
+    "CHOICES",
+    "changes",
+    "check_accept",
+    "describe_batches",
+    "describe_loss",
+    "describe_object",
+    "fingerprint",
+    "refuse_changes",
+    "signature",
+]
+
+CHOICES = ("data", "config")
+"""What may be accepted as changed. A model's weights have no place in another model."""
+
+
+def fingerprint(
+    device: torch.device, *, compiled: bool = False, num_workers: int = 0
+) -> dict[str, Any]:
+    """Tell what the last bits of a result depend on, beside data and configuration.
+
+    A change of these is allowed, and told.
+
+    >>> fingerprint(torch.device("cpu"))["engine"]
+    'eager'
+    """
+    return {
+        "torch": torch.__version__,
+        "processor": _processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "num_workers": num_workers,
+        "device": device.type,
+        "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
+        "engine": "compiled" if compiled else "eager",
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matmul_precision": torch.get_float32_matmul_precision(),
+    }
+
+
+def _processor() -> str:
+    """Name the processor: libraries choose their kernels by it."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def signature(modules: Mapping[str, nn.Module]) -> dict[str, str]:
+    """Give dtype and shape of every weight and buffer that is saved.
+
+    >>> signature({"": nn.Linear(2, 1)})
+    {'weight': 'float32 (1, 2)', 'bias': 'float32 (1,)'}
+    """
+    found = {}
+    for name, module in modules.items():
+        for key, tensor in module.state_dict().items():
+            if isinstance(tensor, torch.Tensor):
+                full = f"{name}.{key}" if name else key
+                dtype = str(tensor.dtype).removeprefix("torch.")
+                found[full] = f"{dtype} {tuple(tensor.shape)}"
+    return found
+
+
+def describe_batches(batches: Batches) -> dict[str, Any]:
+    """Give the choices that decide which rows come when."""
+    loader = batches.loader
+    source: Any = batches if loader is None else loader
+    found = {"batch_size": source.batch_size, "drop_last": source.drop_last}
+    if loader is None:
+        return {**found, "shuffle": batches.shuffle, "seed": batches.seed}
+    return {**found, "sampler": type(loader.sampler).__name__}
+
+
+def describe_object(value: Any) -> dict[str, Any]:
+    """Give the class of what is trained with, and an optimizer's numbers."""
+    found = {"class": type(value).__name__}
+    if isinstance(value, torch.optim.Optimizer):
+        return found | {
+            name: plain(each.tolist() if isinstance(each, torch.Tensor) else each)
+            for name, each in value.defaults.items()
+        }
+    return found
+
+
+def describe_loss(loss_fn: Any) -> str:
+    """Name a loss, with the options of a module."""
+    if isinstance(loss_fn, nn.Module):
+        return " ".join(repr(loss_fn).split())
+    return getattr(loss_fn, "__qualname__", type(loss_fn).__qualname__)
+
+
+def plain(value: Any) -> Any:
+    """Give ``value`` as JSON has it, so that it compares equal after reading."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if isinstance(value, float) and abs(value) < float("inf"):
+        return value
+    return str(value)
+
+
+def changes(old: Any, new: Any, name: str = "") -> list[str]:
+    """List what differs, each as ``name: old -> new``.
+
+    >>> changes({"lr": 0.1, "betas": [0.9]}, {"lr": 0.2, "betas": [0.9]})
+    ['lr: 0.1 -> 0.2']
+    """
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key in [*old, *(key for key in new if key not in old)]:
+            inner = f"{name}.{key}" if name else str(key)
+            found += changes(old.get(key, "none"), new.get(key, "none"), inner)
+        return found
+    if old == new:
+        return []
+    return [f"{name}: {_short(old)} -> {_short(new)}"]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")
+    return f"{text[:12]}..." if is_digest else text
+
+
+def check_accept(accept: Iterable[str]) -> tuple[str, ...]:
+    """Refuse what cannot be accepted.
+
+    Raises:
+        ConfigError: Something else than ``"data"`` and ``"config"``.
+    """
+    names = (accept,) if isinstance(accept, str) else tuple(accept)
+    for name in names:
+        if name not in CHOICES:
+            raise ConfigError(
+                f"accept has {name!r}, which cannot be accepted as changed.\n"
+                "Weights and optimizer state belong to one model.\n"
+                f"Only {' and '.join(CHOICES)} can; for another model begin a new run."
+            )
+    return names
+
+
+def refuse_changes(
+    what: str, found: list[str], *, run: str, accept: tuple[str, ...]
+) -> list[str]:
+    """Refuse to go on where something changed that was not accepted.
+
+    Args:
+        what: ``"data"``, ``"config"`` or ``"model"``.
+        found: From :func:`changes`.
+        run: For the message.
+        accept: What may have changed.
+
+    Returns:
+        ``found`` where it was accepted.
+
+    Raises:
+        ResumeError: It was not.
+    """
+    if not found or what in accept:
+        return found
+    shown = "\n".join(f"  {line}" for line in found[:10])
+    if len(found) > 10:
+        shown += f"\n  and {len(found) - 10} more"
+    cure = "Put it back as it was, or begin a new run in another folder"
+    if what in CHOICES:
+        cure += f'; accept=["{what}"] (--accept {what}) goes on all the same'
+    raise ResumeError(
+        f"{run}: the {what} changed since the run began:\n{shown}\n"
+        f"What goes on would be neither the old run nor a new one.\n{cure}."
+    )

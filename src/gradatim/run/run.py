@@ -1,0 +1,553 @@
+"""A run: checkpoints while training, and going on from the last one, bit for bit."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from gradatim.callbacks import Callback, monitored
+from gradatim.data.batches import Batches, as_batches
+from gradatim.errors import ConfigError, RunError
+from gradatim.history import History
+from gradatim.interrupt import (
+    INTERRUPTED,
+    TERMINATED,
+    stop_on_ctrl_c,
+    stop_on_sigterm,
+)
+from gradatim.nested import num_rows
+from gradatim.rng import rng_state, set_rng_state
+from gradatim.run.checkpoint import Checkpoint
+from gradatim.run.fingerprint import (
+    check_accept,
+    describe_batches,
+    describe_loss,
+    describe_object,
+    plain,
+)
+from gradatim.run.module_file import (
+    bare,
+    load_module_state,
+    module_state,
+    save_modules,
+)
+from gradatim.run.session import BY_EPOCHS, Schedule, Session
+from gradatim.step import device_of
+
+if TYPE_CHECKING:
+    from gradatim.trainer import Trainer
+
+__all__ = ["Run"]
+
+
+class Run(Callback):
+    """A folder with everything of one training, from which it goes on exactly.
+
+    The same line starts a run and goes on with it. As a callback it is
+    ``trainer.fit(..., epochs=100, callbacks=[Run("runs/x")])``, where ``epochs`` is the
+    run's total. For a loop of one's own::
+
+        run = Run("runs/x", every_s=30)
+        run.track(model=model, optimizer=optimizer, scheduler=scheduler)
+        for x, y in run.batches(train, batch_size=64, epochs=100, seed=42):
+            train_step(x, y)
+
+    A checkpoint is written at the start, as often as is asked for, at the end, and on
+    SIGTERM and Ctrl-C, after the step at hand. SIGTERM then exits with 143, and Ctrl-C
+    raises ``KeyboardInterrupt``, which ends a program with 130. A kill at any instant
+    leaves the last checkpoint whole.
+
+    Going on, data, configuration and model are compared with those the run began with,
+    and it is said whether what follows has the bits of a run that was never stopped.
+
+    Args:
+        path: The run's folder; made where there is none.
+        every_s: Seconds between checkpoints; None for no such.
+        every_steps: Updates between checkpoints.
+        every_epochs: Epochs between checkpoints.
+        keep_last: How many stay, 1 or more. With 2 or more there is one to fall back to
+            when the last one is damaged.
+        monitor: For a ``Trainer``: a key of the history whose best epoch's checkpoint
+            is kept; see :meth:`load_best`.
+        mode: Whether less (``"min"``) or more (``"max"``) is better.
+        accept: ``"data"`` or ``"config"``, or both: go on though these changed.
+        config: Choices of your own that must not change when the run goes on, as JSON.
+        on_save_error: When the disk does not take a checkpoint: ``"raise"``, or
+            ``"warn"`` and train on.
+
+    Attributes:
+        epoch_ends: In a loop of one's own: whether this is the last batch of its
+            epoch; False where the data do not say how many there are.
+        history: In a loop of one's own, a :class:`~gradatim.History` of what
+            :meth:`log` was given.
+
+    Raises:
+        ConfigError: An option is out of its range.
+
+    >>> import gradatim, tempfile
+    >>> x, y = gradatim.data.line()
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> train_step = gradatim.make_train_step(model, nn.MSELoss(), optimizer)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     run = Run(f"{folder}/x")
+    ...     run.track(model=model, optimizer=optimizer)
+    ...     for batch in run.batches((x, y), batch_size=50, epochs=3, seed=42):
+    ...         loss = train_step(*batch)
+    >>> run.step, run.epoch
+    (6, 3)
+    """
+
+    goes_last = True
+    epoch_ends = False
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        every_s: float | None = 30.0,
+        every_steps: int | None = None,
+        every_epochs: int | None = None,
+        keep_last: int = 3,
+        monitor: str | None = None,
+        mode: Literal["min", "max"] = "min",
+        accept: str | Sequence[str] = (),
+        config: Mapping[str, Any] | None = None,
+        on_save_error: Literal["raise", "warn"] = "raise",
+    ) -> None:
+        _check_mode(mode)
+        schedule = Schedule(
+            every_s=every_s,
+            every_steps=every_steps,
+            every_epochs=every_epochs,
+            keep_last=keep_last,
+            on_save_error=on_save_error,
+        )
+        self.path = Path(path)
+        self.monitor = monitor
+        self.mode = mode
+        self.own_config = plain(config or {})
+        self.history = History()
+        self._session = Session(self.path, schedule, check_accept(accept))
+        self._tracked: dict[str, Any] = {}
+        self._gradients = True
+        self._is_best = False
+        self._stop_requested: str | None = None
+        self._rng: dict[str, Any] | None = None
+        self._callbacks: list[Any] = []
+        self._open = contextlib.ExitStack()
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return self._session.record.step
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done."""
+        return self._session.record.epoch
+
+    @property
+    def batch(self) -> int:
+        """Batches done of the epoch at hand."""
+        return self._session.record.batch
+
+    def load_best(self, model: nn.Module | None = None) -> dict[str, Any]:
+        """Put the weights of the best step into the model.
+
+        Args:
+            model: By default what is tracked, or the trainer's.
+
+        Returns:
+            Its ``step``, ``epoch``, ``name`` and ``value``.
+
+        Raises:
+            RunError: There is no best step, or its checkpoint is damaged.
+        """
+        best = self._session.record.best
+        if best is None:
+            raise RunError(
+                f"{self.path} has no best step.\nNo values were compared.\n"
+                "Call run.best(value) in the loop, or give a trainer Run(monitor=...)."
+            )
+        found = self._session.checkpoints.read(f"step-{best['step']}")
+        modules = self._modules() if model is None else {"model": model}
+        load_module_state(modules, found.model)
+        return best
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {k: v for k, v in self._tracked.items() if isinstance(v, nn.Module)}
+
+    def _note_if_best(self, value: float, name: str, mode: str, **where: int) -> bool:
+        best = self._session.record.best
+        if value != value:  # NaN never is the best
+            return False
+        if best is not None:
+            better = value < best["value"] if mode == "min" else value > best["value"]
+            if not better:
+                return False
+        self._session.record.best = {**where, "name": name, "value": value}
+        return True
+
+    # --- A loop of one's own --------------------------------------------------------
+
+    def track(self, *, gradients: bool = True, **objects: Any) -> None:
+        """Name what training changes, and so must be saved.
+
+        Args:
+            gradients: Save the ``.grad`` of parameters that have one between two
+                batches, for loops that add gradients up over several.
+            **objects: Models, optimizers, schedulers, scalers and anything else with
+                ``state_dict`` and ``load_state_dict``; None is left out.
+
+        Raises:
+            ConfigError: One has no such methods.
+        """
+        for name, each in objects.items():
+            if each is None:
+                continue
+            if not hasattr(each, "state_dict") or not hasattr(each, "load_state_dict"):
+                raise ConfigError(
+                    f"track({name}=...) is a {type(each).__name__} without "
+                    "state_dict() and load_state_dict().\n"
+                    "It could be neither saved nor put back.\n"
+                    "Give it both, or leave it out."
+                )
+            self._tracked[name] = each
+        self._gradients = gradients
+
+    def batches(
+        self,
+        data: Any,
+        *,
+        epochs: int,
+        batch_size: int | None = None,
+        shuffle: bool | None = None,
+        seed: int | None = None,
+        drop_last: bool | None = None,
+        num_workers: int | None = None,
+        device: torch.device | str | None = None,
+    ) -> Iterator[Any]:
+        """Go through all batches of all epochs, from where the run stands.
+
+        A batch counts as done when the next one is asked for, or the loop ends by
+        itself. After ``break`` or an error it does not: to end early, :meth:`stop`.
+
+        Args:
+            data: What :class:`~gradatim.data.Batches` takes, which tells the options.
+            epochs: The run's total.
+            batch_size: As there; this and the next are left out for a ``DataLoader``.
+            shuffle: As there.
+            seed: As there.
+            drop_last: As there.
+            num_workers: As there.
+            device: As there; by default that of the tracked model.
+
+        Raises:
+            ResumeError: Data, configuration or model changed since the run began.
+            RunLockedError: Another process is writing to the run.
+        """
+        if type(epochs) is not int or epochs < 1:
+            raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
+        modules = self._modules()
+        if device is None and modules:
+            device = device_of(next(iter(modules.values())))
+        batches = as_batches(
+            data,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            drop_last=drop_last,
+            num_workers=num_workers,
+            device=device,
+        )
+        return self._go_through(batches, epochs)
+
+    def _go_through(self, batches: Batches, epochs: int) -> Iterator[Any]:
+        session, modules = self._session, self._modules()
+        config = {name: describe_object(each) for name, each in self._tracked.items()}
+        config |= {"batches": describe_batches(batches), "own": self.own_config}
+        self._stop_requested = None
+        with session.opened():
+            loaded = session.begin(modules, {"train": batches}, config)
+            if loaded is not None:
+                self._load_loop(loaded, batches)
+                if session.has_ended(epochs):
+                    return
+            else:
+                self._save_loop(batches)
+            with stop_on_ctrl_c(self), stop_on_sigterm(self):
+                while self.epoch < epochs and self._stop_requested is None:
+                    yield from self._rest_of_epoch(batches)
+                    self._end_epoch(batches, epochs)
+            if session.is_to_export():
+                save_modules(self.path / "model", modules)
+        _leave(self._stop_requested)
+
+    def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
+        record, length = self._session.record, _length(batches)
+        for batch in batches.epoch(record.epoch, start=record.batch):
+            self.epoch_ends = record.batch + 1 == length
+            self._is_best = False
+            yield batch
+            # The next batch is asked for: this one is done, and its step with it.
+            record.step += 1
+            record.batch += 1
+            record.samples += num_rows(batch)
+            reason = self._stop_requested
+            if reason not in (None, INTERRUPTED, TERMINATED):
+                record.ended = reason
+            if reason is not None or self._is_best or self._session.is_due():
+                self._save_loop(batches)
+            if reason is not None:
+                return
+
+    def _end_epoch(self, batches: Batches, epochs: int) -> None:
+        if self._stop_requested is not None:
+            return
+        session = self._session
+        session.record.epoch, session.record.batch = self.epoch + 1, 0
+        if self.epoch == epochs:
+            session.record.ended = BY_EPOCHS
+        every = session.schedule.every_epochs
+        if self.epoch == epochs or (every is not None and self.epoch % every == 0):
+            self._save_loop(batches)
+
+    def _save_loop(self, batches: Batches) -> None:
+        modules = self._modules()
+        state = {
+            "tracked": {
+                name: each.state_dict()
+                for name, each in self._tracked.items()
+                if name not in modules
+            },
+            "batches": batches.state_dict(),
+            "rng": rng_state(),
+        }
+        if self._gradients:
+            state["gradients"] = _gradients(modules)
+        self._session.save(module_state(modules), state)
+
+    def _load_loop(self, loaded: Checkpoint, batches: Batches) -> None:
+        modules = self._modules()
+        load_module_state(modules, loaded.model)
+        for name, its in loaded.state["tracked"].items():
+            self._tracked[name].load_state_dict(its)
+        if self._gradients:
+            _set_gradients(modules, loaded.state.get("gradients", {}))
+        batches.load_state_dict(loaded.state["batches"])
+        self.history.clear()
+        for row in self._session.rows.go_on_at(loaded.record.history):
+            self.history.append(row)
+        set_rng_state(loaded.state["rng"])
+
+    def stop(self, reason: str) -> None:
+        """End the run after this batch; ``reason`` is kept."""
+        self._stop_requested = reason
+
+    def request_stop(self, reason: str) -> None:
+        """As :meth:`stop`, for signals."""
+        self._stop_requested = reason
+
+    def log(self, **values: Any) -> None:
+        """Add a row to ``history`` and to ``history.jsonl``: numbers and texts.
+
+        The number of the step that is being done, and its epoch, go before them.
+        """
+        row: dict[str, Any] = {"step": self.step + 1, "epoch": self.epoch + 1}
+        for name, value in values.items():
+            row[name] = value.item() if isinstance(value, Tensor) else value
+        self._session.rows.append(row)
+        self.history.append(row)
+
+    def best(
+        self,
+        value: float | Tensor,
+        *,
+        name: str = "value",
+        mode: Literal["min", "max"] | None = None,
+    ) -> bool:
+        """Tell whether ``value`` is the best so far; keep this step's checkpoint then.
+
+        Args:
+            value: For example the loss on validation rows.
+            name: What it is.
+            mode: ``"min"`` or ``"max"``; by default that of the run.
+        """
+        _check_mode(mode or self.mode)
+        where = {"step": self.step + 1, "epoch": self.epoch + 1}
+        found = self._note_if_best(float(value), name, mode or self.mode, **where)
+        self._is_best |= found
+        return found
+
+    # --- As a callback of the trainer -----------------------------------------------
+
+    def on_fit_begin(self, trainer: "Trainer") -> None:
+        plan, session = trainer.plan, self._session
+        assert plan is not None
+        self._open.enter_context(session.opened())
+        self._callbacks = [each for each in plan.callbacks if each is not self]
+        self._tracked = {"model": trainer.model}
+        sources = {"train": plan.batches}
+        if plan.val_batches is not None:
+            sources["val"] = plan.val_batches
+        loaded = session.begin(self._modules(), sources, self._config(trainer))
+        record = session.record
+        if loaded is None:
+            record.first_epoch = plan.first_epoch
+        else:
+            self._load_trainer(loaded, trainer)
+        plan.first_epoch = record.first_epoch
+        plan.last_epoch = record.first_epoch + plan.epochs
+        if loaded is None:
+            self._save_trainer(trainer)
+        elif session.has_ended(plan.last_epoch) and record.ended != BY_EPOCHS:
+            trainer.stop(str(record.ended))
+        self._open.enter_context(stop_on_sigterm(trainer))
+
+    def on_epoch_begin(self, trainer: "Trainer") -> None:
+        if self._rng is not None:  # whatever the other callbacks drew
+            set_rng_state(self._rng)
+            self._rng = None
+
+    def on_step_end(self, trainer: "Trainer", loss: Tensor) -> None:
+        self._session.record.step = trainer.num_steps
+        if trainer.should_stop or self._session.is_due():
+            self._save_trainer(trainer)
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        session, plan = self._session, trainer.plan
+        assert plan is not None
+        session.rows.append(trainer.history.last())
+        found = False
+        if self.monitor is not None:
+            value = monitored(trainer, self.monitor)
+            where = {"step": trainer.num_steps, "epoch": trainer.epoch}
+            found = self._note_if_best(value, self.monitor, self.mode, **where)
+        is_last = trainer.epoch >= plan.last_epoch
+        if is_last and not trainer.should_stop:
+            session.record.ended = BY_EPOCHS
+        every = session.schedule.every_epochs
+        if (
+            is_last
+            or found
+            or trainer.should_stop
+            or (every is not None and trainer.epoch % every == 0)
+            or session.is_due()
+        ):
+            self._save_trainer(trainer)
+
+    def on_fit_end(self, trainer: "Trainer") -> None:
+        failed = sys.exc_info()[0] is not None
+        with self._open.pop_all():
+            if not failed and self._session.is_to_export():
+                # After the other callbacks: the best weights may be back by now.
+                save_modules(self.path / "model", self._modules())
+        if not failed:
+            _leave(trainer.stop_requested)
+
+    def _config(self, trainer: "Trainer") -> dict[str, Any]:
+        """Give every choice that decides what is trained, and how."""
+        step, plan = trainer.train_step, trainer.plan
+        assert plan is not None
+        return {
+            "loss": describe_loss(trainer.loss_fn),
+            "optimizer": describe_object(trainer.optimizer),
+            "batches": describe_batches(plan.batches),
+            "max_norm": step.max_norm,
+            "num_microbatches": step.num_microbatches,
+            "precision": step.precision,
+            "on_nonfinite": step.on_nonfinite,
+            "callbacks": [
+                {"class": type(each).__name__, **plain(_config_of(each))}
+                for each in self._callbacks
+            ],
+            "own": self.own_config,
+        }
+
+    def _save_trainer(self, trainer: "Trainer") -> None:
+        record, reason = self._session.record, trainer.history.stop_reason
+        if trainer.should_stop and reason not in (INTERRUPTED, TERMINATED):
+            record.ended = reason
+        record.step, record.epoch = trainer.num_steps, trainer.epoch
+        record.batch = trainer.so_far.num_batches
+        record.samples = trainer.num_samples
+        state = trainer.state_dict()
+        del state["train_step"]["model"]
+        callbacks = [
+            each.state_dict() if hasattr(each, "state_dict") else {}
+            for each in self._callbacks
+        ]
+        self._session.save(
+            module_state(self._modules()),
+            {"trainer": state, "callbacks": callbacks, "rng": rng_state()},
+        )
+
+    def _load_trainer(self, loaded: Checkpoint, trainer: "Trainer") -> None:
+        state = loaded.state["trainer"]
+        state["train_step"]["model"] = _named_as(trainer.model, loaded.model)
+        trainer.load_state_dict(state)
+        trainer.history.clear()
+        for row in self._session.rows.go_on_at(loaded.record.history):
+            trainer.history.append(row)
+        for each, its in zip(self._callbacks, loaded.state["callbacks"], strict=True):
+            if hasattr(each, "load_state_dict"):
+                each.load_state_dict(its)
+        self._rng = loaded.state["rng"]
+        set_rng_state(self._rng)
+
+
+def _named_as(model: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
+    """Give the names that ``torch.compile`` puts before those of its module."""
+    if bare(model) is model:
+        return state
+    return {f"_orig_mod.{name}": value for name, value in state.items()}
+
+
+def _leave(reason: str | None) -> None:
+    """Leave as the signal would have had it, now that everything is saved."""
+    if reason == TERMINATED:
+        raise SystemExit(143)
+    if reason == INTERRUPTED:
+        raise KeyboardInterrupt
+
+
+def _config_of(callback: Any) -> dict[str, Any]:
+    config = getattr(callback, "config", None)
+    return config() if callable(config) else {}
+
+
+def _gradients(modules: Mapping[str, nn.Module]) -> dict[str, Any]:
+    return {
+        name: {
+            key: parameter.grad
+            for key, parameter in bare(module).named_parameters()
+            if parameter.grad is not None
+        }
+        for name, module in modules.items()
+    }
+
+
+def _set_gradients(modules: Mapping[str, nn.Module], found: dict[str, Any]) -> None:
+    for name, module in modules.items():
+        for key, parameter in bare(module).named_parameters():
+            gradient = found.get(name, {}).get(key)
+            if gradient is not None:
+                gradient = gradient.to(parameter.device)
+            parameter.grad = gradient
+
+
+def _length(batches: Batches) -> int | None:
+    try:
+        return len(batches)
+    except TypeError:
+        return None
+
+
+def _check_mode(mode: str) -> None:
+    if mode not in ("min", "max"):
+        raise ConfigError(f"mode must be 'min' or 'max', got {mode!r}.")
