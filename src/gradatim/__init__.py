@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gradatim.callbacks import Callback, EarlyStopping, LRScheduler
     from gradatim.history import History
     from gradatim.lr_range import LRRange, lr_range_test
+    from gradatim.run.load import Predictor, load
     from gradatim.run.run import Run
     from gradatim.step import TrainStep, ValStep, make_train_step, make_val_step
     from gradatim.trainer import Trainer
@@ -24,10 +25,12 @@ _HOME = {
     "History": "gradatim.history",
     "LRRange": "gradatim.lr_range",
     "LRScheduler": "gradatim.callbacks",
+    "Predictor": "gradatim.run.load",
     "Run": "gradatim.run.run",
     "TrainStep": "gradatim.step",
     "Trainer": "gradatim.trainer",
     "ValStep": "gradatim.step",
+    "load": "gradatim.run.load",
     "lr_range_test": "gradatim.lr_range",
     "make_train_step": "gradatim.step",
     "make_val_step": "gradatim.step",
@@ -39,11 +42,13 @@ __all__ = [
     "History",
     "LRRange",
     "LRScheduler",
+    "Predictor",
     "Run",
     "TrainStep",
     "Trainer",
     "ValStep",
     "data",
+    "load",
     "lr_range_test",
     "make_train_step",
     "make_val_step",

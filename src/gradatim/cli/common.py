@@ -3,6 +3,8 @@
 import contextlib
 import importlib
 import importlib.util
+import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,16 +16,20 @@ from gradatim.errors import ConfigError, nearest_name
 
 if TYPE_CHECKING:
     from gradatim.run.folder import RunFolder
+    from gradatim.tabular.fit import FittedTable
 
 __all__ = [
+    "checkpoint_option",
     "existing_run",
     "format_score",
     "load_factory",
     "model_option",
     "print_json",
     "print_notices",
+    "print_scores",
     "print_table",
     "run_option",
+    "tell_end",
 ]
 
 run_option = click.option(
@@ -41,11 +47,40 @@ model_option = click.option(
 )
 
 
-def existing_run(run_path: Path | None) -> "RunFolder":
+class Duration(click.ParamType[float]):
+    """``30s``, ``5m`` or ``2h``, as seconds; ``never`` is infinite."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Give the seconds."""
+        if isinstance(value, float):
+            return value
+        if value == "never":
+            return math.inf
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value)
+        if match is None:
+            self.fail(f"{value!r} is no time such as 30s, 5m, 2h or never", param, ctx)
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+checkpoint_option = click.option(
+    "--checkpoint-every",
+    "every_s",
+    type=Duration(),
+    default="30s",
+    metavar="TIME",
+    help="Such as 30s, 5m, never; one is written at the end anyway.  [30s]",
+)
+
+
+def existing_run(run_path: Path | None, *, with_model: bool = False) -> "RunFolder":
     """Find the run to work on, and say which one was chosen where none was named."""
     from gradatim.run.folder import find_run
 
-    run = find_run(run_path)
+    run = find_run(run_path, with_model=with_model)
     if run_path is None:
         print(f"run: {run.path} (the newest)", file=sys.stderr)
     return run
@@ -147,6 +182,33 @@ def format_score(value: float | None) -> str:
     if value is None or value != value:
         return "-"
     return f"{value:.4g}"
+
+
+def tell_end(fitted: "FittedTable", run: "RunFolder") -> int:
+    """Print scores and where the run is; give the exit code."""
+    print()
+    print_scores(fitted.scores, len(fitted.plan.test))
+    print(f"\nrun: {run.path}")
+    return 130 if fitted.history.stop_reason == "interrupted" else 0
+
+
+def print_scores(scores: dict[str, dict[str, Any]], num_rows: int) -> None:
+    """Print the scores of all models; the linear one by its proper name."""
+    names = list(next(iter(scores.values())))
+    is_regression = "rmse" in names
+    proper = {
+        "baseline": "mean" if is_regression else "majority",
+        "linear": "linear model",
+        "model": "this model",
+    }
+    print(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
+    print_table(
+        ["", *names],
+        [
+            [proper.get(model, model), *(format_score(row[name]) for name in names)]
+            for model, row in scores.items()
+        ],
+    )
 
 
 def print_json(value: Any) -> None:

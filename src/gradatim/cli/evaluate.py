@@ -47,7 +47,7 @@ def evaluate(
     from gradatim.run.evaluate import evaluate_file
 
     network = load_factory(factory)
-    run = existing_run(run_path)
+    run = existing_run(run_path, with_model=True)
     result = evaluate_file(
         run, file, factory=network, drop_missing_target=drop_missing_target
     )

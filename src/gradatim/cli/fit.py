@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradatim.cli.common import (
-    format_score,
+    checkpoint_option,
     load_factory,
     model_option,
     print_notices,
     print_table,
+    tell_end,
 )
 
 if TYPE_CHECKING:
     from gradatim.run.folder import RunFolder
-    from gradatim.tabular.fit import FittedTable
     from gradatim.tabular.plan import TablePlan
 
 __all__ = ["fit"]
@@ -53,6 +53,7 @@ __all__ = ["fit"]
     is_flag=True,
     help="Leave out rows whose target is missing, NaN or infinite.",
 )
+@checkpoint_option
 def fit(
     file: Path | None,
     target: str | None,
@@ -62,6 +63,7 @@ def fit(
     drop: tuple[str, ...],
     keep: tuple[str, ...],
     drop_missing_target: bool,
+    every_s: float | None,
     **choices: Any,
 ) -> int:
     """Train on a table, and score the model on rows it has never seen.
@@ -91,15 +93,15 @@ def fit(
             keep=keep,
             drop_missing_target=drop_missing_target,
         )
-        return _fit_line(run_path, chosen)
+        return _fit_line(run_path, chosen, every_s)
     if target is None:
         raise click.UsageError(
             "Missing option '--target': which column to predict. "
             f"`gradatim inspect {file}` shows the columns."
         )
     from gradatim.data.table import read_table
+    from gradatim.run.table_run import describe_file, train_in
     from gradatim.tabular.config import TabularConfig
-    from gradatim.tabular.fit import fit_table
     from gradatim.tabular.plan import plan_table
     from gradatim.tabular.threads import check_threads
 
@@ -118,18 +120,18 @@ def fit(
     )
     plan = plan_table(table, config, factory=network)
     _tell_plan(file, plan)
-    fitted = fit_table(plan)
     request = {
         "command": "fit",
-        "file": {"name": file.name, "bytes": file.stat().st_size},
+        "file": describe_file(file, run_path or new_run_path(file.stem)),
         "target": target,
         "task": table.schema.target and table.schema.target.task,
         "drop": list(drop),
         "keep": list(keep),
         "drop_missing_target": drop_missing_target,
     }
-    run = _write(run_path, file.stem, fitted, request)
-    return _tell_end(fitted, run)
+    run = _begin(run_path, file.stem, plan, request)
+    fitted = train_in(run, plan, every_s=every_s)
+    return tell_end(fitted, run)
 
 
 def _refuse_without_file(**options: Any) -> None:
@@ -153,29 +155,28 @@ def _refuse_contradictions(
             )
 
 
-def _write(
-    run_path: Path | None, stem: str, fitted: "FittedTable", request: dict[str, Any]
-) -> "RunFolder":
-    from gradatim.run.folder import write_new_run, write_run
-
-    if run_path is None:
-        return write_new_run(stem, fitted, request)
-    return write_run(run_path, fitted, request)
-
-
-def _fit_line(run_path: Path | None, chosen: dict[str, Any]) -> int:
+def _fit_line(
+    run_path: Path | None, chosen: dict[str, Any], every_s: float | None
+) -> int:
     from gradatim.run.folder import check_free, new_run_path
-    from gradatim.tabular.line import fit_line, least_squares, trained_line
+    from gradatim.run.table_run import train_in
+    from gradatim.tabular.line import (
+        least_squares,
+        line_config,
+        plan_line,
+        trained_line,
+    )
 
-    check_free(run_path or new_run_path("line"))
     names = {"epochs", "batch_size", "lr", "seed"}
     if unused := [f"--{n.replace('_', '-')}" for n in chosen if n not in names]:
         raise click.UsageError(f"{', '.join(unused)} without a FILE has no meaning.")
+    check_free(run_path or new_run_path("line"))
     print("the tutorial's line, y = 1 + 2x + noise: 80 points to train, 20 to validate")
-    fitted = fit_line(**chosen)
+    plan = plan_line(line_config(**chosen))
+    run = _begin(run_path, "line", plan, {"command": "fit", "kind": "line"})
+    fitted = train_in(run, plan, every_s=every_s)
     a, b = trained_line(fitted.plan)
     best_a, best_b = least_squares(fitted.plan)
-    run = _write(run_path, "line", fitted, {"command": "fit"})
     print()
     print_table(
         ["", "a", "b"],
@@ -184,15 +185,17 @@ def _fit_line(run_path: Path | None, chosen: dict[str, Any]) -> int:
             ["least squares", f"{best_a:.4f}", f"{best_b:.4f}"],
         ],
     )
-    return _tell_end(fitted, run)
+    return tell_end(fitted, run)
 
 
-def _tell_end(fitted: "FittedTable", run: "RunFolder") -> int:
-    """Print scores and where the run is; give the exit code."""
-    print()
-    print_scores(fitted.scores, len(fitted.plan.test))
-    print(f"\nrun: {run.path}")
-    return 130 if fitted.history.stop_reason == "interrupted" else 0
+def _begin(
+    run_path: Path | None, stem: str, plan: "TablePlan", request: dict[str, Any]
+) -> "RunFolder":
+    from gradatim.run.folder import begin_new_run, begin_run
+
+    if run_path is None:
+        return begin_new_run(stem, plan, request)
+    return begin_run(run_path, plan, request)
 
 
 def _tell_plan(file: Path, plan: "TablePlan") -> None:
@@ -237,22 +240,3 @@ def _kinds(columns: list[Any]) -> str:
     for column in columns:
         counts[column.kind] = counts.get(column.kind, 0) + 1
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())
-
-
-def print_scores(scores: dict[str, dict[str, Any]], num_rows: int) -> None:
-    """Print the scores of all models; the linear one by its proper name."""
-    names = list(next(iter(scores.values())))
-    is_regression = "rmse" in names
-    proper = {
-        "baseline": "mean" if is_regression else "majority",
-        "linear": "linear model",
-        "model": "this model",
-    }
-    print(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
-    print_table(
-        ["", *names],
-        [
-            [proper.get(model, model), *(format_score(row[name]) for name in names)]
-            for model, row in scores.items()
-        ],
-    )

@@ -16,6 +16,7 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "fit": "Train on a table, or the tutorial's line without one.",
+    "resume": "Go on with a run that was stopped, bit for bit.",
     "predict": "Predict the rows of a file with a trained run.",
     "evaluate": "Score a trained run on the rows of a file.",
     "inspect": "Show what is seen in a file's columns, before any training.",

@@ -56,7 +56,7 @@ def predict(
 
     check_threads(threads)
     network = load_factory(factory)
-    run = existing_run(run_path)
+    run = existing_run(run_path, with_model=True)
     model = run.load_model(network)
     if threads is None:  # a network of the user's may keep something between calls
         threads = 1 if network is not None else num_cores()

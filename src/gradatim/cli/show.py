@@ -1,7 +1,7 @@
 """``gradatim show``: a run's data, history and scores."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,9 +9,13 @@ from gradatim.cli.common import (
     existing_run,
     format_score,
     print_json,
+    print_scores,
     print_table,
     run_option,
 )
+
+if TYPE_CHECKING:
+    from gradatim.run.folder import RunFolder
 
 __all__ = ["show"]
 
@@ -24,27 +28,38 @@ MOST_EPOCHS = 12
 def show(run_path: Path | None, as_json: bool) -> None:
     """Show a run: what it was trained on, how training went, its scores."""
     run = existing_run(run_path)
+    scores = run.scores if run.is_table and run.has_model else None
     if as_json:
         print_json(
             {
                 "run": str(run.path),
                 "config": run.config,
-                "scores": run.scores,
+                "checkpoint": run.checkpoint and vars(run.checkpoint),
+                "scores": scores,
                 "history": run.history.to_dicts(),
                 "environment": run.environment,
             }
         )
         return
-    from gradatim.cli.fit import print_scores
+    _print_data(run)
+    _print_history(run.history.to_dicts())
+    _print_state(run)
+    if scores is not None:
+        print()
+        print_scores(scores["scores"], scores["rows"])
 
+
+def _print_data(run: "RunFolder") -> None:
     config = run.config
-    rows = config["rows"]
-    source = config.get("file", {}).get("name", "the tutorial's line")
-    target = run.schema.target
+    names = {"line": "the tutorial's line", "python": "a loop in Python"}
+    source = names.get(run.kind) or config["file"]["name"]
+    made = config["created_at"][:19].replace("T", " ")
+    print(f"{run.path}: {source}, made {made} UTC")
+    if not run.is_table:
+        print()
+        return
+    rows, target = config["rows"], run.schema.target
     assert target is not None
-    print(
-        f"{run.path}: {source}, made {config['created_at'][:19].replace('T', ' ')} UTC"
-    )
     print(f"target: {target.name} ({target.task})")
     print(
         f"rows: {rows['train']:,} to train, {rows['val']:,} to validate, "
@@ -56,9 +71,25 @@ def show(run_path: Path | None, as_json: bool) -> None:
         text_columns=4,
     )
     print()
-    _print_history(run.history.to_dicts())
-    print(f"stopped: {run.scores.get('stop_reason')}\n")
-    print_scores(run.scores["scores"], run.scores["rows"])
+
+
+def _print_state(run: "RunFolder") -> None:
+    """Say whether the run has ended, and from where it goes on."""
+    record = run.checkpoint
+    if run.stop_reason is not None:
+        print(f"stopped: {run.stop_reason}")
+    elif record is not None:
+        print("not ended")
+    if record is None or record.ended is not None:
+        return
+    exact = all(each.get("exact") for each in record.resumes)
+    print(
+        f"checkpoint: step {record.step:,} (epoch {record.epoch}, batch "
+        f"{record.batch}), resumed {len(record.resumes)} times"
+        f"{'' if exact else ', not always exactly'}"
+    )
+    if run.is_table:
+        print(f"to go on: gradatim resume --run {run.path}")
 
 
 def _print_history(rows: list[dict[str, Any]]) -> None:
@@ -68,12 +99,18 @@ def _print_history(rows: list[dict[str, Any]]) -> None:
         return
     step = max(1, -(-(len(rows) - 1) // (MOST_EPOCHS - 1)))
     shown = rows[::step] if rows[-1] in rows[::step] else [*rows[::step], rows[-1]]
-    names = [name for name in shown[0] if name not in ("epoch_time_s", "num_steps")]
+    names = [
+        name
+        for name in dict.fromkeys(name for row in shown for name in row)
+        if name not in ("epoch_time_s", "num_steps")
+    ]
     print_table(
         names,
         [
             [
-                str(row[name]) if name == "epoch" else format_score(row.get(name))
+                str(row[name])
+                if isinstance(row.get(name), (int, str))
+                else format_score(row.get(name))
                 for name in names
             ]
             for row in shown

@@ -10,6 +10,7 @@
 They are ordered by step, never by time. docs/files.md has the fields.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -56,6 +57,8 @@ class Record:
     fingerprint: dict[str, Any]
     data: dict[str, Any]
     config: dict[str, Any]
+    epochs: int = 0
+    """Epochs that were asked for, in all."""
     first_epoch: int = 0
     """Epochs that the model had behind it when the run began."""
     best: dict[str, Any] | None = None
@@ -187,12 +190,7 @@ class Checkpoints:
         contents = read_folder(path)
         if set(contents) != {MODEL, STATE, VALUES}:
             raise DamagedError(f"{path} holds {', '.join(sorted(contents))}.")
-        if len(contents[VALUES]) > MOST_BYTES:
-            raise DamagedError(f"{path / VALUES} is too large.")
-        about = parse_json(
-            contents[VALUES].decode(errors="replace"), str(path / VALUES)
-        )
-        check_version(about, VERSION, path / VALUES)
+        about = _parse(contents[VALUES], path / VALUES)
         record = _record(about, path / VALUES)
         self._best_of[name] = record.best["step"] if record.best else None
         return Checkpoint(
@@ -201,6 +199,16 @@ class Checkpoints:
             model=_tensors_in(about["model"], contents[MODEL], path / MODEL),
             state=_tensors_in(about["state"], contents[STATE], path / STATE),
         )
+
+    def newest_record(self) -> Record | None:
+        """Read what the newest whole checkpoint says of itself, without its tensors."""
+        names = sorted(self.names(), key=lambda n: _key(self.folder / n), reverse=True)
+        for name in names:
+            path = self.folder / name
+            with contextlib.suppress(DamagedError, KeyError):
+                content = read_folder(path, only=VALUES)[VALUES]
+                return _record(_parse(content, path / VALUES), path / VALUES)
+        return None
 
     def names(self) -> list[str]:
         """Name the checkpoints there are, whole or not."""
@@ -254,13 +262,21 @@ def _key(path: Path) -> tuple[int, bool]:
     return int(match[1]), match[2] is None
 
 
+def _parse(content: bytes, path: Path) -> dict[str, Any]:
+    if len(content) > MOST_BYTES:
+        raise DamagedError(f"{path} is too large.")
+    about: dict[str, Any] = parse_json(content.decode(errors="replace"), str(path))
+    check_version(about, VERSION, path)
+    return about
+
+
 def _record(about: dict[str, Any], path: Path) -> Record:
     names = set(Record.__dataclass_fields__)
     if set(about) != names | {"version", "model", "state"}:
         wrong = sorted(set(about) ^ (names | {"version", "model", "state"}))
         raise DamagedError(f"{path} has or lacks the fields {', '.join(wrong)}.")
     values = unpack({name: about[name] for name in names}, {})
-    for name in ("step", "epoch", "batch", "samples", "first_epoch"):
+    for name in ("step", "epoch", "batch", "samples", "epochs", "first_epoch"):
         if type(values[name]) is not int or values[name] < 0:
             raise DamagedError(f"{path}: {name} is {values[name]!r}.")
     for name in ("history", "fingerprint", "data", "config"):

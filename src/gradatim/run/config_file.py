@@ -9,7 +9,14 @@ from gradatim.run.disk import disk_errors, replace_file
 from gradatim.run.environment import environment
 from gradatim.run.manifest import read_sealed, sealed
 
-__all__ = ["CONFIG", "ENVIRONMENT", "begin_config", "read_config", "write_config"]
+__all__ = [
+    "CONFIG",
+    "ENVIRONMENT",
+    "begin_config",
+    "read_config",
+    "read_environment",
+    "write_config",
+]
 
 VERSION = 2
 """Version 1 had no checkpoints, and the digests of a whole run in this file."""
@@ -54,6 +61,16 @@ def begin_config(folder: Path) -> None:
         )
     with disk_errors(folder):
         write_config(folder, "python", {})
+
+
+def read_environment(path: Path) -> dict[str, Any]:
+    """Read a run's ``environment.json``.
+
+    Raises:
+        DamagedError: It is missing or changed.
+        RunError: It is of another version.
+    """
+    return read_sealed(path / ENVIRONMENT, version=VERSION)
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -115,18 +115,19 @@ def sync_folder(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def written_beside(path: Path) -> Iterator[Path]:
+def written_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
     """Give a new folder beside ``path`` that takes its place at the end, or goes.
 
     What was at ``path`` is called ``<path>-old`` for the moment between two renames,
-    so that at every instant one of the two can be read.
+    so that at every instant one of the two can be read. With ``replace=False`` only an
+    empty folder may be there.
     """
     beside, old = temporary(path), path.with_name(f"{path.name}{OLD}")
     os.mkdir(beside)
     try:
         yield beside
         sync_folder(beside)
-        replaces = path.exists()
+        replaces = replace and path.exists()
         if replaces:
             if old.exists():
                 remove_folder(old)

@@ -20,6 +20,7 @@ __all__ = [
     "fingerprint",
     "refuse_changes",
     "signature",
+    "tensors_signature",
 ]
 
 CHOICES = ("data", "config")
@@ -68,14 +69,24 @@ def signature(modules: Mapping[str, nn.Module]) -> dict[str, str]:
     >>> signature({"": nn.Linear(2, 1)})
     {'weight': 'float32 (1, 2)', 'bias': 'float32 (1,)'}
     """
-    found = {}
-    for name, module in modules.items():
-        for key, tensor in module.state_dict().items():
-            if isinstance(tensor, torch.Tensor):
-                full = f"{name}.{key}" if name else key
-                dtype = str(tensor.dtype).removeprefix("torch.")
-                found[full] = f"{dtype} {tuple(tensor.shape)}"
-    return found
+    return {
+        f"{name}.{key}" if name else key: text
+        for name, module in modules.items()
+        for key, text in tensors_signature(module.state_dict()).items()
+    }
+
+
+def tensors_signature(state: Mapping[str, Any]) -> dict[str, str]:
+    """Give dtype and shape of every tensor of a state.
+
+    >>> tensors_signature({"weight": torch.zeros(1, 2)})
+    {'weight': 'float32 (1, 2)'}
+    """
+    return {
+        name: f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
+        for name, tensor in state.items()
+        if isinstance(tensor, torch.Tensor)
+    }
 
 
 def describe_batches(batches: Batches) -> dict[str, Any]:

@@ -2,63 +2,69 @@
 
 A run folder holds::
 
-    config.json       what was asked for, the data file's name and size, digests
-    schema.json       the columns as they were frozen
-    history.jsonl     one line an epoch
-    model/            model.safetensors and model.json
-    scores.json       on the test rows: baseline, linear model, model
+    config.json       what was asked for, the data file's name and size
     environment.json  versions, threads, device
+    schema.json       the columns as they were frozen (of a table's run)
+    history.jsonl     one line an epoch
+    checkpoints/      from which the run goes on: step-0, step-120, ...
+    model/            model.safetensors, model.json, schema.json, scores.json and
+                      manifest.json: written when training has ended
+    lock              held by the process that writes
 
-It is written beside its place and moved there when it is whole. A part that is read is
-compared with its digest first.
+Whatever is read is compared with its digest first. docs/files.md has every field.
 """
 
-import contextlib
 import hashlib
 import os
 import re
-import secrets
-import shutil
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gradatim.data.schema import Schema
-from gradatim.errors import RunError, nearest_name
+from gradatim.errors import DamagedError, RunError, nearest_name
 from gradatim.history import History
-from gradatim.run.environment import environment
-from gradatim.run.jsonfile import (
-    read_json,
-    read_json_lines,
-    to_json,
-    write_bytes,
-    write_json,
+from gradatim.run.checkpoint import Checkpoints, Record
+from gradatim.run.config_file import (
+    CONFIG,
+    read_config,
+    read_environment,
+    write_config,
 )
+from gradatim.run.disk import OLD, disk_errors, read_file, write_file, written_beside
+from gradatim.run.history_file import HistoryFile, read_rows, read_until
+from gradatim.run.jsonfile import MOST_BYTES
+from gradatim.run.manifest import read_folder, write_folder
 from gradatim.run.model_file import (
-    DESCRIPTION,
-    TENSORS,
-    load_table_model,
-    save_table_model,
+    SCHEMA,
+    SCORES,
+    parse_scores,
+    read_schema,
+    read_table_model,
+    schema_text,
+    table_model_files,
 )
+from gradatim.run.module_file import DESCRIPTION
 from gradatim.tabular.fit import FittedTable
 from gradatim.tabular.network import TableModel
-from gradatim.tabular.plan import NetworkFactory
+from gradatim.tabular.plan import NetworkFactory, TablePlan
 
 __all__ = [
     "RunFolder",
+    "begin_new_run",
+    "begin_run",
     "check_free",
     "find_run",
+    "find_unfinished",
+    "finish_run",
     "new_run_path",
-    "write_new_run",
     "write_run",
 ]
 
-VERSION = 1
 RUNS = Path("runs")
+HISTORY, MODEL = "history.jsonl", "model"
 MOST_STEM = 50
 """Letters that a file's name gives to its run's: up to four bytes each, of 255."""
 
@@ -72,72 +78,101 @@ class RunFolder:
     @cached_property
     def config(self) -> dict[str, Any]:
         """What was asked for."""
-        path = self.path / "config.json"
-        config: dict[str, Any] = read_json(path, version=VERSION)
-        if absent := {"created_at", "rows", "training", "sha256"} - set(config):
-            raise RunError(
-                f"{path} lacks {', '.join(sorted(absent))}.\n"
-                "It was damaged, or changed by hand.\nCopy the run folder again."
-            )
-        return config
+        return read_config(self.path)
+
+    @property
+    def kind(self) -> str:
+        """``"table"``, ``"line"``, or ``"python"`` for a loop of one's own."""
+        kind: str = self.config["kind"]
+        return kind
+
+    @property
+    def is_table(self) -> bool:
+        """Whether it has columns, and answers raw rows."""
+        return self.kind in ("table", "line")
 
     @cached_property
     def schema(self) -> Schema:
         """The frozen columns."""
-        return Schema.load(self._checked("schema.json"))
+        path = self.path / SCHEMA
+        content = read_file(path, most=MOST_BYTES)
+        if hashlib.sha256(content).hexdigest() != self.config.get("schema_sha256"):
+            raise DamagedError(
+                f"{path} is not what was written: its SHA-256 is not that in "
+                f"{CONFIG}.\nIt was damaged, or changed by hand.\n"
+                "Copy the run folder again, or train again."
+            )
+        return read_schema(content, path)
+
+    @cached_property
+    def checkpoint(self) -> Record | None:
+        """What the newest whole checkpoint says of itself; None without any."""
+        return Checkpoints(self.path).newest_record()
 
     @cached_property
     def history(self) -> History:
-        """The epochs."""
+        """The epochs, up to the last line that was written."""
+        if self.checkpoint is not None:
+            read_until(self.path / HISTORY, self.checkpoint.history)
         history = History()
-        for row in read_json_lines(self._checked("history.jsonl")):
+        for row in read_rows(self.path / HISTORY):
             history.append(row)
-        history.stop_reason = self.scores["stop_reason"]
+        history.stop_reason = self.stop_reason
         return history
+
+    @property
+    def model_path(self) -> Path:
+        """Where the model is, or would be."""
+        path, old = self.path / MODEL, self.path / f"{MODEL}{OLD}"
+        # A kill between two renames leaves the model before this one.
+        return old if old.is_dir() and not path.exists() else path
+
+    @property
+    def has_model(self) -> bool:
+        """Whether training has ended and left a model."""
+        return self.model_path.is_dir()
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why training ended; None while it has not."""
+        if self.has_model and self.is_table:
+            reason: str | None = self.scores["stop_reason"]
+            return reason
+        return self.checkpoint.ended if self.checkpoint is not None else None
 
     @cached_property
     def scores(self) -> dict[str, Any]:
         """Scores on the test rows, and how many these are."""
-        path = self._checked("scores.json")
-        scores: dict[str, Any] = read_json(path, version=VERSION)
-        return scores
+        return parse_scores(self._model_files[SCORES], self.model_path / SCORES)
 
     @cached_property
     def environment(self) -> dict[str, Any]:
         """Versions and machine."""
-        path = self._checked("environment.json")
-        found: dict[str, Any] = read_json(path, version=VERSION)
-        return found
+        return read_environment(self.path)
 
     def load_model(self, factory: NetworkFactory | None = None) -> TableModel:
-        """Read the model; see :func:`load_table_model`."""
-        for name in (DESCRIPTION, TENSORS):
-            self._checked(f"model/{name}")
-        return load_table_model(self.path / "model", self.schema, factory=factory)
+        """Make the model again; see :func:`read_table_model`."""
+        files = self._model_files
+        return read_table_model(files, self.model_path, factory=factory)
 
-    def _checked(self, name: str) -> Path:
-        """Give the path of a part whose digest is the one in ``config.json``."""
-        path = self.path / name
-        try:
-            found = _sha256(path)
-        except OSError as error:
+    @cached_property
+    def _model_files(self) -> dict[str, bytes]:
+        if not self.has_model:
+            record = self.checkpoint
+            where = f" at epoch {record.epoch}" if record is not None else ""
             raise RunError(
-                f"{path} cannot be read: {error.strerror}.\n"
-                "The run cannot be used without it.\nCopy the run folder again, whole."
-            ) from error
-        if found != self.config["sha256"].get(name):
-            raise RunError(
-                f"{path} is not what was written: its SHA-256 is {found[:12]}..., not "
-                "that in config.json.\n"
-                "It was damaged, or changed by hand, and cannot be relied on.\n"
-                "Copy the run folder again, or train again."
+                f"{self.path} has no model yet: its training was stopped{where}.\n"
+                "There is nothing to predict with.\n"
+                f"Go on with it: gradatim resume --run {self.path}"
             )
-        return path
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        files = read_folder(self.model_path)
+        if SCORES not in files:
+            raise RunError(
+                f"{self.path} is a run of a loop in Python: its {MODEL}/{DESCRIPTION} "
+                "tells nothing of columns.\nThe command line cannot make its model.\n"
+                f"In Python: gradatim.load({str(self.path)!r}, model=...)."
+            )
+        return files
 
 
 def new_run_path(stem: str, root: Path = RUNS) -> Path:
@@ -163,9 +198,11 @@ def check_free(path: Path) -> None:
     """
     is_empty = path.is_dir() and not any(path.iterdir())
     if (path.exists() or path.is_symlink()) and not is_empty:
+        cure = "Name another folder with --run, or remove this one."
+        if (path / CONFIG).is_file():
+            cure += f"\nTo go on with it: gradatim resume --run {path}"
         raise RunError(
-            f"{path} exists already.\nA run is never written over another.\n"
-            "Name another folder with --run, or remove this one."
+            f"{path} exists already.\nA run is never written over another.\n{cure}"
         )
     above = next(each for each in path.absolute().parents if each.exists())
     try:  # not os.access: it knows nothing of quotas, and lets root do anything
@@ -177,80 +214,96 @@ def check_free(path: Path) -> None:
         ) from error
 
 
-def write_run(path: Path, fitted: FittedTable, request: dict[str, Any]) -> RunFolder:
-    """Write a run whole, or not at all.
+def begin_run(path: Path, plan: TablePlan, request: dict[str, Any]) -> RunFolder:
+    """Write what is known before training, whole or not at all.
 
     Args:
         path: Where it shall be; must be free.
-        fitted: What was trained.
+        plan: What is about to be trained.
         request: What was asked for, as a JSON object; ``version``, ``created_at``
             (UTC) and the choices of the training are added.
     """
     check_free(path)
-    plan = fitted.plan
     sizes = {"train": len(plan.train), "val": len(plan.val), "test": len(plan.test)}
-    with _written_beside(path) as folder:
-        plan.table.schema.save(folder / "schema.json")
-        lines = [to_json(row) + "\n" for row in fitted.history.to_dicts()]
-        write_bytes(folder / "history.jsonl", "".join(lines).encode())
-        save_table_model(folder / "model", fitted.model, plan.architecture)
-        scores = {
-            "version": VERSION,
-            "rows": len(plan.test),
-            "stop_reason": fitted.history.stop_reason,
-            "scores": fitted.scores,
-        }
-        write_json(folder / "scores.json", scores)
-        write_json(folder / "environment.json", {"version": VERSION, **environment()})
-        parts = sorted(each for each in folder.rglob("*") if each.is_file())
-        config = {
-            "version": VERSION,
-            "created_at": datetime.now(UTC).isoformat(),
-            **request,
-            "rows": sizes,
-            "training": plan.config.to_dict(),
-            "sha256": {p.relative_to(folder).as_posix(): _sha256(p) for p in parts},
-        }
-        write_json(folder / "config.json", config)
+    schema = schema_text(plan.table.schema)
+    about = {
+        **request,
+        "rows": sizes,
+        "training": plan.config.to_dict(),
+        "network": plan.architecture["name"],
+        "schema_sha256": hashlib.sha256(schema).hexdigest(),
+    }
+    kind = about.pop("kind", "table")
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_beside(path, replace=False) as folder:
+            write_file(folder / SCHEMA, [schema])
+            write_config(folder, kind, about)
     return RunFolder(path)
 
 
-def write_new_run(
-    stem: str, fitted: FittedTable, request: dict[str, Any], root: Path = RUNS
+def begin_new_run(
+    stem: str, plan: TablePlan, request: dict[str, Any], root: Path = RUNS
 ) -> RunFolder:
-    """Write a run under the next free number; see :func:`new_run_path`."""
+    """Begin a run under the next free number; see :func:`new_run_path`."""
     while True:
         path = new_run_path(stem, root)
         try:
-            return write_run(path, fitted, request)
+            return begin_run(path, plan, request)
         except (RunError, OSError):
             if not path.exists():
                 raise
             # Another process took this number meanwhile: the next one.
 
 
-@contextlib.contextmanager
-def _written_beside(path: Path) -> Iterator[Path]:
-    """Give a folder beside ``path`` that is moved there at the end, or removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}")
-    beside.mkdir()
-    try:
-        yield beside
-        # rename() goes over an empty folder, and over nothing else.
-        os.rename(beside, path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+def finish_run(run: RunFolder, fitted: FittedTable) -> RunFolder:
+    """Write ``model/``; what an earlier part of the run left there is replaced.
+
+    Raises:
+        DiskError: The disk did not take it.
+    """
+    plan = fitted.plan
+    scores = {
+        "rows": len(plan.test),
+        "stop_reason": fitted.history.stop_reason,
+        "scores": fitted.scores,
+    }
+    files = table_model_files(
+        fitted.model, plan.architecture, plan.table.schema, scores
+    )
+    path = run.path / MODEL
+    why = f"The checkpoints in {run.path} are whole.\n"
+    with disk_errors(path, why=why):
+        write_folder(path, files)
+    return RunFolder(run.path)
 
 
-def find_run(path: Path | None, root: Path = RUNS) -> RunFolder:
+def write_run(path: Path, fitted: FittedTable, request: dict[str, Any]) -> RunFolder:
+    """Write a run that was trained without checkpoints."""
+    run = begin_run(path, fitted.plan, request)
+    rows = HistoryFile(path / HISTORY)
+    for row in fitted.history.to_dicts():
+        rows.append(row)
+    with disk_errors(path):
+        rows.flush()
+    return finish_run(run, fitted)
+
+
+def find_run(
+    path: Path | None, root: Path = RUNS, *, with_model: bool = False
+) -> RunFolder:
     """Give the run at ``path``, or the newest under ``runs/``.
+
+    Args:
+        path: A run; None for the newest.
+        root: Where to look for that.
+        with_model: Leave out those whose training has not ended, if there are others.
 
     Raises:
         RunError: There is none.
     """
     if path is not None:
-        if not (path / "config.json").is_file():
+        if not (path / CONFIG).is_file():
             near = nearest_name(path.name, [run.path.name for run in _runs(root)])
             what = (
                 "has no config.json: it is no run" if path.exists() else "is not there"
@@ -261,13 +314,32 @@ def find_run(path: Path | None, root: Path = RUNS) -> RunFolder:
             )
         return RunFolder(path)
     runs = _runs(root)
+    if with_model:
+        runs = [run for run in runs if run.has_model] or runs
     if not runs:
         raise RunError(
             f"there is no run under {root}/.\nThis command works on a run.\n"
             "Train one with `gradatim fit`, or name one with --run."
         )
+    return max(runs, key=_made)
+
+
+def find_unfinished(root: Path = RUNS) -> RunFolder:
+    """Give the newest run that was stopped on the way; where none was, the newest."""
+    runs = _runs(root)
+    stopped = [
+        run
+        for run in runs
+        if run.is_table and (run.checkpoint is None or run.checkpoint.ended is None)
+    ]
+    if not stopped:
+        return find_run(None, root)
+    return max(stopped, key=_made)
+
+
+def _made(run: RunFolder) -> tuple[str, str]:
     # By the time written in it: a copied folder has a new one on the disk.
-    return max(runs, key=lambda run: (str(run.config.get("created_at")), run.path.name))
+    return str(run.config["created_at"]), run.path.name
 
 
 def _runs(root: Path) -> list[RunFolder]:
@@ -276,5 +348,5 @@ def _runs(root: Path) -> list[RunFolder]:
     return [
         RunFolder(each)
         for each in root.iterdir()
-        if not each.name.startswith(".") and (each / "config.json").is_file()
+        if not each.name.startswith(".") and (each / CONFIG).is_file()
     ]

@@ -95,8 +95,12 @@ def write_folder(
     return total
 
 
-def read_folder(path: Path) -> dict[str, bytes]:
+def read_folder(path: Path, *, only: str | None = None) -> dict[str, bytes]:
     """Read every file of a folder, each compared with its line in the manifest.
+
+    Args:
+        path: The folder.
+        only: Read this file alone.
 
     Raises:
         DamagedError: A file is missing, cut, changed, or too many; it is named.
@@ -117,6 +121,8 @@ def read_folder(path: Path) -> dict[str, bytes]:
             raise DamagedError(_damaged(path / name, what))
     contents = {}
     for name, entry in entries.items():
+        if only not in (None, name):
+            continue
         try:
             contents[name] = read_file(path / name, most=entry.size)
         except RunError as error:

@@ -8,7 +8,7 @@ from torch import nn
 
 from gradatim.errors import DamagedError, RunError
 from gradatim.run.disk import disk_errors
-from gradatim.run.fingerprint import changes, signature
+from gradatim.run.fingerprint import changes, signature, tensors_signature
 from gradatim.run.jsonfile import check_version, parse_json, to_json
 from gradatim.run.manifest import write_folder
 from gradatim.run.tensors import num_bytes, read_tensors, tensor_parts
@@ -108,10 +108,7 @@ def load_module(
         )
     tensors = read_tensors(contents[TENSORS], str(path / TENSORS))
     state = unpack(description["state"], tensors)
-    found = {
-        name: f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}"
-        for name, t in tensors.items()
-    }
+    found = tensors_signature(tensors)
     if different := changes(found, signature({"": bare(model)})):
         listed = "\n".join(f"  {line}" for line in different[:10])
         raise RunError(

@@ -104,6 +104,8 @@ class Run(Callback):
 
     goes_last = True
     epoch_ends = False
+    exports = True
+    """Whether the modules are written to ``model/`` when the run has ended."""
 
     def __init__(
         self,
@@ -131,6 +133,7 @@ class Run(Callback):
         self.monitor = monitor
         self.mode = mode
         self.own_config = plain(config or {})
+        self.own_data: dict[str, Any] = {}
         self.history = History()
         self._session = Session(self.path, schedule, check_accept(accept))
         self._tracked: dict[str, Any] = {}
@@ -273,7 +276,8 @@ class Run(Callback):
         config |= {"batches": describe_batches(batches), "own": self.own_config}
         self._stop_requested = None
         with session.opened():
-            loaded = session.begin(modules, {"train": batches}, config)
+            loaded = session.begin(modules, {"train": batches}, config, self.own_data)
+            session.record.epochs = epochs
             if loaded is not None:
                 self._load_loop(loaded, batches)
                 if session.has_ended(epochs):
@@ -286,7 +290,7 @@ class Run(Callback):
                     self._end_epoch(batches, epochs)
             if session.is_to_export():
                 save_modules(self.path / "model", modules)
-        _leave(self._stop_requested)
+        self._leave(self._stop_requested)
 
     def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
         record, length = self._session.record, _length(batches)
@@ -395,7 +399,8 @@ class Run(Callback):
         sources = {"train": plan.batches}
         if plan.val_batches is not None:
             sources["val"] = plan.val_batches
-        loaded = session.begin(self._modules(), sources, self._config(trainer))
+        config = self._config(trainer)
+        loaded = session.begin(self._modules(), sources, config, self.own_data)
         record = session.record
         if loaded is None:
             record.first_epoch = plan.first_epoch
@@ -403,6 +408,7 @@ class Run(Callback):
             self._load_trainer(loaded, trainer)
         plan.first_epoch = record.first_epoch
         plan.last_epoch = record.first_epoch + plan.epochs
+        record.epochs = plan.last_epoch
         if loaded is None:
             self._save_trainer(trainer)
         elif session.has_ended(plan.last_epoch) and record.ended != BY_EPOCHS:
@@ -444,11 +450,18 @@ class Run(Callback):
     def on_fit_end(self, trainer: "Trainer") -> None:
         failed = sys.exc_info()[0] is not None
         with self._open.pop_all():
-            if not failed and self._session.is_to_export():
+            if not failed and self.exports and self._session.is_to_export():
                 # After the other callbacks: the best weights may be back by now.
                 save_modules(self.path / "model", self._modules())
         if not failed:
-            _leave(trainer.stop_requested)
+            self._leave(trainer.stop_requested)
+
+    def _leave(self, reason: str | None) -> None:
+        """Leave as the signal would have had it, now that everything is saved."""
+        if reason == TERMINATED:
+            raise SystemExit(143)
+        if reason == INTERRUPTED:
+            raise KeyboardInterrupt
 
     def _config(self, trainer: "Trainer") -> dict[str, Any]:
         """Give every choice that decides what is trained, and how."""
@@ -506,14 +519,6 @@ def _named_as(model: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
     if bare(model) is model:
         return state
     return {f"_orig_mod.{name}": value for name, value in state.items()}
-
-
-def _leave(reason: str | None) -> None:
-    """Leave as the signal would have had it, now that everything is saved."""
-    if reason == TERMINATED:
-        raise SystemExit(143)
-    if reason == INTERRUPTED:
-        raise KeyboardInterrupt
 
 
 def _config_of(callback: Any) -> dict[str, Any]:

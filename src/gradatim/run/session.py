@@ -16,7 +16,13 @@ from gradatim.errors import ConfigError, DiskError, GradatimWarning
 from gradatim.run.checkpoint import Checkpoint, Checkpoints, Record
 from gradatim.run.config_file import begin_config
 from gradatim.run.disk import disk_errors, sweep
-from gradatim.run.fingerprint import changes, fingerprint, refuse_changes, signature
+from gradatim.run.fingerprint import (
+    changes,
+    fingerprint,
+    refuse_changes,
+    signature,
+    tensors_signature,
+)
 from gradatim.run.history_file import HistoryFile, read_until
 from gradatim.run.lock import Lock
 from gradatim.run.module_file import bare
@@ -102,6 +108,7 @@ class Session:
         modules: Mapping[str, nn.Module],
         sources: Mapping[str, Batches],
         config: dict[str, Any],
+        data: dict[str, Any],
     ) -> Checkpoint | None:
         """Find the checkpoint to go on from, and compare what it was begun with.
 
@@ -109,6 +116,7 @@ class Session:
             modules: By their names.
             sources: The batches, by ``"train"`` and ``"val"``.
             config: Every choice that must not change.
+            data: Digests besides those of the batches.
 
         Returns:
             None where the run begins.
@@ -117,7 +125,9 @@ class Session:
             ResumeError: Something changed that was not accepted.
             RunError: There are checkpoints, and none can be read.
         """
-        about = self._about(modules, sources, config)
+        about = self._about(modules, sources)
+        about["config"] = config
+        about["data"] |= data
         sweep(self.path)
         loaded, damaged = self.checkpoints.newest(self._check_history)
         why_not = [
@@ -146,7 +156,6 @@ class Session:
         self,
         modules: Mapping[str, nn.Module],
         sources: Mapping[str, Batches],
-        config: dict[str, Any],
     ) -> dict[str, Any]:
         compiled = any(bare(module) is not module for module in modules.values())
         device = next(map(device_of, modules.values()), torch.device("cpu"))
@@ -157,7 +166,6 @@ class Session:
                 num_workers=_num_workers(sources["train"]),
             ),
             "data": {name: batches.digest() for name, batches in sources.items()},
-            "config": config,
         }
 
     def _check_history(self, record: Record) -> None:
@@ -173,7 +181,7 @@ class Session:
         old = loaded.record
         run = str(self.path)
         if modules:
-            found = changes(_tensors_of(loaded.model), _signature(modules))
+            found = changes(tensors_signature(loaded.model), _signature(modules))
             refuse_changes("model", found, run=run, accept=self.accept)
         accepted = []
         for what in ("data", "config"):
@@ -185,12 +193,6 @@ class Session:
             *why_not,
         ]
         self.record = Record(**{**vars(old), **about})
-        if old.ended is None or why_not:
-            where = f"step {old.step:,} (epoch {old.epoch}, batch {old.batch})"
-            exact = "resume is exact"
-            if why_not:
-                exact = f"resume is not exact: {'; '.join(why_not)}"
-            tell(f"{self.path}: going on from {where}: {exact}")
         resume = {"step": old.step, "exact": not why_not, "why_not": why_not}
         self.record.resumes = [*old.resumes, resume]
         self._saved = self._state_now()
@@ -202,6 +204,7 @@ class Session:
         by_itself = record.ended not in (None, BY_EPOCHS)
         if not by_itself and record.epoch < epochs:
             record.ended = None
+            self._tell_resume()
             return False
         why = f" ({record.ended})" if by_itself else ""
         tell(
@@ -209,6 +212,14 @@ class Session:
             "Nothing is left to do."
         )
         return True
+
+    def _tell_resume(self) -> None:
+        record = self.record
+        where = f"step {record.step:,} (epoch {record.epoch}, batch {record.batch})"
+        exact = "resume is exact"
+        if why_not := record.resumes[-1]["why_not"]:
+            exact = f"resume is not exact: {'; '.join(why_not)}"
+        tell(f"{self.path}: going on from {where}: {exact}")
 
     def is_to_export(self) -> bool:
         """Tell whether the run has ended in this process."""
@@ -279,11 +290,3 @@ def _signature(modules: Mapping[str, nn.Module]) -> dict[str, str]:
     if len(modules) == 1:
         return signature({"": bare(next(iter(modules.values())))})
     return signature({name: bare(module) for name, module in modules.items()})
-
-
-def _tensors_of(state: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: f"{str(t.dtype).removeprefix('torch.')} {tuple(t.shape)}"
-        for name, t in state.items()
-        if isinstance(t, torch.Tensor)
-    }

@@ -1,5 +1,8 @@
 """The main job without a file: the tutorial's line, as a table of one column."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -14,40 +17,45 @@ from gradatim.tabular.plan import TablePlan
 from gradatim.tabular.scores import constant_answers, regression_scores
 from gradatim.trainer import Trainer
 
-__all__ = ["fit_line", "least_squares", "trained_line"]
+__all__ = ["fit_line", "least_squares", "line_config", "plan_line", "trained_line"]
 
 
-def fit_line(
-    *, epochs: int = 100, batch_size: int = 16, lr: float = 0.1, seed: int = 42
-) -> FittedTable:
+def line_config(**chosen: Any) -> TabularConfig:
+    """Give the tutorial's choices, but for those named: epochs, batch_size, lr, seed.
+
+    The seed is of the start (the tutorial's, with 42) and the order.
+    """
+    tutorial = {"epochs": 100, "batch_size": 16, "lr": 0.1, "seed": 42, "hidden": 1}
+    return TabularConfig(**{**tutorial, **chosen})
+
+
+def fit_line(plan: TablePlan, *, callbacks: Sequence[Any] = ()) -> FittedTable:
     """Train the tutorial's line as the tutorial does: one linear layer, SGD, MSE.
 
     The 20 points that the tutorial validates with serve as test rows, too: nothing is
     chosen by them.
 
     Args:
-        epochs: Passes over the 80 points.
-        batch_size: Points an update.
-        lr: Step size.
-        seed: Of the start (the tutorial's, with 42) and the order.
+        plan: From :func:`plan_line`.
+        callbacks: As for ``Trainer.fit``.
     """
-    plan = _plan(
-        TabularConfig(epochs=epochs, batch_size=batch_size, lr=lr, seed=seed, hidden=1)
-    )
-    table, model = plan.table, plan.model
-    assert table.y is not None
-    trainer = Trainer(model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=lr))
+    table, model, config = plan.table, plan.model, plan.config
+    assert table.y is not None and config.epochs is not None
+    optimizer = torch.optim.SGD(model.parameters(), lr=config.lr)
+    trainer = Trainer(model, nn.MSELoss(), optimizer)
     history = trainer.fit(
         (table.select(plan.train).x, table.y[plan.train]),
         (table.select(plan.val).x, table.y[plan.val]),
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        callbacks=callbacks,
     )
     return FittedTable(plan=plan, model=model, history=history, scores=_scores(plan))
 
 
-def _plan(config: TabularConfig) -> TablePlan:
+def plan_line(config: TabularConfig) -> TablePlan:
+    """Make the tutorial's data and model, ready to be trained."""
     import pyarrow as pa
 
     x, y = line()

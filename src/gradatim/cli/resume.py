@@ -1,0 +1,89 @@
+"""``gradatim resume``: a run that was stopped goes on from its last checkpoint."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gradatim.cli.common import (
+    checkpoint_option,
+    load_factory,
+    model_option,
+    tell_end,
+)
+
+if TYPE_CHECKING:
+    from gradatim.run.checkpoint import Record
+
+__all__ = ["resume"]
+
+
+def _has_ended(record: "Record", epochs: int | None) -> bool:
+    by_itself = record.ended not in (None, "epochs")
+    more = epochs is not None and epochs > record.epoch
+    return by_itself or (record.ended is not None and not more)
+
+
+@click.command()
+@click.option(
+    "--run",
+    "run_path",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="The run folder; by default the newest under runs/ that has not ended.",
+)
+@click.option(
+    "--epochs", type=click.IntRange(min=1), help="Another total of epochs, to go on to."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The data file, where it is no longer where it was.",
+)
+@model_option
+@click.option(
+    "--accept",
+    multiple=True,
+    type=click.Choice(["data", "config"]),
+    help="Go on though these changed. May be given twice.",
+)
+@checkpoint_option
+def resume(
+    run_path: Path | None,
+    epochs: int | None,
+    data: Path | None,
+    factory: str | None,
+    accept: tuple[str, ...],
+    every_s: float | None,
+) -> int:
+    """Go on with a run that was stopped, or killed, from its last checkpoint.
+
+    What comes out has the bits of a run that was never stopped; where that does not
+    hold, as with another number of threads, it is said. Changed data are refused.
+
+    \b
+    Examples:
+      gradatim resume
+      gradatim resume --run runs/001-houses --epochs 200
+    """
+    from gradatim.run.folder import find_run, find_unfinished
+    from gradatim.run.table_run import plan_again, train_in
+
+    run = find_run(run_path) if run_path is not None else find_unfinished()
+    if run_path is None:
+        print(f"run: {run.path}", file=sys.stderr)
+    record = run.checkpoint
+    if run.has_model and record is not None and _has_ended(record, epochs):
+        print(
+            f"{run.path} has ended after {record.epoch} epochs ({record.ended}): "
+            "nothing is left to do."
+        )
+        if record.ended == "epochs":
+            print(f"For more, ask for more in all: --epochs {2 * record.epoch}")
+        return 0
+    network = load_factory(factory)
+    plan = plan_again(run, data=data, epochs=epochs, factory=network)
+    fitted = train_in(run, plan, every_s=every_s, accept=accept)
+    return tell_end(fitted, run)
