@@ -41,7 +41,7 @@ types: $(VENV)/.test  ## the type checker
 test: lint types  ## ruff, types and the whole test suite
 	$(BIN)/python -m pytest -q -n auto
 
-test-slow: $(VENV)/.bench  ## the long tests: large tables, the wheel in a clean environment
+test-slow: $(VENV)/.bench  ## the long tests: hundreds of kills, 10,000 checkpoints, large tables, the wheel
 	$(BIN)/python -m pytest -q -m slow
 
 bench: $(VENV)/.bench  ## ratios against the hand-written loop and the peers

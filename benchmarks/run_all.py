@@ -20,6 +20,7 @@ SECTIONS = {
     "loops": "The loop",
     "table": "Tables",
     "predict": "Predicting",
+    "checkpoints": "Checkpoints",
     "startup": "The start",
 }
 PACKAGES = (

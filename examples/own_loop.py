@@ -1,8 +1,7 @@
 """A loop of one's own on ``make_train_step``, left in mid-epoch and gone on with."""
 
-import copy
-import itertools
-from typing import Any
+import tempfile
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -40,38 +39,37 @@ def forward(model: nn.Module, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]
     return predictions.squeeze(1), batch["price"]
 
 
-def make_step(*, total_steps: int, seed: int) -> gt.TrainStep:
+def train(
+    folder: Path,
+    rows: dict[str, Tensor],
+    *,
+    epochs: int,
+    seed: int,
+    leave_after: int | None = None,
+) -> HouseModel:
+    """Train, from wherever the run in ``folder`` stands; leave after an update."""
     torch.manual_seed(seed)
     model = HouseModel()
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-    return gt.make_train_step(
+    total_steps = epochs * -(-len(rows["price"]) // 64)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
+    train_step = gt.make_train_step(
         model,
         nn.MSELoss(),
         optimizer,
         forward=forward,
         num_microbatches=4,  # 16 rows at a time in memory, 64 in the update
-        lr_scheduler=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, total_steps),
+        lr_scheduler=scheduler,
     )
-
-
-def train(
-    train_step: gt.TrainStep, batches: gt.data.Batches, *, stop: int, save_at: int = -1
-) -> dict[str, Any]:
-    """Train up to update ``stop``; return what was there after update ``save_at``."""
-    saved = {}
-    while train_step.num_steps < stop:
-        # The order is a function of seed and epoch: the place is known from the count.
-        epoch, done = divmod(train_step.num_steps, len(batches))
-        for batch in itertools.islice(batches.epoch(epoch), done, None):
-            train_step(batch)
-            if train_step.num_steps == save_at:
-                # A copy, as the tensors go on changing. Dropout draws from torch's
-                # generator, which belongs to the program and not to the step.
-                saved = {
-                    "step": copy.deepcopy(train_step.state_dict()),
-                    "random": torch.get_rng_state(),
-                }
-    return saved
+    run = gt.Run(folder, every_steps=10)
+    run.track(model=model, optimizer=optimizer, scheduler=scheduler)
+    for batch in run.batches(rows, batch_size=64, epochs=epochs, seed=0):
+        loss = train_step(batch)
+        if run.epoch_ends:
+            run.log(train_loss=loss)
+        if run.step == leave_after:  # as if it was killed: this update is lost
+            break
+    return model
 
 
 def main(*, epochs: int = 30, num_rows: int = 2000, seed: int = 0) -> dict[str, float]:
@@ -79,28 +77,24 @@ def main(*, epochs: int = 30, num_rows: int = 2000, seed: int = 0) -> dict[str, 
     houses = make_houses(num_rows + 500, seed=seed)
     rows = {name: values[:num_rows] for name, values in houses.items()}
     val = {name: values[num_rows:] for name, values in houses.items()}
-    batches = gt.data.Batches(rows, batch_size=64, seed=seed)
-    stop = epochs * len(batches)
+    leave_after = epochs * -(-num_rows // 64) // 2 + 5  # in the middle of an epoch
+    with tempfile.TemporaryDirectory() as folder:
+        whole = train(Path(folder, "whole"), rows, epochs=epochs, seed=seed)
+        # The same lines start a run and go on with it. The second model begins with
+        # other weights: all that it knows is from the run's last checkpoint.
+        parts = Path(folder, "parts")
+        train(parts, rows, epochs=epochs, seed=seed, leave_after=leave_after)
+        resumed = train(parts, rows, epochs=epochs, seed=seed + 1)
 
-    # At a stretch, with a look at everything in the middle of an epoch.
-    train_step = make_step(total_steps=stop, seed=seed)
-    saved = train(train_step, batches, stop=stop, save_at=stop // 2 + 5)
-
-    # Another model, other first weights: all that it knows comes from what was saved.
-    resumed = make_step(total_steps=stop, seed=seed + 1)
-    resumed.load_state_dict(saved["step"])
-    torch.set_rng_state(saved["random"])
-    train(resumed, batches, stop=stop)
-
-    val_loss = gt.make_val_step(train_step.model, nn.MSELoss(), forward=forward)(val)
+    val_loss = gt.make_val_step(whole, nn.MSELoss(), forward=forward)(val)
     baseline = (val["price"] - rows["price"].mean()).square().mean()
     identical = torch.equal(
-        nn.utils.parameters_to_vector(train_step.model.parameters()),
-        nn.utils.parameters_to_vector(resumed.model.parameters()),
+        nn.utils.parameters_to_vector(whole.parameters()),
+        nn.utils.parameters_to_vector(resumed.parameters()),
     )
     print(f"val loss           {val_loss:.4f}")
     print(f"of the mean alone  {baseline:.4f}")
-    print(f"left after update {saved['step']['num_steps']} of {stop} and gone on with:")
+    print(f"left after update {leave_after}, gone on with from its last checkpoint:")
     print("the same weights, bit for bit" if identical else "OTHER WEIGHTS")
     scores = {"val_loss": val_loss.item(), "baseline": baseline.item()}
     return {**scores, "identical": identical}

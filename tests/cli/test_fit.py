@@ -83,7 +83,7 @@ class TestLine:
     def test_a_loss_that_is_no_number_ends_it(self, capfd):
         assert run(["fit", "--lr", "1e30"]) == 1
         assert re.search(r"gradatim: .*(NaN|inf).*step", capfd.readouterr().err)
-        assert list(Path().iterdir()) == []
+        assert list(Path("runs").iterdir()) == []
 
 
 class TestTable:
@@ -107,7 +107,9 @@ class TestTable:
             assert re.search(rf"^{model} +0\.\d+ ", out, re.M)
         assert "run: runs/001-Häuser-2027" in out
         found = config("runs/001-Häuser-2027")
-        assert found["file"] == {"name": file, "bytes": Path(file).stat().st_size}
+        size = Path(file).stat().st_size
+        place = f"../../{file}"
+        assert found["file"] == {"name": file, "bytes": size, "path": place}
         assert found["task"] == "classification"
         assert found["training"]["seed"] == 1
 

@@ -50,7 +50,7 @@ def test_flights(suffix, folder, monkeypatch, capfd):
     begin = time.perf_counter()
     assert run(["fit", file, *drops, *arguments, "--epochs", "6"]) == 0
     fit_s = time.perf_counter() - begin
-    scores = json.loads(Path(suffix, "scores.json").read_text())["scores"]
+    scores = json.loads(Path(suffix, "model", "scores.json").read_text())["scores"]
     assert scores["model"]["rmse"] < scores["linear"]["rmse"]
     assert scores["linear"]["rmse"] < scores["baseline"]["rmse"]
 

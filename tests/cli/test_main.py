@@ -166,21 +166,27 @@ class TestSignals:
         assert "Traceback" not in err
         assert "run: runs/001-houses" in out
         (path,) = (table / "runs").iterdir()
-        scores = json.loads((path / "scores.json").read_text())
+        scores = json.loads((path / "model" / "scores.json").read_text())
         assert scores["stop_reason"] == "interrupted"
         assert scores["scores"]["model"]["r2"] > 0
         assert len((path / "history.jsonl").read_text().splitlines()) >= 1
 
-    def test_sigterm_ends_it_and_leaves_nothing(self, table):
+        assert "go on with: gradatim resume --run runs/001-houses" in err
+
+    def test_sigterm_ends_it_with_a_checkpoint(self, table):
         process = start(*LONG, cwd=table, before=NEVER_STOP_EARLY)
         wait_for(process, "EPOCH")
         process.terminate()
         _, err = process.communicate()
         assert process.returncode == 143, err
         assert "Traceback" not in err
-        assert [path.name for path in table.iterdir()] == ["houses.csv"]
+        assert "go on with: gradatim resume --run runs/001-houses" in err
+        (path,) = (table / "runs").iterdir()
+        assert not (path / "model").exists()
+        assert len(list((path / "checkpoints").iterdir())) >= 2
+        assert not list(path.rglob(".tmp-*"))
 
-    def test_sigterm_while_the_run_is_written_leaves_nothing(self, table):
+    def test_sigterm_while_the_run_is_begun_leaves_nothing(self, table):
         process = start("fit", "--epochs", 1, cwd=table, before=KILL_IN_FSYNC)
         _, err = process.communicate()
         assert process.returncode == 143, err
@@ -199,8 +205,7 @@ fit.EarlyStopping = Tell
 """
 KILL_IN_FSYNC = """
 import os, signal
-from gradatim.run import jsonfile
-jsonfile.os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGTERM)
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGTERM)
 """
 
 

@@ -41,7 +41,9 @@ def mean_scores(
         file = str(tables / f"{name}.csv")
         arguments = ["fit", file, "--target", "answer", "--seed", str(seed)]
         assert run([*arguments, "--run", folder]) == 0
-        runs.append(json.loads(Path(folder, "scores.json").read_text())["scores"])
+        runs.append(
+            json.loads(Path(folder, "model", "scores.json").read_text())["scores"]
+        )
     return {
         model: {score: sum(r[model][score] for r in runs) / len(runs) for score in row}
         for model, row in runs[0].items()

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from gradatim.data.table import read_table
-from gradatim.run.folder import RunFolder, write_run
+from gradatim.run.folder import RunFolder, begin_run, finish_run
+from gradatim.run.table_run import describe_file, train_in
 from gradatim.tabular.config import TabularConfig
 from gradatim.tabular.fit import FittedTable, fit_table
-from gradatim.tabular.plan import plan_table
+from gradatim.tabular.plan import TablePlan, plan_table
 from tests.houses import with_target
 
 
@@ -24,10 +25,18 @@ class Trained:
     """The file that it was trained on, and the same rows as Parquet."""
 
 
-def fitted_on(file: Path, target: str, **options) -> FittedTable:
+def plan_on(file: Path, target: str, **options) -> TablePlan:
     table = read_table(file, target=target)
-    plan = plan_table(table, TabularConfig(epochs=2, hidden=16), **options)
-    return fit_table(plan, progress=False)
+    return plan_table(table, TabularConfig(epochs=2, hidden=16), **options)
+
+
+def fitted_on(file: Path, target: str, **options) -> FittedTable:
+    return fit_table(plan_on(file, target, **options), progress=False)
+
+
+def write_run(path: Path, fitted: FittedTable, request: dict) -> RunFolder:
+    """Write a run as its command does, but for the training."""
+    return finish_run(begin_run(path, fitted.plan, request), fitted)
 
 
 @pytest.fixture(scope="session")
@@ -42,9 +51,10 @@ def trained(tmp_path_factory):
         frame.to_csv(csv, index=False)
         frame["built"] = pd.to_datetime(frame["built"])
         frame.to_parquet(csv.with_suffix(".parquet"), index=False)
-        fitted = fitted_on(csv, target)
-        source = {"name": csv.name, "bytes": csv.stat().st_size}
-        run = write_run(folder / f"run-{target}", fitted, {"file": source})
+        path, plan = folder / f"run-{target}", plan_on(csv, target)
+        request = {"file": describe_file(csv, path), "drop_missing_target": False}
+        run = begin_run(path, plan, request)
+        fitted = train_in(run, plan, progress=False)
         return Trained(run, fitted, csv, csv.with_suffix(".parquet"))
 
     return on

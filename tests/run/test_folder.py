@@ -12,31 +12,45 @@ from torch import nn
 
 from gradatim.errors import GradatimError, RunError
 from gradatim.run import folder as folder_module
-from gradatim.run import jsonfile
+from gradatim.run.config_file import write_config
 from gradatim.run.folder import (
     RunFolder,
+    begin_new_run,
+    begin_run,
     check_free,
     find_run,
+    find_unfinished,
     new_run_path,
-    write_new_run,
-    write_run,
 )
+from gradatim.run.manifest import sealed
 from tests.bits import assert_same_bits
-from tests.run.conftest import fitted_on
+from tests.run.conftest import fitted_on, plan_on, write_run
 
 FILES = {
     "config.json",
     "environment.json",
     "history.jsonl",
+    "model/manifest.json",
     "model/model.json",
     "model/model.safetensors",
+    "model/schema.json",
+    "model/scores.json",
     "schema.json",
-    "scores.json",
 }
+CHECKPOINT = {"manifest.json", "model.safetensors", "state.json", "state.safetensors"}
+TENSORS = "model/model.safetensors"
 
 
 def files_of(path):
     return {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
+
+
+def seal_again(path, change):
+    """Change a sealed file as one would who knows the format."""
+    value = json.loads(path.read_text())
+    del value["sha256"]
+    value = {name: v for name, v in (value | change).items() if v is not None}
+    path.write_bytes(sealed(value))
 
 
 @pytest.fixture
@@ -47,7 +61,11 @@ def copy(trained, tmp_path):
 
 class TestWritten:
     def test_files_are_those_documented(self, trained):
-        assert files_of(trained("price").run.path) == FILES
+        checkpoints = {
+            f"checkpoints/step-{step}/{name}" for step in (0, 8) for name in CHECKPOINT
+        }
+        wanted = {*FILES, *checkpoints, "lock"}
+        assert files_of(trained("price").run.path) == wanted
         for name in FILES:
             assert name.split("/")[-1] in folder_module.__doc__
 
@@ -56,16 +74,17 @@ class TestWritten:
             raise AssertionError(text)
 
         path = trained("town").run.path
-        for name in FILES - {"model/model.safetensors"}:
+        for name in FILES - {TENSORS}:
             text = (path / name).read_text(encoding="utf-8")
             lines = text.splitlines() if name.endswith("l") else [text]
             for line in lines:
                 json.loads(line, parse_constant=refuse)
 
     def test_every_file_has_its_version(self, trained):
-        for name in FILES - {"history.jsonl", "model/model.safetensors"}:
+        versions = {"config.json": 2, "environment.json": 2}
+        for name in FILES - {"history.jsonl", TENSORS}:
             text = (trained("price").run.path / name).read_text(encoding="utf-8")
-            assert json.loads(text)["version"] == 1, name
+            assert json.loads(text)["version"] == versions.get(name, 1), name
 
     def test_nothing_is_pickled(self, trained):
         """No pickle begins, ends or is named; nor is there a zip, as torch.save's."""
@@ -79,7 +98,7 @@ class TestWritten:
 
     def test_no_person_host_or_folder_is_in_it(self, trained):
         path = trained("price").run.path
-        for name in FILES - {"model/model.safetensors"}:
+        for name in FILES - {TENSORS}:
             text = (path / name).read_text(encoding="utf-8")
             assert str(path.parent) not in text
             assert os.uname().nodename not in text
@@ -162,15 +181,13 @@ class TestDamaged:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"version": 2}, "version 2, but this gradatim reads version 1"),
-            ({"sha256": None}, "config.json lacks sha256"),
-            ({"rows": None, "training": None}, "config.json lacks rows, training"),
+            ({"version": 3}, "version 3, but this gradatim reads version 2"),
+            ({"kind": None}, "config.json lacks kind"),
+            ({"kind": None, "created_at": None}, "lacks created_at, kind"),
         ],
     )
     def test_a_config_that_lacks_something_is_refused(self, change, message, copy):
-        config = json.loads((copy / "config.json").read_text()) | change
-        config = {name: value for name, value in config.items() if value is not None}
-        (copy / "config.json").write_text(json.dumps(config))
+        seal_again(copy / "config.json", change)
         with pytest.raises(RunError, match=message):
             read_all(copy)
 
@@ -198,6 +215,7 @@ class TestWriting:
     @pytest.mark.parametrize("number", range(7))
     def test_a_full_disk_leaves_nothing(self, number, trained, tmp_path, monkeypatch):
         """Whichever of the files does not fit."""
+        plan = plan_on(trained("price").csv, "price")
         calls = []
 
         def full(descriptor):
@@ -205,9 +223,9 @@ class TestWriting:
             if len(calls) > number:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(jsonfile.os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
-            write_run(tmp_path / "runs" / "a", trained("price").fitted, {})
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="disk is full: needs"):
+            begin_run(tmp_path / "runs" / "a", plan, {})
         assert files_of(tmp_path) == set()
         assert list((tmp_path / "runs").iterdir()) == []
 
@@ -217,13 +235,14 @@ class TestWriting:
         rename = os.rename
 
         def late(source, target):
-            Path(target).mkdir()
-            Path(target, "theirs").write_text("x")
+            if target == tmp_path / "a":
+                target.mkdir()
+                (target / "theirs").write_text("x")
             rename(source, target)
 
-        monkeypatch.setattr(folder_module.os, "rename", late)
+        monkeypatch.setattr(os, "rename", late)
         with pytest.raises(OSError, match="not empty"):
-            write_run(tmp_path / "a", trained("price").fitted, {})
+            begin_run(tmp_path / "a", trained("price").fitted.plan, {})
         assert files_of(tmp_path) == {"a/theirs"}
 
     def test_a_number_taken_meanwhile_gives_the_next(
@@ -232,13 +251,13 @@ class TestWriting:
         rename, taken = os.rename, []
 
         def late(source, target):
-            if not taken:
+            if not taken and Path(target).parent == tmp_path:
                 taken.append(target)
                 shutil.copytree(source, target)
             rename(source, target)
 
-        monkeypatch.setattr(folder_module.os, "rename", late)
-        run = write_new_run("line", trained("price").fitted, {}, tmp_path)
+        monkeypatch.setattr(os, "rename", late)
+        run = begin_new_run("line", trained("price").fitted.plan, {}, tmp_path)
         assert run.path.name == "002-line"
         assert sorted(p.name for p in tmp_path.iterdir()) == ["001-line", "002-line"]
 
@@ -246,9 +265,9 @@ class TestWriting:
         def full(descriptor):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        monkeypatch.setattr(jsonfile.os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
-            write_new_run("line", trained("price").fitted, {}, tmp_path)
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="disk is full"):
+            begin_new_run("line", trained("price").fitted.plan, {}, tmp_path)
         assert list(tmp_path.iterdir()) == []
 
     def test_what_cannot_be_written_is_told_before_training(
@@ -296,15 +315,17 @@ class TestNewRunPath:
         assert new_run_path(stem, Path("nowhere")).name == name
 
     def test_a_name_too_long_is_cut(self, trained, tmp_path):
-        run = write_new_run("価" * 84, trained("price").fitted, {}, tmp_path)
+        run = begin_new_run("価" * 84, trained("price").fitted.plan, {}, tmp_path)
         assert run.path.is_dir()
         assert len(run.path.name.encode()) < 200
 
 
-def a_run(path, created_at):
+def a_run(path, created_at, kind="table", model=False):
     path.mkdir(parents=True)
-    config = {"version": 1, "rows": {}, "training": {}, "sha256": {}}
-    (path / "config.json").write_text(json.dumps({**config, "created_at": created_at}))
+    write_config(path, kind, {})
+    seal_again(path / "config.json", {"created_at": created_at})
+    if model:
+        (path / "model").mkdir()
 
 
 class TestFindRun:
@@ -348,3 +369,16 @@ class TestFindRun:
         (tmp_path / "002-b" / "config.json").write_text("{")
         with pytest.raises(RunError, match=r"002-b.config\.json is no valid JSON"):
             find_run(None, tmp_path)
+
+    def test_one_that_has_ended_is_preferred_where_a_model_is_needed(self, tmp_path):
+        a_run(tmp_path / "001-a", "2026-01-01T10:00:00+00:00", model=True)
+        a_run(tmp_path / "002-b", "2026-01-02T10:00:00+00:00")
+        assert find_run(None, tmp_path).path.name == "002-b"
+        assert find_run(None, tmp_path, with_model=True).path.name == "001-a"
+
+    def test_the_newest_that_was_stopped_is_gone_on_with(self, trained, tmp_path):
+        shutil.copytree(trained("price").run.path, tmp_path / "003-ended")
+        assert find_unfinished(tmp_path).path.name == "003-ended"
+        a_run(tmp_path / "001-a", "2026-01-01T10:00:00+00:00")
+        a_run(tmp_path / "002-python", "2030-01-02T10:00:00+00:00", kind="python")
+        assert find_unfinished(tmp_path).path.name == "001-a"

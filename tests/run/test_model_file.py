@@ -1,47 +1,46 @@
-"""The model's two files, read with suspicion even where no digest protects them."""
+"""The model's files, read with suspicion even where no digest protects them."""
 
 import json
-import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 from gradatim.errors import ConfigError, RunError
-from gradatim.run.folder import write_run
-from gradatim.run.model_file import load_table_model
+from gradatim.run.manifest import read_folder
+from gradatim.run.model_file import read_table_model
 from gradatim.tabular.fit import predict_rows
-from tests.run.conftest import fitted_on
+from tests.run.conftest import fitted_on, write_run
 
 
 @pytest.fixture
-def folder(trained, tmp_path):
-    return shutil.copytree(trained("town").run.path / "model", tmp_path / "model")
+def files(trained):
+    """The contents of ``model/``, to be changed."""
+    return read_folder(trained("town").run.path / "model")
 
 
-@pytest.fixture
-def schema(trained):
-    return trained("town").run.schema
+def read(files):
+    return read_table_model(files, Path("model"))
 
 
-def change(folder, **changes):
+def change(files, **changes):
     """Change the description; an architecture is merged."""
-    path = folder / "model.json"
-    description = json.loads(path.read_text())
+    description = json.loads(files["model.json"])
     architecture = {**description["architecture"], **changes.pop("architecture", {})}
     description |= {"architecture": architecture, **changes}
-    path.write_text(json.dumps(description))
+    files["model.json"] = json.dumps(description).encode()
 
 
-def test_it_answers_as_before(folder, schema, trained):
-    model, fitted = load_table_model(folder, schema), trained("town").fitted
+def test_it_answers_as_before(files, trained):
+    model, fitted = read(files), trained("town").fitted
     x = fitted.plan.table.x
     assert torch.equal(predict_rows(model, x), predict_rows(fitted.model, x))
 
 
-def test_reading_leaves_the_global_generator_alone(folder, schema):
+def test_reading_leaves_the_global_generator_alone(files):
     before = torch.get_rng_state()
-    load_table_model(folder, schema)
+    read(files)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -64,37 +63,48 @@ def test_reading_leaves_the_global_generator_alone(folder, schema):
         ({"architecture": {"num_features": 3}}, "takes 3 features, the schema gives"),
     ],
 )
-def test_a_wrong_description_is_refused(changes, message, folder, schema):
-    change(folder, **changes)
+def test_a_wrong_description_is_refused(changes, message, files):
+    change(files, **changes)
     with pytest.raises(RunError, match=message):
-        load_table_model(folder, schema)
+        read(files)
+
+
+def test_memory_is_not_asked_for_before_shapes_agree(files, monkeypatch):
+    change(files, architecture={"width": 10**5, "num_blocks": 999})
+
+    def allocated(*arguments, **options):
+        raise AssertionError("a real network was made")
+
+    monkeypatch.setattr("gradatim.run.model_file.TableModel", allocated)
+    with pytest.raises(RunError, match=r"does not fit model\.json"):
+        read(files)
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "{", '{"version": NaN}'])
-def test_what_is_no_description_is_refused(text, folder, schema):
-    (folder / "model.json").write_text(text)
+def test_what_is_no_description_is_refused(text, files):
+    files["model.json"] = text.encode()
     with pytest.raises(RunError, match=r"model\.json"):
-        load_table_model(folder, schema)
+        read(files)
 
 
 @pytest.mark.parametrize("length", [0, 4, 100, -1])
-def test_cut_weights_are_refused(length, folder, schema):
-    path = folder / "model.safetensors"
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(RunError, match=r"model\.safetensors cannot be read"):
-        load_table_model(folder, schema)
+def test_cut_weights_are_refused(length, files):
+    files["model.safetensors"] = files["model.safetensors"][:length]
+    with pytest.raises(RunError, match=r"model\.safetensors is no safetensors file"):
+        read(files)
 
 
-def test_missing_weights_are_told(folder, schema):
-    (folder / "model.safetensors").unlink()
-    with pytest.raises(RunError, match=r"model\.safetensors does not exist"):
-        load_table_model(folder, schema)
+def test_missing_weights_are_told(files):
+    del files["model.safetensors"]
+    with pytest.raises(RunError, match=r"lacks model\.safetensors"):
+        read(files)
 
 
-def test_a_pickle_is_not_read(folder, schema):
-    torch.save({"a": torch.zeros(1)}, folder / "model.safetensors")
-    with pytest.raises(RunError, match=r"model\.safetensors cannot be read"):
-        load_table_model(folder, schema)
+def test_a_pickle_is_not_read(files, tmp_path):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "pickle")
+    files["model.safetensors"] = (tmp_path / "pickle").read_bytes()
+    with pytest.raises(RunError, match=r"model\.safetensors is no safetensors file"):
+        read(files)
 
 
 def own_network(num_features, num_outputs):

@@ -7,12 +7,18 @@ import torch
 from gradatim.data import line, line_split
 from gradatim.errors import ConfigError
 from gradatim.tabular.fit import predict_rows
-from gradatim.tabular.line import fit_line, least_squares, trained_line
+from gradatim.tabular.line import (
+    fit_line,
+    least_squares,
+    line_config,
+    plan_line,
+    trained_line,
+)
 
 
 @pytest.fixture(scope="module")
 def trained():
-    return fit_line()
+    return fit_line(plan_line(line_config()), progress=False)
 
 
 def test_it_ends_beside_the_tutorials_numbers(trained):
@@ -48,7 +54,7 @@ def test_scores_are_as_good_as_least_squares(trained):
 
 def test_nothing_global_is_seeded():
     before = torch.get_rng_state()
-    fit_line(epochs=1)
+    fit_line(plan_line(line_config(epochs=1)), progress=False)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -63,4 +69,4 @@ def test_nothing_global_is_seeded():
 )
 def test_choices_out_of_range_are_refused(choices, message):
     with pytest.raises(ConfigError, match=message):
-        fit_line(**choices)
+        plan_line(line_config(**choices))

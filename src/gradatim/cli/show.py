@@ -1,5 +1,6 @@
 """``gradatim show``: a run's data, history and scores."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,7 +90,7 @@ def _print_state(run: "RunFolder") -> None:
         f"{'' if exact else ', not always exactly'}"
     )
     if run.is_table:
-        print(f"to go on: gradatim resume --run {run.path}")
+        print(f"to go on: gradatim resume --run {shlex.quote(str(run.path))}")
 
 
 def _print_history(rows: list[dict[str, Any]]) -> None:

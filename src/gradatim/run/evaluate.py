@@ -59,8 +59,9 @@ def evaluate_file(
         )
     model = run.load_model(factory)
     notices = table.notices.lines()
-    trained_on = run.config.get("file")
-    if trained_on == {"name": file.name, "bytes": file.stat().st_size}:
+    trained_on = run.config.get("file", {})
+    seen = trained_on.get("name"), trained_on.get("bytes")
+    if seen == (file.name, file.stat().st_size):
         notices.append(
             f"{file.name} has the name and size of the file this run was trained on; "
             "rows seen in training score better than new ones"

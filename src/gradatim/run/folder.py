@@ -17,6 +17,7 @@ Whatever is read is compared with its digest first. docs/files.md has every fiel
 import hashlib
 import os
 import re
+import shlex
 import tempfile
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +35,7 @@ from gradatim.run.config_file import (
     write_config,
 )
 from gradatim.run.disk import OLD, disk_errors, read_file, write_file, written_beside
-from gradatim.run.history_file import HistoryFile, read_rows, read_until
+from gradatim.run.history_file import read_rows, read_until
 from gradatim.run.jsonfile import MOST_BYTES
 from gradatim.run.manifest import read_folder, write_folder
 from gradatim.run.model_file import (
@@ -60,7 +61,6 @@ __all__ = [
     "find_unfinished",
     "finish_run",
     "new_run_path",
-    "write_run",
 ]
 
 RUNS = Path("runs")
@@ -163,7 +163,7 @@ class RunFolder:
             raise RunError(
                 f"{self.path} has no model yet: its training was stopped{where}.\n"
                 "There is nothing to predict with.\n"
-                f"Go on with it: gradatim resume --run {self.path}"
+                f"Go on with it: gradatim resume --run {shlex.quote(str(self.path))}"
             )
         files = read_folder(self.model_path)
         if SCORES not in files:
@@ -200,7 +200,9 @@ def check_free(path: Path) -> None:
     if (path.exists() or path.is_symlink()) and not is_empty:
         cure = "Name another folder with --run, or remove this one."
         if (path / CONFIG).is_file():
-            cure += f"\nTo go on with it: gradatim resume --run {path}"
+            cure += (
+                f"\nTo go on with it: gradatim resume --run {shlex.quote(str(path))}"
+            )
         raise RunError(
             f"{path} exists already.\nA run is never written over another.\n{cure}"
         )
@@ -276,17 +278,6 @@ def finish_run(run: RunFolder, fitted: FittedTable) -> RunFolder:
     with disk_errors(path, why=why):
         write_folder(path, files)
     return RunFolder(run.path)
-
-
-def write_run(path: Path, fitted: FittedTable, request: dict[str, Any]) -> RunFolder:
-    """Write a run that was trained without checkpoints."""
-    run = begin_run(path, fitted.plan, request)
-    rows = HistoryFile(path / HISTORY)
-    for row in fitted.history.to_dicts():
-        rows.append(row)
-    with disk_errors(path):
-        rows.flush()
-    return finish_run(run, fitted)
 
 
 def find_run(

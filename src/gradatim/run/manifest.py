@@ -8,11 +8,19 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from gradatim.errors import DamagedError, RunError
-from gradatim.run.disk import Buffer, Written, read_file, write_file, written_beside
+from gradatim.errors import DamagedError
+from gradatim.run.disk import (
+    Buffer,
+    Written,
+    read_file,
+    reading,
+    write_file,
+    written_beside,
+)
 from gradatim.run.jsonfile import check_version, parse_json, read_text
 
 __all__ = [
@@ -25,6 +33,10 @@ __all__ = [
 
 VERSION = 1
 MANIFEST = "manifest.json"
+LARGE = 4 << 20
+"""Bytes of a folder from which its files are worked on side by side."""
+
+Result = TypeVar("Result")
 MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 """Of a file that is read whole: what the machine has."""
 
@@ -71,28 +83,38 @@ def write_folder(
     path: Path,
     files: Mapping[str, Iterable[Buffer]],
     *,
-    on_written: Callable[[int], None] = lambda size: None,
+    at_once: bool = False,
 ) -> int:
     """Write a folder whole or not at all; give its bytes.
 
     Args:
         path: Where; what is there is replaced.
         files: The parts of each file, by its name.
-        on_written: Told the bytes written so far, for messages.
+        at_once: Write the files side by side, where they are large.
     """
-    total = 0
     with written_beside(path) as folder:
-        entries: dict[str, Written] = {}
-        for name, parts in files.items():
-            entries[name] = write_file(folder / name, parts)
-            total += entries[name].size
-            on_written(total)
+
+        def write(name: str) -> Written:
+            return write_file(folder / name, files[name])
+
+        entries = dict(zip(files, _each(write, files, at_once=at_once), strict=True))
         manifest = {
             "version": VERSION,
             "files": {name: entry._asdict() for name, entry in entries.items()},
         }
-        total += write_file(folder / MANIFEST, [sealed(manifest)]).size
-    return total
+        own = write_file(folder / MANIFEST, [sealed(manifest)])
+    return own.size + sum(entry.size for entry in entries.values())
+
+
+def _each(
+    work: Callable[[str], Result], names: Iterable[str], *, at_once: bool
+) -> list[Result]:
+    """Do the same for every file; at once, a thread each: digests and disk wait."""
+    if not at_once:
+        return [work(name) for name in names]
+    names = list(names)
+    with ThreadPoolExecutor(len(names)) as pool:
+        return list(pool.map(work, names))
 
 
 def read_folder(path: Path, *, only: str | None = None) -> dict[str, bytes]:
@@ -104,33 +126,32 @@ def read_folder(path: Path, *, only: str | None = None) -> dict[str, bytes]:
 
     Raises:
         DamagedError: A file is missing, cut, changed, or too many; it is named.
-        RunError: The manifest is of another version.
+        RunError: The manifest is of another version, or this process cannot read now.
     """
-    if path.is_symlink() or not path.is_dir():
-        raise DamagedError(f"{path} is no folder.")
-    entries = _entries(path / MANIFEST)
-    there = {each.name for each in path.iterdir()}
-    if absent := sorted(set(entries) - there):
-        raise DamagedError(_damaged(path / absent[0], "is missing"))
-    if extra := sorted(there - set(entries) - {MANIFEST}):
-        raise DamagedError(_damaged(path / extra[0], "does not belong there"))
+    with reading(path):
+        if path.is_symlink() or not path.is_dir():
+            raise DamagedError(f"{path} is no folder.")
+        entries = _entries(path / MANIFEST)
+        there = {each.name: each.lstat().st_size for each in path.iterdir()}
     for name, entry in entries.items():
-        size = (path / name).lstat().st_size
-        if size != entry.size:
-            what = f"has {size:,} bytes, not {entry.size:,}"
+        if name not in there:
+            raise DamagedError(_damaged(path / name, "is missing"))
+        if there[name] != entry.size:
+            what = f"has {there[name]:,} bytes, not {entry.size:,}"
             raise DamagedError(_damaged(path / name, what))
-    contents = {}
-    for name, entry in entries.items():
-        if only not in (None, name):
-            continue
-        try:
-            contents[name] = read_file(path / name, most=entry.size)
-        except RunError as error:
-            raise DamagedError(_damaged(path / name, str(error))) from error
-        if hashlib.sha256(contents[name]).hexdigest() != entry.sha256:
+    if extra := sorted(set(there) - set(entries) - {MANIFEST}):
+        raise DamagedError(_damaged(path / extra[0], "does not belong there"))
+
+    def read(name: str) -> bytes:
+        content = read_file(path / name, most=entries[name].size)
+        if hashlib.sha256(content).hexdigest() != entries[name].sha256:
             what = "is not what was written: its SHA-256 is another"
             raise DamagedError(_damaged(path / name, what))
-    return contents
+        return content
+
+    names = [name for name in entries if only in (None, name)]
+    at_once = sum(entries[name].size for name in names) > LARGE
+    return dict(zip(names, _each(read, names, at_once=at_once), strict=True))
 
 
 def _entries(path: Path) -> dict[str, Written]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,13 +34,14 @@ class TableRun(Run):
         choices = plan.config.to_dict()
         del choices["epochs"], choices["threads"]
         super().__init__(path, config={"training": choices}, **options)
+        self._given_path = path
         # Training and validation rows are digested as batches: here are all of them.
         self.own_data = {"table": tensor_digest((plan.table.x, plan.table.y))}
 
     def _leave(self, reason: str | None) -> None:
         # After Ctrl-C what is learned is scored; SIGTERM leaves no time for that.
         if reason == TERMINATED:
-            tell(f"stopped by SIGTERM; go on with: gradatim resume --run {self.path}")
+            tell(f"stopped by SIGTERM; {_how_to_go_on(self._given_path)}")
             super()._leave(reason)
 
 
@@ -49,6 +51,7 @@ def train_in(
     *,
     every_s: float | None = 30.0,
     accept: Sequence[str] = (),
+    progress: bool = True,
 ) -> FittedTable:
     """Train, from the run's last checkpoint on, and write the model with its scores.
 
@@ -59,13 +62,14 @@ def train_in(
         plan: Of the same data and choices.
         every_s: Seconds between checkpoints; None for those of start and end alone.
         accept: What may have changed: ``"data"``, ``"config"``.
+        progress: As for ``Trainer.fit``.
     """
     callback = TableRun(plan, run.path, every_s=every_s, accept=accept)
     try:
         if run.kind == "line":
-            fitted = fit_line(plan, callbacks=[callback])
+            fitted = fit_line(plan, callbacks=[callback], progress=progress)
         else:
-            fitted = fit_table(plan, callbacks=[callback])
+            fitted = fit_table(plan, callbacks=[callback], progress=progress)
     except Exception:
         record = RunFolder(run.path).checkpoint
         if record is None or record.step == 0:
@@ -74,8 +78,12 @@ def train_in(
         raise
     finish_run(run, fitted)
     if fitted.history.stop_reason == INTERRUPTED:
-        tell(f"stopped by Ctrl-C; go on with: gradatim resume --run {run.path}")
+        tell(f"stopped by Ctrl-C; {_how_to_go_on(run.path)}")
     return fitted
+
+
+def _how_to_go_on(run: Path) -> str:
+    return f"go on with: gradatim resume --run {shlex.quote(str(run))}"
 
 
 def describe_file(file: Path, run: Path) -> dict[str, Any]:

@@ -29,7 +29,9 @@ def line_config(**chosen: Any) -> TabularConfig:
     return TabularConfig(**{**tutorial, **chosen})
 
 
-def fit_line(plan: TablePlan, *, callbacks: Sequence[Any] = ()) -> FittedTable:
+def fit_line(
+    plan: TablePlan, *, callbacks: Sequence[Any] = (), progress: bool = True
+) -> FittedTable:
     """Train the tutorial's line as the tutorial does: one linear layer, SGD, MSE.
 
     The 20 points that the tutorial validates with serve as test rows, too: nothing is
@@ -38,6 +40,7 @@ def fit_line(plan: TablePlan, *, callbacks: Sequence[Any] = ()) -> FittedTable:
     Args:
         plan: From :func:`plan_line`.
         callbacks: As for ``Trainer.fit``.
+        progress: As for ``Trainer.fit``.
     """
     table, model, config = plan.table, plan.model, plan.config
     assert table.y is not None and config.epochs is not None
@@ -50,6 +53,7 @@ def fit_line(plan: TablePlan, *, callbacks: Sequence[Any] = ()) -> FittedTable:
         batch_size=config.batch_size,
         seed=config.seed,
         callbacks=callbacks,
+        progress=progress,
     )
     return FittedTable(plan=plan, model=model, history=history, scores=_scores(plan))
 
