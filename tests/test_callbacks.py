@@ -120,6 +120,19 @@ def test_fit_end_is_called_after_an_error():
     assert told[-1][1] == "fit_end"
 
 
+def test_fit_end_of_all_is_called_though_that_of_one_fails():
+    class Fails(gt.Callback):
+        def on_fit_end(self, trainer):
+            raise KeyError("mine")
+
+    told, trainer = [], trainer_of()
+    with pytest.raises(KeyError, match="mine"):
+        fit(trainer, Fails(), Teller("a", told))
+    assert told[-1][1] == "fit_end"
+    assert trainer.plan is None
+    assert fit(trainer)["epoch"] == [1, 2, 3, 4]
+
+
 # --- Early stopping -------------------------------------------------------------------
 
 

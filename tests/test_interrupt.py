@@ -122,6 +122,35 @@ def test_a_handler_set_meanwhile_stays():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+class Asked:
+    reason = None
+
+    def request_stop(self, reason):
+        self.reason = reason
+
+
+def test_of_one_training_within_another_both_are_asked_to_stop():
+    outer, inner = Asked(), Asked()
+    with stop_on_ctrl_c(outer):
+        with stop_on_ctrl_c(inner):
+            signal.raise_signal(signal.SIGINT)
+            assert outer.reason == inner.reason == "interrupted"
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_after_the_inner_training_the_outer_one_hears_again():
+    outer, inner = Asked(), Asked()
+    with stop_on_ctrl_c(outer):
+        with stop_on_ctrl_c(inner):
+            pass
+        signal.raise_signal(signal.SIGINT)
+        assert (outer.reason, inner.reason) == ("interrupted", None)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_thread_trains_without_touching_signals():
     ended = []
     thread = threading.Thread(target=lambda: ended.append(fit(trainer(), epochs=1)))

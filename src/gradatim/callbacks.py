@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gradatim.errors import ConfigError, nearest_name
 from gradatim.nested import map_tensors
-from gradatim.step import check_scheduler
+from gradatim.step import bare, check_scheduler
 
 if TYPE_CHECKING:
     from gradatim.trainer import Trainer
@@ -118,10 +118,12 @@ class EarlyStopping(Callback):
         self.best_epoch: int | None = None
         self._best_state: dict[str, Any] | None = None
         self._first_epoch = 0
+        self._shapes: dict[str, torch.Size] | None = None
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         self.best_value = self.best_epoch = self._best_state = None
         self._first_epoch = trainer.epoch
+        self._shapes = _shapes_of(bare(trainer.model).state_dict())
 
     def config(self) -> dict[str, Any]:
         """Give what improvement is, and how long it is waited for."""
@@ -138,11 +140,18 @@ class EarlyStopping(Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on looking for something better than that."""
-        self.best_value = state["best_value"]
-        self.best_epoch = state["best_epoch"]
-        self._best_state = state["best_state"]
-        self._first_epoch = state["first_epoch"]
+        """Go on looking for something better than that.
+
+        Raises:
+            ValueError: Its weights are those of another model.
+        """
+        value, epoch, best = (state[f"best_{n}"] for n in ("value", "epoch", "state"))
+        if best is not None and self._shapes not in (None, _shapes_of(best)):
+            raise ValueError("the best weights are those of another model")
+        self.best_value = None if value is None else float(value)
+        self.best_epoch = None if epoch is None else int(epoch)
+        self._best_state = best
+        self._first_epoch = int(state["first_epoch"])
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
         value = monitored(trainer, self.monitor)
@@ -151,7 +160,7 @@ class EarlyStopping(Callback):
             if self.restore_best:
                 # A copy: state_dict() itself goes on changing with the model.
                 self._best_state = map_tensors(
-                    lambda t: t.detach().clone(), trainer.model.state_dict()
+                    lambda t: t.detach().clone(), bare(trainer.model).state_dict()
                 )
         elif trainer.epoch - (self.best_epoch or self._first_epoch) >= self.patience:
             best = (
@@ -165,7 +174,7 @@ class EarlyStopping(Callback):
 
     def on_fit_end(self, trainer: "Trainer") -> None:
         if self._best_state is not None:
-            trainer.model.load_state_dict(self._best_state)
+            bare(trainer.model).load_state_dict(self._best_state)
             self._best_state = None
 
     def _improves(self, value: float) -> bool:
@@ -233,9 +242,8 @@ class LRScheduler(Callback):
         self._num_skipped = trainer.train_step.num_skipped
 
     def config(self) -> dict[str, Any]:
-        """Give the kind of schedule; its numbers are in its state."""
-        scheduler = type(self.scheduler).__name__
-        return {"scheduler": scheduler, "per": self.per, "monitor": self.monitor}
+        """Give when the schedule moves; a run looks at its numbers by itself."""
+        return {"per": self.per, "monitor": self.monitor}
 
     def state_dict(self) -> dict[str, Any]:
         """Give the scheduler's state."""
@@ -245,7 +253,7 @@ class LRScheduler(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on with the schedule."""
         self.scheduler.load_state_dict(state["scheduler"])
-        self._num_skipped = state["num_skipped"]
+        self._num_skipped = int(state["num_skipped"])
 
     def _after_step(self, trainer: "Trainer", loss: Tensor) -> None:
         if trainer.train_step.num_skipped == self._num_skipped:
@@ -259,6 +267,10 @@ class LRScheduler(Callback):
         else:
             step: Any = self.scheduler.step  # ReduceLROnPlateau's takes the value
             step(monitored(trainer, self.monitor))
+
+
+def _shapes_of(state: dict[str, Any]) -> dict[str, torch.Size]:
+    return {k: v.shape for k, v in state.items() if isinstance(v, Tensor)}
 
 
 def monitored(trainer: "Trainer", name: str) -> float:

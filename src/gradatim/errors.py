@@ -21,7 +21,9 @@ A message says what happened (with values), why it matters and what to do.
 """
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+from typing import Any
 
 __all__ = [
     "ConfigError",
@@ -40,6 +42,8 @@ __all__ = [
     "SchemaError",
     "ShapeMismatchError",
     "nearest_name",
+    "shown",
+    "told",
 ]
 
 
@@ -115,3 +119,26 @@ def nearest_name(name: str, names: Iterable[str]) -> str:
         if name.lower() in lowered:
             close = [lowered[name.lower()]]
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
+
+
+def shown(value: Any) -> str:
+    r"""Write a value of a file for a message: on one line, and not all of a long one.
+
+    >>> shown("os.system\n"), shown([0] * 1000)
+    ("'os.system\\n'", '[0, 0, 0, 0, 0, 0, ...]')
+    """
+    return _short.repr(value)
+
+
+def told(error: BaseException) -> str:
+    r"""Give what an error says, on one line without control characters.
+
+    >>> told(ValueError("one\ntwo\x1b"))
+    'one two?'
+    """
+    line = " ".join(str(error).split())[:200]
+    return "".join(c if c.isprintable() else "?" for c in line)

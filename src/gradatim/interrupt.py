@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 __all__ = [
     "INTERRUPTED",
@@ -34,6 +34,7 @@ def stop_on_ctrl_c(training: Stoppable) -> Iterator[None]:
 
     The second one raises ``KeyboardInterrupt`` as ever. Only Python's own handler is
     replaced, and only in the main thread: a handler of the program's stays its own.
+    Of one training within another, both are asked to stop.
     """
     with _handled(signal.SIGINT, training, INTERRUPTED, signal.default_int_handler):
         yield
@@ -65,17 +66,34 @@ def _handled(
     """Let the first signal ask for a stop, where one of ``replaced`` handles it now."""
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(number)
-    if not is_main or before not in replaced:
+    if not is_main or not (before in replaced or isinstance(before, _Handler)):
         yield
         return
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        signal.signal(number, before)
-        training.request_stop(reason)
-
-    signal.signal(number, handle)
+    handler = _Handler(training, reason, before)
+    signal.signal(number, handler)
     try:
         yield
     finally:
-        if signal.getsignal(number) is handle:
+        if signal.getsignal(number) is handler:
             signal.signal(number, before)
+
+
+class _Handler:
+    """Ask for a stop once; the next signal is handled as before.
+
+    Another one may be in place: of a training around this one, or of a loop that an
+    error left half done in a notebook, which still keeps it.
+    """
+
+    def __init__(self, training: Stoppable, reason: str, before: Any) -> None:
+        self.training = training
+        self.reason = reason
+        self.around = before if isinstance(before, _Handler) else None
+        self.before: Any = self.around.before if self.around else before
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        signal.signal(signum, self.before)
+        handler: _Handler | None = self
+        while handler is not None:
+            handler.training.request_stop(handler.reason)
+            handler = handler.around

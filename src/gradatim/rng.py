@@ -10,9 +10,12 @@ import torch
 
 __all__ = ["keeping_rng", "rng_state", "set_rng_state"]
 
+MOST_POSITION = 624
+"""NumPy does not look, and would read what lies behind its numbers."""
+
 
 def rng_state() -> dict[str, Any]:
-    """Give the states, as uint8 tensors (torch) and integers (NumPy, Python).
+    """Give the states, as numbers and tensors of integers.
 
     >>> state = rng_state()
     >>> before = torch.rand(1).item(), np.random.rand(), random.random()
@@ -23,11 +26,12 @@ def rng_state() -> dict[str, Any]:
     version, words, gauss = random.getstate()
     numpy_state: Any = np.random.get_state(legacy=True)
     kind, keys, position, has_gauss, cached = numpy_state
+    keys = torch.from_numpy(keys.astype(np.int64))
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if _uses_cuda() else [],
-        "python": [version, list(words), gauss],
-        "numpy": [str(kind), keys.tolist(), int(position), int(has_gauss), cached],
+        "python": [version, torch.tensor(words), gauss],
+        "numpy": [str(kind), keys, int(position), int(has_gauss), cached],
     }
 
 
@@ -39,10 +43,11 @@ def set_rng_state(state: dict[str, Any]) -> None:
     """
     version, words, gauss = state["python"]
     kind, keys, position, has_gauss, cached = state["numpy"]
-    random.setstate((version, tuple(words), gauss))
-    np.random.set_state(
-        (kind, np.array(keys, dtype=np.uint32), position, has_gauss, cached)
-    )
+    if not 0 <= position <= MOST_POSITION:
+        raise ValueError(f"NumPy's generator is at {position} of {MOST_POSITION}")
+    random.setstate((version, tuple(words.tolist()), gauss))
+    keys = keys.numpy().astype(np.uint32)
+    np.random.set_state((kind, keys, position, has_gauss, cached))
     torch.set_rng_state(state["torch"])
     # A machine with fewer devices takes what it can; the fingerprint tells of it.
     if state["cuda"] and _uses_cuda():

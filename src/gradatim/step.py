@@ -39,6 +39,7 @@ __all__ = [
     "TrainStep",
     "ValStep",
     "autocast",
+    "bare",
     "check_scheduler",
     "device_of",
     "evaluating",
@@ -176,6 +177,7 @@ class TrainStep:
                 'Use on_nonfinite="raise".'
             )
         self.model = model
+        self._own_loss = loss_fn if isinstance(loss_fn, nn.Module) else None
         self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.max_norm = max_norm
@@ -268,6 +270,8 @@ class TrainStep:
     def state_dict(self) -> dict[str, Any]:
         """Give what is needed to go on: model, optimizer, scheduler and counters.
 
+        Of a loss that is a module, too: its buffers, and the parameters that train.
+
         The tensors are those in use, as in PyTorch's own ``state_dict``: copy what is
         to stay as it is (``copy.deepcopy``). Random generators, which dropout draws
         from, are not in it.
@@ -280,6 +284,8 @@ class TrainStep:
         }
         if self.lr_scheduler is not None:
             state["lr_scheduler"] = self.lr_scheduler.state_dict()
+        if self._own_loss is not None and (tensors := _training(self._own_loss)):
+            state["loss_fn"] = tensors
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -298,6 +304,8 @@ class TrainStep:
                 "Make the step as it was made when the state was saved."
             )
         self.model.load_state_dict(state["model"])
+        if self._own_loss is not None:
+            self._own_loss.load_state_dict(state.get("loss_fn", {}), strict=False)
         # The optimizer would go on in the very tensors that it is given.
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         if self.lr_scheduler is not None:
@@ -506,6 +514,12 @@ def autocast(
     return torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
 
+def bare(module: nn.Module) -> nn.Module:
+    """Give the module behind ``torch.compile``, whose names are the same."""
+    inner = getattr(module, "_orig_mod", module)
+    return inner if isinstance(inner, nn.Module) else module
+
+
 def device_of(model: nn.Module) -> torch.device:
     """Tell where the model's first parameter or buffer lies; the CPU if it has none."""
     for tensor in (*model.parameters(), *model.buffers()):
@@ -538,6 +552,12 @@ def _as_pair(batch: Any) -> tuple[Any, Any]:
             "(model(batch[0]), batch[-1])."
         )
     return batch[0], batch[1]
+
+
+def _training(module: nn.Module) -> dict[str, Any]:
+    """Give a module's state without the parameters that stay as they are."""
+    frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+    return {k: v for k, v in module.state_dict().items() if k not in frozen}
 
 
 def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:

@@ -1,5 +1,6 @@
 """Epochs over steps, with validation and a history. Nothing else."""
 
+import contextlib
 import math
 import time
 import warnings
@@ -41,7 +42,7 @@ from gradatim.step import (
     make_forward,
 )
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "no_batch_message"]
 
 Metric = Callable[[Any, Any], Any]
 """``metric(predictions, targets)`` of all rows at once gives a number."""
@@ -298,14 +299,17 @@ class Trainer:
                 self.stop(INTERRUPTED)
                 raise
             finally:
-                try:
-                    for hook in hooks["on_fit_end"]:
-                        hook(self)
-                finally:
+                with contextlib.ExitStack() as ends:
                     # An epoch that was broken off is not gone on with by itself.
-                    self._begin_epoch()
-                    self.plan = None
+                    ends.callback(self._end_plan)
+                    # Each is called, also where one of them raises an error.
+                    for hook in reversed(hooks["on_fit_end"]):
+                        ends.callback(hook, self)
         return self.history
+
+    def _end_plan(self) -> None:
+        self._begin_epoch()
+        self.plan = None
 
     def _begin_epoch(self) -> None:
         self._samples_before = self.num_samples
@@ -338,7 +342,7 @@ class Trainer:
                 train_step.flush()
                 return None
         if so_far.num_rows == 0:
-            raise DataError(_no_batch_message(f"epoch {self.epoch + 1}"))
+            raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
         train_loss = mean.value()
         train_step.flush()
         seconds = time.perf_counter() - so_far.begin
@@ -398,7 +402,7 @@ class Trainer:
                 if self.metrics:
                     outputs.append((predictions, targets))
             if rows == 0:
-                raise DataError(_no_batch_message("the data"))
+                raise DataError(no_batch_message("the data"))
             scores = {"loss": mean.value()}
             if outputs:
                 predictions, targets = concat_rows(outputs)
@@ -439,7 +443,7 @@ class Trainer:
                     predictions = self._predict_batch(batch)
                 outputs.append(map_tensors(lambda t: t.to(home), predictions))
         if not outputs:
-            raise DataError(_no_batch_message("the data"))
+            raise DataError(no_batch_message("the data"))
         return concat_rows(outputs)
 
     def _predict_batch(self, batch: Any) -> Any:
@@ -526,11 +530,11 @@ class EpochSoFar:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
-        self.num_batches = state["num_batches"]
-        self.num_rows = state["num_rows"]
-        self.seconds = state["seconds"]
-        self.mean.total = state["loss_total"]
-        self.mean.weight = state["loss_weight"]
+        self.num_batches = int(state["num_batches"])
+        self.num_rows = int(state["num_rows"])
+        self.seconds = float(state["seconds"])
+        self.mean.total = float(state["loss_total"])
+        self.mean.weight = float(state["loss_weight"])
 
 
 class MeanLoss:
@@ -590,7 +594,8 @@ class _SeenTargets:
         return predictions, self.targets
 
 
-def _no_batch_message(name: str) -> str:
+def no_batch_message(name: str) -> str:
+    """Say that ``name``, an epoch or the data, had no batch."""
     return (
         f"{name} had no batch.\n"
         "A mean over nothing is no number, and nothing can be learned from it.\n"

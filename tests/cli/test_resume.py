@@ -152,7 +152,7 @@ def test_changed_data_are_refused_and_may_be_accepted(row, here, capfd):
     frame.to_csv("houses.csv", index=False)
     code, _, err = resumed("--run", "a")
     assert code == 1
-    assert "gradatim: a: the data changed since the run began:" in err
+    assert "a: the data changed since the run began:" in err
     assert re.search(r"table.sha256: [0-9a-f]{12}\.\.\. -> [0-9a-f]{12}\.\.\.", err)
     assert "--accept data" in err and "Traceback" not in err
     code, _, err = resumed("--run", "a", "--accept", "data")
@@ -185,7 +185,7 @@ def test_another_number_of_threads_is_told(here):
     path.write_bytes(sealed(config))
     code, _, err = resumed("--run", "a")
     assert code == 0
-    assert "resume is not exact: threads: 1 -> 2" in err
+    assert "resume is not exact: threads 1 -> 2" in err
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_taken(here):

@@ -166,6 +166,136 @@ def test_workers_own_draws_depend_on_seed_and_epoch():
     assert not torch.equal(first, draws(1, 1))
 
 
+# --- From the middle of an epoch ------------------------------------------------------
+
+
+class Told(Rows):
+    """Rows that depend on the epoch that was told."""
+
+    def set_epoch(self, epoch):
+        self.shift = 100 * epoch
+
+    def __getitem__(self, row):
+        return X[row] + self.shift, Y[row]
+
+
+class Kept(Stream):
+    """Has a state, and begins anew when it is told the epoch."""
+
+    next_row = 0
+
+    def set_epoch(self, epoch):
+        self.epoch, self.next_row = epoch, 0
+
+    def __iter__(self):
+        while self.next_row < 25:
+            row, self.next_row = self.next_row, self.next_row + 1
+            yield X[row] + self.epoch, Y[row]
+
+    def state_dict(self):
+        return {"next_row": self.next_row}
+
+    def load_state_dict(self, state):
+        self.next_row = state["next_row"]
+
+
+NESTED = {"a": {"b": X}, "c": [Y]}
+RESTARTED = [
+    ((X, Y), {}),
+    (X, {}),
+    (NESTED, {}),
+    (TensorDataset(X, Y), {}),
+    (Subset(TensorDataset(X, Y), range(3, 20)), {}),
+    (Rows(), {}),
+    (AtOnce(), {}),
+    (Subset(Told(), range(2, 20)), {}),
+    ([(X[i : i + 3], Y[i : i + 3]) for i in range(0, 25, 3)], None),
+]
+
+
+@pytest.mark.parametrize("data, options", RESTARTED)
+@pytest.mark.parametrize("shuffle", [True, False])
+@pytest.mark.parametrize("drop_last", [True, False])
+def test_the_rest_of_an_epoch_is_the_end_of_the_whole(
+    data, options, shuffle, drop_last
+):
+    if options is not None:
+        options = {
+            "shuffle": shuffle,
+            "drop_last": drop_last,
+            "batch_size": 4,
+            "seed": 3,
+        }
+    for epoch in (0, 2):
+        whole = list(Batches(data, **(options or {})).epoch(epoch))
+        for start in range(len(whole) + 2):
+            rest = list(Batches(data, **(options or {})).epoch(epoch, start=start))
+            assert_same_bits(rest, whole[start:])
+
+
+def test_chunks_may_begin_at_any_batch():
+    wide = torch.arange(40.0).view(40, 1).expand(40, CHUNK_BYTES // 16)
+    batches = Batches((wide, torch.arange(40)), batch_size=3, seed=5)
+    whole = rows_of(batches, 1)
+    for start in (1, 4, 13):
+        rest = torch.cat([y for _, y in batches.epoch(1, start=start)])
+        assert rest.tolist() == whole[3 * start :]
+
+
+def test_a_data_set_is_not_asked_for_what_is_left_out():
+    data = AtOnce()
+    list(Batches(data, batch_size=4).epoch(0, start=5))
+    assert data.asked == (4, 1)
+
+
+@pytest.mark.parametrize("size", [4, 5, 25, 30])
+@pytest.mark.parametrize("drop_last", [True, False])
+def test_a_stream_with_a_state_goes_on_in_another_process(size, drop_last):
+    options = {"batch_size": size, "drop_last": drop_last}
+    first = Batches(Kept(), **options)
+    list(first.epoch(0))
+    states, whole = [first.state_dict()], []
+    for batch in first.epoch(1):
+        whole.append(batch)
+        states.append(first.state_dict())
+    for start, state in enumerate(states):
+        other = Batches(Kept(), **options)
+        other.load_state_dict(state)
+        assert_same_bits(other.state_dict(), state)
+        assert_same_bits(list(other.epoch(1, start=start)), whole[start:])
+        assert len(list(other.epoch(2))) == len(whole)
+
+
+def test_a_stream_without_a_state_is_read_again():
+    whole = rows_of(Batches(Stream(), batch_size=4))
+    for workers in (0, 1):
+        batches = Batches(Stream(), batch_size=4, num_workers=workers)
+        assert batches.state_dict() == {}
+        rest = torch.cat([y for _, y in batches.epoch(0, start=2)])
+        assert rest.tolist() == whole[8:]
+
+
+def test_workers_draws_depend_neither_on_their_number_nor_on_the_start():
+    def draws(num_workers, start=0, epoch=1, seed=7):
+        batches = Batches(Augmented(), batch_size=4, seed=seed, num_workers=num_workers)
+        return [x for x, _ in batches.epoch(epoch, start=start)]
+
+    whole = draws(1)
+    assert_same_bits(draws(2), whole)
+    for start in (1, 2, 6, 7):
+        assert_same_bits(draws(2, start), whole[start:])
+    assert not torch.equal(whole[0], whole[1])
+    assert not torch.equal(draws(1, epoch=2)[0], whole[0])
+    assert not torch.equal(draws(1, seed=8)[0], whole[0])
+
+
+@pytest.mark.parametrize("data, options", SOURCES, ids=IDS)
+def test_the_rest_of_an_epoch_moves_no_global_generator(unchecked, data, options):
+    before = random_state()
+    list(Batches(data, batch_size=4, **options).epoch(1, start=2))
+    assert_same_bits(random_state(), before)
+
+
 # --- Rows -----------------------------------------------------------------------------
 
 

@@ -423,36 +423,70 @@ def test_regression_targets_far_from_zero_have_an_origin():
 
 
 TEXT = st.text(alphabet=string.printable + "é\u2028😀", max_size=9)
-COLUMNS = st.fixed_dictionaries(
-    {
+INT64 = st.integers(-(2**62), 2**62)
+NUMBER = st.one_of(INT64, st.floats(-1e300, 1e300))
+
+
+def columns_of(**entries):
+    """Columns of one kind; what a feature is encoded with is as ``entries`` say."""
+    free = {
         "name": TEXT,
-        "kind": st.sampled_from(["number", "category", "datetime", "text"]),
-        "type": st.sampled_from(["double", "timestamp[us, tz=Europe/Berlin]"]),
-        "used": st.booleans(),
+        "used": st.just(True),
         "seen": TEXT,
         "reason": TEXT,
         "num_missing": st.integers(0, 10**9),
-        "origin": st.one_of(st.integers(-(2**62), 2**62), st.floats(-1e300, 1e300)),
-        "unit": st.sampled_from(["", "s", "ms", "us", "ns"]),
-        "parts": st.lists(st.sampled_from(["weekday"]), max_size=1).map(tuple),
-        "vocabulary": st.lists(TEXT, max_size=5).map(tuple),
+        "origin": NUMBER,
+        "unit": st.just(""),
+        "parts": st.just(()),
+        "vocabulary": st.just(()),
     }
+    made = {name: st.sampled_from(each) for name, each in entries.items()}
+    return st.fixed_dictionaries({**free, **made})
+
+
+COLUMNS = st.one_of(
+    columns_of(kind=["number", "identifier"], type=["double", "int64"]),
+    columns_of(
+        kind=["category"], type=["string"], vocabulary=[("a",), ("", "é\u2028")]
+    ),
+    columns_of(kind=["boolean"], type=["bool"], vocabulary=[("false", "true")]),
+    columns_of(
+        kind=["datetime"],
+        type=["timestamp[us, tz=Europe/Berlin]", "date32[day]", "time32[s]"],
+        unit=["s", "ms", "us", "ns"],
+        origin=[-(2**62), 0, 2**62],
+        parts=[(), ("weekday",), ("time_of_day", "day_of_year")],
+    ),
+    columns_of(kind=["text"], type=["list<item: int64>"], used=[False], unit=["s"]),
 )
-LABELS = st.one_of(
+STORED_TARGETS = st.one_of(
     *(
-        st.lists(values, max_size=4).map(tuple)
-        for values in (TEXT, st.booleans(), st.integers(), st.floats(-1e9, 1e9))
+        st.fixed_dictionaries(
+            {
+                "type": st.just(kind),
+                "labels": st.lists(values, min_size=2, max_size=4, unique=True).map(
+                    tuple
+                ),
+            }
+        )
+        for kind, values in {
+            "string": TEXT,
+            "bool": st.booleans(),
+            "int64": INT64,
+            "double": st.floats(-1e9, 1e9),
+        }.items()
     )
 )
 
 
 @given(
-    columns=st.lists(COLUMNS, max_size=3),
-    labels=LABELS,
+    columns=st.lists(COLUMNS, max_size=3, unique_by=lambda column: column["name"]),
+    target=STORED_TARGETS,
     num_rows=st.integers(0, 10**9),
 )
-def test_schemas_come_back_from_json(columns, labels, num_rows, tmp_path_factory):
-    target = Target(name="y", task="classification", type="string", labels=labels)
+def test_schemas_come_back_from_json(columns, target, num_rows, tmp_path_factory):
+    labels = target["labels"]
+    target = Target(name="the target", task="classification", **target)
     schema = Schema(
         columns=tuple(Column(**entries) for entries in columns),
         target=target,
@@ -507,6 +541,72 @@ DAMAGE = {
     "a word for a number": (
         damaged(lambda data: data["columns"][0].update(num_missing="7")),
         "num_missing = '7'",
+    ),
+    "true for a version": (
+        damaged(lambda data: data.update(version=True)),
+        "version True; this gradatim reads version 1",
+    ),
+    "a part of a date that is none": (
+        damaged(lambda data: data["columns"][1].update(parts=["os.system"])),
+        "parts",
+    ),
+    "a unit of times for words": (
+        damaged(lambda data: data["columns"][0].update(unit="s")),
+        "type 'string', which its other entries do not fit, for column 0",
+    ),
+    "a number that is text": (
+        damaged(lambda data: data["columns"][1].update(type="string")),
+        "type 'string', which its other entries do not fit, for column 1",
+    ),
+    "a zone that is none": (
+        damaged(
+            lambda data: data["columns"][1].update(
+                kind="datetime", type="timestamp[s, tz=os.system]", unit="s"
+            )
+        ),
+        r"type 'timestamp\[s, tz=os.system\]' for column 1",
+    ),
+    "an origin beyond 64 bits": (
+        damaged(lambda data: data["columns"][1].update(origin=10**400)),
+        "origin = 1000",
+    ),
+    "a count below zero": (
+        damaged(lambda data: data.update(num_rows=-1)),
+        "num_rows = -1",
+    ),
+    "a count that is no integer": (
+        damaged(lambda data: data.update(num_rows=1.5)),
+        r"num_rows = 1\.5",
+    ),
+    "words twice": (
+        damaged(lambda data: data["columns"][0].update(vocabulary=["a", "a"])),
+        "type 'string', which its other entries do not fit",
+    ),
+    "names twice": (
+        damaged(lambda data: data["columns"][0].update(name="y")),
+        "a name that two columns have",
+    ),
+    "labels twice": (
+        damaged(
+            lambda data: data["target"].update(
+                task="binary", type="int64", labels=[1, 1], origin=0
+            )
+        ),
+        r"labels = \(1, 1\) of the type 'int64'",
+    ),
+    "labels of another type": (
+        damaged(
+            lambda data: data["target"].update(
+                task="binary", type="string", labels=[0, 1], origin=0
+            )
+        ),
+        r"labels = \(0, 1\) of the type 'string'",
+    ),
+    "labels of a regression": (
+        damaged(
+            lambda data: data["target"].update(task="regression", labels=["a", "b"])
+        ),
+        r"labels = \('a', 'b'\)",
     ),
     "a number for words": (
         damaged(lambda data: data["columns"][0].update(vocabulary=[1])),

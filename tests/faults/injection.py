@@ -4,17 +4,18 @@ import contextlib
 import os
 import signal
 import stat
-import traceback
+import threading
+import time
 from unittest import mock
 
-import safetensors.torch  # noqa: F401  # not in the middle of a test
+import safetensors.torch  # not in the middle of a test
 import torch
 from torch import nn
 
 import gradatim as gt
-from gradatim.run.checkpoint import Checkpoints
+from gradatim.run.checkpoint import Checkpoints, Record
 from gradatim.run.manifest import read_folder
-from tests.bits import bits_of
+from tests.faults.processes import _status_of
 
 # What changes the disk.
 CHANGING = {
@@ -64,11 +65,8 @@ def loop(folder, *, epochs=2, on_step=lambda step: None, accept=(), x=X, **optio
         run.log(loss=loss)
         if run.epoch_ends:
             run.best(loss)
-    return [
-        *bits_of(model, optimizer),
-        scheduler.state_dict(),
-        {name: run.history[name] for name in ("step", "epoch", "loss")},
-    ]
+    columns = {name: run.history[name] for name in ("step", "epoch", "loss")}
+    return [model.state_dict(), optimizer.state_dict(), scheduler.state_dict(), columns]
 
 
 class OnStep(gt.Callback):
@@ -80,10 +78,20 @@ class OnStep(gt.Callback):
 
 
 def trainer(
-    folder, *, epochs=2, on_step=lambda step: None, accept=(), x=X, callbacks=(), **options
+    folder,
+    *,
+    epochs=2,
+    on_step=lambda step: None,
+    on_validation=lambda: None,
+    accept=(),
+    x=X,
+    **options,
 ):
     """The same by the trainer, which validates."""
     model, optimizer = parts()
+    model.register_forward_pre_hook(
+        lambda model, _: None if model.training else on_validation()
+    )
     options = {"every_s": None, "every_steps": 2, "keep_last": 1, **options}
     run = gt.Run(folder, accept=accept, monitor="val_loss", **options)
     stopping = gt.EarlyStopping("val_loss", patience=1000)
@@ -93,14 +101,34 @@ def trainer(
         batch_size=4,
         epochs=epochs,
         seed=1,
-        callbacks=[OnStep(on_step), *callbacks, stopping, run],
+        callbacks=[OnStep(on_step), stopping, run],
         progress=False,
     )
     columns = {name: history[name] for name in ("epoch", "train_loss", "val_loss")}
-    return [*bits_of(model, optimizer), columns]
+    return [model.state_dict(), optimizer.state_dict(), columns]
 
 
 FORMS = {"loop": loop, "trainer": trainer}
+
+
+def state(step, size=300):
+    return {"weight": torch.full((size,), float(step))}
+
+
+def save(checkpoints, step, size=300, **about):
+    """Write a checkpoint without a training."""
+    record = Record(
+        step=step,
+        epoch=0,
+        batch=step,
+        samples=step,
+        history={"rows": 0, "bytes": 0, "sha256": ""},
+        fingerprint={},
+        data={},
+        config={},
+        **about,
+    )
+    return checkpoints.save(record, state(step, size), {"optimizer": state(step)})
 
 
 def checkpoints_of(folder):
@@ -147,6 +175,7 @@ class Calls:
     def __init__(self, at=0, fault=None, *, names=CHANGING, forever=False):
         self.at, self.fault, self.names, self.forever = at, fault, names, forever
         self.made = []
+        self._one_at_a_time = threading.Lock()
 
     def counts(self, name, arguments):
         return name != "open" or "close" in self.names or arguments[1] & WRITING
@@ -172,8 +201,10 @@ class Calls:
         def call(*arguments, **options):
             if not self.counts(name, arguments):
                 return real(*arguments, **options)
-            self.made.append((name, *arguments))
-            if self.is_hit(name):
+            with self._one_at_a_time:
+                self.made.append((name, *arguments))
+                is_hit = self.is_hit(name)
+            if is_hit:
                 return self.fault(real, *arguments, **options)
             return real(*arguments, **options)
 
@@ -186,12 +217,14 @@ def kill(real=None, *arguments, **options):
 
 def do_and_kill(real, *arguments, **options):
     """Kill after the call, or in the middle of a write."""
-    if real.__name__ in ("write", "pwrite"):
-        descriptor, view, *offset = arguments
-        real(descriptor, view[: len(view) // 2], *offset)
-    else:
-        real(*arguments, **options)
-    kill()
+    try:
+        if real.__name__ in ("write", "pwrite"):
+            descriptor, view, *offset = arguments
+            real(descriptor, view[: len(view) // 2], *offset)
+        else:
+            real(*arguments, **options)
+    finally:
+        kill()
 
 
 def error(number):
@@ -218,32 +251,47 @@ def error_half_way(number):
 # --- Another process --------------------------------------------------------------
 
 
-def fork(function):
-    """Run ``function`` in a child; give its process id at once."""
+def start(function):
+    """As ``forked``, without waiting: give the process id."""
     child = os.fork()
-    if child:
-        return child
-    status = 99
-    try:
-        function()
-        status = 0
-    except SystemExit as error:
-        status = error.code
-    except KeyboardInterrupt:
-        status = 130
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
+    if child == 0:
+        os._exit(_status_of(function))
+    return child
 
 
 def ended(child):
-    """Wait for a child; give its exit status, or the negative signal that ended it."""
+    """Wait for a process; give its exit status, or less the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def in_child(function):
-    return ended(fork(function))
+class Waiting:
+    """A process that waits where ``function(wait)`` calls that, until it is killed."""
+
+    def __init__(self, function):
+        reading, writing = os.pipe()
+
+        def wait():
+            os.write(writing, b".")
+            time.sleep(60)
+
+        self.process = start(lambda: function(wait))
+        os.close(writing)
+        reached = os.read(reading, 1)
+        os.close(reading)
+        if not reached:
+            raise AssertionError(f"it has ended: {ended(self.process)}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.kill()
+
+    def kill(self):
+        if self.process is not None:
+            os.kill(self.process, signal.SIGKILL)
+            assert ended(self.process) == -signal.SIGKILL
+        self.process = None
 
 
 def mode_of(path):

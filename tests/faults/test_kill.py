@@ -1,14 +1,20 @@
 """SIGKILL at every call that changes the disk, and at any instant."""
 
+import ctypes
+import itertools
 import os
 import random
 import re
 import shutil
 import signal
+import subprocess
+import tempfile
 import time
 from functools import cache
+from pathlib import Path
 
 import pytest
+import torch
 
 from gradatim.run.checkpoint import Checkpoints
 from tests.bits import assert_same_bits
@@ -19,12 +25,14 @@ from tests.faults.injection import (
     checkpoints_of,
     do_and_kill,
     ended,
-    fork,
-    in_child,
     kill,
     leftovers,
     names_in,
+    save,
+    start,
+    state,
 )
+from tests.faults.processes import forked
 
 
 @pytest.fixture(params=FORMS)
@@ -33,16 +41,19 @@ def train(request):
 
 
 @cache
-def whole_run(train, folder):
+def whole_run(train):
     """What the uninterrupted run ends with, its files, and the calls it makes."""
-    with Calls().patched() as calls:
-        bits = train(folder)
-    return bits, names_in(folder), calls.made
+    with tempfile.TemporaryDirectory() as folder:
+        train(Path(folder) / "first")  # PyTorch makes folders of its own, once
+        run = Path(folder) / "run"
+        with Calls().patched() as calls:
+            bits = train(run)
+        return bits, names_in(run), calls.made
 
 
 @pytest.fixture
-def whole(train, tmp_path_factory):
-    return whole_run(train, tmp_path_factory.getbasetemp() / f"whole-{train.__name__}")
+def whole(train):
+    return whole_run(train)
 
 
 def step_committed(calls):
@@ -83,48 +94,73 @@ def test_whole_run_makes_every_kind_of_call(train, whole):
 
 
 @pytest.mark.parametrize("how", [kill, do_and_kill])
-def test_killed_at_every_call_goes_on_to_the_same_bits(train, whole, how, tmp_path):
+def test_killed_at_every_call_goes_on_to_the_same_bits(train, whole, how, folder):
     bits, names, made = whole
+    run = folder / "run"
     for number, (name, *arguments) in enumerate(made, start=1):
         if name == "open" and how is do_and_kill:
             continue  # an empty file: as before the first write
-        folder = tmp_path / f"{number}"
 
-        def killed(folder=folder, number=number):
+        def killed(number=number):
             with Calls(number, how).patched():
-                train(folder)
+                train(run)
 
-        assert in_child(killed) == -signal.SIGKILL, f"call {number}, {name}"
+        assert forked(killed) == -signal.SIGKILL, f"call {number}, {name}"
         done = number if how is do_and_kill else number - 1
-        check_newest(folder, step_committed(made[:done]))
-        assert_same_bits(train(folder), bits, f"call {number}, {name}{arguments}")
-        check_ended(folder, names)
-        assert leftovers(folder) == []
-        shutil.rmtree(folder)
+        check_newest(run, step_committed(made[:done]))
+        assert_same_bits(train(run), bits, f"call {number}, {name}{arguments}")
+        check_ended(run, names)
+        shutil.rmtree(run)
 
 
-def test_killed_one_call_later_it_has_passed(train, whole, tmp_path):
+def test_killed_one_call_later_it_has_passed(train, whole, folder):
     def killed():
         with Calls(len(whole[2]) + 1, kill).patched():
-            train(tmp_path / "run")
+            train(folder / "run")
 
-    assert in_child(killed) == 0
+    assert forked(killed) == 0
 
 
-def test_killed_again_and_again_while_it_goes_on(train, whole, tmp_path):
+def test_killed_again_and_again_while_it_goes_on(train, whole, folder):
     """Each process is killed a call later than the last, from wherever that left."""
     bits, names, _ = whole
     for number in range(1, 400):
 
         def killed(number=number):
             with Calls(number, kill).patched():
-                train(tmp_path / "run")
+                train(folder / "run")
 
-        if in_child(killed) == 0:
+        if forked(killed) == 0:
             break
-    assert number > 40
-    assert_same_bits(train(tmp_path / "run"), bits)
-    check_ended(tmp_path / "run", names)
+    assert number > 20
+    assert_same_bits(train(folder / "run"), bits)
+    check_ended(folder / "run", names)
+
+
+def test_killed_at_every_call_of_a_large_save(folder):
+    """Its files are written side by side by threads, each in several parts."""
+    size = 1_300_000
+    for number in itertools.count(1):
+        run = folder / "run"
+        for step in (1, 2):
+            save(Checkpoints(run, keep_last=2), step, size)
+
+        def killed(run=run, number=number):
+            with Calls(number, do_and_kill).patched():
+                save(Checkpoints(run, keep_last=2), 3, size)
+
+        if forked(killed) == 0:
+            break
+        found, damaged = Checkpoints(run).newest()
+        assert damaged == [] and found.record.step in (2, 3)
+        assert torch.equal(
+            found.model["weight"], state(found.record.step, size)["weight"]
+        )
+        save(Checkpoints(run, keep_last=2), 4, size)
+        assert leftovers(run) == []
+        assert [each.record.step for each in checkpoints_of(run)][-1] == 4
+        shutil.rmtree(run)
+    assert number > 25
 
 
 def killed_at_random(train, folder, *, kills, epochs, seed=0):
@@ -141,7 +177,7 @@ def killed_at_random(train, folder, *, kills, epochs, seed=0):
 
             train(folder, epochs=epochs, on_step=tell, every_steps=1, keep_last=2)
 
-        child = fork(train_and_tell)
+        child = start(train_and_tell)
         os.close(writing)
         for _ in range(draw.randint(0, 8)):
             steps += len(os.read(reading, 1))
@@ -164,10 +200,81 @@ def check_random_kills(train, folder, *, kills, epochs):
     assert leftovers(folder / "run") == []
 
 
-def test_twenty_random_kills_end_with_the_same_bits(train, tmp_path):
-    check_random_kills(train, tmp_path, kills=20, epochs=60)
+def test_twenty_random_kills_end_with_the_same_bits(train, folder):
+    check_random_kills(train, folder, kills=20, epochs=60)
+
+
+# --- By the system itself -----------------------------------------------------------
+
+SYSTEM_CALLS = [
+    "fsync",
+    "ftruncate",
+    "mkdir",
+    "openat",
+    "pwrite64",
+    "rename",
+    "truncate",
+    "unlink",
+    "unlinkat",
+    "write",
+]
+
+
+def killed_by_strace(function, call, number):
+    """Run in a process killed at a system call; give its exit status."""
+    reading, writing = os.pipe()
+
+    def wait_and_run():
+        any_process, set_ptracer = -1, 0x59616D61
+        ctypes.CDLL(None).prctl(set_ptracer, any_process, 0, 0, 0)
+        os.read(reading, 1)
+        function()
+
+    child = start(wait_and_run)
+    kill_at = f"inject={call}:signal=SIGKILL:when={number}"
+    command = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={call}"]
+    tracer = subprocess.Popen(
+        [*command, "-e", kill_at, "-p", str(child)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    status = Path(f"/proc/{child}/status")
+    while re.search(r"TracerPid:\s0\n", status.read_text()):
+        if tracer.poll() is not None:
+            os.kill(child, signal.SIGKILL)
+            pytest.skip(f"strace cannot trace: {tracer.stderr.read()}")
+        time.sleep(0.001)
+    os.write(writing, b".")
+    for descriptor in (reading, writing):
+        os.close(descriptor)
+    found = ended(child)
+    tracer.communicate()
+    return found
 
 
 @pytest.mark.slow
-def test_two_hundred_random_kills_end_with_the_same_bits(train, tmp_path):
-    check_random_kills(train, tmp_path, kills=200, epochs=600)
+@pytest.mark.parametrize("call", SYSTEM_CALLS)
+@pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
+def test_killed_at_every_system_call_goes_on_to_the_same_bits(
+    train, whole, call, folder
+):
+    bits, names, _ = whole
+    run, steps = folder / "run", set()
+    for number in itertools.count(1):
+        if killed_by_strace(lambda: train(run), call, number) == 0:
+            break
+        found, damaged = Checkpoints(run).newest()
+        assert damaged == []
+        steps.add(found.record.step if found else None)
+        checkpoints_of(run)
+        assert_same_bits(train(run), bits, f"{call} {number}")
+        check_ended(run, names)
+        shutil.rmtree(run)
+    assert number > 1 or call in ("truncate", "unlink")
+    if call in ("fsync", "rename", "openat"):
+        assert steps == {None, 0, 2, 3, 4, 6}
+
+
+@pytest.mark.slow
+def test_two_hundred_random_kills_end_with_the_same_bits(train, folder):
+    check_random_kills(train, folder, kills=200, epochs=600)

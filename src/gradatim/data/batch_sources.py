@@ -266,7 +266,7 @@ class _IterableSource(_Source):
             data, "load_state_dict"
         )
         self._exhausted = False
-        self._goes_on = False
+        self._loaded: Any = None
 
     def why_inexact(self) -> list[str]:
         name = type(self.data).__name__
@@ -279,20 +279,25 @@ class _IterableSource(_Source):
     def state_dict(self) -> dict[str, Any]:
         if not self._has_state or self.options.num_workers:
             return {}
+        if self._loaded is not None:
+            return self._loaded
         return {"dataset": self.data.state_dict(), "exhausted": self._exhausted}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if "dataset" in state:
-            self.data.load_state_dict(state["dataset"])
-            self._exhausted, self._goes_on = state["exhausted"], True
+            self._loaded = state
 
     def epoch(self, epoch: int, start: int) -> Iterator[Any]:
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None and not start:  # as it was before it was told the epoch
+            self.data.load_state_dict(loaded["dataset"])
         _tell_epoch(self.data, epoch)
-        goes_on, self._goes_on = self._goes_on, False
-        if goes_on and start and self._exhausted:
-            return
-        if goes_on:  # its state says where it is
+        if loaded is not None and start:  # its state says where it is
+            self.data.load_state_dict(loaded["dataset"])
             start = 0
+            if loaded["exhausted"]:
+                self._exhausted = True
+                return
         self._exhausted = False
         if not self.options.num_workers:
             batches = self._cut()
@@ -351,9 +356,12 @@ class _LoaderSource(_Source):
             self._state.load_state_dict(state)
 
     def digest(self) -> dict[str, Any]:
-        if self._state is not None:
-            return dataset_digest(self.data.dataset)
-        return tensor_digest(self.data)
+        if self._state is None:
+            return tensor_digest(self.data)
+        tensors, rows = _tensors_behind(self.data.dataset)
+        if tensors is not None:
+            return tensor_digest(tensors, rows)
+        return dataset_digest(self.data.dataset)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Any]:
         _tell_epoch(self.data, epoch)

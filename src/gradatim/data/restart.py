@@ -7,7 +7,7 @@ put where they were.
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,9 +23,14 @@ from torch.utils.data import (
 )
 from torch.utils.data.distributed import DistributedSampler
 
-from gradatim.rng import rng_state, set_rng_state
+from gradatim.rng import keeping_rng, rng_state, set_rng_state
 
-__all__ = ["LoaderState", "dataset_why_inexact", "loader_why_inexact"]
+__all__ = [
+    "LoaderState",
+    "dataset_why_inexact",
+    "loader_why_inexact",
+    "own_generators",
+]
 
 SAMPLERS = (
     SequentialSampler,
@@ -61,9 +66,15 @@ class LoaderState:
         return {"began": self._began, "generators": self._generator_states()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
-        self._began, self._now = state["began"], state["generators"]
-        self._set_generators(self._now)
+        """Take over what :meth:`state_dict` gave, but for that of another loader."""
+        states = state.get("generators")
+        if states is not None and len(states) == len(own_generators(self.loader)):
+            self._began, self._now = state["began"], states
+            if self._began is not None:
+                with keeping_rng():  # a wrong state is told now, not in the epoch
+                    set_rng_state(self._began["rng"])
+                    self._set_generators(self._began["generators"])
+            self._set_generators(states)
 
     def replayed(self, start: int) -> Iterator[Any]:
         """Begin the epoch again and leave out ``start`` batches."""
@@ -80,26 +91,28 @@ class LoaderState:
         return batches
 
     def _generator_states(self) -> list[Any]:
-        return [generator.get_state() for generator in self._generators()]
+        return [generator.get_state() for generator in own_generators(self.loader)]
 
     def _set_generators(self, states: list[Any]) -> None:
-        for generator, state in zip(self._generators(), states, strict=True):
+        generators = own_generators(self.loader)
+        for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
 
-    def _generators(self) -> list[torch.Generator]:
-        """Find the loader's own generators, each once."""
-        found: dict[int, torch.Generator] = {}
-        batch_sampler = getattr(self.loader, "batch_sampler", None)
-        for owner in (
-            self.loader,
-            getattr(self.loader, "sampler", None),
-            batch_sampler,
-            getattr(batch_sampler, "sampler", None),
-        ):
-            generator = getattr(owner, "generator", None)
-            if isinstance(generator, torch.Generator):
-                found[id(generator)] = generator
-        return list(found.values())
+
+def own_generators(loader: "DataLoader[Any]") -> list[torch.Generator]:
+    """Find a loader's own generators, each once."""
+    found: dict[int, torch.Generator] = {}
+    batch_sampler = loader.batch_sampler
+    for owner in (
+        loader,
+        loader.sampler,
+        batch_sampler,
+        getattr(batch_sampler, "sampler", None),
+    ):
+        generator = getattr(owner, "generator", None)
+        if isinstance(generator, torch.Generator):
+            found[id(generator)] = generator
+    return list(found.values())
 
 
 def loader_why_inexact(loader: "DataLoader[Any]") -> list[str]:
@@ -112,6 +125,10 @@ def loader_why_inexact(loader: "DataLoader[Any]") -> list[str]:
         reasons += dataset_why_inexact(loader.dataset)
     if loader.persistent_workers:
         reasons.append("the DataLoader has persistent_workers")
+    if loader.num_workers > 1 and not getattr(loader, "in_order", True):
+        reasons.append("the DataLoader has in_order=False")
+    for each in (loader.collate_fn, loader.worker_init_fn):
+        reasons += dataset_why_inexact(each)
     batch_sampler, sampler = loader.batch_sampler, loader.sampler
     if batch_sampler is not None and type(batch_sampler) is not BatchSampler:
         reasons.append(f"{type(batch_sampler).__name__} is a batch sampler of your own")
@@ -123,10 +140,17 @@ def loader_why_inexact(loader: "DataLoader[Any]") -> list[str]:
 
 
 def dataset_why_inexact(data: Any) -> list[str]:
-    """Say what a map-style data set draws from that cannot be put back."""
+    """Say what a map-style data set, or a function, draws from but cannot put back."""
     if found := _generator_in(data, depth=0):
         return [f"{type(data).__name__} draws from a generator of its own ({found})"]
     return []
+
+
+def _inside(value: Any) -> Iterable[tuple[Any, Any]]:
+    """Give the parts of a small collection by key or place; of anything else itself."""
+    if not isinstance(value, (Mapping, list, tuple)) or len(value) >= 100:
+        return [(None, value)]
+    return value.items() if isinstance(value, Mapping) else enumerate(value)
 
 
 def _generator_in(value: Any, *, depth: int) -> str | None:
@@ -138,10 +162,10 @@ def _generator_in(value: Any, *, depth: int) -> str | None:
     for name, part in attributes.items():
         if isinstance(part, GENERATORS):
             return name
-        parts = part if isinstance(part, (list, tuple)) and len(part) < 100 else [part]
-        for each in parts:
+        for key, each in _inside(part):
+            inner = name if key is None else f"{name}.{key}"
             if isinstance(each, GENERATORS):
-                return name
+                return inner
             if depth < 3 and (found := _generator_in(each, depth=depth + 1)):
-                return f"{name}.{found}"
+                return f"{inner}.{found}"
     return None

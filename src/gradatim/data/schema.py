@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from torch import Tensor
 
-from gradatim.data.codes import encode_values, plain, typed
+from gradatim.data.calendar import PARTS
+from gradatim.data.codes import UNITS_PER_S, encode_values, plain, typed
 from gradatim.data.columns import (
     MISSING_VALUES,
     Column,
@@ -27,10 +29,11 @@ from gradatim.data.columns import (
 )
 from gradatim.data.csv_dialect import listed
 from gradatim.data.infer import Inferred, infer, stacked
+from gradatim.data.kinds import VOCABULARY_CAP
 from gradatim.data.notices import EncodeNotices
 from gradatim.data.sources import Source
-from gradatim.data.targets import encode_target
-from gradatim.errors import SchemaError, nearest_name
+from gradatim.data.targets import MOST_CLASSES, encode_target
+from gradatim.errors import SchemaError, nearest_name, shown
 
 __all__ = ["VERSION", "Schema"]
 
@@ -39,7 +42,7 @@ VERSION = 1
 CHOICES: dict[str, tuple[str, ...]] = {
     "kind": get_args(Kind),
     "task": get_args(Task),
-    "unit": ("", "s", "ms", "us", "ns"),
+    "unit": ("", *UNITS_PER_S),
 }
 LISTS: dict[str, Any] = {
     "columns": dict,
@@ -49,6 +52,13 @@ LISTS: dict[str, Any] = {
     "vocabulary": str,
 }
 """What entries of a stored schema may be; those not named here are strings."""
+
+COUNTS = ("num_missing", "num_rows")
+
+LABELS = {"string": str, "bool": bool, "int64": int, "double": float}
+"""By the Arrow type of a target, the type of its labels."""
+
+MOST_INT64 = 2**63 - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,9 +259,10 @@ class Schema:
             SchemaError: Of another version, with entries unknown or missing, or with
                 values that no schema has.
         """
-        if data.get("version") != VERSION:
+        version = data.get("version") if isinstance(data, Mapping) else None
+        if type(version) is not int or version != VERSION:
             raise SchemaError(
-                f"The schema is of version {data.get('version')!r}; this gradatim "
+                f"The schema is of version {shown(version)}; this gradatim "
                 f"reads version {VERSION}.\n"
                 "Its entries may mean something else.\n"
                 "Use the version of gradatim that wrote it, or train again."
@@ -259,13 +270,19 @@ class Schema:
         _check_entries(data, {"version", *(f.name for f in fields(cls))}, "the schema")
         whole = {name: data[name] for name in ("num_rows", "missing_values", "columns")}
         _check_values(whole, "the schema")
+        columns = tuple(
+            _part(Column, column, f"column {place}")
+            for place, column in enumerate(data["columns"])
+        )
         target = data["target"]
+        if target is not None:
+            target = _part(Target, target, "the target")
+        names = [part.name for part in (*columns, target) if part is not None]
+        if len(set(names)) < len(names):
+            raise _unfit("a name that two columns have", "its columns")
         return cls(
-            columns=tuple(
-                _part(Column, column, f"column {place}")
-                for place, column in enumerate(data["columns"])
-            ),
-            target=None if target is None else _part(Target, target, "the target"),
+            columns=columns,
+            target=target,
             num_rows=data["num_rows"],
             missing_values=tuple(data["missing_values"]),
         )
@@ -324,22 +341,21 @@ def _part(part: Any, data: Any, where: str) -> Any:
     """Make a ``Column`` or ``Target``, every entry checked: files may be damaged."""
     _check_entries(data, {entry.name for entry in fields(part)}, where)
     _check_values(data, where)
-    if data.get("used", True) and not _is_type(data["type"]):
-        raise SchemaError(
-            f"The schema has the type {data['type']!r} for {where}.\n"
-            "There is no such type in Arrow, by which columns are read.\n"
-            "Copy the whole run folder again."
-        )
     lists = {name: tuple(v) for name, v in data.items() if isinstance(v, list)}
-    return part(**{**data, **lists})
+    made = part(**{**data, **lists})
+    if isinstance(made, Target):
+        _check_target(made, where)
+    elif made.used:
+        _check_used(made, where)
+    return made
 
 
 def _check_entries(data: Any, names: set[str], where: str) -> None:
     found = set(data) if isinstance(data, Mapping) else set()
     if found != names:
         raise SchemaError(
-            f"The schema has unknown entries {sorted(map(str, found - names))} and "
-            f"lacks {sorted(names - found)} for {where}.\n"
+            f"The schema has unknown entries {shown(sorted(map(str, found - names)))} "
+            f"and lacks {shown(sorted(names - found))} for {where}.\n"
             "What it does not say cannot be guessed.\n"
             "Copy the whole run folder again."
         )
@@ -348,11 +364,15 @@ def _check_entries(data: Any, names: set[str], where: str) -> None:
 def _check_values(data: Mapping[str, Any], where: str) -> None:
     for name, value in data.items():
         if not _fits(name, value):
-            raise SchemaError(
-                f"The schema has {name} = {value!r} for {where}.\n"
-                "No schema that gradatim writes does.\n"
-                "Copy the whole run folder again."
-            )
+            raise _unfit(f"{name} = {shown(value)}", where)
+
+
+def _unfit(what: str, where: str) -> SchemaError:
+    return SchemaError(
+        f"The schema has {what} for {where}.\n"
+        "No schema that gradatim writes does.\n"
+        "Copy the whole run folder again."
+    )
 
 
 def _fits(name: str, value: Any) -> bool:
@@ -364,21 +384,79 @@ def _fits(name: str, value: Any) -> bool:
         )
     if name == "used":
         return isinstance(value, bool)
-    if name in ("num_rows", "num_missing", "origin"):
-        return _is_number(value)
+    if name in COUNTS:
+        return _is_int64(value) and value >= 0
+    if name == "origin":
+        return _is_int64(value) or _is_finite_float(value)
     return isinstance(value, str)
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+def _is_int64(value: Any) -> bool:
+    return type(value) is int and -MOST_INT64 <= value <= MOST_INT64
 
 
-def _is_type(text: str) -> bool:
+def _is_finite_float(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
+
+
+def _check_used(column: Column, where: str) -> None:
+    """Check what a feature is read and encoded with."""
+    kind = _arrow_type(column.type, where)
+    if not _differ(column.parts) or not set(column.parts) <= set(PARTS):
+        raise _unfit(f"parts = {shown(column.parts)}", where)
+    if column.group == "categories":
+        fits = column.type in ("string", "bool") and _differ(column.vocabulary)
+        fits = fits and len(column.vocabulary) <= VOCABULARY_CAP
+        if column.type == "bool":
+            fits = column.vocabulary == ("false", "true")
+    elif column.group == "times":
+        is_time = pa.types.is_temporal(kind) and not pa.types.is_duration(kind)
+        fits = is_time and column.unit != "" and _is_int64(column.origin)
+    else:
+        fits = column.type in ("double", "int64")
+    if column.group != "times":
+        fits = fits and not column.parts and not column.unit
+    if not fits:
+        what = f"the type {shown(column.type)}, which its other entries do not fit,"
+        raise _unfit(what, where)
+
+
+def _check_target(target: Target, where: str) -> None:
+    """Check labels and type, by which answers are made."""
+    _arrow_type(target.type, where)
+    labels = target.labels
+    if target.task == "regression":
+        fits = not labels and target.type in ("double", "int64")
+    else:
+        is_right = all(
+            type(label) is LABELS.get(target.type)
+            and (isinstance(label, (str, bool)) or _fits("origin", label))
+            for label in labels
+        )
+        fits = is_right and _differ(labels) and 2 <= len(labels) <= MOST_CLASSES
+        fits = fits and (target.task != "binary" or len(labels) == 2)
+    if not fits:
+        raise _unfit(
+            f"labels = {shown(labels)} of the type {shown(target.type)}", where
+        )
+
+
+def _differ(values: Sequence[Any]) -> bool:
+    return len(set(values)) == len(values)
+
+
+def _arrow_type(text: str, where: str) -> Any:
     try:
-        arrow_type(text)
-    except ValueError:
-        return False
-    return True
+        kind = arrow_type(text)
+        if getattr(kind, "tz", None) is not None:
+            pc.local_timestamp(pa.array([0], kind))  # is there such a zone?
+    except ValueError as error:
+        raise SchemaError(
+            f"The schema has the type {shown(text)} for {where}.\n"
+            "There is no such type in Arrow, by which columns are read.\n"
+            "Copy the whole run folder again."
+        ) from error
+    return kind
 
 
 def _refuse_constant(text: str) -> None:

@@ -12,6 +12,7 @@ They are ordered by step, never by time. docs/files.md has the fields.
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,17 +21,20 @@ from typing import Any
 
 from torch import Tensor
 
-from gradatim.errors import ConfigError, DamagedError, RunError
+from gradatim.errors import ConfigError, DamagedError, RunError, shown
 from gradatim.run.disk import (
     OLD,
     disk_errors,
+    make_folder,
+    put_back,
+    reading,
     remove_folder,
     sweep,
 )
-from gradatim.run.jsonfile import MOST_BYTES, check_version, parse_json
-from gradatim.run.manifest import read_folder, write_folder
+from gradatim.run.jsonfile import check_version, in_utf8, may_be_read, parse_json
+from gradatim.run.manifest import LARGE, check_files, read_folder, write_folder
 from gradatim.run.tensors import num_bytes, read_tensors, tensor_parts
-from gradatim.run.tree import pack, unpack
+from gradatim.run.tree import is_plain, pack, unpack
 
 __all__ = ["Checkpoint", "Checkpoints", "Record"]
 
@@ -117,21 +121,19 @@ class Checkpoints:
             "model": model_values,
             "state": values,
         }
-        text = json.dumps(about, ensure_ascii=False, allow_nan=False).encode()
-        if len(text) > MOST_BYTES:
+        text = in_utf8(json.dumps(about, ensure_ascii=False, allow_nan=False))
+        if not may_be_read(text):
             raise ConfigError(
-                f"the state has {len(text):,} bytes beside its tensors, more than the "
-                f"{MOST_BYTES:,} that a checkpoint reads.\n"
+                f"the state has {len(text):,} bytes of JSON beside its tensors, more "
+                "than what is read again.\n"
                 "Long lists of numbers belong into tensors or arrays.\n"
                 "Let state_dict() give them so."
             )
         path = self.folder / f"step-{record.step}"
-        paths = [self.folder / name for name in self.names()]
-        stands = f"{max(paths, key=_key)} is whole.\n" if paths else ""
         needs = num_bytes(model_tensors) + num_bytes(tensors) + len(text)
-        with disk_errors(path, needs=needs, why=stands):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            sweep(self.folder)
+        with disk_errors(path, needs=needs, why=self.what_stands()):
+            make_folder(self.folder)
+            self._clean_up()
             size = write_folder(
                 path,
                 {
@@ -139,10 +141,18 @@ class Checkpoints:
                     STATE: tensor_parts(tensors),
                     VALUES: [text],
                 },
+                at_once=needs > LARGE,
             )
         self._best_of[path.name] = record.best["step"] if record.best else None
-        self._retain()
+        self._retain(why=f"{path} is written, and whole.\n")
         return size
+
+    def what_stands(self) -> str:
+        """Say what a failed save leaves to go on from."""
+        with contextlib.suppress(RunError):
+            if names := self._newest_first():
+                return f"{self.folder / names[0]} is kept.\n"
+        return "There is no checkpoint yet.\n"
 
     def newest(
         self, check: Callable[[Record], None] = lambda record: None
@@ -158,11 +168,11 @@ class Checkpoints:
             those that are newer.
 
         Raises:
-            RunError: There are some, and none is whole.
+            RunError: There are some, and none is whole; or this process cannot read
+                one that may be.
         """
         damaged: list[str] = []
-        names = sorted(self.names(), key=lambda n: _key(self.folder / n), reverse=True)
-        for name in names:
+        for name in self._newest_first():
             try:
                 found = self.read(name)
                 check(found.record)
@@ -188,56 +198,75 @@ class Checkpoints:
         """
         path = self.folder / name
         contents = read_folder(path)
-        if set(contents) != {MODEL, STATE, VALUES}:
-            raise DamagedError(f"{path} holds {', '.join(sorted(contents))}.")
+        check_files(contents, {MODEL, STATE, VALUES}, path)
         about = _parse(contents[VALUES], path / VALUES)
         record = _record(about, path / VALUES)
         self._best_of[name] = record.best["step"] if record.best else None
         return Checkpoint(
             path=path,
             record=record,
-            model=_tensors_in(about["model"], contents[MODEL], path / MODEL),
-            state=_tensors_in(about["state"], contents[STATE], path / STATE),
+            model=_state_in(about, "model", contents[MODEL], path / MODEL),
+            state=_state_in(about, "state", contents[STATE], path / STATE),
         )
 
     def newest_record(self) -> Record | None:
         """Read what the newest whole checkpoint says of itself, without its tensors."""
-        names = sorted(self.names(), key=lambda n: _key(self.folder / n), reverse=True)
-        for name in names:
-            path = self.folder / name
-            with contextlib.suppress(DamagedError, KeyError):
-                content = read_folder(path, only=VALUES)[VALUES]
-                return _record(_parse(content, path / VALUES), path / VALUES)
+        for name in self._newest_first():
+            with contextlib.suppress(DamagedError):
+                return self._read_record(name)
         return None
+
+    def _read_record(self, name: str) -> Record:
+        path = self.folder / name
+        contents = read_folder(path, only=VALUES)
+        if VALUES not in contents:
+            raise DamagedError(f"{path} holds no {VALUES}.")
+        return _record(_parse(contents[VALUES], path / VALUES), path / VALUES)
 
     def names(self) -> list[str]:
         """Name the checkpoints there are, whole or not."""
-        if not self.folder.is_dir():
-            return []
-        found = [p.name for p in self.folder.iterdir() if NAME.fullmatch(p.name)]
-        return [n for n in found if not (self.folder / n).is_symlink()]
+        with reading(self.folder):
+            if self.folder.is_symlink():
+                raise DamagedError(
+                    f"{self.folder} is a link.\n"
+                    "Files of another run would be written and removed.\n"
+                    "Put the folder itself there, or let the whole run be a link."
+                )
+            if not self.folder.is_dir():
+                return []
+            found = [p.name for p in self.folder.iterdir() if NAME.fullmatch(p.name)]
+            return [n for n in found if not (self.folder / n).is_symlink()]
 
-    def set_aside_after(self, step: int) -> list[Path]:
-        """Rename what is damaged after ``step``, so that it is never counted.
+    def _newest_first(self) -> list[str]:
+        return sorted(self.names(), key=_key, reverse=True)
 
-        Of an earlier time nothing is kept.
+    def go_on_from(self, loaded: Checkpoint) -> None:
+        """End what a kill broke off, and set aside what is newer, and so damaged.
+
+        That is renamed: it is never counted, nor removed.
         """
-        moved = []
-        for name in self.names():
-            path = self.folder / name
-            if _key(path)[0] > step:
-                target = self.folder / f"damaged-{name}"
-                if target.exists():
-                    remove_folder(target)
-                path.rename(target)
-                moved.append(target)
-        return moved
+        name = loaded.path.name
+        with disk_errors(self.folder, cannot="cannot be put in order"):
+            for newer in self.names():
+                if _key(newer) > _key(name):
+                    target = self.folder / f"damaged-{newer}"
+                    if target.exists():
+                        remove_folder(target)
+                    os.rename(self.folder / newer, target)
+            self._clean_up()
+        self._retain(why=f"{loaded.path} is whole.\n")
 
-    def _retain(self) -> None:
+    def _clean_up(self) -> None:
+        """Remove what was not finished, and put back what was being replaced."""
+        sweep(self.folder)
+        for name in self.names():
+            if name.endswith(OLD):
+                put_back(self.folder / name.removesuffix(OLD))
+
+    def _retain(self, why: str) -> None:
         """Remove what is beyond ``keep_last`` and no best one."""
-        names = sorted(self.names(), key=lambda n: _key(self.folder / n))
-        current = [name for name in names if not name.endswith(OLD)]
-        kept = set(current[-self.keep_last :])
+        names = self._newest_first()
+        kept = set(names[: self.keep_last])
         for name in tuple(kept):
             if name not in self._best_of:
                 self._best_of[name] = self._read_best(name)
@@ -246,58 +275,116 @@ class Checkpoints:
         for name in names:
             if name not in kept:
                 self._best_of.pop(name, None)
-                remove_folder(self.folder / name)
+                path = self.folder / name
+                with disk_errors(path, cannot="cannot be removed", why=why):
+                    remove_folder(path)
 
     def _read_best(self, name: str) -> int | None:
         try:
-            return (self.read(name).record.best or {}).get("step")
+            return (self._read_record(name).best or {}).get("step")
         except RunError:  # damaged: found when it is to be used
             return None
 
 
-def _key(path: Path) -> tuple[int, bool]:
+def _key(name: str) -> tuple[int, bool]:
     """Order by step; one that was being replaced comes before its replacement."""
-    match = NAME.fullmatch(path.name)
+    match = NAME.fullmatch(name)
     assert match is not None
     return int(match[1]), match[2] is None
 
 
 def _parse(content: bytes, path: Path) -> dict[str, Any]:
-    if len(content) > MOST_BYTES:
-        raise DamagedError(f"{path} is too large.")
-    about: dict[str, Any] = parse_json(content.decode(errors="replace"), str(path))
+    about: dict[str, Any] = parse_json(content, str(path))
     check_version(about, VERSION, path)
     return about
 
 
 def _record(about: dict[str, Any], path: Path) -> Record:
     names = set(Record.__dataclass_fields__)
-    if set(about) != names | {"version", "model", "state"}:
-        wrong = sorted(set(about) ^ (names | {"version", "model", "state"}))
-        raise DamagedError(f"{path} has or lacks the fields {', '.join(wrong)}.")
-    values = unpack({name: about[name] for name in names}, {})
-    for name in ("step", "epoch", "batch", "samples", "epochs", "first_epoch"):
-        if type(values[name]) is not int or values[name] < 0:
-            raise DamagedError(f"{path}: {name} is {values[name]!r}.")
-    for name in ("history", "fingerprint", "data", "config"):
-        if not isinstance(values[name], dict):
-            raise DamagedError(f"{path}: {name} is no object.")
-    history = values["history"]
-    if set(history) != {"rows", "bytes", "sha256"} or type(history["bytes"]) is not int:
-        raise DamagedError(f"{path}: history is {history!r}.")
-    best = values["best"]
-    if best is not None and (
-        not isinstance(best, dict) or type(best.get("step")) is not int
-    ):
-        raise DamagedError(f"{path}: best is {best!r}.")
-    if not isinstance(values["resumes"], list):
-        raise DamagedError(f"{path}: resumes is no list.")
+    if wrong := set(about) ^ (names | {"version", "model", "state"}):
+        raise _damaged(path, "fields", sorted(wrong))
+    values = unpack({name: about[name] for name in names}, {}, str(path))
+    for name, value in values.items():
+        if not (IN_RECORD[name](value) and is_plain(value)):
+            raise _damaged(path, name, value)
+    match = NAME.fullmatch(path.parent.name)
+    if match is not None and int(match[1]) != values["step"]:
+        raise _damaged(path, "step", values["step"])
     return Record(**values)
 
 
-def _tensors_in(values: Any, content: bytes, path: Path) -> dict[str, Any]:
+def _damaged(path: Path, name: str, value: Any) -> DamagedError:
+    return DamagedError(
+        f"{path} has wrong {name}: {shown(value)}.\n"
+        "It was damaged, or written by another version, and cannot be relied on.\n"
+        "Put back a copy of the whole folder."
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_position(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"rows", "bytes", "sha256"}
+        and _is_count(value["rows"])
+        and _is_count(value["bytes"])
+        and isinstance(value["sha256"], str)
+    )
+
+
+def _is_best(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, dict)
+        and set(value) == {"step", "epoch", "name", "value"}
+        and _is_count(value["step"])
+        and _is_count(value["epoch"])
+        and isinstance(value["name"], str)
+        and type(value["value"]) in (int, float)
+    )
+
+
+def _are_resumes(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(each, dict)
+        and set(each) == {"step", "exact", "why_not"}
+        and _is_count(each["step"])
+        and isinstance(each["exact"], bool)
+        and isinstance(each["why_not"], list)
+        for each in value
+    )
+
+
+IN_RECORD: dict[str, Callable[[Any], bool]] = {
+    "step": _is_count,
+    "epoch": _is_count,
+    "batch": _is_count,
+    "samples": _is_count,
+    "history": _is_position,
+    "fingerprint": _is_object,
+    "data": _is_object,
+    "config": _is_object,
+    "epochs": _is_count,
+    "first_epoch": _is_count,
+    "best": _is_best,
+    "ended": lambda value: value is None or isinstance(value, str),
+    "resumes": _are_resumes,
+}
+"""What the fields of a record may be."""
+
+
+def _state_in(
+    about: dict[str, Any], name: str, content: bytes, path: Path
+) -> dict[str, Any]:
     tensors: dict[str, Tensor] = read_tensors(content, str(path))
-    state = unpack(values, tensors)
+    values = path.with_name(VALUES)
+    state = unpack(about[name], tensors, f"{values}, {name},")
     if not isinstance(state, dict):
-        raise DamagedError(f"{path}: the state is no object.")
+        raise _damaged(values, name, state)
     return state

@@ -1,18 +1,24 @@
 """``config.json``: what a run was begun with, sealed by its own SHA-256."""
 
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from gradatim.errors import DamagedError, RunError
+from gradatim.errors import ConfigError, DamagedError, RunError, shown, told
 from gradatim.run.disk import disk_errors, replace_file
 from gradatim.run.environment import environment
 from gradatim.run.manifest import read_sealed, sealed
+from gradatim.tabular.config import TabularConfig
 
 __all__ = [
     "CONFIG",
     "ENVIRONMENT",
     "begin_config",
+    "check_ours",
+    "mend_config",
     "read_config",
     "read_environment",
     "write_config",
@@ -23,6 +29,7 @@ VERSION = 2
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
 FIELDS = {"version", "created_at", "kind"}
+"""What every run has; those of a table have more."""
 OURS = {CONFIG, ENVIRONMENT, "lock", "history.jsonl", "checkpoints", "schema.json"}
 
 
@@ -41,12 +48,34 @@ def write_config(folder: Path, kind: str, about: dict[str, Any]) -> None:
 
 
 def begin_config(folder: Path) -> None:
-    """Write the configuration of a run of Python's, where none is there yet.
+    """Write the configuration of a run of Python's, where none is there yet."""
+    if not (folder / CONFIG).exists():
+        with disk_errors(folder):
+            write_config(folder, "python", {})
+
+
+def mend_config(folder: Path) -> list[str]:
+    """Write the configuration of a run of Python's anew where it is damaged.
+
+    What goes on does not need it. Gives what to tell.
+    """
+    try:
+        read_config(folder)
+    except DamagedError as error:
+        what = str(error).partition("\n")[0]
+        with disk_errors(folder):
+            write_config(folder, "python", {})
+        return [f"{what} It is written anew, with the present time in it."]
+    return []
+
+
+def check_ours(folder: Path) -> None:
+    """Refuse a folder with files that are no run's.
 
     Raises:
         RunError: The folder is another program's, or one's own work.
     """
-    if (folder / CONFIG).exists():
+    if not folder.is_dir() or (folder / CONFIG).exists():
         return
     others = [
         each.name
@@ -59,8 +88,6 @@ def begin_config(folder: Path) -> None:
             "A run writes and removes files in its folder.\n"
             "Name a folder that is empty, or does not exist."
         )
-    with disk_errors(folder):
-        write_config(folder, "python", {})
 
 
 def read_environment(path: Path) -> dict[str, Any]:
@@ -70,20 +97,109 @@ def read_environment(path: Path) -> dict[str, Any]:
         DamagedError: It is missing or changed.
         RunError: It is of another version.
     """
-    return read_sealed(path / ENVIRONMENT, version=VERSION)
+    found = read_sealed(path / ENVIRONMENT, version=VERSION)
+    names = {"version", *environment()}
+    for name, value in found.items():
+        if name not in names or not isinstance(value, (str, int, type(None))):
+            raise _unknown(path / ENVIRONMENT, name, value)
+    if absent := names - set(found):
+        raise _lacks(path / ENVIRONMENT, absent)
+    return found
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """Read a run's ``config.json``.
 
     Raises:
-        DamagedError: It is missing or changed.
+        DamagedError: It is missing or changed; so will be asking for a field that it
+            lacks.
         RunError: It is of another version.
     """
-    config = read_sealed(path / CONFIG, version=VERSION)
+    config = Config(path / CONFIG, read_sealed(path / CONFIG, version=VERSION))
+    for name, value in config.items():
+        if name != "version" and not (name in CHECKS and CHECKS[name](value)):
+            raise _unknown(path / CONFIG, name, value)
     if absent := FIELDS - set(config):
-        raise DamagedError(
-            f"{path / CONFIG} lacks {', '.join(sorted(absent))}.\n"
-            "It was damaged, or changed by hand.\nCopy the run folder again."
-        )
+        raise _lacks(path / CONFIG, absent)
+    if "training" in config:
+        _check_training(path / CONFIG, config["training"])
     return config
+
+
+def _check_training(path: Path, training: dict[str, Any]) -> None:
+    if absent := {each.name for each in fields(TabularConfig)} - set(training):
+        raise _lacks(path, absent)
+    try:
+        TabularConfig.from_dict(training)
+    except ConfigError as error:
+        raise DamagedError(
+            f"{path} has a training that cannot be: {told(error)}\n"
+            "It was damaged, or changed by hand.\nCopy the run folder again."
+        ) from error
+
+
+class Config(dict[str, Any]):
+    """Fields of a file; one that it lacks is told with the file's name."""
+
+    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+        super().__init__(content)
+        self.path = path
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise _lacks(self.path, {name})
+
+
+def _lacks(path: Path, names: set[str]) -> DamagedError:
+    return DamagedError(
+        f"{path} lacks {', '.join(sorted(names))}.\n"
+        "It was damaged, or changed by hand.\nCopy the run folder again."
+    )
+
+
+def _unknown(path: Path, name: str, value: Any) -> DamagedError:
+    return DamagedError(
+        f"{path} has the field {shown(name)} with {shown(value)}.\n"
+        "This version writes no such thing, and cannot tell what it means.\n"
+        "Copy the run folder again."
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 63
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _has(**checks: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    """Give the check of an object with these fields and no others."""
+
+    def check(value: Any) -> bool:
+        return isinstance(value, dict) and all(
+            name in checks and checks[name](part) for name, part in value.items()
+        )
+
+    return check
+
+
+CHECKS: dict[str, Callable[[Any], bool]] = {
+    "created_at": _is_text,
+    "kind": lambda value: value in ("table", "line", "python"),
+    "command": _is_text,
+    "file": _has(name=_is_text, bytes=_is_count, path=_is_text),
+    "target": _is_text,
+    "task": lambda value: value in ("regression", "binary", "classification"),
+    "drop": _are_texts,
+    "keep": _are_texts,
+    "drop_missing_target": lambda value: isinstance(value, bool),
+    "rows": _has(train=_is_count, val=_is_count, test=_is_count),
+    "training": lambda value: isinstance(value, dict),
+    "network": lambda value: value in ("residual_mlp", "linear", "custom"),
+    "schema_sha256": lambda v: _is_text(v) and bool(re.fullmatch("[0-9a-f]{64}", v)),
+}
+"""What the fields of ``config.json`` may be."""

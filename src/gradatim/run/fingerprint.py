@@ -7,16 +7,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradatim.data.batches import Batches
 from gradatim.errors import ConfigError, ResumeError
 
 __all__ = [
     "CHOICES",
     "changes",
     "check_accept",
-    "describe_batches",
-    "describe_loss",
-    "describe_object",
     "fingerprint",
     "refuse_changes",
     "signature",
@@ -89,47 +85,6 @@ def tensors_signature(state: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def describe_batches(batches: Batches) -> dict[str, Any]:
-    """Give the choices that decide which rows come when."""
-    loader = batches.loader
-    source: Any = batches if loader is None else loader
-    found = {"batch_size": source.batch_size, "drop_last": source.drop_last}
-    if loader is None:
-        return {**found, "shuffle": batches.shuffle, "seed": batches.seed}
-    return {**found, "sampler": type(loader.sampler).__name__}
-
-
-def describe_object(value: Any) -> dict[str, Any]:
-    """Give the class of what is trained with, and an optimizer's numbers."""
-    found = {"class": type(value).__name__}
-    if isinstance(value, torch.optim.Optimizer):
-        return found | {
-            name: plain(each.tolist() if isinstance(each, torch.Tensor) else each)
-            for name, each in value.defaults.items()
-        }
-    return found
-
-
-def describe_loss(loss_fn: Any) -> str:
-    """Name a loss, with the options of a module."""
-    if isinstance(loss_fn, nn.Module):
-        return " ".join(repr(loss_fn).split())
-    return getattr(loss_fn, "__qualname__", type(loss_fn).__qualname__)
-
-
-def plain(value: Any) -> Any:
-    """Give ``value`` as JSON has it, so that it compares equal after reading."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(part) for part in value]
-    if value is None or type(value) in (bool, int, str):
-        return value
-    if isinstance(value, float) and abs(value) < float("inf"):
-        return value
-    return str(value)
-
-
 def changes(old: Any, new: Any, name: str = "") -> list[str]:
     """List what differs, each as ``name: old -> new``.
 
@@ -144,13 +99,23 @@ def changes(old: Any, new: Any, name: str = "") -> list[str]:
         return found
     if old == new:
         return []
+    if _are_tables(old, new):
+        return changes(dict(enumerate(old)), dict(enumerate(new)), name)
     return [f"{name}: {_short(old)} -> {_short(new)}"]
+
+
+def _are_tables(old: Any, new: Any) -> bool:
+    """Tell lists of as many dicts, which are better told part by part."""
+    if not isinstance(old, list) or not isinstance(new, list) or len(old) != len(new):
+        return False
+    return all(isinstance(part, dict) for part in (*old, *new))
 
 
 def _short(value: Any) -> str:
     text = str(value)
     is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")
-    return f"{text[:12]}..." if is_digest else text
+    most = 12 if is_digest else 100
+    return f"{text[:most]}..." if len(text) > most else text
 
 
 def check_accept(accept: Iterable[str]) -> tuple[str, ...]:

@@ -6,19 +6,22 @@ killed process wrote after that is cut off again.
 
 import contextlib
 import hashlib
+import json
+import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gradatim.errors import DamagedError
-from gradatim.run.disk import read_file
-from gradatim.run.jsonfile import parse_json
-from gradatim.run.tree import pack, unpack
+from gradatim.errors import ConfigError, DamagedError, shown
+from gradatim.run.disk import disk_errors, opened, sync_folder
+from gradatim.run.jsonfile import in_utf8, parse_json
+from gradatim.run.tree import is_plain, pack, unpack
 
 __all__ = ["HistoryFile", "read_rows"]
 
-MOST_BYTES = 1 << 30
+MOST_OF_LINE = 1 << 20
+"""Bytes of a row: numbers, and texts that a person reads."""
 
 
 class HistoryFile:
@@ -33,19 +36,25 @@ class HistoryFile:
         self._num_bytes = 0
         self._digest = hashlib.sha256()
         self._waiting = bytearray()
+        self._is_named = False
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row: numbers, texts and what :func:`pack` takes, but no tensors."""
-        from gradatim.run.jsonfile import to_json
-
-        value, _ = pack(row, "history")
-        self._waiting += (to_json(value) + "\n").encode()
+        line = in_utf8(_line(row) + "\n")
+        if len(line) > MOST_OF_LINE:
+            raise ConfigError(
+                f"a row of the history has {len(line):,} bytes.\n"
+                f"One of more than {MOST_OF_LINE:,} would not be read again.\n"
+                "Give numbers and short texts."
+            )
+        self._waiting += line
         self.num_rows += 1
 
     def flush(self, *, sync: bool = True) -> None:
         """Write what waits; with ``sync`` it is on the disk when this returns."""
-        if not self._waiting and (not sync or self.path.exists()):
+        if not self._waiting and (not sync or self._is_named):
             return
+        _refuse_link(self.path)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         descriptor = os.open(self.path, flags, 0o666)
         try:
@@ -59,9 +68,17 @@ class HistoryFile:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
+        if sync and not self._is_named:
+            sync_folder(self.path.parent)
+            self._is_named = True
         self._num_bytes += len(self._waiting)
         self._digest.update(self._waiting)
         self._waiting.clear()
+
+    @property
+    def num_waiting_bytes(self) -> int:
+        """What the next :meth:`flush` writes."""
+        return len(self._waiting)
 
     def position(self) -> dict[str, Any]:
         """Give rows, bytes and digest of what is written."""
@@ -71,50 +88,110 @@ class HistoryFile:
     def go_on_at(self, position: dict[str, Any]) -> list[dict[str, Any]]:
         """Cut the file to ``position``; give the rows until there.
 
+        Where there is no file there are none, and the next ones begin it anew.
+
         Raises:
             DamagedError: It is shorter, or its digest is another.
         """
-        content = read_until(self.path, position)
-        self._digest = hashlib.sha256(content)
-        self._num_bytes, self._waiting = len(content), bytearray()
-        rows = rows_of(content, self.path)
-        self.num_rows = len(rows)
+        _refuse_link(self.path)
+        self._digest, self._waiting = hashlib.sha256(), bytearray()
+        self._num_bytes, rows = 0, []
         if self.path.exists():
-            with contextlib.suppress(FileNotFoundError):
-                os.truncate(self.path, self._num_bytes)
+            self._digest = read_until(self.path, position)
+            self._num_bytes = position["bytes"]
+            rows = list(read_rows(self.path, self._num_bytes))
+        self.num_rows = len(rows)
+        with disk_errors(self.path), contextlib.suppress(FileNotFoundError):
+            os.truncate(self.path, self._num_bytes)
         return rows
 
 
-def read_until(path: Path, position: dict[str, Any]) -> bytes:
-    """Read a history up to a checkpoint's position and compare its digest.
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+PLAIN = {bool, float, int, str, type(None)}
+MOST_LETTERS = 300
+"""Of a line in which no number can be too long to be read again."""
+
+
+def _line(row: dict[str, Any]) -> str:
+    # Mostly plain numbers, an epoch of which may take less time than pack().
+    if {type(value) for value in row.values()} <= PLAIN and "$" not in "".join(row):
+        with contextlib.suppress(ValueError):  # NaN, or infinite
+            if len(text := ENCODER.encode(row)) < MOST_LETTERS:
+                return text
+    value, tensors = pack(row, "history")
+    if tensors or not is_plain(unpack(value, {})):
+        raise ConfigError(
+            f"a row of the history has {shown(row)}.\n"
+            "It holds numbers, texts and lists of them.\n"
+            "Give one number of a tensor, for example its .mean()."
+        )
+    return ENCODER.encode(value)
+
+
+def read_until(path: Path, position: dict[str, Any]) -> Any:
+    """Compare a history up to a checkpoint's position with its digest.
+
+    Returns:
+        The digest, to go on with.
 
     Raises:
         DamagedError: It is shorter, or its digest is another.
     """
-    size = position["bytes"]
-    if size == 0:
-        return b""
-    content = read_file(path, most=MOST_BYTES)[:size]
-    if len(content) < size or hashlib.sha256(content).hexdigest() != position["sha256"]:
+    size, digest, found = position["bytes"], hashlib.sha256(), 0
+    for line in _lines(path, size):
+        digest.update(line)
+        found += len(line)
+    if found < size or (size and digest.hexdigest() != position["sha256"]):
         raise DamagedError(
             f"{path} is not what was written: up to byte {size:,} its SHA-256 is "
             "another.\nIt was damaged, or changed by hand.\nPut back a copy of it."
         )
-    return content
+    return digest
 
 
-def rows_of(content: bytes, path: Path) -> list[dict[str, Any]]:
-    """Read the lines of a history."""
-    # Not splitlines(): it also cuts at U+2028, which JSON allows within a string.
-    lines = content.decode(errors="replace").split("\n")[:-1]
-    return [
-        unpack(parse_json(line, f"{path}, line {number}"), {})
-        for number, line in enumerate(lines, start=1)
-    ]
+def read_rows(path: Path, size: int | None = None) -> Iterator[dict[str, Any]]:
+    """Read a history that may be written to just now: whole lines alone.
+
+    Args:
+        path: The file; where there is none, there are no rows.
+        size: Read so many bytes of it; all by default.
+
+    Raises:
+        DamagedError: A line is no row.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    for number, line in enumerate(_lines(path, size), start=1):
+        if not line.endswith(b"\n"):
+            return
+        place = f"{path}, line {number}"
+        row = unpack(parse_json(line, place), {}, place)
+        if not isinstance(row, dict) or not is_plain(row):
+            raise DamagedError(
+                f"{place} is no row of a history.\n"
+                "It was damaged, or changed by hand.\nPut back a copy of it."
+            )
+        yield row
 
 
-def read_rows(path: Path) -> Iterable[dict[str, Any]]:
-    """Read a history that may be written to just now: whole lines alone."""
-    if not path.exists():
-        return []
-    return rows_of(read_file(path, most=MOST_BYTES), path)
+def _lines(path: Path, size: int | None) -> Iterator[bytes]:
+    """Read line by line: a file may be larger than the memory."""
+    left = math.inf if size is None else size
+    with opened(path) as file:
+        while line := file.readline(int(min(left, MOST_OF_LINE + 1))):
+            if len(line) > MOST_OF_LINE:
+                raise DamagedError(
+                    f"{path} has a line of more than {MOST_OF_LINE:,} bytes.\n"
+                    "It was damaged, or changed by hand.\nPut back a copy of it."
+                )
+            left -= len(line)
+            yield line
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise DamagedError(
+            f"{path} is a link.\n"
+            "Another file would be written to in its place.\n"
+            "Put the file itself there."
+        )

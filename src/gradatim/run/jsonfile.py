@@ -5,11 +5,13 @@ import math
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gradatim.errors import DamagedError, RunError
+from gradatim.errors import DamagedError, RunError, shown, told
 from gradatim.run.disk import read_file, write_file
 
 __all__ = [
     "check_version",
+    "in_utf8",
+    "may_be_read",
     "parse_json",
     "read_json",
     "read_json_lines",
@@ -20,8 +22,14 @@ __all__ = [
 ]
 
 MOST_BYTES = 16 << 20
-MOST_PARTS = 1 << 20
-"""Bytes, and lists and objects, in one JSON file: about 100 MB once they are read."""
+MOST_PARTS = 3 << 18
+"""Bytes, and values, keys and objects, in one JSON file: below 200 MB once read."""
+
+MOST_DEPTH = 250
+"""Lists and objects within each other: a quarter of what Python's stack takes."""
+
+MOST_INTEGER = 10**300
+"""The largest integer, either way: below the largest float."""
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
@@ -45,6 +53,17 @@ def _finite(value: Any) -> Any:
     return value
 
 
+def in_utf8(text: str) -> bytes:
+    r"""Give the bytes of JSON; half a surrogate pair is escaped, as JSON has it.
+
+    Such are in the name of a file that is no UTF-8.
+
+    >>> in_utf8(to_json("caf\udce9"))
+    b'"caf\\udce9"'
+    """
+    return text.encode(errors="backslashreplace")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, on the disk when this returns."""
     write_file(path, [content])
@@ -52,7 +71,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as a JSON file for people to read, too."""
-    write_file(path, [(to_json(value, indent=2) + "\n").encode()])
+    write_file(path, [in_utf8(to_json(value, indent=2) + "\n")])
 
 
 def read_json(path: Path, *, version: int | None = None) -> Any:
@@ -80,7 +99,7 @@ def check_version(value: Any, version: int, path: Path) -> None:
     found = value.get("version") if isinstance(value, dict) else None
     if type(found) is not int or found != version:
         raise RunError(
-            f"{path}: version {found!r}, but this gradatim reads version "
+            f"{path}: version {shown(found)}, but this gradatim reads version "
             f"{version}.\nA field may mean something else there.\n"
             "Use the gradatim that wrote it, or train again."
         )
@@ -113,37 +132,65 @@ def read_text(path: Path) -> str:
             f"{path} does not exist.\nThe run cannot be used without it.\n"
             "Look whether the folder is a run of gradatim's, and was copied whole."
         )
+    return _decoded(read_file(path, most=MOST_BYTES), str(path))
+
+
+def _decoded(content: bytes, place: str) -> str:
     try:
-        return read_file(path, most=MOST_BYTES).decode()
+        return content.decode()
     except UnicodeDecodeError as error:
-        raise DamagedError(f"{path} cannot be read: {error}.") from error
+        raise DamagedError(
+            f"{place} cannot be read: it is no UTF-8 ({error.reason} at byte "
+            f"{error.start:,}).\nIt was damaged, or is another kind of file.\n"
+            "Put back a copy of the file, or train again."
+        ) from error
 
 
-def parse_json(text: str, place: str) -> Any:
+def may_be_read(content: bytes) -> bool:
+    """Tell whether :func:`parse_json` takes JSON of this length."""
+    return len(content) <= MOST_BYTES and _num_parts(content.decode()) <= MOST_PARTS
+
+
+def _num_parts(text: str) -> int:
+    return sum(map(text.count, "[{,:"))
+
+
+def parse_json(content: str | bytes, place: str) -> Any:
     """Read strict JSON: no NaN, no infinite number, no key twice, not too much.
 
     Args:
-        text: The JSON.
+        content: The JSON, as text or in UTF-8.
         place: Where it is from, for messages.
 
     Raises:
         DamagedError: It is anything else.
     """
+    if len(content) > MOST_BYTES:
+        raise _invalid(place, f"it has {len(content):,} bytes, more than any does")
+    text = content if isinstance(content, str) else _decoded(content, place)
+    del content
     try:
-        if text.count("[") + text.count("{") > MOST_PARTS:
-            raise ValueError(f"more than {MOST_PARTS:,} lists and objects")
-        return json.loads(
+        if _num_parts(text) > MOST_PARTS:
+            raise ValueError(f"more than {MOST_PARTS:,} values")
+        value = json.loads(
             text,
             parse_constant=_refuse_constant,
             parse_float=_finite_float,
+            parse_int=_bounded_int,
             object_pairs_hook=_unique_keys,
         )
+        _check_depth(value)
     except (ValueError, RecursionError) as error:
-        raise DamagedError(
-            f"{place} is no valid JSON: {error}.\n"
-            "It was damaged, or changed by hand.\n"
-            "Put back a copy of the file, or train again."
-        ) from error
+        raise _invalid(place, told(error)) from error
+    return value
+
+
+def _invalid(place: str, what: str) -> DamagedError:
+    return DamagedError(
+        f"{place} is no valid JSON: {what}.\n"
+        "It was damaged, or changed by hand.\n"
+        "Put back a copy of the file, or train again."
+    )
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -153,7 +200,13 @@ def _refuse_constant(name: str) -> NoReturn:
 def _finite_float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
-        raise ValueError(f"{text} is too large a number")
+        raise ValueError(f"{shown(text)} is too large a number")
+    return value
+
+
+def _bounded_int(text: str) -> int:
+    if len(text) > 301 or abs(value := int(text)) > MOST_INTEGER:
+        raise ValueError(f"{shown(text)} is too large a number")
     return value
 
 
@@ -162,3 +215,17 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise ValueError("a key stands twice in one object")
     return value
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        collections = [each for each in level if isinstance(each, (dict, list))]
+        level = [
+            part
+            for each in collections
+            for part in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return
+    raise ValueError(f"lists and objects deeper than {MOST_DEPTH} levels")

@@ -1,7 +1,7 @@
 """A trained model from its files, without running anything that they name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,28 @@ from torch import Tensor, nn
 
 from gradatim.data.schema import Schema
 from gradatim.data.table import read_table
-from gradatim.errors import ConfigError, DamagedError, RunError
+from gradatim.errors import ConfigError, DamagedError, RunError, shown
 from gradatim.run.disk import OLD
 from gradatim.run.jsonfile import parse_json
-from gradatim.run.manifest import MANIFEST, read_folder
+from gradatim.run.manifest import MANIFEST, check_files, read_folder
 from gradatim.run.model_file import (
     SCHEMA,
     SCORES,
+    check_table_size,
     parse_scores,
     read_schema,
     read_table_model,
 )
-from gradatim.run.module_file import DESCRIPTION, load_module
+from gradatim.run.module_file import (
+    DESCRIPTION,
+    check_module_size,
+    load_module,
+    module_state,
+)
+from gradatim.run.tree import pack
 from gradatim.tabular.fit import predict_rows
 from gradatim.tabular.network import TableModel
+from gradatim.tabular.threads import threads
 
 __all__ = ["Predictor", "load"]
 
@@ -78,7 +86,10 @@ class Predictor:
         return self._answers(rows).numpy()
 
     def _answers(self, rows: Any) -> Tensor:
-        return predict_rows(self.model, read_table(rows, schema=self.schema).x)
+        # Without the target: it may be missing in rows to predict, or have new labels.
+        table = read_table(rows, schema=replace(self.schema, target=None))
+        with threads(1):  # as `gradatim predict` does, with the same answers
+            return predict_rows(self.model, table.x)
 
 
 def load(
@@ -104,25 +115,23 @@ def load(
         ConfigError: ``model`` is missing.
     """
     folder = _model_folder(Path(path))
-    contents = read_folder(folder)
+    contents = read_folder(folder, only=DESCRIPTION)
     if DESCRIPTION not in contents:
-        raise DamagedError(f"{folder} has no {DESCRIPTION}: it is no model.")
-    text = contents[DESCRIPTION].decode(errors="replace")
-    description = parse_json(text, str(folder / DESCRIPTION))
+        raise DamagedError(
+            f"{folder} has no {DESCRIPTION}: it is no model.\n"
+            "Without it nobody can tell what the weights are of.\n"
+            "Copy the folder again, whole."
+        )
+    description = parse_json(contents[DESCRIPTION], str(folder / DESCRIPTION))
     kind = description.get("kind") if isinstance(description, dict) else None
     if kind == "table":
-        if isinstance(model, nn.Module):
-            raise ConfigError(
-                f"{folder} is a table's model, but model is a module.\n"
-                "Its network is made for the number of its features.\n"
-                "Give the factory: model=lambda num_features, num_outputs: ..."
-            )
-        network = read_table_model(contents, folder, factory=model)
-        scores = parse_scores(contents[SCORES], folder / SCORES)["scores"]
-        schema = read_schema(contents[SCHEMA], folder / SCHEMA)
-        return Predictor(model=network, schema=schema, scores=scores)
+        return _load_table(folder, contents, model)
     if kind != "module":
-        raise DamagedError(f"{folder / DESCRIPTION} has the unknown kind {kind!r}.")
+        raise DamagedError(
+            f"{folder / DESCRIPTION} has the unknown kind {shown(kind)}.\n"
+            "It was damaged, or written by another version.\n"
+            "Use the gradatim that wrote it, or copy the folder again."
+        )
     if model is None:
         raise ConfigError(
             f"{folder} holds the weights of a module, not its code.\n"
@@ -132,7 +141,35 @@ def load(
     if not isinstance(model, nn.Module):
         with torch.random.fork_rng():  # its weights are replaced
             model = model()
-    return load_module(folder, contents, model).eval()
+    if not isinstance(model, nn.Module):
+        raise ConfigError(
+            f"model gave a {type(model).__name__}, not an nn.Module.\n"
+            "The weights have no place in it.\n"
+            "Give a module, or a function that makes one."
+        )
+    check_module_size(folder, pack(module_state({"": model}))[1])
+    return load_module(folder, read_folder(folder), model).eval()
+
+
+def _load_table(
+    folder: Path,
+    contents: dict[str, bytes],
+    factory: nn.Module | Callable[..., nn.Module] | None,
+) -> Predictor:
+    if isinstance(factory, nn.Module):
+        raise ConfigError(
+            f"{folder} is a table's model, but model is a module.\n"
+            "Its network is made for the number of its features.\n"
+            "Give the factory: model=lambda num_features, num_outputs: ..."
+        )
+    contents |= read_folder(folder, only=SCHEMA)
+    check_files(contents, {DESCRIPTION, SCHEMA}, folder)
+    check_table_size(contents, folder)
+    contents = read_folder(folder)
+    network = read_table_model(contents, folder, factory=factory)
+    scores = parse_scores(contents[SCORES], folder / SCORES)["scores"]
+    schema = read_schema(contents[SCHEMA], folder / SCHEMA)
+    return Predictor(model=network, schema=schema, scores=scores)
 
 
 def _model_folder(path: Path) -> Path:

@@ -1,11 +1,12 @@
 """One writer a run: a lock that goes with the process that holds it."""
 
+import contextlib
 import json
 import os
 import socket
 from pathlib import Path
 
-from gradatim.errors import RunLockedError
+from gradatim.errors import DamagedError, RunLockedError
 
 try:
     import fcntl
@@ -39,6 +40,7 @@ class Lock:
 
         Raises:
             RunLockedError: Another process has it, which is named.
+            DamagedError: A link is in its place.
         """
         if self.is_held():
             return
@@ -48,41 +50,60 @@ class Lock:
             self._key = key
             HELD[key] = self
             return
-        descriptor = os.open(
-            self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666
-        )
+        if self.path.is_symlink():
+            raise DamagedError(
+                f"{self.path} is a link.\n"
+                "Another file would be written to in its place.\n"
+                "Remove it: a run makes its own."
+            )
+        flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | flags, 0o666)
         try:
-            if fcntl is not None:
-                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = _holder(descriptor)
-            os.close(descriptor)
-            if not isinstance(error, (BlockingIOError, PermissionError)):
-                raise
-            raise RunLockedError(_message(self.path, holder)) from error
+            self._lock(descriptor)
+            about = {"pid": os.getpid(), "host": socket.gethostname()}
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(about).encode(), 0)
         except BaseException:
             os.close(descriptor)
             raise
         self._descriptor, self._key = descriptor, key
         HELD[key] = self
-        about = {"pid": os.getpid(), "host": socket.gethostname()}
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(about).encode(), 0)
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            if fcntl is not None:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            message = _message(self.path, _holder(descriptor))
+            raise RunLockedError(message) from error
 
     def check(self) -> None:
-        """Make sure that the lock is held.
+        """Make sure that the lock is held, and still keeps others out.
+
+        The system drops it when this process closes the file elsewhere, as a copy of
+        the folder does; and it keeps no one out where the file was removed. It is then
+        taken again.
 
         Raises:
-            RunLockedError: Another object of this process took it over.
+            RunLockedError: Another process has it by now, or another object.
         """
-        if not self.is_held():
+        if self._descriptor is None or not self.is_held():
             raise RunLockedError(_message(self.path, "a newer Run of this process"))
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._descriptor), os.stat(self.path)):
+                self._lock(self._descriptor)
+                return
+        self.release()
+        self.acquire()
 
     def release(self) -> None:
         """Give the lock back."""
         if self._descriptor is not None and self.is_held():
             del HELD[self._key]
-            os.close(self._descriptor)
+            with contextlib.suppress(OSError):  # no host's name is left behind
+                os.ftruncate(self._descriptor, 0)
+            with contextlib.suppress(OSError):  # it is gone all the same
+                os.close(self._descriptor)
         self._descriptor = None
 
     def is_held(self) -> bool:

@@ -7,12 +7,13 @@ there, each of that size and SHA-256. A sealed JSON file carries its own SHA-256
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gradatim.errors import DamagedError
+from gradatim.errors import DamagedError, shown, told
 from gradatim.run.disk import (
     Buffer,
     Written,
@@ -21,10 +22,12 @@ from gradatim.run.disk import (
     write_file,
     written_beside,
 )
-from gradatim.run.jsonfile import check_version, parse_json, read_text
+from gradatim.run.jsonfile import MOST_BYTES as MOST_OF_JSON
+from gradatim.run.jsonfile import check_version, in_utf8, parse_json, read_text
 
 __all__ = [
     "MANIFEST",
+    "check_files",
     "read_folder",
     "read_sealed",
     "sealed",
@@ -40,6 +43,10 @@ Result = TypeVar("Result")
 MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 """Of a file that is read whole: what the machine has."""
 
+MOST_FILES = 16
+FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+"""Names that are nothing else on any system."""
+
 
 def sealed(value: Mapping[str, Any]) -> bytes:
     """Write JSON that ends with the SHA-256 of all before it, on a line of its own.
@@ -50,7 +57,7 @@ def sealed(value: Mapping[str, Any]) -> bytes:
     "sha256": "c60112896ebfc54a5d30c233fb8e6a32b4cf7491cd2e81bdef0f252e88d090cd"}
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2)
-    body = text.removesuffix("\n}").encode() + b",\n"
+    body = in_utf8(text.removesuffix("\n}")) + b",\n"
     return body + SEAL % hashlib.sha256(body).hexdigest().encode()
 
 
@@ -130,7 +137,8 @@ def read_folder(path: Path, *, only: str | None = None) -> dict[str, bytes]:
     """
     with reading(path):
         if path.is_symlink() or not path.is_dir():
-            raise DamagedError(f"{path} is no folder.")
+            what = "is a link" if path.is_symlink() else "is no folder"
+            raise DamagedError(_damaged(path, what))
         entries = _entries(path / MANIFEST)
         there = {each.name: each.lstat().st_size for each in path.iterdir()}
     for name, entry in entries.items():
@@ -154,23 +162,37 @@ def read_folder(path: Path, *, only: str | None = None) -> dict[str, bytes]:
     return dict(zip(names, _each(read, names, at_once=at_once), strict=True))
 
 
+def check_files(contents: Mapping[str, bytes], names: set[str], path: Path) -> None:
+    """Check that a folder holds these files and no others.
+
+    Raises:
+        DamagedError: It does not; one is named.
+    """
+    if absent := sorted(names - set(contents)):
+        raise DamagedError(_damaged(path, f"lacks {', '.join(absent)}"))
+    if extra := sorted(set(contents) - names):
+        raise DamagedError(_damaged(path / extra[0], "does not belong there"))
+
+
 def _entries(path: Path) -> dict[str, Written]:
     value = read_sealed(path, version=VERSION)
     try:
         if set(value) != {"version", "files"}:
-            raise ValueError(f"fields {sorted(value)}")
+            raise ValueError(f"the fields {shown(sorted(value))}")
+        if len(value["files"]) > MOST_FILES:
+            raise ValueError(f"more than {MOST_FILES} files")
         entries = {name: Written(**entry) for name, entry in value["files"].items()}
         for name, entry in entries.items():
-            if Path(name).name != name or name in (MANIFEST, "..") or "\\" in name:
-                raise ValueError(f"file name {name!r}")
-            if type(entry.size) is not int or not 0 <= entry.size <= MOST_BYTES:
-                raise ValueError(f"size {entry.size!r}")
+            if name == MANIFEST or not FILE.fullmatch(name):
+                raise ValueError(f"the file name {shown(name)}")
+            most = MOST_OF_JSON if name.endswith(".json") else MOST_BYTES
+            if type(entry.size) is not int or not 0 <= entry.size <= most:
+                raise ValueError(f"the size {shown(entry.size)} of {name}")
             if type(entry.sha256) is not str:
-                raise ValueError(f"sha256 {entry.sha256!r}")
+                raise ValueError(f"the SHA-256 {shown(entry.sha256)} of {name}")
     except (TypeError, ValueError, AttributeError) as error:
-        raise DamagedError(
-            _damaged(path, f"has unexpected content ({error})")
-        ) from error
+        what = f"has unexpected content: {told(error)}"
+        raise DamagedError(_damaged(path, what)) from error
     return entries
 
 

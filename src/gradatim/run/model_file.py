@@ -10,19 +10,39 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gradatim.data.encode import TableEncoder
+from gradatim.data.encode import TableEncoder, embedding_size
 from gradatim.data.schema import Schema
-from gradatim.errors import ConfigError, DamagedError, RunError, SchemaError
-from gradatim.run.disk import Buffer
+from gradatim.errors import (
+    ConfigError,
+    DamagedError,
+    RunError,
+    SchemaError,
+    shown,
+)
+from gradatim.run.disk import Buffer, reading
 from gradatim.run.fingerprint import changes, signature, tensors_signature
-from gradatim.run.jsonfile import check_version, parse_json, to_json
-from gradatim.run.tensors import read_tensors, tensor_parts
+from gradatim.run.jsonfile import (
+    MOST_BYTES,
+    check_version,
+    in_utf8,
+    may_be_read,
+    parse_json,
+    to_json,
+)
+from gradatim.run.manifest import check_files
+from gradatim.run.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.tabular.network import TableModel
 from gradatim.tabular.plan import NetworkFactory, build_network
 
-__all__ = ["parse_scores", "read_schema", "read_table_model", "table_model_files"]
+__all__ = [
+    "check_table_size",
+    "parse_scores",
+    "read_schema",
+    "read_table_model",
+    "table_model_files",
+]
 
 VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
@@ -35,6 +55,9 @@ LARGEST = {
     "num_blocks": 999,
 }
 """Above these a description is taken for damage, before memory is asked for."""
+
+CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
+SCORE_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
 
 
 def table_model_files(
@@ -67,25 +90,40 @@ def table_model_files(
 
 
 def _json(value: Any) -> bytes:
-    return (to_json(value, indent=2) + "\n").encode()
+    return in_utf8(to_json(value, indent=2) + "\n")
 
 
 def schema_text(schema: Schema) -> bytes:
-    """Write a schema as JSON."""
+    """Write a schema as JSON.
+
+    Raises:
+        ConfigError: It is longer than what is read again.
+    """
     text = json.dumps(schema.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode()
+    content = in_utf8(text + "\n")
+    if not may_be_read(content):
+        raise ConfigError(
+            f"the schema of {len(schema.columns):,} columns has {len(content):,} bytes "
+            "of JSON, more than what is read again.\n"
+            "The model could not be used.\n"
+            "Leave out columns of many categories: --drop COLUMN."
+        )
+    return content
 
 
 def read_schema(content: bytes, path: Path) -> Schema:
     """Read what :func:`schema_text` gave.
 
     Raises:
-        DamagedError: It is no schema.
+        DamagedError: It is no schema, or has no target or feature.
     """
     try:
-        return Schema.from_dict(parse_json(content.decode(errors="replace"), str(path)))
+        schema = Schema.from_dict(parse_json(content, str(path)))
     except SchemaError as error:
         raise DamagedError(f"{path}: {error}") from error
+    if schema.target is None or not schema.features:
+        raise _damaged(path, "a schema without target or features")
+    return schema
 
 
 def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
@@ -94,19 +132,24 @@ def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
     Raises:
         DamagedError: It has other fields, or values that are no numbers.
     """
-    found = parse_json(content.decode(errors="replace"), str(path))
+    found = parse_json(content, str(path))
     check_version(found, VERSION, path)
-    if set(found) != {"version", "rows", "stop_reason", "scores"}:
-        raise DamagedError(f"{path} has the fields {', '.join(sorted(found))}.")
-    tables = found["scores"]
-    numbers = (int, float, type(None))
-    if not isinstance(tables, dict) or not all(
-        isinstance(row, dict) and all(isinstance(v, numbers) for v in row.values())
-        for row in tables.values()
-    ):
-        raise DamagedError(f"{path} has scores that are no numbers.")
-    if type(found["rows"]) is not int:
-        raise DamagedError(f"{path}: rows is {found['rows']!r}.")
+    _check_fields(found, {"version", "rows", "stop_reason", "scores"}, path)
+    rows, reason, tables = found["rows"], found["stop_reason"], found["scores"]
+    if type(rows) is not int or rows < 0:
+        raise _damaged(path, f"the rows {shown(rows)}")
+    if reason is not None and not isinstance(reason, str):
+        raise _damaged(path, f"the stop_reason {shown(reason)}")
+    if not isinstance(tables, dict) or set(tables) != {"baseline", "linear", "model"}:
+        raise _damaged(path, f"the scores {shown(tables)}")
+    for name, row in tables.items():
+        if not isinstance(row, dict) or set(row) not in SCORE_NAMES:
+            raise _damaged(path, f"the scores {shown(row)} of {name}")
+        for value in row.values():
+            if value is not None and type(value) not in (int, float):
+                raise _damaged(path, f"the score {shown(value)} of {name}")
+    if len({frozenset(row) for row in tables.values()}) != 1:
+        raise _damaged(path, "scores of two tasks")
     return found
 
 
@@ -127,16 +170,13 @@ def read_table_model(
         RunError: A file is damaged, or does not fit the others.
         ConfigError: The network needs a factory.
     """
-    if absent := FILES - set(contents):
-        raise DamagedError(f"{path} lacks {', '.join(sorted(absent))}.")
-    text = contents[DESCRIPTION].decode(errors="replace")
-    description = parse_json(text, str(path / DESCRIPTION))
-    check_version(description, VERSION, path / DESCRIPTION)
-    architecture, task = _checked(description, path / DESCRIPTION)
-    schema = read_schema(contents[SCHEMA], path / SCHEMA)
+    check_files(contents, FILES, path)
+    architecture, task, schema = _description(contents, path)
     state = read_tensors(contents[TENSORS], str(path / TENSORS))
     with torch.random.fork_rng():  # layers draw weights, which are replaced
+        _check_embeddings(schema, state, path)
         encoder = TableEncoder(schema)
+        _check_encoder(encoder, state, path)
         if encoder.num_features != architecture["num_features"]:
             raise RunError(
                 f"{path / DESCRIPTION}: the network takes "
@@ -146,70 +186,155 @@ def read_table_model(
                 "Copy the run folder as a whole."
             )
         if architecture["name"] != "custom":
-            _check_shapes(architecture, state, path)
+            _check_network(architecture, state, path)
+        elif factory is None:
+            raise ConfigError(
+                f"{path} is the model of a network of one's own, 'custom'.\n"
+                "A file never names code to import.\n"
+                "Give the factory that made it: --model FILE.py:FACTORY, or "
+                "load(path, model=FACTORY)."
+            )
         model = TableModel(encoder, build_network(architecture, factory), task)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
+    found = tensors_signature(state)
+    if different := changes(found, signature({"": model})):
         if architecture["name"] == "custom":
             raise ConfigError(
-                f"the factory's network does not take the weights of {path}: {error}\n"
+                f"the factory's network does not take the weights of {path}: "
+                f"{different[0]}.\n"
+                "Weights go only where names, shapes and dtypes are the same.\n"
                 "It must be the factory that the run was trained with."
-            ) from error
-        raise DamagedError(
-            f"{path / TENSORS} does not fit the rest: {error}"
-        ) from error
+            )
+        raise _unlike(path, different[0])
+    model.load_state_dict(state)
     return model.eval()
 
 
-def _check_shapes(
+def check_table_size(contents: Mapping[str, bytes], path: Path) -> None:
+    """Compare the size of the weights' file with its network, before it is read.
+
+    Args:
+        contents: The other files of ``model/``, compared with their digests.
+        path: Of the folder.
+
+    Raises:
+        RunError: It is larger than the weights of such a network.
+    """
+    architecture, _, schema = _description(contents, path)
+    if architecture["name"] == "custom":  # what its factory makes is not known here
+        return
+    with torch.device("meta"):
+        most = num_bytes(build_network(architecture).state_dict())
+    most += 4 * _num_embedded(schema) + MOST_BYTES  # the header, and what is small
+    with reading(path / TENSORS):
+        size = (path / TENSORS).lstat().st_size
+    if size > most:
+        raise _unlike(path, f"{size:,} bytes, not the {most:,} that it may have")
+
+
+def _num_embedded(schema: Schema) -> int:
+    """Count the numbers in the vectors of all categories."""
+    codes = [column.num_codes for column in schema.group("categories")]
+    return sum(number * embedding_size(number) for number in codes)
+
+
+def _check_embeddings(schema: Schema, state: Mapping[str, Tensor], path: Path) -> None:
+    """Compare their number with the schema's, without memory for them."""
+    tables = [v for k, v in state.items() if k.startswith("encoder.parts.categories.")]
+    found, wanted = sum(map(Tensor.numel, tables)), _num_embedded(schema)
+    if len(tables) != len(schema.group("categories")) or found != wanted:
+        what = f"{found:,} numbers for categories, where {SCHEMA} has {wanted:,}"
+        raise _unlike(path, what)
+
+
+def _check_network(
     architecture: dict[str, Any], state: Mapping[str, Tensor], path: Path
 ) -> None:
-    """Compare the network's shapes with those of the weights, without memory for it."""
+    """Compare the network's shapes with the weights', without memory for it."""
     with torch.device("meta"):
-        network: nn.Module = build_network(architecture)
-    wanted = signature({"network": network})
+        wanted = signature({"network": build_network(architecture)})
     found = {
         name: text
         for name, text in tensors_signature(state).items()
         if name.startswith("network.")
     }
     if different := changes(found, wanted):
-        raise DamagedError(
-            f"{path / TENSORS} does not fit {DESCRIPTION}: {different[0]}.\n"
-            "The two are not of the same model.\nCopy the folder again, whole."
-        )
+        raise _unlike(path, different[0])
 
 
-def _checked(description: Any, path: Path) -> tuple[dict[str, Any], str]:
-    """Give architecture and task, if they are what this version writes."""
-    if set(description) != {"version", "kind", "task", "architecture"}:
-        fields = ", ".join(sorted(description))
-        raise DamagedError(f"{path} has the fields {fields}. It was damaged.")
-    architecture, task = description["architecture"], description["task"]
-    if description["kind"] != "table":
-        raise DamagedError(f"{path}: unknown kind {description['kind']!r}.")
+def _check_encoder(
+    encoder: TableEncoder, state: Mapping[str, Tensor], path: Path
+) -> None:
+    """Compare the buffers that are the schema's: rows are looked up by them."""
+    for name, value in encoder.named_buffers():
+        is_schemas = name.endswith((".flagged", ".origin"))
+        found = state.get(f"encoder.{name}")
+        if is_schemas and (found is None or not torch.equal(value, found)):
+            raise _unlike(path, f"encoder.{name} is not that of {SCHEMA}")
+
+
+def _unlike(path: Path, what: str) -> DamagedError:
+    return DamagedError(
+        f"{path / TENSORS} does not fit {DESCRIPTION}: {what}.\n"
+        "The two are not of the same model.\nCopy the folder again, whole."
+    )
+
+
+def _damaged(path: Path, what: str) -> DamagedError:
+    return DamagedError(
+        f"{path} has {what}.\n"
+        "It was damaged, or written by another version, and cannot be relied on.\n"
+        "Copy the folder again, whole."
+    )
+
+
+def _check_fields(found: dict[str, Any], names: set[str], path: Path) -> None:
+    if set(found) != names:
+        fields = shown(sorted(found))
+        raise _damaged(path, f"the fields {fields}, not {sorted(names)}")
+
+
+def _description(
+    contents: Mapping[str, bytes], path: Path
+) -> tuple[dict[str, Any], str, Schema]:
+    """Give architecture, task and schema, if they fit each other."""
+    place = path / DESCRIPTION
+    found = parse_json(contents[DESCRIPTION], str(place))
+    check_version(found, VERSION, place)
+    _check_fields(found, {"version", "kind", "task", "architecture"}, place)
+    architecture, task = found["architecture"], found["task"]
+    if found["kind"] != "table":
+        raise _damaged(place, f"the unknown kind {shown(found['kind'])}")
     if task not in ("regression", "binary", "classification"):
-        raise DamagedError(f"{path}: unknown task {task!r}. It was damaged.")
-    if not isinstance(architecture, dict) or architecture.get("name") not in (
-        "residual_mlp",
-        "linear",
-        "custom",
-    ):
-        raise DamagedError(f"{path}: unknown architecture. It was damaged.")
+        raise _damaged(place, f"the unknown task {shown(task)}")
+    _check_architecture(architecture, place)
+    schema = read_schema(contents[SCHEMA], path / SCHEMA)
+    assert schema.target is not None
+    num_outputs = len(schema.labels) if task == "classification" else 1
+    if task != schema.target.task or architecture["num_outputs"] != num_outputs:
+        raise RunError(
+            f"{path / SCHEMA} does not fit {DESCRIPTION}: {schema.target.task} of "
+            f"{len(schema.labels)} classes, not {task} with "
+            f"{architecture['num_outputs']} outputs.\n"
+            "Model and schema are not of the same run.\n"
+            "Copy the run folder as a whole."
+        )
+    return architecture, task, schema
+
+
+def _check_architecture(architecture: Any, path: Path) -> None:
+    names = ("residual_mlp", "linear", "custom")
+    if not isinstance(architecture, dict) or architecture.get("name") not in names:
+        raise _damaged(path, f"the unknown architecture {shown(architecture)}")
     known = {"name", "num_features", "num_outputs"}
     if architecture["name"] == "residual_mlp":
         known |= {"width", "num_blocks", "dropout"}
     if set(architecture) != known:
-        raise DamagedError(
-            f"{path}: the architecture has the fields {sorted(architecture)}, not "
-            f"{sorted(known)}. It was damaged, or written by another version."
-        )
+        fields = shown(sorted(architecture))
+        raise _damaged(path, f"the fields {fields} in its architecture")
     for name, largest in LARGEST.items():
-        size = architecture.get(name, 1)
-        if type(size) is not int or not 0 <= size <= largest:
-            raise DamagedError(f"{path}: {name} is {size!r}. It was damaged.")
+        size, least = architecture.get(name, 1), 0 if name == "num_blocks" else 1
+        if type(size) is not int or not least <= size <= largest:
+            raise _damaged(path, f"an architecture whose {name} is {shown(size)}")
     dropout = architecture.get("dropout", 0.0)
     if type(dropout) not in (int, float) or not 0 <= dropout < 1:
-        raise DamagedError(f"{path}: dropout is {dropout!r}. It was damaged.")
-    return architecture, task
+        raise _damaged(path, f"an architecture whose dropout is {shown(dropout)}")

@@ -1,24 +1,34 @@
 """The weights of any module on the disk, and back into a module of the same shapes."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from gradatim.errors import DamagedError, RunError
-from gradatim.run.disk import disk_errors
+from gradatim.errors import DamagedError, RunError, shown, told
+from gradatim.run.disk import disk_errors, reading
 from gradatim.run.fingerprint import changes, signature, tensors_signature
-from gradatim.run.jsonfile import check_version, parse_json, to_json
-from gradatim.run.manifest import write_folder
+from gradatim.run.jsonfile import (
+    MOST_BYTES,
+    check_version,
+    in_utf8,
+    parse_json,
+    to_json,
+)
+from gradatim.run.manifest import check_files, read_folder, write_folder
 from gradatim.run.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.run.tree import pack, unpack
+from gradatim.step import bare
 
 __all__ = [
     "DESCRIPTION",
     "TENSORS",
     "VERSION",
-    "bare",
+    "check_module_size",
+    "fitting",
+    "is_saved",
     "load_module",
     "module_state",
     "save_modules",
@@ -26,12 +36,6 @@ __all__ = [
 
 VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
-
-
-def bare(module: nn.Module) -> nn.Module:
-    """Give the module behind ``torch.compile``, whose names are the same."""
-    inner = getattr(module, "_orig_mod", module)
-    return inner if isinstance(inner, nn.Module) else module
 
 
 def module_state(modules: Mapping[str, nn.Module]) -> dict[str, Any]:
@@ -74,15 +78,29 @@ def save_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
         DiskError: The disk did not take it.
     """
     values, tensors = pack(module_state(modules))
+    files = {TENSORS: tensor_parts(tensors), DESCRIPTION: [_describe(values)]}
+    why = "The checkpoints are whole: the same lines write it when there is room.\n"
+    with disk_errors(path, needs=num_bytes(tensors), why=why):
+        write_folder(path, files)
+
+
+def is_saved(path: Path, modules: Mapping[str, nn.Module]) -> bool:
+    """Tell whether :func:`save_modules` would write what is there, to the bit."""
+    values, tensors = pack(module_state(modules))
+    try:
+        check_module_size(path, tensors)
+        contents = read_folder(path)
+    except RunError:
+        return False
+    return contents == {
+        TENSORS: b"".join(tensor_parts(tensors)),
+        DESCRIPTION: _describe(values),
+    }
+
+
+def _describe(values: Any) -> bytes:
     description = {"version": VERSION, "kind": "module", "state": values}
-    with disk_errors(path, needs=num_bytes(tensors)):
-        write_folder(
-            path,
-            {
-                TENSORS: tensor_parts(tensors),
-                DESCRIPTION: [to_json(description).encode()],
-            },
-        )
+    return in_utf8(to_json(description))
 
 
 def load_module(
@@ -98,24 +116,64 @@ def load_module(
     Raises:
         RunError: It has others; each is named.
     """
-    description = parse_json(
-        contents[DESCRIPTION].decode(errors="replace"), str(path / DESCRIPTION)
-    )
-    check_version(description, VERSION, path / DESCRIPTION)
+    check_files(contents, {TENSORS, DESCRIPTION}, path)
+    place = path / DESCRIPTION
+    description = parse_json(contents[DESCRIPTION], str(place))
+    check_version(description, VERSION, place)
     if set(description) != {"version", "kind", "state"}:
         raise DamagedError(
-            f"{path / DESCRIPTION} has the fields {sorted(description)}."
+            f"{place} has the fields {shown(sorted(description))}.\n"
+            "It was damaged, or written by another version.\n"
+            "Copy the folder again, whole."
         )
     tensors = read_tensors(contents[TENSORS], str(path / TENSORS))
-    state = unpack(description["state"], tensors)
-    found = tensors_signature(tensors)
-    if different := changes(found, signature({"": bare(model)})):
-        listed = "\n".join(f"  {line}" for line in different[:10])
+    state = unpack(description["state"], tensors, str(place))
+    with fitting(path, model):
+        found, wanted = tensors_signature(state), signature({"": bare(model)})
+        if different := changes(found, wanted):
+            raise _unlike(path, model, different)
+        bare(model).load_state_dict(state)
+    return model
+
+
+@contextlib.contextmanager
+def fitting(path: Path, model: nn.Module) -> Iterator[None]:
+    """Tell of a state that a module does not take, with the file's name.
+
+    Raises:
+        RunError: It does not.
+    """
+    try:
+        yield
+    except RunError:
+        raise
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise _unlike(path, model, [told(error)]) from error
+
+
+def _unlike(path: Path, model: nn.Module, different: list[str]) -> RunError:
+    listed = "\n".join(f"  {line}" for line in different[:10])
+    return RunError(
+        f"{path} is of another model than the {type(model).__name__} given "
+        f"(file -> given):\n{listed}\n"
+        "Weights go only where names, shapes and dtypes are the same.\n"
+        "Make the model as it was made for the run."
+    )
+
+
+def check_module_size(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Compare the size of the weights' file with a module's, before it is read.
+
+    Raises:
+        RunError: It is larger than these weights with a header.
+    """
+    with reading(path / TENSORS):
+        size = (path / TENSORS).lstat().st_size
+    most = num_bytes(tensors) + MOST_BYTES
+    if size > most:
         raise RunError(
-            f"{path} is of another model than the {type(model).__name__} given "
-            f"(file -> given):\n{listed}\n"
+            f"{path / TENSORS} has {size:,} bytes, where those of the model given have "
+            f"at most {most:,}.\n"
             "Weights go only where names, shapes and dtypes are the same.\n"
             "Make the model as it was made for the run."
         )
-    bare(model).load_state_dict(state)
-    return model

@@ -1,8 +1,10 @@
 """A run: checkpoints while training, and going on from the last one, bit for bit."""
 
 import contextlib
+import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,7 +13,7 @@ from torch import Tensor, nn
 
 from gradatim.callbacks import Callback, monitored
 from gradatim.data.batches import Batches, as_batches
-from gradatim.errors import ConfigError, RunError
+from gradatim.errors import ConfigError, DataError, RunError
 from gradatim.history import History
 from gradatim.interrupt import (
     INTERRUPTED,
@@ -21,22 +23,33 @@ from gradatim.interrupt import (
 )
 from gradatim.nested import num_rows
 from gradatim.rng import rng_state, set_rng_state
-from gradatim.run.checkpoint import Checkpoint
-from gradatim.run.fingerprint import (
-    check_accept,
+from gradatim.run.checkpoint import Checkpoint, Record
+from gradatim.run.choices import (
+    by_class_name,
     describe_batches,
+    describe_callback,
     describe_loss,
     describe_object,
+    keeping_changes,
     plain,
 )
+from gradatim.run.fingerprint import check_accept
 from gradatim.run.module_file import (
-    bare,
+    is_saved,
     load_module_state,
     module_state,
     save_modules,
 )
 from gradatim.run.session import BY_EPOCHS, Schedule, Session
-from gradatim.step import device_of
+from gradatim.run.taking import check_optimizers, check_schedule, taking
+from gradatim.run.tracked import (
+    as_tracked,
+    gradients_of,
+    set_gradients,
+    why_inexact,
+)
+from gradatim.step import bare, device_of
+from gradatim.trainer import no_batch_message
 
 if TYPE_CHECKING:
     from gradatim.trainer import Trainer
@@ -129,7 +142,7 @@ class Run(Callback):
             keep_last=keep_last,
             on_save_error=on_save_error,
         )
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # also after a later chdir
         self.monitor = monitor
         self.mode = mode
         self.own_config = plain(config or {})
@@ -139,9 +152,12 @@ class Run(Callback):
         self._tracked: dict[str, Any] = {}
         self._gradients = True
         self._is_best = False
+        self._is_looping = False
+        self._loop: weakref.ref[Generator[Any, None, None]] | None = None
         self._stop_requested: str | None = None
         self._rng: dict[str, Any] | None = None
-        self._callbacks: list[Any] = []
+        self._handled: BaseException | None = None
+        self._callbacks: dict[str, Any] = {}
         self._open = contextlib.ExitStack()
 
     @property
@@ -172,6 +188,8 @@ class Run(Callback):
             RunError: There is no best step, or its checkpoint is damaged.
         """
         best = self._session.record.best
+        if best is None and (saved := self._session.checkpoints.newest_record()):
+            best = saved.best  # of another process
         if best is None:
             raise RunError(
                 f"{self.path} has no best step.\nNo values were compared.\n"
@@ -204,23 +222,16 @@ class Run(Callback):
         Args:
             gradients: Save the ``.grad`` of parameters that have one between two
                 batches, for loops that add gradients up over several.
-            **objects: Models, optimizers, schedulers, scalers and anything else with
-                ``state_dict`` and ``load_state_dict``; None is left out.
+            **objects: Models, optimizers, schedulers, scalers, a ``torch.Generator``
+                and anything else with ``state_dict`` and ``load_state_dict``; None is
+                left out.
 
         Raises:
             ConfigError: One has no such methods.
         """
         for name, each in objects.items():
-            if each is None:
-                continue
-            if not hasattr(each, "state_dict") or not hasattr(each, "load_state_dict"):
-                raise ConfigError(
-                    f"track({name}=...) is a {type(each).__name__} without "
-                    "state_dict() and load_state_dict().\n"
-                    "It could be neither saved nor put back.\n"
-                    "Give it both, or leave it out."
-                )
-            self._tracked[name] = each
+            if each is not None:
+                self._tracked[name] = as_tracked(name, each)
         self._gradients = gradients
 
     def batches(
@@ -268,29 +279,41 @@ class Run(Callback):
             num_workers=num_workers,
             device=device,
         )
-        return self._go_through(batches, epochs)
+        if self._loop is not None and (earlier := self._loop()) is not None:
+            earlier.close()  # which an error has left half done, in a notebook
+        loop = self._go_through(batches, epochs)
+        self._loop = weakref.ref(loop)
+        return loop
 
-    def _go_through(self, batches: Batches, epochs: int) -> Iterator[Any]:
+    def _go_through(self, batches: Batches, epochs: int) -> Generator[Any, None, None]:
+        try:
+            yield from self._all_batches(batches, epochs)
+        finally:
+            self._is_looping = False
+        self._leave(self._stop_requested)
+
+    def _all_batches(self, batches: Batches, epochs: int) -> Iterator[Any]:
         session, modules = self._session, self._modules()
         config = {name: describe_object(each) for name, each in self._tracked.items()}
         config |= {"batches": describe_batches(batches), "own": self.own_config}
         self._stop_requested = None
-        with session.opened():
-            loaded = session.begin(modules, {"train": batches}, config, self.own_data)
+        with session.opened(), stop_on_ctrl_c(self), stop_on_sigterm(self):
+            sources, tracked = {"train": batches}, self._tracked.values()
+            why_not = why_inexact(tracked, tracked)
+            loaded = session.begin(modules, sources, config, self.own_data, why_not)
             session.record.epochs = epochs
-            if loaded is not None:
-                self._load_loop(loaded, batches)
-                if session.has_ended(epochs):
-                    return
-            else:
+            self.history.clear()
+            self._is_looping = True
+            if loaded is None:
                 self._save_loop(batches)
-            with stop_on_ctrl_c(self), stop_on_sigterm(self):
+            else:
+                with taking(loaded.path):
+                    self._load_loop(loaded, batches)
+            if loaded is None or not session.has_ended(epochs):
                 while self.epoch < epochs and self._stop_requested is None:
                     yield from self._rest_of_epoch(batches)
                     self._end_epoch(batches, epochs)
-            if session.is_to_export():
-                save_modules(self.path / "model", modules)
-        self._leave(self._stop_requested)
+            self._export()
 
     def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
         record, length = self._session.record, _length(batches)
@@ -301,7 +324,7 @@ class Run(Callback):
             # The next batch is asked for: this one is done, and its step with it.
             record.step += 1
             record.batch += 1
-            record.samples += num_rows(batch)
+            record.samples += _num_rows(batch)
             reason = self._stop_requested
             if reason not in (None, INTERRUPTED, TERMINATED):
                 record.ended = reason
@@ -314,6 +337,8 @@ class Run(Callback):
         if self._stop_requested is not None:
             return
         session = self._session
+        if session.record.batch == 0:
+            raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
         session.record.epoch, session.record.batch = self.epoch + 1, 0
         if self.epoch == epochs:
             session.record.ended = BY_EPOCHS
@@ -333,18 +358,21 @@ class Run(Callback):
             "rng": rng_state(),
         }
         if self._gradients:
-            state["gradients"] = _gradients(modules)
+            state["gradients"] = gradients_of(modules)
         self._session.save(module_state(modules), state)
 
     def _load_loop(self, loaded: Checkpoint, batches: Batches) -> None:
-        modules = self._modules()
+        modules, old = self._modules(), loaded.record.config
         load_module_state(modules, loaded.model)
         for name, its in loaded.state["tracked"].items():
-            self._tracked[name].load_state_dict(its)
+            if name in self._tracked:  # not where that was accepted
+                check_schedule(self._tracked[name], its)
+                with keeping_changes(self._tracked[name], old[name]):
+                    self._tracked[name].load_state_dict(its)
         if self._gradients:
-            _set_gradients(modules, loaded.state.get("gradients", {}))
+            set_gradients(modules, loaded.state.get("gradients", {}))
         batches.load_state_dict(loaded.state["batches"])
-        self.history.clear()
+        check_optimizers(self._tracked.values())
         for row in self._session.rows.go_on_at(loaded.record.history):
             self.history.append(row)
         set_rng_state(loaded.state["rng"])
@@ -361,10 +389,13 @@ class Run(Callback):
         """Add a row to ``history`` and to ``history.jsonl``: numbers and texts.
 
         The number of the step that is being done, and its epoch, go before them.
+
+        Raises:
+            RunError: There is no step: it is called outside of the loop.
+            ConfigError: A value is neither number nor text.
         """
-        row: dict[str, Any] = {"step": self.step + 1, "epoch": self.epoch + 1}
-        for name, value in values.items():
-            row[name] = value.item() if isinstance(value, Tensor) else value
+        self._check_looping("log()")
+        row = {"step": self.step + 1, "epoch": self.epoch + 1, **_as_row(values)}
         self._session.rows.append(row)
         self.history.append(row)
 
@@ -381,31 +412,50 @@ class Run(Callback):
             value: For example the loss on validation rows.
             name: What it is.
             mode: ``"min"`` or ``"max"``; by default that of the run.
+
+        Raises:
+            RunError: There is no step: it is called outside of the loop.
         """
+        self._check_looping("best()")
         _check_mode(mode or self.mode)
         where = {"step": self.step + 1, "epoch": self.epoch + 1}
         found = self._note_if_best(float(value), name, mode or self.mode, **where)
         self._is_best |= found
         return found
 
+    def _check_looping(self, call: str) -> None:
+        if not self._is_looping:
+            raise RunError(
+                f"{call} is called outside of a loop over run.batches(...).\n"
+                "It is kept with the checkpoint of a step, and there is none now.\n"
+                "Call it in the loop; if run.epoch_ends: is the end of an epoch."
+            )
+
     # --- As a callback of the trainer -----------------------------------------------
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         plan, session = trainer.plan, self._session
         assert plan is not None
+        self._handled = sys.exc_info()[1]  # where the program is in an except block
         self._open.enter_context(session.opened())
-        self._callbacks = [each for each in plan.callbacks if each is not self]
+        self._open.enter_context(stop_on_sigterm(trainer))
+        others = [each for each in plan.callbacks if each is not self]
+        self._callbacks = by_class_name(others)
         self._tracked = {"model": trainer.model}
         sources = {"train": plan.batches}
         if plan.val_batches is not None:
             sources["val"] = plan.val_batches
-        config = self._config(trainer)
-        loaded = session.begin(self._modules(), sources, config, self.own_data)
+        modules, config = self._modules(), self._config(trainer)
+        why_not = why_inexact([trainer.model, trainer.loss_fn], [trainer.optimizer])
+        loaded = session.begin(modules, sources, config, self.own_data, why_not)
         record = session.record
         if loaded is None:
             record.first_epoch = plan.first_epoch
+            for row in trainer.history.to_dicts():  # of epochs before the run
+                session.rows.append(_as_row(row))
         else:
-            self._load_trainer(loaded, trainer)
+            with taking(loaded.path):
+                self._load_trainer(loaded, trainer)
         plan.first_epoch = record.first_epoch
         plan.last_epoch = record.first_epoch + plan.epochs
         record.epochs = plan.last_epoch
@@ -413,7 +463,6 @@ class Run(Callback):
             self._save_trainer(trainer)
         elif session.has_ended(plan.last_epoch) and record.ended != BY_EPOCHS:
             trainer.stop(str(record.ended))
-        self._open.enter_context(stop_on_sigterm(trainer))
 
     def on_epoch_begin(self, trainer: "Trainer") -> None:
         if self._rng is not None:  # whatever the other callbacks drew
@@ -428,14 +477,15 @@ class Run(Callback):
     def on_epoch_end(self, trainer: "Trainer") -> None:
         session, plan = self._session, trainer.plan
         assert plan is not None
-        session.rows.append(trainer.history.last())
+        session.rows.append(_as_row(trainer.history.last()))
         found = False
         if self.monitor is not None:
             value = monitored(trainer, self.monitor)
             where = {"step": trainer.num_steps, "epoch": trainer.epoch}
             found = self._note_if_best(value, self.monitor, self.mode, **where)
         is_last = trainer.epoch >= plan.last_epoch
-        if is_last and not trainer.should_stop:
+        by_signal = trainer.history.stop_reason in (INTERRUPTED, TERMINATED)
+        if is_last and (by_signal or not trainer.should_stop):
             session.record.ended = BY_EPOCHS
         every = session.schedule.every_epochs
         if (
@@ -448,13 +498,21 @@ class Run(Callback):
             self._save_trainer(trainer)
 
     def on_fit_end(self, trainer: "Trainer") -> None:
-        failed = sys.exc_info()[0] is not None
+        failed = sys.exc_info()[1] is not self._handled
+        self._handled = None
         with self._open.pop_all():
-            if not failed and self.exports and self._session.is_to_export():
+            if not failed:
                 # After the other callbacks: the best weights may be back by now.
-                save_modules(self.path / "model", self._modules())
+                self._export()
         if not failed:
             self._leave(trainer.stop_requested)
+
+    def _export(self) -> None:
+        """Write ``model/`` of a run that has ended, also where a kill came before."""
+        modules, path = self._modules(), self.path / "model"
+        ended = self._session.record.ended is not None
+        if ended and self.exports and not is_saved(path, modules):
+            save_modules(path, modules)
 
     def _leave(self, reason: str | None) -> None:
         """Leave as the signal would have had it, now that everything is saved."""
@@ -467,6 +525,7 @@ class Run(Callback):
         """Give every choice that decides what is trained, and how."""
         step, plan = trainer.train_step, trainer.plan
         assert plan is not None
+        val = plan.val_batches
         return {
             "loss": describe_loss(trainer.loss_fn),
             "optimizer": describe_object(trainer.optimizer),
@@ -475,10 +534,8 @@ class Run(Callback):
             "num_microbatches": step.num_microbatches,
             "precision": step.precision,
             "on_nonfinite": step.on_nonfinite,
-            "callbacks": [
-                {"class": type(each).__name__, **plain(_config_of(each))}
-                for each in self._callbacks
-            ],
+            "val_batches": None if val is None else describe_batches(val),
+            "callbacks": {k: describe_callback(v) for k, v in self._callbacks.items()},
             "own": self.own_config,
         }
 
@@ -491,27 +548,47 @@ class Run(Callback):
         record.samples = trainer.num_samples
         state = trainer.state_dict()
         del state["train_step"]["model"]
-        callbacks = [
-            each.state_dict() if hasattr(each, "state_dict") else {}
-            for each in self._callbacks
-        ]
+        callbacks = {
+            name: each.state_dict()
+            for name, each in self._callbacks.items()
+            if hasattr(each, "state_dict")
+        }
         self._session.save(
             module_state(self._modules()),
             {"trainer": state, "callbacks": callbacks, "rng": rng_state()},
         )
 
     def _load_trainer(self, loaded: Checkpoint, trainer: "Trainer") -> None:
-        state = loaded.state["trainer"]
+        state, old = loaded.state["trainer"], loaded.record.config
         state["train_step"]["model"] = _named_as(trainer.model, loaded.model)
-        trainer.load_state_dict(state)
+        if old["loss"] != describe_loss(trainer.loss_fn):  # which was accepted
+            state["train_step"].pop("loss_fn", None)
+        with keeping_changes(trainer.optimizer, old["optimizer"]):
+            trainer.load_state_dict(state)
+        check_optimizers([trainer.optimizer])
+        _check_place(trainer, loaded.record)
         trainer.history.clear()
         for row in self._session.rows.go_on_at(loaded.record.history):
             trainer.history.append(row)
-        for each, its in zip(self._callbacks, loaded.state["callbacks"], strict=True):
-            if hasattr(each, "load_state_dict"):
-                each.load_state_dict(its)
+        for name, its in loaded.state["callbacks"].items():
+            callback: Any = self._callbacks.get(name)  # None where that was accepted
+            if hasattr(callback, "load_state_dict"):
+                scheduler = getattr(callback, "scheduler", None)
+                check_schedule(scheduler, its.get("scheduler", ()))
+                was = old["callbacks"][name].get("scheduler", {})
+                with keeping_changes(scheduler, was):
+                    callback.load_state_dict(its)
         self._rng = loaded.state["rng"]
         set_rng_state(self._rng)
+
+
+def _check_place(trainer: "Trainer", record: Record) -> None:
+    """Compare where the trainer stands with what the checkpoint says of itself."""
+    so_far = trainer.so_far
+    found = trainer.num_steps, trainer.epoch, so_far.num_batches, trainer.num_samples
+    wanted = record.step, record.epoch, record.batch, record.samples
+    if found != wanted:
+        raise ValueError(f"the trainer is at {found}, the checkpoint at {wanted}")
 
 
 def _named_as(model: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
@@ -521,29 +598,20 @@ def _named_as(model: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
     return {f"_orig_mod.{name}": value for name, value in state.items()}
 
 
-def _config_of(callback: Any) -> dict[str, Any]:
-    config = getattr(callback, "config", None)
-    return config() if callable(config) else {}
+def _num_rows(batch: Any) -> int:
+    try:
+        return num_rows(batch)
+    except DataError:  # a graph, or texts: the loop alone knows
+        return 0
 
 
-def _gradients(modules: Mapping[str, nn.Module]) -> dict[str, Any]:
-    return {
-        name: {
-            key: parameter.grad
-            for key, parameter in bare(module).named_parameters()
-            if parameter.grad is not None
-        }
-        for name, module in modules.items()
-    }
-
-
-def _set_gradients(modules: Mapping[str, nn.Module], found: dict[str, Any]) -> None:
-    for name, module in modules.items():
-        for key, parameter in bare(module).named_parameters():
-            gradient = found.get(name, {}).get(key)
-            if gradient is not None:
-                gradient = gradient.to(parameter.device)
-            parameter.grad = gradient
+def _as_row(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the number of a tensor or array that has just one."""
+    row = dict(values)
+    for name, value in values.items():
+        if hasattr(value, "item") and math.prod(value.shape) == 1:
+            row[name] = value.item()
+    return row
 
 
 def _length(batches: Batches) -> int | None:

@@ -12,10 +12,16 @@ import torch
 from torch import nn
 
 from gradatim.data.batches import Batches
-from gradatim.errors import ConfigError, DiskError, GradatimWarning
+from gradatim.errors import (
+    ConfigError,
+    DamagedError,
+    DiskError,
+    GradatimWarning,
+    RunError,
+)
 from gradatim.run.checkpoint import Checkpoint, Checkpoints, Record
-from gradatim.run.config_file import begin_config
-from gradatim.run.disk import disk_errors, sweep
+from gradatim.run.config_file import begin_config, check_ours, mend_config
+from gradatim.run.disk import disk_errors, make_folder, put_back, sweep
 from gradatim.run.fingerprint import (
     changes,
     fingerprint,
@@ -25,9 +31,8 @@ from gradatim.run.fingerprint import (
 )
 from gradatim.run.history_file import HistoryFile, read_until
 from gradatim.run.lock import Lock
-from gradatim.run.module_file import bare
 from gradatim.run.notices import tell
-from gradatim.step import device_of
+from gradatim.step import bare, device_of
 
 __all__ = ["BY_EPOCHS", "Schedule", "Session"]
 
@@ -82,22 +87,25 @@ class Session:
         self._lock = Lock(path / "lock")
         self._saved_at = 0.0
         self._saved: tuple[Any, ...] | None = None
-        self._num_saves = 0
+        self._best: dict[str, Any] | None = None
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
         """Make the folder and hold its lock.
 
         Raises:
+            RunError: The folder is no run's.
             RunLockedError: Another process has it.
             DiskError: The folder cannot be written to.
         """
         with disk_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
+            check_ours(self.path)
+            make_folder(self.path)
             self._lock.acquire()
         try:
             yield
         finally:
+            self.record.best = self._best  # not that of a step that was broken off
             with contextlib.suppress(OSError):
                 if self._lock.is_held():
                     self.rows.flush(sync=False)
@@ -109,6 +117,7 @@ class Session:
         sources: Mapping[str, Batches],
         config: dict[str, Any],
         data: dict[str, Any],
+        why_not: list[str],
     ) -> Checkpoint | None:
         """Find the checkpoint to go on from, and compare what it was begun with.
 
@@ -117,6 +126,7 @@ class Session:
             sources: The batches, by ``"train"`` and ``"val"``.
             config: Every choice that must not change.
             data: Digests besides those of the batches.
+            why_not: Why a resume is not exact, besides what the batches say.
 
         Returns:
             None where the run begins.
@@ -128,16 +138,27 @@ class Session:
         about = self._about(modules, sources)
         about["config"] = config
         about["data"] |= data
-        sweep(self.path)
+        with disk_errors(self.path):
+            sweep(self.path)
+            put_back(self.path / "model")
         loaded, damaged = self.checkpoints.newest(self._check_history)
-        why_not = [
+        why_not = why_not + [
             f"{name}: {reason}" if name != "train" else reason
             for name, batches in sources.items()
             for reason in batches.why_inexact()
         ]
         for batches in sources.values():
             batches.restartable = True
+        lost = loaded.record.history["rows"] if loaded is not None else 0
+        if lost and not self.rows.path.exists():
+            why_not.append(f"history.jsonl is gone, and its {lost:,} rows with it")
         if loaded is None:
+            if (self.path / "model").exists():
+                raise RunError(
+                    f"{self.path} has a model, but no checkpoint to go on from.\n"
+                    "Training would begin anew, and replace it.\n"
+                    "Name another run, or remove this one."
+                )
             self.record = Record(
                 step=0, epoch=0, batch=0, samples=0, history={}, **about
             )
@@ -146,10 +167,10 @@ class Session:
             if why_not:
                 tell(f"{self.path}: a resume will not be exact: {'; '.join(why_not)}")
             return None
-        for line in damaged:
+        for line in [*damaged, *mend_config(self.path)]:
             tell(line)
-        self.checkpoints.set_aside_after(loaded.record.step)
         self._compare(loaded, modules, about, why_not)
+        self.checkpoints.go_on_from(loaded)
         return loaded
 
     def _about(
@@ -159,17 +180,23 @@ class Session:
     ) -> dict[str, Any]:
         compiled = any(bare(module) is not module for module in modules.values())
         device = next(map(device_of, modules.values()), torch.device("cpu"))
+        workers = {name: _num_workers(batches) for name, batches in sources.items()}
+        found = fingerprint(device, compiled=compiled, num_workers=workers.pop("train"))
+        found |= {f"{name}_num_workers": number for name, number in workers.items()}
         return {
-            "fingerprint": fingerprint(
-                device,
-                compiled=compiled,
-                num_workers=_num_workers(sources["train"]),
-            ),
+            "fingerprint": found,
             "data": {name: batches.digest() for name, batches in sources.items()},
         }
 
     def _check_history(self, record: Record) -> None:
-        read_until(self.rows.path, record.history)
+        if not self.rows.path.exists():
+            return  # told when it is gone on from
+        try:
+            read_until(self.rows.path, record.history)
+        except DamagedError as error:
+            what = str(error).partition("\n")[0]
+            cure = "Where the file is removed, training goes on without its rows."
+            raise DamagedError(f"{what} {cure}") from error
 
     def _compare(
         self,
@@ -187,16 +214,14 @@ class Session:
         for what in ("data", "config"):
             found = changes(getattr(old, what), about[what])
             accepted += refuse_changes(what, found, run=run, accept=self.accept)
-        why_not = [
-            *accepted,
-            *changes(old.fingerprint, about["fingerprint"]),
-            *why_not,
-        ]
+        accepted += changes(old.fingerprint, about["fingerprint"])
+        why_not = [*(line.replace(": ", " ", 1) for line in accepted), *why_not]
+        if about["fingerprint"]["device"] == "cuda":
+            why_not += _cuda_why_inexact()
         self.record = Record(**{**vars(old), **about})
         resume = {"step": old.step, "exact": not why_not, "why_not": why_not}
         self.record.resumes = [*old.resumes, resume]
-        self._saved = self._state_now()
-        self._saved_at = time.monotonic()
+        self._note_saved()
 
     def has_ended(self, epochs: int) -> bool:
         """Tell, and say, whether nothing is left to do of ``epochs`` in all."""
@@ -206,6 +231,7 @@ class Session:
             record.ended = None
             self._tell_resume()
             return False
+        record.ended = record.ended or BY_EPOCHS  # a signal came in the last one
         why = f" ({record.ended})" if by_itself else ""
         tell(
             f"{self.path} has ended: {record.epoch} of {epochs} epochs{why}. "
@@ -220,10 +246,6 @@ class Session:
         if why_not := record.resumes[-1]["why_not"]:
             exact = f"resume is not exact: {'; '.join(why_not)}"
         tell(f"{self.path}: going on from {where}: {exact}")
-
-    def is_to_export(self) -> bool:
-        """Tell whether the run has ended in this process."""
-        return self.record.ended is not None and self._num_saves > 0
 
     def is_due(self) -> bool:
         """Tell whether a checkpoint is to be written by steps or seconds."""
@@ -242,9 +264,11 @@ class Session:
         """
         if self._saved == self._state_now():
             return
-        self._lock.check()
+        stands, needs = self.checkpoints.what_stands(), self.rows.num_waiting_bytes
         try:
-            with disk_errors(self.rows.path):
+            with disk_errors(self.path, why=stands):
+                self._lock.check()
+            with disk_errors(self.rows.path, needs=needs, why=stands):
                 self.rows.flush()
             self.record.history = self.rows.position()
             self.checkpoints.save(self.record, model, state)
@@ -252,14 +276,17 @@ class Session:
             if self.schedule.on_save_error == "raise":
                 raise
             self._saved_at = time.monotonic()  # the next try is as far as ever
+            self.record.best = self._best  # a step that is not there is none
             warnings.warn(
                 f"{error}\nTraining goes on, as on_save_error is 'warn'.",
                 GradatimWarning,
                 stacklevel=2,
             )
             return
-        self._num_saves += 1
-        self._saved = self._state_now()
+        self._note_saved()
+
+    def _note_saved(self) -> None:
+        self._saved, self._best = self._state_now(), self.record.best
         self._saved_at = time.monotonic()
 
     def _state_now(self) -> tuple[Any, ...]:
@@ -279,6 +306,12 @@ def _nothing() -> Record:
         data={},
         config={},
     )
+
+
+def _cuda_why_inexact() -> list[str]:
+    if torch.are_deterministic_algorithms_enabled():
+        return []
+    return ["cuda without torch.use_deterministic_algorithms(True)"]
 
 
 def _num_workers(batches: Batches) -> int:

@@ -10,8 +10,9 @@ from typing import Any
 
 from gradatim.data.digest import tensor_digest
 from gradatim.data.table import read_table
-from gradatim.errors import ConfigError, RunError
+from gradatim.errors import ConfigError, RunError, RunLockedError
 from gradatim.interrupt import INTERRUPTED, TERMINATED
+from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.disk import remove_folder
 from gradatim.run.folder import RunFolder, finish_run
 from gradatim.run.notices import tell
@@ -65,14 +66,16 @@ def train_in(
         progress: As for ``Trainer.fit``.
     """
     callback = TableRun(plan, run.path, every_s=every_s, accept=accept)
+    is_new = not Checkpoints(run.path).names()  # whole or not
     try:
         if run.kind == "line":
             fitted = fit_line(plan, callbacks=[callback], progress=progress)
         else:
             fitted = fit_table(plan, callbacks=[callback], progress=progress)
-    except Exception:
+    except Exception as error:
         record = RunFolder(run.path).checkpoint
-        if record is None or record.step == 0:
+        is_empty = record is None or record.step == 0
+        if is_new and is_empty and not isinstance(error, RunLockedError):
             with contextlib.suppress(OSError):
                 remove_folder(run.path)
         raise

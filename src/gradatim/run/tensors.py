@@ -5,13 +5,15 @@ the few lines of writing are here. Reading, with all its checks, is the library'
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradatim.errors import ConfigError, DamagedError
+from gradatim.errors import ConfigError, DamagedError, shown, told
+from gradatim.run.jsonfile import parse_json
 
 __all__ = ["num_bytes", "read_tensors", "tensor_parts"]
 
@@ -21,7 +23,9 @@ CODES = {
     torch.float16: "F16",
     torch.bfloat16: "BF16",
     torch.float8_e4m3fn: "F8_E4M3",
+    torch.float8_e4m3fnuz: "F8_E4M3FNUZ",
     torch.float8_e5m2: "F8_E5M2",
+    torch.float8_e5m2fnuz: "F8_E5M2FNUZ",
     torch.int64: "I64",
     torch.int32: "I32",
     torch.int16: "I16",
@@ -33,6 +37,12 @@ CODES = {
     torch.bool: "BOOL",
 }
 DTYPES = {code: dtype for dtype, code in CODES.items()}
+
+MOST_TENSORS = 50_000
+"""In one file: 1.7 kB each once they are read, beside their values."""
+MOST_DIMENSIONS = 64
+MOST_VALUES = 1 << 60
+FIELDS = {"dtype", "shape", "data_offsets"}
 
 
 def num_bytes(tensors: Mapping[str, Tensor]) -> int:
@@ -50,8 +60,14 @@ def tensor_parts(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     Tensors that share memory, as tied weights do, are written once for each name.
 
     Raises:
-        ConfigError: A dtype that the format does not have.
+        ConfigError: A dtype that the format does not have, or too many tensors.
     """
+    if len(tensors) > MOST_TENSORS:
+        raise ConfigError(
+            f"the state has {len(tensors):,} tensors.\n"
+            f"A file of more than {MOST_TENSORS:,} would not be read again.\n"
+            "Put small tensors together, for example with torch.stack."
+        )
     # Wide ones first: every value then lies at a multiple of its size.
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header: dict[str, Any] = {}
@@ -60,7 +76,9 @@ def tensor_parts(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
         tensor = tensors[name]
         if tensor.dtype not in CODES:
             raise ConfigError(
-                f"{name} has dtype {tensor.dtype}, which safetensors does not know."
+                f"{name} has dtype {tensor.dtype}, which safetensors does not know.\n"
+                "It could not be written.\n"
+                f"Save it as another one, such as {next(iter(CODES))}."
             )
         begin, end = end, end + tensor.numel() * tensor.element_size()
         header[name] = {
@@ -100,17 +118,46 @@ def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError, deserialize
 
     try:
+        _check_header(content, f"the header of {name}")
         found: Any = deserialize(content)  # type: ignore[no-untyped-call]
-        tensors = {}
-        for key, part in found:
-            dtype, shape = DTYPES[part["dtype"]], part["shape"]
-            data = part["data"]
-            flat = (
-                torch.frombuffer(data, dtype=dtype)
-                if data
-                else torch.empty(0, dtype=dtype)
-            )
-            tensors[key] = flat.reshape(shape)
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise DamagedError(f"{name} is no safetensors file: {error}.") from error
-    return tensors
+        return {key: _tensor(**part) for key, part in found}
+    except (SafetensorError, TypeError, ValueError, RuntimeError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(
+            f"{name} is no safetensors file: {told(error)}.\n"
+            "It was damaged, or is another kind of file.\n"
+            "Put back a copy of the whole folder."
+        ) from error
+
+
+def _check_header(content: bytes, place: str) -> None:
+    """Check what the library lets pass: names that stand twice, fields of others."""
+    size = int.from_bytes(content[:8], "little")
+    if len(content) < 8 or size > len(content) - 8:
+        raise ValueError(f"its header has {size:,} bytes, it has {len(content):,}")
+    header = parse_json(content[8 : 8 + size], place)
+    if not isinstance(header, dict) or len(header) > MOST_TENSORS:
+        raise ValueError(f"its header is no object of at most {MOST_TENSORS:,} tensors")
+    for name, entry in header.items():
+        if not isinstance(entry, dict) or set(entry) != FIELDS:
+            raise ValueError(f"{shown(name)} is {shown(entry)}")
+        if not isinstance(entry["dtype"], str) or entry["dtype"] not in DTYPES:
+            raise ValueError(f"{shown(name)} has the dtype {shown(entry['dtype'])}")
+        shape = entry["shape"]
+        if (
+            not isinstance(shape, list)
+            or len(shape) > MOST_DIMENSIONS
+            or any(type(length) is not int or length < 0 for length in shape)
+            or math.prod(max(length, 1) for length in shape) > MOST_VALUES
+        ):
+            raise ValueError(f"{shown(name)} has the shape {shown(shape)}")
+
+
+def _tensor(dtype: str, shape: list[int], data: bytearray) -> Tensor:
+    kind = DTYPES[dtype]
+    if kind is torch.bool and data.strip(b"\0\1"):
+        raise ValueError("a truth value is neither 0 nor 1")
+    if not data:
+        return torch.empty(shape, dtype=kind)
+    return torch.frombuffer(data, dtype=kind).reshape(shape)

@@ -1,12 +1,21 @@
 """The choices of a table's training, and what is chosen where nothing is said."""
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any
 
-from gradatim.errors import ConfigError, nearest_name
+from gradatim.errors import ConfigError, nearest_name, shown
 
 __all__ = ["TabularConfig"]
+
+MOST = {
+    "epochs": 10**9,
+    "batch_size": 10**9,
+    "hidden": 10**5,
+    "num_blocks": 999,
+    "patience": 10**9,
+}
+"""Beyond these a number is a slip, and a model would be too large to be read again."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,10 +57,16 @@ class TabularConfig:
     many as the process has. The number changes the last bits of the result."""
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_kind(field, getattr(self, field.name))
         for name in ("epochs", "batch_size", "hidden", "patience", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be 1 or more, got {value}.")
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            if value is not None and value > most:
+                raise ConfigError(f"{name} must be at most {most:,}, got {value}.")
         for name in ("val", "test"):
             value = getattr(self, name)
             if not 0 < value < 1:
@@ -134,6 +149,17 @@ class TabularConfig:
                     f"{nearest_name(name, known)}"
                 )
         return cls(**values)
+
+
+def _check_kind(field: Field[Any], value: Any) -> None:
+    kind: Any = field.type
+    is_kind = isinstance(value, kind) and not isinstance(value, bool)
+    if not is_kind and not (type(value) is int and isinstance(0.0, kind)):
+        raise ConfigError(
+            f"{field.name} is {shown(value)}, a {type(value).__name__}.\n"
+            "The training computes with it.\n"
+            f"Give {getattr(kind, '__name__', kind)}."
+        )
 
 
 def _power_of_two(value: float, least: int, most: int) -> int:

@@ -1,0 +1,24 @@
+"""Many short trainings: in memory, and without checks of types."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+MEMORY = "/dev/shm"
+
+
+@pytest.fixture(autouse=True)
+def _quick(unchecked):
+    """Twenty times as fast, as a checkpoint's values are checked one by one."""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where fsync takes no time; what a kill or an error leaves there is the same."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=MEMORY) as path:
+        yield Path(path)
