@@ -372,7 +372,9 @@ def parts_of(content):
 def joined(header, values, size=None):
     if not isinstance(header, bytes):
         header = json.dumps(header).encode()
-    return (len(header) if size is None else size).to_bytes(8, "little") + header + values
+    return (
+        (len(header) if size is None else size).to_bytes(8, "little") + header + values
+    )
 
 
 def header_with(change):
@@ -424,11 +426,13 @@ SAFETENSORS = {
         lambda h, name: [e.update(data_offsets=[0, 4]) for e in h.values()] and None
     ),
     "a hole": header_with(
-        lambda h, name: [
-            e.update(data_offsets=[o + 4 for o in e["data_offsets"]])
-            for e in h.values()
-        ]
-        and None
+        lambda h, name: (
+            [
+                e.update(data_offsets=[o + 4 for o in e["data_offsets"]])
+                for e in h.values()
+            ]
+            and None
+        )
     ),
     "offsets backwards": entry_with(data_offsets=[8, 0]),
     "offsets below zero": entry_with(data_offsets=[-4, 0]),
@@ -520,8 +524,8 @@ LONG_VALUES = {
     "as many keys as may be": "{"
     + ",".join(f'"{number:08x}":1' for number in range(390_000))
     + "}",
-    "as many objects as may be": '[' + ",".join(['{"a":1.5}'] * 260_000) + "]",
-    "as many texts as may be": '[' + ",".join(['"aé"'] * 780_000) + "]",
+    "as many objects as may be": "[" + ",".join(['{"a":1.5}'] * 260_000) + "]",
+    "as many texts as may be": "[" + ",".join(['"aé"'] * 780_000) + "]",
 }
 PLACE = "place of the value"
 
@@ -653,6 +657,8 @@ def other_values(good):
         places, _ = places_in(good, kind, name, leaves)
         for place in places:
             for new in INSTEAD:
+                if name == "history.jsonl" and isinstance(new, (dict, list)):
+                    continue  # a row may hold lists
 
                 def change(run, name=name, place=place, new=new):
                     change_at(run, name, lambda value: put(value, place, new))
@@ -989,7 +995,7 @@ def tables():
             column(2, vocabulary=[str(n) for n in range(400_000)]),
             readers,
         ),
-        "20,000 columns": (
+        "20,000 columns more": (
             lambda run: edit_model(
                 run,
                 "schema.json",
@@ -1134,9 +1140,7 @@ TREES = {
     "a size of 10^30": {"$": ["size", [10**30]]},
     "a size of a number": {"$": ["size", 3]},
     "deep tuples": None,
-    "keys of one hash": {
-        "$": ["dict", [[n * (2**61 - 1), 0] for n in range(100_000)]]
-    },
+    "keys of one hash": {"$": ["dict", [[n * (2**61 - 1), 0] for n in range(100_000)]]},
     "a set of one hash": {"$": ["set", [n * (2**61 - 1) for n in range(100_000)]]},
 }
 nested = 0
@@ -1165,7 +1169,9 @@ def trees():
             seal_run(run)
 
         def in_model(run, tree=tree):
-            edit_model(run, "model.json", lambda value: value["state"].update(more=tree))
+            edit_model(
+                run, "model.json", lambda value: value["state"].update(more=tree)
+            )
 
         def in_history(run, tree=tree):
             rows = (run / "history.jsonl").read_text()
@@ -1332,7 +1338,9 @@ def trainings():
         "an optimizer of text": state_of(
             lambda state: state["tracked"].update(optimizer="os.system")
         ),
-        "gradients of text": state_of(lambda state: state.update(gradients="os.system")),
+        "gradients of text": state_of(
+            lambda state: state.update(gradients="os.system")
+        ),
         "gradients of another shape": state_of(
             lambda state: state.update(
                 gradients={"model": {"0.weight": torch.zeros(7)}}
@@ -1354,9 +1362,6 @@ def trainings():
         ),
         "no batches": state_of(lambda state: state.pop("batches")),
         "batches of text": state_of(lambda state: state.update(batches="os.system")),
-        "a loader with no generator": state_of(
-            lambda state: state["batches"].update(generators=[])
-        ),
         "a loader that began nowhere": state_of(
             lambda state: state["batches"].update(began={"rng": "os.system"})
         ),
@@ -1433,23 +1438,31 @@ def strides():
         yield Case(what, "trainer", change, MODEL)
 
 
-FIXED = (
-    pickles,
-    torch_files,
-    safetensors_files,
-    lambda: json_values(VALUES),
-    json_files,
-    versions,
-    keys,
-    file_names,
-    entries,
-    special_files,
-    links_that_are_written_to,
-    linked_folders,
-    large_files,
-    weights_of_4_gb,
-    tables,
-    trees,
-    trainings,
-    strides,
-)
+FIXED = {
+    "pickles": pickles,
+    "files of torch": torch_files,
+    "safetensors": safetensors_files,
+    "values of JSON": lambda: json_values(VALUES),
+    "files of JSON": json_files,
+    "versions": versions,
+    "keys": keys,
+    "file names": file_names,
+    "manifests": entries,
+    "links and pipes": special_files,
+    "links to write to": links_that_are_written_to,
+    "links to folders": linked_folders,
+    "large files": large_files,
+    "large weights": weights_of_4_gb,
+    "tables": tables,
+    "trees": trees,
+    "states": trainings,
+    "strides": strides,
+}
+"""The folders that need not be derived from a good one, by what is wrong with them."""
+
+WALKS = {
+    "dotted names": dotted_names,
+    "other values": other_values,
+    "other keys": other_keys,
+}
+"""Those that have something else in one place of a good one."""

@@ -154,12 +154,40 @@ def python(form):
     return entries
 
 
-ENTRIES = {"table": table, "trainer": python("trainer"), "loop": python("loop")}
+def sick(root, run):
+    """What no reading of a file may do: the watch must see each of them."""
+    import pickle
+    import socket
+
+    return {
+        "unpickle": lambda: pickle.loads((run / "payload").read_bytes()),
+        "import": lambda: __import__("canary_payload"),
+        "call": lambda: os.system("true"),
+        "start": lambda: subprocess.run(["true"]),
+        "evaluate": lambda: eval("1 + 1"),
+        "execute": lambda: exec("x = 1"),
+        "connect": lambda: socket.socket().close(),
+        "write": lambda: (root / "outside" / "more").write_text("x"),
+        "remove": lambda: (root / "outside" / "more").unlink(),
+        "follow a link": lambda: (run / "link").write_text("x"),
+        "allocate": lambda: bytearray(300_000_000).extend(b"1"),
+    }
+
+
+ENTRIES = {
+    "table": table,
+    "trainer": python("trainer"),
+    "loop": python("loop"),
+    "sick": sick,
+}
 
 
 def outcome_of(function):
-    """``done``, ``refused`` with one clear line first, or ``error``; and what it says."""
-    from gradatim.errors import GradatimError
+    """Give one of three: done; refused, with a clear line first; or an error.
+
+    Asking for a factory that only the user can give is no refusal, nor an error.
+    """
+    from gradatim.errors import ConfigError, GradatimError
 
     said = io.StringIO()
     try:
@@ -168,12 +196,14 @@ def outcome_of(function):
                 function()
         return "done", said.getvalue()
     except GradatimError as error:
-        return "refused", f"{type(error).__name__}: {error}"
+        outcome = "asks" if isinstance(error, ConfigError) else "refused"
+        return outcome, f"{type(error).__name__}: {error}"
     except SystemExit as error:
         text = said.getvalue()
         lines = [line for line in text.splitlines() if line.startswith("gradatim: ")]
         clear = "Traceback" not in text and "not foreseen" not in text and lines
-        return "refused" if error.code == 1 and clear else "error", text
+        outcome = {1: "refused", 2: "asks"}.get(error.code, "error")
+        return outcome if clear else "error", text
     except BaseException as error:
         return "error", f"{type(error).__name__}: {error}"
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import Dataset
 
 import gradatim as gt
-from gradatim.errors import ResumeError, RunLockedError
+from gradatim.errors import DiskError, ResumeError, RunLockedError
 from gradatim.rng import keeping_rng
 from gradatim.run.checkpoint import Checkpoints
 from tests.bits import assert_same_bits
@@ -276,6 +276,14 @@ NAMES = [
     "a" * 200,
     os.fsdecode(b"not utf-8 \xff"),
 ]
+
+
+@pytest.mark.parametrize("move", [shutil.move, lambda run, _: shutil.rmtree(run)])
+def test_run_that_is_moved_or_removed_while_it_trains_stops(move, train, folder):
+    run = folder / "run"
+    with pytest.raises(DiskError, match=rf"{run} cannot be written, No such file"):
+        train(run, on_step=at(3, lambda: move(run, folder / "elsewhere")))
+    assert not run.exists()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -104,12 +104,13 @@ def test_flipped_bit_is_found_and_the_checkpoint_before_is_gone_on_from(
 ):
     draw = random.Random(0)
     first, run = stopped(train, folder / "first"), folder / "run"
-    for _ in range(200):
+    for number in range(200):
         shutil.copytree(first, run)
         path = drawn(files_of(run / "checkpoints" / "step-4"), draw)
         place = flip(path, draw)
         check_found(run, path, f"bit {place} of {path}")
-        check_goes_on_from_the_one_before(train, run, whole, capsys, path)
+        if number % 4 == 0:  # which takes most of the time
+            check_goes_on_from_the_one_before(train, run, whole, capsys, path)
         shutil.rmtree(run)
 
 

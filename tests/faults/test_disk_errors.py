@@ -8,7 +8,9 @@ from unittest import mock
 
 import pytest
 import torch
+from torch import nn
 
+import gradatim as gt
 from gradatim.errors import DiskError, GradatimWarning
 from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.history_file import HistoryFile
@@ -18,6 +20,8 @@ from tests.faults.injection import (
     FORMS,
     REMOVING,
     Calls,
+    X,
+    Y,
     check_ended,
     checkpoints_of,
     error,
@@ -227,6 +231,7 @@ def check_training_stops(train, folder, whole, names):
     assert stopped > 100
 
 
+@pytest.mark.parametrize("train", ["loop"], indirect=True)
 def test_training_stops_at_an_error_and_goes_on_later(train, folder, whole):
     check_training_stops(train, folder, whole, list(ERRORS))
 
@@ -262,8 +267,34 @@ def check_training_goes_on(train, folder, whole, names):
     assert warned > 90
 
 
+@pytest.mark.parametrize("train", ["trainer"], indirect=True)
 def test_training_goes_on_where_errors_only_warn(train, folder, whole):
     check_training_goes_on(train, folder, whole, list(ERRORS))
+
+
+def test_best_step_that_was_not_saved_is_not_the_best(folder):
+    """The one before stays, until another is better than that."""
+    model = nn.Linear(3, 1)
+    run = gt.Run(folder, every_s=None, keep_last=1, on_save_error="warn")
+    run.track(model=model)
+    save, found = Checkpoints.save, []
+
+    def save_but_step_2(checkpoints, record, *state):
+        if record.step == 2:
+            raise DiskError("full")
+        save(checkpoints, record, *state)
+
+    values = iter([0.9, 0.5, 0.7, 0.8])
+    with (
+        mock.patch.object(Checkpoints, "save", save_but_step_2),
+        pytest.warns(GradatimWarning, match="full"),
+    ):
+        for _ in run.batches((X, Y), batch_size=3, epochs=1, seed=1):
+            with torch.no_grad():
+                model.weight.fill_(run.step + 1)
+            found.append(run.best(next(values)))
+    assert found == [True, True, True, False]
+    assert run.load_best()["step"] == 3 and model.weight[0, 0] == 3
 
 
 @pytest.mark.slow

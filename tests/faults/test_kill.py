@@ -19,6 +19,7 @@ import torch
 from gradatim.run.checkpoint import Checkpoints
 from tests.bits import assert_same_bits
 from tests.faults.injection import (
+    CHANGING,
     FORMS,
     Calls,
     check_ended,
@@ -93,13 +94,26 @@ def test_whole_run_makes_every_kind_of_call(train, whole):
     assert "model/manifest.json" in names and "checkpoints/step-6" in names
 
 
-@pytest.mark.parametrize("how", [kill, do_and_kill])
-def test_killed_at_every_call_goes_on_to_the_same_bits(train, whole, how, folder):
+def test_killed_before_every_call_goes_on_to_the_same_bits(train, whole, folder):
+    check_kills(train, whole, kill, folder)
+
+
+def test_killed_in_every_write_goes_on_to_the_same_bits(train, whole, folder):
+    """Half of it is there. After any other call all is as before the next."""
+    check_kills(train, whole, do_and_kill, folder, only={"write", "pwrite"})
+
+
+@pytest.mark.slow
+def test_killed_after_every_call_goes_on_to_the_same_bits(train, whole, folder):
+    check_kills(train, whole, do_and_kill, folder)
+
+
+def check_kills(train, whole, how, folder, only=CHANGING):
     bits, names, made = whole
     run = folder / "run"
     for number, (name, *arguments) in enumerate(made, start=1):
-        if name == "open" and how is do_and_kill:
-            continue  # an empty file: as before the first write
+        if name not in only:
+            continue
 
         def killed(number=number):
             with Calls(number, how).patched():

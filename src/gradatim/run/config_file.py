@@ -180,8 +180,10 @@ def _has(**checks: Callable[[Any], bool]) -> Callable[[Any], bool]:
     """Give the check of an object with these fields and no others."""
 
     def check(value: Any) -> bool:
-        return isinstance(value, dict) and all(
-            name in checks and checks[name](part) for name, part in value.items()
+        return (
+            isinstance(value, dict)
+            and set(value) == set(checks)
+            and all(fits(value[name]) for name, fits in checks.items())
         )
 
     return check

@@ -41,7 +41,7 @@ from gradatim.run.module_file import (
     save_modules,
 )
 from gradatim.run.session import BY_EPOCHS, Schedule, Session
-from gradatim.run.taking import check_optimizers, check_schedule, taking
+from gradatim.run.taking import check_optimizers, check_state, taking
 from gradatim.run.tracked import (
     as_tracked,
     gradients_of,
@@ -366,7 +366,7 @@ class Run(Callback):
         load_module_state(modules, loaded.model)
         for name, its in loaded.state["tracked"].items():
             if name in self._tracked:  # not where that was accepted
-                check_schedule(self._tracked[name], its)
+                check_state(self._tracked[name], its, old[name])
                 with keeping_changes(self._tracked[name], old[name]):
                     self._tracked[name].load_state_dict(its)
         if self._gradients:
@@ -563,6 +563,8 @@ class Run(Callback):
         state["train_step"]["model"] = _named_as(trainer.model, loaded.model)
         if old["loss"] != describe_loss(trainer.loss_fn):  # which was accepted
             state["train_step"].pop("loss_fn", None)
+        its = state["train_step"]["optimizer"]
+        check_state(trainer.optimizer, its, old["optimizer"])
         with keeping_changes(trainer.optimizer, old["optimizer"]):
             trainer.load_state_dict(state)
         check_optimizers([trainer.optimizer])
@@ -574,8 +576,8 @@ class Run(Callback):
             callback: Any = self._callbacks.get(name)  # None where that was accepted
             if hasattr(callback, "load_state_dict"):
                 scheduler = getattr(callback, "scheduler", None)
-                check_schedule(scheduler, its.get("scheduler", ()))
                 was = old["callbacks"][name].get("scheduler", {})
+                check_state(scheduler, its.get("scheduler", {}), was)
                 with keeping_changes(scheduler, was):
                     callback.load_state_dict(its)
         self._rng = loaded.state["rng"]

@@ -1,17 +1,20 @@
 """A checkpoint's state, put back with suspicion: torch's own objects take anything."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from gradatim.errors import DamagedError, GradatimError, shown, told
+from gradatim.run.choices import describe_object
 
-__all__ = ["check_optimizers", "check_schedule", "taking"]
+__all__ = ["check_optimizers", "check_state", "taking"]
+
+NUMBERS = (int, float, Tensor)
 
 LIKE_PARAMETERS = {
     "acc_delta",
@@ -57,37 +60,95 @@ def taking(path: Path) -> Iterator[None]:
         ) from error
 
 
+def check_state(value: Any, state: Any, old: Any) -> None:
+    """Compare a state with the optimizer or schedule of PyTorch that is to take it.
+
+    They look at little themselves: a schedule makes attributes of all that is there,
+    and an optimizer's options are used at the next step.
+
+    Args:
+        value: As it was made; anything else is left alone.
+        state: For ``load_state_dict``.
+        old: What ``describe_object`` gave of it as the run began.
+
+    Raises:
+        ValueError: It holds another kind of value, or lacks one.
+    """
+    if not _is_torchs(value):
+        return
+    same = old == describe_object(value)
+    if isinstance(value, LRScheduler):
+        for name in state:
+            if name == "optimizer" or callable(getattr(type(value), str(name), None)):
+                raise ValueError(f"the state of a schedule has {shown(name)}")
+        made = value.state_dict()
+        _check_like({k: v for k, v in made.items() if k in state}, state, "", same)
+    elif isinstance(value, Optimizer):
+        groups = state["param_groups"]
+        for made, found in zip(value.param_groups, groups, strict=True):
+            # What a newer version added is set by the optimizer itself.
+            added = {*value.defaults, "params", "param_names"} - set(found)
+            options = {k: v for k, v in made.items() if k not in added | {"params"}}
+            _check_like(options, found, "", same)
+
+
+def _is_torchs(value: Any) -> bool:
+    return type(value).__module__.startswith("torch.optim.")
+
+
+def _check_like(made: Any, found: Any, name: str, same: bool) -> None:
+    """Compare kinds; and what texts, lengths and truth values are, where it is same."""
+    if made is None or (found is None and not same):
+        return
+    fits = True
+    if isinstance(made, (bool, str)):
+        fits = type(found) is type(made) and (found == made or not same)
+    elif isinstance(made, NUMBERS):
+        fits = isinstance(found, NUMBERS) and not isinstance(found, bool)
+    elif isinstance(made, (list, tuple)):
+        is_long = isinstance(found, (list, tuple))
+        fits = is_long and (len(found) == len(made) or not same)
+        for index, parts in enumerate(zip(made, found, strict=False) if fits else ()):
+            _check_like(*parts, f"{name}.{index}", same)
+    elif isinstance(made, Mapping):
+        names = [key for key in made if isinstance(key, str)]
+        fits = isinstance(found, Mapping) and set(names) <= set(found)
+        for key in names if fits else ():
+            _check_like(made[key], found[key], f"{name}.{key}", same)
+    if not fits:
+        where = f"{name.lstrip('.')} " if name else ""
+        raise ValueError(f"{where}is {shown(found)}, not like {shown(made)}")
+
+
 def check_optimizers(objects: Iterable[Any]) -> None:
-    """Check the shapes of a state that optimizers have taken without a look.
+    """Check what optimizers have taken for their parameters, without a look at shapes.
 
     The fused updates of PyTorch 2.13 go through it by the number of values that the
     parameter has, and so read and write memory that is not theirs.
 
     Raises:
-        ValueError: A tensor has another shape than its parameter.
+        ValueError: A tensor has another shape than its parameter, or is not there.
     """
     for optimizer in objects:
-        if not isinstance(optimizer, torch.optim.Optimizer):
+        if not isinstance(optimizer, Optimizer):
             continue
-        is_torchs = type(optimizer).__module__.startswith("torch.optim.")
-        for group in optimizer.param_groups:
+        names: dict[Any, set[str]] = {}
+        for number, group in enumerate(optimizer.param_groups):
+            # Of the one left out the base class has a default, but no group.
+            needed = set(optimizer.defaults) - {"differentiable"}
+            if absent := needed - set(group):
+                raise ValueError(f"a group lacks {', '.join(sorted(absent))}")
             for parameter in group["params"]:
-                for name, value in optimizer.state.get(parameter, {}).items():
+                state = optimizer.state.get(parameter, {})
+                for name, value in state.items():
                     all_of_it = group.get("fused") and name != "step"
-                    if all_of_it or (is_torchs and name in LIKE_PARAMETERS):
+                    if all_of_it or (_is_torchs(optimizer) and name in LIKE_PARAMETERS):
                         _check_shape(name, value, parameter)
-
-
-def check_schedule(value: Any, state: Any) -> None:
-    """Check a state that a schedule takes as its attributes, whatever their names.
-
-    Raises:
-        ValueError: It would take the place of a method, or of the optimizer.
-    """
-    if isinstance(value, LRScheduler):
-        for name in state:
-            if name == "optimizer" or callable(getattr(type(value), str(name), None)):
-                raise ValueError(f"the state of a schedule has {shown(name)}")
+                if state and _is_torchs(optimizer):
+                    alike = names.setdefault((number, parameter.dim()), set(state))
+                    if set(state) != alike:
+                        has = f"{sorted(alike)}, another {sorted(state)}"
+                        raise ValueError(f"one parameter has {has}")
 
 
 def _check_shape(name: str, value: Any, parameter: Tensor) -> None:
