@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,11 @@ def make_good(root):
         for path in (run / "checkpoints").iterdir():
             if path != newest(run):
                 shutil.rmtree(path)
+
+
+def root_of(path):
+    """The folder with the good runs, and with what lies outside of all of them."""
+    return next(each for each in path.parents if (each / "outside.txt").exists())
 
 
 def newest(run):
@@ -265,6 +271,8 @@ class Case:
     change: Callable[[Path], Any]
     refused: Collection[str] = ()
     """Who must refuse it; the others refuse it, or do their work."""
+    readers: Collection[str] = ()
+    """Others that read the file."""
 
 
 MODEL = {"load run", "load model"}
@@ -334,7 +342,7 @@ def pickles():
     for kind, name, readers in every(KINDS, (".json", ".jsonl", ".safetensors")):
 
         def change(run, name=name):
-            change_file(run, name, pickle.dumps(Payload(run.parents[2]), protocol=2))
+            change_file(run, name, pickle.dumps(Payload(root_of(run)), protocol=2))
 
         yield Case(f"a pickle as {name}", kind, change, readers)
 
@@ -342,13 +350,13 @@ def pickles():
 def torch_files():
     def saved(run):
         file = io.BytesIO()
-        torch.save({"a": Payload(run.parents[2])}, file)
+        torch.save({"a": Payload(root_of(run))}, file)
         return file.getvalue()
 
     def bomb(run):
         file = io.BytesIO()
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("archive/data.pkl", pickle.dumps(Payload(run.parents[2])))
+            archive.writestr("archive/data.pkl", pickle.dumps(Payload(root_of(run))))
             archive.writestr("archive/data/0", bytes(50_000_000))
         return file.getvalue()
 
@@ -372,9 +380,8 @@ def parts_of(content):
 def joined(header, values, size=None):
     if not isinstance(header, bytes):
         header = json.dumps(header).encode()
-    return (
-        (len(header) if size is None else size).to_bytes(8, "little") + header + values
-    )
+    size = len(header) if size is None else size
+    return size.to_bytes(8, "little") + header + values
 
 
 def header_with(change):
@@ -460,7 +467,9 @@ SAFETENSORS = {
         ).encode()
     ),
     "a tensor less": header_with(lambda h, name: h.pop(name) and None),
-    "a tensor renamed": header_with(lambda h, name: {**h, "os.system": h.pop(name)}),
+    "a tensor renamed": header_with(
+        lambda h, name: {"os.system" if k == name else k: v for k, v in h.items()}
+    ),
     "a tensor more": lambda c: joined(
         {
             **parts_of(c)[0],
@@ -635,17 +644,24 @@ def change_at(run, name, what):
 
 def dotted_names(good):
     """A dotted name in the place of every text of every file."""
-    for kind, name, _ in every(KINDS, (".json", ".jsonl")):
-        places, value = places_in(good, kind, name, leaves)
+    for kind, name, readers in every(KINDS, (".json", ".jsonl")):
+        places, good_value = places_in(good, kind, name, leaves)
         for place in places:
-            if isinstance(at(value, place), str):
+            if isinstance(at(good_value, place), str):
                 for dotted in DOTTED:
 
                     def change(run, name=name, place=place, dotted=dotted):
                         change_at(run, name, lambda value: put(value, place, dotted))
 
                     where = ".".join(map(str, place))
-                    yield Case(f"{dotted} at {where} of {name}", kind, change)
+                    what = f"{dotted} at {where} of {name}"
+                    yield Case(what, kind, change, readers=readers)
+
+
+def rename(value, place, key, new):
+    part = at(value, place).pop(key)
+    if new is not None:
+        at(value, place)[new] = part
 
 
 INSTEAD = [None, True, -1, 0, 1.5, 10**30, 1e300, "", "x", [], {}, [[]], {"$": []}]
@@ -653,7 +669,7 @@ INSTEAD = [None, True, -1, 0, 1.5, 10**30, 1e300, "", "x", [], {}, [[]], {"$": [
 
 def other_values(good):
     """Something else in the place of every value of every file."""
-    for kind, name, _ in every(KINDS, (".json", ".jsonl")):
+    for kind, name, readers in every(KINDS, (".json", ".jsonl")):
         places, _ = places_in(good, kind, name, leaves)
         for place in places:
             for new in INSTEAD:
@@ -664,30 +680,25 @@ def other_values(good):
                     change_at(run, name, lambda value: put(value, place, new))
 
                 where = ".".join(map(str, place))
-                yield Case(f"{new!r} at {where} of {name}", kind, change)
+                what = f"{new!r} at {where} of {name}"
+                yield Case(what, kind, change, readers=readers)
 
 
 def other_keys(good):
     """Every key left out, or with another name."""
-    for kind, name, _ in every(KINDS, (".json", ".jsonl")):
-        places, value = places_in(
-            good, kind, name, lambda value: [(None,), *objects(value)]
-        )
-        for place in places:
-            place = () if place == (None,) else place
-            for key in at(value, place):
+    for kind, name, readers in every(KINDS, (".json", ".jsonl")):
+        places, good_value = places_in(good, kind, name, objects)
+        for place in [(), *places]:
+            for key in at(good_value, place):
                 for new in (None, "__reduce__", "os.system"):
 
                     def change(run, name=name, place=place, key=key, new=new):
-                        def rename(value):
-                            part = at(value, place).pop(key)
-                            if new is not None:
-                                at(value, place)[new] = part
-
-                        change_at(run, name, rename)
+                        what = partial(rename, place=place, key=key, new=new)
+                        change_at(run, name, what)
 
                     where = ".".join(map(str, (*place, key)))
-                    yield Case(f"{new} for {where} of {name}", kind, change)
+                    what = f"{new} for {where} of {name}"
+                    yield Case(what, kind, change, readers=readers)
 
 
 # --- Names, links, sizes --------------------------------------------------------------
@@ -763,11 +774,7 @@ def special_files():
     """Links, pipes, devices and folders in the place of every file."""
 
     def link_outside(path):
-        path.symlink_to(path_outside(path))
-
-    def path_outside(path):
-        root = next(p for p in path.parents if (p / "outside.txt").exists())
-        return root / "outside.txt"
+        path.symlink_to(root_of(path) / "outside.txt")
 
     makers = {
         "a link to a file outside": link_outside,
@@ -810,7 +817,7 @@ def links_that_are_written_to():
     def link(run, name):
         if (run / name).exists():
             (run / name).unlink()
-        (run / name).symlink_to(run.parents[2] / "outside.txt")
+        (run / name).symlink_to(root_of(run) / "outside.txt")
         nothing = {"rows": 0, "bytes": 0, "sha256": hashlib.sha256().hexdigest()}
         edit(newest(run) / "state.json", lambda value: value.update(history=nothing))
         seal_run(run)
@@ -832,7 +839,7 @@ def linked_folders():
 
     def checkpoints(run):
         shutil.rmtree(run / "checkpoints")
-        (run / "checkpoints").symlink_to(run.parents[2] / "outside")
+        (run / "checkpoints").symlink_to(root_of(run) / "outside")
 
     for kind in KINDS:
         readers = files_of(kind)["model/manifest.json"]
@@ -1003,7 +1010,7 @@ def tables():
                     {**value["columns"][2], "name": str(n)} for n in range(20_000)
                 ),
             ),
-            readers,
+            {*MODEL, "predict"},
         ),
         "20,000 labels": (target(labels=[str(n) for n in range(20_000)]), readers),
         "no target": (

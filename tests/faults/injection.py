@@ -274,7 +274,7 @@ class Waiting:
             os.write(writing, b".")
             time.sleep(60)
 
-        self.process = start(lambda: function(wait))
+        self.process, self.is_killed = start(lambda: function(wait)), False
         os.close(writing)
         reached = os.read(reading, 1)
         os.close(reading)
@@ -288,10 +288,10 @@ class Waiting:
         self.kill()
 
     def kill(self):
-        if self.process is not None:
+        if not self.is_killed:
+            self.is_killed = True
             os.kill(self.process, signal.SIGKILL)
             assert ended(self.process) == -signal.SIGKILL
-        self.process = None
 
 
 def mode_of(path):

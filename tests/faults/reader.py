@@ -1,7 +1,7 @@
 """Reads folders as a user would, in children of a warm process that is watched.
 
-``python -m tests.faults.reader ROOT`` takes one JSON request a line and gives one answer
-a line. Each request is done in a forked child: what it runs, imports, writes or connects
+``python -m tests.faults.reader ROOT`` takes a JSON request a line and gives an answer a
+line. Each request is done in a forked child: what it runs, imports, writes or connects
 to is noted, how long it took, and how much memory more than before.
 """
 
@@ -85,7 +85,7 @@ class Watch:
             path, mode, flags = arguments
             writes = (flags or 0) & WRITING if mode is None else set(mode) & set("wax+")
             if writes and not self.is_within(folder, path):
-                return f"{path!r} to be written"
+                return f"{os.fspath(path)} to be written"
         if event in CHANGING and not all(
             self.is_within(folder, each, arguments[-1])
             for each in arguments
@@ -106,7 +106,7 @@ class Watch:
         if isinstance(within, int) and within >= 0:  # shutil.rmtree's folder
             path = os.path.join(os.readlink(f"/proc/self/fd/{within}"), path)
         path = os.path.abspath(path)
-        return path.startswith((folder + os.sep, "/dev/", "/proc/")) or path == folder
+        return path.startswith(folder + os.sep) or path in (folder, os.devnull)
 
 
 # --- What a user does -----------------------------------------------------------------
@@ -191,9 +191,9 @@ def outcome_of(function):
 
     said = io.StringIO()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            with contextlib.redirect_stderr(said):
-                function()
+        out = contextlib.redirect_stdout(io.StringIO())
+        with out, contextlib.redirect_stderr(said):
+            function()
         return "done", said.getvalue()
     except GradatimError as error:
         outcome = "asks" if isinstance(error, ConfigError) else "refused"

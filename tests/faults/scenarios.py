@@ -229,10 +229,21 @@ class Augmented(Dataset):
         return (X[row] + 0.1 * noise).float(), Y[row]
 
 
+class Draws(gt.Callback):
+    """Draws at each hook that is called where a run is gone on with."""
+
+    def on_fit_begin(self, trainer):
+        torch.rand(1)
+
+    def on_epoch_begin(self, trainer):
+        torch.rand(1)
+        random.random()
+
+
 @by_trainer
 def rows_that_draw():
     trainer = trainer_of(layers(nn.Dropout()))
-    return Fit(trainer, Augmented(), Augmented())
+    return Fit(trainer, Augmented(), Augmented(), callbacks=[Draws()])
 
 
 @by_trainer

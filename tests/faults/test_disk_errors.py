@@ -4,6 +4,7 @@ import errno
 import itertools
 import re
 import warnings
+from contextlib import suppress
 from unittest import mock
 
 import pytest
@@ -77,6 +78,30 @@ def test_save_by_threads_says_what_failed_and_keeps_what_was(
     name, forever, at_once, folder
 ):
     check_save(name, 2, forever, folder)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, MemoryError])
+def test_save_that_is_broken_off_leaves_the_old_or_the_new(kind, folder):
+    """As by a second Ctrl-C, which does not wait."""
+
+    def break_off(real, *arguments, **options):
+        raise kind
+
+    for at in itertools.count(1):
+        checkpoints = Checkpoints(folder / f"{at}", keep_last=2)
+        for step in (1, 2, 3):
+            save(checkpoints, step)
+        calls = Calls(at, break_off)
+        with calls.patched(), suppress(kind):
+            save(checkpoints, 3)
+        if not calls.hit:
+            break
+        newest, damaged = Checkpoints(folder / f"{at}").newest()
+        assert damaged == [] and newest.record.step == 3
+        save(checkpoints, 4)
+        assert leftovers(folder / f"{at}") == []
+        assert [each.record.step for each in checkpoints_of(folder / f"{at}")] == [3, 4]
+    assert at > 20
 
 
 def check_save(name, first, forever, folder):

@@ -46,7 +46,7 @@ def look(root, reader, tmp_path):
         shutil.copytree(root / case.kind, folder)
         try:
             case.change(folder / "run")
-            entries = () if all_of_it else sorted(case.refused)
+            entries = () if all_of_it else sorted({*case.refused, *case.readers})
             return faults_of(case, reader.ask(case.kind, folder, entries), root)
         finally:
             shutil.rmtree(folder)
@@ -128,7 +128,7 @@ def sick(root):
         ("evaluate", "exec: <string>"),
         ("execute", "exec: <string>"),
         ("connect", "socket.__new__"),
-        ("write", "outside/more' to be written"),
+        ("write", "outside/more to be written"),
         ("remove", "os.remove"),
     ],
 )
@@ -179,13 +179,13 @@ def test_payloads_are_in_the_folders(root):
 
 @pytest.mark.parametrize("group", hostile.FIXED)
 def test_hostile_folders_are_refused(group, look):
-    check(look, some_of(hostile.FIXED[group](), most=30))
+    check(look, some_of(hostile.FIXED[group](), most=20))
 
 
 @pytest.mark.parametrize("walk", hostile.WALKS)
 def test_something_else_in_one_place_is_refused_or_harmless(walk, look, root):
     cases = list(hostile.WALKS[walk](root))
-    check(look, random.Random(0).sample(cases, 25))
+    check(look, random.Random(0).sample(cases, 20))
 
 
 @pytest.mark.parametrize("value", hostile.LONG_VALUES)

@@ -3,13 +3,14 @@
 import json
 import os
 import shutil
-import signal
 import socket
 
 import pytest
 
 from gradatim.errors import RunError, RunLockedError
 from gradatim.run.lock import HELD, Lock
+from tests.faults.injection import Waiting
+from tests.faults.processes import forked
 
 
 @pytest.fixture
@@ -21,41 +22,27 @@ def path(tmp_path):
 
 def is_free(path):
     """Whether another process gets it; that one ends at once."""
-    child = os.fork()
-    if child == 0:
-        status = 2
+
+    def acquire():
         try:
             Lock(path).acquire()
-            status = 0
         except RunLockedError:
-            status = 1
-        finally:
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    assert status in (0, 1)
+            raise SystemExit(5) from None
+
+    status = forked(acquire)
+    assert status in (0, 5)
     return status == 0
 
 
-class Holder:
+def holder(path):
     """Another process that has the lock until it is killed."""
 
-    def __init__(self, path):
-        reading, writing = os.pipe()
-        self.process = os.fork()
-        if self.process == 0:
-            try:
-                Lock(path).acquire()
-                os.write(writing, b".")
-                signal.pause()
-            finally:
-                os._exit(1)
-        os.close(writing)
-        assert os.read(reading, 1) == b"."
-        os.close(reading)
+    def hold(wait):
+        lock = Lock(path)
+        lock.acquire()
+        wait()
 
-    def kill(self):
-        os.kill(self.process, signal.SIGKILL)
-        os.waitpid(self.process, 0)
+    return Waiting(hold)
 
 
 def test_lock_keeps_other_processes_out_until_it_is_given_back(path):
@@ -85,15 +72,11 @@ def test_file_names_the_holder_and_nobody_afterwards(path):
 
 
 def test_refusal_names_folder_process_and_host(path):
-    holder = Holder(path)
-    try:
-        with pytest.raises(RunLockedError) as caught:
-            Lock(path).acquire()
-    finally:
-        holder.kill()
+    with holder(path) as other, pytest.raises(RunLockedError) as caught:
+        Lock(path).acquire()
     what, why, cure = str(caught.value).split("\n")
     assert what == (
-        f"{path.parent} is being written to by process {holder.process} on "
+        f"{path.parent} is being written to by process {other.process} on "
         f"{socket.gethostname()!r}."
     )
     assert why == "Two writers would mix their checkpoints."
@@ -102,7 +85,7 @@ def test_refusal_names_folder_process_and_host(path):
 
 
 def test_lock_of_a_killed_process_is_free_at_once(path):
-    Holder(path).kill()
+    holder(path).kill()
     assert json.loads(path.read_text())["pid"]  # what it wrote is still there
     Lock(path).acquire()
     assert json.loads(path.read_text())["pid"] == os.getpid()
@@ -110,23 +93,17 @@ def test_lock_of_a_killed_process_is_free_at_once(path):
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x", "host": 1}', "\xff"])
 def test_holder_that_cannot_be_read_is_another_process(content, path):
-    holder = Holder(path)
-    try:
+    with holder(path):
         path.write_bytes(content.encode("latin-1"))
         with pytest.raises(RunLockedError, match="written to by another process"):
             Lock(path).acquire()
-    finally:
-        holder.kill()
 
 
 def test_long_host_is_cut(path):
-    holder = Holder(path)
-    try:
+    with holder(path):
         path.write_text(json.dumps({"pid": 1, "host": "h" * 500}))
         with pytest.raises(RunLockedError) as caught:
             Lock(path).acquire()
-    finally:
-        holder.kill()
     assert "'" + "h" * 100 + "'" in str(caught.value)
 
 
@@ -154,12 +131,12 @@ def test_links_and_relative_paths_are_the_same_lock(path, monkeypatch):
 def test_forked_child_does_not_have_it(path):
     lock = Lock(path)
     lock.acquire()
-    child = os.fork()
-    if child == 0:
-        held = lock.is_held()
+
+    def give_back():
+        assert not lock.is_held()
         lock.release()
-        os._exit(held)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+    assert forked(give_back) == 0
     assert lock.is_held() and not is_free(path)
 
 
@@ -177,12 +154,11 @@ def test_check_refuses_what_another_process_took_meanwhile(path):
     lock = Lock(path)
     lock.acquire()
     path.read_text()
-    holder = Holder(path)
-    try:
-        with pytest.raises(RunLockedError, match=f"by process {holder.process} on"):
-            lock.check()
-    finally:
-        holder.kill()
+    with (
+        holder(path) as other,
+        pytest.raises(RunLockedError, match=f"by process {other.process} on"),
+    ):
+        lock.check()
 
 
 def test_removed_file_is_made_again(path):
@@ -197,12 +173,11 @@ def test_check_refuses_where_the_file_was_removed_and_taken(path):
     lock = Lock(path)
     lock.acquire()
     path.unlink()
-    holder = Holder(path)
-    try:
-        with pytest.raises(RunLockedError, match=f"by process {holder.process} on"):
-            lock.check()
-    finally:
-        holder.kill()
+    with (
+        holder(path) as other,
+        pytest.raises(RunLockedError, match=f"by process {other.process} on"),
+    ):
+        lock.check()
 
 
 @pytest.mark.parametrize("call", ["ftruncate", "pwrite"])

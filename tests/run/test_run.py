@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 import signal
 import threading
 from functools import partial
@@ -377,6 +378,18 @@ def test_run_tells_where_it_stands(tmp_path):
         (5, 1, 2, True, 2),
     ]
     assert (run.step, run.epoch, run.batch) == (6, 2, 0)
+
+
+@FORMS
+def test_run_whose_folder_was_removed_begins_anew(form, tmp_path):
+    run = gt.Run(tmp_path / "x")
+    with pytest.raises(KeyError):
+        begin(form, None, run=run, **stopping_at(form, 1, error))
+    shutil.rmtree(tmp_path / "x")
+    begin(form, None, run=run, **no_stopping(form))
+    assert names_in(tmp_path / "x") == ["step-0", "step-6"]
+    if form is loop:
+        assert run.history["step"] == [1, 2, 3, 4, 5, 6]
 
 
 def test_progress_counts_the_epochs_of_the_whole_run(tmp_path, capsys):
@@ -1039,15 +1052,23 @@ def test_epochs_out_of_range_are_refused(epochs, tmp_path, unchecked):
 
 
 def test_run_goes_last_wherever_it_stands(tmp_path):
-    ends = []
+    def callbacks(function):
+        def make(trainer):
+            fails = At(4, function, "on_step_begin")
+            return [*one_cycle(max_lr=0.1)(trainer), *stopping()(trainer), fails]
+
+        return make
+
+    options = {"epochs": 3, "every_s": 0.0}
+    whole = fit(tmp_path / "whole", callbacks=callbacks(lambda: None), **options)
     for first in (True, False):
         path = tmp_path / str(first)
-        callbacks = one_cycle(max_lr=0.1)
-        for epochs in (1, 3):
-            trainer = fit(path, epochs=epochs, callbacks=callbacks, first=first)
-        ends.append(states([trainer.model, trainer.optimizer]))
-        assert (path / "checkpoints" / "step-9" / "state.json").exists()
-    assert_same_bits(*ends)
+        with pytest.raises(KeyError):
+            fit(path, callbacks=callbacks(error), first=first, **options)
+        again = callbacks(lambda: None)
+        trainer = fit(path, callbacks=again, first=not first, **options)
+        ends = [states([t.model, t.optimizer]) for t in (trainer, whole)]
+        assert_same_bits(*ends)
 
 
 def test_callbacks_of_one_class_keep_their_own_states(tmp_path):
@@ -1198,6 +1219,7 @@ def test_signal_in_validation_keeps_the_epoch(epoch, tmp_path):
         fit(path, **options)
     record = record_of(path)
     assert (record.epoch, record.batch) == (epoch, 0)
+    assert (path / "model").is_dir() is (record.ended == "epochs") is (epoch == 2)
     armed.clear()
     found = fit(path, **options)
     whole = fit(tmp_path / "whole", **options)

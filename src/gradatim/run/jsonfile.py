@@ -1,5 +1,6 @@
 """JSON files, written whole or not at all, and read with suspicion."""
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -28,7 +29,7 @@ MOST_PARTS = 3 << 18
 MOST_DEPTH = 250
 """Lists and objects within each other: a quarter of what Python's stack takes."""
 
-MOST_INTEGER = 10**300
+MOST_INTEGER, MOST_DIGITS = 10**300, 301
 """The largest integer, either way: below the largest float."""
 
 
@@ -205,7 +206,7 @@ def _finite_float(text: str) -> float:
 
 
 def _bounded_int(text: str) -> int:
-    if len(text) > 301 or abs(value := int(text)) > MOST_INTEGER:
+    if len(text.lstrip("-")) > MOST_DIGITS or abs(value := int(text)) > MOST_INTEGER:
         raise ValueError(f"{shown(text)} is too large a number")
     return value
 
@@ -220,12 +221,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check_depth(value: Any) -> None:
     level = [value]
     for _ in range(MOST_DEPTH + 1):
-        collections = [each for each in level if isinstance(each, (dict, list))]
-        level = [
-            part
-            for each in collections
-            for part in (each.values() if isinstance(each, dict) else each)
-        ]
+        level = [each for each in level if isinstance(each, (dict, list))]
         if not level:
             return
+        parts = (each.values() if isinstance(each, dict) else each for each in level)
+        level = list(itertools.chain.from_iterable(parts))
     raise ValueError(f"lists and objects deeper than {MOST_DEPTH} levels")

@@ -328,7 +328,8 @@ class Run(Callback):
             reason = self._stop_requested
             if reason not in (None, INTERRUPTED, TERMINATED):
                 record.ended = reason
-            if reason is not None or self._is_best or self._session.is_due():
+            is_due = self._session.is_due(record.step)
+            if reason is not None or self._is_best or is_due:
                 self._save_loop(batches)
             if reason is not None:
                 return
@@ -465,13 +466,14 @@ class Run(Callback):
             trainer.stop(str(record.ended))
 
     def on_epoch_begin(self, trainer: "Trainer") -> None:
-        if self._rng is not None:  # whatever the other callbacks drew
-            set_rng_state(self._rng)
-            self._rng = None
+        if self._rng is not None and trainer.so_far.num_batches:
+            set_rng_state(self._rng)  # what callbacks draw now was drawn before
+        self._rng = None
 
     def on_step_end(self, trainer: "Trainer", loss: Tensor) -> None:
-        self._session.record.step = trainer.num_steps
-        if trainer.should_stop or self._session.is_due():
+        session = self._session
+        session.record.step = step = trainer.train_step.num_steps
+        if trainer.should_stop or session.is_due(step):
             self._save_trainer(trainer)
 
     def on_epoch_end(self, trainer: "Trainer") -> None:
@@ -493,7 +495,7 @@ class Run(Callback):
             or found
             or trainer.should_stop
             or (every is not None and trainer.epoch % every == 0)
-            or session.is_due()
+            or session.is_due(trainer.num_steps)
         ):
             self._save_trainer(trainer)
 

@@ -1,6 +1,7 @@
 """One process's part of a run: begun or gone on with, saved, ended."""
 
 import contextlib
+import math
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -85,7 +86,7 @@ class Session:
         self.rows = HistoryFile(path / "history.jsonl")
         self.record = _nothing()
         self._lock = Lock(path / "lock")
-        self._saved_at = 0.0
+        self._due_at = math.inf
         self._saved: tuple[Any, ...] | None = None
         self._best: dict[str, Any] | None = None
 
@@ -163,6 +164,7 @@ class Session:
                 step=0, epoch=0, batch=0, samples=0, history={}, **about
             )
             self.rows = HistoryFile(self.rows.path)
+            self._saved = self._best = None
             begin_config(self.path)
             if why_not:
                 tell(f"{self.path}: a resume will not be exact: {'; '.join(why_not)}")
@@ -247,14 +249,15 @@ class Session:
             exact = f"resume is not exact: {'; '.join(why_not)}"
         tell(f"{self.path}: going on from {where}: {exact}")
 
-    def is_due(self) -> bool:
-        """Tell whether a checkpoint is to be written by steps or seconds."""
-        schedule = self.schedule
-        if schedule.every_steps and self.record.step % schedule.every_steps == 0:
-            return self._saved is None or self._saved[0] != self.record.step
-        if schedule.every_s is None:
-            return False
-        return time.monotonic() - self._saved_at >= schedule.every_s
+    def is_due(self, step: int) -> bool:
+        """Tell whether after so many updates a checkpoint is to be written.
+
+        It is asked after every update, so it asks little.
+        """
+        every = self.schedule.every_steps
+        if every is not None and step % every == 0:
+            return self._saved is None or self._saved[0] != step
+        return time.monotonic() >= self._due_at
 
     def save(self, model: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Write a checkpoint, unless this very state is saved.
@@ -275,7 +278,7 @@ class Session:
         except DiskError as error:
             if self.schedule.on_save_error == "raise":
                 raise
-            self._saved_at = time.monotonic()  # the next try is as far as ever
+            self._set_due()  # the next try is as far as ever
             self.record.best = self._best  # a step that is not there is none
             warnings.warn(
                 f"{error}\nTraining goes on, as on_save_error is 'warn'.",
@@ -287,7 +290,11 @@ class Session:
 
     def _note_saved(self) -> None:
         self._saved, self._best = self._state_now(), self.record.best
-        self._saved_at = time.monotonic()
+        self._set_due()
+
+    def _set_due(self) -> None:
+        every_s = self.schedule.every_s
+        self._due_at = math.inf if every_s is None else time.monotonic() + every_s
 
     def _state_now(self) -> tuple[Any, ...]:
         record = self.record

@@ -79,7 +79,7 @@ def check_state(value: Any, state: Any, old: Any) -> None:
     same = old == describe_object(value)
     if isinstance(value, LRScheduler):
         for name in state:
-            if name == "optimizer" or callable(getattr(type(value), str(name), None)):
+            if name in {"optimizer", *_methods(type(value))}:
                 raise ValueError(f"the state of a schedule has {shown(name)}")
         made = value.state_dict()
         _check_like({k: v for k, v in made.items() if k in state}, state, "", same)
@@ -90,6 +90,10 @@ def check_state(value: Any, state: Any, old: Any) -> None:
             added = {*value.defaults, "params", "param_names"} - set(found)
             options = {k: v for k, v in made.items() if k not in added | {"params"}}
             _check_like(options, found, "", same)
+
+
+def _methods(kind: type) -> set[str]:
+    return {n for c in kind.__mro__ for n, part in vars(c).items() if callable(part)}
 
 
 def _is_torchs(value: Any) -> bool:
