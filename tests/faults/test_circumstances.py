@@ -58,6 +58,17 @@ def send(number):
     signal.getsignal(number)  # Python handles it between two of its instructions
 
 
+def heard(function):
+    """Signals are ignored where the tests were begun in the background."""
+
+    def call():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        function()
+
+    return call
+
+
 def newest_step(run):
     found, damaged = Checkpoints(run).newest()
     assert damaged == []
@@ -74,7 +85,7 @@ def test_signal_in_a_step_ends_after_it_with_a_checkpoint(train, whole, number, 
     def train_until_the_signal():
         train(run, every_steps=None, on_step=at(3, lambda: send(number)))
 
-    assert forked(train_until_the_signal) == STATUS[number]
+    assert forked(heard(train_until_the_signal)) == STATUS[number]
     assert newest_step(run) == 4 and leftovers(run) == []
     assert_same_bits(train(run), whole[0])
     check_ended(run, whole[1])
@@ -94,7 +105,7 @@ def test_signal_in_validation_ends_after_the_epoch(number, epoch, folder):
     def train_until_the_signal():
         trainer(run, every_steps=None, on_validation=in_validation)
 
-    assert forked(train_until_the_signal) == STATUS[number]
+    assert forked(heard(train_until_the_signal)) == STATUS[number]
     assert newest_step(run) == 3 * epoch and leftovers(run) == []
     assert (run / "model").exists() == (epoch == 2)
     assert_same_bits(trainer(run), bits)
@@ -119,7 +130,7 @@ def check_signals_in_saves(train, whole, number, folder, every):
             with Calls(call, send_and_do).patched():
                 train(run)
 
-        status.append(forked(train_until_the_signal))
+        status.append(forked(heard(train_until_the_signal)))
         if status[-1] == STATUS[number]:
             assert leftovers(run) == [], call
             checkpoints_of(run)

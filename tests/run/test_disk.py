@@ -231,6 +231,13 @@ class TestWrittenBeside:
             *["open", "fsync"],
         ]
 
+    def test_what_a_kill_left_of_an_earlier_one_goes(self, tmp_path):
+        for there in (["x-old"], ["x-old", "x"]):
+            for name in there:
+                (tmp_path / name).mkdir(exist_ok=True)
+            self.write(tmp_path / "x", "2")
+            assert names(tmp_path) == ["x"] and names(tmp_path / "x") == ["a"]
+
     def test_kill_between_the_renames_is_undone(self, tmp_path):
         (tmp_path / "x-old").mkdir()
         put_back(tmp_path / "x")

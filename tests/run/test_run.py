@@ -1491,3 +1491,10 @@ def test_compiled_model_goes_on_and_may_be_gone_on_with_uncompiled(tmp_path, cap
     assert_same_bits(dict(trainer.model.state_dict()), dict(whole.model.state_dict()))
     model = gt.load(tmp_path / "x", model=network())
     assert_same_bits(dict(model.state_dict()), dict(whole.model.state_dict()))
+
+
+def test_a_folder_with_another_programs_config_is_refused(tmp_path):
+    (tmp_path / "config.json").write_text('{"name": "a project"}')
+    with pytest.raises(RunError, match=r"config\.json is not what was written"):
+        fit(tmp_path)
+    assert not (tmp_path / "checkpoints").exists()

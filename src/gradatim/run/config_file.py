@@ -48,10 +48,16 @@ def write_config(folder: Path, kind: str, about: dict[str, Any]) -> None:
 
 
 def begin_config(folder: Path) -> None:
-    """Write the configuration of a run of Python's, where none is there yet."""
-    if not (folder / CONFIG).exists():
-        with disk_errors(folder):
-            write_config(folder, "python", {})
+    """Write the configuration of a run of Python's, where none is there yet.
+
+    Raises:
+        DamagedError: There is another program's ``config.json``.
+    """
+    if (folder / CONFIG).exists():
+        read_config(folder)
+        return
+    with disk_errors(folder):
+        write_config(folder, "python", {})
 
 
 def mend_config(folder: Path) -> list[str]:

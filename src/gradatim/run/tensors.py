@@ -101,6 +101,8 @@ def bytes_of(tensor: Tensor) -> memoryview:
     [1, 0, 2, 0]
     """
     flat = tensor.detach().cpu().contiguous().reshape(-1)
+    if flat.stride() != (1,):  # of one number alone the strides are anything
+        flat = flat.clone(memory_format=torch.contiguous_format)
     values: Any = flat.view(torch.uint8).numpy()
     return memoryview(values)
 
