@@ -153,8 +153,8 @@ def loop() -> None:
         shutil.rmtree(folder)
     ratio = median(s / p for s, p in zip(saved, plain, strict=True))
     print(
-        f"\nA loop of {part:,} updates ({median(plain):.1f} s) with checkpoints of 4 MB "
-        f"at its start, its end and every {EVERY_S / 6:.0f} s, in times of the loop "
+        f"\nA loop of {part:,} updates ({median(plain):.1f} s) with checkpoints "
+        f"of 4 MB at its start, its end and every {EVERY_S / 6:.0f} s, in times of the loop "
         f"without: {ratio:.3f} (bar {LOOP_BAR} for one every {EVERY_S:.0f} s: "
         f"{verdict(ratio, LOOP_BAR)})."
     )
