@@ -154,8 +154,8 @@ def loop() -> None:
     ratio = median(s / p for s, p in zip(saved, plain, strict=True))
     print(
         f"\nA loop of {part:,} updates ({median(plain):.1f} s) with checkpoints "
-        f"of 4 MB at its start, its end and every {EVERY_S / 6:.0f} s, in times of the loop "
-        f"without: {ratio:.3f} (bar {LOOP_BAR} for one every {EVERY_S:.0f} s: "
+        f"of 4 MB at its start, its end and every {EVERY_S / 6:.0f} s, in times "
+        f"of the loop without: {ratio:.3f} (bar {LOOP_BAR} for one every {EVERY_S:.0f} s: "
         f"{verdict(ratio, LOOP_BAR)})."
     )
 
