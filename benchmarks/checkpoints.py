@@ -152,10 +152,11 @@ def loop() -> None:
         saved.append(seconds_of(part, run))
         shutil.rmtree(folder)
     ratio = median(s / p for s, p in zip(saved, plain, strict=True))
+    every = f"{EVERY_S / 6:.0f} s"
     print(
         f"\nA loop of {part:,} updates ({median(plain):.1f} s) with checkpoints "
-        f"of 4 MB at its start, its end and every {EVERY_S / 6:.0f} s, in times "
-        f"of the loop without: {ratio:.3f} (bar {LOOP_BAR} for one every {EVERY_S:.0f} s: "
+        f"of 4 MB at its start, its end and every {every}, in times of the loop "
+        f"without: {ratio:.3f} (bar {LOOP_BAR} for one every {EVERY_S:.0f} s: "
         f"{verdict(ratio, LOOP_BAR)})."
     )
 

@@ -967,6 +967,12 @@ def test_best_checkpoint_stays_and_its_weights_can_be_had(tmp_path):
     assert all(map(torch.equal, other.parameters(), kept[1]))
 
 
+def test_best_step_is_saved_and_no_other_for_it(tmp_path):
+    values = iter([3.0, 1.0, 2.0, 2.0, 0.5, 2.0])
+    loop(tmp_path, at=lambda run: run.best(next(values)), keep_last=99)
+    assert names_in(tmp_path) == [f"step-{n}" for n in (0, 1, 2, 5, 6)]
+
+
 def test_best_epoch_of_a_trainer_stays(tmp_path):
     class Feed(gt.Callback):
         def on_epoch_end(self, trainer):
