@@ -42,6 +42,7 @@ __all__ = [
     "SchemaError",
     "ShapeMismatchError",
     "nearest_name",
+    "printable",
     "shown",
     "told",
 ]
@@ -140,5 +141,13 @@ def told(error: BaseException) -> str:
     >>> told(ValueError("one\ntwo\x1b"))
     'one two?'
     """
-    line = " ".join(str(error).split())[:200]
-    return "".join(c if c.isprintable() else "?" for c in line)
+    return printable(" ".join(str(error).split())[:200])
+
+
+def printable(text: str) -> str:
+    r"""Put ``?`` for what would move the cursor of a terminal.
+
+    >>> printable("model\x1b[2J")
+    'model?[2J'
+    """
+    return "".join(c if c.isprintable() else "?" for c in text)

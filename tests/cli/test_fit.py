@@ -233,7 +233,7 @@ class TestOwnModel:
         predict = ["predict", "houses.csv", "-o", "out.parquet"]
         assert run(predict) == 2
         err = capfd.readouterr().err
-        assert "Give the factory that made it: --model FILE.py:FACTORY." in err
+        assert "Give the factory that made it: --model FILE.py:FACTORY" in err
         assert not Path("out.parquet").exists()
         assert run([*predict, "--model", "own/random.py:make"]) == 0
         assert pq.read_table("out.parquet").num_rows == 160

@@ -6,6 +6,7 @@ Each is a copy of a good one with one thing changed, and every digest right agai
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import os
 import pickle
@@ -254,10 +255,6 @@ def at(value, place):
     for key in place:
         value = value[key]
     return value
-
-
-def put(value, place, new):
-    at(value, place[:-1])[place[-1]] = new
 
 
 # --- The folders ----------------------------------------------------------------------
@@ -618,19 +615,16 @@ def keys():
             yield Case(f"{key!r} more in {name}", kind, add, readers)
 
 
-def places_in(good, kind, name, choose):
-    """The places of all values, or of all objects, in a file of the good run."""
-    path = path_of(good / kind / "run", name)
-    if name.endswith("l"):
-        value = json.loads(path.read_text().splitlines()[0])
-    else:
-        value = json.loads(path.read_text())
-    value.pop("sha256", None) if isinstance(value, dict) else None
-    return [place for place in choose(value) if place], value
+def value_of(good, kind, name):
+    """The JSON in a file of a good run; of a history the first line."""
+    text = path_of(good / kind / "run", name).read_text()
+    value = json.loads(text.splitlines()[0] if name.endswith("l") else text)
+    value.pop("sha256", None)
+    return value
 
 
 def change_at(run, name, what):
-    """Change the JSON of a file, the first line of a history."""
+    """Change the JSON of a file; of a history the first line."""
     path = path_of(run, name)
     if name.endswith("l"):
         first, *rest = path.read_text().splitlines()
@@ -642,63 +636,69 @@ def change_at(run, name, what):
     seal_run(run, but_of(run, name), name)
 
 
+def walk(good, places, ways):
+    """One thing changed at every place of every file, the next way each time.
+
+    Args:
+        good: The folder of the good runs.
+        places: Gives those of a file's JSON.
+        ways: By their names, functions of the JSON and a place.
+    """
+    turn = itertools.cycle(ways.items())
+    for kind, name, readers in every(KINDS, (".json", ".jsonl")):
+        for place in places(value_of(good, kind, name)):
+            how, way = next(turn)
+
+            def change(run, name=name, place=place, way=way):
+                change_at(run, name, lambda value: way(value, place))
+
+            where = ".".join(map(str, place))
+            what = f"{how} at {where} of {name}"
+            yield Case(what, kind, change, readers=readers)
+
+
+def put(new):
+    def at_place(value, place):
+        at(value, place[:-1])[place[-1]] = new
+
+    return at_place
+
+
+def rename(new):
+    def at_place(value, place):
+        part = at(value, place[:-1]).pop(place[-1])
+        if new is not None:
+            at(value, place[:-1])[new] = part
+
+    return at_place
+
+
 def dotted_names(good):
     """A dotted name in the place of every text of every file."""
-    for kind, name, readers in every(KINDS, (".json", ".jsonl")):
-        places, good_value = places_in(good, kind, name, leaves)
-        for place in places:
-            if isinstance(at(good_value, place), str):
-                for dotted in DOTTED:
 
-                    def change(run, name=name, place=place, dotted=dotted):
-                        change_at(run, name, lambda value: put(value, place, dotted))
+    def texts(value):
+        return [place for place in leaves(value) if isinstance(at(value, place), str)]
 
-                    where = ".".join(map(str, place))
-                    what = f"{dotted} at {where} of {name}"
-                    yield Case(what, kind, change, readers=readers)
+    return walk(good, texts, {name: put(name) for name in DOTTED})
 
 
-def rename(value, place, key, new):
-    part = at(value, place).pop(key)
-    if new is not None:
-        at(value, place)[new] = part
-
-
-INSTEAD = [None, True, -1, 0, 1.5, 10**30, 1e300, "", "x", [], {}, [[]], {"$": []}]
+INSTEAD = [None, True, -1, 0, 1.5, 10**30, 1e300, "", "x", {"$": []}]
 
 
 def other_values(good):
     """Something else in the place of every value of every file."""
-    for kind, name, readers in every(KINDS, (".json", ".jsonl")):
-        places, _ = places_in(good, kind, name, leaves)
-        for place in places:
-            for new in INSTEAD:
-                if name == "history.jsonl" and isinstance(new, (dict, list)):
-                    continue  # a row may hold lists
-
-                def change(run, name=name, place=place, new=new):
-                    change_at(run, name, lambda value: put(value, place, new))
-
-                where = ".".join(map(str, place))
-                what = f"{new!r} at {where} of {name}"
-                yield Case(what, kind, change, readers=readers)
+    return walk(good, leaves, {repr(new): put(new) for new in INSTEAD})
 
 
 def other_keys(good):
     """Every key left out, or with another name."""
-    for kind, name, readers in every(KINDS, (".json", ".jsonl")):
-        places, good_value = places_in(good, kind, name, objects)
-        for place in [(), *places]:
-            for key in at(good_value, place):
-                for new in (None, "__reduce__", "os.system"):
 
-                    def change(run, name=name, place=place, key=key, new=new):
-                        what = partial(rename, place=place, key=key, new=new)
-                        change_at(run, name, what)
+    def keys(value):
+        for place in [(), *objects(value)]:
+            yield from ((*place, key) for key in at(value, place))
 
-                    where = ".".join(map(str, (*place, key)))
-                    what = f"{new} for {where} of {name}"
-                    yield Case(what, kind, change, readers=readers)
+    names = (None, "__reduce__", "os.system", "__class__")
+    return walk(good, keys, {f"{new} for the key": rename(new) for new in names})
 
 
 # --- Names, links, sizes --------------------------------------------------------------
@@ -916,6 +916,29 @@ def weights_of_4_gb():
 
     for kind in KINDS:
         yield Case("weights of 4 GB", kind, change, MODEL)
+
+    def junk(run, name):
+        """A file more, which the manifest names."""
+        path = path_of(run, f"{name}/more.safetensors")
+        path.write_bytes(b"")
+        os.truncate(path, 1 << 32)
+        seal_folder(path.parent)
+
+    def cursor(run, name):
+        (path_of(run, f"{name}/manifest.json").parent / "\x1b[2J\n").write_text("x")
+
+    for kind in KINDS:
+        for name in ("model", "checkpoint"):
+            yield Case(
+                f"a file in {name}/ whose name moves the cursor",
+                kind,
+                partial(cursor, name=name),
+                files_of(kind)[f"{name}/manifest.json"],
+            )
+
+    for kind in KINDS:
+        yield Case("4 GB more", kind, lambda run: junk(run, "model"), MODEL)
+        yield Case("4 GB beside", kind, lambda run: junk(run, "checkpoint"), {"resume"})
 
 
 # --- What a table's model says of itself ----------------------------------------------
@@ -1459,7 +1482,7 @@ FIXED = {
     "links to write to": links_that_are_written_to,
     "links to folders": linked_folders,
     "large files": large_files,
-    "large weights": weights_of_4_gb,
+    "too much": weights_of_4_gb,
     "tables": tables,
     "trees": trees,
     "states": trainings,

@@ -3,6 +3,7 @@
 import os
 import pickle
 import random
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -184,8 +185,10 @@ def test_hostile_folders_are_refused(group, look):
 
 @pytest.mark.parametrize("walk", hostile.WALKS)
 def test_something_else_in_one_place_is_refused_or_harmless(walk, look, root):
-    cases = list(hostile.WALKS[walk](root))
-    check(look, random.Random(0).sample(cases, 20))
+    alike = {}
+    for case in hostile.WALKS[walk](root):
+        alike.setdefault(re.sub(r"[\w.]*\d[\w.]*", "*", case.name), case)
+    check(look, random.Random(0).sample(list(alike.values()), 30))
 
 
 @pytest.mark.parametrize("value", hostile.LONG_VALUES)
@@ -197,7 +200,7 @@ def test_long_json_is_refused(value, look):
 @pytest.mark.slow
 @pytest.mark.parametrize("group", hostile.FIXED)
 def test_every_hostile_folder_is_refused(group, look):
-    check(look, hostile.FIXED[group](), all_of_it=group != "large weights")
+    check(look, hostile.FIXED[group](), all_of_it=group != "too much")
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ import pytest
 import torch
 from torch import nn
 from torch.optim import SGD, AdamW
+from torch.optim import lr_scheduler as schedules
 from torch.optim.lr_scheduler import OneCycleLR, SequentialLR, StepLR
+from torch.optim.swa_utils import SWALR
 from torch.utils.data import (
     DataLoader,
     Dataset,
@@ -669,6 +671,64 @@ def test_accepted_schedule_within_another_goes_on(tmp_path):
     assert optimizer.param_groups[0]["lr"] == pytest.approx(lr)
 
 
+def sequence(optimizer):
+    parts = [schedules.ConstantLR(optimizer), schedules.ExponentialLR(optimizer, 0.9)]
+    return SequentialLR(optimizer, parts, milestones=[3])
+
+
+def chain(optimizer):
+    parts = [schedules.LinearLR(optimizer), schedules.CosineAnnealingLR(optimizer, 4)]
+    return schedules.ChainedScheduler(parts, optimizer)
+
+
+SCHEDULES = {
+    "ChainedScheduler": chain,
+    "ConstantLR": lambda optimizer: schedules.ConstantLR(optimizer, total_iters=4),
+    "CosineAnnealingLR": lambda optimizer: schedules.CosineAnnealingLR(optimizer, 5),
+    "CosineAnnealingWarmRestarts": lambda optimizer: (
+        schedules.CosineAnnealingWarmRestarts(optimizer, 2, T_mult=2)
+    ),
+    "CyclicLR": lambda optimizer: schedules.CyclicLR(optimizer, 0.01, 0.1, 2),
+    "ExponentialLR": lambda optimizer: schedules.ExponentialLR(optimizer, 0.9),
+    "LambdaLR": lambda optimizer: schedules.LambdaLR(optimizer, lambda n: 0.9**n),
+    "LinearLR": lambda optimizer: schedules.LinearLR(optimizer),
+    "MultiStepLR": lambda optimizer: schedules.MultiStepLR(optimizer, [2, 2, 5]),
+    "MultiplicativeLR": lambda optimizer: schedules.MultiplicativeLR(
+        optimizer, lambda n: 0.9
+    ),
+    "OneCycleLR": lambda optimizer: OneCycleLR(optimizer, 0.1, total_steps=9),
+    "PolynomialLR": lambda optimizer: schedules.PolynomialLR(optimizer, 4),
+    "SWALR": lambda optimizer: SWALR(optimizer, 0.01, anneal_epochs=4),
+    "SequentialLR": sequence,
+    "StepLR": lambda optimizer: StepLR(optimizer, 2),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_every_schedule_goes_on(name, tmp_path):
+    lrs = []
+
+    def make(optimizer):
+        lrs.append([])
+        optimizer.register_step_post_hook(
+            lambda *_: lrs[-1].append(optimizer.param_groups[0]["lr"])
+        )
+        return SCHEDULES[name](optimizer)
+
+    options = {"schedule": make, "optimizer": momentum_of(0.9), "every_steps": 1}
+    whole = states(loop(tmp_path / "whole", **options)[1:])
+    with pytest.raises(KeyError):
+        loop(tmp_path / "x", at=at_step(4, error), **options)
+    assert_same_bits(states(loop(tmp_path / "x", **options)[1:]), whole)
+    assert len(set(lrs[0])) > 1
+    assert lrs[2] == lrs[0][3:]
+
+
+def test_the_list_of_schedules_is_pytorchs_whole_list():
+    found = set(schedules.__all__) - {"LRScheduler", "ReduceLROnPlateau"}
+    assert found <= set(SCHEDULES)
+
+
 def test_callbacks_may_be_changed_where_that_is_accepted(tmp_path):
     def both(trainer):
         return [
@@ -856,6 +916,39 @@ def test_model_with_a_generator_of_its_own_is_told_unless_it_is_tracked(
     assert capsys.readouterr().err == ""
 
 
+def test_callback_that_does_not_save_what_it_moves_is_told(tmp_path, capsys):
+    class Steps(gt.Callback):
+        def __init__(self, trainer):
+            self.trainer, self.model = trainer, trainer.model
+            self.schedule = StepLR(trainer.optimizer, 1)
+
+        def on_epoch_end(self, trainer):
+            self.schedule.step()
+
+    class Saves(Steps):
+        def state_dict(self):
+            return {"schedule": self.schedule.state_dict()}
+
+        def load_state_dict(self, state):
+            self.schedule.load_state_dict(state["schedule"])
+
+    class Duck:
+        def __init__(self):
+            self.rng = np.random.default_rng(0)
+
+        def on_epoch_end(self, trainer):
+            self.rng.random()
+
+    fit(tmp_path / "x", callbacks=lambda trainer: [Steps(trainer), Duck()])
+    assert capsys.readouterr().err.endswith(
+        "will not be exact: Steps has a StepLR (schedule) and no state_dict() to save "
+        "it; Duck has a Generator (rng) and no state_dict() to save it\n"
+    )
+    fit(tmp_path / "y", callbacks=lambda trainer: [Saves(trainer)])
+    fit(tmp_path / "z", callbacks=one_cycle(max_lr=0.1))
+    assert capsys.readouterr().err == ""
+
+
 def test_parameters_that_are_not_tracked_are_told(tmp_path, capsys):
     model, other = network(), nn.Linear(1, 1)
     optimizer = SGD([*model.parameters(), *other.parameters()], lr=0.1)
@@ -988,6 +1081,27 @@ def test_best_epoch_of_a_trainer_stays(tmp_path):
     assert names_in(tmp_path) == ["step-6", "step-15"]
     best = gt.Run(tmp_path).load_best(network())
     assert best == {"step": 6, "epoch": 2, "name": "score", "value": 5.0}
+    with pytest.raises(ConfigError, match=r"no model to put(.|\n)*load_best\(model\)"):
+        gt.Run(tmp_path).load_best()
+
+
+def test_best_is_of_one_value(tmp_path):
+    def at(run):
+        run.best(1.0, name="val_loss")
+        run.best(2.0, name="accuracy", mode="max")
+
+    with pytest.raises(ConfigError, match=r"given 'accuracy', .* 'val_loss'(.|\n)*log"):
+        loop(tmp_path, at=at)
+
+
+def test_another_monitored_value_is_refused_or_begins_anew(tmp_path):
+    fit(tmp_path, epochs=1, val=VAL, monitor="train_loss")
+    with pytest.raises(ResumeError, match=r"best\.monitor: train_loss -> val_loss"):
+        fit(tmp_path, val=VAL, monitor="val_loss")
+    fit(tmp_path, val=VAL, monitor="val_loss", accept="config")
+    assert record_of(tmp_path).best["name"] == "val_loss"
+    fit(tmp_path, epochs=3, val=VAL, monitor="val_loss", mode="max", accept="config")
+    assert record_of(tmp_path).best["epoch"] == 3
 
 
 def test_without_a_best_step_none_can_be_had(tmp_path):

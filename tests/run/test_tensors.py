@@ -61,6 +61,11 @@ def sorted_by_name(tensors):
     return dict(sorted(tensors.items()))
 
 
+def test_the_order_is_that_of_the_file():
+    tensors = {str(number): torch.ones(1) for number in range(50)}
+    assert list(read_tensors(file_of(tensors), "it")) == sorted(tensors)
+
+
 @given(TENSORS)
 def test_every_dtype_and_shape_comes_back_to_the_bit(tensors):
     again = read_tensors(file_of(tensors), "it")

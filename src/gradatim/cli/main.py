@@ -84,8 +84,14 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     # Wherever it stands: one sees the error first and then adds it at the end.
     arguments = [a for a in arguments if a != "--debug"]
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, exit_on_sigterm)
+    before = signal.signal(signal.SIGTERM, exit_on_sigterm)
+    try:
+        return _run(arguments, debug)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _run(arguments: list[str], debug: bool) -> int:
     try:
         code: Any = cli.main(arguments, prog_name="gradatim", standalone_mode=False)
         sys.stdout.flush()  # here, where a reader that has gone is no error

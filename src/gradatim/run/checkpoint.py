@@ -32,7 +32,7 @@ from gradatim.run.disk import (
     sweep,
 )
 from gradatim.run.jsonfile import check_version, in_utf8, may_be_read, parse_json
-from gradatim.run.manifest import LARGE, check_files, read_folder, write_folder
+from gradatim.run.manifest import LARGE, read_folder, write_folder
 from gradatim.run.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.run.tree import is_plain, pack, unpack
 
@@ -197,8 +197,7 @@ class Checkpoints:
             RunError: It is of another version.
         """
         path = self.folder / name
-        contents = read_folder(path)
-        check_files(contents, {MODEL, STATE, VALUES}, path)
+        contents = read_folder(path, known={MODEL, STATE, VALUES})
         about = _parse(contents[VALUES], path / VALUES)
         record = _record(about, path / VALUES)
         self._best_of[name] = record.best["step"] if record.best else None

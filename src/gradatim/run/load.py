@@ -14,17 +14,18 @@ from gradatim.data.table import read_table
 from gradatim.errors import ConfigError, DamagedError, RunError, shown
 from gradatim.run.disk import OLD
 from gradatim.run.jsonfile import parse_json
-from gradatim.run.manifest import MANIFEST, check_files, read_folder
+from gradatim.run.manifest import MANIFEST, read_folder
 from gradatim.run.model_file import (
     SCHEMA,
     SCORES,
-    check_table_size,
     parse_scores,
+    read_model_files,
     read_schema,
     read_table_model,
 )
 from gradatim.run.module_file import (
     DESCRIPTION,
+    TENSORS,
     check_module_size,
     load_module,
     module_state,
@@ -125,7 +126,7 @@ def load(
     description = parse_json(contents[DESCRIPTION], str(folder / DESCRIPTION))
     kind = description.get("kind") if isinstance(description, dict) else None
     if kind == "table":
-        return _load_table(folder, contents, model)
+        return _load_table(folder, model)
     if kind != "module":
         raise DamagedError(
             f"{folder / DESCRIPTION} has the unknown kind {shown(kind)}.\n"
@@ -148,13 +149,12 @@ def load(
             "Give a module, or a function that makes one."
         )
     check_module_size(folder, pack(module_state({"": model}))[1])
-    return load_module(folder, read_folder(folder), model).eval()
+    contents = read_folder(folder, known={DESCRIPTION, TENSORS})
+    return load_module(folder, contents, model).eval()
 
 
 def _load_table(
-    folder: Path,
-    contents: dict[str, bytes],
-    factory: nn.Module | Callable[..., nn.Module] | None,
+    folder: Path, factory: nn.Module | Callable[..., nn.Module] | None
 ) -> Predictor:
     if isinstance(factory, nn.Module):
         raise ConfigError(
@@ -162,10 +162,7 @@ def _load_table(
             "Its network is made for the number of its features.\n"
             "Give the factory: model=lambda num_features, num_outputs: ..."
         )
-    contents |= read_folder(folder, only=SCHEMA)
-    check_files(contents, {DESCRIPTION, SCHEMA}, folder)
-    check_table_size(contents, folder)
-    contents = read_folder(folder)
+    contents = read_model_files(folder)
     network = read_table_model(contents, folder, factory=factory)
     scores = parse_scores(contents[SCORES], folder / SCORES)["scores"]
     schema = read_schema(contents[SCHEMA], folder / SCHEMA)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gradatim.errors import DamagedError, shown, told
+from gradatim.errors import DamagedError, printable, shown, told
 from gradatim.run.disk import (
     Buffer,
     Written,
@@ -124,12 +124,15 @@ def _each(
         return list(pool.map(work, names))
 
 
-def read_folder(path: Path, *, only: str | None = None) -> dict[str, bytes]:
+def read_folder(
+    path: Path, *, only: str | None = None, known: set[str] | None = None
+) -> dict[str, bytes]:
     """Read every file of a folder, each compared with its line in the manifest.
 
     Args:
         path: The folder.
         only: Read this file alone.
+        known: The files that it has to have, and no others.
 
     Raises:
         DamagedError: A file is missing, cut, changed, or too many; it is named.
@@ -149,6 +152,8 @@ def read_folder(path: Path, *, only: str | None = None) -> dict[str, bytes]:
             raise DamagedError(_damaged(path / name, what))
     if extra := sorted(set(there) - set(entries) - {MANIFEST}):
         raise DamagedError(_damaged(path / extra[0], "does not belong there"))
+    if known is not None:
+        check_files(entries, known, path)
 
     def read(name: str) -> bytes:
         content = read_file(path / name, most=entries[name].size)
@@ -162,15 +167,15 @@ def read_folder(path: Path, *, only: str | None = None) -> dict[str, bytes]:
     return dict(zip(names, _each(read, names, at_once=at_once), strict=True))
 
 
-def check_files(contents: Mapping[str, bytes], names: set[str], path: Path) -> None:
+def check_files(files: Mapping[str, Any], names: set[str], path: Path) -> None:
     """Check that a folder holds these files and no others.
 
     Raises:
         DamagedError: It does not; one is named.
     """
-    if absent := sorted(names - set(contents)):
+    if absent := sorted(names - set(files)):
         raise DamagedError(_damaged(path, f"lacks {', '.join(absent)}"))
-    if extra := sorted(set(contents) - names):
+    if extra := sorted(set(files) - names):
         raise DamagedError(_damaged(path / extra[0], "does not belong there"))
 
 
@@ -198,7 +203,7 @@ def _entries(path: Path) -> dict[str, Written]:
 
 def _damaged(path: Path, what: str) -> str:
     return (
-        f"{path} {what}.\n"
+        f"{printable(str(path))} {what}.\n"
         "The folder is damaged, or was changed by hand, and cannot be relied on.\n"
         "Put back a copy of the whole folder."
     )

@@ -31,14 +31,14 @@ from gradatim.run.jsonfile import (
     parse_json,
     to_json,
 )
-from gradatim.run.manifest import check_files
+from gradatim.run.manifest import check_files, read_folder
 from gradatim.run.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.tabular.network import TableModel
 from gradatim.tabular.plan import NetworkFactory, build_network
 
 __all__ = [
-    "check_table_size",
     "parse_scores",
+    "read_model_files",
     "read_schema",
     "read_table_model",
     "table_model_files",
@@ -209,16 +209,25 @@ def read_table_model(
     return model.eval()
 
 
-def check_table_size(contents: Mapping[str, bytes], path: Path) -> None:
-    """Compare the size of the weights' file with its network, before it is read.
+def read_model_files(path: Path) -> dict[str, bytes]:
+    """Read the files of a table's model, and the weights only if they can be its own.
 
-    Args:
-        contents: The other files of ``model/``, compared with their digests.
-        path: Of the folder.
+    Returns:
+        Its files, compared with their digests; of another kind of model the
+        description alone.
 
     Raises:
-        RunError: It is larger than the weights of such a network.
+        RunError: A file is damaged, or the weights are larger than such a network's.
     """
+    contents = read_folder(path, only=DESCRIPTION) | read_folder(path, only=SCHEMA)
+    if SCHEMA not in contents:
+        return contents
+    check_files(contents, {DESCRIPTION, SCHEMA}, path)
+    _check_size(contents, path)
+    return read_folder(path, known=FILES)
+
+
+def _check_size(contents: Mapping[str, bytes], path: Path) -> None:
     architecture, _, schema = _description(contents, path)
     if architecture["name"] == "custom":  # what its factory makes is not known here
         return

@@ -89,7 +89,7 @@ def is_saved(path: Path, modules: Mapping[str, nn.Module]) -> bool:
     values, tensors = pack(module_state(modules))
     try:
         check_module_size(path, tensors)
-        contents = read_folder(path)
+        contents = read_folder(path, known={DESCRIPTION, TENSORS})
     except RunError:
         return False
     return contents == {

@@ -44,6 +44,7 @@ from gradatim.run.session import BY_EPOCHS, Schedule, Session
 from gradatim.run.taking import check_optimizers, check_state, taking
 from gradatim.run.tracked import (
     as_tracked,
+    callbacks_why_inexact,
     gradients_of,
     set_gradients,
     why_inexact,
@@ -87,7 +88,8 @@ class Run(Callback):
         monitor: For a ``Trainer``: a key of the history whose best epoch's checkpoint
             is kept; see :meth:`load_best`.
         mode: Whether less (``"min"``) or more (``"max"``) is better.
-        accept: ``"data"`` or ``"config"``, or both: go on though these changed.
+        accept: ``"data"`` or ``"config"``, or both: go on though these changed. The
+            numbers of optimizer, schedule and loss are then the new ones.
         config: Choices of your own that must not change when the run goes on, as JSON.
         on_save_error: When the disk does not take a checkpoint: ``"raise"``, or
             ``"warn"`` and train on.
@@ -186,7 +188,15 @@ class Run(Callback):
 
         Raises:
             RunError: There is no best step, or its checkpoint is damaged.
+            ConfigError: No model is given, and none is known yet.
         """
+        modules = self._modules() if model is None else {"model": model}
+        if not modules:
+            raise ConfigError(
+                "load_best() has no model to put weights into.\n"
+                "This Run has tracked none, and no trainer has used it.\n"
+                "Give it: run.load_best(model)."
+            )
         best = self._session.record.best
         if best is None and (saved := self._session.checkpoints.newest_record()):
             best = saved.best  # of another process
@@ -196,7 +206,6 @@ class Run(Callback):
                 "Call run.best(value) in the loop, or give a trainer Run(monitor=...)."
             )
         found = self._session.checkpoints.read(f"step-{best['step']}")
-        modules = self._modules() if model is None else {"model": model}
         load_module_state(modules, found.model)
         return best
 
@@ -205,6 +214,12 @@ class Run(Callback):
 
     def _note_if_best(self, value: float, name: str, mode: str, **where: int) -> bool:
         best = self._session.record.best
+        if best is not None and best.get("name") != name:
+            raise ConfigError(
+                f"best() is given {name!r}, but so far it was {best.get('name')!r}.\n"
+                "Which of the two is better cannot be told.\n"
+                "Give it one value alone; log() takes the others."
+            )
         if value != value:  # NaN never is the best
             return False
         if best is not None:
@@ -416,6 +431,7 @@ class Run(Callback):
 
         Raises:
             RunError: There is no step: it is called outside of the loop.
+            ConfigError: ``name`` is another than before.
         """
         self._check_looping("best()")
         _check_mode(mode or self.mode)
@@ -448,6 +464,7 @@ class Run(Callback):
             sources["val"] = plan.val_batches
         modules, config = self._modules(), self._config(trainer)
         why_not = why_inexact([trainer.model, trainer.loss_fn], [trainer.optimizer])
+        why_not += callbacks_why_inexact(others, trainer)
         loaded = session.begin(modules, sources, config, self.own_data, why_not)
         record = session.record
         if loaded is None:
@@ -538,6 +555,7 @@ class Run(Callback):
             "on_nonfinite": step.on_nonfinite,
             "val_batches": None if val is None else describe_batches(val),
             "callbacks": {k: describe_callback(v) for k, v in self._callbacks.items()},
+            "best": {"monitor": self.monitor, "mode": self.mode},
             "own": self.own_config,
         }
 
@@ -563,6 +581,9 @@ class Run(Callback):
     def _load_trainer(self, loaded: Checkpoint, trainer: "Trainer") -> None:
         state, old = loaded.state["trainer"], loaded.record.config
         state["train_step"]["model"] = _named_as(trainer.model, loaded.model)
+        record = self._session.record
+        if old["best"] != record.config["best"]:  # which was accepted
+            record.best = None
         if old["loss"] != describe_loss(trainer.loss_fn):  # which was accepted
             state["train_step"].pop("loss_fn", None)
         its = state["train_step"]["optimizer"]

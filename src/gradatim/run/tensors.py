@@ -120,10 +120,10 @@ def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     from safetensors import SafetensorError, deserialize
 
     try:
-        _check_header(content, f"the header of {name}")
-        found: Any = deserialize(content)  # type: ignore[no-untyped-call]
-        return {key: _tensor(**part) for key, part in found}
-    except (SafetensorError, TypeError, ValueError, RuntimeError) as error:
+        names = _header_names(content, f"the header of {name}")
+        found = dict(deserialize(content))  # type: ignore[no-untyped-call]
+        return {key: _tensor(**found[key]) for key in names}
+    except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, DamagedError):
             raise
         raise DamagedError(
@@ -133,8 +133,11 @@ def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
         ) from error
 
 
-def _check_header(content: bytes, place: str) -> None:
-    """Check what the library lets pass: names that stand twice, fields of others."""
+def _header_names(content: bytes, place: str) -> list[str]:
+    """Give the names, in the order of the file, whose entries are as we write them.
+
+    The library lets names pass that stand twice, and fields that it does not know.
+    """
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or size > len(content) - 8:
         raise ValueError(f"its header has {size:,} bytes, it has {len(content):,}")
@@ -154,6 +157,7 @@ def _check_header(content: bytes, place: str) -> None:
             or math.prod(max(length, 1) for length in shape) > MOST_VALUES
         ):
             raise ValueError(f"{shown(name)} has the shape {shown(shape)}")
+    return list(header)
 
 
 def _tensor(dtype: str, shape: list[int], data: bytearray) -> Tensor:

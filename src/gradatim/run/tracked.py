@@ -1,16 +1,26 @@
 """What a loop of one's own names to be saved: checked, and its gradients."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from gradatim.callbacks import Callback
 from gradatim.data.restart import GENERATORS
 from gradatim.errors import ConfigError
 from gradatim.step import bare
 
-__all__ = ["as_tracked", "gradients_of", "set_gradients", "why_inexact"]
+if TYPE_CHECKING:
+    from gradatim.trainer import Trainer
+
+__all__ = [
+    "as_tracked",
+    "callbacks_why_inexact",
+    "gradients_of",
+    "set_gradients",
+    "why_inexact",
+]
 
 
 class _GeneratorState:
@@ -69,6 +79,27 @@ def why_inexact(modules: Iterable[Any], others: Iterable[Any]) -> list[str]:
         if held:
             kind = type(each).__name__
             reasons.append(f"{kind} holds {len(held)} parameters that are not saved")
+    return reasons
+
+
+def callbacks_why_inexact(callbacks: Iterable[Any], trainer: "Trainer") -> list[str]:
+    """Say which callbacks move what they do not save.
+
+    A schedule, an average of the weights, a generator: known by its own state.
+    """
+    reasons = []
+    saved = [trainer, trainer.model, trainer.optimizer, trainer.loss_fn, *callbacks]
+    for callback in callbacks:
+        give_state = getattr(type(callback), "state_dict", Callback.state_dict)
+        if give_state is not Callback.state_dict:
+            continue
+        for name, value in vars(callback).items():
+            moves = hasattr(value, "load_state_dict") or isinstance(value, GENERATORS)
+            if moves and not any(value is each for each in saved):
+                reasons.append(
+                    f"{type(callback).__name__} has a {type(value).__name__} ({name}) "
+                    "and no state_dict() to save it"
+                )
     return reasons
 
 

@@ -188,17 +188,19 @@ def _pack_tensor(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> Any:
         real = torch.view_as_real(tensor.resolve_conj())
         return {"$": ["complex tensor", _pack_tensor(real, name, tensors)]}
     place = _add(tensor.resolve_neg(), name, tensors)
-    strides = _strides(torch.empty_like(tensor, device="meta"))
-    if tensor.numel() == 0 or strides == _strides(
-        torch.empty(tensor.shape, device="meta")
-    ):
+    if tensor.numel() == 0 or tensor.stride() == _row_major(tensor.shape):
         return {"$": ["tensor", place]}
     # channels_last, for one: kept, as an update may take other instructions.
+    strides = list(torch.empty_like(tensor, device="meta").stride())
     return {"$": ["strided tensor", [place, strides]]}
 
 
-def _strides(tensor: Tensor) -> list[int]:
-    return list(tensor.stride())
+def _row_major(shape: torch.Size) -> tuple[int, ...]:
+    # Not is_contiguous(): it ignores the strides of dimensions of size 1.
+    strides = [1]
+    for size in reversed(shape[1:]):
+        strides.append(strides[-1] * size)
+    return tuple(reversed(strides[: len(shape)]))
 
 
 def _add(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> str:
