@@ -215,7 +215,7 @@ def check_random_kills(train, folder, *, kills, epochs):
 
 
 def test_twenty_random_kills_end_with_the_same_bits(train, folder):
-    check_random_kills(train, folder, kills=20, epochs=60)
+    check_random_kills(train, folder, kills=20, epochs=80)
 
 
 # --- By the system itself -----------------------------------------------------------
@@ -291,4 +291,4 @@ def test_killed_at_every_system_call_goes_on_to_the_same_bits(
 
 @pytest.mark.slow
 def test_two_hundred_random_kills_end_with_the_same_bits(train, folder):
-    check_random_kills(train, folder, kills=200, epochs=600)
+    check_random_kills(train, folder, kills=200, epochs=700)
