@@ -132,7 +132,7 @@ def shown(value: Any) -> str:
     >>> shown("os.system\n"), shown([0] * 1000)
     ("'os.system\\n'", '[0, 0, 0, 0, 0, 0, ...]')
     """
-    return _short.repr(value)
+    return " ".join(_short.repr(value).split())  # a tensor's has lines
 
 
 def told(error: BaseException) -> str:

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-__all__ = ["keeping_rng", "rng_state", "set_rng_state"]
+__all__ = ["check_generator_state", "keeping_rng", "rng_state", "set_rng_state"]
 
-MOST_POSITION = 624
-"""NumPy does not look, and would read what lies behind its numbers."""
+NUM_WORDS = 624
+"""Of a Mersenne Twister, NumPy's and torch's. Neither looks whether a state stands
+within them, and would read what lies behind."""
 
 
 def rng_state() -> dict[str, Any]:
@@ -43,8 +45,9 @@ def set_rng_state(state: dict[str, Any]) -> None:
     """
     version, words, gauss = state["python"]
     kind, keys, position, has_gauss, cached = state["numpy"]
-    if not 0 <= position <= MOST_POSITION:
-        raise ValueError(f"NumPy's generator is at {position} of {MOST_POSITION}")
+    if not 0 <= position <= NUM_WORDS:
+        raise ValueError(f"NumPy's generator is at {position} of {NUM_WORDS}")
+    check_generator_state(state["torch"])
     random.setstate((version, tuple(words.tolist()), gauss))
     keys = keys.numpy().astype(np.uint32)
     np.random.set_state((kind, keys, position, has_gauss, cached))
@@ -53,6 +56,26 @@ def set_rng_state(state: dict[str, Any]) -> None:
     if state["cuda"] and _uses_cuda():
         for device, each in enumerate(state["cuda"][: torch.cuda.device_count()]):
             torch.cuda.set_rng_state(each, device)
+
+
+def check_generator_state(state: Any) -> None:
+    """Check a state before ``torch.Generator.set_state``, which looks at its size.
+
+    On the CPU it is the seed (8 bytes), how many words are left (4), whether it is
+    seeded (4), the next word's number (8), the words, and what normal numbers need.
+
+    Raises:
+        ValueError: It would read behind its words.
+
+    Source: ``CPUGeneratorImplStateLegacy`` of PyTorch 2.13.
+    """
+    if isinstance(state, Tensor) and (state.dtype, state.numel()) == (
+        torch.uint8,
+        5056,
+    ):
+        left, place = state[8:12].view(torch.int32), state[16:24].view(torch.int64)
+        if left.item() + place.item() > NUM_WORDS + 1:
+            raise ValueError(f"torch's generator is at {place.item()} of {NUM_WORDS}")
 
 
 @contextlib.contextmanager

@@ -143,7 +143,7 @@ def newest(run):
 
 
 def changed_outside(root):
-    """What a payload or a link has done, if anything."""
+    """What a payload or a link has done, if anything; put back as it was."""
     found = []
     if (root / CANARY).exists():
         found.append("a payload was run")
@@ -151,8 +151,12 @@ def changed_outside(root):
     for name in ("outside.txt", "outside/step-9/manifest.json"):
         if not (root / name).exists() or (root / name).read_text() != OUTSIDE:
             found.append(f"{name} was changed")
-    if sorted(path.name for path in (root / "outside").iterdir()) != ["step-9"]:
-        found.append("a file was made in outside/")
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(OUTSIDE)
+    for path in (root / "outside").iterdir():
+        if path.name != "step-9":
+            found.append(f"{path.name} was made in outside/")
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     return found
 
 
@@ -180,8 +184,7 @@ def edit(path, change):
     value = json.loads(path.read_text())
     if path.name in SEALED:
         del value["sha256"]
-    result = change(value)
-    value = value if result is None else result
+    change(value)
     write(path, json.dumps(value, ensure_ascii=False))
 
 
@@ -224,8 +227,8 @@ def edit_state(run, change):
     tensors = read_tensors((folder / "state.safetensors").read_bytes(), "")
     about = json.loads((folder / "state.json").read_text())
     state = unpack(about["state"], tensors)
-    result = change(state)
-    about["state"], tensors = pack(state if result is None else result)
+    change(state)
+    about["state"], tensors = pack(state)
     (folder / "state.json").write_text(json.dumps(about))
     (folder / "state.safetensors").write_bytes(b"".join(tensor_parts(tensors)))
     seal_run(run)
@@ -1223,6 +1226,13 @@ def trees():
 # --- The state of a training ----------------------------------------------------------
 
 
+def behind(state):
+    """A state of torch's generator that stands at its last word, with all to come."""
+    state = state.clone()
+    state[8:24].view(torch.int32).copy_(torch.tensor([624, 1, 624, 0]))
+    return state
+
+
 def rng_states():
     def change_rng(change):
         return lambda run: edit_state(run, lambda state: change(state["rng"]))
@@ -1253,6 +1263,9 @@ def rng_states():
         ),
         "torch of zeros": change_rng(
             lambda rng: rng.update(torch=torch.zeros(5056, dtype=torch.uint8))
+        ),
+        "torch behind its numbers": change_rng(
+            lambda rng: rng.update(torch=behind(rng["torch"]))
         ),
         "torch of floats": change_rng(lambda rng: rng.update(torch=torch.zeros(5056))),
         "torch of text": change_rng(lambda rng: rng.update(torch="os.system")),
@@ -1388,6 +1401,11 @@ def trainings():
                         }
                     }
                 }
+            )
+        ),
+        "a loader behind its numbers": state_of(
+            lambda state: state["batches"].update(
+                generators=[behind(state["batches"]["generators"][0])]
             )
         ),
         "no batches": state_of(lambda state: state.pop("batches")),

@@ -255,6 +255,7 @@ def start(function):
     """As ``forked``, without waiting: give the process id."""
     child = os.fork()
     if child == 0:
+        signal.alarm(120)  # it ends, whatever it waits for
         os._exit(_status_of(function))
     return child
 

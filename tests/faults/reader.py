@@ -256,6 +256,7 @@ def main():
     import torch
 
     torch.set_num_threads(1)
+    repr(torch.ones(1))  # imports more of torch
     for line in sys.stdin:
         request = json.loads(line)
         if request.get("warm"):  # what is imported when it is first used

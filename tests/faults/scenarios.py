@@ -161,7 +161,7 @@ def dropout_adamw_one_cycle():
 @by_trainer
 def batch_norm_momentum_early_stopping():
     trainer = trainer_of(layers(nn.BatchNorm1d(5)), lr=0.3, options={"momentum": 0.9})
-    stopping = gt.EarlyStopping(patience=2)
+    stopping = gt.EarlyStopping(patience=1)
     return Fit(trainer, val=VAL, callbacks=[stopping], monitor="val_loss", epochs=9)
 
 

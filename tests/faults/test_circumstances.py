@@ -218,16 +218,19 @@ def is_running(process):
 
 def test_lock_of_a_killed_process_is_free_while_its_workers_live(folder):
     bits = loop_with_workers(folder / "whole")
-    with at_work(lambda on_step: loop_with_workers(folder / "run", on_step)) as first:
+    run = folder / "run"
+    with at_work(lambda on_step: loop_with_workers(run, on_step)) as first:
         workers = children_of(first.process)
         assert len(workers) == 2
         for worker in workers:
             os.kill(worker, signal.SIGSTOP)  # so that they do not see it go
-    assert all(map(is_running, workers))
-    assert_same_bits(loop_with_workers(folder / "run"), bits)
-    assert all(map(is_running, workers))
-    for worker in workers:
-        os.kill(worker, signal.SIGKILL)
+    try:
+        assert all(map(is_running, workers))
+        assert_same_bits(loop_with_workers(run), bits)
+        assert all(map(is_running, workers))
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
 
 
 def test_two_runs_at_once_do_not_meet(train, whole, folder):

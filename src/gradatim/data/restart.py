@@ -23,7 +23,12 @@ from torch.utils.data import (
 )
 from torch.utils.data.distributed import DistributedSampler
 
-from gradatim.rng import keeping_rng, rng_state, set_rng_state
+from gradatim.rng import (
+    check_generator_state,
+    keeping_rng,
+    rng_state,
+    set_rng_state,
+)
 
 __all__ = [
     "LoaderState",
@@ -96,6 +101,7 @@ class LoaderState:
     def _set_generators(self, states: list[Any]) -> None:
         generators = own_generators(self.loader)
         for generator, state in zip(generators, states, strict=True):
+            check_generator_state(state)
             generator.set_state(state)
 
 

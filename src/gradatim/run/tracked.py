@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gradatim.callbacks import Callback
 from gradatim.data.restart import GENERATORS
 from gradatim.errors import ConfigError
+from gradatim.rng import check_generator_state
 from gradatim.step import bare
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class _GeneratorState:
         return {"state": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        check_generator_state(state["state"])
         self.generator.set_state(state["state"])
 
 
