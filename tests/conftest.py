@@ -1,6 +1,7 @@
 """What every test starts from."""
 
 import random
+import signal
 
 import jaxtyping
 import numpy as np
@@ -11,6 +12,9 @@ from hypothesis import settings
 # Seeds are fixed, and no test is timed.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+# A shell that starts the suite in the background has it ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
