@@ -21,6 +21,7 @@ SECTIONS = {
     "table": "Tables",
     "predict": "Predicting",
     "checkpoints": "Checkpoints",
+    "graphs": "Computation graphs",
     "startup": "The start",
 }
 PACKAGES = (
@@ -31,6 +32,7 @@ PACKAGES = (
     "skorch",
     "keras",
     "pytorch-ignite",
+    "pygraphviz",
 )
 
 

@@ -11,12 +11,14 @@ ROOT = Path(gradatim.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"nested", "deferred", "interrupt", "history", "plots", "rng"},
+    {"nested", "deferred", "interrupt", "history", "plots", "rng", "page"},
+    {"graphs"},
     {"losses"},
     {"step", "data"},
     {"callbacks"},
     {"progress"},
     {"trainer", "lr_range"},
+    {"trace"},
     {"models", "tabular"},
     {"run"},
     {"ladder"},

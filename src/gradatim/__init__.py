@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradatim import data
     from gradatim.callbacks import Callback, EarlyStopping, LRScheduler
+    from gradatim.graphs.graph import Graph
+    from gradatim.graphs.record import Recorded, record
+    from gradatim.graphs.walk import graph
     from gradatim.history import History
     from gradatim.lr_range import LRRange, lr_range_test
     from gradatim.run.load import Predictor, load
     from gradatim.run.run import Run
     from gradatim.step import TrainStep, ValStep, make_train_step, make_val_step
+    from gradatim.trace import StepTrace, trace_step
     from gradatim.trainer import Trainer
 
 __version__ = "0.1.0"
@@ -22,36 +26,48 @@ __version__ = "0.1.0"
 _HOME = {
     "Callback": "gradatim.callbacks",
     "EarlyStopping": "gradatim.callbacks",
+    "Graph": "gradatim.graphs.graph",
     "History": "gradatim.history",
     "LRRange": "gradatim.lr_range",
     "LRScheduler": "gradatim.callbacks",
     "Predictor": "gradatim.run.load",
+    "Recorded": "gradatim.graphs.record",
     "Run": "gradatim.run.run",
+    "StepTrace": "gradatim.trace",
     "TrainStep": "gradatim.step",
     "Trainer": "gradatim.trainer",
     "ValStep": "gradatim.step",
+    "graph": "gradatim.graphs.walk",
     "load": "gradatim.run.load",
     "lr_range_test": "gradatim.lr_range",
     "make_train_step": "gradatim.step",
     "make_val_step": "gradatim.step",
+    "record": "gradatim.graphs.record",
+    "trace_step": "gradatim.trace",
 }
 
 __all__ = [
     "Callback",
     "EarlyStopping",
+    "Graph",
     "History",
     "LRRange",
     "LRScheduler",
     "Predictor",
+    "Recorded",
     "Run",
+    "StepTrace",
     "TrainStep",
     "Trainer",
     "ValStep",
     "data",
+    "graph",
     "load",
     "lr_range_test",
     "make_train_step",
     "make_val_step",
+    "record",
+    "trace_step",
 ]
 
 

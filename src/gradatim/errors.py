@@ -5,6 +5,7 @@ Each is also the built-in that fits, so that ``except ValueError`` goes on worki
     GradatimError
     ├── ShapeMismatchError  ValueError          predictions and targets do not pair up
     ├── LossError           ValueError          no scalar, or without a graph
+    ├── GraphError          ValueError          a tensor has no graph to look at
     ├── NonFiniteLossError  FloatingPointError  the loss is NaN or infinite
     ├── OptimizerError      ValueError          it does not hold the model's parameters
     ├── ConfigError         ValueError          an argument out of its range
@@ -33,6 +34,7 @@ __all__ = [
     "FileReadError",
     "GradatimError",
     "GradatimWarning",
+    "GraphError",
     "LossError",
     "NonFiniteLossError",
     "OptimizerError",
@@ -58,6 +60,10 @@ class ShapeMismatchError(GradatimError, ValueError):
 
 class LossError(GradatimError, ValueError):
     """A loss that ``backward`` cannot start from."""
+
+
+class GraphError(GradatimError, ValueError):
+    """A tensor that no graph of autograd lies behind."""
 
 
 class NonFiniteLossError(GradatimError, FloatingPointError):

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "checkpoint_option",
+    "data_option",
     "existing_run",
     "format_score",
     "load_factory",
+    "load_file",
     "model_option",
     "print_json",
     "print_notices",
@@ -38,6 +40,12 @@ run_option = click.option(
     type=click.Path(path_type=Path),
     metavar="RUN",
     help="The run folder; the newest under runs/ by default.",
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The run's data file, where it is no longer where it was.",
 )
 model_option = click.option(
     "--model",
@@ -100,56 +108,70 @@ def load_factory(spec: str | None) -> Callable[..., Any] | None:
             f"--model {spec} has no factory.\nA module may define several.\n"
             "Write FILE.py:FACTORY or package.module:FACTORY."
         )
-    module = _import_file(Path(place)) if place.endswith(".py") else _import(place)
-    if not callable(getattr(module, name, None)):
-        names = [n for n in vars(module) if callable(getattr(module, n))]
+    is_file = place.endswith(".py")
+    variables = load_file(Path(place), what="--model") if is_file else _import(place)
+    if not callable(variables.get(name)):
+        names = [n for n, value in variables.items() if callable(value)]
         raise ConfigError(
             f"{place} defines no function {name!r}.{nearest_name(name, names)}\n"
             "--model takes a function (num_features, num_outputs) -> nn.Module."
         )
-    factory: Callable[..., Any] = getattr(module, name)
+    factory: Callable[..., Any] = variables[name]
     return factory
 
 
-def _import_file(path: Path) -> Any:
+def load_file(path: Path, *, what: str) -> dict[str, Any]:
+    """Run a Python file as a module, named on the command line; give its variables.
+
+    Args:
+        path: Of the file.
+        what: What asks for it, for the errors: ``--model``.
+
+    Raises:
+        ConfigError: There is no such file, or it fails.
+    """
     if not path.is_file():
-        raise ConfigError(f"--model: there is no file {path}.")
+        raise ConfigError(f"{what}: there is no file {path}.")
     # A name of its own: a file called random.py must not take the place of random.
-    name = f"gradatim_model_{path.stem}"
+    name = f"gradatim_file_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # a class finds its own module by name
-    with _import_from(str(path.resolve().parent), f"the file {path}"):
+    with _import_from(str(path.resolve().parent), f"the file {path}", what):
         spec.loader.exec_module(module)
-    return module
+    return vars(module)
 
 
-def _import(name: str) -> Any:
-    with _import_from("", f"the module {name}"):
-        return importlib.import_module(name)
+def _import(name: str) -> dict[str, Any]:
+    with _import_from("", f"the module {name}", "--model"):
+        return vars(importlib.import_module(name))
 
 
 @contextlib.contextmanager
-def _import_from(folder: str, what: str) -> Iterator[None]:
+def _import_from(folder: str, what: str, asked_by: str) -> Iterator[None]:
     """Look for modules in ``folder`` first, as Python does for a script."""
+    arguments = sys.argv
+    sys.argv = arguments[:1]  # ours are not meant for it
     sys.path.insert(0, folder)
     try:
         yield
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"--model: there is no module {error.name!r}, which is needed for {what}.\n"
+            f"{asked_by}: there is no module {error.name!r}, which is needed for "
+            f"{what}.\n"
             f"It is looked for as in an import, from {folder or 'this folder'} first.\n"
             "Install it, or give the path of a file that ends in .py."
         ) from error
     except Exception as error:
         raise ConfigError(
-            f"--model: {what} fails: {type(error).__name__}: {error}\n"
-            "Its code is run to find the factory.\n"
+            f"{asked_by}: {what} fails: {type(error).__name__}: {error}\n"
+            "Its code is run to find what was named.\n"
             "Correct it; --debug shows the line."
         ) from error
     finally:
         sys.path.remove(folder)
+        sys.argv = arguments
 
 
 def print_table(

@@ -21,6 +21,8 @@ COMMANDS = {
     "evaluate": "Score a trained run on the rows of a file.",
     "inspect": "Show what is seen in a file's columns, before any training.",
     "show": "Show a run: its data, history and scores.",
+    "graph": "Draw a tensor's computation graph; step backward in it.",
+    "trace": "Show one training step whole: shapes, gradients, update.",
     "ladder": "Train the tutorial's line rung by rung, from NumPy to gradatim.",
 }
 """One line each, said here so that help imports none of them."""

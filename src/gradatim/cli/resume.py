@@ -8,6 +8,7 @@ import click
 
 from gradatim.cli.common import (
     checkpoint_option,
+    data_option,
     load_factory,
     model_option,
     tell_end,
@@ -36,12 +37,7 @@ def _has_ended(record: "Record", epochs: int | None) -> bool:
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Another total of epochs, to go on to."
 )
-@click.option(
-    "--data",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="The data file, where it is no longer where it was.",
-)
+@data_option
 @model_option
 @click.option(
     "--accept",

@@ -9,72 +9,67 @@ Source: the tutorial, "Dynamic Computation Graph".
 import torch
 
 from gradatim.data import line, line_split
+from gradatim.graphs import Graph, graph
 
-__all__ = ["run"]
+__all__ = ["pictures", "run"]
 
 
 # The seeds set below end with the function: the caller's random numbers are
 # put back.
 @torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-def run() -> None:
-    """Print the graphs of predictions, error and loss, and two variations."""
-    (x_train, y_train), _ = line_split(*line())
+def pictures() -> dict[str, tuple[str, Graph]]:
+    """Build the tutorial's graphs: name, what is computed, and the graph."""
+    (x, y), _ = line_split(*line())
     torch.manual_seed(42)
     a = torch.randn(1, requires_grad=True)
     b = torch.randn(1, requires_grad=True)
 
-    # Rung 5's forward pass; predictions are what the tutorial calls yhat.
-    predictions = a + b * x_train
-    error = y_train - predictions
+    # Rung 5's forward pass. Predictions are called yhat in the tutorial.
+    yhat = a + b * x
+    error = y - yhat
     loss = (error**2).mean()
 
     # The same with an a that is a plain number to autograd: its box is gone.
-    fixed_a = torch.randn(1, requires_grad=False)
-    fixed_predictions = fixed_a + b * x_train
+    fixed_a = a.detach()
+    fixed = fixed_a + b * x
 
     # A graph is built by the code that runs, ifs included: with a positive
     # loss a second path goes from b to the sum.
     branched = loss
     if loss > 0:
-        branched = loss + (y_train - b * x_train).mean()
+        branched = loss + (y - b * x).mean()
+
+    return {
+        "yhat": ("yhat = a + b * x", graph(yhat)),
+        "error": ("error = y - yhat", graph(error)),
+        "loss": ("loss = (error ** 2).mean()", graph(loss)),
+        "fixed": ("a + b * x, a with requires_grad=False", graph(fixed)),
+        "branched": ("if loss > 0: loss + (y - b * x).mean()", graph(branched)),
+    }
+
+
+def run() -> None:
+    """Print what autograd keeps, and the graphs as text."""
+    found = pictures()
 
     # What PyTorch itself keeps: one grad_fn, and from there the next ones.
-    assert predictions.grad_fn is not None
-    print("predictions.grad_fn is", predictions.grad_fn.name())
+    # AccumulateGrad adds to a parameter's .grad; x has no node, as autograd
+    # computes no gradient for it: its place is None.
+    b = torch.ones(1, requires_grad=True)
+    product = b * torch.ones(80, 1)
+    assert product.grad_fn is not None
+    print("b * x has the grad_fn", product.grad_fn.name())
     print("its next_functions are")
-    for node, _ in predictions.grad_fn.next_functions:
+    for node, _ in product.grad_fn.next_functions:
         print(" ", node.name() if node else None)
-    print("x_train.grad_fn is", x_train.grad_fn, "(no gradient, so no box)")
 
-    # Each graph, from the node that backward() starts from (green) over the
-    # other operations (gray) down to the parameters (blue): the colours of the
-    # tutorial's pictures. AccumulateGrad is the node that adds to a
-    # parameter's .grad. An input without a gradient has no node: its place in
-    # next_functions is None.
-    graphs = {
-        "predictions = a + b * x": predictions,
-        "error = y - predictions": error,
-        "loss = (error ** 2).mean()": loss,
-        "a + b * x, a with requires_grad=False": fixed_predictions,
-        "if loss > 0: loss + (y - b * x).mean()": branched,
-    }
-    for title, result in graphs.items():
+    # Each graph from the operation that backward() starts from (green in the
+    # pictures) over the others (gray) up to the parameters (blue).
+    # gradatim graph --tutorial -o pictures  draws them.
+    for title, picture in found.values():
         print()
         print(title)
-        waiting = [(result.grad_fn, 1)]
-        while waiting:
-            node, depth = waiting.pop()
-            if node is None:
-                continue
-            if node.name().endswith("AccumulateGrad"):
-                parameter = node.variable  # type: ignore[attr-defined]
-                name = "a" if parameter is a else "b"
-                print("  " * depth + f"{name} (blue, a parameter)")
-            else:
-                colour = "green, the start" if depth == 1 else "gray"
-                print("  " * depth + f"{node.name()} ({colour})")
-            for child, _ in reversed(node.next_functions):
-                waiting.append((child, depth + 1))
+        print(picture.text(), end="")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from gradatim.tabular.scores import constant_answers, score
 from gradatim.tabular.threads import threads
 from gradatim.trainer import Trainer
 
-__all__ = ["FittedTable", "fit_table", "predict_rows", "score_all"]
+__all__ = ["FittedTable", "fit_table", "predict_rows", "score_all", "table_parts"]
 
 START_ROWS = 20_000
 """Rows that the linear start is found from, at most: it need not be exact."""
@@ -87,23 +87,12 @@ def _start_linear(plan: TablePlan) -> None:
 
 def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History:
     table, config, model = plan.table, plan.config, plan.model
-    groups = _parameter_groups(model, config.weight_decay)
-    optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=True)
-    assert (
-        config.epochs and config.batch_size and config.patience and table.y is not None
-    )
+    loss_fn, optimizer, y = table_parts(plan)
+    assert config.epochs and config.batch_size and config.patience
     updates = math.ceil(len(plan.train) / config.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, _warmup_then_cosine(config.warmup, config.epochs * updates)
     )
-    y = table.y
-    loss_fn: nn.Module
-    if model.task == "regression":
-        loss_fn, y = nn.MSELoss(), model.standardise(y)
-    elif model.task == "binary":
-        loss_fn, y = nn.BCEWithLogitsLoss(), y.float()
-    else:
-        loss_fn = nn.CrossEntropyLoss()
     trainer = Trainer(model, loss_fn, optimizer, max_norm=config.max_norm)
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)  # dropout
@@ -120,6 +109,19 @@ def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History
             ],
             progress=progress,
         )
+
+
+def table_parts(plan: TablePlan) -> tuple[nn.Module, torch.optim.Optimizer, Tensor]:
+    """Give loss, optimizer and targets (of all rows) that a table is trained with."""
+    model, config, y = plan.model, plan.config, plan.table.y
+    assert y is not None
+    groups = _parameter_groups(model, config.weight_decay)
+    optimizer = torch.optim.AdamW(groups, lr=config.lr, fused=True)
+    if model.task == "regression":
+        return nn.MSELoss(), optimizer, model.standardise(y)
+    if model.task == "binary":
+        return nn.BCEWithLogitsLoss(), optimizer, y.float()
+    return nn.CrossEntropyLoss(), optimizer, y
 
 
 def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradatim.data.encode import TableEncoder
 from gradatim.data.line import NUM_POINTS, line, line_rows
@@ -17,7 +17,14 @@ from gradatim.tabular.plan import TablePlan
 from gradatim.tabular.scores import constant_answers, regression_scores
 from gradatim.trainer import Trainer
 
-__all__ = ["fit_line", "least_squares", "line_config", "plan_line", "trained_line"]
+__all__ = [
+    "fit_line",
+    "least_squares",
+    "line_config",
+    "line_parts",
+    "plan_line",
+    "trained_line",
+]
 
 
 def line_config(**chosen: Any) -> TabularConfig:
@@ -43,12 +50,12 @@ def fit_line(
         progress: As for ``Trainer.fit``.
     """
     table, model, config = plan.table, plan.model, plan.config
-    assert table.y is not None and config.epochs is not None
-    optimizer = torch.optim.SGD(model.parameters(), lr=config.lr)
-    trainer = Trainer(model, nn.MSELoss(), optimizer)
+    assert config.epochs is not None
+    loss_fn, optimizer, y = line_parts(plan)
+    trainer = Trainer(model, loss_fn, optimizer)
     history = trainer.fit(
-        (table.select(plan.train).x, table.y[plan.train]),
-        (table.select(plan.val).x, table.y[plan.val]),
+        (table.select(plan.train).x, y[plan.train]),
+        (table.select(plan.val).x, y[plan.val]),
         epochs=config.epochs,
         batch_size=config.batch_size,
         seed=config.seed,
@@ -56,6 +63,13 @@ def fit_line(
         progress=progress,
     )
     return FittedTable(plan=plan, model=model, history=history, scores=_scores(plan))
+
+
+def line_parts(plan: TablePlan) -> tuple[nn.Module, torch.optim.Optimizer, Tensor]:
+    """Give loss, optimizer and targets (of all rows) that the line is trained with."""
+    assert plan.table.y is not None
+    optimizer = torch.optim.SGD(plan.model.parameters(), lr=plan.config.lr)
+    return nn.MSELoss(), optimizer, plan.table.y
 
 
 def plan_line(config: TabularConfig) -> TablePlan:

@@ -1,0 +1,94 @@
+"""What ``graph`` and ``trace`` look at: the training step that a run would do next."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from gradatim.run.folder import RunFolder
+    from gradatim.tabular.plan import TablePlan
+
+__all__ = ["NextStep", "next_step", "within"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextStep:
+    """The parts of one step: the trained model, and some of its training rows."""
+
+    model: "nn.Module"
+    loss_fn: "nn.Module"
+    optimizer: "torch.optim.Optimizer"
+    """It begins anew: a trained model is saved without its optimizer."""
+    x: "dict[str, Tensor]"
+    y: "Tensor"
+    max_norm: float | None
+    seed: int
+    notices: list[str]
+
+
+def next_step(
+    run: "RunFolder",
+    *,
+    rows: tuple[int, int],
+    data: Path | None = None,
+    factory: Callable[..., Any] | None = None,
+) -> NextStep:
+    """Plan a run's training again, with the trained weights, and take some rows of it.
+
+    Args:
+        run: With a model.
+        rows: First and end, of the training rows.
+        data: The data file, where it is no longer where it was.
+        factory: Makes the network where it was one of the user's own.
+
+    Raises:
+        RunError: The run is of a loop in Python, or its data file is gone.
+        ConfigError: There are no such rows, or the network needs a factory.
+    """
+    from gradatim.run.table_run import plan_again
+    from gradatim.tabular.fit import table_parts
+    from gradatim.tabular.line import line_parts
+
+    plan = plan_again(run, data=data, factory=factory)
+    chosen = plan.train[slice(*within(rows, len(plan.train)))]
+    # The weights, and with them what encodes the rows and scales the target.
+    plan.model.load_state_dict(run.load_model(factory).state_dict())
+    is_line = run.kind == "line"
+    loss_fn, optimizer, y = line_parts(plan) if is_line else table_parts(plan)
+    return NextStep(
+        model=plan.model,
+        loss_fn=loss_fn,
+        optimizer=optimizer,
+        x=plan.table.select(chosen).x,
+        y=y[chosen],
+        max_norm=None if is_line else plan.config.max_norm,
+        seed=plan.config.seed,
+        notices=_notices(run, plan),
+    )
+
+
+def _notices(run: "RunFolder", plan: "TablePlan") -> list[str]:
+    then = run.config["rows"]["train"]
+    if then == len(plan.train):
+        return []
+    return [
+        f"the data give {len(plan.train):,} training rows, not the {then:,} of the "
+        "run: the file has changed, and these may be rows of other places"
+    ]
+
+
+def within(rows: tuple[int, int], num_rows: int) -> tuple[int, int]:
+    """Check that there are such rows; the last may be beyond the end."""
+    from gradatim.errors import ConfigError
+
+    first, end = rows
+    if first >= num_rows:
+        raise ConfigError(
+            f"--rows {first}:{end}, but there are {num_rows:,} training rows.\n"
+            f"A step needs at least one.\nBegin below {num_rows}."
+        )
+    return first, min(end, num_rows)

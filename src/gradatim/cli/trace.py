@@ -1,0 +1,200 @@
+"""``gradatim trace``: one training step, seen whole."""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradatim.cli.common import (
+    data_option,
+    existing_run,
+    load_factory,
+    model_option,
+    print_json,
+    print_notices,
+    print_table,
+    run_option,
+)
+
+if TYPE_CHECKING:
+    from gradatim.run.folder import RunFolder
+    from gradatim.trace import StepTrace
+
+__all__ = ["trace"]
+
+ANEW = (
+    "AdamW begins anew, at the highest rate of the schedule: a trained model is "
+    "without its optimizer"
+)
+
+
+class Rows(click.ParamType[tuple[int, int]]):
+    """``A:B``, from row A to before row B."""
+
+    name = "rows"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Give first and last."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"(\d{1,12}):(\d{1,12})", value)
+        if match is None or not int(match[1]) < int(match[2]):
+            self.fail(f"{value!r} are no rows such as 0:16", param, ctx)
+        return int(match[1]), int(match[2])
+
+
+@click.command()
+@run_option
+@click.option(
+    "--rows",
+    type=Rows(),
+    default="0:16",
+    metavar="A:B",
+    help="Of the training rows, from A to before B, counted from 0.  [0:16]",
+)
+@data_option
+@model_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE.html",
+    help="Write a page instead.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def trace(
+    run_path: Path | None,
+    rows: tuple[int, int],
+    data: Path | None,
+    factory: str | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Show the next training step of a run: values, shapes, gradients, update.
+
+    The step is made on a copy of the trained model, with an optimizer that begins
+    anew; the run stays as it is. Where there is no run, it is the first step on the
+    tutorial's line, with the arithmetic spelled out.
+
+    \b
+    Example:
+      gradatim trace --rows 0:4
+      gradatim trace -o step.html
+    """
+    found = _trace(run_path, rows, data, factory)
+    if output is not None:
+        print(f"page: {found.save(output)}")
+    elif as_json:
+        print_json(found.to_dict())
+    elif sys.stdout.isatty():
+        _print(found)
+    else:
+        print(found)
+
+
+def _trace(
+    run_path: Path | None,
+    rows: tuple[int, int],
+    data: Path | None,
+    factory: str | None,
+) -> "StepTrace":
+    from gradatim.run.folder import RUNS
+
+    network = load_factory(factory)
+    if run_path is None and network is None and not any(RUNS.glob("*/config.json")):
+        print(
+            f"no run under {RUNS}/: the first step on the tutorial's line",
+            file=sys.stderr,
+        )
+        return _first_step(rows)
+    run = existing_run(run_path, with_model=True)
+    return _next_step(run, rows, data, network)
+
+
+def _first_step(rows: tuple[int, int]) -> "StepTrace":
+    """Trace the first update of the tutorial's rung 9, from its own start."""
+    import torch
+    from torch import nn
+
+    from gradatim.cli.next_step import within
+    from gradatim.data import line, line_split
+    from gradatim.ladder.rung_09_model import ManualLine
+    from gradatim.trace import trace_step
+
+    (x, y), _ = line_split(*line())
+    first, end = within(rows, len(x))
+    with torch.random.fork_rng():
+        torch.manual_seed(42)
+        model = ManualLine()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return trace_step(model, nn.MSELoss(), optimizer, x[first:end], y[first:end])
+
+
+def _next_step(
+    run: "RunFolder", rows: tuple[int, int], data: Path | None, network: Any
+) -> "StepTrace":
+    import torch
+
+    from gradatim.cli.next_step import next_step
+    from gradatim.tabular.threads import threads
+    from gradatim.trace import trace_step
+
+    step = next_step(run, rows=rows, data=data, factory=network)
+    print_notices(step.notices if run.kind == "line" else [*step.notices, ANEW])
+    with threads(1), torch.random.fork_rng():
+        torch.manual_seed(step.seed)  # dropout
+        return trace_step(
+            step.model,
+            step.loss_fn,
+            step.optimizer,
+            step.x,
+            step.y,
+            max_norm=step.max_norm,
+        )
+
+
+def _print(found: "StepTrace") -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    from gradatim.errors import printable
+    from gradatim.trace.sections import sections_of
+
+    console = Console(highlight=False)
+    for place, section in enumerate(sections_of(found)):
+        if place:
+            console.print()
+        console.print(Text(printable(section.title), style="bold"))
+        for line in section.before:
+            console.print(Text(printable(line)))
+        if section.rows:
+            rows = [[printable(cell) for cell in row] for row in section.rows]
+            print_table(
+                section.headers,
+                fitted(section.headers, rows, console.width),
+                text_columns=section.text_columns,
+            )
+        for line in section.after:
+            console.print(Text(printable(line)))
+
+
+def fitted(
+    headers: Sequence[str], rows: list[list[str]], width: int
+) -> list[list[str]]:
+    """Shorten the first column from the left, where names differ least.
+
+    >>> fitted(["module"], [["blocks.0.layers.1"]], 12)
+    [['….0.layers.1']]
+    """
+    widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
+    beyond = sum(widths) + 2 * len(widths) - 2 - width
+    most = max(12, widths[0] - beyond)
+    return [
+        [name if len(name) <= most else f"…{name[1 - most :]}", *cells]
+        for name, *cells in rows
+    ]

@@ -1,0 +1,62 @@
+"""A graph in Graphviz's language, for those who have that program."""
+
+from typing import TYPE_CHECKING
+
+from gradatim.graphs.picture import label
+
+if TYPE_CHECKING:
+    from gradatim.graphs.graph import Graph
+
+__all__ = ["draw"]
+
+COLORS = {
+    "parameter": "lightblue",
+    "input": "lightblue",
+    "output": "darkolivegreen1",
+    "operation": "gray90",
+    "data": "white",
+}
+
+
+def draw(graph: "Graph") -> str:
+    """Write a graph; modules are clusters. See :meth:`Graph.dot`."""
+    lines = ["digraph {", '  node [shape=box, style=filled, fontname="Courier"];']
+    inner: dict[int | None, list[int]] = {}
+    for group in graph.groups:
+        inner.setdefault(group.parent, []).append(group.number)
+    nodes: dict[int | None, list[str]] = {}
+    for node in graph.nodes:
+        style = ', style="filled,dashed"' if node.kind == "data" else ""
+        # No label begins with a line's end: Graphviz in WebAssembly fails at that.
+        text = "\\n".join(_quoted(part) for part in label(graph, node) if part) or " "
+        nodes.setdefault(node.group, []).append(
+            f'n{node.number} [label="{text}", fillcolor={COLORS[node.kind]}{style}];'
+        )
+    # (module, its depth, whether it has been written): without recursion.
+    stack: list[tuple[int | None, int, bool]] = [(None, 0, False)]
+    while stack:
+        number, depth, is_written = stack.pop()
+        indent = "  " * (depth + 1)
+        if is_written:
+            lines.append("  " * depth + "}")
+            continue
+        if number is not None:
+            lines.append("  " * depth + f"subgraph cluster_{number} {{")
+            title = _quoted(graph.groups[number].title)
+            lines.append(f'{indent}label="{title}"; fontname="Courier";')
+            stack.append((number, depth, True))
+        lines += [indent + text for text in nodes.get(number, [])]
+        stack += [
+            (other, depth + 1, False) for other in reversed(inner.get(number, []))
+        ]
+    lines += [f"  n{arrow.above} -> n{arrow.below};" for arrow in graph.arrows]
+    return "\n".join([*lines, "}", ""])
+
+
+def _quoted(text: str) -> str:
+    r"""Write a text between quotes; Graphviz reads backslashes as its own.
+
+    >>> print(_quoted('a "b" c'))
+    a \"b\" c
+    """
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

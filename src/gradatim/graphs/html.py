@@ -1,0 +1,198 @@
+"""A graph as a page: the picture of :mod:`svg`, and what a program in it can do."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradatim.graphs import svg
+from gradatim.graphs.gradients import Backward, BackwardStep
+from gradatim.graphs.picture import (
+    FRAME,
+    TITLE,
+    Level,
+    Picture,
+    Rect,
+)
+from gradatim.page import as_json, escaped, page
+
+if TYPE_CHECKING:
+    from gradatim.graphs.graph import Graph, Node, Saved
+
+__all__ = ["draw", "frame"]
+
+FOLDER = Path(__file__).parent
+NOT_RUN = (
+    "Tensors are packed by a hook (checkpointing?): backward would run their forwards "
+    "again. Ask for it: graph.html(gradients=True)."
+)
+
+
+def draw(graph: "Graph", backward: Backward | None, *, title: str = "") -> str:
+    """Write the page of a graph; see :meth:`Graph.html`."""
+    picture = Picture(graph)
+    heading = title or "Computation graph"
+    parts = {
+        "heading": escaped(heading),
+        "summary": escaped(_summary(graph)),
+        "boxes": _boxes(picture),
+        "markers": svg.MARKER.format(name="a") + svg.MARKER.format(name="b"),
+    }
+    template = (FOLDER / "graph.html").read_text(encoding="utf-8")
+    # At once: a name with braces in it is a name.
+    body = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
+    style = svg.SHAPES + (FOLDER / "graph.css").read_text(encoding="utf-8")
+    script = (FOLDER / "graph.js").read_text(encoding="utf-8")
+    data = _data(picture, backward or Backward(why_not=NOT_RUN))
+    script = f"const GRAPH = {as_json(data)};\n{script}"
+    return page(heading, body, style=style, script=script)
+
+
+def frame(text: str, *, height: int = 560) -> str:
+    """Put a page into a frame, for a notebook: its styles and names stay its own."""
+    return (
+        f'<iframe srcdoc="{escaped(text)}" title="Computation graph" '
+        f'style="width:100%;height:{height}px;border:1px solid #8884;'
+        'border-radius:6px"></iframe>'
+    )
+
+
+def _summary(graph: "Graph") -> str:
+    num_operations = sum(node.is_operation for node in graph.nodes)
+    parameters = {node.name for node in graph.nodes if node.kind == "parameter"}
+    parts = [f"{num_operations:,} operations", f"{len(parameters):,} parameters"]
+    if graph.num_saved_bytes:
+        parts.append(f"{_bytes(graph.num_saved_bytes)} kept for backward")
+    return " · ".join(parts)
+
+
+def _bytes(number: int) -> str:
+    """Write a size for people.
+
+    >>> _bytes(320), _bytes(12_800_000)
+    ('320 bytes', '12.8 MB')
+    """
+    if number < 10_000:
+        return f"{number:,} bytes"
+    return f"{number / 1e6:,.1f} MB" if number >= 1e6 else f"{number / 1e3:,.1f} kB"
+
+
+def _boxes(picture: Picture) -> str:
+    """Draw all boxes, those in closed modules too; the program puts them in place."""
+    parts = []
+    for level in picture.levels.values():
+        for item in level.items:
+            if item.kind == "node":
+                rect = Rect(0, 0, *picture.size(item))
+                parts.append(svg.box(picture.graph, item.number, rect))
+            elif item.kind == "group":
+                rect = Rect(0, 0, *picture.closed_size(item.number))
+                parts.append(svg.closed(picture, item.number, rect))
+    frames = [
+        svg.frame(picture, number, Rect(0, 0, 0, 0))
+        for number in picture.levels
+        if number is not None and picture.levels[number].items
+    ]
+    return (
+        f'<g id="frames">{"".join(frames)}</g>\n<g id="lines"></g>\n'
+        f'<g id="boxes">{"".join(parts)}</g>\n<g id="marks"></g>'
+    )
+
+
+def _data(picture: Picture, backward: Backward) -> dict[str, Any]:
+    graph = picture.graph
+    return {
+        "nodes": [_node(graph, node) for node in graph.nodes],
+        "groups": [
+            {
+                "title": group.title,
+                "parent": _shown_parent(picture, group.number),
+                "width": picture.title_width(group.number),
+            }
+            for group in graph.groups
+        ],
+        "levels": {
+            "root" if number is None else str(number): _level(picture, level)
+            for number, level in picture.levels.items()
+            if level.items
+        },
+        "arrows": [[arrow.above, arrow.below] for arrow in graph.arrows],
+        "opened": sorted(picture.opened),
+        "frame": [FRAME, TITLE],
+        "steps": [_step(step) for step in backward.steps],
+        "why_not": backward.why_not,
+    }
+
+
+def _shown_parent(picture: Picture, number: int) -> int | None:
+    for place, level in picture.levels.items():
+        if any(i.kind == "group" and i.number == number for i in level.items):
+            return place
+    return None
+
+
+def _node(graph: "Graph", node: "Node") -> dict[str, Any]:
+    found: dict[str, Any] = {"name": node.name, "kind": node.kind}
+    if node.shape is not None:
+        shape = ", ".join(map(str, node.shape))
+        found["shape"] = f"({shape}) {node.dtype}, {_bytes(node.num_bytes)}"
+        found["shape"] += f", {node.device}" if node.device != "cpu" else ""
+    if node.saved:
+        found["saved"] = [_saved(each) for each in node.saved]
+    if node.options:
+        found["options"] = ", ".join(f"{k}={v}" for k, v in node.options.items())
+    if node.group is not None:
+        found["module"] = graph.groups[node.group].title
+    if node.line:
+        found["line"] = node.line
+    return found
+
+
+def _saved(saved: "Saved") -> str:
+    if saved.state != "kept":
+        return f"{saved.name}: {saved.state}"
+    shape = ", ".join(map(str, saved.shape or ()))
+    return f"{saved.name}: ({shape}) {saved.dtype}, {_bytes(saved.num_bytes)}"
+
+
+def _level(picture: Picture, level: Level) -> dict[str, Any]:
+    layout = level.layout
+    assert layout is not None
+    kinds = {"node": "n", "group": "g", "in": "i", "out": "o"}
+    xs = [round(x, 1) for x, _ in layout.boxes]
+    xs += [round(x, 1) for bends in layout.bends for x, _ in bends]
+    return {
+        "items": [f"{kinds[item.kind]}{item.number}" for item in level.items],
+        "sizes": [
+            [round(size, 1) for size in picture.size(item)] for item in level.items
+        ],
+        "closed": {
+            str(i): [round(size, 1) for size in picture.closed_size(item.number)]
+            for i, item in enumerate(level.items)
+            if item.kind == "group"
+        },
+        "lines": [[e.above, e.below, e.source, e.shift] for e in level.lines],
+        "bends": [len(bends) for bends in layout.bends],
+        "layers": layout.layers,
+        "xs": xs,
+        "size": [round(layout.width, 1), round(layout.height, 1)],
+    }
+
+
+def _step(step: BackwardStep) -> dict[str, Any]:
+    found: dict[str, Any] = {"nodes": list(step.nodes), "norm": _number(step.norm)}
+    if step.shape is not None:
+        found["shape"] = "(" + ", ".join(map(str, step.shape)) + ")"
+    if step.values is not None:
+        found["values"] = [
+            each if isinstance(each, str) else _number(each) for each in step.values
+        ]
+    return found
+
+
+def _number(value: float | None) -> str | None:
+    """Write a number with six digits: JSON has no NaN.
+
+    >>> _number(0.123456789), _number(float("nan")), _number(None)
+    ('0.123457', 'nan', None)
+    """
+    return None if value is None else f"{value:.6g}"

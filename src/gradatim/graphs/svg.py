@@ -1,0 +1,197 @@
+"""A graph as a picture: one file of SVG, dark where the reader's page is."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from gradatim.graphs.picture import (
+    Item,
+    Level,
+    Line,
+    Picture,
+    Rect,
+    caption,
+    label,
+    title,
+)
+from gradatim.page import escaped
+
+if TYPE_CHECKING:
+    from gradatim.graphs.graph import Graph
+
+__all__ = ["MARKER", "STYLE", "box", "closed", "draw", "frame", "path"]
+
+MARGIN = 12.0
+STYLE = """
+.g{--paper:#fff;--ink:#1c2430;--faint:#4b5563;--parameter:#b5dcf7;--operation:#e3e5e8;
+--start:#b9e6b3;--data:#fffdf5;--edge:#7b8794;--frame:#f8fafb;--line:#d3d9e0}
+@media (prefers-color-scheme:dark){.g{--paper:#12161c;--ink:#e6eaf0;--faint:#bac4d0;
+--parameter:#1f4e71;--operation:#39414c;--start:#25592a;--data:#25231a;--edge:#8492a3;
+--frame:#171c23;--line:#343d49}}
+"""
+"""The colours of all pages, for a picture on its own."""
+SHAPES = """
+.g text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",
+monospace;fill:var(--ink);text-anchor:middle}
+.g .s{font-size:10px;fill:var(--faint)}
+.g rect{stroke:var(--edge);fill:var(--operation)}
+.g .parameter rect,.g .input rect{fill:var(--parameter)}
+.g .output rect{fill:var(--start)}
+.g .input rect{stroke-width:2}
+.g .data rect{fill:var(--data);stroke-dasharray:4 3}
+.g .m rect{fill:var(--frame);stroke-width:1.5;rx:8px}
+.g .f rect{fill:var(--frame);stroke:var(--line);rx:10px}
+.g .f text{text-anchor:start;font-size:10px;fill:var(--faint)}
+.g path{fill:none;stroke:var(--edge);stroke-width:1.2}
+.g marker path{fill:var(--edge);stroke:none}
+"""
+MARKER = (
+    '<defs><marker id="{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8.4" '
+    'markerHeight="8.4" markerUnits="userSpaceOnUse" orient="auto">'
+    '<path d="M0 0L8 4L0 8z"/></marker></defs>'
+)
+
+
+def draw(graph: "Graph", *, opened: bool | None = None) -> str:
+    """Draw a graph; see :meth:`Graph.svg`."""
+    picture = Picture(graph, opened=opened)
+    root = picture.levels[None].layout
+    assert root is not None
+    rects, origins = picture.rects()
+    frames, boxes, lines = [], [], []
+    for item, rect in rects.items():
+        if item.kind == "node":
+            boxes.append(box(graph, item.number, rect))
+        elif item.number in picture.opened:
+            frames.append(frame(picture, item.number, rect))
+        else:
+            boxes.append(closed(picture, item.number, rect))
+    for number, origin in origins.items():
+        level = picture.levels[number]
+        for index, line in enumerate(level.lines):
+            points = corners(picture, level, index, origin, rects)
+            end = level.items[line.below]
+            is_end = end.kind == "node" or (
+                end.kind == "group" and end.number not in picture.opened
+            )
+            marker = ' marker-end="url(#a)"' if is_end else ""
+            lines.append(f'<path d="{path(points)}"{marker}/>')
+    width, height = root.width + 2 * MARGIN, root.height + 2 * MARGIN
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="g" width="{width:.0f}" '
+        f'height="{height:.0f}" viewBox="{-MARGIN:g} {-MARGIN:g} {width:.1f} '
+        f'{height:.1f}" role="img" aria-label="{escaped(_summary(graph))}">\n'
+        f"<style>{STYLE}{SHAPES}</style>\n{MARKER.format(name='a')}\n"
+        f'<rect x="{-MARGIN:g}" y="{-MARGIN:g}" width="{width:.1f}" '
+        f'height="{height:.1f}" style="fill:var(--paper);stroke:none"/>\n'
+        + "\n".join([*frames, *lines, *boxes])
+        + "\n</svg>\n"
+    )
+
+
+def _summary(graph: "Graph") -> str:
+    return f"Computation graph: {graph!r}"
+
+
+def corners(
+    picture: Picture,
+    level: Level,
+    index: int,
+    origin: tuple[float, float],
+    rects: dict[Item, Rect],
+) -> list[tuple[float, float]]:
+    """Give the points that a line goes through, straight down within each layer."""
+    layout, line = level.layout, level.lines[index]
+    assert layout is not None
+    left, top = origin
+    points = [_end(picture, level, line, "above", origin, rects)]
+    for x, layer in layout.bends[index]:
+        over, under = layout.spans[layer]
+        points += [(left + x, top + over), (left + x, top + under)]
+    points.append(_end(picture, level, line, "below", origin, rects))
+    return points
+
+
+def _end(
+    picture: Picture,
+    level: Level,
+    line: Line,
+    side: str,
+    origin: tuple[float, float],
+    rects: dict[Item, Rect],
+) -> tuple[float, float]:
+    number = line.above if side == "above" else line.below
+    item = level.items[number]
+    assert level.layout is not None
+    if item.kind in ("in", "out"):
+        border = rects[Item("group", level.group or 0)]
+        x = origin[0] + level.layout.boxes[number][0]
+        return x, border.y + (border.height if item.kind == "out" else 0.0)
+    rect = rects[item]
+    port = picture.offset(item, line, "out" if side == "above" else "in")
+    y = rect.y + (rect.height if side == "above" else 0.0)
+    return rect.x + rect.width / 2 + port, y
+
+
+def path(points: list[tuple[float, float]]) -> str:
+    """Draw a smooth way through points that leaves and enters each straight down.
+
+    >>> path([(0.0, 0.0), (10.0, 20.0)])
+    'M0 0C0 10 10 10 10 20'
+    """
+    parts = ["M" + _numbers(*points[0])]
+    for (x, y), (to_x, to_y) in pairwise(points):
+        if abs(x - to_x) < 0.05:
+            parts.append("L" + _numbers(to_x, to_y))
+            continue
+        middle = (y + to_y) / 2
+        parts.append("C" + _numbers(x, middle, to_x, middle, to_x, to_y))
+    return "".join(parts)
+
+
+def _numbers(*values: float) -> str:
+    return " ".join(f"{value:.1f}".removesuffix(".0") for value in values)
+
+
+def box(graph: "Graph", number: int, rect: Rect) -> str:
+    """Draw the box of a node; its name is on it in full as a tooltip."""
+    node = graph.nodes[number]
+    return _box(f"n{number}", node.kind, label(graph, node), rect, node.name)
+
+
+def closed(picture: Picture, number: int, rect: Rect) -> str:
+    """Draw a module that is closed."""
+    lines = caption(picture.graph, number, picture.inside[number])
+    full = picture.graph.groups[number].title
+    return _box(f"g{number}", "m", lines, rect, full)
+
+
+def _box(name: str, kind: str, lines: list[str], rect: Rect, tooltip: str) -> str:
+    middle, top = rect.width / 2, rect.height / 2 + (4.0 if len(lines) == 1 else -3.0)
+    texts = [f'<text x="{middle:g}" y="{top:g}">{escaped(lines[0])}</text>']
+    if len(lines) > 1:
+        texts.append(
+            f'<text class="s" x="{middle:g}" y="{top + 14:g}">{escaped(lines[1])}'
+            "</text>"
+        )
+    return (
+        f'<g id="{name}" class="{kind}" transform="{_moved(rect)}">'
+        f"<title>{escaped(tooltip)}</title>"
+        f'<rect width="{rect.width:g}" height="{rect.height:g}" rx="4"/>'
+        + "".join(texts)
+        + "</g>"
+    )
+
+
+def _moved(rect: Rect) -> str:
+    return f"translate({_numbers(rect.x, rect.y)})"
+
+
+def frame(picture: Picture, number: int, rect: Rect) -> str:
+    """Draw the border of a module that is open, and its title."""
+    text = escaped(title(picture.graph, number))
+    full = escaped(picture.graph.groups[number].title)
+    return (
+        f'<g id="f{number}" class="f" transform="{_moved(rect)}">'
+        f'<title>{full}</title><rect width="{rect.width:.5g}" '
+        f'height="{rect.height:.6g}"/><text x="10" y="14">{text}</text></g>'
+    )

@@ -1,0 +1,70 @@
+"""A graph with letters, for a terminal, from where backward starts to the leaves."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradatim.graphs.graph import Graph, Node
+
+__all__ = ["draw"]
+
+
+def draw(graph: "Graph") -> str:
+    """Write a graph as a tree; see :meth:`Graph.text`.
+
+    A chain goes straight down and only branches are indented. What is used twice is
+    written once, and named by its number where it comes again.
+    """
+    above: dict[int, list[int]] = {node.number: [] for node in graph.nodes}
+    is_used: set[int] = set()
+    for arrow in graph.arrows:
+        above[arrow.below].append(arrow.above)
+        is_used.add(arrow.above)
+    lines: list[str] = []
+    written: set[int] = set()
+    starts = [n.number for n in graph.nodes if n.kind == "output"]
+    starts += [n.number for n in graph.nodes if n.number not in is_used]
+    # (node, what stands before it, whether more come beside it)
+    stack = [(number, "", "", True) for number in reversed(starts)]
+    while stack:
+        number, before, mark, is_last = stack.pop()
+        node = graph.nodes[number]
+        is_root = not mark and not before and number in starts
+        if number in written:
+            if not is_root:
+                lines.append(f"{before}{mark}{node.name}, as above (#{number})")
+            continue
+        written.add(number)
+        lines.append(before + mark + _line(node))
+        inner = before
+        if mark in ("├─ ", "└─ "):
+            inner += "   " if is_last else "│  "
+        inputs = above[number]
+        tensors = [n for n in inputs if not graph.nodes[n].is_operation]
+        operations = [n for n in inputs if graph.nodes[n].is_operation]
+        if len(operations) == 1:
+            # The trunk goes on without an indent, its tensors hang beside it.
+            stack.append((operations[0], inner, "", True))
+            for n in reversed(tensors):
+                stack.append((n, inner, "├─ ", False))
+            continue
+        ordered = [*tensors, *operations]
+        for index in range(len(ordered) - 1, -1, -1):
+            last = index == len(ordered) - 1
+            stack.append((ordered[index], inner, "└─ " if last else "├─ ", last))
+    return "\n".join(lines) + "\n"
+
+
+def _line(node: "Node") -> str:
+    parts = [node.name]
+    if node.shape is not None:
+        parts.append("(" + ", ".join(map(str, node.shape)) + ")")
+    if node.is_operation:
+        parts.append(f"#{node.number}")
+    parts += {
+        "output": ["  backward starts here"],
+        "operation": [],
+        "data": ["  no gradient"],
+    }.get(node.kind, [f"  {node.kind}"])
+    if node.line:
+        parts.append(f"  {node.line}")
+    return " ".join(parts)

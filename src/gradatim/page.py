@@ -1,0 +1,60 @@
+"""One offline page of HTML: everything is in the file, and it may ask for nothing."""
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+__all__ = ["as_json", "escaped", "page"]
+
+FOLDER = Path(__file__).parent
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "img-src data:"
+)
+"""The browser refuses every request, whatever a name in the page may contain."""
+
+
+def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
+    """Put a page together, with the colours of all pages, dark and light.
+
+    Args:
+        title: Of the window; any text.
+        body: HTML, in which texts of others are :func:`escaped`.
+        style: CSS after that of all pages.
+        script: JavaScript, run when the body is there.
+
+    >>> text = page("a < b", "<p>yes</p>")
+    >>> "<title>a &lt; b</title>" in text, "://" in text
+    (True, False)
+    """
+    css = (FOLDER / "page.css").read_text(encoding="utf-8") + style
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<link rel="icon" href="data:,">\n'
+        f"<title>{escaped(title)}</title>\n<style>\n{css}</style>\n</head>\n"
+        f"<body>\n{body}\n"
+        + (f"<script>\n{script}</script>\n" if script else "")
+        + "</body>\n</html>\n"
+    )
+
+
+def escaped(text: object) -> str:
+    """Write a text so that it is nothing but text, also between quotes.
+
+    >>> escaped("<b> & 'c'")
+    '&lt;b&gt; &amp; &#x27;c&#x27;'
+    """
+    return html.escape(str(text))
+
+
+def as_json(value: Any) -> str:
+    r"""Write a value for a script of the page, where ``</script>`` would end it.
+
+    >>> as_json({"name": "</script>"})
+    '{"name":"\\u003c/script>"}'
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")

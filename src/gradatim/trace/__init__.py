@@ -1,0 +1,10 @@
+"""One training step seen whole: inputs, outputs, loss, gradients, update.
+
+``trace_step`` runs the update, on a copy, and gives a ``StepTrace``, which prints as
+text, is shown as HTML in a notebook, and gives everything as a dict.
+"""
+
+from gradatim.trace.record import StepTrace
+from gradatim.trace.step import trace_step
+
+__all__ = ["StepTrace", "trace_step"]

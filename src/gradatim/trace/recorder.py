@@ -1,0 +1,199 @@
+"""What is noted while the step runs: outputs, losses of the rows, gradients."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradatim.losses import LossFn
+from gradatim.step import TrainStep
+from gradatim.trace.arithmetic import Slopes, slopes_of
+from gradatim.trace.names import named_batch, named_tensors
+from gradatim.trace.record import ModuleOutput
+from gradatim.trace.samples import per_sample, sample_losses
+from gradatim.trace.stats import TensorStats, norm_of, stats_of
+
+__all__ = ["Recorder", "TracedStep"]
+
+
+class Recorder:
+    """Notes what goes through a model in the first forward and backward.
+
+    It only looks: nothing is drawn at random, and no tensor of the step is changed.
+    """
+
+    def __init__(self, model: nn.Module, parameters: dict[str, Tensor]) -> None:
+        self.outputs: list[ModuleOutput] = []
+        self.loss: Tensor | None = None
+        self.sample_losses: list[Tensor] = []
+        self.pairs: list[tuple[Tensor, Tensor]] = []
+        self.slopes: Slopes | None = None
+        self.gradients: dict[str, TensorStats] = {}
+        self.grad_norms: dict[str, float | None] = {}
+        self.small_gradients: dict[str, Tensor] = {}
+        self.num_evaluations = 0
+        self.notes: list[str] = []
+        self.is_forward = False
+        self.is_watched = False
+        """Whether somebody looks at gradients of outputs, which come once a step."""
+        self._model = model
+        self._parameters = parameters
+        self._calls: dict[str, int] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this is the first time that the optimizer asks for the loss."""
+        return self.num_evaluations == 0
+
+    @contextlib.contextmanager
+    def hooks(self) -> Iterator[None]:
+        """Look at every module's output for a while."""
+        handles = []
+        try:
+            for name, module in self._modules():
+                handles.append(module.register_forward_hook(self._hook(name)))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _modules(self) -> Iterator[tuple[str, nn.Module]]:
+        """Go through the modules whose way of working a hook does not change."""
+        hidden: set[int] = set()
+        # A model in eval mode is put into train mode as a whole.
+        trains = not self._model.training
+        for name, module in self._model.named_modules():
+            if id(module) in hidden:
+                continue
+            is_fast = isinstance(module, nn.TransformerEncoderLayer)
+            if is_fast and not module.training and not trains:
+                self._hide(name, module, hidden, "in eval mode takes another path")
+            elif module._compiled_call_impl is not None:
+                self._hide(name, module, hidden, "is compiled, and would be again")
+            elif (inner := getattr(module, "_orig_mod", None)) is not None:
+                yield name, module
+                self._hide(f"{name}._orig_mod".lstrip("."), inner, hidden, COMPILED)
+            else:
+                yield name, module
+
+    def _hide(
+        self, name: str, module: nn.Module, hidden: set[int], reason: str
+    ) -> None:
+        hidden.update(id(each) for each in module.modules())
+        what = f"{name or 'the model'} ({type(module).__name__})"
+        self.notes.append(f"no look inside {what}: with hooks it {reason}")
+
+    def _hook(self, name: str) -> Any:
+        def look(module: nn.Module, _: Any, output: Any) -> None:
+            if not (self.is_open and self.is_forward):
+                return
+            self._calls[name] = call = self._calls.get(name, 0) + 1
+            for part, tensor in named_tensors(output, ""):
+                if tensor.retains_grad or tensor._backward_hooks:
+                    self.is_watched = True
+                self.outputs.append(
+                    ModuleOutput(
+                        module=name,
+                        kind=type(module).__name__,
+                        call=call,
+                        part=part,
+                        training=module.training,
+                        stats=stats_of(tensor),
+                    )
+                )
+
+        return look
+
+    def see_pair(
+        self,
+        loss_fn: LossFn,
+        each: LossFn | None,
+        predictions: Any,
+        targets: Any,
+        inputs: list[tuple[str, Tensor]] | None,
+    ) -> None:
+        """Note what the loss was computed from, its graph still whole.
+
+        ``inputs`` are None where these are not all rows in full precision.
+        """
+        if each is not None:
+            losses = sample_losses(loss_fn, each, predictions, targets)
+            if losses is not None:
+                self.sample_losses.append(losses)
+        if isinstance(predictions, Tensor) and isinstance(targets, Tensor):
+            self.pairs.append((predictions.detach(), targets.detach()))
+        if inputs is not None and not self.is_watched:
+            self.slopes = slopes_of(self._model, loss_fn, predictions, targets, inputs)
+
+    def see_gradients(self, loss: Tensor) -> None:
+        """Note the gradients as backward left them."""
+        if self.is_open:
+            self.loss = loss.detach().clone()
+            for name, parameter in self._parameters.items():
+                if (grad := parameter.grad) is not None:
+                    self.gradients[name] = stats_of(grad)
+                    self.grad_norms[name] = norm_of(grad)
+                    if self.slopes is not None and grad.layout is torch.strided:
+                        self.small_gradients[name] = grad.detach().clone()
+        self.num_evaluations += 1
+
+
+COMPILED = "would be compiled again"
+
+
+class TracedStep(TrainStep):
+    """The very step of the library, with a recorder that looks on."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss_fn: LossFn,
+        optimizer: torch.optim.Optimizer,
+        *,
+        recorder: Recorder,
+        is_quiet: bool,
+        **options: Any,
+    ) -> None:
+        self.recorder = recorder
+        self._is_quiet = is_quiet and options.get("on_nonfinite") == "skip"
+        super().__init__(model, loss_fn, optimizer, **options)
+        self._inputs: list[tuple[str, Tensor]] = []
+        compute, each = self.loss_fn, per_sample(loss_fn)
+        is_whole = self.num_microbatches == 1 and not self._autocast
+
+        def look(predictions: Any, targets: Any) -> Tensor:
+            loss = compute(predictions, targets)
+            if recorder.is_open:
+                inputs = self._inputs if is_whole else None
+                recorder.see_pair(loss_fn, each, predictions, targets, inputs)
+            return loss
+
+        self.loss_fn = look
+
+    def _loss(self, batch: Any) -> Tensor:
+        self._inputs = named_batch(tuple(batch), own_forward=self._forward is not None)
+        # Checkpointed modules are called again in backward: that is not noted.
+        self.recorder.is_forward = True
+        try:
+            return super()._loss(batch)
+        finally:
+            self.recorder.is_forward = False
+
+    def _choose_forward_backward(self) -> Any:
+        run = super()._choose_forward_backward()
+
+        def forward_backward(batch: Any) -> Tensor:
+            loss: Tensor = run(batch)
+            self.recorder.see_gradients(loss)
+            return loss
+
+        return forward_backward
+
+    def _is_nonfinite(self, loss: Tensor) -> bool:
+        if not self._is_quiet:
+            return super()._is_nonfinite(loss)
+        is_bad = not bool(loss.isfinite())
+        self.num_skipped += is_bad
+        return is_bad

@@ -1,0 +1,279 @@
+"""``trace_step``: one real update, on a copy, with everything that happens noted."""
+
+import functools
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from gradatim.errors import NonFiniteLossError
+from gradatim.losses import LossFn
+from gradatim.rng import keeping_rng
+from gradatim.step import TrainStep, bare
+from gradatim.trace.arithmetic import spell_out
+from gradatim.trace.copies import copied, lending_no_gradients
+from gradatim.trace.names import named_batch, named_parameters
+from gradatim.trace.record import Input, ParameterTrace, SampleLoss, StepTrace
+from gradatim.trace.recorder import Recorder, TracedStep
+from gradatim.trace.stats import norm_of, stats_of
+
+__all__ = ["trace_step"]
+
+MOST_WORST = 5
+NO_SAMPLES = 'does not tell; PyTorch\'s own losses do, by reduction="none"'
+LEFT_OUT = ("lr_scheduler", "on_nonfinite")
+"""Options that have nothing to do on a copy."""
+
+
+def trace_step(
+    model: nn.Module,
+    loss_fn: LossFn,
+    optimizer: torch.optim.Optimizer,
+    *batch: Any,
+    apply: bool = False,
+    **step_options: Any,
+) -> StepTrace:
+    """Run one real update on a copy and show it whole.
+
+    Inputs, each module's output, the loss and its worst rows, each parameter's
+    gradient, the update; for a small model with a squared error also the numbers
+    themselves, with the arithmetic spelled out.
+
+    Model, loss, optimizer, batch, modes, gradients, hooks and the global random
+    generators are left as they are, bit for bit. Hooks of one's own run, on the copy.
+
+    Args:
+        model: Called as in ``make_train_step``.
+        loss_fn: As in ``make_train_step``.
+        optimizer: As in ``make_train_step``.
+        batch: ``x, y``; with ``forward=`` whatever that takes.
+        apply: Update the model itself. What is left is then, bit for bit, what
+            ``make_train_step(...)(x, y)`` leaves.
+        step_options: For ``make_train_step``, such as ``forward=`` or ``max_norm=``.
+            Without ``apply`` a NaN or infinite loss is shown, not raised, whatever
+            ``on_nonfinite`` says, and ``lr_scheduler`` is not stepped.
+
+    Returns:
+        A :class:`StepTrace`: print it, show it in a notebook, ``.save("step.html")``,
+        ``.to_dict()``.
+
+    Raises:
+        ConfigError: Model, loss or optimizer cannot be copied, or a function reaches
+            the model from outside.
+        ShapeMismatchError: As from ``make_train_step``, as its other errors.
+
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> trace = trace_step(
+    ...     model, nn.MSELoss(), optimizer, torch.ones(4, 1), torch.zeros(4, 1)
+    ... )
+    >>> [each.name for each in trace.parameters], trace.applied
+    (['weight', 'bias'], False)
+    """
+    if apply:
+        return _trace(model, loss_fn, optimizer, batch, True, step_options)
+    options = {k: v for k, v in step_options.items() if k not in LEFT_OUT}
+    # Wrong arguments are told of before anything is copied.
+    if not TrainStep(model, loss_fn, optimizer, **options)._uses_closure:
+        options["on_nonfinite"] = "skip"
+    with keeping_rng():
+        parts = copied(bare(model), loss_fn, optimizer, batch)
+        with lending_no_gradients(model, loss_fn, optimizer, batch):
+            trace = _trace(*parts, False, options)
+    return replace(trace, notes=(*_notes_on_copying(model), *trace.notes))
+
+
+def _notes_on_copying(model: nn.Module) -> list[str]:
+    notes = []
+    if bare(model) is not model:
+        notes.append("torch.compile was left out: the copy ran eagerly")
+    hooks = [p._post_accumulate_grad_hooks or () for p in model.parameters()]
+    if num_hooks := sum(map(len, hooks)):
+        notes.append(
+            f"{num_hooks} hooks after the accumulation of gradients were not run: they "
+            "may update what is no copy; apply=True runs them"
+        )
+    return notes
+
+
+def _trace(
+    model: nn.Module,
+    loss_fn: LossFn,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[Any, ...],
+    applied: bool,
+    options: dict[str, Any],
+) -> StepTrace:
+    named = named_parameters(model, loss_fn, optimizer)
+    recorder = Recorder(model, named)
+    step = TracedStep(
+        model, loss_fn, optimizer, recorder=recorder, is_quiet=not applied, **options
+    )
+    own_forward = options.get("forward") is not None
+    inputs = tuple(
+        Input(name=name, stats=stats_of(tensor))
+        for name, tensor in named_batch(batch, own_forward=own_forward)
+    )
+    lrs = _lrs(optimizer, named)
+    plain_lrs = lrs if _is_plain_descent(optimizer) else {}
+    before = {
+        name: parameter.detach().clone()
+        for name, parameter in named.items()
+        if not isinstance(parameter, UninitializedParameter)
+    }
+    is_skipped = _run(step, batch, applied)
+    assert recorder.loss is not None
+    loss = float(recorder.loss)
+    after = None if is_skipped else named
+    arithmetic = None
+    if recorder.slopes is not None:
+        arithmetic = spell_out(
+            recorder.slopes,
+            loss=loss,
+            gradients=recorder.small_gradients,
+            before=before,
+            after=after,
+            lrs=plain_lrs,
+        )
+    losses = (
+        torch.cat(recorder.sample_losses).tolist() if recorder.sample_losses else []
+    )
+    return StepTrace(
+        model=type(model).__name__,
+        loss_fn=_name_of(loss_fn),
+        optimizer=_describe(optimizer, lrs),
+        applied=applied,
+        skipped=f"The loss is {loss}: no update." if is_skipped else None,
+        inputs=inputs,
+        outputs=tuple(recorder.outputs),
+        loss=loss,
+        sample_losses=tuple(losses) or None,
+        sample_reason=None if losses else f"{_name_of(loss_fn)} {NO_SAMPLES}",
+        worst=_worst(losses, recorder.pairs),
+        parameters=tuple(
+            _parameter(name, p, recorder, before.get(name), not is_skipped, lrs)
+            for name, p in named.items()
+        ),
+        grad_norm=_joint(recorder.grad_norms.get(name) for name in lrs),
+        max_norm=step.max_norm,
+        num_evaluations=recorder.num_evaluations,
+        arithmetic=arithmetic,
+        notes=tuple(recorder.notes),
+    )
+
+
+def _run(step: TracedStep, batch: tuple[Any, ...], applied: bool) -> bool:
+    """Make the step; tell whether its update was left out."""
+    with step.recorder.hooks():
+        try:
+            step(*batch)
+        except NonFiniteLossError:
+            if applied:
+                raise
+            return True
+    return step.num_skipped > 0
+
+
+def _parameter(
+    name: str,
+    parameter: Tensor,
+    recorder: Recorder,
+    before: Tensor | None,
+    has_update: bool,
+    lrs: dict[str, float | None],
+) -> ParameterTrace:
+    status = "trained" if name in lrs else "not in the optimizer"
+    grad = recorder.gradients.get(name)
+    weight_norm = None if before is None else norm_of(before)
+    delta_norm = None
+    if before is not None and has_update:
+        delta_norm = norm_of(parameter.detach() - before)
+    ratio = delta_norm / weight_norm if delta_norm is not None and weight_norm else None
+    is_made = not isinstance(parameter, UninitializedParameter)
+    return ParameterTrace(
+        name=name,
+        shape=tuple(parameter.shape) if is_made else (),
+        status=status if parameter.requires_grad else "frozen",
+        lr=lrs.get(name),
+        grad_norm=recorder.grad_norms.get(name),
+        grad_zeros=grad.zeros if grad else None,
+        grad_num_nan=grad.num_nan if grad else 0,
+        grad_num_inf=grad.num_inf if grad else 0,
+        weight_norm=weight_norm,
+        delta_norm=delta_norm,
+        ratio=ratio,
+    )
+
+
+def _worst(
+    losses: list[float], pairs: list[tuple[Tensor, Tensor]]
+) -> tuple[SampleLoss, ...]:
+    predictions, targets = (
+        _one_a_row(parts) for parts in ([p for p, _ in pairs], [t for _, t in pairs])
+    )
+    has_pairs = len(predictions) == len(targets) == len(losses)
+    order = sorted(
+        range(len(losses)), key=lambda row: (losses[row] == losses[row], -losses[row])
+    )
+    return tuple(
+        SampleLoss(
+            row=row,
+            loss=losses[row],
+            prediction=predictions[row] if has_pairs else None,
+            target=targets[row] if has_pairs else None,
+        )
+        for row in order[:MOST_WORST]
+    )
+
+
+def _one_a_row(parts: list[Tensor]) -> list[float]:
+    """Give one number a row, or none if a row has several."""
+    numbers: list[float] = []
+    for part in parts:
+        if part.is_complex() or (part.dim() and part.numel() != part.size(0)):
+            return []
+        numbers += map(float, part.flatten().tolist())
+    return numbers
+
+
+def _lrs(
+    optimizer: torch.optim.Optimizer, named: dict[str, Tensor]
+) -> dict[str, float | None]:
+    """Give the rate of every parameter that the optimizer holds."""
+    rates = {
+        id(parameter): group.get("lr")
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    held = {name: rates[id(p)] for name, p in named.items() if id(p) in rates}
+    return {name: None if lr is None else float(lr) for name, lr in held.items()}
+
+
+def _is_plain_descent(optimizer: torch.optim.Optimizer) -> bool:
+    """Tell whether its updates are ``parameter -= lr * gradient`` and nothing else."""
+    return type(optimizer) is torch.optim.SGD and not any(
+        group["momentum"] or group["weight_decay"] or group["maximize"]
+        for group in optimizer.param_groups
+    )
+
+
+def _joint(norms: Iterable[float | None]) -> float | None:
+    """Give the norm of all together."""
+    found = [norm for norm in norms if norm is not None]
+    return math.hypot(*found) if found else None
+
+
+def _describe(optimizer: torch.optim.Optimizer, lrs: dict[str, float | None]) -> str:
+    rates = dict.fromkeys(lr for lr in lrs.values() if lr is not None)
+    told = f"(lr={', '.join(f'{lr:g}' for lr in rates)})" if rates else ""
+    return f"{type(optimizer).__name__}{told}"
+
+
+def _name_of(loss_fn: Any) -> str:
+    while isinstance(loss_fn, functools.partial):
+        loss_fn = loss_fn.func
+    return str(getattr(loss_fn, "__name__", type(loss_fn).__name__))

@@ -1,0 +1,33 @@
+"""A trace as plain text, whose columns are aligned by spaces."""
+
+from collections.abc import Sequence
+
+from gradatim.errors import printable
+from gradatim.trace.sections import Section
+
+__all__ = ["as_text"]
+
+
+def as_text(sections: Sequence[Section]) -> str:
+    """Write sections below each other; no line is cut."""
+    return "\n\n".join(_section(section) for section in sections)
+
+
+def _section(section: Section) -> str:
+    lines = [section.title, "=" * len(section.title), *section.before]
+    if section.rows:
+        lines += _table(section)
+    return "\n".join(printable(line) for line in [*lines, *section.after])
+
+
+def _table(section: Section) -> list[str]:
+    rows = [section.headers, *section.rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if place < section.text_columns else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return lines
