@@ -12,7 +12,8 @@ ROOT = Path(gradatim.__file__).parent
 LAYERS = [
     {"errors"},
     {"nested", "deferred", "interrupt", "history", "plots", "rng", "page"},
-    {"graphs"},
+    {"graphs", "watching"},
+    {"doctor"},
     {"losses"},
     {"step", "data"},
     {"callbacks"},

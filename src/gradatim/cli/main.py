@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "Show what is seen in a file's columns, before any training.",
     "show": "Show a run: its data, history and scores.",
     "graph": "Draw a tensor's computation graph; step backward in it.",
+    "doctor": "Run a script and find the mistakes in it that raise nothing.",
     "trace": "Show one training step whole: shapes, gradients, update.",
     "ladder": "Train the tutorial's line rung by rung, from NumPy to gradatim.",
 }

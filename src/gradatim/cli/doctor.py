@@ -1,0 +1,113 @@
+"""``gradatim doctor``: run a script under watch, and say what is wrong with it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gradatim.cli.common import print_json
+
+if TYPE_CHECKING:
+    from gradatim.doctor import Finding
+
+__all__ = ["doctor"]
+
+RANKS = {"error": 0, "warning": 1, "info": 2, "never": -1}
+
+
+def _codes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(each.strip().upper() for each in value.split(",") if each.strip())
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--select",
+    default="",
+    callback=_codes,
+    metavar="CODES",
+    help="These pitfalls alone, such as GT101 or GT3, with commas between.",
+)
+@click.option(
+    "--ignore", default="", callback=_codes, metavar="CODES", help="Not these."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(list(RANKS)),
+    default="error",
+    help="What makes the exit code 1.  [error]",
+)
+@click.option("--explain", metavar="CODE", help="Print the page of a pitfall.")
+@click.option("--list", "is_list", is_flag=True, help="List all pitfalls.")
+@click.argument("script", required=False, type=click.Path(path_type=Path))
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def doctor(
+    as_json: bool,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fail_on: str,
+    explain: str | None,
+    is_list: bool,
+    script: Path | None,
+    arguments: tuple[str, ...],
+) -> int:
+    """Run SCRIPT as Python does, and find mistakes that raise nothing.
+
+    What it computes is the same, bit for bit. A line that says # gt: ignore[GT101] is
+    left alone.
+
+    \b
+    Examples:
+      gradatim doctor train.py --epochs 3
+      gradatim doctor --explain GT302
+    """
+    from gradatim.doctor import all_pitfalls, run_script
+    from gradatim.errors import ConfigError, nearest_name
+
+    if is_list:
+        for pitfall in all_pitfalls():
+            print(f"{pitfall.code}  {pitfall.severity:7}  {pitfall.title}")
+        return 0
+    if explain is not None:
+        pages = {pitfall.code: pitfall.page() for pitfall in all_pitfalls()}
+        if explain.upper() not in pages:
+            raise ConfigError(
+                f"there is no pitfall {explain}.{nearest_name(explain.upper(), pages)}"
+                "\ngradatim doctor --list names them all."
+            )
+        print(pages[explain.upper()], end="")
+        return 0
+    if script is None:
+        raise click.UsageError("SCRIPT is missing: what is to be run?")
+    if not script.is_file():
+        raise ConfigError(f"there is no file {script}.")
+    found = run_script(script, arguments, select=select, ignore=ignore)
+    findings = found.findings
+    if as_json:
+        print_json([each.to_dict() for each in findings])
+    else:
+        _tell(findings, found.seen.num_steps)
+    if (error := found.seen.error) is not None:
+        print(f"the script ended in {type(error).__name__}: {error}", file=sys.stderr)
+        return 1
+    rank = RANKS[fail_on]
+    return int(any(RANKS[each.severity] <= rank for each in findings))
+
+
+def _tell(findings: "list[Finding]", num_steps: int) -> None:
+    steps = f"{num_steps:,} update{'s' * (num_steps != 1)}"
+    if not findings:
+        print(f"doctor: nothing found in {steps}")
+        return
+    print(f"doctor: {len(findings)} found in {steps}")
+    for each in findings:
+        print()
+        print(f"{each.code} {each.severity}: {each.verdict}")
+        if each.line is not None:
+            print(f"  at    {each.line}  {each.line.code}")
+        print(f"  seen  {each.evidence}")
+        print(f"  cure  {each.cure}")
+        if each.tried:
+            print(f"  tried {each.tried}")
+    print("\nMore: gradatim doctor --explain CODE")

@@ -1,0 +1,1 @@
+"""The pitfalls, one a file; ``gradatim doctor --list`` names them."""

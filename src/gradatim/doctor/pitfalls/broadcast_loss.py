@@ -1,0 +1,79 @@
+"""GT301: a loss that broadcasts."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.lines import Line
+from gradatim.watching.seen import Seen
+
+__all__ = ["BroadcastLoss"]
+
+ELEMENTWISE = (
+    "mse_loss",
+    "l1_loss",
+    "smooth_l1_loss",
+    "huber_loss",
+)
+
+
+class BroadcastLoss(Pitfall):
+    """Predictions and targets of two shapes are paired each with each.
+
+    What it sees:
+        An elementwise loss whose two shapes differ and broadcast, ``(N,)`` against
+        ``(N, 1)``; or a difference near the loss, written by hand, with more numbers
+        than either side.
+
+    Why it matters:
+        Of N rows N * N pairs are compared. The best that a model can do then is to
+        predict the mean for every row: the loss falls to the variance and stays.
+
+    Example::
+
+        loss = ((model(x) - y) ** 2).mean()   # (64, 1) - (64,) is (64, 64)
+
+    Instead::
+
+        loss = ((model(x).squeeze(1) - y) ** 2).mean()
+
+    Source: PyTorch issues 16045 and 19699.
+    """
+
+    code = "GT301"
+    title = "loss broadcasts"
+    severity = "error"
+    hides = ("GT203", "GT309")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for call in seen.losses:
+            one, other = call.input.shape, call.target.shape
+            if call.name in ELEMENTWISE and one != other and _squeezed(one, other):
+                yield self._finding(one, other, call.line)
+                return
+        for backward in seen.backwards:
+            for _, shape, inputs in backward.broadcasts:
+                rows = [each for each in inputs if len(each) >= 1]
+                if len(shape) == 2 and shape[0] == shape[1] > 1 and rows:
+                    one = rows[0]
+                    if _squeezed(one, shape[:1]) and one != shape:
+                        other = (shape[0],) if len(one) == 2 else (shape[0], 1)
+                        yield self._finding(one, other, backward.line)
+                        return
+
+    def _finding(
+        self, one: tuple[int, ...], other: tuple[int, ...], line: Line | None
+    ) -> Finding:
+        rows = max(one)
+        return self.finding(
+            verdict=f"Shapes {one} and {other} are broadcast: each row is compared "
+            "with every other.",
+            evidence=f"{rows * rows:,} pairs of {rows:,} rows",
+            cure="give both one shape: targets.view_as(predictions)",
+            line=line,
+        )
+
+
+def _squeezed(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Tell whether two shapes are one and the same but for dimensions of 1."""
+    rest = [n for n in one if n != 1], [n for n in other if n != 1]
+    return rest[0] == rest[1] and bool(rest[0]) and one != other

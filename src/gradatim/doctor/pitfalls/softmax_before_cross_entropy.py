@@ -1,0 +1,66 @@
+"""GT302: softmax before cross-entropy."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall, unique
+from gradatim.watching.seen import Seen
+
+__all__ = ["SoftmaxBeforeCrossEntropy"]
+
+SMALL = 1e-3
+
+
+class SoftmaxBeforeCrossEntropy(Pitfall):
+    """``cross_entropy`` is given probabilities, and takes their softmax again.
+
+    What it sees:
+        The rows given to ``cross_entropy`` are between 0 and 1 and sum to 1, in every
+        call that was looked at, and a softmax made them.
+
+    Why it matters:
+        The loss takes logits. Probabilities differ by 1 at most, so it cannot fall
+        below ``ln(1 + (C - 1) / e)``: 0.55 for 3 classes, 1.46 for 10; and gradients
+        shrink by the softmax's own slope.
+
+    Example::
+
+        model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
+        loss = nn.CrossEntropyLoss()(model(x), y)
+
+    Instead::
+
+        model = nn.Sequential(nn.Linear(4, 3))
+        loss = nn.CrossEntropyLoss()(model(x), y)
+
+    Source: the documentation of ``torch.nn.CrossEntropyLoss``; Stack Overflow 47065172.
+    """
+
+    code = "GT302"
+    title = "softmax before cross-entropy"
+    severity = "error"
+    hides = ("GT106", "GT203", "GT309")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        calls = [c for c in seen.losses if c.name == "cross_entropy" and c.facts]
+        found = []
+        for call in calls:
+            error = call.facts.get("input_row_sum_error", 1.0)
+            is_softmax = call.before[:1] in (("Softmax",), ("SafeSoftmax",))
+            is_share = call.facts["input_min"] >= 0 and error < SMALL
+            if is_share and (is_softmax or not call.before):
+                rows = call.input.shape[0]
+                found.append(
+                    self.finding(
+                        verdict="Softmax is taken twice: cross_entropy takes logits.",
+                        evidence=(
+                            f"all {rows} rows sum to 1 (within {error:.1g}), numbers "
+                            f"from {call.facts['input_min']:.4g} to "
+                            f"{call.facts['input_max']:.4g}"
+                        ),
+                        cure="leave the softmax out of the model, and take it of its "
+                        "output where probabilities are needed",
+                        line=call.line,
+                    )
+                )
+        if len(found) == len(calls):
+            yield from unique(found)[:1]

@@ -1,0 +1,63 @@
+"""Where in the user's own files an event comes from."""
+
+import linecache
+import sys
+import sysconfig
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+
+__all__ = ["Line", "user_frame", "user_line"]
+
+PACKAGE = str(Path(__file__).parents[1])
+LIBRARIES = tuple(
+    {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+)
+NO_FILES = ("<frozen ", "<string>", "<@beartype", "<eval_with_key>")
+"""How the names of code begin that has no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a file, and the function that it stands in."""
+
+    file: str
+    number: int
+    function: str = ""
+
+    @property
+    def code(self) -> str:
+        """What stands there; empty where the file cannot be read."""
+        return linecache.getline(self.file, self.number).strip()
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number}"
+
+
+@lru_cache(maxsize=4096)
+def is_users(file: str) -> bool:
+    """Tell whether a file is neither of Python, nor installed, nor ours."""
+    if file.startswith(NO_FILES):
+        return False
+    if file.startswith(PACKAGE):
+        # The ladder's rungs are programs as a user writes them.
+        return file.startswith(f"{PACKAGE}/ladder/rung_")
+    return not file.startswith(LIBRARIES)
+
+
+def user_frame(depth: int = 1) -> FrameType | None:
+    """Give the innermost frame of the user's own code."""
+    frame: FrameType | None = sys._getframe(depth)
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def user_line(depth: int = 2) -> Line | None:
+    """Give the line of the user's own code that is being run."""
+    frame = user_frame(depth)
+    if frame is None:
+        return None
+    code = frame.f_code
+    return Line(code.co_filename, frame.f_lineno, code.co_name)

@@ -1,0 +1,213 @@
+"""What is hooked and patched while a watch is on, and put back afterwards."""
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.utils.data import DataLoader
+
+from gradatim.watching.recorder import Recorder
+
+__all__ = ["installed"]
+
+LOSSES = (
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "huber_loss",
+    "kl_div",
+    "l1_loss",
+    "mse_loss",
+    "nll_loss",
+    "smooth_l1_loss",
+)
+
+
+@contextlib.contextmanager
+def installed(recorder: Recorder) -> Iterator[None]:
+    """Let a recorder see what happens; put everything back at the end."""
+    with contextlib.ExitStack() as stack:
+
+        def patch(owner: Any, name: str, made: Callable[[Any], Any]) -> None:
+            # By its own dictionary: what is inherited is not made its own.
+            has_own = name in vars(owner)
+            original = vars(owner)[name] if has_own else getattr(owner, name)
+            setattr(owner, name, made(original))
+            if has_own:
+                stack.callback(setattr, owner, name, original)
+            else:
+                stack.callback(delattr, owner, name)
+
+        _losses(patch, recorder)
+        patch(F, "dropout", functools.partial(_dropout, recorder))
+        patch(Tensor, "backward", _backward(recorder))
+        patch(torch.autograd, "backward", _autograd_backward(recorder))
+        patch(Optimizer, "__init__", _after(recorder.optimizer_made))
+        patch(Optimizer, "zero_grad", _after(lambda _: recorder.zeroed()))
+        patch(nn.Module, "zero_grad", _after(lambda _: recorder.zeroed()))
+        patch(nn.Module, "train", _train(recorder))
+        patch(LRScheduler, "__init__", _scheduler_made(recorder))
+        patch(ReduceLROnPlateau, "__init__", _scheduler_made(recorder))
+        patch(LRScheduler, "step", _before(recorder.scheduler_stepped))
+        patch(ReduceLROnPlateau, "step", _before(recorder.scheduler_stepped))
+        patch(DataLoader, "__init__", _after(recorder.loader_made))
+        patch(DataLoader, "__iter__", _before(recorder.loader_started))
+        patch(torch, "manual_seed", _before(lambda _: recorder.seeded()))
+        for handle in (
+            register_module_forward_pre_hook(recorder.enter),
+            register_module_forward_hook(recorder.leave, always_call=True),
+            register_optimizer_step_pre_hook(recorder.before_step),
+            register_optimizer_step_post_hook(recorder.after_step),
+        ):
+            stack.callback(handle.remove)
+        yield
+
+
+def _before(note: Callable[[Any], None]) -> Callable[[Any], Any]:
+    """Make a function that notes its first argument, then does what it did."""
+
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if not torch.compiler.is_compiling():
+                note(self)
+            return original(self, *args, **kwargs)
+
+        return patched
+
+    return made
+
+
+def _after(note: Callable[[Any], None]) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
+            result = original(self, *args, **kwargs)
+            if not torch.compiler.is_compiling():
+                note(self)
+            return result
+
+        return patched
+
+    return made
+
+
+def _train(recorder: Recorder) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        depth = 0
+
+        @functools.wraps(original)
+        def train(self: nn.Module, mode: bool = True) -> nn.Module:
+            nonlocal depth
+            if not depth and not torch.compiler.is_compiling():
+                recorder.mode(self, mode)
+            depth += 1  # it calls itself for each part
+            try:
+                result: nn.Module = original(self, mode)
+                return result
+            finally:
+                depth -= 1
+
+        return train
+
+    return made
+
+
+def _scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def __init__(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> None:
+            original(self, optimizer, *args, **kwargs)
+            recorder.scheduler_made(self, optimizer)
+
+        return __init__
+
+    return made
+
+
+def _backward(recorder: Recorder) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def backward(
+            self: Tensor,
+            gradient: Any = None,
+            retain_graph: bool | None = None,
+            create_graph: bool = False,
+            inputs: Any = None,
+        ) -> None:
+            if not torch.compiler.is_compiling():
+                recorder.backward(self, retain_graph)
+            with recorder.inside_backward():
+                original(self, gradient, retain_graph, create_graph, inputs)
+
+        return backward
+
+    return made
+
+
+def _autograd_backward(recorder: Recorder) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        signature = inspect.signature(original)
+
+        @functools.wraps(original)
+        def backward(*args: Any, **kwargs: Any) -> None:
+            if not recorder.is_inside_backward and not torch.compiler.is_compiling():
+                bound = signature.bind(*args, **kwargs).arguments
+                recorder.backward(bound.get("tensors"), bound.get("retain_graph"))
+            original(*args, **kwargs)
+
+        return backward
+
+    return made
+
+
+def _losses(
+    patch: Callable[[Any, str, Callable[[Any], Any]], None], recorder: Recorder
+) -> None:
+    for name in LOSSES:
+        patch(F, name, functools.partial(_loss, recorder, name))
+
+
+def _dropout(recorder: Recorder, original: Any) -> Any:
+    @functools.wraps(original)
+    def dropout(
+        input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> Any:
+        if not torch.compiler.is_compiling():
+            recorder.dropout(training and p > 0)
+        return original(input, p, training, inplace)
+
+    return dropout
+
+
+def _loss(recorder: Recorder, name: str, original: Any) -> Any:
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def patched(*args: Any, **kwargs: Any) -> Any:
+        if not torch.compiler.is_compiling():
+            try:
+                bound = signature.bind(*args, **kwargs)
+                bound.apply_defaults()
+            except TypeError:
+                pass  # the original has the better words
+            else:
+                recorder.loss(name, bound.arguments)
+        return original(*args, **kwargs)
+
+    return patched

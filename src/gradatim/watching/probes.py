@@ -1,0 +1,196 @@
+"""Numbers about tensors, taken at the few steps that are looked at closely."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node as Function
+
+from gradatim.watching.seen import Broadcast, ModuleProbe
+
+__all__ = [
+    "graph_facts",
+    "has_mode",
+    "joint_norm",
+    "loss_facts",
+    "module_probe",
+    "operations_before",
+    "update_of",
+]
+
+MOST_NODES = 20_000
+MOST_NUMBERS = 1_000_000
+"""Of a larger tensor the first are looked at."""
+
+WITH_MODE = (
+    nn.modules.dropout._DropoutNd,
+    nn.modules.batchnorm._NormBase,
+    nn.RNNBase,
+    nn.MultiheadAttention,
+)
+BOUNDS = {
+    nn.Sigmoid: (0.0, 1.0),
+    nn.Tanh: (-1.0, 1.0),
+    nn.Softmax: (0.0, 1.0),
+    nn.Hardtanh: (-1.0, 1.0),
+    nn.Hardsigmoid: (0.0, 1.0),
+}
+
+
+def has_mode(module: nn.Module) -> bool:
+    """Tell whether a module does something else in eval mode."""
+    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+        return module.dropout > 0
+    return isinstance(module, WITH_MODE)
+
+
+def module_probe(
+    step: int, name: str, module: nn.Module, output: Tensor
+) -> ModuleProbe | None:
+    """Look at what a module gave."""
+    if not output.is_floating_point() or not output.numel():
+        return None
+    numbers = output.float()
+    if numbers.numel() > MOST_NUMBERS:
+        numbers = numbers[: max(1, MOST_NUMBERS * len(numbers) // numbers.numel())]
+    is_good = numbers.isfinite()
+    num_bad = int((~is_good).sum())
+    good = numbers[is_good] if num_bad else numbers
+    if not good.numel():
+        good = torch.zeros(1)
+    units = _by_unit(numbers)
+    zero = units == 0
+    saturated = 0.0
+    for kind, (low, high) in BOUNDS.items():
+        if isinstance(module, kind):
+            near = (good < low + 0.01) | (good > high - 0.01)
+            saturated = float(near.float().mean())
+    return ModuleProbe(
+        step=step,
+        name=name,
+        kind=type(module).__name__,
+        training=module.training,
+        shape=tuple(output.shape),
+        mean=float(good.mean()),
+        std=float(good.std(correction=0)),
+        largest=float(good.abs().max()),
+        zeros=float(zero.float().mean()),
+        dead=float(zero.all(dim=0).float().mean()) if len(units) > 1 else 0.0,
+        saturated=saturated,
+        num_bad=num_bad,
+    )
+
+
+def _by_unit(numbers: Tensor) -> Tensor:
+    """Put rows first and units last: channels of a picture, else the last dimension."""
+    if numbers.dim() >= 4:
+        return numbers.movedim(1, -1).flatten(0, -2)
+    return numbers.flatten(0, -2) if numbers.dim() > 1 else numbers.unsqueeze(1)
+
+
+def loss_facts(input: Tensor, target: Tensor) -> dict[str, float]:
+    """Look at what a loss compares."""
+    facts: dict[str, float] = {}
+    for name, tensor in (("input", input), ("target", target)):
+        numbers = tensor.flatten()[:MOST_NUMBERS].double()
+        if not numbers.numel():
+            continue
+        facts[f"{name}_min"] = float(numbers.min())
+        facts[f"{name}_max"] = float(numbers.max())
+        facts[f"{name}_mean"] = float(numbers.mean())
+        facts[f"{name}_std"] = float(numbers.std(correction=0))
+        facts[f"{name}_whole"] = float((numbers == numbers.round()).all())
+        facts[f"{name}_bad"] = float((~numbers.isfinite()).sum())
+    if input.dim() >= 2 and input.is_floating_point() and input.size(1) > 1:
+        wide = input[: max(1, MOST_NUMBERS // max(1, input[0].numel()))].double()
+        facts["input_row_sum_error"] = float((wide.sum(dim=1) - 1).abs().max())
+        facts["input_log_sum_error"] = float(wide.logsumexp(dim=1).abs().max())
+    if target.dim() >= 2 and target.size(1) > 1:
+        wide = target[: max(1, MOST_NUMBERS // max(1, target[0].numel()))].double()
+        facts["target_row_sum_error"] = float((wide.sum(dim=1) - 1).abs().max())
+    if target.dim() and not target.is_floating_point():
+        counts = target.flatten()[:MOST_NUMBERS].unique(return_counts=True)[1]
+        facts["target_classes"] = float(len(counts))
+        facts["target_largest_share"] = float(counts.max()) / float(counts.sum())
+    return facts
+
+
+def operations_before(tensor: Tensor, most: int = 4) -> tuple[str, ...]:
+    """Name the operations that made a tensor, as long as each has one before it."""
+    names: list[str] = []
+    function = tensor.grad_fn
+    while function is not None and len(names) < most:
+        names.append(_name(function))
+        inputs = [f for f, _ in function.next_functions if f is not None]
+        inner = [f for f in inputs if not hasattr(f, "variable")]
+        function = inner[0] if len(inner) == 1 else None
+    return tuple(names)
+
+
+def graph_facts(root: Function) -> tuple[int, tuple[Broadcast, ...]]:
+    """Count the nodes behind a loss, and find broadcasts by hand near it.
+
+    A broadcast is an addition, subtraction or product of two tensors whose result has
+    more numbers than either of them.
+    """
+    seen = {root}
+    stack = [(root, 0)]
+    broadcasts: list[Broadcast] = []
+    while stack and len(seen) < MOST_NODES:
+        function, depth = stack.pop()
+        if depth < 6 and _name(function) in ("Sub", "Add", "Mul", "Div", "Rsub"):
+            found = _broadcast(function)
+            if found is not None:
+                broadcasts.append(found)
+        for other, _ in function.next_functions:
+            if other is not None and other not in seen:
+                seen.add(other)
+                stack.append((other, depth + 1))
+    return len(seen), tuple(broadcasts)
+
+
+def _broadcast(function: Function) -> Broadcast | None:
+    metadata: Any = getattr(function, "_input_metadata", ())
+    if not metadata:
+        return None
+    shape = tuple(metadata[0].shape)
+    inputs = []
+    for other, place in function.next_functions:
+        if other is None:
+            continue
+        if hasattr(other, "variable"):
+            inputs.append(tuple(other.variable.shape))
+        else:
+            about: Any = getattr(other, "_input_metadata", ())
+            if place < len(about):
+                inputs.append(tuple(about[place].shape))
+    if any(type(n) is not int for n in shape) or not inputs:
+        return None
+    # One of two has more: the other, which autograd may not know, has it all.
+    if all(math.prod(each) < math.prod(shape) for each in inputs):
+        return _name(function), shape, tuple(inputs)
+    return None
+
+
+def _name(function: Function) -> str:
+    name = function.name().rpartition("::")[2].rstrip("0123456789")
+    return name.removesuffix("Backward")
+
+
+def joint_norm(tensors: Sequence[Tensor]) -> float | None:
+    """Give the 2-norm of all together; None of none."""
+    dense = [t for t in tensors if t.layout is torch.strided and not t.is_nested]
+    if not dense:
+        return None
+    with torch.no_grad():
+        norms = torch._foreach_norm([t.detach() for t in dense])
+        return math.hypot(*(float(norm) for norm in norms))
+
+
+def update_of(before: Tensor, after: Tensor) -> tuple[float, float]:
+    """Give the norms of what an update added, and of what it was added to."""
+    with torch.no_grad():
+        delta = float(torch.linalg.vector_norm(after.detach() - before))
+        return delta, float(torch.linalg.vector_norm(before))
