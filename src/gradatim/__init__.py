@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradatim import data
     from gradatim.callbacks import Callback, EarlyStopping, LRScheduler
+    from gradatim.doctor.callback import Doctor
+    from gradatim.doctor.check import check
+    from gradatim.doctor.ways import watch
     from gradatim.graphs.graph import Graph
     from gradatim.graphs.record import Recorded, record
     from gradatim.graphs.walk import graph
@@ -25,6 +28,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "Callback": "gradatim.callbacks",
+    "Doctor": "gradatim.doctor.callback",
     "EarlyStopping": "gradatim.callbacks",
     "Graph": "gradatim.graphs.graph",
     "History": "gradatim.history",
@@ -37,6 +41,7 @@ _HOME = {
     "TrainStep": "gradatim.step",
     "Trainer": "gradatim.trainer",
     "ValStep": "gradatim.step",
+    "check": "gradatim.doctor.check",
     "graph": "gradatim.graphs.walk",
     "load": "gradatim.run.load",
     "lr_range_test": "gradatim.lr_range",
@@ -44,10 +49,12 @@ _HOME = {
     "make_val_step": "gradatim.step",
     "record": "gradatim.graphs.record",
     "trace_step": "gradatim.trace",
+    "watch": "gradatim.doctor.ways",
 }
 
 __all__ = [
     "Callback",
+    "Doctor",
     "EarlyStopping",
     "Graph",
     "History",
@@ -60,6 +67,7 @@ __all__ = [
     "TrainStep",
     "Trainer",
     "ValStep",
+    "check",
     "data",
     "graph",
     "load",
@@ -68,6 +76,7 @@ __all__ = [
     "make_val_step",
     "record",
     "trace_step",
+    "watch",
 ]
 
 

@@ -1,6 +1,5 @@
 """``gradatim doctor``: run a script under watch, and say what is wrong with it."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +19,7 @@ def _codes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str,
     return tuple(each.strip().upper() for each in value.split(",") if each.strip())
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--select",
@@ -62,21 +61,14 @@ def doctor(
       gradatim doctor train.py --epochs 3
       gradatim doctor --explain GT302
     """
-    from gradatim.doctor import all_pitfalls, run_script
-    from gradatim.errors import ConfigError, nearest_name
+    from gradatim.doctor import run_script
+    from gradatim.errors import ConfigError
 
     if is_list:
-        for pitfall in all_pitfalls():
-            print(f"{pitfall.code}  {pitfall.severity:7}  {pitfall.title}")
+        _list()
         return 0
     if explain is not None:
-        pages = {pitfall.code: pitfall.page() for pitfall in all_pitfalls()}
-        if explain.upper() not in pages:
-            raise ConfigError(
-                f"there is no pitfall {explain}.{nearest_name(explain.upper(), pages)}"
-                "\ngradatim doctor --list names them all."
-            )
-        print(pages[explain.upper()], end="")
+        _explain(explain.upper())
         return 0
     if script is None:
         raise click.UsageError("SCRIPT is missing: what is to be run?")
@@ -84,15 +76,51 @@ def doctor(
         raise ConfigError(f"there is no file {script}.")
     found = run_script(script, arguments, select=select, ignore=ignore)
     findings = found.findings
+    if (error := found.seen.error) is not None:
+        _trace(error, script)
     if as_json:
         print_json([each.to_dict() for each in findings])
     else:
         _tell(findings, found.seen.num_steps)
-    if (error := found.seen.error) is not None:
-        print(f"the script ended in {type(error).__name__}: {error}", file=sys.stderr)
+    if found.seen.error is not None:
         return 1
     rank = RANKS[fail_on]
     return int(any(RANKS[each.severity] <= rank for each in findings))
+
+
+def _list() -> None:
+    from gradatim.doctor import all_pitfalls
+    from gradatim.doctor.exceptions import RULES
+
+    for pitfall in all_pitfalls():
+        print(f"{pitfall.code}  {pitfall.severity:7}  {pitfall.title}")
+    for rule in RULES:
+        print(f"{rule.code}  error    {rule.title} (an exception, explained)")
+
+
+def _explain(code: str) -> None:
+    from gradatim.doctor import all_pitfalls
+    from gradatim.doctor.exceptions import RULES
+    from gradatim.errors import ConfigError, nearest_name
+
+    pages = {pitfall.code: pitfall.page() for pitfall in all_pitfalls()}
+    pages |= {rule.code: rule.page() for rule in RULES}
+    if code not in pages:
+        raise ConfigError(
+            f"there is no pitfall {code}.{nearest_name(code, pages)}\n"
+            "gradatim doctor --list names them all."
+        )
+    print(pages[code], end="")
+
+
+def _trace(error: BaseException, script: Path) -> None:
+    """Print the traceback as Python does, from the script on."""
+    import traceback
+
+    frames = error.__traceback__
+    while frames is not None and Path(frames.tb_frame.f_code.co_filename) != script:
+        frames = frames.tb_next
+    traceback.print_exception(error.with_traceback(frames or error.__traceback__))
 
 
 def _tell(findings: "list[Finding]", num_steps: int) -> None:

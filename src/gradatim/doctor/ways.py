@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from gradatim.doctor.pitfall import Diagnosis
+from gradatim.doctor.diagnosis import Diagnosis
 from gradatim.watching import Recorder, installed
 
 __all__ = ["run_script", "watch"]

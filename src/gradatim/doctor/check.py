@@ -1,0 +1,267 @@
+"""Before training: what one batch and a copy of the model can tell."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradatim.doctor.finding import Finding, Severity
+from gradatim.errors import NonFiniteLossError
+from gradatim.losses import LossFn
+from gradatim.nested import tensors_of
+from gradatim.rng import keeping_rng
+from gradatim.step import Forward, evaluating, make_forward, make_train_step
+from gradatim.trace.copies import copied
+
+__all__ = ["Checkup", "check"]
+
+MOST_STEPS = 200
+FITTED = 0.1
+"""Share of the first loss at which a batch counts as learned by heart."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkup:
+    """What :func:`check` found, and the numbers."""
+
+    findings: list[Finding] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    """Of the one batch, before each update of the copy."""
+    chance: float | None = None
+    """Loss of a model that knows nothing, ``ln C`` for C classes."""
+
+    def __str__(self) -> str:
+        lines = []
+        if self.losses:
+            lines.append(
+                f"one batch, learned by heart: loss {self.losses[0]:.4g} -> "
+                f"{min(self.losses):.4g} in {len(self.losses) - 1} updates of a copy"
+            )
+        if self.chance is not None and self.losses:
+            lines.append(f"by chance it would be {self.chance:.4g}")
+        for each in self.findings:
+            lines += [
+                f"{each.code} {each.severity}: {each.verdict}",
+                f"  seen  {each.evidence}",
+                f"  cure  {each.cure}",
+            ]
+        if not self.findings:
+            lines.append("nothing found")
+        return "\n".join(lines)
+
+
+def check(
+    model: nn.Module,
+    loss_fn: LossFn,
+    optimizer: torch.optim.Optimizer,
+    *batch: Any,
+    forward: Forward | None = None,
+    num_steps: int = MOST_STEPS,
+) -> Checkup:
+    """Look at model, loss and optimizer with one batch, before any training.
+
+    Whether the rows of a batch stay apart (the gradient of one row's output with
+    respect to another row's input is zero), the first loss is what chance gives, each
+    parameter gets a gradient, and the batch can be learned by heart. All of it on
+    copies: nothing of what is given changes, and no random number is drawn for good.
+
+    Args:
+        model: As for ``make_train_step``.
+        loss_fn: As there.
+        optimizer: As there, with the learning rate to be checked.
+        batch: ``x, y``; a few dozen rows are enough.
+        forward: As there.
+        num_steps: Updates for learning the batch by heart, at most.
+
+    Raises:
+        ConfigError: Model or optimizer cannot be copied.
+
+    >>> model = nn.Linear(3, 2)
+    >>> optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    >>> x = torch.randn(8, 3)
+    >>> found = check(model, nn.CrossEntropyLoss(), optimizer, x, (x[:, 0] > 0).long())
+    >>> found.findings, found.losses[0] > found.losses[-1]
+    ([], True)
+    """
+    with keeping_rng():
+        twin, twin_loss, twin_optimizer, twin_batch = copied(
+            model, loss_fn, optimizer, batch
+        )
+        findings = list(_rows_that_leak(twin, twin_batch, forward))
+        chance = _chance(loss_fn, batch, twin, forward)
+        losses, without = _by_heart(
+            twin, twin_loss, twin_optimizer, twin_batch, forward, num_steps
+        )
+    findings += _no_gradient(without)
+    findings += _first_loss(losses, chance)
+    findings += _not_learned(losses, optimizer)
+    return Checkup(findings=findings, losses=losses, chance=chance)
+
+
+def _finding(
+    code: str, title: str, severity: Severity, verdict: str, evidence: str, cure: str
+) -> Finding:
+    return Finding(
+        code=code,
+        title=title,
+        severity=severity,
+        verdict=verdict,
+        evidence=evidence,
+        cure=cure,
+    )
+
+
+def _rows_that_leak(
+    model: nn.Module, batch: tuple[Any, ...], forward: Forward | None
+) -> Iterator[Finding]:
+    """Differentiate one row's output with respect to all rows of the input."""
+    inputs = [
+        tensor
+        for tensor in tensors_of(batch if forward is not None else batch[0])
+        if tensor.is_floating_point() and tensor.dim() and tensor.size(0) > 1
+    ]
+    if not inputs:
+        return
+    run = make_forward(forward)
+    with evaluating(model), torch.enable_grad():  # batch norm joins rows in training
+        for tensor in inputs:
+            tensor.requires_grad_(True)
+        try:
+            predictions, _ = run(model, batch)
+            found = _leak(predictions, inputs)
+        except RuntimeError:  # an operation that has no gradient by its input
+            return
+        finally:
+            for tensor in inputs:
+                tensor.requires_grad_(False)
+    if found is None:
+        return
+    row, other, size = found
+    yield _finding(
+        "GT001",
+        "rows of a batch are mixed",
+        "error",
+        f"The output of row {row} depends on the input of row {other}.",
+        f"a gradient of {size:.3g} between the two, in eval mode",
+        "look for view or reshape where a transpose is meant, for batch_first=, and "
+        "for a mean or softmax over dim 0",
+    )
+
+
+def _leak(predictions: Any, inputs: list[Tensor]) -> tuple[int, int, float] | None:
+    rows = inputs[0].size(0)
+    outputs = [
+        t
+        for t in tensors_of(predictions)
+        if t.requires_grad and t.dim() and t.size(0) == rows
+    ]
+    for output in outputs:
+        for row in (0, rows // 2):
+            gradients = torch.autograd.grad(
+                output[row].abs().sum(), inputs, retain_graph=True, allow_unused=True
+            )
+            for gradient in gradients:
+                if gradient is None or gradient.size(0) != rows:
+                    continue
+                sizes = gradient.detach().abs().flatten(1).sum(dim=1)
+                sizes[row] = 0.0
+                if float(sizes.max()) > 0:
+                    return row, int(sizes.argmax()), float(sizes.max())
+    return None
+
+
+def _chance(
+    loss_fn: LossFn, batch: tuple[Any, ...], model: nn.Module, forward: Forward | None
+) -> float | None:
+    """Give ``ln C`` where the loss is a cross-entropy of C classes."""
+    if type(loss_fn) is not nn.CrossEntropyLoss and loss_fn is not (
+        nn.functional.cross_entropy
+    ):
+        return None
+    with evaluating(model):
+        predictions, _ = make_forward(forward)(model, batch)
+    if not isinstance(predictions, Tensor) or predictions.dim() < 2:
+        return None
+    return math.log(predictions.size(1))
+
+
+def _by_heart(
+    model: nn.Module,
+    loss_fn: LossFn,
+    optimizer: torch.optim.Optimizer,
+    batch: tuple[Any, ...],
+    forward: Forward | None,
+    num_steps: int,
+) -> tuple[list[float], list[str]]:
+    """Train the copy on the one batch; give its losses, and who got no gradient."""
+    step = make_train_step(model, loss_fn, optimizer, forward=forward)
+    losses: list[float] = []
+    without: list[str] = []
+    for number in range(num_steps + 1):
+        try:
+            losses.append(float(step(*batch)))
+        except NonFiniteLossError:
+            losses.append(math.nan)
+            break
+        if number == 0:
+            without = [
+                name
+                for name, parameter in model.named_parameters()
+                if parameter.requires_grad and parameter.grad is None
+            ]
+        if losses[-1] <= FITTED * losses[0]:
+            break
+    return losses, without
+
+
+def _no_gradient(names: list[str]) -> Iterator[Finding]:
+    if names:
+        told = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        yield _finding(
+            "GT003",
+            "parameters without a gradient",
+            "warning",
+            f"{len(names)} parameters get no gradient: {told}.",
+            f"after one backward, .grad is None for {len(names)}",
+            "use them in forward, or requires_grad_(False) where that is meant",
+        )
+
+
+def _first_loss(losses: list[float], chance: float | None) -> Iterator[Finding]:
+    if chance is None or not losses or not math.isfinite(losses[0]):
+        return
+    if losses[0] > 2 * chance + 0.5:
+        yield _finding(
+            "GT002",
+            "the first loss is far from chance",
+            "warning",
+            "Before it knows anything the model is sure, and wrong.",
+            f"the first loss is {losses[0]:.4g}; by chance it would be {chance:.4g}",
+            "scale the inputs to mean 0 and standard deviation 1; smaller weights in "
+            "the last layer",
+        )
+
+
+def _not_learned(
+    losses: list[float], optimizer: torch.optim.Optimizer
+) -> Iterator[Finding]:
+    lrs = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
+    if not losses or (math.isfinite(min(losses)) and min(losses) <= 0.5 * losses[0]):
+        return
+    if losses[0] == 0.0:
+        return
+    is_bad = not all(map(math.isfinite, losses)) or losses[-1] > losses[0]
+    cure = "a smaller learning rate" if is_bad else "a larger learning rate"
+    yield _finding(
+        "GT004",
+        "one batch cannot be learned by heart",
+        "warning",
+        "After many updates on the same rows the loss has hardly fallen.",
+        f"loss {losses[0]:.4g} -> {losses[-1]:.4g} in {len(losses) - 1} updates, "
+        f"lr {lrs}",
+        f"{cure}; then look for a cut graph, a loss that broadcasts, labels that do "
+        "not belong to their rows",
+    )

@@ -1,0 +1,70 @@
+"""From what was seen to findings: one for each cause, the worst first."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gradatim.doctor.exceptions import explain
+from gradatim.doctor.finding import SEVERITIES, Finding
+from gradatim.doctor.pitfall import all_pitfalls
+from gradatim.watching.seen import Seen
+
+__all__ = ["Diagnosis", "diagnose"]
+
+IGNORE = re.compile(r"#\s*gt:\s*ignore(?:\[([A-Z0-9, ]+)\])?")
+
+
+def diagnose(
+    seen: Seen, *, select: Sequence[str] = (), ignore: Sequence[str] = ()
+) -> list[Finding]:
+    """Find what is wrong in what was seen.
+
+    Args:
+        seen: By a watch.
+        select: Codes, or how they begin (``GT3``); all by default.
+        ignore: Codes to leave out, as above.
+
+    Returns:
+        One finding for each cause, the worst first.
+    """
+    found: list[Finding] = []
+    hidden: set[str] = set()
+    for pitfall in all_pitfalls():
+        of_this = list(pitfall.find(seen))
+        found += of_this
+        # Also what is ignored hides what follows from it.
+        hidden |= set(pitfall.hides) if of_this else set()
+    kept = [
+        each
+        for each in found
+        if each.code not in hidden
+        and (not select or each.code.startswith(tuple(select)))
+        and not each.code.startswith(tuple(ignore) or ("-",))
+        and not _is_ignored(each)
+    ]
+    return sorted(kept, key=lambda each: (SEVERITIES.index(each.severity), each.code))
+
+
+def _is_ignored(finding: Finding) -> bool:
+    """Tell whether its line says ``# gt: ignore`` or ``# gt: ignore[GT203]``."""
+    if finding.line is None:
+        return False
+    match = IGNORE.search(finding.line.code)
+    return match is not None and (match[1] is None or finding.code in match[1])
+
+
+@dataclass
+class Diagnosis:
+    """Findings of a watch that has ended; made by :func:`gradatim.watch`."""
+
+    seen: Seen = field(default_factory=Seen)
+    select: Sequence[str] = ()
+    ignore: Sequence[str] = ()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found so far, the worst first; of an exception, that alone."""
+        found = diagnose(self.seen, select=self.select, ignore=self.ignore)
+        if self.seen.error is None or (finding := explain(self.seen.error)) is None:
+            return found
+        return [finding, *found]

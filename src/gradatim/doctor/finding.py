@@ -1,0 +1,43 @@
+"""What was found: one mistake, with evidence and cure."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from gradatim.watching.lines import Line
+
+__all__ = ["SEVERITIES", "Finding", "Severity"]
+
+Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One mistake that was found."""
+
+    code: str
+    title: str
+    severity: Severity
+    verdict: str
+    """What is wrong, in one sentence, with the user's own names."""
+    evidence: str
+    """The numbers that were seen."""
+    cure: str
+    """A line of code, or what to do."""
+    line: Line | None = None
+    tried: str = ""
+    """What the cure changed when it was tried on a copy."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as JSON has it."""
+        return {
+            "code": self.code,
+            "title": self.title,
+            "severity": self.severity,
+            "verdict": self.verdict,
+            "evidence": self.evidence,
+            "cure": self.cure,
+            "file": self.line.file if self.line else None,
+            "line": self.line.number if self.line else None,
+            "tried": self.tried,
+        }
