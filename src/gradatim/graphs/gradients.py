@@ -1,8 +1,9 @@
 """Backward, one node at a time: autograd's own order, and the gradient at each node."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch.autograd.graph import Node as Function
 
 from gradatim.errors import told
 
-__all__ = ["Backward", "BackwardStep", "step_backward"]
+__all__ = ["Backward", "BackwardStep", "shape_of", "step_backward"]
 
 MOST_VALUES = 16
 """A gradient with more numbers is told by its norm alone."""
@@ -54,62 +55,43 @@ def step_backward(
     for number, leaf in leaves.items():
         boxes.setdefault(id(leaf), []).append(number)
     unique = list({id(leaf): leaf for leaf in leaves.values()}.values())
-    reached: list[tuple[int, BackwardStep]] = []
-
-    def note(number: int) -> Any:
-        def hook(gradients: tuple[Tensor | None, ...]) -> None:
-            reached.append((number, _step((number,), gradients)))
-
-        return hook
-
-    handles = [function.register_prehook(note(n)) for n, function in functions.items()]
+    steps: dict[tuple[int, ...], BackwardStep] = {}
+    note = partial(_note, steps)
+    handles: list[Any] = []
     try:
-        with torch.enable_grad():
-            gradients = torch.autograd.grad(
-                tensors,
-                unique,
-                [torch.ones_like(each) for each in tensors],
-                retain_graph=True,
-                allow_unused=True,
-            )
+        for n, function in functions.items():
+            handles.append(function.register_prehook(partial(note, (n,))))
+        for leaf in unique:
+            # A node that only hands a gradient out runs no hook of its own.
+            hook = partial(note, tuple(boxes[id(leaf)]))
+            handles.append(leaf.register_hook(hook))
+        gradients = torch.autograd.grad(
+            tensors,
+            unique,
+            [torch.ones_like(each) for each in tensors],
+            retain_graph=True,
+            allow_unused=True,
+        )
     except Exception as error:  # of autograd, or of a hook of the user's own
         return Backward(why_not=told(error).partition("\n")[0])
     finally:
         for handle in handles:
             handle.remove()
-    of_leaf = {
-        id(leaf): _step(tuple(boxes[id(leaf)]), (gradient,))
-        for leaf, gradient in zip(unique, gradients, strict=True)
-    }
-    return Backward(steps=tuple(_with_leaves(reached, functions, leaves, of_leaf)))
+    # The hooks have told the order; what is whole is what autograd hands out.
+    for leaf, gradient in zip(unique, gradients, strict=True):
+        note(tuple(boxes[id(leaf)]), gradient)
+    return Backward(steps=tuple(steps.values()))
 
 
-def _with_leaves(
-    reached: list[tuple[int, BackwardStep]],
-    functions: Mapping[int, Function],
-    leaves: Mapping[int, Tensor],
-    of_leaf: dict[int, BackwardStep],
-) -> Iterator[BackwardStep]:
-    """Put each leaf after the last operation that it is used by, as autograd does."""
-    uses: dict[int, int] = {}
-    for _, leaf in _uses(reached, functions):
-        uses[id(leaf)] = uses.get(id(leaf), 0) + 1
-    for number, step in reached:
-        yield step
-        for _, leaf in _uses([(number, step)], functions):
-            uses[id(leaf)] -= 1
-            if not uses[id(leaf)]:
-                yield of_leaf.pop(id(leaf))
-    yield from of_leaf.values()  # where backward starts at a leaf
-
-
-def _uses(
-    reached: list[tuple[int, BackwardStep]], functions: Mapping[int, Function]
-) -> Iterator[tuple[int, Tensor]]:
-    for number, _ in reached:
-        for other, _ in functions[number].next_functions:
-            if other is not None and hasattr(other, "variable"):
-                yield number, other.variable
+def _note(
+    steps: dict[tuple[int, ...], BackwardStep],
+    numbers: tuple[int, ...],
+    gradients: tuple[Tensor | None, ...] | Tensor | None,
+) -> None:
+    """Keep what a hook of a node is given, or one of a tensor."""
+    if not isinstance(gradients, tuple):
+        gradients = (gradients,)
+    steps[numbers] = _step(numbers, gradients)
 
 
 @torch.no_grad()
@@ -118,7 +100,7 @@ def _step(numbers: tuple[int, ...], gradients: Sequence[Tensor | None]) -> Backw
     if not there:
         return BackwardStep(nodes=numbers, norm=None)
     parts = [_numbers(each) for each in there]
-    norm = math.hypot(*(float(torch.linalg.vector_norm(each)) for each in parts))
+    norm = math.hypot(*(_norm(each) for each in parts))
     first = there[0]
     is_small = len(there) == 1 and first.layout is torch.strided
     values = None
@@ -127,8 +109,28 @@ def _step(numbers: tuple[int, ...], gradients: Sequence[Tensor | None]) -> Backw
             str(each) if isinstance(each, complex) else float(each)
             for each in first.reshape(-1).tolist()
         )
-    shape = tuple(n if type(n) is int else str(n) for n in first.shape)
+    shape = shape_of(first)
     return BackwardStep(nodes=numbers, norm=norm, shape=shape, values=values)
+
+
+def _norm(tensor: Tensor) -> float:
+    """Give the 2-norm of a tensor; squares of half precision would overflow."""
+    is_half = tensor.dtype in (torch.float16, torch.bfloat16)
+    dtype = torch.float32 if is_half else None
+    return float(torch.linalg.vector_norm(tensor, dtype=dtype))
+
+
+def shape_of(tensor: Any) -> tuple[Any, ...] | None:
+    """Give a shape, in which a size that varies is a text; None where rows differ.
+
+    >>> shape_of(torch.ones(2, 3))
+    (2, 3)
+    """
+    try:
+        shape = tensor.shape
+    except RuntimeError:  # a nested tensor of the older kind
+        return None
+    return tuple(size if type(size) is int else str(size) for size in shape)
 
 
 def _numbers(tensor: Tensor) -> Tensor:

@@ -116,6 +116,8 @@ function draw() {
     });
     level.lines.forEach((line, index) => {
       const points = [end(level, line, 0, left, border)];
+      // Straight down beside or through the title, not along it.
+      if (level.items[line[0]][0] === "i") points.push([points[0][0], points[0][1] + TITLE]);
       for (const v of level.chains[index]) {
         const [over, under] = now.spans[level.layer[v]];
         points.push([left + now.xs[v], top + over], [left + now.xs[v], top + under]);
@@ -200,7 +202,7 @@ function mark() {
   for (const [item, text] of norms) {
     const rect = rects.get(item), element = document.createElementNS(SVG, "text"), isLeft = bent.has(item);
     element.setAttribute("x", (rect.x + rect.width / 2 + (isLeft ? -5 : 5)).toFixed(1));
-    element.setAttribute("y", (rect.y + rect.height + 11).toFixed(1));
+    element.setAttribute("y", (rect.y + rect.height + 12).toFixed(1));
     element.style.textAnchor = isLeft ? "end" : "start";
     element.textContent = text;
     marks.append(element);

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
-from gradatim.errors import ConfigError
+from gradatim.errors import ConfigError, printable
 from gradatim.graphs import dot, html, svg, text
 from gradatim.graphs.gradients import Backward, step_backward
 
@@ -244,7 +244,7 @@ class Graph:
         path = Path(path)
         draw = {
             ".svg": self.svg,
-            ".html": lambda: self.html(title=path.stem),
+            ".html": lambda: self.html(title=printable(path.stem)),
             ".dot": self.dot,
             ".txt": self.text,
         }.get(path.suffix.lower())

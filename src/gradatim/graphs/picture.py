@@ -24,6 +24,8 @@ TITLE = 20.0
 """Height of its title."""
 BESIDE = 10.0
 """Between two lines from one box to another."""
+WIDEST = 20.0
+"""From the first to the last of these, however many: within the narrowest box."""
 MOST_OPEN = 100
 """Boxes that are shown at first; more are left in their modules."""
 MOST_LETTERS = 34
@@ -88,9 +90,8 @@ class Picture:
 
     def __init__(self, graph: "Graph", *, opened: bool | None = None) -> None:
         self.graph = graph
-        self._paths = _paths(graph)
-        self.inside = _count(graph, self._paths)
-        self.levels = _levels(graph, self._paths)
+        paths, self.levels = _without_circles(graph, _paths(graph))
+        self.inside = _count(graph, paths)
         groups = [group.number for group in graph.groups]
         self.opened = set(groups if opened else ())
         if opened is None:
@@ -104,7 +105,7 @@ class Picture:
         num_boxes = self._num_boxes(None)
         waiting = [group.number for group in self.graph.groups if group.parent is None]
         while waiting:
-            more = sum(self._num_boxes(number) - 1 for number in waiting)
+            more = sum(max(self._num_boxes(n) - 1, 0) for n in waiting)
             if num_boxes + more > MOST_OPEN:
                 break
             num_boxes += more
@@ -262,6 +263,45 @@ def _paths(graph: "Graph") -> list[tuple[int, ...]]:
     return [of_group[node.group] for node in graph.nodes]
 
 
+def _without_circles(
+    graph: "Graph", paths: list[tuple[int, ...]]
+) -> tuple[list[tuple[int, ...]], dict[int | None, Level]]:
+    """Leave out the modules that, each as one box, would stand below themselves.
+
+    A forward in a module's call makes none; threads, which autograd numbers each on its
+    own, may.
+    """
+    while True:
+        levels = _levels(graph, paths)
+        wrong = {number for level in levels.values() for number in _in_circles(level)}
+        if not wrong:
+            return paths, levels
+        paths = [tuple(n for n in path if n not in wrong) for path in paths]
+
+
+def _in_circles(level: Level) -> list[int]:
+    """Give the modules that are left when all without a box above, or below, go."""
+    left = set(range(len(level.items)))
+    ways = [(line.above, line.below) for line in level.lines]
+    for way in (ways, [(below, above) for above, below in ways]):
+        after: dict[int, list[int]] = {}
+        num_before = dict.fromkeys(left, 0)
+        for above, below in way:
+            if above in left and below in left:
+                after.setdefault(above, []).append(below)
+                num_before[below] += 1
+        ready = [v for v in left if not num_before[v]]
+        while ready:
+            v = ready.pop()
+            left.discard(v)
+            for below in after.get(v, []):
+                num_before[below] -= 1
+                if not num_before[below]:
+                    ready.append(below)
+    items = [level.items[v] for v in left]
+    return [item.number for item in items if item.kind == "group"]
+
+
 def _count(graph: "Graph", paths: list[tuple[int, ...]]) -> dict[int, tuple[int, int]]:
     found = {group.number: [0, 0] for group in graph.groups}
     seen: set[tuple[int, str]] = set()
@@ -284,17 +324,19 @@ def _levels(graph: "Graph", paths: list[tuple[int, ...]]) -> dict[int | None, Le
         for number, inner in zip((None, *path), path, strict=False):
             levels[number].place(Item("group", inner))
         levels[path[-1] if path else None].place(Item("node", node.number))
-    drawn: dict[tuple[int | None, int, int, int], int] = {}
+    # How many lines go from one item to another, by level, both ends and the source.
+    totals: dict[tuple[int | None, int, int, int], int] = {}
     for arrow in graph.arrows:
         for number, above, below in _cuts(arrow.above, arrow.below, paths):
-            level = levels[number]
-            ends = level.place(above), level.place(below)
+            ends = levels[number].place(above), levels[number].place(below)
             key = (number, *ends, arrow.above)
-            drawn[key] = drawn.get(key, 0) + 1
-            if drawn[key] > 1 and not above.kind == below.kind == "node":
-                continue
-            shift = (drawn[key] - 1) * BESIDE
-            level.lines.append(Line(*ends, arrow.above, shift))
+            if key not in totals or above.kind == below.kind == "node":
+                totals[key] = totals.get(key, 0) + 1
+    for (number, above_at, below_at, source), total in totals.items():
+        gap = min(BESIDE, WIDEST / max(total - 1, 1))
+        for index in range(total):
+            shift = (index - (total - 1) / 2) * gap
+            levels[number].lines.append(Line(above_at, below_at, source, shift))
     return levels
 
 
@@ -306,13 +348,14 @@ def _cuts(
     shared = 0
     while shared < min(len(over), len(under)) and over[shared] == under[shared]:
         shared += 1
-
-    def item(path: tuple[int, ...], depth: int, number: int) -> Item:
-        return Item("group", path[depth]) if depth < len(path) else Item("node", number)
-
     for depth in range(len(over), shared, -1):
-        yield over[depth - 1], item(over, depth, above), Item("out", above)
+        yield over[depth - 1], _item(over, depth, above), Item("out", above)
     level = over[shared - 1] if shared else None
-    yield level, item(over, shared, above), item(under, shared, below)
+    yield level, _item(over, shared, above), _item(under, shared, below)
     for depth in range(shared + 1, len(under) + 1):
-        yield under[depth - 1], Item("in", above), item(under, depth, below)
+        yield under[depth - 1], Item("in", above), _item(under, depth, below)
+
+
+def _item(path: tuple[int, ...], depth: int, number: int) -> Item:
+    """Give what a node is seen as at a depth: the module it is in, or itself."""
+    return Item("group", path[depth]) if depth < len(path) else Item("node", number)

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import get_ident
 from types import FrameType
 from typing import Any
 from weakref import WeakValueDictionary
@@ -20,18 +21,19 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
+from gradatim.errors import printable
 from gradatim.graphs.graph import Graph, Group
 from gradatim.graphs.walk import (
     Notes,
     about_tensor,
     is_users,
     names_of_caller,
+    variables_of,
     walk,
 )
 from gradatim.nested import tensors_of
 
 __all__ = ["Recorded", "record"]
-
 
 WITH_NUMBERS = {
     f"{before}{name}{after}"
@@ -149,10 +151,11 @@ class _Hooks:
     def __init__(self, recorded: Recorded) -> None:
         self.calls = recorded._calls
         self.open: list[int] = []
+        self.thread = get_ident()  # autograd numbers each thread on its own
 
     @_never_compiled
     def enter(self, module: nn.Module, args: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or get_ident() != self.thread:
             return
         parent = self.open[-1] if self.open else None
         self.open.append(len(self.calls))
@@ -160,7 +163,7 @@ class _Hooks:
 
     @_never_compiled
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or get_ident() != self.thread:
             return
         # A view that an in-place change has made stale gets its node when asked for.
         for tensor in tensors_of(output):
@@ -254,7 +257,7 @@ def _local_names(frame: FrameType | None) -> dict[int, str]:
     names: dict[int, str] = {}
     while frame is not None:
         if is_users(frame.f_code.co_filename):
-            for name, value in frame.f_locals.items():
+            for name, value in variables_of(frame).items():
                 if isinstance(value, Tensor):
                     names.setdefault(id(value), name)
         frame = frame.f_back
@@ -289,7 +292,8 @@ class _Notes(Notes):
             where, *code = [each.strip() for each in entry.strip().splitlines()]
             file, line = _place(where)
             if file and is_users(file):
-                return "  ".join([f"{Path(file).name}:{line}", *code[:1]])
+                parts = [f"{Path(file).name}:{line}", *code[:1]]
+                return printable("  ".join(parts).expandtabs(1))
         return ""
 
     def data(self, function: Function, num_missing: int) -> list[dict[str, Any]]:
@@ -332,12 +336,12 @@ class _Notes(Notes):
             if module is self.model and counts[module] == 1:
                 continue  # all of it is in the model: that box would say nothing
             calls[module] = calls.get(module, 0) + 1
-            kind = type(module).__name__
+            kind = printable(type(module).__name__)
             numbers[index] = len(found)
             found.append(
                 Group(
                     number=len(found),
-                    name=self.names.get(module) or kind,
+                    name=printable(self.names.get(module) or kind),
                     kind=kind,
                     parent=parent,
                     call=calls[module],

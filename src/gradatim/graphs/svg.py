@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from gradatim.graphs.picture import (
+    TITLE,
     Item,
     Level,
     Line,
@@ -104,6 +105,9 @@ def corners(
     assert layout is not None
     left, top = origin
     points = [_end(picture, level, line, "above", origin, rects)]
+    if level.items[line.above].kind == "in":
+        # Straight down beside or through the title, not along it.
+        points.append((points[0][0], points[0][1] + TITLE))
     for x, layer in layout.bends[index]:
         over, under = layout.spans[layer]
         points += [(left + x, top + over), (left + x, top + under)]

@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import CO_OPTIMIZED
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
-from gradatim.errors import ConfigError, GraphError, shown
+from gradatim.errors import ConfigError, GraphError, printable, shown
+from gradatim.graphs.gradients import shape_of
 from gradatim.graphs.graph import Arrow, Graph, Group, Kind, Node, Saved, num_bytes_of
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "is_users",
     "names_of",
     "names_of_caller",
+    "variables_of",
     "walk",
 ]
 
@@ -67,7 +70,22 @@ def names_of_caller() -> dict[str, Tensor]:
         frame = frame.f_back
     if frame is None:
         return {}
-    return names_of(frame.f_globals) | names_of(frame.f_locals)
+    return names_of(frame.f_globals) | names_of(variables_of(frame))
+
+
+def variables_of(frame: FrameType) -> dict[str, Any]:
+    """Copy the variables of a function that runs, and keep none of them alive.
+
+    Until 3.13 Python keeps a copy of its own, as long as the function runs, from the
+    first time that anyone asks.
+    """
+    held = frame.f_locals
+    found = dict(held)
+    is_copy = bool(frame.f_code.co_flags & CO_OPTIMIZED) and type(held) is dict
+    # The frame, `held` and the argument; one more, and it is the user's own `locals()`.
+    if is_copy and sys.getrefcount(held) == 3:
+        held.clear()
+    return found
 
 
 def is_users(file: str) -> bool:
@@ -79,6 +97,7 @@ NOT_THE_USERS = (
     str(Path(torch.__file__).parent),
     str(Path(__file__).parent),
     "<@beartype",
+    "<eval_with_key>",  # what torch.fx and torch.compile write
 )
 """Where files of others begin, whose lines are no answer to where a node was made."""
 
@@ -227,8 +246,8 @@ class _Walker:
         self.leaves[number] = leaf
         return number
 
-    def _box(self, **fields: Any) -> int:
-        self.nodes.append(fields)
+    def _box(self, *, name: str, **fields: Any) -> int:
+        self.nodes.append({"name": printable(name), **fields})
         return len(self.nodes) - 1
 
     def finish(self, tensors: Sequence[Tensor]) -> Graph:
@@ -251,7 +270,7 @@ class _Walker:
 
 def about_tensor(tensor: Tensor) -> dict[str, Any]:
     """Give the fields of a node that tell of a tensor."""
-    shape = _shape(tensor.shape)
+    shape = shape_of(tensor)
     return {
         "shape": shape,
         "dtype": _dtype(tensor.dtype),
@@ -266,17 +285,13 @@ def _output(function: Function) -> dict[str, Any]:
     if not metadata:
         return {}
     first = metadata[0]
-    shape = _shape(first.shape)
+    shape = shape_of(first)
     return {
         "shape": shape,
         "dtype": _dtype(first.dtype),
         "device": str(first.device),
         "num_bytes": num_bytes_of(shape, first.dtype.itemsize),
     }
-
-
-def _shape(shape: Iterable[Any]) -> tuple[Any, ...]:
-    return tuple(size if type(size) is int else str(size) for size in shape)
 
 
 def _dtype(dtype: torch.dtype) -> str:
@@ -353,14 +368,14 @@ def _state(raw: Any, name: str, unpack: Callable[[], Any] | None) -> Saved | Non
     return Saved(
         name=name,
         state="kept",
-        shape=_shape(tensor.shape),
+        shape=shape_of(tensor),
         dtype=_dtype(tensor.dtype),
-        num_bytes=num_bytes_of(_shape(tensor.shape), tensor.dtype.itemsize),
+        num_bytes=num_bytes_of(shape_of(tensor), tensor.dtype.itemsize),
     )
 
 
 def _no_graph(tensor: Tensor, model: nn.Module | None) -> str:
-    what = f"the tensor of shape {tuple(tensor.shape)} has no graph behind it."
+    what = f"the tensor of shape {shape_of(tensor)} has no graph behind it."
     parameters = [] if model is None else list(model.parameters())
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return (
