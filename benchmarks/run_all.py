@@ -22,6 +22,7 @@ SECTIONS = {
     "predict": "Predicting",
     "checkpoints": "Checkpoints",
     "graphs": "Computation graphs",
+    "doctor": "The doctor",
     "startup": "The start",
 }
 PACKAGES = (

@@ -88,14 +88,3 @@ def open_html(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
             url for url in each.requests if not url.startswith(("data:", "about:"))
         ]
         assert asked == [address]
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say once what was left out, and why."""
-    reasons = {
-        str(report.longrepr[2]).removeprefix("Skipped: ")
-        for report in terminalreporter.stats.get("skipped", [])
-        if isinstance(report.longrepr, tuple) and LEFT_OUT in report.longrepr[2]
-    }
-    for reason in sorted(reasons):
-        terminalreporter.write_line(reason)

@@ -5,6 +5,8 @@ A sick program's name begins with the code; the line to be named ends in ``# sic
 
 import contextlib
 import io
+import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,8 @@ SOUND = sorted((PROGRAMS / "sound").glob("*.py"))
 
 
 def findings_of(path):
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as a user has it: they end no program
         found = run_script(path)
     return found.findings, found.seen.error
 
@@ -68,16 +71,17 @@ def test_watching_changes_no_bit(path, unchecked):
 def losses_of(path, *, watched):
     """Run a program; give every loss that went backward, and the generator's state."""
     losses = []
-    original = torch.Tensor.backward
+    original, argv = torch.Tensor.backward, sys.argv
 
     def backward(self, *args, **kwargs):
         losses.append(self.detach().clone())
         return original(self, *args, **kwargs)
 
     torch.manual_seed(0)
-    torch.Tensor.backward = backward
+    torch.Tensor.backward, sys.argv = backward, [str(path)]
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             if watched:
                 run_script(path)
             else:
@@ -86,6 +90,6 @@ def losses_of(path, *, watched):
                     {"__name__": "__main__", "__file__": str(path)},
                 )
     finally:
-        torch.Tensor.backward = original
+        torch.Tensor.backward, sys.argv = original, argv
     numbers = [each.reshape(-1).tolist() for each in losses]
     return str(numbers), torch.get_rng_state().tolist()

@@ -1,16 +1,30 @@
 """What is watched is put back: every name, by identity, and every hook."""
 
+import gc
+import random
+import threading
+import weakref
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.modules import module as hooks_of_all
 from torch.optim import optimizer as optimizers
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    CosineAnnealingWarmRestarts,
+    LRScheduler,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 from torch.utils.data import DataLoader
 
 import gradatim.doctor as doctor
+from gradatim.ladder import RUNGS
 from gradatim.watching.patches import LOSSES
+from gradatim.watching.seen import Record
 
 OWNERS = [
     F,
@@ -23,7 +37,12 @@ OWNERS = [
     torch.optim.LBFGS,
     LRScheduler,
     ReduceLROnPlateau,
+    SequentialLR,
+    ChainedScheduler,
+    CosineAnnealingWarmRestarts,
     DataLoader,
+    random,
+    np.random,
 ]
 
 
@@ -49,6 +68,7 @@ def train(model, steps=3):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_everything_is_as_it_was(fails):
+    train(nn.Linear(2, 1))  # torch imports a part of itself only then
     names, hooks = everything()
     model = nn.Linear(2, 1)
     raises = pytest.raises(ZeroDivisionError) if fails else None
@@ -76,3 +96,163 @@ def test_one_watch_in_another():
     with doctor.watch() as outer, doctor.watch() as inner:
         train(nn.Linear(2, 1))
     assert outer.seen.num_steps == inner.seen.num_steps == 3
+
+
+@pytest.mark.parametrize(
+    "rung", [r for r in RUNGS if r.trains], ids=lambda rung: rung.module
+)
+def test_a_rung_is_the_same_bit_for_bit(rung, unchecked, capsys):
+    alone = rung.load()(epochs=3)
+    with doctor.watch() as seen:
+        watched = rung.load()(epochs=3)
+    assert watched == alone
+    assert [each for each in seen.findings if each.severity != "info"] == []
+
+
+def test_a_model_is_compiled_whole():
+    torch.manual_seed(0)
+    model, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU()), torch.randn(5, 3)
+    with doctor.watch():
+        whole = torch.compile(model, backend="eager", fullgraph=True)
+        assert torch.equal(whole(x), model(x))
+    torch._dynamo.reset()
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_a_transformer_takes_the_same_path_in_eval_mode():
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    model = nn.TransformerEncoder(layer, 2).eval()
+    x = torch.randn(3, 5, 8)
+    mask = torch.tensor([[False] * 5, [False] * 3 + [True] * 2, [False] * 5])
+    with torch.no_grad():
+        alone = model(x, src_key_padding_mask=mask)
+        with doctor.watch():
+            watched = model(x, src_key_padding_mask=mask)
+    assert watched.shape == alone.shape and torch.equal(watched, alone)
+
+
+def test_memory_is_bounded():
+    def sizes(seen):
+        for name, value in vars(seen).items():
+            if isinstance(value, (Record, list)):
+                yield name, len(value)
+
+    model = nn.Linear(2, 1)
+    with doctor.watch() as watched:
+        train(model, steps=5_000)
+        gc.collect()
+        early = dict(sizes(watched.seen))
+        train(model, steps=15_000)
+        late = dict(sizes(watched.seen))
+    assert watched.seen.num_steps == 20_000
+    grown = {n: (early[n], late[n]) for n in late if late[n] > early[n] + 10}
+    assert all(after <= 2_000 for _, after in grown.values()), grown
+    assert max(late.values()) <= 2_500, late
+
+
+def test_no_graph_and_no_tensor_is_kept():
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    alive = []
+    with doctor.watch():
+        for _ in range(8):
+            output = model(torch.ones(4, 2))
+            loss = output.sum()
+            loss.backward()
+            alive += [weakref.ref(output), weakref.ref(loss)]
+            del output, loss
+        gc.collect()
+        assert [ref for ref in alive if ref() is not None] == []
+
+
+def test_a_model_may_go():
+    with doctor.watch():
+        model = nn.Linear(2, 1)
+        train(model)
+        ref = weakref.ref(model)
+        del model
+        gc.collect()
+        assert ref() is None
+
+
+def test_threads_train_side_by_side():
+    failed = []
+
+    def work():
+        try:
+            train(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 1)), steps=30)
+        except Exception as error:
+            failed.append(error)
+
+    with doctor.watch() as watched:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        train(nn.Linear(2, 1))
+    assert failed == []
+    assert watched.seen.num_steps == 3
+
+
+def test_a_forward_that_raises_leaves_the_next_one_alone():
+    class Nested(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1))
+            self.fails = True
+
+        def forward(self, x):
+            y = self.inner(x)
+            if self.fails:
+                raise ArithmeticError
+            return y
+
+    model = Nested()
+    with doctor.watch() as watched:
+        for _ in range(3):
+            with pytest.raises(ArithmeticError):
+                model(torch.ones(1, 2))
+        model.fails = False
+        model(torch.ones(1, 2))
+        nn.Linear(2, 1)(torch.ones(1, 2))
+    kinds = {watched.seen.models[f.model].kind for f in watched.seen.forwards}
+    assert "Linear" in kinds and watched.seen.forwards.last is not None
+
+
+def test_what_a_user_makes_ones_own_still_works():
+    class Loud(nn.Linear):
+        calls = 0
+
+        def train(self, mode=True):
+            Loud.calls += 1
+            return super().train(mode)
+
+    class Mine(torch.optim.SGD):
+        def zero_grad(self, set_to_none=True):
+            Loud.calls += 1
+            super().zero_grad(set_to_none)
+
+    class Halves(LRScheduler):
+        def get_lr(self):
+            return [group["lr"] / 2 for group in self.optimizer.param_groups]
+
+        def step(self, epoch=None):
+            super().step(epoch)
+
+    original = F.mse_loss
+    with doctor.watch():
+        model = Loud(2, 1)
+        optimizer = Mine(model.parameters(), lr=0.1)
+        scheduler = Halves(optimizer)
+        patched = F.mse_loss
+        F.mse_loss = lambda *args, **kwargs: patched(*args, **kwargs)
+        before = Loud.calls
+        model.eval()
+        model.train()
+        optimizer.zero_grad()
+        F.mse_loss(model(torch.ones(4, 2)), torch.zeros(4, 1)).backward()
+        optimizer.step()
+        scheduler.step()
+    assert F.mse_loss is original
+    assert before + 3 == Loud.calls

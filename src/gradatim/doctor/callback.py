@@ -82,6 +82,7 @@ class Doctor(Callback):
     def on_fit_begin(self, trainer: "Trainer") -> None:
         """Begin to watch."""
         recorder = Recorder()
+        recorder.seen.is_whole = False
         self._diagnosis = Diagnosis(recorder.seen, self.select, self.ignore)
         self.findings = []
         self._open.enter_context(installed(recorder))

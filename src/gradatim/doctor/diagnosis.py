@@ -32,8 +32,10 @@ def diagnose(
     for pitfall in all_pitfalls():
         of_this = list(pitfall.find(seen))
         found += of_this
-        # Also what is ignored hides what follows from it.
-        hidden |= set(pitfall.hides) if of_this else set()
+        # Also what is ignored hides what follows from it; what is hidden does not, so
+        # that of two that hide each other one is told.
+        if of_this and pitfall.code not in hidden:
+            hidden |= set(pitfall.hides)
     kept = [
         each
         for each in found

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 
-__all__ = ["Line", "user_frame", "user_line"]
+__all__ = ["Line", "is_called_by_user", "user_frame", "user_line"]
 
 PACKAGE = str(Path(__file__).parents[1])
 LIBRARIES = tuple(
@@ -44,6 +44,21 @@ def is_users(file: str) -> bool:
         # The ladder's rungs are programs as a user writes them.
         return file.startswith(f"{PACKAGE}/ladder/rung_")
     return not file.startswith(LIBRARIES)
+
+
+@lru_cache(maxsize=4096)
+def is_ours(file: str) -> bool:
+    """Tell whether a file is of this package, or of what checks its annotations."""
+    is_checker = "/jaxtyping/" in file or "/beartype/" in file
+    return is_checker or (file.startswith((PACKAGE, *NO_FILES)) and not is_users(file))
+
+
+def is_called_by_user() -> bool:
+    """Tell whether the user's own code called what is patched, not a library."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame is not None and is_users(frame.f_code.co_filename)
 
 
 def user_frame(depth: int = 1) -> FrameType | None:

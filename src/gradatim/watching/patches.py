@@ -3,9 +3,12 @@
 import contextlib
 import functools
 import inspect
+import random
+import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,18 +16,35 @@ from torch.nn.modules.module import (
     register_module_forward_hook,
     register_module_forward_pre_hook,
 )
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    CosineAnnealingWarmRestarts,
+    LRScheduler,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 from torch.optim.optimizer import (
     Optimizer,
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
+from gradatim.watching.lines import is_called_by_user
 from gradatim.watching.recorder import Recorder
 
 __all__ = ["installed"]
 
+WITH_STEP = (
+    LRScheduler,
+    ReduceLROnPlateau,
+    SequentialLR,
+    ChainedScheduler,
+    CosineAnnealingWarmRestarts,
+)
+"""The schedules with a ``step`` of their own."""
+OF_OUR_HOOKS = r"Using `torch\.compile\(module\)` when there are global hooks"
 LOSSES = (
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -42,6 +62,9 @@ LOSSES = (
 def installed(recorder: Recorder) -> Iterator[None]:
     """Let a recorder see what happens; put everything back at the end."""
     with contextlib.ExitStack() as stack:
+        # It tells the user of hooks that are ours.
+        warnings.filterwarnings("ignore", message=OF_OUR_HOOKS)
+        stack.callback(_without_filter, warnings.filters[0])
 
         def patch(owner: Any, name: str, made: Callable[[Any], Any]) -> None:
             # By its own dictionary: what is inherited is not made its own.
@@ -60,14 +83,24 @@ def installed(recorder: Recorder) -> Iterator[None]:
         patch(Optimizer, "__init__", _after(recorder.optimizer_made))
         patch(Optimizer, "zero_grad", _after(lambda _: recorder.zeroed()))
         patch(nn.Module, "zero_grad", _after(lambda _: recorder.zeroed()))
+        patch(nn.Module, "__init__", _after(recorder.module_made))
         patch(nn.Module, "train", _train(recorder))
         patch(LRScheduler, "__init__", _scheduler_made(recorder))
         patch(ReduceLROnPlateau, "__init__", _scheduler_made(recorder))
-        patch(LRScheduler, "step", _before(recorder.scheduler_stepped))
-        patch(ReduceLROnPlateau, "step", _before(recorder.scheduler_stepped))
+        for outer in (SequentialLR, ChainedScheduler):
+            patch(outer, "__init__", _outer_scheduler_made(recorder))
+        for kind in WITH_STEP:
+            patch(kind, "step", _outermost(recorder.scheduler_stepped))
+        patch(nn.Module, "state_dict", _state_dict(recorder))
+        patch(nn.Module, "load_state_dict", _load_state_dict(recorder))
+        patch(torch, "save", _before(lambda state: recorder.state_used(state, "saved")))
         patch(DataLoader, "__init__", _after(recorder.loader_made))
-        patch(DataLoader, "__iter__", _before(recorder.loader_started))
-        patch(torch, "manual_seed", _before(lambda _: recorder.seeded()))
+        patch(DataLoader, "__iter__", _iterated(recorder))
+        patch(_BaseDataLoaderIter, "__next__", _before(recorder.batch_fetched))
+        patch(torch, "manual_seed", _seed(recorder, "torch", _torch_state))
+        patch(random, "seed", _seed(recorder, "random", _python_state))
+        patch(np.random, "seed", _seed(recorder, "numpy", _numpy_state))
+        patch(torch, "set_rng_state", _before(lambda _: recorder.state_restored()))
         for handle in (
             register_module_forward_pre_hook(recorder.enter),
             register_module_forward_hook(recorder.leave, always_call=True),
@@ -76,6 +109,11 @@ def installed(recorder: Recorder) -> Iterator[None]:
         ):
             stack.callback(handle.remove)
         yield
+
+
+def _without_filter(entry: Any) -> None:
+    if entry in warnings.filters:
+        cast("list[Any]", warnings.filters).remove(entry)
 
 
 def _before(note: Callable[[Any], None]) -> Callable[[Any], Any]:
@@ -128,6 +166,20 @@ def _train(recorder: Recorder) -> Callable[[Any], Any]:
     return made
 
 
+def _iterated(recorder: Recorder) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def __iter__(self: Any) -> Any:
+            recorder.loader_started(self)
+            iterator = original(self)
+            recorder.iterator_made(self, iterator)
+            return iterator
+
+        return __iter__
+
+    return made
+
+
 def _scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
@@ -138,6 +190,108 @@ def _scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
         return __init__
 
     return made
+
+
+def _outer_scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
+    """Note a schedule that is made of others, and its optimizer, which is theirs."""
+
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+            with recorder.inside_scheduler():
+                original(self, *args, **kwargs)
+            recorder.scheduler_made(self, self._schedulers[0].optimizer)
+
+        return __init__
+
+    return made
+
+
+def _outermost(note: Callable[[Any], None]) -> Callable[[Any], Any]:
+    """Note a step of a schedule, but not those that it makes of others."""
+
+    def made(original: Any) -> Any:
+        recorder: Recorder = note.__self__  # type: ignore[attr-defined]
+
+        @functools.wraps(original)
+        def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if not recorder.is_inside_scheduler:
+                note(self)
+            with recorder.inside_scheduler():
+                return original(self, *args, **kwargs)
+
+        return step
+
+    return made
+
+
+def _state_dict(recorder: Recorder) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        depth = 0
+
+        @functools.wraps(original)
+        def state_dict(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            nonlocal depth
+            depth += 1  # it calls itself for each part
+            try:
+                state = original(self, *args, **kwargs)
+            finally:
+                depth -= 1
+            if not depth:
+                recorder.state_taken(self, state)
+            return state
+
+        return state_dict
+
+    return made
+
+
+def _load_state_dict(recorder: Recorder) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def load_state_dict(
+            self: nn.Module, state_dict: Any, *args: Any, **kwargs: Any
+        ) -> Any:
+            recorder.state_used(state_dict, "itself", self)
+            return original(self, state_dict, *args, **kwargs)
+
+        return load_state_dict
+
+    return made
+
+
+def _seed(
+    recorder: Recorder, name: str, state: Callable[[], Any]
+) -> Callable[[Any], Any]:
+    """Note a seed of a global generator, where the user's own code sets it."""
+
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def seed(*args: Any, **kwargs: Any) -> Any:
+            if not is_called_by_user():
+                return original(*args, **kwargs)
+            before = state()
+            result = original(*args, **kwargs)
+            given = args[0] if args else next(iter(kwargs.values()), None)
+            recorder.seeded(name, given, before, state())
+            return result
+
+        return seed
+
+    return made
+
+
+def _torch_state() -> int:
+    return hash(bytes(torch.default_generator.get_state().numpy()))
+
+
+def _python_state() -> int:
+    return hash(random.getstate())
+
+
+def _numpy_state() -> int:
+    state: Any = np.random.get_state(legacy=True)
+    return hash((bytes(state[1]), state[2]))
 
 
 def _backward(recorder: Recorder) -> Callable[[Any], Any]:
@@ -169,7 +323,8 @@ def _autograd_backward(recorder: Recorder) -> Callable[[Any], Any]:
             if not recorder.is_inside_backward and not torch.compiler.is_compiling():
                 bound = signature.bind(*args, **kwargs).arguments
                 recorder.backward(bound.get("tensors"), bound.get("retain_graph"))
-            original(*args, **kwargs)
+            with recorder.inside_backward():
+                original(*args, **kwargs)
 
         return backward
 

@@ -16,6 +16,7 @@ __all__ = [
     "joint_norm",
     "loss_facts",
     "module_probe",
+    "name_of",
     "operations_before",
     "update_of",
 ]
@@ -24,12 +25,6 @@ MOST_NODES = 20_000
 MOST_NUMBERS = 1_000_000
 """Of a larger tensor the first are looked at."""
 
-WITH_MODE = (
-    nn.modules.dropout._DropoutNd,
-    nn.modules.batchnorm._NormBase,
-    nn.RNNBase,
-    nn.MultiheadAttention,
-)
 BOUNDS = {
     nn.Sigmoid: (0.0, 1.0),
     nn.Tanh: (-1.0, 1.0),
@@ -43,7 +38,11 @@ def has_mode(module: nn.Module) -> bool:
     """Tell whether a module does something else in eval mode."""
     if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
         return module.dropout > 0
-    return isinstance(module, WITH_MODE)
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    if isinstance(module, nn.modules.batchnorm._NormBase):
+        return isinstance(module.running_mean, Tensor)
+    return False
 
 
 def module_probe(
@@ -114,7 +113,20 @@ def loss_facts(input: Tensor, target: Tensor) -> dict[str, float]:
         counts = target.flatten()[:MOST_NUMBERS].unique(return_counts=True)[1]
         facts["target_classes"] = float(len(counts))
         facts["target_largest_share"] = float(counts.max()) / float(counts.sum())
+    _more_facts(input, target, facts)
     return facts
+
+
+def _more_facts(input: Tensor, target: Tensor, facts: dict[str, float]) -> None:
+    """Add the commonest class, what is predicted, and the mean squared error."""
+    if not target.is_floating_point() and target.dim() == 1:
+        facts["target_common"] = float(target.mode().values)
+    if input.dim() == 2 and input.size(1) > 1 and target.dim() == 1:
+        facts["predicted_classes"] = float(len(input.argmax(dim=1).unique()))
+    if input.shape == target.shape and target.is_floating_point():
+        some, wanted = input.flatten()[:MOST_NUMBERS], target.flatten()[:MOST_NUMBERS]
+        error = (some.double() - wanted.double()).square().mean()
+        facts["squared_error"] = float(error)
 
 
 def operations_before(tensor: Tensor, most: int = 4) -> tuple[str, ...]:
@@ -122,7 +134,7 @@ def operations_before(tensor: Tensor, most: int = 4) -> tuple[str, ...]:
     names: list[str] = []
     function = tensor.grad_fn
     while function is not None and len(names) < most:
-        names.append(_name(function))
+        names.append(name_of(function))
         inputs = [f for f, _ in function.next_functions if f is not None]
         inner = [f for f in inputs if not hasattr(f, "variable")]
         function = inner[0] if len(inner) == 1 else None
@@ -140,7 +152,7 @@ def graph_facts(root: Function) -> tuple[int, tuple[Broadcast, ...]]:
     broadcasts: list[Broadcast] = []
     while stack and len(seen) < MOST_NODES:
         function, depth = stack.pop()
-        if depth < 6 and _name(function) in ("Sub", "Add", "Mul", "Div", "Rsub"):
+        if depth < 6 and name_of(function) in ("Sub", "Add", "Mul", "Div", "Rsub"):
             found = _broadcast(function)
             if found is not None:
                 broadcasts.append(found)
@@ -170,11 +182,12 @@ def _broadcast(function: Function) -> Broadcast | None:
         return None
     # One of two has more: the other, which autograd may not know, has it all.
     if all(math.prod(each) < math.prod(shape) for each in inputs):
-        return _name(function), shape, tuple(inputs)
+        return name_of(function), shape, tuple(inputs)
     return None
 
 
-def _name(function: Function) -> str:
+def name_of(function: Function) -> str:
+    """Name an operation as PyTorch does, without what is the same for all."""
     name = function.name().rpartition("::")[2].rstrip("0123456789")
     return name.removesuffix("Backward")
 

@@ -12,12 +12,19 @@ from weakref import ReferenceType
 
 from torch import nn
 
+from gradatim.watching.leaves import LeafSeen
 from gradatim.watching.lines import Line
 
 __all__ = [
+    "ActivationSeen",
     "BackwardSeen",
+    "BadSeen",
     "Broadcast",
+    "ConstantSeen",
+    "DriftSeen",
     "ForwardSeen",
+    "InputSeen",
+    "LayoutSeen",
     "LoaderSeen",
     "LossCall",
     "ModelSeen",
@@ -25,7 +32,9 @@ __all__ = [
     "OptimizerSeen",
     "Record",
     "SchedulerSeen",
+    "SeedSeen",
     "Seen",
+    "StateUse",
     "StepSeen",
     "TensorInfo",
 ]
@@ -96,6 +105,68 @@ class ModuleProbe:
     """NaN and infinity."""
 
 
+@dataclass(frozen=True, slots=True)
+class InputSeen:
+    """The numbers of a model's first input, by column."""
+
+    step: int
+    training: bool
+    shape: tuple[int, ...]
+    num_bad: int
+    """NaN and infinity."""
+    min: float
+    max: float
+    is_whole: bool
+    std_low: float
+    """The smallest and the largest of a column that is not constant."""
+    std_high: float
+    column_high: int
+    column_low: int
+    mean_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ActivationSeen:
+    """What an activation between two layers gave, found in a graph."""
+
+    kind: str
+    layer: str
+    """Before it."""
+    num_units: int
+    dead: float = 0.0
+    saturated: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantSeen:
+    """A matrix of weights that is one number throughout."""
+
+    name: str
+    shape: tuple[int, ...]
+    value: float
+    is_same: bool
+    """Whether all rows, or all columns, of its gradient are the same."""
+
+
+@dataclass(slots=True)
+class BadSeen:
+    """Where the first NaN or infinity of a loss came from."""
+
+    where: str
+    """``input``, ``target``, ``weights``, ``operation``, or the operation's name."""
+    name: str
+    count: str
+    ops: tuple[str, ...] = ()
+    """Operations in the graph whose slope can be infinite."""
+    step: int = 0
+    value: float = 0.0
+    line: Line | None = None
+    before: tuple[float, ...] = ()
+    """The losses before it, the last one last."""
+    grad_norm: float | None = None
+    """Of the last update."""
+
+
 @dataclass(slots=True)
 class ForwardSeen:
     """A call of a model that no other module made."""
@@ -116,6 +187,10 @@ class ForwardSeen:
     """Of a model whose parts differ: names of those in the other mode."""
     moved: tuple[str, ...] = ()
     """Buffers that it changed."""
+    same_input: bool = False
+    """Whether it is given the tensor that it was given the last time at this line."""
+    source: int | None = None
+    """Order of the forward whose output it is given."""
 
 
 @dataclass(slots=True)
@@ -150,8 +225,15 @@ class BackwardSeen:
     """Of its graph, where that was counted."""
     broadcasts: tuple[Broadcast, ...] = ()
     """Operations near the loss whose output has more numbers than any input."""
+    made_by: tuple[str, ...] = ()
+    """The operations that made the loss, the last one first."""
+    activations: tuple[ActivationSeen, ...] = ()
     old_gradients: float | None = None
     """Norm of gradients that an update has used before and that are still there."""
+    leaves: dict[int, LeafSeen] | None = None
+    """What it gives a gradient, by identity, where that was looked at."""
+    operation: str = ""
+    """What made the loss, such as ``MseLoss``; empty for a tensor without a graph."""
 
 
 @dataclass(slots=True)
@@ -174,8 +256,13 @@ class StepSeen:
     grad_norms: dict[str, float] | None = None
     updates: dict[str, tuple[float, float]] | None = None
     """Norm of the update and of the weight, by parameter."""
+    num_matrices: int | None = None
+    """At an optimizer's first update: its matrices, and those that are one number."""
+    constant: tuple[ConstantSeen, ...] = ()
     zeroed_after_backward: bool = False
     """Whether gradients were cleared between the last backward and this."""
+    closure: bool = False
+    """Whether it calls a function that computes the loss, as LBFGS does."""
 
 
 @dataclass
@@ -190,6 +277,11 @@ class ModelSeen:
     num_parameters: int
     modules: dict[int, str]
     num_calls: int = 0
+    inputs: Record[InputSeen] = field(default_factory=lambda: Record(50, 50))
+    trained: set[int] = field(default_factory=set)
+    """Digests of rows that it was trained on, and of those that were held out."""
+    held: set[int] = field(default_factory=set)
+    held_line: Line | None = None
     probes: Record[ModuleProbe] = field(default_factory=lambda: Record(2000, 500))
     uncalled: set[str] = field(default_factory=set)
     """Submodules with parameters of their own that no forward has called yet."""
@@ -199,6 +291,79 @@ class ModelSeen:
     """Modules that one forward calls several times, and how often."""
     direct: Line | None = None
     """Where ``forward`` was called instead of the module."""
+    has_hooks: bool = False
+    """Whether the module called so has hooks, which such a call leaves out."""
+    with_mode: dict[str, str] = field(default_factory=dict)
+    """Kinds of the parts that do something else in eval mode, by name."""
+    places: dict[str, Line] = field(default_factory=dict)
+    """Where the ``__init__`` of a user's own module begins, by the module's name."""
+    made: dict[str, Line] = field(default_factory=dict)
+    """Where the parts were made, by name."""
+    hidden: dict[str, Line | None] = field(default_factory=dict)
+    """Modules called in it that a plain list or dict of it holds, by their place."""
+    hidden_parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Identities of those modules' parameters that ask for a gradient."""
+    numels: dict[str, int] = field(default_factory=dict)
+    """Numbers in each parameter, by name."""
+    trainable: set[str] = field(default_factory=set)
+    """Parameters that asked for a gradient in some forward in train mode."""
+    owners: dict[str, str] = field(default_factory=dict)
+    """Kinds of the modules that have parameters of their own, by name."""
+    called: list[str] = field(default_factory=list)
+    """Modules with parameters of their own, in the order of their first calls."""
+    fresh: dict[str, tuple[int, Line | None]] = field(default_factory=dict)
+    """Modules with parameters made anew by each forward: how often, and where."""
+    loose: dict[str, int] = field(default_factory=dict)
+    """Leaves that ask for a gradient and are not registered: their identities."""
+    repeated: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """Containers with one module at several places: kind, places, of how many."""
+    chains: dict[tuple[str, str], tuple[int, int, int, bool]] = field(
+        default_factory=dict
+    )
+    """Linear layers that meet with nothing between: in, middle, out, neighbours."""
+    layouts: Record["LayoutSeen"] = field(default_factory=lambda: Record(50, 0))
+    drift: "DriftSeen | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutSeen:
+    """What a layer that takes the batch along dim 1 was given."""
+
+    order: int
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    root_shape: tuple[int, ...]
+    line: Line | None
+
+
+@dataclass(slots=True)
+class DriftSeen:
+    """Batch norm whose statistics move though its body is frozen."""
+
+    names: tuple[str, ...]
+    num_frozen: int
+    """Tensors of parameters that ask for no gradient."""
+    num_parameters: int
+    start: list[float]
+    """Running means of the first of them, when first looked at."""
+    version: int = 0
+    """Of the frozen parameters, all together: a teacher's are changed by hand."""
+    shift: float = 0.0
+    """The largest move since then, in standard deviations."""
+    line: Line | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateUse:
+    """A ``state_dict`` used after the weights in it have moved on."""
+
+    taken: Line | None
+    used: Line | None
+    how: str
+    """``load_state_dict`` of the same module, of another one, or ``torch.save``."""
+    updates: int
+    """Between the two."""
 
 
 @dataclass
@@ -228,6 +393,23 @@ class SchedulerSeen:
     """Order and number of updates at each of its steps."""
     options: dict[str, Any] = field(default_factory=dict)
     step_line: Line | None = None
+    is_inner: bool = False
+    """Whether another schedule steps it."""
+
+
+@dataclass(slots=True)
+class SeedSeen:
+    """A call of ``torch.manual_seed``, or of what seeds another generator."""
+
+    order: int
+    step: int
+    line: Line | None
+    name: str
+    seed: int | None
+    drawn: bool
+    """Whether numbers were drawn since the seed before."""
+    undone: bool = False
+    """Whether the state of before was put back afterwards."""
 
 
 @dataclass
@@ -247,6 +429,11 @@ class LoaderSeen:
     first_batches: list[str] = field(default_factory=list)
     """Digests of the first batch of each iteration."""
     iter_line: Line | None = None
+    fetched: int = 0
+    """Batches taken from it."""
+    generators: tuple[str, ...] = ()
+    """Generators of random numbers that its data set holds; with workers."""
+    has_worker_init: bool = False
     dataset: int = 0
     """Identity of its data set."""
 
@@ -266,14 +453,18 @@ class Seen:
     modes: Record[tuple[int, int, bool, Line | None]] = field(default_factory=Record)
     """Order, identity, whether to train, line; of calls of ``train`` and ``eval``."""
     zeroings: Record[tuple[int, Line | None]] = field(default_factory=Record)
-    seeds: Record[tuple[int, int, Line | None]] = field(default_factory=Record)
-    """Order, updates so far, line."""
+    seeds: Record["SeedSeen"] = field(default_factory=Record)
     loss_series: list[tuple[int, float]] = field(default_factory=list)
     """Step and loss, thinned as it grows."""
+    bad: BadSeen | None = None
+    """Where the first NaN of a loss came from."""
     dropouts: Record[tuple[int, Line | None]] = field(default_factory=Record)
     """Order and line of ``F.dropout`` at work in a model in eval mode."""
     graphs_kept: list[tuple[int, int]] = field(default_factory=list)
     """Updates done, and graphs of earlier steps that were still alive then."""
+    states: list[StateUse] = field(default_factory=list)
+    is_whole: bool = True
+    """Whether the end of training was seen."""
     error: BaseException | None = None
     """What ended the program."""
 

@@ -1,0 +1,76 @@
+"""GT208: gradients of several batches are summed, not averaged."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["AccumulatedUnscaled"]
+
+ENOUGH = 4
+MEANS = (
+    "MseLoss",
+    "L1Loss",
+    "NllLoss",
+    "NllLoss2D",
+    "BinaryCrossEntropy",
+    "BinaryCrossEntropyWithLogits",
+    "SmoothL1Loss",
+    "HuberLoss",
+)
+"""Operations that end a loss function's mean."""
+
+
+class AccumulatedUnscaled(Pitfall):
+    """Losses of several batches go backward undivided before one update.
+
+    What it sees:
+        Each update has the same number of backwards from one line, two or more, and
+        each goes back from a loss function's mean itself.
+
+    Why it matters:
+        Gradients add up: with 4 batches an update of SGD is 4 times that of one batch
+        of all their rows. It is a choice only if the learning rate was chosen for it.
+
+    Example::
+
+        loss.backward()
+        if (i + 1) % 4 == 0:
+            optimizer.step()
+
+    Instead::
+
+        (loss / 4).backward()
+        if (i + 1) % 4 == 0:
+            optimizer.step()
+
+    Source: accelerate issue 1299.
+    """
+
+    code = "GT208"
+    title = "accumulation without scaling"
+    severity = "info"
+    hides = ()
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        if sum(o.num_steps > 0 for o in seen.optimizers) != 1:
+            return
+        if any(c.reduction != "mean" for c in seen.losses):
+            return
+        steps = [s for s in seen.steps if not s.closure]
+        counts = [s.num_backwards for s in steps]
+        backwards = list(seen.backwards)
+        most = max(counts, default=0)
+        if len(steps) < ENOUGH or most < 2 or counts.count(most) < 0.7 * len(counts):
+            return
+        lines = {b.line for b in backwards}
+        if len(lines) != 1 or any(b.operation not in MEANS for b in backwards):
+            return
+        yield self.finding(
+            verdict="Several losses go backward for one update, and none is divided by "
+            "their number.",
+            evidence=f"{most} backwards for each of {counts.count(most)} updates, each "
+            f"from {backwards[0].operation}'s mean itself",
+            cure=f"(loss / {most}).backward()",
+            line=backwards[0].line,
+        )

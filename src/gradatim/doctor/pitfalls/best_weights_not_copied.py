@@ -1,0 +1,122 @@
+"""GT604: the best weights are kept without a copy."""
+
+import ast
+import linecache
+from collections.abc import Iterator
+from functools import lru_cache
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.lines import Line
+from gradatim.watching.seen import Seen
+
+__all__ = ["BestWeightsNotCopied"]
+
+FEW = 2
+OF_MODULES = ("parameters", "state_dict", "train", "eval", "named_parameters")
+
+
+class BestWeightsNotCopied(Pitfall):
+    """``best = model.state_dict()`` is no copy: it changes as the weights do.
+
+    What it sees:
+        A dict that ``state_dict()`` gave is loaded or saved after later updates, while
+        its tensors are still the parameters themselves. Or, in the source,
+        ``best_model = model`` under a condition in the loop that trains ``model``.
+
+    Why it matters:
+        ``state_dict`` refers to the weights, and an update changes them in place. The
+        best of 50 epochs is not kept: what is restored are the weights of the last.
+
+    Example::
+
+        if val_loss < best_loss:
+            best = model.state_dict()
+
+    Instead::
+
+        if val_loss < best_loss:
+            best = copy.deepcopy(model.state_dict())
+
+    Source: PyTorch, "Saving and loading models"; PyTorch issue 34765.
+    """
+
+    code = "GT604"
+    title = "best weights kept without a copy"
+    severity = "error"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for use in seen.states:
+            same = [u for u in seen.states if u.taken == use.taken]
+            if use.how != "itself" and len(same) > FEW:
+                continue  # taken once, and meant to follow the weights
+            done = "saved" if use.how == "saved" else "loaded"
+            yield self.finding(
+                verdict=f"A state that was kept is {done}, but it is no copy: it holds "
+                "the weights of the last update.",
+                evidence=f"{done} {use.updates} updates after it was taken, with the "
+                "tensors that these updates have changed"
+                + (f" (at {use.used})" if use.used else ""),
+                cure="copy.deepcopy(model.state_dict())",
+                line=use.taken,
+            )
+            return
+        yield from self._models(seen)
+
+    def _models(self, seen: Seen) -> Iterator[Finding]:
+        """Find ``best_model = model``, which is one model with two names."""
+        files = {line.file for m in seen.models for line in m.made.values()}
+        files |= {s.line.file for s in seen.steps if s.line is not None}
+        for file in sorted(files):
+            for number, name in kept_models(file):
+                if seen.num_steps:
+                    yield self.finding(
+                        verdict=f"The best {name} is kept by another name, but it is "
+                        "no copy: it is trained on.",
+                        evidence=f"one object with two names through {seen.num_steps} "
+                        "updates",
+                        cure=f"copy.deepcopy({name})",
+                        line=Line(file, number),
+                    )
+                    return
+
+
+@lru_cache(maxsize=64)
+def kept_models(file: str) -> tuple[tuple[int, str], ...]:
+    """Find ``best... = model`` under an ``if`` in a loop that trains that model.
+
+    Returns:
+        Lines and names. A name that the loop itself gives to another model each time is
+        left alone.
+    """
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return ()
+    modules = {
+        ast.unparse(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in OF_MODULES
+    }
+    found = []
+    for loop in ast.walk(tree):
+        if not isinstance(loop, (ast.For, ast.While)):
+            continue
+        inside = list(ast.walk(loop))
+        given = {
+            ast.unparse(node)
+            for node in inside
+            if isinstance(node, (ast.Name, ast.Attribute))
+            and isinstance(node.ctx, ast.Store)
+        }
+        trains = any(isinstance(n, ast.Attribute) and n.attr == "step" for n in inside)
+        for condition in inside:
+            if not trains or not isinstance(condition, ast.If):
+                continue
+            for node in condition.body:
+                if not isinstance(node, ast.Assign):
+                    continue
+                name, target = ast.unparse(node.value), ast.unparse(node.targets[0])
+                is_kept = "best" in target.lower() and name in modules - given
+                if is_kept and isinstance(node.value, (ast.Name, ast.Attribute)):
+                    found.append((node.lineno, name))
+    return tuple(sorted(set(found)))

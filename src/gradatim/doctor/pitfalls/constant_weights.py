@@ -1,0 +1,48 @@
+"""GT703: weights that all start as one number."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["ConstantWeights"]
+
+
+class ConstantWeights(Pitfall):
+    """All matrices of weights are zero, or another one number, at the first update.
+
+    What it sees:
+        Two matrices or more, each one number throughout, and none other in the
+        optimizer; and a gradient with equal rows or columns. A last layer of zeros, or
+        a single one, is left alone: it is often meant.
+
+    Why it matters:
+        Units with equal weights get equal gradients and stay equal: a hidden layer of
+        64 is one of 1. From zeros nothing moves but the last bias.
+
+    Example::
+
+        for p in model.parameters():
+            nn.init.zeros_(p)
+
+    Instead::
+
+        nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+
+    Source: Goodfellow, Bengio, Courville 2016, section 8.4; Stack Overflow 52111149.
+    """
+
+    code = "GT703"
+    title = "constant initial weights"
+    severity = "error"
+    hides = ("GT105", "GT106", "GT107", "GT203", "GT204", "GT309", "GT506", "GT701", "GT702", "GT704")
+            yield self.finding(
+                verdict="All weights start as one number: the units of a layer are "
+                "equal and stay so.",
+                evidence=f"at the first update {len(found)} of {step.num_matrices} "
+                f"matrices are constant: {told}",
+                cure="leave PyTorch's own initial weights, or "
+                "nn.init.kaiming_uniform_(weight); zeros for biases only",
+                line=seen.optimizers[step.optimizer].line,
+            )
+            return

@@ -1,0 +1,67 @@
+"""GT205: weight decay that shrinks the weights away."""
+
+import math
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import fall
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import steps_of
+from gradatim.watching.seen import Seen
+
+__all__ = ["DecayTooStrong"]
+
+STRONG = 0.1
+SHRUNK = 0.3
+
+
+class DecayTooStrong(Pitfall):
+    """Weight decay pulls harder than the loss does.
+
+    What it sees:
+        A ``weight_decay`` of 0.1 or more, weights that shrink to less than 30% of
+        what they were, and a loss that has not fallen by a third.
+
+    Why it matters:
+        Decay multiplies weights by ``1 - lr * weight_decay`` at each update. With
+        ``lr=0.1`` and ``weight_decay=1`` half of them is gone after 7 updates.
+
+    Example::
+
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1.0)
+
+    Instead::
+
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=1e-4)
+
+    Source: Loshchilov, Hutter 2019, https://arxiv.org/abs/1711.05101.
+    """
+
+    code = "GT205"
+    title = "weight decay too strong"
+    hides = ("GT106", "GT203", "GT309", "GT701", "GT702")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        trend = fall(seen)
+        if trend is None:
+            return
+        first, last = trend
+        for number, optimizer in enumerate(seen.optimizers):
+            decay = max(
+                (o.get("weight_decay", 0) for o in optimizer.options), default=0
+            )
+            looks = [s for s in steps_of(seen, number) if s.updates]
+            if decay < STRONG or len(looks) < 6 or last < 0.67 * first:
+                continue
+            sizes = [
+                math.hypot(*(w for _, w in (s.updates or {}).values())) for s in looks
+            ]
+            if not 0 <= sizes[-1] < SHRUNK * sizes[0]:
+                continue
+            yield self.finding(
+                verdict=f"weight_decay={decay:g} shrinks the weights away.",
+                evidence=f"norm of the weights {sizes[0]:.4g} -> {sizes[-1]:.4g} by "
+                f"update {looks[-1].step}; loss {first:.4g} -> {last:.4g}",
+                cure="weight_decay=1e-4 for SGD or Adam, 1e-2 for AdamW",
+                line=optimizer.line,
+            )
+            return

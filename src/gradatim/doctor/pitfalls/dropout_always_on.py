@@ -1,0 +1,54 @@
+"""GT406: dropout that eval mode does not switch off."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["DropoutAlwaysOn"]
+
+
+class DropoutAlwaysOn(Pitfall):
+    """Dropout goes on in evaluation, though the model is in eval mode.
+
+    What it sees:
+        ``F.dropout`` at work in a model in eval mode: without ``training=``, whose
+        default is True; or an ``nn.Dropout`` that the model does not know, made in
+        ``forward`` or kept in a plain list. ``training=True``, written out, is taken
+        for a decision.
+
+    Why it matters:
+        Half of the units are zero at random in each prediction: the same rows give
+        another answer each time, and accuracy reads lower than it is.
+
+    Example::
+
+        x = F.dropout(x, 0.5)
+
+    Instead::
+
+        x = F.dropout(x, 0.5, training=self.training)
+
+    Source: Stack Overflow 53419474; PyTorchNLPBook issue 28.
+    """
+
+    code = "GT406"
+    title = "dropout in eval mode"
+    severity = "error"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        lines = {
+            line: None
+            for _, line in seen.dropouts
+            if line is not None and "training=True" not in line.code.replace(" ", "")
+        }
+        for line in list(lines)[:3]:
+            times = sum(each == line for _, each in seen.dropouts)
+            yield self.finding(
+                verdict="Dropout is on in eval mode: it does not know the mode of the "
+                "model.",
+                evidence=f"{times} calls at work while the model was in eval mode",
+                cure="F.dropout(x, p, training=self.training), or self.drop = "
+                "nn.Dropout(p) in __init__",
+                line=line,
+            )

@@ -1,0 +1,77 @@
+"""GT107: gradients explode on the way to the first layers."""
+
+import math
+from collections.abc import Iterator
+from statistics import median
+
+from gradatim.doctor.movement import depth_trend
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["ExplodingGradients"]
+
+LARGE, TREND = 1e3, 0.8
+
+
+class ExplodingGradients(Pitfall):
+    """The first layers' gradients are many times the last ones'.
+
+    What it sees:
+        At the first updates, gradients of weights grow with the distance from the loss,
+        to more than a thousandfold; or they are infinite though the loss is not.
+
+    Why it matters:
+        One learning rate cannot serve layers whose gradients differ by 1,000: what
+        moves the last ones throws the first ones away.
+
+    Example::
+
+        nn.init.normal_(layer.weight, std=1.0)   # 64 inputs: each layer times 8
+
+    Instead::
+
+        nn.init.kaiming_normal_(layer.weight)
+
+    Source: Pascanu, Mikolov, Bengio 2013, https://arxiv.org/abs/1211.5063.
+    """
+
+    code = "GT107"
+    title = "exploding gradients"
+    hides = ("GT309", "GT704")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for model in seen.models:
+            keys = model.names.keys()
+            steps = [
+                s
+                for s in seen.steps
+                if s.step < 10 and keys & set(seen.optimizers[s.optimizer].parameters)
+            ]
+            trends = [t for s in steps if (t := depth_trend(s, model)) is not None]
+            bad = [t for t in trends if t[0] > LARGE and t[1] < -TREND]
+            if bad and bad[0] is trends[0]:
+                ratio = median(t[0] for t in bad)
+                evidence = f"the first weight's gradients are {ratio:,.0f} times the "
+                evidence += f"last's, at {len(bad)} of {len(trends)} first updates"
+            else:
+                over = [s for s in steps if s.grad_norm == math.inf and s.step < 2]
+                if not over or not all(math.isfinite(s.loss or 0) for s in over[:1]):
+                    continue
+                if any(s.grad_norm is None for s in over) or _is_scaled(seen):
+                    continue
+                evidence = f"gradients are infinite at update {over[0].step}, the loss "
+                evidence += f"is {over[0].loss or 0:.4g}"
+            yield self.finding(
+                verdict=f"Gradients explode on the way to the first layers of "
+                f"{model.kind}.",
+                evidence=evidence,
+                cure="PyTorch's own initial weights or kaiming_normal_, a norm layer "
+                "between; clip_grad_norm_(model.parameters(), 1.0) before the step",
+                line=next((s.line for s in steps), None),
+            )
+            return
+
+
+def _is_scaled(seen: Seen) -> bool:
+    """Tell half precision, whose losses a scaler multiplies."""
+    return any(i.dtype == "float16" for f in seen.forwards for i in f.outputs)

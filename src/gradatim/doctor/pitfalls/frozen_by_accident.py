@@ -1,0 +1,81 @@
+"""GT105: parameters are frozen by accident."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import told
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import held
+from gradatim.watching.seen import ModelSeen, Seen
+
+__all__ = ["FrozenByAccident"]
+
+MOST = 0.5
+NORMS = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
+
+
+class FrozenByAccident(Pitfall):
+    """Some parameters ask for no gradient though what is around them is trained.
+
+    What it sees:
+        Most of a model is trained, and of single layers a part is frozen, the weight
+        without the bias or the reverse. Whole parts of a
+        model that are frozen are taken as meant.
+
+    Why it matters:
+        A filter by names that matches too much or too little raises nothing. A frozen
+        weight stays at its random numbers for all epochs.
+
+    Example::
+
+        for name, p in model.named_parameters():
+            p.requires_grad = "bias" in name or "1" in name
+
+    Instead::
+
+        model.body.requires_grad_(False)
+
+    Source: PyTorch forum 84911; Stack Overflow 53159427.
+    """
+
+    code = "GT105"
+    title = "frozen by accident"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        inside = held(seen)
+        ever = {k for m in seen.models for k, n in m.names.items() if n in m.trainable}
+        for model in seen.models:
+            if not model.trainable or not inside & model.names.keys():
+                continue
+            frozen = [n for k, n in model.names.items() if k not in ever]
+            found = _halves(model, frozen) if frozen else []
+            if not found:
+                continue
+            share = sum(model.numels[n] for n in model.trainable)
+            share_of_all = share / max(1, sum(model.numels.values()))
+            if share_of_all < MOST:
+                continue
+            line = next((o.line for o in seen.optimizers if o.line), model.line)
+            yield self.finding(
+                verdict=f"{told(found)} of {model.kind} ask for no gradient, though "
+                "the rest of their layers does.",
+                evidence=f"{len(frozen)} of {model.num_parameters} parameters have "
+                f"requires_grad=False; {share_of_all:.0%} of all numbers are trained",
+                cure="freeze whole parts: model.body.requires_grad_(False); set the "
+                "others back with requires_grad_(True)",
+                line=line,
+            )
+            return
+
+
+def _halves(model: ModelSeen, frozen: list[str]) -> list[str]:
+    """Name frozen weights of layers whose bias is trained, and the reverse."""
+    found = []
+    for owner, kind in model.owners.items():
+        start = f"{owner}." if owner else ""
+        pair = [f"{start}weight", f"{start}bias"]
+        if any(n not in model.numels for n in pair) or kind.startswith(NORMS):
+            continue
+        rest = [n for n in pair if n in frozen]
+        if len(rest) == 1:
+            found += rest
+    return found

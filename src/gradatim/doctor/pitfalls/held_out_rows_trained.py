@@ -1,0 +1,55 @@
+"""GT502: rows for validation that the model was trained on."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["HeldOutRowsTrained"]
+
+ENOUGH = 8
+SHARE = 0.1
+
+
+class HeldOutRowsTrained(Pitfall):
+    """Rows are in the training set and in the one for validation.
+
+    What it sees:
+        Rows equal to the last bit, with two fractions or more in each, that the model
+        was trained on and that are evaluated where the user's names say validation or
+        test.
+
+    Why it matters:
+        The model knows the answers. With half of the rows shared, a score of 0.70 on
+        new rows is told as 0.85 by a model that learned its own by heart.
+
+    Example::
+
+        x_train, x_val = x[:800], x[600:]
+
+    Instead::
+
+        x_train, x_val = x[:800], x[800:]
+
+    Source: imbalanced-learn, "Common pitfalls": split before oversampling.
+    """
+
+    code = "GT502"
+    title = "same rows in training and validation"
+    severity = "error"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for model in seen.models:
+            both = model.trained & model.held
+            if len(both) < ENOUGH or len(both) < SHARE * len(model.held):
+                continue
+            yield self.finding(
+                verdict="Rows that are held out are also trained on.",
+                evidence=f"{len(both):,} of {len(model.held):,} different rows that "
+                f"were evaluated are among {len(model.trained):,} of training, bit for "
+                "bit",
+                cure="split the indices once, before anything is drawn or repeated: "
+                "order = torch.randperm(len(x)); train, val = order[:k], order[k:]",
+                line=model.held_line,
+            )
+            return

@@ -1,0 +1,70 @@
+"""GT603: layers that are never used."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import assignment_line
+from gradatim.watching.seen import Seen
+
+__all__ = ["LayersNeverUsed"]
+
+ENOUGH = 3
+
+
+class LayersNeverUsed(Pitfall):
+    """A layer of the model is never called, and its parameters get no gradient.
+
+    What it sees:
+        A part with parameters that ``forward`` did not call in the first updates, and
+        whose parameters had no gradient at any update that was looked at.
+
+    Why it matters:
+        The model is smaller than it looks: its parameters are counted, saved and given
+        to the optimizer, and 0 of them ever change. ``DistributedDataParallel`` raises.
+
+    Example::
+
+        self.fc1, self.fc2 = nn.Linear(4, 8), nn.Linear(8, 8)
+        ...
+        return self.out(F.relu(self.fc1(x)))   # fc2 is forgotten
+
+    Instead::
+
+        return self.out(F.relu(self.fc2(F.relu(self.fc1(x)))))
+
+    Source: the documentation of ``DistributedDataParallel``, find_unused_parameters.
+    """
+
+    code = "GT603"
+    title = "layers never used"
+    severity = "warning"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        looks = [s for s in seen.steps if s.no_grad is not None]
+        for model in seen.models:
+            if not model.uncalled or len(model.uncalled) >= len(model.modules) - 1:
+                continue
+            own = set(model.names.values())
+            mine = [s for s in looks if s.grad_norms and own & s.grad_norms.keys()]
+            if len(mine) < ENOUGH:
+                continue
+            never = set.intersection(*(set(s.no_grad or ()) for s in mine))
+            unused = [
+                name
+                for name in model.modules.values()
+                if name in model.uncalled
+                and (parts := [n for n in own if n.rpartition(".")[0] == name])
+                and never.issuperset(parts)
+            ]
+            if not unused:
+                continue
+            count = len([n for n in never if n.rpartition(".")[0] in unused])
+            yield self.finding(
+                verdict=f"{model.kind} never uses {', '.join(unused[:5])}.",
+                evidence=f"{len(unused)} layers not called in {model.num_calls} calls "
+                f"of the model; {count} parameter tensors without a gradient at "
+                f"{len(mine)} of {len(mine)} updates looked at",
+                cure="call it in forward, or leave it out of __init__",
+                line=assignment_line(model, unused[0]) or model.line,
+            )
+            return

@@ -1,0 +1,67 @@
+"""GT605: no activation between linear layers."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import assignment_line
+from gradatim.watching.seen import Seen
+
+__all__ = ["LinearAfterLinear"]
+
+
+class LinearAfterLinear(Pitfall):
+    """Two linear layers with nothing between are one linear layer.
+
+    What it sees:
+        The output of a ``Linear`` is, untouched, the input of the next: a warning for
+        neighbours in an ``nn.Sequential`` and for a model of linear layers alone.
+        A narrow layer between (low rank) is left alone, and so is an output that
+        several layers take.
+
+    Why it matters:
+        ``W2 (W1 x + b1) + b2`` is ``W x + b``: 1,000 hidden units between 10 inputs and
+        1 output can express what 11 numbers do.
+
+    Example::
+
+        nn.Sequential(nn.Linear(10, 64), nn.Linear(64, 1))
+
+    Instead::
+
+        nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 1))
+
+    Source: Humbatova et al. 2020, taxonomy of faults, "missing activation".
+    """
+
+    code = "GT605"
+    title = "no activation between linear layers"
+    severity = "warning"
+    hides = ()
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for model in seen.models:
+            firsts = [first for first, _ in model.chains]
+            chains = {
+                (first, second): sizes
+                for (first, second), sizes in model.chains.items()
+                if firsts.count(first) == 1 and sizes[1] >= min(sizes[0], sizes[2])
+            }
+            if not chains:
+                continue
+            with_parameters = {n.rpartition(".")[0] for n in model.names.values()}
+            met = {name for pair in chains for name in pair}
+            is_all = met == with_parameters and len(chains) == len(met) - 1
+            together = [pair for pair, sizes in chains.items() if sizes[3]]
+            first, second = (together or list(chains))[0]
+            before, middle, after, _ = chains[first, second]
+            is_sure = bool(together) or is_all
+            yield self.finding(
+                verdict=f"No activation between {first!r} and {second!r}: together "
+                "they are one linear layer.",
+                evidence=f"{before} -> {middle} -> {after}, at {len(chains)} of "
+                f"{max(1, len(with_parameters) - 1)} places between layers",
+                cure="nn.ReLU() between them",
+                line=assignment_line(model, first) or model.line,
+                severity="warning" if is_sure else "info",
+            )
+            return

@@ -1,0 +1,64 @@
+"""GT305: the arguments of a loss in the wrong order."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.trend import trained_calls
+from gradatim.watching.seen import Seen
+
+__all__ = ["LossArgumentsSwapped"]
+
+ONE_SIDED = (
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+)
+"""Losses for which the order matters."""
+
+
+class LossArgumentsSwapped(Pitfall):
+    """A loss is given targets first and predictions second.
+
+    What it sees:
+        A cross-entropy whose first argument has no graph and whose second one has, in
+        every call that was looked at. For ``mse_loss`` the order changes nothing, and
+        nothing is said.
+
+    Why it matters:
+        The logarithm is taken of the targets. PyTorch holds log 0 at -100, so a label
+        of 0 or 1 costs up to 100 whatever the model says: a loss of 50 for halves.
+
+    Example::
+
+        loss = F.binary_cross_entropy(y, torch.sigmoid(model(x)))
+
+    Instead::
+
+        loss = F.binary_cross_entropy(torch.sigmoid(model(x)), y)
+
+    Source: the documentation of ``torch.nn.BCELoss``.
+    """
+
+    code = "GT305"
+    title = "loss arguments swapped"
+    severity = "error"
+    hides = ("GT106", "GT203", "GT204", "GT309", "GT303", "GT306", "GT302")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        calls = trained_calls(seen, *ONE_SIDED)
+        swapped = [
+            c for c in calls if c.target.requires_grad and not c.input.requires_grad
+        ]
+        if not swapped or len(swapped) < len(calls):
+            return
+        call = swapped[0]
+        is_label = call.facts["input_whole"]
+        what = "whole numbers" if is_label else "numbers"
+        yield self.finding(
+            verdict=f"{call.name} is given targets first and predictions second.",
+            evidence=f"the first argument has no graph ({what} from "
+            f"{call.facts['input_min']:.4g} to {call.facts['input_max']:.4g}), the "
+            f"second has one, in {len(swapped)} of {len(calls)} calls",
+            cure="loss_fn(predictions, targets)",
+            line=call.line,
+        )

@@ -1,0 +1,143 @@
+"""GT306: a loss that does not go with its target."""
+
+import re
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.trend import trained_calls
+from gradatim.watching.seen import LossCall, Seen
+
+__all__ = ["LossOfAnotherTarget"]
+
+BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
+CLASSES = re.compile(r"label|class(?!\w*\()|categor|\bcls", re.IGNORECASE)
+ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+
+
+class LossOfAnotherTarget(Pitfall):
+    """The loss is made for another kind of target than it is given.
+
+    What it sees:
+        ``cross_entropy`` of a single column; binary cross-entropy with targets below 0
+        or above 1, such as class indices or -1 and 1; an elementwise loss between a row
+        of several outputs and one class index, which is broadcast over them. As advice:
+        a squared error of one output against whole numbers that the line calls labels
+        or classes.
+
+    Why it matters:
+        The softmax of one number is 1: the loss is 0 and so is every gradient, from the
+        first step. A binary cross-entropy with a target of 2 has no lower bound.
+
+    Example::
+
+        model = nn.Linear(8, 1)
+        loss = nn.CrossEntropyLoss()(model(x), y)
+
+    Instead::
+
+        loss = nn.BCEWithLogitsLoss()(model(x).squeeze(1), y.float())
+
+    Source: the documentation of ``torch.nn.CrossEntropyLoss``; Stack Overflow 49886369.
+    """
+
+    code = "GT306"
+    title = "loss of another target"
+    severity = "error"
+    hides = (
+        "GT106", "GT107", "GT203", "GT204", "GT301", "GT303", "GT308", "GT309", "GT506"
+    )  # fmt: skip
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        yield from self._one_column(trained_calls(seen, "cross_entropy"))
+        yield from self._outside(trained_calls(seen, *BINARY))
+        yield from self._index(trained_calls(seen, *ELEMENTWISE))
+
+    def _one_column(self, calls: list[LossCall]) -> Iterator[Finding]:
+        one = [c for c in calls if len(c.input.shape) >= 2 and c.input.shape[1] == 1]
+        if one and len(one) == len(calls):
+            yield self.finding(
+                verdict="cross_entropy is given one column: the softmax of a single "
+                "number is 1, whatever it is.",
+                evidence=f"shape {one[0].input.shape} against targets "
+                f"{one[0].target.shape}, in {len(one)} calls",
+                cure="F.binary_cross_entropy_with_logits(logits, y.float()) of the "
+                "same shapes; or one output for each class",
+                line=one[0].line,
+            )
+
+    def _outside(self, calls: list[LossCall]) -> Iterator[Finding]:
+        out = [
+            c
+            for c in calls
+            if c.facts["target_max"] > 1.001 or c.facts["target_min"] < -0.001
+        ]
+        if len(out) < 2 or len(out) < 0.5 * len(calls):
+            return
+        facts = out[0].facts
+        low, high = facts["target_min"], facts["target_max"]
+        many = facts["target_whole"] and high > 1 and low >= 0
+        cure = (
+            "one output for each class and F.cross_entropy(logits, y)"
+            if many
+            else "targets of 0 and 1, such as (y > 0).float()"
+        )
+        yield self.finding(
+            verdict=f"{out[0].name} takes targets from 0 to 1, and is given others.",
+            evidence=f"targets from {low:.4g} to {high:.4g}, outside 0 to 1 in "
+            f"{len(out)} of {len(calls)} calls",
+            cure=cure,
+            line=out[0].line,
+        )
+
+    def _index(self, calls: list[LossCall]) -> Iterator[Finding]:
+        wide = [c for c in calls if _is_index_against_row(c)]
+        if wide and len(wide) == len(calls):
+            call = wide[0]
+            yield self.finding(
+                verdict="One class index is compared with each of several outputs.",
+                evidence=f"shapes {call.input.shape} and {call.target.shape}; targets "
+                f"are whole, from 0 to {call.facts['target_max']:.0f}",
+                cure="F.cross_entropy(logits, y.flatten().long())",
+                line=call.line,
+            )
+            return
+        few = [c for c in calls if _is_few_classes(c) and _says_classes(c)]
+        if len(few) >= 3 and len(few) == len(calls):
+            call = few[0]
+            yield self.finding(
+                severity="info",
+                verdict="Targets look like class indices, and the loss takes them for "
+                "amounts: class 0 is further from 2 than from 1.",
+                evidence=f"whole numbers from 0 to {call.facts['target_max']:.0f} in "
+                f"{len(few)} calls of {call.name}",
+                cure="if they are classes: one output each and F.cross_entropy",
+                line=call.line,
+            )
+
+
+def _is_index_against_row(call: LossCall) -> bool:
+    one, other = call.input.shape, call.target.shape
+    return (
+        len(one) == len(other) == 2
+        and one[0] == other[0]
+        and other[1] == 1 < one[1]
+        and bool(call.facts["target_whole"])
+        and call.facts["target_min"] == 0
+        and 1 <= call.facts["target_max"] <= one[1] - 1
+    )
+
+
+def _says_classes(call: LossCall) -> bool:
+    """Tell whether the user calls them classes: counts look the same."""
+    return call.line is not None and CLASSES.search(call.line.code) is not None
+
+
+def _is_few_classes(call: LossCall) -> bool:
+    shape = call.input.shape
+    return (
+        (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1))
+        and shape[0] >= 16
+        and bool(call.facts["target_whole"])
+        and call.facts["target_min"] == 0
+        and 2 <= call.facts["target_max"] <= 9
+    )

@@ -1,0 +1,62 @@
+"""GT807: the learning rate is gone long before the end."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.lr import fall_of
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["LrGoneTooEarly"]
+
+ENOUGH = 20
+
+
+class LrGoneTooEarly(Pitfall):
+    """The learning rate has fallen to almost nothing with most updates to come.
+
+    What it sees:
+        A learning rate below 1/200 of its peak for more than half of all updates.
+        ``ReduceLROnPlateau``, which follows the loss, is left alone.
+
+    Why it matters:
+        Those updates change nothing: with ``ExponentialLR(gamma=0.9)`` the learning
+        rate is below 1/200 after 51 epochs, and 150 more are spent for nothing.
+
+    Example::
+
+        scheduler = ExponentialLR(optimizer, gamma=0.5)   # 100 epochs
+
+    Instead::
+
+        scheduler = CosineAnnealingLR(optimizer, T_max=100)
+
+    Source: Humbatova et al. 2020, taxonomy of faults, "suboptimal learning rate".
+    """
+
+    code = "GT807"
+    title = "learning rate gone too early"
+    severity = "warning"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        plateaus = {
+            each.optimizer
+            for each in seen.schedulers
+            if each.kind == "ReduceLROnPlateau"
+        }
+        for number, optimizer in enumerate(seen.optimizers):
+            if number in plateaus or optimizer.num_steps < ENOUGH:
+                continue
+            fall = fall_of(seen, number)
+            if fall is None:
+                continue
+            peak, low, share = fall
+            mine = [each for each in seen.schedulers if each.optimizer == number]
+            yield self.finding(
+                verdict="The learning rate is almost zero for most of the training.",
+                evidence=f"from {peak:.3g} to {low:.3g}; below 1/200 of its peak for "
+                f"{share:.0%} of {optimizer.num_steps} updates",
+                cure="a slower schedule: CosineAnnealingLR over all steps, or a gamma "
+                "nearer to 1",
+                line=mine[0].line if mine else optimizer.line,
+            )
+            return

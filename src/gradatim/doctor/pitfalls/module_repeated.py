@@ -1,0 +1,95 @@
+"""GT602: one module at several places."""
+
+import ast
+import linecache
+from collections.abc import Iterator
+from functools import lru_cache
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import assignment_line
+from gradatim.watching.lines import Line
+from gradatim.watching.seen import ModelSeen, Seen
+
+__all__ = ["ModuleRepeated"]
+
+
+class ModuleRepeated(Pitfall):
+    """``[layer] * n`` is n times one and the same layer.
+
+    What it sees:
+        One module with parameters at several places of an ``nn.Sequential`` or
+        ``nn.ModuleList``: a warning where a list is multiplied in the source, or where
+        a ``ModuleList`` has nothing else; otherwise advice, as weights may be shared
+        on purpose.
+
+    Why it matters:
+        Four layers of 64 x 64 have 16,640 parameters; one layer four times has 4,160,
+        and each place gets the sum of the gradients of all.
+
+    Example::
+
+        self.layers = nn.ModuleList([nn.Linear(64, 64)] * 4)
+
+    Instead::
+
+        self.layers = nn.ModuleList(nn.Linear(64, 64) for _ in range(4))
+
+    Source: Python's language reference on ``*`` of sequences.
+    """
+
+    code = "GT602"
+    title = "one module at several places"
+    severity = "warning"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for model in seen.models:
+            for name, (kind, times, places) in model.repeated.items():
+                line = self._line(model, name)
+                is_sure = line is not None or times == places
+                where = f"{model.kind}.{name}" if name else model.kind
+                yield self.finding(
+                    verdict=f"{where} holds one and the same {kind} at {times} places.",
+                    evidence=f"{times} of {places} places with parameters are one "
+                    "object",
+                    cure="nn.ModuleList(make() for _ in range(n)): a new module each "
+                    "time; copy.deepcopy(layer) of one that exists",
+                    line=line or assignment_line(model, name) or model.line,
+                    severity="warning" if is_sure else "info",
+                )
+                return
+
+    @staticmethod
+    def _line(model: ModelSeen, name: str) -> Line | None:
+        assigned = assignment_line(model, name)
+        files = {place.file for place in model.places.values()}
+        if model.line is not None:
+            files.add(model.line.file)
+        found = [
+            Line(file, number) for file in files for number in multiplied_lists(file)
+        ]
+        for line in found:
+            if assigned is not None and str(line) == str(assigned):
+                return line
+        return found[0] if found else None
+
+
+@lru_cache(maxsize=64)
+def multiplied_lists(file: str) -> tuple[int, ...]:
+    """Find the lines where a list of objects is multiplied, ``[layer] * n``."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except SyntaxError:
+        return ()
+    return tuple(
+        sorted(
+            node.lineno
+            for node in ast.walk(tree)
+            if isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Mult)
+            and any(
+                isinstance(side, ast.List)
+                and any(isinstance(e, (ast.Name, ast.Call)) for e in side.elts)
+                for side in (node.left, node.right)
+            )
+        )
+    )

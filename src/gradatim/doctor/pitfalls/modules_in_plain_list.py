@@ -1,0 +1,70 @@
+"""GT601: modules in a plain list or dict."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import assignment_line, held, optimizers_of
+from gradatim.watching.seen import Seen
+
+__all__ = ["ModulesInPlainList"]
+
+
+class ModulesInPlainList(Pitfall):
+    """Layers in a plain list or dict are called, and not trained.
+
+    What it sees:
+        A module with parameters, called in a model with gradients on, that a plain
+        list, tuple or dict of the model holds; and no optimizer has its parameters. A
+        frozen one, hidden so on purpose, is left alone.
+
+    Why it matters:
+        ``model.parameters()`` does not know them: of three hidden layers in a list 0
+        are trained, moved by ``.to(device)``, or saved by ``state_dict``.
+
+    Example::
+
+        self.layers = [nn.Linear(8, 8) for _ in range(3)]
+
+    Instead::
+
+        self.layers = nn.ModuleList(nn.Linear(8, 8) for _ in range(3))
+
+    Source: the documentation of ``torch.nn.ModuleList``; Stack Overflow 52298179.
+    """
+
+    code = "GT601"
+    title = "modules in a plain list or dict"
+    severity = "error"
+    hides = ("GT203", "GT208", "GT201")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        known = held(seen)
+        for model in seen.models:
+            if not seen.num_steps or not model.hidden:
+                continue
+            untrained = [
+                place
+                for place, keys in model.hidden_parameters.items()
+                if keys and known.isdisjoint(keys)
+            ]
+            if untrained and not (optimizers_of(seen, model) or not model.names):
+                continue
+            places = untrained or list(model.hidden)
+            if not untrained and not known & {
+                key for keys in model.hidden_parameters.values() for key in keys
+            }:
+                continue
+            attribute = places[0].partition("[")[0]
+            count = sum(len(model.hidden_parameters[place]) for place in places)
+            yield self.finding(
+                verdict=f"Modules in self.{attribute}, a plain list or dict, are not "
+                f"registered in {model.kind}"
+                + (": they are not trained." if untrained else "."),
+                evidence=f"{len(places)} modules called ({', '.join(places[:3])}) with "
+                f"{count} parameter tensors, {0 if untrained else count} of them in an "
+                "optimizer",
+                cure=f"self.{attribute} = nn.ModuleList(...), or nn.ModuleDict",
+                line=assignment_line(model, places[0]) or model.hidden[places[0]],
+                severity="error" if untrained else "info",
+            )
+            return

@@ -1,0 +1,83 @@
+"""GT103: no gradient ever reaches the optimizer."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import followed
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import steps_of
+from gradatim.watching.seen import Seen
+
+__all__ = ["NoGradients"]
+
+ENOUGH = 3
+
+
+class NoGradients(Pitfall):
+    """Updates are made, but nothing computes a gradient for them.
+
+    What it sees:
+        At each update that was looked at every parameter's gradient is None: because
+        ``backward`` is never called, or because the loss has no way back to them.
+
+    Why it matters:
+        ``step`` skips what has no gradient and says nothing. 1,000 updates move 0
+        weights.
+
+    Example::
+
+        loss = torch.tensor(loss_fn(model(x), y).item(), requires_grad=True)
+        loss.backward()
+        optimizer.step()
+
+    Instead::
+
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+
+    Source: Stack Overflow 53622076 and 53128752.
+    """
+
+    code = "GT103"
+    title = "no gradients"
+    severity = "error"
+    hides = ("GT108", "GT203", "GT309")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for number, optimizer in enumerate(seen.optimizers):
+            steps = steps_of(seen, number)
+            looks = [s for s in steps if s.no_grad is not None]
+            without = [
+                s
+                for s in looks
+                if len(s.no_grad or ()) == len(optimizer.parameters) and not s.closure
+            ]
+            if len(without) < ENOUGH or len(without) < len(looks):
+                continue
+            if any(s.zeroed_after_backward for s in without):
+                continue
+            number_of = len(optimizer.parameters)
+            facts = f"at {len(without)} of {len(looks)} updates looked at .grad was "
+            facts += f"None for all {number_of} parameters"
+            if not seen.backwards:
+                yield self.finding(
+                    verdict="backward is never called: there is no gradient to step "
+                    "with.",
+                    evidence=f"{optimizer.num_steps} updates, 0 backwards; {facts}",
+                    cure="loss.backward() before optimizer.step()",
+                    line=without[0].line,
+                )
+                return
+            used = followed(seen)
+            models = {key for model in seen.models for key in model.names}
+            if used and not any((b.leaves or {}).keys() & models for b in used):
+                yield self.finding(
+                    verdict="The loss has no way back to the parameters: its graph is "
+                    "cut.",
+                    evidence=f"{len(used)} backwards looked at reach 0 parameters of "
+                    f"the model; {facts}",
+                    cure="compute the loss from the model's output itself, without "
+                    ".item(), .detach(), .data, .numpy() or a new torch.tensor(...)",
+                    line=used[0].line,
+                )
+                return

@@ -1,0 +1,61 @@
+"""GT110: a parameter that is no leaf."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import by_hand, reached
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["NoLeaf"]
+
+ENOUGH = 5
+
+
+class NoLeaf(Pitfall):
+    """What is trained was computed from a leaf, which keeps the gradient.
+
+    What it sees:
+        Backwards of many updates reach a leaf only through an operation made before
+        the first of them, such as ``.to`` or a factor.
+
+    Why it matters:
+        ``.grad`` of what you hold is None, that of the tensor left behind is filled.
+        ``.to("cuda")`` does so on a machine with a GPU and not on one without.
+
+    Example::
+
+        w = torch.randn(3, requires_grad=True).to(torch.float64)
+
+    Instead::
+
+        w = torch.randn(3, dtype=torch.float64, requires_grad=True)
+
+    Source: PyTorch forum 37659; Stack Overflow 44913720; the tutorial, "Parameters".
+    """
+
+    code = "GT110"
+    title = "parameter is no leaf"
+    severity = "error"
+    hides = ("GT101", "GT103", "GT607")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for key, looks in reached(seen).items():
+            later = looks[1:]
+            if len(later) < ENOUGH or not all(look.stale for look in later):
+                continue
+            if by_hand(looks):
+                continue
+            shape = looks[0].shape
+            line = next(
+                (b.line for b in seen.backwards if key in (b.leaves or {})), None
+            )
+            yield self.finding(
+                verdict="The gradient goes to a tensor that was left behind: what is "
+                "trained was computed from it once.",
+                evidence=f"{len(later)} later backwards reach a leaf of shape "
+                f"{shape} through one old operation, and it never moves",
+                cure="make it in its place at once: torch.randn(..., device=device, "
+                "dtype=dtype, requires_grad=True)",
+                line=line,
+            )
+            return

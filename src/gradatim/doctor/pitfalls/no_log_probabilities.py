@@ -1,0 +1,85 @@
+"""GT304: a loss that takes log-probabilities is given something else."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.trend import trained_calls
+from gradatim.watching.seen import LossCall, Seen
+
+__all__ = ["NoLogProbabilities"]
+
+SMALL = 1e-3
+
+
+class NoLogProbabilities(Pitfall):
+    """``nll_loss`` or ``kl_div`` is given logits or probabilities, not their logs.
+
+    What it sees:
+        Rows whose exponentials do not sum to 1, in every call that was looked at:
+        probabilities (they sum to 1 themselves) or logits (some are above 0).
+
+    Why it matters:
+        ``nll_loss`` is minus the number at the target's place. Of logits it falls
+        without end, of probabilities to -1: no logarithm, so a row that is sure and
+        wrong costs 1 and not 10, and gradients fade.
+
+    Example::
+
+        loss = F.nll_loss(model(x), y)
+
+    Instead::
+
+        loss = F.nll_loss(F.log_softmax(model(x), dim=1), y)
+
+    Source: the documentation of ``torch.nn.NLLLoss`` and ``torch.nn.KLDivLoss``.
+    """
+
+    code = "GT304"
+    title = "no log-probabilities given"
+    severity = "error"
+    hides = ("GT106", "GT203", "GT204", "GT107", "GT309", "GT308")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for name in ("nll_loss", "kl_div"):
+            calls = [c for c in trained_calls(seen, name) if c.input.requires_grad]
+            kinds = [self._kind(call) for call in calls]
+            if not calls or not all(kinds):
+                continue
+            call, kind = calls[0], kinds[0]
+            low, high = call.facts["input_min"], call.facts["input_max"]
+            yield self.finding(
+                verdict=f"{name} takes log-probabilities, and is given {kind}.",
+                evidence=f"numbers from {low:.4g} to {high:.4g}; log of a row's summed "
+                f"exponentials up to {call.facts['input_log_sum_error']:.4g} from 0, "
+                f"in {len(calls)} calls",
+                cure=self._cure(name, kind or ""),
+                line=call.line,
+            )
+            return
+
+    def _kind(self, call: LossCall) -> str | None:
+        error = call.facts.get("input_log_sum_error")
+        if error is None or error < 0.05:
+            return None
+        low, high = call.facts["input_min"], call.facts["input_max"]
+        if low >= 0 and call.facts["input_row_sum_error"] < SMALL:
+            return "probabilities"
+        if "LogSoftmax" in call.before:
+            # Of joint probabilities rows sum to less; none of them to more.
+            return (
+                "log_softmax along another dimension than 1"
+                if (call.name == "nll_loss" and call.before[0] == "LogSoftmax")
+                else None
+            )
+        if high > 0.05 and "Log" not in call.before:
+            return "logits"
+        return None
+
+    def _cure(self, name: str, kind: str) -> str:
+        if kind == "probabilities":
+            return "F.log_softmax in place of the softmax"
+        if kind != "logits":
+            return "F.log_softmax(logits, dim=1)"
+        if name == "nll_loss":
+            return "F.cross_entropy(logits, y), which takes the log-softmax itself"
+        return "F.kl_div(F.log_softmax(logits, dim=1), q, reduction='batchmean')"

@@ -1,0 +1,128 @@
+"""GT201: the optimizer misses parameters that get gradients."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import by_hand, reached, told
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import held
+from gradatim.watching.leaves import LeafSeen
+from gradatim.watching.seen import ModelSeen, Seen
+
+__all__ = ["ParametersLeftOut"]
+
+ENOUGH = 3
+
+
+class ParametersLeftOut(Pitfall):
+    """Parameters get gradients, and no optimizer holds them.
+
+    What it sees:
+        Backwards reach parameters of a model in train mode that no optimizer holds and
+        that never move, while others of the same training do. What lies before the
+        trained part, as a body before its head, is taken as meant.
+
+    Why it matters:
+        They stay as they were made. With a head of random numbers, 100 epochs can only
+        bend the layers before it towards those numbers.
+
+    Example::
+
+        optimizer = torch.optim.Adam(model.parameters())
+        model.fc = nn.Linear(512, 10)
+
+    Instead::
+
+        model.fc = nn.Linear(512, 10)
+        optimizer = torch.optim.Adam(model.parameters())
+
+    Source: PyTorch issues 14467 and 54765.
+    """
+
+    code = "GT201"
+    title = "optimizer misses parameters"
+    severity = "error"
+    hides = ("GT203",)
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        inside = held(seen)
+        leaves = reached(seen)
+        known = {key for model in seen.models for key in model.names}
+        if not inside & leaves.keys() & known:
+            return
+        for number, model in enumerate(seen.models):
+            left = _left_out(model, leaves, inside)
+            if left and _is_by_accident(seen, number, left, leaves, inside):
+                yield self._finding(seen, model, left, leaves)
+                return
+
+    def _finding(
+        self,
+        seen: Seen,
+        model: ModelSeen,
+        left: list[int],
+        leaves: dict[int, list[LeafSeen]],
+    ) -> Finding:
+        names = [model.names[key] for key in left]
+        old = [o for o in seen.optimizers if o.num_steps]
+        stale = sum(key not in leaves for each in old for key in each.parameters)
+        about = f"; it holds {stale} tensors that no backward reaches" if stale else ""
+        return self.finding(
+            verdict=f"The optimizer does not hold {told(names)} of {model.kind}: they "
+            "get gradients and never move.",
+            evidence=f"{len(left)} of {model.num_parameters} parameters are in no "
+            f"optimizer; their numbers were the same at {len(leaves[left[0]])} looks"
+            f"{about}",
+            cure="make the optimizer of model.parameters(), after the model's last "
+            "change",
+            line=next((o.line for o in old if o.line), model.line),
+        )
+
+
+def _left_out(
+    model: ModelSeen, leaves: dict[int, list[LeafSeen]], inside: set[int]
+) -> list[int]:
+    """Give a model's parameters that get gradients, in no optimizer, never moved."""
+    return [
+        key
+        for key in model.names
+        if key in leaves
+        and key not in inside
+        and len(leaves[key]) >= ENOUGH
+        and not by_hand(leaves[key])
+    ]
+
+
+def _is_by_accident(
+    seen: Seen,
+    number: int,
+    left: list[int],
+    leaves: dict[int, list[LeafSeen]],
+    inside: set[int],
+) -> bool:
+    model = seen.models[number]
+    used = [f for f in seen.forwards if f.model == number and f.used]
+    if not used or not any(f.training for f in used):
+        return False  # in eval mode: a critic that is meant to stay
+    trained = [key for key in model.names if key in inside and key in leaves]
+    if not trained:
+        # A whole model: frozen on purpose would be without gradients. It is known
+        # to be forgotten where an optimizer holds what nothing uses any more, or
+        # where another model is trained before it.
+        return _feeds_on_trained(seen, number, inside)
+    places = {key: place for place, key in enumerate(model.names)}
+    # A prefix of the model before a trained head is left out on purpose.
+    return max(places[k] for k in left) > max(places[k] for k in trained) or any(
+        places[k] > min(places[t] for t in trained) for k in left
+    )
+
+
+def _feeds_on_trained(seen: Seen, number: int, inside: set[int]) -> bool:
+    """Tell whether a model is given what a trained one made."""
+    by_order = {f.order: f.model for f in seen.forwards}
+    for forward in seen.forwards:
+        if forward.model != number or forward.source is None or not forward.training:
+            continue
+        before = by_order.get(forward.source)
+        if before is not None and inside & seen.models[before].names.keys():
+            return True
+    return False

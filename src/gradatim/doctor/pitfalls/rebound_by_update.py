@@ -1,0 +1,83 @@
+"""GT111: the update binds a name anew."""
+
+import ast
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import by_hand, nodes_in, reached
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.lines import Line
+from gradatim.watching.seen import Seen
+
+__all__ = ["ReboundByUpdate"]
+
+ENOUGH = 5
+
+
+class ReboundByUpdate(Pitfall):
+    """An update by hand makes a new tensor and leaves the parameter as it was.
+
+    What it sees:
+        No optimizer; backwards reach leaves that never move; and a line that assigns
+        ``p = p - lr * p.grad``.
+
+    Why it matters:
+        ``p`` is a new tensor, in a loop over parameters thrown away at once: 1,000
+        updates change 0 weights. Outside such a loop the next ``.grad`` is None.
+
+    Example::
+
+        for p in model.parameters():
+            p = p - lr * p.grad
+
+    Instead::
+
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= lr * p.grad
+
+    Source: Stack Overflow 54064934 and 53503234; the tutorial, "Parameters".
+    """
+
+    code = "GT111"
+    title = "name rebound by the update"
+    severity = "error"
+    hides = ("GT101", "GT110")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        if seen.num_steps or seen.error is not None:
+            return
+        leaves = reached(seen)
+        still = [k for k, v in leaves.items() if len(v) >= ENOUGH and not by_hand(v)]
+        if not still or len(still) < len([v for v in leaves.values() if len(v) > 1]):
+            return
+        line = next((b.line for b in seen.backwards if b.line), None)
+        for node in nodes_in(line):
+            if not isinstance(node, ast.Assign) or len(node.targets) != 1:
+                continue
+            target = node.targets[0]
+            if not isinstance(target, ast.Name) or not _uses_gradient(node, target.id):
+                continue
+            yield self.finding(
+                verdict=f"{target.id} = ... makes a new tensor: the parameter itself "
+                "is not updated.",
+                evidence=f"{len(still)} parameters were the same at "
+                f"{len(leaves[still[0]])} looks, over {seen.backwards.count} backwards",
+                cure=f"with torch.no_grad(): {target.id} -= lr * {target.id}.grad",
+                line=Line(line.file, node.lineno, line.function) if line else None,
+            )
+            return
+
+
+def _uses_gradient(node: ast.Assign, name: str) -> bool:
+    """Tell ``name = name - ... name.grad ...``."""
+    value = node.value
+    if not isinstance(value, ast.BinOp) or not isinstance(value.op, (ast.Sub, ast.Add)):
+        return False
+    has_self = isinstance(value.left, ast.Name) and value.left.id == name
+    return has_self and any(
+        isinstance(each, ast.Attribute)
+        and each.attr == "grad"
+        and isinstance(each.value, ast.Name)
+        and each.value.id == name
+        for each in ast.walk(value.right)
+    )

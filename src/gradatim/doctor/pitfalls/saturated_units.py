@@ -1,0 +1,67 @@
+"""GT702: sigmoids and tanhs at their bounds."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["SaturatedUnits"]
+
+SHARE = 0.9
+
+
+class SaturatedUnits(Pitfall):
+    """Nearly all outputs of a hidden sigmoid or tanh are at a bound.
+
+    What it sees:
+        In the graphs of the first three updates that were looked at, and in the last,
+        nine in ten numbers of a sigmoid or tanh between two layers are within 0.01 of a
+        bound.
+
+    Why it matters:
+        The slope of a sigmoid at 0.99 is 0.0099, a 25th of that at 0.5: a gradient
+        through two such layers is smaller by 600.
+
+    Example::
+
+        nn.init.normal_(layer.weight, std=10.0)   # then torch.tanh
+
+    Instead::
+
+        nn.init.xavier_normal_(layer.weight)
+
+    Source: Glorot and Bengio 2010, "Understanding the difficulty of training deep
+    feedforward neural networks".
+    """
+
+    code = "GT702"
+    title = "saturated activations"
+    severity = "warning"
+    hides = ("GT105", "GT106", "GT203")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        looked_at = [b for b in seen.backwards if b.activations]
+        if len(looked_at) < 4:
+            return
+        common: set[str] | None = None
+        shares: dict[str, tuple[str, float]] = {}
+        for backward in [*looked_at[:3], looked_at[-1]]:
+            worst: dict[str, float] = {}
+            for a in backward.activations:
+                if a.kind != "Relu":
+                    worst[a.layer] = min(worst.get(a.layer, 1.0), a.saturated)
+                    shares[a.layer] = (a.kind.lower(), worst[a.layer])
+            names = {layer for layer, share in worst.items() if share >= SHARE}
+            common = names if common is None else common & names
+        if not common:
+            return
+        name = sorted(common)[0]
+        kind, share = shares[name]
+        yield self.finding(
+            verdict=f"The {kind} after {name} is saturated: its slope is nearly 0.",
+            evidence=f"{share:.0%} of its numbers within 0.01 of a bound, from update "
+            f"{looked_at[0].step} to {looked_at[-1].step}",
+            cure="scaled inputs and smaller initial weights "
+            "(nn.init.xavier_normal_); or nn.ReLU()",
+            line=looked_at[0].line,
+        )

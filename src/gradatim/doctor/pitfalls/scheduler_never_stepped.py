@@ -1,0 +1,67 @@
+"""GT805: a schedule that is never stepped."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["SchedulerNeverStepped"]
+
+ENOUGH = 10
+
+
+class SchedulerNeverStepped(Pitfall):
+    """A schedule is made, and the learning rate never follows it.
+
+    What it sees:
+        A schedule with 0 steps at the end of a program whose optimizer made many.
+
+    Why it matters:
+        The learning rate is the first one throughout. With a warm-up that is the
+        smallest of all: ``OneCycleLR`` starts at 1/25 of ``max_lr`` and stays there.
+
+    Example::
+
+        scheduler = CosineAnnealingLR(optimizer, T_max=20)
+        for epoch in range(20):
+            train_epoch(model, optimizer)
+
+    Instead::
+
+        scheduler = CosineAnnealingLR(optimizer, T_max=20)
+        for epoch in range(20):
+            train_epoch(model, optimizer)
+            scheduler.step()
+
+    Source: the documentation of ``torch.optim.lr_scheduler``.
+    """
+
+    code = "GT805"
+    title = "scheduler never stepped"
+    severity = "warning"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        if not seen.is_whole or seen.error is not None:
+            return
+        for about in seen.schedulers:
+            if about.optimizer is None or about.is_inner or about.steps:
+                continue
+            after = [
+                s
+                for s in seen.steps
+                if s.optimizer == about.optimizer and s.order > about.order
+            ]
+            if len(after) < ENOUGH:
+                continue
+            lrs = {lr for s in after for lr in s.lrs}
+            if len(lrs) > 1 and len(lrs) > len(after[0].lrs):
+                continue  # it is changed in some other way
+            updates = seen.optimizers[about.optimizer].num_steps
+            yield self.finding(
+                verdict=f"{about.kind} is made, but never stepped.",
+                evidence=f"0 steps of it in {updates} updates; the learning rate "
+                f"stayed at {min(lrs):.3g}",
+                cure="scheduler.step() after optimizer.step(), or once an epoch",
+                line=about.line,
+            )
+            return

@@ -1,0 +1,59 @@
+"""GT207: the optimizer is stepped twice for one backward."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import steps_of
+from gradatim.watching.seen import Seen
+
+__all__ = ["SteppedTwice"]
+
+ENOUGH = 3
+
+
+class SteppedTwice(Pitfall):
+    """One gradient is used for two updates.
+
+    What it sees:
+        Again and again a second ``step`` of the same optimizer with no ``backward``
+        since the first, and with gradients left from it.
+
+    Why it matters:
+        The second step goes in a direction that is out of date; the learning rate is
+        in effect twice what it says, and Adam's moments count each batch two times.
+
+    Example::
+
+        loss.backward()
+        optimizer.step()
+        optimizer.step()
+
+    Instead::
+
+        loss.backward()
+        optimizer.step()
+
+    Source: the documentation of ``torch.optim``, "Taking an optimization step".
+    """
+
+    code = "GT207"
+    title = "stepped twice a batch"
+    hides = ("GT204",)
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for number, _ in enumerate(seen.optimizers):
+            steps = [s for s in steps_of(seen, number) if not s.closure]
+            again = [s for s in steps[1:] if not s.num_backwards and s.grad_norm != 0.0]
+            if len(again) < ENOUGH or len(again) < 0.4 * len(steps):
+                continue
+            if not any(s.num_backwards for s in steps):
+                continue  # gradients are made by other means
+            seconds = sum(1 for s in steps if not s.num_backwards)
+            yield self.finding(
+                verdict="The optimizer is stepped more than once for one backward.",
+                evidence=f"{seconds} of {len(steps)} updates looked at had no backward "
+                "since the update before",
+                cure="one optimizer.step() for each loss.backward()",
+                line=again[0].line,
+            )
+            return

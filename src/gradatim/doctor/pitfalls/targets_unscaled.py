@@ -1,0 +1,67 @@
+"""GT504: targets of a regression that are far from what a new model gives."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.trend import trained_calls, trend_of
+from gradatim.watching.seen import Seen
+
+__all__ = ["TargetsUnscaled"]
+
+NAMES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+LARGE = 50.0
+
+
+class TargetsUnscaled(Pitfall):
+    """Targets are in raw units, and predictions do not get there.
+
+    What it sees:
+        Targets with a mean or standard deviation above 50, first predictions 20 times
+        smaller, and a squared error that at the end is still no better than a constant
+        would give and has not halved, or a loss that diverges.
+
+    Why it matters:
+        A new model gives numbers around 1. With Adam at ``lr=1e-3`` a bias moves by
+        0.001 a step: 200,000 steps to a house price of 200 thousand.
+
+    Example::
+
+        loss = F.mse_loss(model(x), price)
+
+    Instead::
+
+        mean, std = price_train.mean(), price_train.std()
+        loss = F.mse_loss(model(x), (price - mean) / std)
+
+    Source: Stack Overflow 53914450.
+    """
+
+    code = "GT504"
+    title = "targets not scaled"
+    severity = "warning"
+    hides = ("GT105", "GT107", "GT203", "GT204", "GT205", "GT207", "GT308", "GT701")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        calls = [c for c in trained_calls(seen, *NAMES) if c.facts.get("squared_error")]
+        trend = trend_of(seen)
+        if len(calls) < 5 or seen.num_steps < 20 or trend is None:
+            return
+        first, last = calls[0].facts, calls[-1].facts
+        size = max(abs(first["target_mean"]), first["target_std"])
+        given = max(abs(first["input_mean"]), first["input_std"])
+        if size < LARGE or given > size / 20 or not last["target_std"]:
+            return
+        share = last["squared_error"] / last["target_std"] ** 2
+        is_far = share > 1.0 and last["squared_error"] > 0.5 * first["squared_error"]
+        if not trend.diverges and not is_far:
+            return
+        yield self.finding(
+            verdict="Targets are in raw units, far from what the model gives.",
+            evidence=f"targets with mean {first['target_mean']:.4g} and standard "
+            f"deviation {first['target_std']:.4g}; predictions start at "
+            f"{first['input_mean']:.4g} and are at {last['input_mean']:.4g} after "
+            f"{calls[-1].step} updates; squared error {share:.3g} times the variance",
+            cure="train on (y - y_train.mean()) / y_train.std(), and turn predictions "
+            "back",
+            line=calls[0].line,
+        )

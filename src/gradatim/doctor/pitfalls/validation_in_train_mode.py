@@ -1,0 +1,76 @@
+"""GT401: validation in train mode."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import active_parts, evaluations
+from gradatim.watching.seen import Seen
+
+__all__ = ["ValidationInTrainMode"]
+
+NORMS = ("BatchNorm", "SyncBatchNorm", "InstanceNorm", "LazyBatchNorm")
+
+
+class ValidationInTrainMode(Pitfall):
+    """A model with dropout or batch norm is evaluated as if it were trained.
+
+    What it sees:
+        Calls that no backward follows, of a model that is being trained, in train mode
+        while dropout or batch norm is active in it. Repeated calls with one input,
+        which sample dropout on purpose, are left out.
+
+    Why it matters:
+        With dropout of 0.5 half of the units are off at random: the same model and the
+        same rows give another loss each time. Batch norm uses the statistics of the
+        validation batch, and moves its running ones towards the validation data.
+
+    Example::
+
+        model.train()
+        for epoch in range(10):
+            train_epoch(model)
+            with torch.no_grad():
+                val_loss = loss_fn(model(x_val), y_val)
+
+    Instead::
+
+        for epoch in range(10):
+            model.train()
+            train_epoch(model)
+            model.eval()
+            with torch.no_grad():
+                val_loss = loss_fn(model(x_val), y_val)
+
+    Source: the documentation of ``torch.nn.Module.eval``; Stack Overflow 50233272.
+    """
+
+    code = "GT401"
+    title = "validation in train mode"
+    severity = "warning"
+    hides = ("GT403",)
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for number, model in enumerate(seen.models):
+            if not model.with_mode:
+                continue
+            found = [f for f in evaluations(seen, number) if f.training]
+            parts = active_parts(model, found)
+            if not found or not parts:
+                continue
+            norms = [n for n, kind in parts.items() if kind.startswith(NORMS)]
+            times = len({f.step for f in found})
+            names = ", ".join(f"{kind} {n!r}" for n, kind in list(parts.items())[:3])
+            moved = (
+                "; the running statistics of batch norm moved with them"
+                if norms and any(f.moved for f in found)
+                else ""
+            )
+            yield self.finding(
+                verdict=f"{model.kind} is evaluated in train mode.",
+                evidence=f"{len(found)} calls without a backward, after {times} "
+                f"different updates, with {len(parts)} of its layers active as in "
+                f"training: {names}{moved}",
+                cure="model.eval() before validation, model.train() after it",
+                line=found[0].line,
+            )
+            return

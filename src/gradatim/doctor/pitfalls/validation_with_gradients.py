@@ -1,0 +1,63 @@
+"""GT403: validation without ``no_grad``."""
+
+from collections.abc import Iterator
+
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import evaluations, runs
+from gradatim.watching.seen import Seen
+
+__all__ = ["ValidationWithGradients"]
+
+ENOUGH, MANY = 3, 8
+
+
+class ValidationWithGradients(Pitfall):
+    """Validation records a graph that no backward ever uses.
+
+    What it sees:
+        Calls of a model that is being trained, with gradients on, that no backward
+        follows: a warning for batch after batch, advice for a call now and then.
+
+    Why it matters:
+        A graph keeps what every layer put out. Memory is 2 to 3 times that of the call
+        alone, so validation batches must be smaller than they could be, and it is kept
+        for all batches where the losses are collected in a list.
+
+    Example::
+
+        model.eval()
+        for x, y in val_loader:
+            total += loss_fn(model(x), y).item()
+
+    Instead::
+
+        model.eval()
+        with torch.no_grad():
+            for x, y in val_loader:
+                total += loss_fn(model(x), y).item()
+
+    Source: PyTorch, "Autograd mechanics", locally disabling gradient computation.
+    """
+
+    code = "GT403"
+    title = "validation without no_grad"
+    severity = "warning"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for number, model in enumerate(seen.models):
+            found = [f for f in evaluations(seen, number) if f.grad]
+            if len(found) < ENOUGH:
+                continue
+            groups = runs(found)
+            in_loops = sum(len(group) for group in groups if len(group) > 1)
+            is_much = in_loops >= MANY and not all(f.same_input for f in found)
+            yield self.finding(
+                verdict=f"{model.kind} is evaluated with gradients on: graphs are "
+                "recorded that nothing uses.",
+                evidence=f"{len(found)} calls with a graph and no backward, after "
+                f"{len(groups)} different updates",
+                cure="with torch.no_grad(): around the validation",
+                line=found[0].line,
+                severity="warning" if is_much else "info",
+            )
+            return

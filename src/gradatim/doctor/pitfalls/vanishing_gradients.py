@@ -1,0 +1,67 @@
+"""GT106: gradients vanish on the way to the first layers."""
+
+from collections.abc import Iterator
+from statistics import median
+
+from gradatim.doctor.movement import depth_trend
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import Seen
+
+__all__ = ["VanishingGradients"]
+
+ENOUGH = 4
+SMALL, TREND = 1e-4, 0.8
+
+
+class VanishingGradients(Pitfall):
+    """The first layers' gradients are a tiny part of the last ones'.
+
+    What it sees:
+        In the updates looked at, gradients of weights shrink with the distance from the
+        loss, to less than 1/10,000 at the first layer.
+
+    Why it matters:
+        A sigmoid's slope is 0.25 at most: ten of them in a row leave a millionth. The
+        first layers keep their random weights.
+
+    Example::
+
+        layers += [nn.Linear(32, 32), nn.Sigmoid()]   # ten times
+
+    Instead::
+
+        layers += [nn.Linear(32, 32), nn.ReLU()]
+
+    Source: Glorot, Bengio 2010, "Understanding the difficulty of training deep
+    feedforward neural networks".
+    """
+
+    code = "GT106"
+    title = "vanishing gradients"
+    hides = ("GT203", "GT309")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for model in seen.models:
+            keys = model.names.keys()
+            owners = [
+                n for n, o in enumerate(seen.optimizers) if keys & set(o.parameters)
+            ]
+            trends = [
+                t
+                for s in seen.steps
+                if s.optimizer in owners and (t := depth_trend(s, model)) is not None
+            ]
+            bad = [t for t in trends if t[0] < SMALL and t[1] > TREND]
+            if len(bad) < ENOUGH or len(bad) < 0.6 * len(trends):
+                continue
+            ratio = median(t[0] for t in bad)
+            yield self.finding(
+                verdict=f"Gradients vanish on the way to the first layers of "
+                f"{model.kind}.",
+                evidence=f"the first weight's gradients are {ratio:.1g} of the last's "
+                f"(median of {len(bad)} of {len(trends)} updates looked at)",
+                cure="nn.ReLU in place of sigmoid or tanh, batch norm or a skip "
+                "connection between, or fewer layers",
+                line=next((s.line for s in seen.steps if s.optimizer in owners), None),
+            )
+            return

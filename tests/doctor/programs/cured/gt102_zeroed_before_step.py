@@ -1,0 +1,19 @@
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+x = torch.randn(200, 4)
+y = x @ torch.tensor([[1.0], [-2.0], [0.5], [3.0]]) + 0.1 * torch.randn(200, 1)
+loader = DataLoader(TensorDataset(x, y), batch_size=20, shuffle=True)
+
+model = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+loss_fn = nn.MSELoss()
+
+for epoch in range(5):
+    for features, targets in loader:
+        loss = loss_fn(model(features), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()

@@ -1,0 +1,28 @@
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Linear(5, 20)
+        self.second = nn.Linear(20, 20)
+        self.last = nn.Linear(20, 2)
+
+    def forward(self, x):
+        x = F.relu(self.first(x))
+        x = F.relu(self.second(x))
+        return self.last(x)
+
+
+torch.manual_seed(0)
+x = torch.randn(200, 5)
+y = (x.sum(1) > 0).long()
+net = Net()
+optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
+for epoch in range(10):
+    for rows in torch.randperm(200).split(40):
+        optimizer.zero_grad()
+        F.cross_entropy(net(x[rows]), y[rows]).backward()
+        optimizer.step()

@@ -1,0 +1,17 @@
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(300, 6)
+y = x[:, :3].argmax(dim=1)
+net = nn.Sequential(nn.Linear(6, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU())
+net.append(nn.Linear(32, 3))
+optimizer = torch.optim.Adam(net.parameters(), lr=3.0)  # sick
+for epoch in range(10):
+    for rows in torch.randperm(300).split(50):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+print(loss.item())

@@ -1,0 +1,64 @@
+"""What is read in the source beside what was seen."""
+
+import weakref
+
+import pytest
+from torch import nn
+
+from gradatim.doctor.pitfalls.best_weights_not_copied import kept_models
+from gradatim.doctor.pitfalls.module_repeated import multiplied_lists
+from gradatim.doctor.reading import assignment_line
+from gradatim.watching.lines import Line
+from gradatim.watching.seen import ModelSeen
+
+LOOP = """
+for epoch in range(9):
+    model.train()
+    {given}
+    optimizer.step()
+    if loss < best_loss:
+        best_model = {value}
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "lines"),
+    [
+        ("pass", "model", ((7, "model"),)),
+        ("pass", "copy.deepcopy(model)", ()),
+        ("model = make()", "model", ()),
+        ("pass", "loss", ()),
+    ],
+)
+def test_a_model_kept_by_another_name(tmp_path, given, value, lines):
+    path = tmp_path / "train.py"
+    path.write_text(LOOP.format(given=given, value=value))
+    assert kept_models(str(path)) == lines
+
+
+def test_lists_that_are_multiplied(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text("a = [layer] * 3\nb = 2 * [nn.Linear(1, 1)]\nc = [0.5] * 4\n")
+    assert multiplied_lists(str(path)) == (1, 2)
+
+
+def test_what_cannot_be_parsed_has_none(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text("a = [layer * 3\n")
+    assert multiplied_lists(str(path)) == kept_models(str(path)) == ()
+
+
+def test_where_a_part_is_assigned(tmp_path):
+    path = tmp_path / "model.py"
+    path.write_text(
+        "class Net(nn.Module):\n    def __init__(self):\n"
+        "        self.layers_of = 1\n        self.layers = [nn.Linear(1, 1)]\n"
+        "        if self.head == 2:\n            pass\n"
+    )
+    start = Line(str(path), 2, "__init__")
+    ref = weakref.ref(nn.Identity())
+    model = ModelSeen(ref, "Net", None, {}, 0, {}, places={"net": start})
+    found = assignment_line(model, "net.layers[0]")
+    assert found is not None and found.number == 4
+    assert assignment_line(model, "net.head") is None
+    assert assignment_line(model, "other.layers") is None
