@@ -35,7 +35,27 @@ class ConstantWeights(Pitfall):
     code = "GT703"
     title = "constant initial weights"
     severity = "error"
-    hides = ("GT105", "GT106", "GT107", "GT203", "GT204", "GT309", "GT506", "GT701", "GT702", "GT704")
+    hides = (
+        "GT105",
+        "GT106",
+        "GT107",
+        "GT203",
+        "GT204",
+        "GT309",
+        "GT506",
+        "GT701",
+        "GT702",
+        "GT704",
+    )
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for step in seen.steps:
+            found = step.constant
+            if len(found) < 2 or len(found) != step.num_matrices:
+                continue
+            if not any(each.is_same for each in found):
+                continue
+            told = ", ".join(f"{each.name} {each.value:g}" for each in found[:4])
             yield self.finding(
                 verdict="All weights start as one number: the units of a layer are "
                 "equal and stay so.",
