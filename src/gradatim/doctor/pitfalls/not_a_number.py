@@ -9,7 +9,7 @@ from gradatim.watching.seen import BadSeen, Seen
 __all__ = ["NotANumber"]
 
 FOLLOWS = (
-    *(f"GT10{n}" for n in (5, 6, 7, 8, 9)),
+    *(f"GT10{n}" for n in (5, 6, 7, 8)),
     *(f"GT20{n}" for n in (3, 4, 5, 6, 7, 8)),
     *("GT110", "GT309", "GT503", "GT504", "GT506"),
     *("GT701", "GT702", "GT704"),
