@@ -245,7 +245,7 @@ def test_applied_with_every_optimizer(optim_cls, case):
         {"loss_weight": lambda y: 1.0, "num_microbatches": 2},
         {"forward": lambda model, batch: (model(batch[0]), batch[1])},
     ],
-    ids=str,
+    ids="+".join,
 )
 def test_options_go_to_the_step(options):
     runs = []

@@ -81,3 +81,16 @@ class NoGradients(Pitfall):
                     line=used[0].line,
                 )
                 return
+            own = set(optimizer.parameters)
+            called = [model for model in seen.models if model.num_calls]
+            of = [model.kind for model in called if own & model.names.keys()]
+            if used and of and not any((b.leaves or {}).keys() & own for b in used):
+                yield self.finding(
+                    verdict=f"The loss that is to train {of[0]} has no way back to it: "
+                    "its graph is cut.",
+                    evidence=f"{len(used)} backwards looked at reach others; {facts}",
+                    cure=f"compute its loss from the output of {of[0]} itself, without "
+                    ".detach() on the way",
+                    line=without[0].line,
+                )
+                return
