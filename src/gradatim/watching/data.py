@@ -3,6 +3,7 @@
 import linecache
 import random
 import re
+import sys
 from types import FrameType
 from typing import Any
 
@@ -199,9 +200,6 @@ def _codes(kind: type) -> list[Any]:
 
 
 def _scope(kind: type) -> dict[str, Any]:
-    for name in ("__getitem__", "__call__", "__iter__"):
-        function = getattr(kind, name, None)
-        scope: dict[str, Any] | None = getattr(function, "__globals__", None)
-        if scope is not None:
-            return scope
-    return {}
+    """Give the variables of the file that a class is from."""
+    module = sys.modules.get(kind.__module__)
+    return {} if module is None else vars(module)
