@@ -11,7 +11,7 @@ ROOT = Path(gradatim.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"nested", "deferred", "interrupt", "history", "plots", "rng", "page"},
+    {"nested", "deferred", "interrupt", "history", "plots", "rng", "page", "nodes"},
     {"graphs", "watching"},
     {"losses"},
     {"step", "data"},

@@ -15,6 +15,7 @@ from torch.autograd.graph import Node as Function
 from gradatim.errors import ConfigError, GraphError, printable, shown
 from gradatim.graphs.gradients import shape_of
 from gradatim.graphs.graph import Arrow, Graph, Group, Kind, Node, Saved, num_bytes_of
+from gradatim.nodes import leaf_of, operation_name
 
 __all__ = [
     "NOT_THE_USERS",
@@ -198,7 +199,7 @@ class _Walker:
                     stack += [
                         (other, False)
                         for other, _ in reversed(inputs)
-                        if other is not None and not _is_leaf(other)
+                        if other is not None and leaf_of(other) is None
                     ]
 
     def _add(
@@ -216,15 +217,15 @@ class _Walker:
             if other is None:
                 if data:
                     above.append(self._box(kind="data", group=group, **data.pop(0)))
-            elif _is_leaf(other):
-                above.append(self.add_leaf(other.variable, group))  # type: ignore[attr-defined]
+            elif (leaf := leaf_of(other)) is not None:
+                above.append(self.add_leaf(leaf, group))
             else:
                 above.append(numbers[other])
         above += [self._box(kind="data", group=group, **each) for each in data]
         saved, options = _kept(function)
         number = self._box(
             kind=kind,
-            name=_name(function),
+            name=operation_name(function),
             saved=saved,
             options=options,
             group=group,
@@ -268,8 +269,8 @@ class _Walker:
         )
 
 
-def about_tensor(tensor: Tensor) -> dict[str, Any]:
-    """Give the fields of a node that tell of a tensor."""
+def about_tensor(tensor: Any) -> dict[str, Any]:
+    """Give the fields that tell of a tensor, or of what autograd notes of one."""
     shape = shape_of(tensor)
     return {
         "shape": shape,
@@ -280,37 +281,13 @@ def about_tensor(tensor: Tensor) -> dict[str, Any]:
 
 
 def _output(function: Function) -> dict[str, Any]:
-    """Give shape and dtype of what the operation gave, which autograd notes."""
+    """Give the fields that tell of what the operation gave first."""
     metadata = getattr(function, "_input_metadata", ())
-    if not metadata:
-        return {}
-    first = metadata[0]
-    shape = shape_of(first)
-    return {
-        "shape": shape,
-        "dtype": _dtype(first.dtype),
-        "device": str(first.device),
-        "num_bytes": num_bytes_of(shape, first.dtype.itemsize),
-    }
+    return about_tensor(metadata[0]) if metadata else {}
 
 
 def _dtype(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
-
-
-def _is_leaf(function: Function) -> bool:
-    """Tell an ``AccumulateGrad``, which adds to the gradient of its variable."""
-    return hasattr(function, "variable")
-
-
-def _name(function: Function) -> str:
-    """Give the name of an operation, not that of its backward.
-
-    A backward of a backward keeps one: ``TanhBackwardBackward0`` is ``TanhBackward``.
-    """
-    name = function.name().rpartition("::")[2]
-    stem = name.rstrip("0123456789")
-    return stem.removesuffix("Backward") or name
 
 
 @functools.cache

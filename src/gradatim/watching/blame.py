@@ -1,12 +1,12 @@
 """What a graph's saved tensors tell: where NaN began, and what is dead or saturated."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
+from gradatim.nodes import leaf_of, operation_name
 from gradatim.watching.seen import ActivationSeen, BadSeen, ConstantSeen
 
 __all__ = ["activations_of", "bad_start", "constant_weights"]
@@ -17,11 +17,6 @@ WEIGHED = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Linear", "Mv")
 """Operations with a matrix of weights."""
 DATA = ("self", "mat1", "input", "other", "target", "batch1")
 """Names of what an operation saves that may be data."""
-
-
-def _name(function: Function) -> str:
-    name = function.name().rpartition("::")[2].rstrip("0123456789")
-    return name.removesuffix("Backward")
 
 
 def _saved(function: Function, name: str) -> Tensor | None:
@@ -41,7 +36,7 @@ def activations_of(
     stack = [(root, False)]
     while stack and len(seen) < MOST_NODES and len(found) < MOST_ACTIVATIONS:
         function, is_inner = stack.pop()
-        kind = _name(function)
+        kind = operation_name(function)
         if is_inner and kind in ("Relu", "Sigmoid", "Tanh"):
             result = _saved(function, "result")
             if result is not None and result.dim() >= 2 and len(result) >= 8:
@@ -76,7 +71,7 @@ def _layer(function: Function, names: Mapping[int, str]) -> str:
         each = stack.pop(0)
         tried += 1
         for other, _ in each.next_functions:
-            variable: Any = getattr(other, "variable", None)
+            variable = None if other is None else leaf_of(other)
             if variable is not None and variable.dim() >= 2:
                 return names.get(id(variable), "a weight").removesuffix(".weight")
         stack += [other for other, _ in each.next_functions if other is not None]
@@ -119,20 +114,20 @@ def bad_start(root: Function, names: Mapping[int, str]) -> BadSeen:
             if other is not None and other not in seen:
                 seen.add(other)
                 stack.append(other)
-    ops = {_name(f) for f in seen}
-    weights = [v for f in seen if (v := getattr(f, "variable", None)) is not None]
+    ops = {operation_name(f) for f in seen}
+    weights = [v for f in seen if (v := leaf_of(f)) is not None]
     for v in weights:
         if (bad := _num_bad(v.detach())) > 0:
             name = names.get(id(v), "a parameter")
             return BadSeen(
                 "weights", name, f"{bad:,} of {v.numel():,}", ops=_roots(ops)
             )
-    inner = [f for f in seen if not hasattr(f, "variable")]
+    inner = [f for f in seen if leaf_of(f) is None]
     for function in sorted(inner, key=lambda f: f._sequence_nr()):
         found = _look(function)
         if found is not None:
             return found
-    return BadSeen("unknown", _name(root), "", ops=_roots(ops))
+    return BadSeen("unknown", operation_name(root), "", ops=_roots(ops))
 
 
 def _roots(ops: set[str]) -> tuple[str, ...]:
@@ -147,7 +142,7 @@ def _num_bad(tensor: Tensor) -> int:
 
 
 def _look(function: Function) -> BadSeen | None:
-    kind = _name(function)
+    kind = operation_name(function)
     self_, result = _saved(function, "self"), _saved(function, "result")
     other = _saved(function, "other")
     for name in DATA:

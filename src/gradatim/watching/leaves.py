@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
+from gradatim.nodes import leaf_of
+
 __all__ = ["LeafSeen", "leaves_of"]
 
 MOST_NODES = 20_000
@@ -44,18 +46,18 @@ def leaves_of(root: Function, step: int, num_before: int) -> dict[int, LeafSeen]
         for other, _ in function.next_functions:
             if other is None:
                 continue
-            if hasattr(other, "variable"):
-                key = id(other.variable)
-                tensors[key] = other.variable
+            if (leaf := leaf_of(other)) is not None:
+                key = id(leaf)
+                tensors[key] = leaf
                 metadata: Any = function.metadata
                 if metadata.setdefault("gradatim_step", (step, num_before))[0] == step:
                     fresh.add(key)
             if other not in seen:
                 seen.add(other)
                 stack.append(other)
-    if hasattr(root, "variable"):
-        tensors[id(root.variable)] = root.variable
-        fresh.add(id(root.variable))
+    if (leaf := leaf_of(root)) is not None:
+        tensors[id(leaf)] = leaf
+        fresh.add(id(leaf))
     return {
         key: _leaf(tensor, key not in fresh) for key, tensor in list(tensors.items())
     }

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
+from gradatim.nodes import leaf_of, operation_name
 from gradatim.watching.seen import Broadcast, ModuleProbe
 
 __all__ = [
@@ -16,7 +17,6 @@ __all__ = [
     "joint_norm",
     "loss_facts",
     "module_probe",
-    "name_of",
     "operations_before",
     "update_of",
 ]
@@ -25,6 +25,7 @@ MOST_NODES = 20_000
 MOST_NUMBERS = 1_000_000
 """Of a larger tensor the first are looked at."""
 
+ARITHMETIC = ("Sub", "Add", "Mul", "Div", "Rsub")
 BOUNDS = {
     nn.Sigmoid: (0.0, 1.0),
     nn.Tanh: (-1.0, 1.0),
@@ -134,9 +135,9 @@ def operations_before(tensor: Tensor, most: int = 4) -> tuple[str, ...]:
     names: list[str] = []
     function = tensor.grad_fn
     while function is not None and len(names) < most:
-        names.append(name_of(function))
+        names.append(operation_name(function))
         inputs = [f for f, _ in function.next_functions if f is not None]
-        inner = [f for f in inputs if not hasattr(f, "variable")]
+        inner = [f for f in inputs if leaf_of(f) is None]
         function = inner[0] if len(inner) == 1 else None
     return tuple(names)
 
@@ -152,7 +153,7 @@ def graph_facts(root: Function) -> tuple[int, tuple[Broadcast, ...]]:
     broadcasts: list[Broadcast] = []
     while stack and len(seen) < MOST_NODES:
         function, depth = stack.pop()
-        if depth < 6 and name_of(function) in ("Sub", "Add", "Mul", "Div", "Rsub"):
+        if depth < 6 and operation_name(function) in ARITHMETIC:
             found = _broadcast(function)
             if found is not None:
                 broadcasts.append(found)
@@ -172,8 +173,8 @@ def _broadcast(function: Function) -> Broadcast | None:
     for other, place in function.next_functions:
         if other is None:
             continue
-        if hasattr(other, "variable"):
-            inputs.append(tuple(other.variable.shape))
+        if (leaf := leaf_of(other)) is not None:
+            inputs.append(tuple(leaf.shape))
         else:
             about: Any = getattr(other, "_input_metadata", ())
             if place < len(about):
@@ -182,14 +183,8 @@ def _broadcast(function: Function) -> Broadcast | None:
         return None
     # One of two has more: the other, which autograd may not know, has it all.
     if all(math.prod(each) < math.prod(shape) for each in inputs):
-        return name_of(function), shape, tuple(inputs)
+        return operation_name(function), shape, tuple(inputs)
     return None
-
-
-def name_of(function: Function) -> str:
-    """Name an operation as PyTorch does, without what is the same for all."""
-    name = function.name().rpartition("::")[2].rstrip("0123456789")
-    return name.removesuffix("Backward")
 
 
 def joint_norm(tensors: Sequence[Tensor]) -> float | None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from gradatim.nested import tensors_of
+from gradatim.nodes import operation_name
 from gradatim.watching import blame, data, probes, structure
 from gradatim.watching.leaves import leaves_of
 from gradatim.watching.lines import (
@@ -561,7 +562,7 @@ class Recorder:
                     or ()
                 )
         if loss.grad_fn is not None:
-            event.operation = probes.name_of(loss.grad_fn)
+            event.operation = operation_name(loss.grad_fn)
             if self.is_close:
                 count = self.seen.backwards.count
                 event.leaves = self._quietly(
