@@ -193,6 +193,11 @@ def test_threads_train_side_by_side():
         train(nn.Linear(2, 1))
     assert failed == []
     assert watched.seen.num_steps == 3
+    # What the threads called is not taken for what calls the next one.
+    assert [each.kind for each in watched.seen.models] == ["Linear"]
+    assert watched.seen.forwards.count == 3 and all(
+        each.used for each in watched.seen.forwards
+    )
 
 
 def test_a_forward_that_raises_leaves_the_next_one_alone():

@@ -8,7 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 
-__all__ = ["Line", "is_called_by_user", "user_frame", "user_line"]
+__all__ = [
+    "Line",
+    "is_called_by_user",
+    "is_users",
+    "line_of",
+    "user_frame",
+    "user_line",
+]
 
 PACKAGE = str(Path(__file__).parents[1])
 LIBRARIES = tuple(
@@ -69,10 +76,14 @@ def user_frame(depth: int = 1) -> FrameType | None:
     return frame
 
 
-def user_line(depth: int = 2) -> Line | None:
-    """Give the line of the user's own code that is being run."""
-    frame = user_frame(depth)
+def line_of(frame: FrameType | None) -> Line | None:
+    """Give the line that a frame is at."""
     if frame is None:
         return None
     code = frame.f_code
     return Line(code.co_filename, frame.f_lineno, code.co_name)
+
+
+def user_line(depth: int = 2) -> Line | None:
+    """Give the line of the user's own code that is being run."""
+    return line_of(user_frame(depth))

@@ -90,7 +90,7 @@ def installed(recorder: Recorder) -> Iterator[None]:
         for outer in (SequentialLR, ChainedScheduler):
             patch(outer, "__init__", _outer_scheduler_made(recorder))
         for kind in WITH_STEP:
-            patch(kind, "step", _outermost(recorder.scheduler_stepped))
+            patch(kind, "step", _scheduler_step(recorder))
         patch(nn.Module, "state_dict", _state_dict(recorder))
         patch(nn.Module, "load_state_dict", _load_state_dict(recorder))
         patch(torch, "save", _before(lambda state: recorder.state_used(state, "saved")))
@@ -207,16 +207,14 @@ def _outer_scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
     return made
 
 
-def _outermost(note: Callable[[Any], None]) -> Callable[[Any], Any]:
+def _scheduler_step(recorder: Recorder) -> Callable[[Any], Any]:
     """Note a step of a schedule, but not those that it makes of others."""
 
     def made(original: Any) -> Any:
-        recorder: Recorder = note.__self__  # type: ignore[attr-defined]
-
         @functools.wraps(original)
         def step(self: Any, *args: Any, **kwargs: Any) -> Any:
             if not recorder.is_inside_scheduler:
-                note(self)
+                recorder.scheduler_stepped(self)
             with recorder.inside_scheduler():
                 return original(self, *args, **kwargs)
 

@@ -26,13 +26,6 @@ MOST_NUMBERS = 1_000_000
 """Of a larger tensor the first are looked at."""
 
 ARITHMETIC = ("Sub", "Add", "Mul", "Div", "Rsub")
-BOUNDS = {
-    nn.Sigmoid: (0.0, 1.0),
-    nn.Tanh: (-1.0, 1.0),
-    nn.Softmax: (0.0, 1.0),
-    nn.Hardtanh: (-1.0, 1.0),
-    nn.Hardsigmoid: (0.0, 1.0),
-}
 
 
 def has_mode(module: nn.Module) -> bool:
@@ -55,39 +48,9 @@ def module_probe(
     numbers = output.float()
     if numbers.numel() > MOST_NUMBERS:
         numbers = numbers[: max(1, MOST_NUMBERS * len(numbers) // numbers.numel())]
-    is_good = numbers.isfinite()
-    num_bad = int((~is_good).sum())
-    good = numbers[is_good] if num_bad else numbers
-    if not good.numel():
-        good = torch.zeros(1)
-    units = _by_unit(numbers)
-    zero = units == 0
-    saturated = 0.0
-    for kind, (low, high) in BOUNDS.items():
-        if isinstance(module, kind):
-            near = (good < low + 0.01) | (good > high - 0.01)
-            saturated = float(near.float().mean())
-    return ModuleProbe(
-        step=step,
-        name=name,
-        kind=type(module).__name__,
-        training=module.training,
-        shape=tuple(output.shape),
-        mean=float(good.mean()),
-        std=float(good.std(correction=0)),
-        largest=float(good.abs().max()),
-        zeros=float(zero.float().mean()),
-        dead=float(zero.all(dim=0).float().mean()) if len(units) > 1 else 0.0,
-        saturated=saturated,
-        num_bad=num_bad,
-    )
-
-
-def _by_unit(numbers: Tensor) -> Tensor:
-    """Put rows first and units last: channels of a picture, else the last dimension."""
-    if numbers.dim() >= 4:
-        return numbers.movedim(1, -1).flatten(0, -2)
-    return numbers.flatten(0, -2) if numbers.dim() > 1 else numbers.unsqueeze(1)
+    good = numbers[numbers.isfinite()]
+    std = float(good.std(correction=0)) if good.numel() else 0.0
+    return ModuleProbe(step, name, type(module).__name__, std)
 
 
 def loss_facts(input: Tensor, target: Tensor) -> dict[str, float]:

@@ -22,6 +22,7 @@ from gradatim.watching.lines import (
     Line,
     is_called_by_user,
     is_users,
+    line_of,
     user_frame,
     user_line,
 )
@@ -83,7 +84,6 @@ class Recorder:
         self._optimizers: dict[int, int] = {}
         self._loaders: dict[int, int] = {}
         self._schedulers: dict[int, int] = {}
-        self._calls: dict[int, int] = {}
         self._buffers: dict[int, list[tuple[str, int]]] = {}
         self._backwards: list[int] = []
         self._last_loss: float | None = None
@@ -135,11 +135,18 @@ class Recorder:
             return is_round(count)  # no update is ever made by an optimizer
         return self.step < CLOSE or is_round(self.step)
 
+    def _is_elsewhere(self) -> bool:
+        """Tell another thread: two loops at a time would be taken for one."""
+        return threading.get_ident() != self._thread
+
     # --- Models ------------------------------------------------------------------
 
     def enter(self, module: nn.Module, args: Any) -> None:
         """A module is called."""
-        if torch.compiler.is_compiling() or self._busy or self.is_inside_backward:
+        # Nothing may stand before the first of these: it would be compiled, too.
+        if torch.compiler.is_compiling() or self._is_elsewhere():
+            return
+        if self._busy or self.is_inside_backward:
             self._recomputes |= self.is_inside_backward
             return  # inside backward: checkpointing computes it anew
         if not self.stack:
@@ -149,12 +156,9 @@ class Recorder:
         self.stack.append(module)
 
     def _enter_root(self, module: nn.Module, args: Any) -> None:
-        self._calls.clear()
         self._linears.clear()
         if is_loss(module):
             return
-        if threading.get_ident() != self._thread:
-            return  # two at a time would be taken for one loop
         given = next(tensors_of(args), None)
         self._root_shape = () if given is None else _info(given).shape
         key = id(module)
@@ -177,24 +181,18 @@ class Recorder:
         name = model.modules.get(key)
         has_own = bool(module._parameters)
         if name is None:
-            if has_own and len(model.strangers) < MOST_OBJECTS:
-                model.strangers.setdefault(type(module).__name__, user_line())
+            if has_own:
                 self._stranger(model, module)
             return
         model.uncalled.discard(name)
         if has_own and name not in model.called:
             model.called.append(name)
-        self._calls[key] = count = self._calls.get(key, 0) + 1
-        if count > 1 and has_own:
-            model.shared[name] = max(model.shared.get(name, 0), count)
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module has given its output."""
-        if torch.compiler.is_compiling() or self._busy or not self.stack:
+        if torch.compiler.is_compiling() or self._is_elsewhere():
             return
-        if threading.get_ident() != self._thread:
-            return  # two at a time would be taken for one loop
-        if self.is_inside_backward:
+        if self._busy or self.is_inside_backward or not self.stack:
             return
         while self.stack:
             if self.stack.pop() is module:
@@ -228,7 +226,7 @@ class Recorder:
         if is_loss(module):
             return
         frame = user_frame(2)
-        line = _line_of(frame)
+        line = line_of(frame)
         owner = frame.f_locals.get("self") if frame is not None else None
         if (
             isinstance(owner, nn.Module)
@@ -250,7 +248,6 @@ class Recorder:
             inputs=tuple(map(_info, tensors_of(args))),
             outputs=tuple(map(_info, outputs)),
             line=line,
-            inference=torch.is_inference_mode_enabled(),
         )
         if outputs and _is_wrapped(outputs[0]):
             forward.used = True  # by torch.func, which cannot be followed
@@ -342,7 +339,7 @@ class Recorder:
             and is_users(frame.f_code.co_filename)
             and len(self._made) < MOST_MADE
         ):
-            self._made[id(module)] = weakref.ref(module), _line_of(frame)
+            self._made[id(module)] = weakref.ref(module), line_of(frame)
 
     def _places(self, module: nn.Module) -> dict[str, Line]:
         found = {}
@@ -448,7 +445,7 @@ class Recorder:
             if not is_own and root.training:
                 model.with_mode.setdefault("F.dropout", "F.dropout")
         if not is_own and not root.training:
-            self.seen.dropouts.add((self.order(), _line_of(frame)))
+            self.seen.dropouts.add((self.order(), line_of(frame)))
 
     # --- States ------------------------------------------------------------------
 
@@ -497,10 +494,8 @@ class Recorder:
 
     def loss(self, name: str, arguments: dict[str, Any]) -> None:
         """One of the losses of ``torch.nn.functional`` is called."""
-        if threading.get_ident() != self._thread:
-            return  # two at a time would be taken for one loop
         input, target = arguments.get("input"), arguments.get("target")
-        if self._busy or not isinstance(input, Tensor):
+        if self._is_elsewhere() or self._busy or not isinstance(input, Tensor):
             return
         if not isinstance(target, Tensor) or _is_wrapped(input):
             return
@@ -531,9 +526,7 @@ class Recorder:
 
     def backward(self, tensors: Any, retain_graph: bool | None) -> None:
         """``backward`` is about to run."""
-        if threading.get_ident() != self._thread:
-            return  # two at a time would be taken for one loop
-        if self._busy:
+        if self._is_elsewhere() or self._busy:
             return
         found = list(tensors_of(tensors))
         if not found or _is_wrapped(found[0]):
@@ -586,23 +579,25 @@ class Recorder:
         del self._backwards[:-1000]
         self.seen.backwards.add(event)
 
-    @contextlib.contextmanager
-    def inside_backward(self) -> Iterator[None]:
+    def inside_backward(self) -> contextlib.AbstractContextManager[None]:
         """Know that ``torch.autograd.backward`` is called by ``Tensor.backward``."""
-        before, self.is_inside_backward = self.is_inside_backward, True
-        try:
-            yield
-        finally:
-            self.is_inside_backward = before
+        return self._inside("is_inside_backward")
+
+    def inside_scheduler(self) -> contextlib.AbstractContextManager[None]:
+        """Know that a schedule steps another one."""
+        return self._inside("is_inside_scheduler")
 
     @contextlib.contextmanager
-    def inside_scheduler(self) -> Iterator[None]:
-        """Know that a schedule steps another one."""
-        before, self.is_inside_scheduler = self.is_inside_scheduler, True
+    def _inside(self, flag: str) -> Iterator[None]:
+        if self._is_elsewhere():  # whose end would come between ours
+            yield
+            return
+        before = getattr(self, flag)
+        setattr(self, flag, True)
         try:
             yield
         finally:
-            self.is_inside_scheduler = before
+            setattr(self, flag, before)
 
     def _all_names(self) -> dict[int, str]:
         names: dict[int, str] = {}
@@ -672,15 +667,14 @@ class Recorder:
 
     def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An update is about to be made."""
-        if threading.get_ident() != self._thread:
-            return  # two at a time would be taken for one loop
-        if self._busy:
+        if self._is_elsewhere() or self._busy:
             return
         line = user_line(3)
         number = self._optimizer(optimizer, line)
         about = self.seen.optimizers[number]
         groups = optimizer.param_groups
-        about.parameters = [id(p) for g in groups for p in g["params"]]
+        parameters = [p for g in groups for p in g["params"]]
+        about.parameters = [id(p) for p in parameters]
         last = self._stepped_with.get(number, -1)
         event = StepSeen(
             order=self.order(),
@@ -701,14 +695,12 @@ class Recorder:
             self._last_grad_norm = event.grad_norm
         self._before = {}
         if not about.num_steps:
-            parameters = [p for g in groups for p in g["params"]]
             found = self._quietly(
                 blame.constant_weights, parameters, self._names(about)
             )
             event.num_matrices, event.constant = found or (None, ())
         if self.is_close and about.num_steps < 1000:
             names = self._names(about)
-            parameters = [p for g in groups for p in g["params"]]
             event.no_grad = tuple(names[id(p)] for p in parameters if p.grad is None)
             event.grad_norms = {
                 names[id(p)]: norm
@@ -722,10 +714,8 @@ class Recorder:
 
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An update was made."""
-        if threading.get_ident() != self._thread:
-            return  # two at a time would be taken for one loop
         event = self._pending
-        if self._busy or event is None:
+        if self._is_elsewhere() or self._busy or event is None:
             return
         about = self.seen.optimizers[event.optimizer]
         if self._before:
@@ -746,11 +736,8 @@ class Recorder:
             self.seen.graphs_kept.append((self.step, num_alive))
 
     def _names(self, about: OptimizerSeen) -> dict[int, str]:
-        """Name parameters as the models that were called name them."""
-        names: dict[int, str] = {}
-        for model in self.seen.models:
-            for key, name in model.names.items():
-                names.setdefault(key, name)
+        """Name parameters as the models that were called name them, or by number."""
+        names = self._all_names()
         for place, key in enumerate(about.parameters):
             names.setdefault(key, f"parameter {place}")
         return names
@@ -826,16 +813,13 @@ class Recorder:
                 length=_length(loader),
                 batch_size=loader.batch_size,
                 shuffles=sampler not in IN_ORDER,
-                sampler=sampler,
                 num_workers=loader.num_workers,
-                drop_last=bool(loader.drop_last),
                 generators=(
                     self._quietly(data.generators_of, loader.dataset) or ()
                     if loader.num_workers
                     else ()
                 ),
                 has_worker_init=loader.worker_init_fn is not None,
-                dataset=id(loader.dataset),
             )
         )
         return number
@@ -873,7 +857,7 @@ class Recorder:
         event = SeedSeen(
             order=self.order(),
             step=self.step,
-            line=_line_of(frame),
+            line=line_of(frame),
             name=name,
             seed=seed if isinstance(seed, int) else None,
             drawn=last is None or last != before,
@@ -950,17 +934,11 @@ def _is_wrapped(tensor: Tensor) -> bool:
     return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
 
 
-def _line_of(frame: Any) -> Line | None:
-    if frame is None:
-        return None
-    return Line(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-
-
 def _outer_line(frame: Any) -> Line | None:
     outer = frame.f_back
     while outer is not None and outer.f_code.co_name == "forward":
         outer = outer.f_back
-    return _line_of(outer) or _line_of(frame)
+    return line_of(outer) or line_of(frame)
 
 
 def _model_seen(module: nn.Module) -> ModelSeen:

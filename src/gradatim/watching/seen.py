@@ -90,19 +90,8 @@ class ModuleProbe:
     step: int
     name: str
     kind: str
-    training: bool
-    shape: tuple[int, ...]
-    mean: float
     std: float
-    largest: float
-    zeros: float
-    """Share of zeros."""
-    dead: float
-    """Share of units (the last dimension, or channels) that are zero for every row."""
-    saturated: float
-    """Share within 0.01 of a bound, of what has one: sigmoid, tanh, softmax."""
-    num_bad: int
-    """NaN and infinity."""
+    """Of its finite numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +169,6 @@ class ForwardSeen:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     line: Line | None
-    inference: bool = False
     used: bool = False
     """Whether a backward went through it."""
     modes: tuple[str, ...] = ()
@@ -285,10 +273,6 @@ class ModelSeen:
     probes: Record[ModuleProbe] = field(default_factory=lambda: Record(2000, 500))
     uncalled: set[str] = field(default_factory=set)
     """Submodules with parameters of their own that no forward has called yet."""
-    strangers: dict[str, Line | None] = field(default_factory=dict)
-    """Modules with parameters called inside it that are not among its modules."""
-    shared: dict[str, int] = field(default_factory=dict)
-    """Modules that one forward calls several times, and how often."""
     direct: Line | None = None
     """Where ``forward`` was called instead of the module."""
     has_hooks: bool = False
@@ -421,21 +405,15 @@ class LoaderSeen:
     length: int | None
     batch_size: int | None
     shuffles: bool
-    sampler: str
     num_workers: int
-    drop_last: bool
     starts: Record[tuple[int, int]] = field(default_factory=Record)
     """Order and number of updates at each start of an iteration."""
-    first_batches: list[str] = field(default_factory=list)
-    """Digests of the first batch of each iteration."""
     iter_line: Line | None = None
     fetched: int = 0
     """Batches taken from it."""
     generators: tuple[str, ...] = ()
     """Generators of random numbers that its data set holds; with workers."""
     has_worker_init: bool = False
-    dataset: int = 0
-    """Identity of its data set."""
 
 
 @dataclass
