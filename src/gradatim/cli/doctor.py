@@ -130,12 +130,5 @@ def _tell(findings: "list[Finding]", num_steps: int) -> None:
         return
     print(f"doctor: {len(findings)} found in {steps}")
     for each in findings:
-        print()
-        print(f"{each.code} {each.severity}: {each.verdict}")
-        if each.line is not None:
-            print(f"  at    {each.line}  {each.line.code}")
-        print(f"  seen  {each.evidence}")
-        print(f"  cure  {each.cure}")
-        if each.tried:
-            print(f"  tried {each.tried}")
+        print(f"\n{each}")
     print("\nMore: gradatim doctor --explain CODE")

@@ -1,9 +1,9 @@
-"""The doctor at a trainer's side: close at the start, then the trend of each epoch."""
+"""The doctor at a trainer's side: it watches the first updates."""
 
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from gradatim.callbacks import Callback
 from gradatim.doctor.diagnosis import Diagnosis
@@ -18,22 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["Doctor"]
 
 
-def tell(finding: Finding) -> None:
-    """Write a finding to standard error, in three lines."""
-    where = f" at {finding.line}" if finding.line else ""
-    print(
-        f"doctor: {finding.code} {finding.severity}: {finding.verdict}{where}\n"
-        f"  seen {finding.evidence}\n  cure {finding.cure}",
-        file=sys.stderr,
-    )
-
-
 class Doctor(Callback):
     """Watch a trainer's first updates, and say what is wrong.
 
-    The first ``num_steps`` updates of a fit are looked at, and the first validation;
-    from then on nothing is, and training is as fast as without. What is computed is the
-    same, bit for bit.
+    The first ``num_steps`` updates of a fit are looked at, with the validations that
+    fall among them; from then on nothing is, and training is as fast as without. What
+    is computed is the same, bit for bit.
 
     Args:
         num_steps: Updates that are watched.
@@ -65,19 +55,15 @@ class Doctor(Callback):
         num_steps: int = 20,
         select: Sequence[str] = (),
         ignore: Sequence[str] = (),
-        tell: Callable[[Finding], None] | Literal["default"] = "default",
+        tell: Callable[[Finding], None] | None = None,
     ) -> None:
         self.num_steps = num_steps
         self.select, self.ignore = select, ignore
         self.findings: list[Finding] = []
-        self._tell = _default if tell == "default" else tell
+        self._tell = tell or _tell
         self._open = contextlib.ExitStack()
         self._diagnosis = Diagnosis()
         self._is_on = False
-
-    def config(self) -> dict[str, object]:
-        """Give nothing: what is watched decides nothing."""
-        return {}
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         """Begin to watch."""
@@ -106,4 +92,5 @@ class Doctor(Callback):
             self._tell(finding)
 
 
-_default = tell
+def _tell(finding: Finding) -> None:
+    print(f"doctor: {finding}", file=sys.stderr)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradatim.doctor.finding import Finding, Severity
+from gradatim.doctor.movement import told
 from gradatim.errors import NonFiniteLossError
 from gradatim.losses import LossFn
 from gradatim.nested import tensors_of
@@ -42,14 +43,7 @@ class Checkup:
             )
         if self.chance is not None and self.losses:
             lines.append(f"by chance it would be {self.chance:.4g}")
-        for each in self.findings:
-            lines += [
-                f"{each.code} {each.severity}: {each.verdict}",
-                f"  seen  {each.evidence}",
-                f"  cure  {each.cure}",
-            ]
-        if not self.findings:
-            lines.append("nothing found")
+        lines += map(str, self.findings) if self.findings else ["nothing found"]
         return "\n".join(lines)
 
 
@@ -219,12 +213,11 @@ def _by_heart(
 
 def _no_gradient(names: list[str]) -> Iterator[Finding]:
     if names:
-        told = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         yield _finding(
             "GT003",
             "parameters without a gradient",
             "warning",
-            f"{len(names)} parameters get no gradient: {told}.",
+            f"{len(names)} parameters get no gradient: {told(names, 5)}.",
             f"after one backward, .grad is None for {len(names)}",
             "use them in forward, or requires_grad_(False) where that is meant",
         )

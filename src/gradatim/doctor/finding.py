@@ -25,8 +25,13 @@ class Finding:
     cure: str
     """A line of code, or what to do."""
     line: Line | None = None
-    tried: str = ""
-    """What the cure changed when it was tried on a copy."""
+
+    def __str__(self) -> str:
+        lines = [f"{self.code} {self.severity}: {self.verdict}"]
+        if self.line is not None:
+            lines.append(f"  at    {self.line}  {self.line.code}")
+        lines += [f"  seen  {self.evidence}", f"  cure  {self.cure}"]
+        return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Give it as JSON has it."""
@@ -39,5 +44,4 @@ class Finding:
             "cure": self.cure,
             "file": self.line.file if self.line else None,
             "line": self.line.number if self.line else None,
-            "tried": self.tried,
         }

@@ -12,7 +12,7 @@ from torch.autograd.graph import Node as Function
 
 from gradatim.errors import told
 
-__all__ = ["Backward", "BackwardStep", "shape_of", "step_backward"]
+__all__ = ["Backward", "BackwardStep", "in_brackets", "shape_of", "step_backward"]
 
 MOST_VALUES = 16
 """A gradient with more numbers is told by its norm alone."""
@@ -131,6 +131,15 @@ def shape_of(tensor: Any) -> tuple[Any, ...] | None:
     except RuntimeError:  # a nested tensor of the older kind
         return None
     return tuple(size if type(size) is int else str(size) for size in shape)
+
+
+def in_brackets(shape: tuple[Any, ...]) -> str:
+    """Write a shape as it stands on a box.
+
+    >>> in_brackets((80, 1)), in_brackets(())
+    ('(80, 1)', '()')
+    """
+    return f"({', '.join(map(str, shape))})"
 
 
 def _numbers(tensor: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradatim.graphs import svg
-from gradatim.graphs.gradients import Backward, BackwardStep
+from gradatim.graphs.gradients import Backward, BackwardStep, in_brackets
 from gradatim.graphs.picture import (
     FRAME,
     TITLE,
@@ -105,7 +105,6 @@ def _data(picture: Picture, backward: Backward) -> dict[str, Any]:
         "groups": [
             {
                 "title": group.title,
-                "parent": _shown_parent(picture, group.number),
                 "width": picture.title_width(group.number),
             }
             for group in graph.groups
@@ -123,18 +122,11 @@ def _data(picture: Picture, backward: Backward) -> dict[str, Any]:
     }
 
 
-def _shown_parent(picture: Picture, number: int) -> int | None:
-    for place, level in picture.levels.items():
-        if any(i.kind == "group" and i.number == number for i in level.items):
-            return place
-    return None
-
-
 def _node(graph: "Graph", node: "Node") -> dict[str, Any]:
     found: dict[str, Any] = {"name": node.name, "kind": node.kind}
     if node.shape is not None:
-        shape = ", ".join(map(str, node.shape))
-        found["shape"] = f"({shape}) {node.dtype}, {_bytes(node.num_bytes)}"
+        shape = in_brackets(node.shape)
+        found["shape"] = f"{shape} {node.dtype}, {_bytes(node.num_bytes)}"
         found["shape"] += f", {node.device}" if node.device != "cpu" else ""
     if node.saved:
         found["saved"] = [_saved(each) for each in node.saved]
@@ -150,8 +142,8 @@ def _node(graph: "Graph", node: "Node") -> dict[str, Any]:
 def _saved(saved: "Saved") -> str:
     if saved.state != "kept":
         return f"{saved.name}: {saved.state}"
-    shape = ", ".join(map(str, saved.shape or ()))
-    return f"{saved.name}: ({shape}) {saved.dtype}, {_bytes(saved.num_bytes)}"
+    shape = in_brackets(saved.shape or ())
+    return f"{saved.name}: {shape} {saved.dtype}, {_bytes(saved.num_bytes)}"
 
 
 def _level(picture: Picture, level: Level) -> dict[str, Any]:
@@ -181,7 +173,7 @@ def _level(picture: Picture, level: Level) -> dict[str, Any]:
 def _step(step: BackwardStep) -> dict[str, Any]:
     found: dict[str, Any] = {"nodes": list(step.nodes), "norm": _number(step.norm)}
     if step.shape is not None:
-        found["shape"] = "(" + ", ".join(map(str, step.shape)) + ")"
+        found["shape"] = in_brackets(step.shape)
     if step.values is not None:
         found["values"] = [
             each if isinstance(each, str) else _number(each) for each in step.values

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from gradatim.graphs.gradients import in_brackets
 from gradatim.graphs.layout import Box, Edge, Layout, lay_out
 
 if TYPE_CHECKING:
@@ -207,8 +208,7 @@ def label(graph: "Graph", node: "Node") -> list[str]:
         name = "…" + name[1 - MOST_LETTERS :]
     if node.shape is None:
         return [name]
-    shape = "(" + ", ".join(map(str, node.shape)) + ")"
-    return [name, shape[:MOST_LETTERS]]
+    return [name, in_brackets(node.shape)[:MOST_LETTERS]]
 
 
 def title(graph: "Graph", number: int) -> str:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from gradatim.graphs.gradients import in_brackets
+
 if TYPE_CHECKING:
     from gradatim.graphs.graph import Graph, Node
 
@@ -57,7 +59,7 @@ def draw(graph: "Graph") -> str:
 def _line(node: "Node") -> str:
     parts = [node.name]
     if node.shape is not None:
-        parts.append("(" + ", ".join(map(str, node.shape)) + ")")
+        parts.append(in_brackets(node.shape))
     if node.is_operation:
         parts.append(f"#{node.number}")
     parts += {
