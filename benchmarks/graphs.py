@@ -18,6 +18,7 @@ from torch import Tensor, nn
 import gradatim as gt
 from gradatim.graphs import Graph
 from gradatim.graphs.picture import Picture
+from gradatim.graphs.svg import corners
 from measure import median, print_table, verdict
 
 REPEATS = 9
@@ -86,20 +87,14 @@ def seconds(function, repeats: int = REPEATS) -> float:
 
 
 def our_lines(graph: Graph) -> list[Points]:
-    layout = Picture(graph, opened=True).levels[None].layout
-    items = Picture(graph, opened=True)
-    level = items.levels[None]
-    lines = []
-    for line, bends in zip(level.lines, layout.bends, strict=True):
-        (x, y), (to_x, to_y) = layout.boxes[line.above], layout.boxes[line.below]
-        height = items.size(level.items[line.above])[1]
-        to_height = items.size(level.items[line.below])[1]
-        corners = [(x + line.shift, y + height / 2)]
-        for at, layer in bends:
-            corners += [(at, layout.spans[layer][0]), (at, layout.spans[layer][1])]
-        corners.append((to_x + line.shift, to_y - to_height / 2))
+    picture = Picture(graph, opened=True)
+    rects, _ = picture.rects()
+    level, lines = picture.levels[None], []
+    for index in range(len(level.lines)):
         points: Points = []
-        for (x, y), (to_x, to_y) in pairwise(corners):
+        for (x, y), (to_x, to_y) in pairwise(
+            corners(picture, level, index, (0.0, 0.0), rects)
+        ):
             middle = (y + to_y) / 2
             points += curve([(x, y), (x, middle), (to_x, middle), (to_x, to_y)])
         lines.append(points)

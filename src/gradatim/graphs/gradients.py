@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.autograd.graph import Node as Function
 
 from gradatim.errors import told
+from gradatim.graphs.shapes import shape_of
 
-__all__ = ["Backward", "BackwardStep", "in_brackets", "shape_of", "step_backward"]
+__all__ = ["Backward", "BackwardStep", "step_backward"]
 
 MOST_VALUES = 16
 """A gradient with more numbers is told by its norm alone."""
@@ -118,28 +119,6 @@ def _norm(tensor: Tensor) -> float:
     is_half = tensor.dtype in (torch.float16, torch.bfloat16)
     dtype = torch.float32 if is_half else None
     return float(torch.linalg.vector_norm(tensor, dtype=dtype))
-
-
-def shape_of(tensor: Any) -> tuple[Any, ...] | None:
-    """Give a shape, in which a size that varies is a text; None where rows differ.
-
-    >>> shape_of(torch.ones(2, 3))
-    (2, 3)
-    """
-    try:
-        shape = tensor.shape
-    except RuntimeError:  # a nested tensor of the older kind
-        return None
-    return tuple(size if type(size) is int else str(size) for size in shape)
-
-
-def in_brackets(shape: tuple[Any, ...]) -> str:
-    """Write a shape as it stands on a box.
-
-    >>> in_brackets((80, 1)), in_brackets(())
-    ('(80, 1)', '()')
-    """
-    return f"({', '.join(map(str, shape))})"
 
 
 def _numbers(tensor: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """A graph as data: boxes, arrows, the modules that made them; and how to see it."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,14 +267,3 @@ def _as_list(shape: tuple[Any, ...] | None) -> list[Any] | None:
     if shape is None:
         return None
     return [size if type(size) is int else str(size) for size in shape]
-
-
-def num_bytes_of(shape: tuple[Any, ...] | None, itemsize: int) -> int:
-    """Give the bytes of a dense tensor; 0 where the shape is not numbers.
-
-    >>> num_bytes_of((80, 1), 4)
-    320
-    """
-    if shape is None or any(type(size) is not int for size in shape):
-        return 0
-    return math.prod(shape) * itemsize

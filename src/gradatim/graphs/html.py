@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradatim.graphs import svg
-from gradatim.graphs.gradients import Backward, BackwardStep, in_brackets
+from gradatim.graphs.gradients import Backward, BackwardStep
 from gradatim.graphs.picture import (
     FRAME,
     TITLE,
@@ -13,6 +13,7 @@ from gradatim.graphs.picture import (
     Picture,
     Rect,
 )
+from gradatim.graphs.shapes import in_brackets
 from gradatim.page import as_json, escaped, page
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from gradatim.graphs.gradients import in_brackets
 from gradatim.graphs.layout import Box, Edge, Layout, lay_out
+from gradatim.graphs.shapes import in_brackets
 
 if TYPE_CHECKING:
     from gradatim.graphs.graph import Graph, Node

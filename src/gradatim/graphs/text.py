@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gradatim.graphs.gradients import in_brackets
+from gradatim.graphs.shapes import in_brackets
 
 if TYPE_CHECKING:
     from gradatim.graphs.graph import Graph, Node

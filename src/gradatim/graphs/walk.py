@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
 from gradatim.errors import ConfigError, GraphError, printable, shown
-from gradatim.graphs.gradients import shape_of
-from gradatim.graphs.graph import Arrow, Graph, Group, Kind, Node, Saved, num_bytes_of
+from gradatim.graphs.graph import Arrow, Graph, Group, Kind, Node, Saved
+from gradatim.graphs.shapes import num_bytes_of, shape_of
 from gradatim.nodes import leaf_of, operation_name
 
 __all__ = [

@@ -15,6 +15,10 @@ NAMES = (
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
 )
+CURE = (
+    "DataLoader(..., shuffle=True), or rows in the order of torch.randperm(len(x)) anew "
+    "in each epoch"
+)
 
 
 class NeverShuffled(Pitfall):
@@ -66,8 +70,7 @@ class NeverShuffled(Pitfall):
             verdict="Training rows come sorted by class: whole batches hold one class.",
             evidence=f"{len(alone)} of {len(labels)} batches of about {rows} rows hold "
             f"a single class; {len(set(alone))} classes in all",
-            cure="DataLoader(..., shuffle=True), or rows in the order of "
-            "torch.randperm(len(x)) anew in each epoch",
+            cure=CURE,
             line=line or calls[0].line,
         )
 
@@ -90,8 +93,7 @@ class NeverShuffled(Pitfall):
             verdict="Training rows come sorted by class: batches hold neighbours only.",
             evidence=f"classes {low:.0f} to {high:.0f}; of {len(calls)} batches "
             f"{num_low} hold none of the upper third and {num_high} none of the lower",
-            cure="DataLoader(..., shuffle=True), or rows in the order of "
-            "torch.randperm(len(x)) anew in each epoch",
+            cure=CURE,
             line=line or calls[0].line,
         )
 
