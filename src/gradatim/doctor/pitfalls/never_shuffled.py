@@ -16,8 +16,8 @@ NAMES = (
     "binary_cross_entropy_with_logits",
 )
 CURE = (
-    "DataLoader(..., shuffle=True), or rows in the order of torch.randperm(len(x)) anew "
-    "in each epoch"
+    "DataLoader(..., shuffle=True), or rows in the order of torch.randperm(len(x)) "
+    "anew in each epoch"
 )
 
 
