@@ -80,10 +80,10 @@ def installed(recorder: Recorder) -> Iterator[None]:
         patch(F, "dropout", functools.partial(_dropout, recorder))
         patch(Tensor, "backward", _backward(recorder))
         patch(torch.autograd, "backward", _autograd_backward(recorder))
-        patch(Optimizer, "__init__", _after(recorder.optimizer_made))
-        patch(Optimizer, "zero_grad", _after(lambda _: recorder.zeroed()))
-        patch(nn.Module, "zero_grad", _after(lambda _: recorder.zeroed()))
-        patch(nn.Module, "__init__", _after(recorder.module_made))
+        patch(Optimizer, "__init__", _after(recorder.updates.optimizer_made))
+        patch(Optimizer, "zero_grad", _after(lambda _: recorder.updates.zeroed()))
+        patch(nn.Module, "zero_grad", _after(lambda _: recorder.updates.zeroed()))
+        patch(nn.Module, "__init__", _after(recorder.forwards.module_made))
         patch(nn.Module, "train", _train(recorder))
         patch(LRScheduler, "__init__", _scheduler_made(recorder))
         patch(ReduceLROnPlateau, "__init__", _scheduler_made(recorder))
@@ -93,19 +93,25 @@ def installed(recorder: Recorder) -> Iterator[None]:
             patch(kind, "step", _scheduler_step(recorder))
         patch(nn.Module, "state_dict", _state_dict(recorder))
         patch(nn.Module, "load_state_dict", _load_state_dict(recorder))
-        patch(torch, "save", _before(lambda state: recorder.state_used(state, "saved")))
-        patch(DataLoader, "__init__", _after(recorder.loader_made))
+        patch(
+            torch,
+            "save",
+            _before(lambda state: recorder.states.state_used(state, "saved")),
+        )
+        patch(DataLoader, "__init__", _after(recorder.loops.loader_made))
         patch(DataLoader, "__iter__", _iterated(recorder))
-        patch(_BaseDataLoaderIter, "__next__", _before(recorder.batch_fetched))
+        patch(_BaseDataLoaderIter, "__next__", _before(recorder.loops.batch_fetched))
         patch(torch, "manual_seed", _seed(recorder, "torch", _torch_state))
         patch(random, "seed", _seed(recorder, "random", _python_state))
         patch(np.random, "seed", _seed(recorder, "numpy", _numpy_state))
-        patch(torch, "set_rng_state", _before(lambda _: recorder.state_restored()))
+        patch(
+            torch, "set_rng_state", _before(lambda _: recorder.loops.state_restored())
+        )
         for handle in (
-            register_module_forward_pre_hook(recorder.enter),
-            register_module_forward_hook(recorder.leave, always_call=True),
-            register_optimizer_step_pre_hook(recorder.before_step),
-            register_optimizer_step_post_hook(recorder.after_step),
+            register_module_forward_pre_hook(recorder.forwards.enter),
+            register_module_forward_hook(recorder.forwards.leave, always_call=True),
+            register_optimizer_step_pre_hook(recorder.updates.before_step),
+            register_optimizer_step_post_hook(recorder.updates.after_step),
         ):
             stack.callback(handle.remove)
         yield
@@ -153,7 +159,7 @@ def _train(recorder: Recorder) -> Callable[[Any], Any]:
         def train(self: nn.Module, mode: bool = True) -> nn.Module:
             nonlocal depth
             if not depth and not torch.compiler.is_compiling():
-                recorder.mode(self, mode)
+                recorder.loops.mode(self, mode)
             depth += 1  # it calls itself for each part
             try:
                 result: nn.Module = original(self, mode)
@@ -170,9 +176,9 @@ def _iterated(recorder: Recorder) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def __iter__(self: Any) -> Any:
-            recorder.loader_started(self)
+            recorder.loops.loader_started(self)
             iterator = original(self)
-            recorder.iterator_made(self, iterator)
+            recorder.loops.iterator_made(self, iterator)
             return iterator
 
         return __iter__
@@ -185,7 +191,7 @@ def _scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
         @functools.wraps(original)
         def __init__(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> None:
             original(self, optimizer, *args, **kwargs)
-            recorder.scheduler_made(self, optimizer)
+            recorder.loops.scheduler_made(self, optimizer)
 
         return __init__
 
@@ -198,9 +204,9 @@ def _outer_scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-            with recorder.inside_scheduler():
+            with recorder.clock.inside_scheduler():
                 original(self, *args, **kwargs)
-            recorder.scheduler_made(self, self._schedulers[0].optimizer)
+            recorder.loops.scheduler_made(self, self._schedulers[0].optimizer)
 
         return __init__
 
@@ -213,9 +219,9 @@ def _scheduler_step(recorder: Recorder) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def step(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if not recorder.is_inside_scheduler:
-                recorder.scheduler_stepped(self)
-            with recorder.inside_scheduler():
+            if not recorder.clock.is_inside_scheduler:
+                recorder.loops.scheduler_stepped(self)
+            with recorder.clock.inside_scheduler():
                 return original(self, *args, **kwargs)
 
         return step
@@ -236,7 +242,7 @@ def _state_dict(recorder: Recorder) -> Callable[[Any], Any]:
             finally:
                 depth -= 1
             if not depth:
-                recorder.state_taken(self, state)
+                recorder.states.state_taken(self, state)
             return state
 
         return state_dict
@@ -250,7 +256,7 @@ def _load_state_dict(recorder: Recorder) -> Callable[[Any], Any]:
         def load_state_dict(
             self: nn.Module, state_dict: Any, *args: Any, **kwargs: Any
         ) -> Any:
-            recorder.state_used(state_dict, "itself", self)
+            recorder.states.state_used(state_dict, "itself", self)
             return original(self, state_dict, *args, **kwargs)
 
         return load_state_dict
@@ -271,7 +277,7 @@ def _seed(
             before = state()
             result = original(*args, **kwargs)
             given = args[0] if args else next(iter(kwargs.values()), None)
-            recorder.seeded(name, given, before, state())
+            recorder.loops.seeded(name, given, before, state())
             return result
 
         return seed
@@ -303,8 +309,8 @@ def _backward(recorder: Recorder) -> Callable[[Any], Any]:
             inputs: Any = None,
         ) -> None:
             if not torch.compiler.is_compiling():
-                recorder.backward(self, retain_graph)
-            with recorder.inside_backward():
+                recorder.losses.backward(self, retain_graph)
+            with recorder.clock.inside_backward():
                 original(self, gradient, retain_graph, create_graph, inputs)
 
         return backward
@@ -318,10 +324,15 @@ def _autograd_backward(recorder: Recorder) -> Callable[[Any], Any]:
 
         @functools.wraps(original)
         def backward(*args: Any, **kwargs: Any) -> None:
-            if not recorder.is_inside_backward and not torch.compiler.is_compiling():
+            if (
+                not recorder.clock.is_inside_backward
+                and not torch.compiler.is_compiling()
+            ):
                 bound = signature.bind(*args, **kwargs).arguments
-                recorder.backward(bound.get("tensors"), bound.get("retain_graph"))
-            with recorder.inside_backward():
+                recorder.losses.backward(
+                    bound.get("tensors"), bound.get("retain_graph")
+                )
+            with recorder.clock.inside_backward():
                 original(*args, **kwargs)
 
         return backward
@@ -342,7 +353,7 @@ def _dropout(recorder: Recorder, original: Any) -> Any:
         input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
     ) -> Any:
         if not torch.compiler.is_compiling():
-            recorder.dropout(training and p > 0)
+            recorder.forwards.dropout(training and p > 0)
         return original(input, p, training, inplace)
 
     return dropout
@@ -360,7 +371,7 @@ def _loss(recorder: Recorder, name: str, original: Any) -> Any:
             except TypeError:
                 pass  # the original has the better words
             else:
-                recorder.loss(name, bound.arguments)
+                recorder.losses.loss(name, bound.arguments)
         return original(*args, **kwargs)
 
     return patched

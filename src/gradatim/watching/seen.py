@@ -446,6 +446,14 @@ class Seen:
     error: BaseException | None = None
     """What ended the program."""
 
+    def names(self) -> dict[int, str]:
+        """Name parameters as the models that were called name them, by identity."""
+        names: dict[int, str] = {}
+        for model in self.models:
+            for key, name in model.names.items():
+                names.setdefault(key, name)
+        return names
+
     @property
     def num_steps(self) -> int:
         """Updates of all optimizers."""

@@ -1,0 +1,165 @@
+"""Notes what a loop is made of besides its model: modes, schedules, loaders, seeds."""
+
+import weakref
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradatim.watching import data
+from gradatim.watching.clock import MOST_OBJECTS, Clock, Part
+from gradatim.watching.lines import Line, is_users, line_of, user_frame, user_line
+from gradatim.watching.seen import LoaderSeen, SchedulerSeen, SeedSeen
+from gradatim.watching.updates import Updates
+
+__all__ = ["Loops"]
+
+IN_ORDER = ("SequentialSampler", "_InfiniteConstantSampler")
+"""Samplers of ``torch.utils.data`` that do not shuffle."""
+
+
+class Loops(Part):
+    """Sees ``train`` and ``eval``, schedules, data loaders and seeds."""
+
+    def __init__(self, clock: Clock, updates: Updates) -> None:
+        super().__init__(clock)
+        self.last_loader: weakref.ref[Any] | None = None
+        """That was started last."""
+        self._updates = updates
+        self._loaders: dict[int, int] = {}
+        self._schedulers: dict[int, int] = {}
+        self._iterators: weakref.WeakKeyDictionary[Any, LoaderSeen] = (
+            weakref.WeakKeyDictionary()
+        )
+        self._seeded: dict[str, Any] = {}
+        self._last_seed: SeedSeen | None = None
+
+    def mode(self, module: nn.Module, training: bool) -> None:
+        """``train`` or ``eval`` was called."""
+        self.seen.modes.add((self.order(), id(module), training, user_line(3)))
+
+    def scheduler_made(self, scheduler: Any, optimizer: Any) -> None:
+        """A schedule was constructed."""
+        for inner in getattr(scheduler, "_schedulers", ()):
+            if (about := self._scheduler(inner)) is not None:
+                about.is_inner = True
+        if len(self.seen.schedulers) >= MOST_OBJECTS:
+            return
+        line = user_line(3)
+        number = None
+        if isinstance(optimizer, torch.optim.Optimizer):
+            number = self._updates.number_of(optimizer, line)
+        self._schedulers[id(scheduler)] = len(self.seen.schedulers)
+        self.seen.schedulers.append(
+            SchedulerSeen(
+                ref=weakref.ref(scheduler),
+                kind=type(scheduler).__name__,
+                line=line,
+                optimizer=number,
+                order=self.order(),
+                options={
+                    k: max(v) if k == "milestones" and v else v
+                    for k, v in vars(scheduler).items()
+                    if isinstance(v, (int, float, str)) or k == "milestones"
+                },
+            )
+        )
+
+    def scheduler_stepped(self, scheduler: Any) -> None:
+        """A schedule was stepped."""
+        about = self._scheduler(scheduler)
+        line = user_line(3)
+        if about is not None and line is not None:
+            about.step_line = about.step_line or line
+            about.steps.add((self.order(), self.step))
+
+    def _scheduler(self, scheduler: Any) -> SchedulerSeen | None:
+        number = self._schedulers.get(id(scheduler))
+        if number is None or self.seen.schedulers[number].ref() is not scheduler:
+            return None
+        return self.seen.schedulers[number]
+
+    def loader_made(self, loader: Any) -> None:
+        """A ``DataLoader`` was constructed."""
+        self._loader(loader, user_line(3))
+
+    def _loader(self, loader: Any, line: Line | None) -> int | None:
+        number = self._loaders.get(id(loader))
+        if number is not None and self.seen.loaders[number].ref() is loader:
+            return number
+        if len(self.seen.loaders) >= MOST_OBJECTS:
+            return None
+        sampler = type(loader.sampler).__name__
+        self._loaders[id(loader)] = number = len(self.seen.loaders)
+        self.seen.loaders.append(
+            LoaderSeen(
+                ref=weakref.ref(loader),
+                line=line,
+                length=_length(loader),
+                batch_size=loader.batch_size,
+                shuffles=sampler not in IN_ORDER,
+                num_workers=loader.num_workers,
+                generators=(
+                    self.quietly(data.generators_of, loader.dataset) or ()
+                    if loader.num_workers
+                    else ()
+                ),
+                has_worker_init=loader.worker_init_fn is not None,
+            )
+        )
+        return number
+
+    def loader_started(self, loader: Any) -> None:
+        """An iteration of a ``DataLoader`` begins."""
+        line = user_line(3)
+        number = self._loader(loader, line)
+        if number is not None:
+            about = self.seen.loaders[number]
+            about.iter_line = about.iter_line or line
+            about.starts.add((self.order(), self.step))
+        self.last_loader = weakref.ref(loader)
+
+    def iterator_made(self, loader: Any, iterator: Any) -> None:
+        """An iterator over a ``DataLoader`` was made."""
+        number = self._loaders.get(id(loader))
+        if number is not None:
+            self._iterators[iterator] = self.seen.loaders[number]
+
+    def batch_fetched(self, iterator: Any) -> None:
+        """A batch is taken from a ``DataLoader``."""
+        about = self._iterators.get(iterator)
+        if about is not None:
+            about.fetched += 1
+
+    def seeded(self, name: str, seed: Any, before: Any, after: Any) -> None:
+        """A global generator was seeded; its states, before and after, as digests."""
+        frame = user_frame(3)
+        while frame is not None and "seed" in frame.f_code.co_name:
+            frame = frame.f_back
+        if frame is None or not is_users(frame.f_code.co_filename):
+            return
+        last = self._seeded.get(name)
+        event = SeedSeen(
+            order=self.order(),
+            step=self.step,
+            line=line_of(frame),
+            name=name,
+            seed=seed if isinstance(seed, int) else None,
+            drawn=last is None or last != before,
+        )
+        self._seeded[name] = after
+        self.seen.seeds.add(event)
+        self._last_seed = event
+
+    def state_restored(self) -> None:
+        """The state of a generator was put back: the seed was for a while."""
+        if self._last_seed is not None and self._last_seed.name == "torch":
+            self._last_seed.undone = True
+            self._seeded.pop("torch", None)
+
+
+def _length(loader: Any) -> int | None:
+    try:
+        return len(loader)
+    except TypeError:
+        return None

@@ -1,0 +1,137 @@
+"""Notes losses and their backwards: what they compare, and what their graphs are."""
+
+import math
+from collections import deque
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradatim.nested import tensors_of
+from gradatim.nodes import operation_name
+from gradatim.watching import blame, data, probes
+from gradatim.watching.clock import Clock, Part, info_of, is_wrapped
+from gradatim.watching.forwards import Forwards
+from gradatim.watching.leaves import leaves_of
+from gradatim.watching.lines import Line, user_line
+from gradatim.watching.seen import BackwardSeen, LossCall
+from gradatim.watching.updates import Updates
+
+__all__ = ["Losses"]
+
+MOST_SERIES = 1000
+
+
+class Losses(Part):
+    """Sees the losses of ``torch.nn.functional``, and ``backward``."""
+
+    def __init__(self, clock: Clock, forwards: Forwards, updates: Updates) -> None:
+        super().__init__(clock)
+        self._forwards, self._updates = forwards, updates
+        self._stride = 1
+        self._recent: deque[float] = deque(maxlen=20)
+
+    def loss(self, name: str, arguments: dict[str, Any]) -> None:
+        """One of the losses of ``torch.nn.functional`` is called."""
+        input, target = arguments.get("input"), arguments.get("target")
+        if (
+            self.clock.is_elsewhere()
+            or self.clock.is_busy
+            or not isinstance(input, Tensor)
+        ):
+            return
+        if not isinstance(target, Tensor) or is_wrapped(input):
+            return
+        call = LossCall(
+            order=self.order(),
+            step=self.step,
+            name=name,
+            input=info_of(input),
+            target=info_of(target),
+            reduction=str(arguments.get("reduction", "mean")),
+            line=user_line(3),
+            grad=torch.is_grad_enabled(),
+        )
+        if self.is_close or self.seen.losses.count < 20:
+            call.facts = (
+                self.quietly(probes.loss_facts, input.detach(), target.detach()) or {}
+            )
+            call.before = probes.operations_before(input)
+            if call.grad and call.facts and self._forwards.last_input is not None:
+                rows, ref = self._forwards.last_input
+                given = ref()
+                if given is not None and target.dim() and rows == len(target):
+                    leak = self.quietly(data.leaking_column, given, target.detach())
+                    if leak is not None:
+                        call.facts["leak_column"] = float(leak[0])
+                        call.facts["leak_equal"] = float(leak[1])
+        self.seen.losses.add(call)
+
+    def backward(self, tensors: Any, retain_graph: bool | None) -> None:
+        """``backward`` is about to run."""
+        if self.clock.is_elsewhere() or self.clock.is_busy:
+            return
+        found = list(tensors_of(tensors))
+        if not found or is_wrapped(found[0]):
+            return
+        loss = found[0]
+        order = self.order()
+        value = None
+        if loss.numel() == 1 and (loss.is_cpu or self.is_close):
+            value = float(loss.detach())
+            self._note_loss(value)
+        event = BackwardSeen(
+            order=order,
+            step=self.step,
+            value=value,
+            shape=tuple(loss.shape),
+            line=user_line(3),
+            retain_graph=bool(retain_graph),
+        )
+        if self.is_close and loss.grad_fn is not None:
+            num_nodes, broadcasts = probes.graph_facts(loss.grad_fn)
+            event.num_nodes, event.broadcasts = num_nodes, broadcasts
+            event.made_by = probes.operations_before(loss)
+            if self.step and not self.clock.recomputes:
+                event.activations = (
+                    self.quietly(blame.activations_of, loss.grad_fn, self.seen.names())
+                    or ()
+                )
+        if loss.grad_fn is not None:
+            event.operation = operation_name(loss.grad_fn)
+            if self.is_close:
+                count = self.seen.backwards.count
+                event.leaves = self.quietly(
+                    leaves_of, loss.grad_fn, self.step or count, count
+                )
+        elif self.is_close and loss.requires_grad:
+            event.leaves = {}  # it is a leaf itself
+        if value is not None:
+            if not math.isfinite(value) and self.seen.bad is None:
+                self._blame(loss, value, event.line)
+            self._recent.append(value)
+        if self.is_close:
+            event.old_gradients = self._updates.old_gradients()
+        if loss.grad_fn is not None:
+            self._updates.graph_made(loss.grad_fn)
+        self._updates.backward_came(order, value)
+        self.seen.backwards.add(event)
+
+    def _blame(self, loss: Tensor, value: float, line: Line | None) -> None:
+        """Find where the first loss that is no number comes from."""
+        if loss.grad_fn is None:
+            return
+        bad = self.quietly(blame.bad_start, loss.grad_fn, self.seen.names())
+        if bad is not None:
+            bad.step, bad.value, bad.line = self.step, value, line
+            bad.before = tuple(self._recent)
+            bad.grad_norm = self._updates.last_grad_norm
+            self.seen.bad = bad
+
+    def _note_loss(self, value: float) -> None:
+        if self.seen.backwards.count % self._stride == 0:
+            series = self.seen.loss_series
+            series.append((self.step, value))
+            if len(series) >= 2 * MOST_SERIES:
+                del series[MOST_SERIES // 2 :: 2]  # the start stays as it is
+                self._stride *= 2

@@ -1,0 +1,197 @@
+"""Notes optimizers and their updates, and where gradients are cleared."""
+
+import bisect
+import math
+import weakref
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import Node as Function
+
+from gradatim.watching import blame, probes
+from gradatim.watching.clock import Clock, Part
+from gradatim.watching.lines import Line, user_line
+from gradatim.watching.seen import OptimizerSeen, StepSeen
+
+__all__ = ["Updates"]
+
+
+class _Alive:
+    """Lies with a graph's first node, and goes when that goes."""
+
+    __slots__ = ("__weakref__", "step")
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+
+class Updates(Part):
+    """Sees optimizers made, their ``step`` and ``zero_grad``."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.last_grad_norm: float | None = None
+        """Of the last update that was looked at."""
+        self._optimizers: dict[int, int] = {}
+        self._backwards: list[int] = []
+        self._backward_at = -1
+        self._zeroed_at = -1
+        self._last_loss: float | None = None
+        self._stepped_with: dict[int, int] = {}
+        self._before: dict[str, Tensor] = {}
+        self._pending: StepSeen | None = None
+        self._alive: list[weakref.ref[_Alive]] = []
+
+    def optimizer_made(self, optimizer: Any) -> None:
+        """An optimizer was constructed."""
+        self.number_of(optimizer, user_line(3))
+
+    def number_of(self, optimizer: Any, line: Line | None) -> int:
+        """Number an optimizer, which is noted the first time."""
+        number = self._optimizers.get(id(optimizer))
+        if number is not None and self.seen.optimizers[number].ref() is optimizer:
+            return number
+        groups = optimizer.param_groups
+        self._optimizers[id(optimizer)] = number = len(self.seen.optimizers)
+        self.seen.optimizers.append(
+            OptimizerSeen(
+                ref=weakref.ref(optimizer),
+                kind=type(optimizer).__name__,
+                line=line,
+                order=self.order(),
+                options=[
+                    {k: v for k, v in g.items() if isinstance(v, (int, float, bool))}
+                    for g in groups
+                ],
+                parameters=[id(p) for g in groups for p in g["params"]],
+            )
+        )
+        return number
+
+    def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """An update is about to be made."""
+        if self.clock.is_elsewhere() or self.clock.is_busy:
+            return
+        line = user_line(3)
+        number = self.number_of(optimizer, line)
+        about = self.seen.optimizers[number]
+        groups = optimizer.param_groups
+        parameters = [p for g in groups for p in g["params"]]
+        about.parameters = [id(p) for p in parameters]
+        last = self._stepped_with.get(number, -1)
+        event = StepSeen(
+            order=self.order(),
+            step=self.step,
+            optimizer=number,
+            line=line,
+            loss=self._last_loss,
+            num_backwards=len(self._backwards)
+            - bisect.bisect_right(self._backwards, last),
+            grad_norm=None,
+            lrs=tuple(float(g.get("lr", 0.0)) for g in groups),
+            zeroed_after_backward=last < self._backward_at < self._zeroed_at,
+            closure=bool(_closure(args, kwargs)),
+        )
+        gradients = _gradients(optimizer)
+        if self.step < 100 or self.step % 10 == 0:
+            event.grad_norm = probes.joint_norm(gradients)
+            self.last_grad_norm = event.grad_norm
+        self._before = {}
+        if not about.num_steps:
+            found = self.quietly(blame.constant_weights, parameters, self._names(about))
+            event.num_matrices, event.constant = found or (None, ())
+        if self.is_close and about.num_steps < 1000:
+            names = self._names(about)
+            event.no_grad = tuple(names[id(p)] for p in parameters if p.grad is None)
+            event.grad_norms = {
+                names[id(p)]: norm
+                for p in parameters
+                if p.grad is not None
+                and (norm := probes.joint_norm([p.grad])) is not None
+            }
+            event.zero_grad = tuple(n for n, v in event.grad_norms.items() if v == 0.0)
+            self._before = {names[id(p)]: p.detach().clone() for p in parameters[:200]}
+        self._pending = event
+
+    def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
+        """An update was made."""
+        event = self._pending
+        if self.clock.is_elsewhere() or self.clock.is_busy or event is None:
+            return
+        about = self.seen.optimizers[event.optimizer]
+        if self._before:
+            names = self._names(about)
+            event.updates = {}
+            for group in optimizer.param_groups:
+                for p in group["params"]:
+                    before = self._before.get(names[id(p)])
+                    if before is not None and before.shape == p.shape:
+                        event.updates[names[id(p)]] = probes.update_of(before, p)
+            self._before = {}
+        about.num_steps += 1
+        self.seen.steps.add(event)
+        self._stepped_with[event.optimizer] = self.order()
+        self._pending = None
+        if self.step in (20, 50, 100, 150):
+            num_alive = sum(1 for ref in self._alive if ref() is not None)
+            self.seen.graphs_kept.append((self.step, num_alive))
+
+    def _names(self, about: OptimizerSeen) -> dict[int, str]:
+        """Name parameters as the models that were called name them, or by number."""
+        names = self.seen.names()
+        for place, key in enumerate(about.parameters):
+            names.setdefault(key, f"parameter {place}")
+        return names
+
+    def zeroed(self) -> None:
+        """Gradients were cleared by a call of ``zero_grad``."""
+        self._zeroed_at = self.order()
+        self.seen.zeroings.add((self._zeroed_at, user_line(3)))
+
+    def graph_made(self, root: Function) -> None:
+        """A backward begins at a node: tell later whether its graph is still there."""
+        if self.step < 200:
+            alive = _Alive(self.step)
+            metadata: Any = root.metadata
+            metadata["gradatim"] = alive
+            self._alive.append(weakref.ref(alive))
+
+    def backward_came(self, order: int, value: float | None) -> None:
+        """A backward is about to run, of a loss with this value."""
+        self._backward_at = order
+        self._backwards.append(order)
+        del self._backwards[:-1000]
+        if value is not None:
+            self._last_loss = value
+
+    def old_gradients(self) -> float | None:
+        """Give the norm of gradients that an update has used, if any are left."""
+        total = 0.0
+        for number, order in self._stepped_with.items():
+            if self._zeroed_at > order:
+                continue
+            optimizer = self.seen.optimizers[number].ref()
+            if optimizer is not None:
+                norm = probes.joint_norm(_gradients(optimizer))
+                total = math.hypot(total, norm or 0.0)
+        return total
+
+
+def _closure(args: Any, kwargs: Any) -> Any:
+    """Give the function that ``step`` is given, if it is."""
+    given = [each for each in args if callable(each) and not _is_optimizer(each)]
+    return kwargs.get("closure") or next(iter(given), None)
+
+
+def _is_optimizer(value: Any) -> bool:
+    return isinstance(value, torch.optim.Optimizer)
+
+
+def _gradients(optimizer: Any) -> list[Tensor]:
+    return [
+        p.grad
+        for g in optimizer.param_groups
+        for p in g["params"]
+        if p.grad is not None
+    ]
