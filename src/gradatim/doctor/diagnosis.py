@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gradatim.doctor.exceptions import explain
 from gradatim.doctor.finding import SEVERITIES, Finding
 from gradatim.doctor.pitfall import all_pitfalls
+from gradatim.doctor.trial import try_out
 from gradatim.watching.seen import Seen
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -44,7 +45,21 @@ def diagnose(
         and not each.code.startswith(tuple(ignore) or ("-",))
         and not _is_ignored(each)
     ]
+    if seen.replay is not None and not seen.is_open:
+        kept = [_tried(each, seen) for each in kept]
     return sorted(kept, key=lambda each: (SEVERITIES.index(each.severity), each.code))
+
+
+def _tried(finding: Finding, seen: Seen) -> Finding:
+    """Try a finding's cure, where it can be tried; without effect it is advice."""
+    pitfall = next(p for p in all_pitfalls() if p.code == finding.code)
+    trial = pitfall.trial(seen)
+    assert seen.replay is not None
+    outcome = None if trial is None else try_out(trial, seen.replay)
+    if outcome is None or not (outcome.helps or pitfall.is_doubtful):
+        return finding
+    severity = finding.severity if outcome.helps else "info"
+    return replace(finding, tried=str(outcome), severity=severity)
 
 
 def _is_ignored(finding: Finding) -> bool:
@@ -62,10 +77,21 @@ class Diagnosis:
     seen: Seen = field(default_factory=Seen)
     select: Sequence[str] = ()
     ignore: Sequence[str] = ()
+    _kept: list[Finding] | None = field(default=None, init=False, repr=False)
 
     @property
     def findings(self) -> list[Finding]:
-        """What was found so far, the worst first; of an exception, that alone."""
+        """What was found so far, the worst first.
+
+        While the watch is on no cure is tried.
+        """
+        if self.seen.is_open:
+            return self._find()
+        if self._kept is None:
+            self._kept = self._find()
+        return self._kept
+
+    def _find(self) -> list[Finding]:
         found = diagnose(self.seen, select=self.select, ignore=self.ignore)
         if self.seen.error is None or (finding := explain(self.seen.error)) is None:
             return found

@@ -25,12 +25,21 @@ class Finding:
     cure: str
     """A line of code, or what to do."""
     line: Line | None = None
+    tried: str | None = None
+    """What the cure changed on a copy; None where it was not tried."""
+
+    @property
+    def page(self) -> str:
+        """The command that prints its page."""
+        return f"gradatim doctor --explain {self.code}"
 
     def __str__(self) -> str:
         lines = [f"{self.code} {self.severity}: {self.verdict}"]
         if self.line is not None:
             lines.append(f"  at    {self.line}  {self.line.code}")
         lines += [f"  seen  {self.evidence}", f"  cure  {self.cure}"]
+        if self.tried is not None:
+            lines.append(f"  tried {self.tried}")
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
@@ -42,6 +51,8 @@ class Finding:
             "verdict": self.verdict,
             "evidence": self.evidence,
             "cure": self.cure,
+            "tried": self.tried,
             "file": self.line.file if self.line else None,
             "line": self.line.number if self.line else None,
+            "page": self.page,
         }

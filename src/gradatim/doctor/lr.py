@@ -1,9 +1,10 @@
 """How a learning rate went, as several pitfalls ask."""
 
 from gradatim.doctor.reading import steps_of
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
-__all__ = ["LOW", "fall_of", "full_batch"]
+__all__ = ["LOW", "fall_of", "full_batch", "lr_trial"]
 
 LOW, LONG = 1 / 200, 0.5
 """Of its peak; for what share of the updates."""
@@ -42,3 +43,9 @@ def full_batch(seen: Seen, optimizer: int) -> bool:
     used = [f for f in seen.forwards if f.used and f.model in models]
     again = sum(f.same_input for f in used)
     return len(used) > 2 and again > 0.8 * (len(used) - 1)
+
+
+def lr_trial(seen: Seen, *factors: float) -> Trial:
+    """Try other learning rates."""
+    lr = max((lr for s in seen.steps for lr in s.lrs), default=0.0)
+    return Trial(cures=tuple(Variant(name=f"lr={lr * f:.2g}", lr=f) for f in factors))

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from gradatim.doctor.finding import Finding, Severity
+from gradatim.doctor.trial import Trial
 from gradatim.watching.lines import Line
 from gradatim.watching.seen import Seen
 
-__all__ = ["Finding", "Pitfall", "all_pitfalls", "unique"]
+__all__ = ["Finding", "Pitfall", "Trial", "all_pitfalls", "unique"]
 
 SECTIONS = ("What it sees", "Why it matters", "Example", "Instead", "Source")
 
@@ -26,12 +27,18 @@ class Pitfall:
     title: ClassVar[str]
     """A few words, such as ``gradients never zeroed``."""
     severity: ClassVar[Severity] = "warning"
+    is_doubtful: ClassVar[bool] = False
+    """Whether a finding whose tried cure changes little becomes advice."""
     hides: ClassVar[tuple[str, ...]] = ()
     """Codes of what only follows from this one: they are not told beside it."""
 
     def find(self, seen: Seen) -> Iterator[Finding]:
         """Give the findings in what was seen, at most a few."""
         raise NotImplementedError
+
+    def trial(self, seen: Seen) -> Trial | None:
+        """Give what is to be tried on a copy, if that can be tried."""
+        return None
 
     def finding(
         self,

@@ -29,6 +29,7 @@ from gradatim.watching.lines import (
     user_line,
 )
 from gradatim.watching.loops import Loops
+from gradatim.watching.replay import Replays
 from gradatim.watching.seen import ForwardSeen, ModelSeen
 
 __all__ = ["Forwards"]
@@ -41,8 +42,9 @@ MOST_DIGESTED, MOST_ROWS = 200, 50_000
 class Forwards(Part):
     """Sees modules made and called."""
 
-    def __init__(self, clock: Clock, loops: Loops) -> None:
+    def __init__(self, clock: Clock, loops: Loops, replays: Replays) -> None:
         super().__init__(clock)
+        self._replays = replays
         self.last_input: tuple[int, weakref.ref[Tensor]] | None = None
         """Rows of what a model was given last, and the tensor."""
         self._loops = loops
@@ -152,6 +154,7 @@ class Forwards(Part):
             model.direct = model.direct or _outer_line(frame)
             model.has_hooks |= bool(owner._forward_hooks or owner._forward_pre_hooks)
         outputs = list(tensors_of(output))
+        self._replays.forward(module, args, outputs)
         made = next((t for t in outputs if t.grad_fn is not None), None)
         forward = ForwardSeen(
             order=self.order(),

@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
-from gradatim.nodes import leaf_of
+from gradatim.nodes import leaf_of, operation_name
 
 __all__ = ["LeafSeen", "leaves_of"]
 
 MOST_NODES = 20_000
 MOST_NUMBERS = 1_000_000
 """Of a larger tensor the first are looked at."""
+TURNS = ("T", "Transpose", "Permute", "View", "Unsqueeze", "Squeeze", "ToCopy")
+"""Operations between a weight and what it is used in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +29,16 @@ class LeafSeen:
     """2-norm."""
     stale: bool
     """Whether it is reached only through operations of an earlier update."""
+    feeds: bool = False
+    """Whether what it makes goes through an operation of a tensor to be trained."""
+    old_grad: float = 0.0
+    """Norm of the gradient that it has already."""
+    is_parameter: bool = False
 
 
-def leaves_of(root: Function, step: int, num_before: int) -> dict[int, LeafSeen] | None:
+def leaves_of(
+    root: Function, step: int, num_before: int, trained: set[int]
+) -> dict[int, LeafSeen] | None:
     """Find the leaves behind a loss by their identities; None where there are too many.
 
     Operations next to a leaf are marked with the number of backwards before, so that
@@ -58,16 +67,69 @@ def leaves_of(root: Function, step: int, num_before: int) -> dict[int, LeafSeen]
     if (leaf := leaf_of(root)) is not None:
         tensors[id(leaf)] = leaf
         fresh.add(id(leaf))
+    feeding = _feeding(root, trained)
     return {
-        key: _leaf(tensor, key not in fresh) for key, tensor in list(tensors.items())
+        key: _leaf(tensor, key not in fresh, key in feeding)
+        for key, tensor in list(tensors.items())
     }
 
 
-def _leaf(tensor: Tensor, stale: bool) -> LeafSeen:
+def _feeding(root: Function, trained: set[int]) -> set[int]:
+    """Find the leaves from which the way to the loss leads past what is trained."""
+    below: dict[Function, bool] = {root: False}
+    stack = [root]
+    found: set[int] = set()
+    while stack:
+        function = stack.pop()
+        flag = below[function]
+        others = [other for other, _ in function.next_functions if other is not None]
+        own = [_own_leaf(other) for other in others]
+        takes = any(leaf is not None and id(leaf) in trained for leaf in own)
+        for other, leaf in zip(others, own, strict=True):
+            if leaf is not None:
+                if flag:
+                    found.add(id(leaf))
+                continue
+            known = below.get(other)
+            if known is None or (not known and (flag or takes)):
+                below[other] = flag or takes
+                stack.append(other)
+    return found
+
+
+def _own_leaf(function: Function) -> Tensor | None:
+    """Give the leaf that an operation is given, maybe transposed or of other shape."""
+    node: Function | None = function
+    for _ in range(3):
+        if node is None:
+            return None
+        if (leaf := leaf_of(node)) is not None:
+            return leaf
+        if len(node.next_functions) != 1:
+            return None
+        node = node.next_functions[0][0] if _only_turns(node) else None
+    return None
+
+
+def _only_turns(function: Function) -> bool:
+    return operation_name(function) in TURNS
+
+
+def _leaf(tensor: Tensor, stale: bool, feeds: bool) -> LeafSeen:
     with torch.no_grad():
         numbers = tensor.detach().flatten()[:MOST_NUMBERS]
         total, size = 0.0, 0.0
         if numbers.is_floating_point() and numbers.numel():
             total = float(numbers.sum())
             size = float(torch.linalg.vector_norm(numbers))
-    return LeafSeen(tuple(tensor.shape), total, size, stale)
+        old = tensor.grad
+        has_old = old is not None and old.layout is torch.strided
+    return LeafSeen(
+        tuple(tensor.shape),
+        total,
+        size,
+        stale,
+        feeds=feeds,
+        old_grad=float(torch.linalg.vector_norm(old)) if has_old else 0.0,
+        is_parameter=isinstance(tensor, nn.Parameter),
+    )

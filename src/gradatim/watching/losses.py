@@ -14,6 +14,7 @@ from gradatim.watching.clock import Clock, Part, info_of, is_wrapped
 from gradatim.watching.forwards import Forwards
 from gradatim.watching.leaves import leaves_of
 from gradatim.watching.lines import Line, user_line
+from gradatim.watching.replay import Replays
 from gradatim.watching.seen import BackwardSeen, LossCall
 from gradatim.watching.updates import Updates
 
@@ -25,8 +26,11 @@ MOST_SERIES = 1000
 class Losses(Part):
     """Sees the losses of ``torch.nn.functional``, and ``backward``."""
 
-    def __init__(self, clock: Clock, forwards: Forwards, updates: Updates) -> None:
+    def __init__(
+        self, clock: Clock, forwards: Forwards, updates: Updates, replays: Replays
+    ) -> None:
         super().__init__(clock)
+        self._replays = replays
         self._forwards, self._updates = forwards, updates
         self._stride = 1
         self._recent: deque[float] = deque(maxlen=20)
@@ -67,6 +71,10 @@ class Losses(Part):
                         call.facts["leak_equal"] = float(leak[1])
         self.seen.losses.add(call)
 
+    def loss_made(self, name: str, arguments: dict[str, Any], result: Any) -> None:
+        """One of those losses has been computed."""
+        self._replays.loss(name, arguments, result)
+
     def backward(self, tensors: Any, retain_graph: bool | None) -> None:
         """``backward`` is about to run."""
         if self.clock.is_elsewhere() or self.clock.is_busy:
@@ -75,6 +83,7 @@ class Losses(Part):
         if not found or is_wrapped(found[0]):
             return
         loss = found[0]
+        self._replays.backward(loss)
         order = self.order()
         value = None
         if loss.numel() == 1 and (loss.is_cpu or self.is_close):
@@ -102,7 +111,11 @@ class Losses(Part):
             if self.is_close:
                 count = self.seen.backwards.count
                 event.leaves = self.quietly(
-                    leaves_of, loss.grad_fn, self.step or count, count
+                    leaves_of,
+                    loss.grad_fn,
+                    self.step or count,
+                    count,
+                    self._updates.held(),
                 )
         elif self.is_close and loss.requires_grad:
             event.leaves = {}  # it is a leaf itself

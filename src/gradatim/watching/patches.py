@@ -114,6 +114,8 @@ def installed(recorder: Recorder) -> Iterator[None]:
             register_optimizer_step_post_hook(recorder.updates.after_step),
         ):
             stack.callback(handle.remove)
+        recorder.seen.is_open = True
+        stack.callback(setattr, recorder.seen, "is_open", False)
         yield
 
 
@@ -364,14 +366,16 @@ def _loss(recorder: Recorder, name: str, original: Any) -> Any:
 
     @functools.wraps(original)
     def patched(*args: Any, **kwargs: Any) -> Any:
-        if not torch.compiler.is_compiling():
-            try:
-                bound = signature.bind(*args, **kwargs)
-                bound.apply_defaults()
-            except TypeError:
-                pass  # the original has the better words
-            else:
-                recorder.losses.loss(name, bound.arguments)
-        return original(*args, **kwargs)
+        if torch.compiler.is_compiling():
+            return original(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError:  # the original has the better words
+            return original(*args, **kwargs)
+        bound.apply_defaults()
+        recorder.losses.loss(name, bound.arguments)
+        result = original(*args, **kwargs)
+        recorder.losses.loss_made(name, bound.arguments, result)
+        return result
 
     return patched

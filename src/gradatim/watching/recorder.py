@@ -4,6 +4,7 @@ from gradatim.watching.clock import Clock
 from gradatim.watching.forwards import Forwards
 from gradatim.watching.loops import Loops
 from gradatim.watching.losses import Losses
+from gradatim.watching.replay import Replays
 from gradatim.watching.seen import Seen
 from gradatim.watching.states import States
 from gradatim.watching.updates import Updates
@@ -18,7 +19,8 @@ class Recorder:
         self.seen = Seen()
         self.clock = Clock(self.seen)
         self.states = States(self.clock)
-        self.updates = Updates(self.clock)
+        replays = Replays(self.clock)
+        self.updates = Updates(self.clock, replays)
         self.loops = Loops(self.clock, self.updates)
-        self.forwards = Forwards(self.clock, self.loops)
-        self.losses = Losses(self.clock, self.forwards, self.updates)
+        self.forwards = Forwards(self.clock, self.loops, replays)
+        self.losses = Losses(self.clock, self.forwards, self.updates, replays)

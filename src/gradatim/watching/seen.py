@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from weakref import ReferenceType
 
-from torch import nn
+from torch import Tensor, nn
 
 from gradatim.watching.leaves import LeafSeen
 from gradatim.watching.lines import Line
@@ -31,6 +31,8 @@ __all__ = [
     "ModuleProbe",
     "OptimizerSeen",
     "Record",
+    "Replay",
+    "ReplayBatch",
     "SchedulerSeen",
     "SeedSeen",
     "Seen",
@@ -307,6 +309,12 @@ class ModelSeen:
     """Linear layers that meet with nothing between: in, middle, out, neighbours."""
     layouts: Record["LayoutSeen"] = field(default_factory=lambda: Record(50, 0))
     drift: "DriftSeen | None" = None
+    as_made: set[str] | None = None
+    """Layers with the random weights that PyTorch gave them, at the first training."""
+    mistyped: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By module: an attribute taken for ``requires_grad``, and parameters in vain."""
+    of_library: set[str] = field(default_factory=set)
+    """Modules whose class is neither the user's nor PyTorch's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +370,8 @@ class OptimizerSeen:
     parameters: list[int]
     """Identities."""
     num_steps: int = 0
+    never: set[int] = field(default_factory=set)
+    """Those that had no gradient at any update."""
 
 
 @dataclass
@@ -417,6 +427,39 @@ class LoaderSeen:
 
 
 @dataclass
+class ReplayBatch:
+    """What a model and its loss were given in one step, as copies."""
+
+    args: tuple[Any, ...]
+    target: Tensor
+    shape: tuple[int, ...]
+    """Of what the loss was given first."""
+
+
+@dataclass
+class Replay:
+    """A copy of model and optimizer before the first update, and the first batches."""
+
+    ref: "ReferenceType[nn.Module]"
+    optimizer_ref: "ReferenceType[Any]"
+    model: nn.Module
+    optimizer: Any
+    loss: str
+    """Its name in ``torch.nn.functional``."""
+    options: dict[str, Any]
+    """Its other arguments."""
+    between: str
+    """From output to loss: ``same``, ``reshape``, ``softmax``, ``sigmoid``..."""
+    is_swapped: bool
+    """Whether the output was the loss's second argument."""
+    first_loss: float
+    batches: list[ReplayBatch] = field(default_factory=list)
+    num_updates: int = 0
+    last_given: tuple["ReferenceType[Tensor]", ...] = ()
+    """The tensors of the last batch, as the program has them."""
+
+
+@dataclass
 class Seen:
     """Everything that was seen."""
 
@@ -441,10 +484,14 @@ class Seen:
     graphs_kept: list[tuple[int, int]] = field(default_factory=list)
     """Updates done, and graphs of earlier steps that were still alive then."""
     states: list[StateUse] = field(default_factory=list)
+    is_open: bool = False
+    """Whether the watch is still on."""
     is_whole: bool = True
     """Whether the end of training was seen."""
     error: BaseException | None = None
     """What ended the program."""
+    replay: Replay | None = None
+    """With which cures are tried, where the program's step is of the plainest kind."""
 
     def names(self) -> dict[int, str]:
         """Name parameters as the models that were called name them, by identity."""

@@ -12,6 +12,7 @@ from torch.autograd.graph import Node as Function
 from gradatim.watching import blame, probes
 from gradatim.watching.clock import Clock, Part
 from gradatim.watching.lines import Line, user_line
+from gradatim.watching.replay import Replays
 from gradatim.watching.seen import OptimizerSeen, StepSeen
 
 __all__ = ["Updates"]
@@ -29,8 +30,9 @@ class _Alive:
 class Updates(Part):
     """Sees optimizers made, their ``step`` and ``zero_grad``."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, replays: Replays) -> None:
         super().__init__(clock)
+        self._replays = replays
         self.last_grad_norm: float | None = None
         """Of the last update that was looked at."""
         self._optimizers: dict[int, int] = {}
@@ -79,6 +81,10 @@ class Updates(Part):
         groups = optimizer.param_groups
         parameters = [p for g in groups for p in g["params"]]
         about.parameters = [id(p) for p in parameters]
+        if not about.num_steps:
+            about.never = set(about.parameters)
+        if about.never:
+            about.never &= {id(p) for p in parameters if p.grad is None}
         last = self._stepped_with.get(number, -1)
         event = StepSeen(
             order=self.order(),
@@ -93,6 +99,7 @@ class Updates(Part):
             zeroed_after_backward=last < self._backward_at < self._zeroed_at,
             closure=bool(_closure(args, kwargs)),
         )
+        self._replays.update(optimizer, event.closure)
         gradients = _gradients(optimizer)
         if self.step < 100 or self.step % 10 == 0:
             event.grad_norm = probes.joint_norm(gradients)
@@ -164,6 +171,10 @@ class Updates(Part):
         del self._backwards[:-1000]
         if value is not None:
             self._last_loss = value
+
+    def held(self) -> set[int]:
+        """Give the identities of all tensors that an optimizer has."""
+        return {key for each in self.seen.optimizers for key in each.parameters}
 
     def old_gradients(self) -> float | None:
         """Give the norm of gradients that an update has used, if any are left."""

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+import torch.nn.functional as F
+from torch import Tensor
+
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.lines import Line
 from gradatim.watching.seen import Seen
 
@@ -60,6 +64,9 @@ class BroadcastLoss(Pitfall):
                         yield self._finding(one, other, backward.line)
                         return
 
+    def trial(self, seen: Seen) -> Trial:
+        return Trial(cures=(Variant(loss=_paired),))
+
     def _finding(
         self, one: tuple[int, ...], other: tuple[int, ...], line: Line | None
     ) -> Finding:
@@ -77,3 +84,7 @@ def _squeezed(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     """Tell whether two shapes are one and the same but for dimensions of 1."""
     rest = [n for n in one if n != 1], [n for n in other if n != 1]
     return rest[0] == rest[1] and bool(rest[0]) and one != other
+
+
+def _paired(given: Tensor, target: Tensor) -> Tensor:
+    return F.mse_loss(given, target.view_as(given))

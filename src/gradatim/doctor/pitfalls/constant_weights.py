@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator
 
+from torch import nn
+
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["ConstantWeights"]
@@ -66,3 +69,12 @@ class ConstantWeights(Pitfall):
                 line=seen.optimizers[step.optimizer].line,
             )
             return
+
+    def trial(self, seen: Seen) -> Trial:
+        return Trial(cures=(Variant(change=_draw_anew),))
+
+
+def _draw_anew(model: nn.Module) -> None:
+    for module in model.modules():
+        if callable(reset := getattr(module, "reset_parameters", None)):
+            reset()

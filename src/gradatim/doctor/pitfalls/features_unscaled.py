@@ -2,9 +2,14 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import Trend, trained_calls, trend_of
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import InputSeen, ModelSeen, Seen
 
 __all__ = ["FeaturesUnscaled"]
@@ -39,6 +44,7 @@ class FeaturesUnscaled(Pitfall):
     code = "GT503"
     title = "features not scaled"
     severity = "warning"
+    is_doubtful = True
     hides = (
         "GT105", "GT106", "GT107", "GT203", "GT204", "GT205", "GT207",
         "GT308", "GT506", "GT701", "GT702", "GT704",
@@ -66,6 +72,21 @@ class FeaturesUnscaled(Pitfall):
                 line=line,
             )
             return
+
+    def trial(self, seen: Seen) -> Trial | None:
+        given = [b.args[0] for b in seen.replay.batches] if seen.replay else []
+        if not given or not isinstance(given[0], Tensor):
+            return None
+        columns = (0,) if given[0].dim() == 2 else tuple(range(given[0].dim()))
+        rows = torch.cat(given).double()
+        mean, std = rows.mean(dim=columns), rows.std(dim=columns).clamp_min(1e-12)
+
+        def scaled(
+            args: tuple[Any, ...], target: Tensor
+        ) -> tuple[tuple[Any, ...], Tensor]:
+            return (((args[0] - mean) / std).to(args[0].dtype), *args[1:]), target
+
+        return Trial(cures=(Variant(prepare=scaled),))
 
 
 def _is_picture(given: InputSeen) -> bool:

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+import torch.nn.functional as F
+
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["LossArgumentsSwapped"]
@@ -62,3 +65,8 @@ class LossArgumentsSwapped(Pitfall):
             cure="loss_fn(predictions, targets)",
             line=call.line,
         )
+
+    def trial(self, seen: Seen) -> Trial | None:
+        if seen.replay is None or not seen.replay.is_swapped:
+            return None
+        return Trial(cures=(Variant(loss=getattr(F, seen.replay.loss)),))

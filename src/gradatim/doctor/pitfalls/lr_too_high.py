@@ -4,9 +4,11 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
+from gradatim.doctor.lr import lr_trial
 from gradatim.doctor.movement import ratios
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
+from gradatim.doctor.trial import Trial
 from gradatim.watching.seen import Seen
 
 __all__ = ["LrTooHigh"]
@@ -42,6 +44,7 @@ class LrTooHigh(Pitfall):
 
     code = "GT204"
     title = "learning rate too high"
+    is_doubtful = True
     hides = ("GT107", "GT309", "GT701", "GT702", "GT704")
 
     def find(self, seen: Seen) -> Iterator[Finding]:
@@ -77,6 +80,9 @@ class LrTooHigh(Pitfall):
             cure=f"a smaller learning rate, such as lr={lr / 100:.0e}",
             line=seen.optimizers[number].line,
         )
+
+    def trial(self, seen: Seen) -> Trial:
+        return lr_trial(seen, 0.1, 0.01, 0.001)
 
 
 def _least(start: float, losses: list[float]) -> float:

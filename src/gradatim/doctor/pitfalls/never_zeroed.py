@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["NeverZeroed"]
@@ -61,3 +62,6 @@ class NeverZeroed(Pitfall):
             cure="optimizer.zero_grad() before loss.backward()",
             line=line,
         )
+
+    def trial(self, seen: Seen) -> Trial:
+        return Trial(as_is=Variant(zeroes=False), cures=(Variant(),))

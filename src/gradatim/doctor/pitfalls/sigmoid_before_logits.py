@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 
+import torch.nn.functional as F
+
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["SigmoidBeforeLogits"]
@@ -59,3 +62,6 @@ class SigmoidBeforeLogits(Pitfall):
             cure=f"leave the {made_by} out of the model, or use nn.BCELoss()",
             line=call.line,
         )
+
+    def trial(self, seen: Seen) -> Trial:
+        return Trial(cures=(Variant(loss=F.binary_cross_entropy),))

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+import torch.nn.functional as F
+from torch import Tensor
+
 from gradatim.doctor.pitfall import Finding, Pitfall, unique
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["SoftmaxBeforeCrossEntropy"]
@@ -64,3 +68,11 @@ class SoftmaxBeforeCrossEntropy(Pitfall):
                 )
         if len(found) == len(calls):
             yield from unique(found)[:1]
+
+    def trial(self, seen: Seen) -> Trial:
+        return Trial(cures=(Variant(loss=_of_probabilities),))
+
+
+def _of_probabilities(given: Tensor, target: Tensor) -> Tensor:
+    """Give what cross-entropy gives without the softmax before it."""
+    return F.nll_loss(given.clamp_min(1e-30).log(), target)

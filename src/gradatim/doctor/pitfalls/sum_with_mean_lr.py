@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trend_of
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["SumWithMeanLr"]
@@ -83,3 +84,6 @@ class SumWithMeanLr(Pitfall):
             cure=f"the mean of the rows, or lr={lr / rows:.2g}",
             line=line,
         )
+
+    def trial(self, seen: Seen) -> Trial:
+        return Trial(cures=(Variant(reduction="mean"),))

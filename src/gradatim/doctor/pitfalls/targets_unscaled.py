@@ -1,9 +1,15 @@
 """GT504: targets of a regression that are far from what a new model gives."""
 
 from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls, trend_of
+from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["TargetsUnscaled"]
@@ -39,6 +45,7 @@ class TargetsUnscaled(Pitfall):
     code = "GT504"
     title = "targets not scaled"
     severity = "warning"
+    is_doubtful = True
     hides = ("GT105", "GT107", "GT203", "GT204", "GT205", "GT207", "GT308", "GT701")
 
     def find(self, seen: Seen) -> Iterator[Finding]:
@@ -64,4 +71,23 @@ class TargetsUnscaled(Pitfall):
             cure="train on (y - y_train.mean()) / y_train.std(), and turn predictions "
             "back",
             line=calls[0].line,
+        )
+
+    def trial(self, seen: Seen) -> Trial | None:
+        if seen.replay is None:
+            return None
+        targets = torch.cat([b.target.flatten() for b in seen.replay.batches]).double()
+        mean, std = float(targets.mean()), float(targets.std())
+
+        def scaled(
+            args: tuple[Any, ...], target: Tensor
+        ) -> tuple[tuple[Any, ...], Tensor]:
+            return args, (target - mean) / std
+
+        def share(given: Tensor, target: Tensor) -> Tensor:
+            return F.mse_loss(given, target) / target.var()
+
+        return Trial(
+            cures=(Variant(name="as a share of the variance", prepare=scaled),),
+            measure=share,
         )

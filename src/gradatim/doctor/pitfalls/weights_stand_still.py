@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from statistics import median
 
+from gradatim.doctor.lr import lr_trial
 from gradatim.doctor.movement import fall, ratios
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
+from gradatim.doctor.trial import Trial
 from gradatim.watching.seen import Seen
 
 __all__ = ["WeightsStandStill"]
@@ -41,6 +43,7 @@ class WeightsStandStill(Pitfall):
 
     code = "GT203"
     title = "learning rate too low"
+    is_doubtful = True
     severity = "warning"
 
     def find(self, seen: Seen) -> Iterator[Finding]:
@@ -66,6 +69,11 @@ class WeightsStandStill(Pitfall):
             cure=f"a larger learning rate, such as lr={_larger(rates[-1], ratio):.0e}",
             line=seen.optimizers[number].line,
         )
+
+    def trial(self, seen: Seen) -> Trial:
+        number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
+        factor = 1e-3 / median(ratios(steps_of(seen, number)))
+        return lr_trial(seen, factor, 10 * factor, 100 * factor)
 
 
 def _larger(lr: float, ratio: float) -> float:

@@ -1,0 +1,206 @@
+"""Keeps what is needed to train a copy of a model as the program trains its own.
+
+Only of the plainest step: one model, one loss of ``torch.nn.functional`` of its output,
+one backward of that loss, one optimizer. Of any other kind there is no replay.
+"""
+
+import copy
+import operator
+import weakref
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradatim.nodes import operation_name
+from gradatim.watching.clock import Clock, Part, is_wrapped
+from gradatim.watching.seen import Replay, ReplayBatch
+
+__all__ = ["Replays"]
+
+MOST_BATCHES = 20
+MOST_BYTES, MOST_WEIGHTS = 16 * 2**20, 32 * 2**20
+"""Of all batches together, and numbers of a model that is copied."""
+SQUASHING = {
+    "Softmax": "softmax",
+    "SafeSoftmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Sigmoid": "sigmoid",
+}
+
+
+@dataclass
+class _Step:
+    """What came since the update before."""
+
+    models: list["weakref.ref[nn.Module]"] = field(default_factory=list)
+    args: tuple[Any, ...] = ()
+    output: "weakref.ref[Tensor] | None" = None
+    loss: "weakref.ref[Tensor] | None" = None
+    call: tuple[str, dict[str, Any], ReplayBatch, str, bool] | None = None
+    value: float = 0.0
+    num_losses: int = 0
+    num_backwards: int = 0
+    is_plain: bool = False
+    """Whether the one backward was of the one loss."""
+
+
+class Replays(Part):
+    """Sees the forward, loss, backward and update of the first steps."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._step = _Step()
+        self._bytes = 0
+        self._is_over = False
+
+    def forward(self, module: nn.Module, args: Any, outputs: list[Tensor]) -> None:
+        """A model has given its output."""
+        if self._is_over or not torch.is_grad_enabled() or not module.training:
+            return
+        step = self._step
+        step.models.append(weakref.ref(module))
+        is_plain = len(outputs) == 1 and isinstance(args, tuple) and bool(args)
+        if is_plain and all(map(_is_kept, args)) and not is_wrapped(outputs[0]):
+            step.args, step.output = args, weakref.ref(outputs[0])
+
+    def loss(self, name: str, arguments: dict[str, Any], result: Any) -> None:
+        """A loss has been computed."""
+        step = self._step
+        if self._is_over or self.clock.is_busy or self.clock.is_elsewhere():
+            return
+        output = step.output() if step.output is not None else None
+        if output is None or not isinstance(result, Tensor):
+            return
+        if not result.requires_grad:
+            return
+        step.num_losses += 1
+        first, second = arguments.get("input"), arguments.get("target")
+        if not isinstance(first, Tensor) or not isinstance(second, Tensor):
+            return
+        between, target, is_swapped = _between(output, first), second, False
+        if between is None:
+            between, target, is_swapped = _between(output, second), first, True
+        if between is None or target.grad_fn is not None:
+            return
+        options = {k: v for k, v in arguments.items() if k not in ("input", "target")}
+        batch = ReplayBatch(step.args, target, tuple(first.shape))
+        step.call = name, options, batch, between, is_swapped
+        step.loss = weakref.ref(result)
+
+    def backward(self, loss: Tensor) -> None:
+        """``backward`` is about to run."""
+        step = self._step
+        step.num_backwards += 1
+        step.is_plain = step.loss is not None and step.loss() is loss
+        if step.is_plain and not self.step and not self._is_over:
+            step.value = float(loss.detach().sum())
+
+    def update(self, optimizer: Any, closure: bool) -> None:
+        """An update is about to be made."""
+        if self._is_over:
+            return
+        step, self._step = self._step, _Step()
+        replay = self.seen.replay
+        counts = len(step.models), step.num_losses, step.num_backwards
+        is_plain = not closure and step.is_plain and counts == (1, 1, 1)
+        if is_plain and replay is None and self.step == 0:
+            self._begin(step, optimizer)
+        elif (
+            is_plain
+            and replay is not None
+            and step.call is not None
+            and replay.optimizer_ref() is optimizer
+            and replay.ref() is step.models[0]()
+        ):
+            self._keep(replay, step.call[2])
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        """Give it up: of such a program a copy would not do the same."""
+        self._is_over = True
+        self.seen.replay = None
+        self._step = _Step()
+
+    def _begin(self, step: _Step, optimizer: Any) -> None:
+        model = step.models[0]()
+        assert step.call is not None
+        name, options, batch, between, is_swapped = step.call
+        if model is None or not _can_be_copied(model):
+            self._end()
+            return
+        made = self.quietly(copy.deepcopy, (model, optimizer))
+        if made is None:
+            self._end()
+            return
+        self.seen.replay = Replay(
+            ref=weakref.ref(model),
+            optimizer_ref=weakref.ref(optimizer),
+            model=made[0],
+            optimizer=made[1],
+            loss=name,
+            options=options,
+            between=between,
+            is_swapped=is_swapped,
+            first_loss=step.value,
+        )
+        self._keep(self.seen.replay, batch)
+
+    def _keep(self, replay: Replay, batch: ReplayBatch) -> None:
+        """Keep a copy of a batch, unless it is the one before again."""
+        given = [t for t in (*batch.args, batch.target) if isinstance(t, Tensor)]
+        before = [ref() for ref in replay.last_given]
+        is_again = len(before) == len(given) and all(map(operator.is_, before, given))
+        if not is_again:
+            self._bytes += sum(each.nbytes for each in given)
+            if self._bytes > MOST_BYTES and replay.batches:
+                self._is_over = True
+                return
+            args = tuple(map(_copy, batch.args))
+            replay.batches.append(ReplayBatch(args, _copy(batch.target), batch.shape))
+            replay.last_given = tuple(map(weakref.ref, given))
+        replay.num_updates += 1
+        self._is_over = replay.num_updates >= MOST_BATCHES
+
+
+def _is_kept(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        is_plain = type(value) is Tensor and value.layout is torch.strided
+        return is_plain and not value.requires_grad
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _copy(value: Any) -> Any:
+    return value.detach().clone() if isinstance(value, Tensor) else value
+
+
+def _between(output: Tensor, given: Tensor) -> str | None:
+    """Tell how what a loss is given came from a model's output."""
+    if given is output:
+        return "same"
+    if given.grad_fn is None or given.numel() != output.numel():
+        return None
+    are_dense = given.is_contiguous() and output.is_contiguous()
+    if are_dense and given.data_ptr() == output.data_ptr():
+        return "reshape"
+    kind = SQUASHING.get(operation_name(given.grad_fn))
+    before = given.grad_fn.next_functions[0][0]
+    if kind and before is output.grad_fn and given.shape == output.shape:
+        return kind if kind == "sigmoid" or given.dim() == 2 else None
+    return None
+
+
+def _can_be_copied(model: nn.Module) -> bool:
+    """Tell whether a copy is small, and has no hooks that know the original."""
+    numbers = sum(p.numel() for p in model.parameters())
+    devices = {p.device for p in model.parameters()}
+    has_hooks = any(
+        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
+        for m in model.modules()
+    )
+    is_plain = not torch.is_autocast_enabled("cpu") and not torch.is_autocast_enabled(
+        "cuda"
+    )
+    return numbers <= MOST_WEIGHTS and len(devices) == 1 and is_plain and not has_hooks
