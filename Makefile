@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format types bench clean
+.PHONY: help demo test test-slow lint format types docs bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -43,6 +43,9 @@ test: lint types  ## ruff, types and the whole test suite
 
 test-slow: $(VENV)/.bench  ## the long tests: hundreds of kills, 10,000 checkpoints, large tables, the wheel
 	$(BIN)/python -m pytest -q -m slow
+
+docs: $(VENV)/.base  ## write docs/pitfalls.md from the docstrings
+	$(BIN)/python -m gradatim.doctor.pages > docs/pitfalls.md
 
 bench: $(VENV)/.bench  ## ratios against the hand-written loop and the peers
 	$(BIN)/python benchmarks/run_all.py

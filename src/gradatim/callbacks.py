@@ -40,6 +40,8 @@ class Callback:
 
     Attributes:
         goes_last: Its hooks are called after those of the other callbacks.
+        only_watches: Nothing that is computed depends on it: a run goes on with or
+            without it.
 
     >>> class PrintLoss(Callback):
     ...     def on_epoch_end(self, trainer):
@@ -47,6 +49,7 @@ class Callback:
     """
 
     goes_last = False
+    only_watches = False
 
     def config(self) -> dict[str, Any]:
         """Give the choices that a run must not change when it goes on."""

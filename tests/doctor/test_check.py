@@ -165,6 +165,6 @@ def test_lbfgs_and_a_forward_of_ones_own():
 def test_it_prints_what_it_found():
     x = rows()
     lines = str(checked(Unused(), x, classes(x))).splitlines()
-    assert lines[0].startswith("one batch, learned by heart: loss ")
+    assert lines[0].startswith("one batch alone: loss ")
     assert lines[1] == "by chance it would be 1.099"
     assert lines[2].startswith("GT003 warning: 2 parameters get no gradient")

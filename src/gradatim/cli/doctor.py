@@ -89,22 +89,19 @@ def doctor(
 
 
 def _list() -> None:
-    from gradatim.doctor import all_pitfalls
-    from gradatim.doctor.exceptions import RULES
+    from gradatim.doctor.pages import all_pages
 
-    for pitfall in all_pitfalls():
-        print(f"{pitfall.code}  {pitfall.severity:7}  {pitfall.title}")
-    for rule in RULES:
-        print(f"{rule.code}  error    {rule.title} (an exception, explained)")
+    for page in all_pages().values():
+        note = {"GT0": " (gt.check)", "GT9": " (an exception, explained)"}
+        told = f"{page.code}  {page.severity:7}  {page.title}"
+        print(told + note.get(page.code[:3], ""))
 
 
 def _explain(code: str) -> None:
-    from gradatim.doctor import all_pitfalls
-    from gradatim.doctor.exceptions import RULES
+    from gradatim.doctor.pages import all_pages
     from gradatim.errors import ConfigError, nearest_name
 
-    pages = {pitfall.code: pitfall.page() for pitfall in all_pitfalls()}
-    pages |= {rule.code: rule.page() for rule in RULES}
+    pages = all_pages()
     if code not in pages:
         raise ConfigError(
             f"there is no pitfall {code}.{nearest_name(code, pages)}\n"

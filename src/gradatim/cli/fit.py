@@ -54,6 +54,11 @@ __all__ = ["fit"]
     help="Leave out rows whose target is missing, NaN or infinite.",
 )
 @checkpoint_option
+@click.option(
+    "--doctor/--no-doctor",
+    default=True,
+    help="Say what is wrong with the training, if something is.  [--doctor]",
+)
 def fit(
     file: Path | None,
     target: str | None,
@@ -64,6 +69,7 @@ def fit(
     keep: tuple[str, ...],
     drop_missing_target: bool,
     every_s: float | None,
+    doctor: bool,
     **choices: Any,
 ) -> int:
     """Train on a table, and score the model on rows it has never seen.
@@ -93,7 +99,7 @@ def fit(
             keep=keep,
             drop_missing_target=drop_missing_target,
         )
-        return _fit_line(run_path, chosen, every_s)
+        return _fit_line(run_path, chosen, every_s, doctor)
     if target is None:
         raise click.UsageError(
             "Missing option '--target': which column to predict. "
@@ -130,7 +136,7 @@ def fit(
         "drop_missing_target": drop_missing_target,
     }
     run = _begin(run_path, file.stem, plan, request)
-    fitted = train_in(run, plan, every_s=every_s)
+    fitted = train_in(run, plan, every_s=every_s, doctor=doctor)
     return tell_end(fitted, run)
 
 
@@ -156,7 +162,10 @@ def _refuse_contradictions(
 
 
 def _fit_line(
-    run_path: Path | None, chosen: dict[str, Any], every_s: float | None
+    run_path: Path | None,
+    chosen: dict[str, Any],
+    every_s: float | None,
+    doctor: bool,
 ) -> int:
     from gradatim.run.folder import check_free, new_run_path
     from gradatim.run.table_run import train_in
@@ -174,7 +183,7 @@ def _fit_line(
     print("the tutorial's line, y = 1 + 2x + noise: 80 points to train, 20 to validate")
     plan = plan_line(line_config(**chosen))
     run = _begin(run_path, "line", plan, {"command": "fit", "kind": "line"})
-    fitted = train_in(run, plan, every_s=every_s)
+    fitted = train_in(run, plan, every_s=every_s, doctor=doctor)
     a, b = trained_line(fitted.plan)
     best_a, best_b = least_squares(fitted.plan)
     print()

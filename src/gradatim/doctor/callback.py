@@ -6,33 +6,36 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gradatim.callbacks import Callback
-from gradatim.doctor.diagnosis import Diagnosis
+from gradatim.doctor.diagnosis import diagnose
 from gradatim.doctor.finding import Finding
-from gradatim.watching import Recorder, installed
+from gradatim.watching import Recorder, installed, is_round
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from gradatim.data.batches import Batches
     from gradatim.trainer import Trainer
 
 __all__ = ["Doctor"]
 
 
 class Doctor(Callback):
-    """Watch a trainer's first updates, and say what is wrong.
+    """Watch a trainer's first updates and how the loss goes, and say what is wrong.
 
-    The first ``num_steps`` updates of a fit are looked at, with the validations that
-    fall among them; from then on nothing is, and training is as fast as without. What
-    is computed is the same, bit for bit.
+    The first ``num_steps`` updates of a fit are looked at, and the first validation;
+    from then on the first update of some epochs (2, 5, 10, 20, 50, ...) and the mean
+    loss of each. In between nothing is, and training is as fast as without. What is
+    computed is the same, bit for bit.
 
     Args:
-        num_steps: Updates that are watched.
+        num_steps: Updates that are watched at the start.
         select: Codes of pitfalls, or how they begin; all by default.
         ignore: Codes to leave out.
-        tell: Called with each finding; by default it is written to standard error.
+        tell: Called with each finding, when it is found; by default it is written to
+            standard error.
 
     Attributes:
-        findings: Of the last fit, the worst first.
+        findings: Of the last fit, in the order in which they were told.
 
     >>> import gradatim, torch
     >>> from torch import nn
@@ -49,6 +52,8 @@ class Doctor(Callback):
     ['GT302']
     """
 
+    only_watches = True
+
     def __init__(
         self,
         *,
@@ -62,34 +67,91 @@ class Doctor(Callback):
         self.findings: list[Finding] = []
         self._tell = tell or _tell
         self._open = contextlib.ExitStack()
-        self._diagnosis = Diagnosis()
+        self._recorder = Recorder()
+        self._num_seen = 0
+        """Updates of the trainer that the recorder knows of."""
         self._is_on = False
+        self._is_first = True
+        """Whether the first updates are still to come."""
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         """Begin to watch."""
-        recorder = Recorder()
-        recorder.seen.is_whole = False
-        self._diagnosis = Diagnosis(recorder.seen, self.select, self.ignore)
+        self._recorder = Recorder()
+        self._recorder.seen.is_whole = False
+        self._recorder.forwards.holds_out = True  # of what is not trained on
         self.findings = []
-        self._open.enter_context(installed(recorder))
-        self._is_on = True
+        self._num_seen = trainer.num_steps
+        self._is_first = True
+        self._watch(trainer)
+
+    def on_epoch_begin(self, trainer: "Trainer") -> None:
+        """Look at the first update again, now and then."""
+        if not self._is_on and is_round(trainer.epoch + 1):
+            self._recorder.clock.is_asked = True
+            self._watch(trainer)
 
     def on_step_end(self, trainer: "Trainer", loss: "Tensor") -> None:
-        """Stop watching when enough was seen."""
-        if self._is_on and self._diagnosis.seen.num_steps >= self.num_steps:
-            self._end()
+        """Stop watching when enough was seen; watch the first validation."""
+        if self._is_on:
+            self._num_seen = trainer.num_steps
+            if not self._is_first:
+                self._leave()
+            elif self._recorder.seen.num_steps >= self.num_steps:
+                self._is_first = False
+                self._leave()
+                self._look()
+        plan = trainer.plan
+        if self._is_on or plan is None or plan.val_batches is None:
+            return
+        if trainer.epoch == plan.first_epoch and _is_last_batch(trainer, plan.batches):
+            self._watch(trainer)
+
+    def on_epoch_end(self, trainer: "Trainer") -> None:
+        """Note the epoch's loss, and say what it shows."""
+        if self._is_on:
+            self._leave()
+        loss = trainer.history.last()["train_loss"]
+        self._recorder.seen.loss_series.append((trainer.num_steps, float(loss)))
+        if is_round(trainer.epoch):
+            self._look(trainer)
+        if self._is_first:
+            self._watch(trainer)
 
     def on_fit_end(self, trainer: "Trainer") -> None:
         """Say what was found, if that was not done before."""
-        if self._is_on:
-            self._end()
+        self._leave()
+        self._look(trainer)
 
-    def _end(self) -> None:
-        self._is_on = False
+    def _watch(self, trainer: "Trainer") -> None:
+        self._skip(trainer)
+        self._open.enter_context(installed(self._recorder))
+        self._is_on = True
+
+    def _leave(self) -> None:
+        self._is_on = self._recorder.clock.is_asked = False
         self._open.close()
-        self.findings = self._diagnosis.findings
-        for finding in self.findings:
-            self._tell(finding)
+
+    def _skip(self, trainer: "Trainer") -> None:
+        self._recorder.skip(trainer.num_steps - self._num_seen)
+        self._num_seen = trainer.num_steps
+
+    def _look(self, trainer: "Trainer | None" = None) -> None:
+        """Tell what is new."""
+        if trainer is not None:
+            self._skip(trainer)
+        known = {each.code for each in self.findings}
+        found = diagnose(self._recorder.seen, select=self.select, ignore=self.ignore)
+        for finding in found:
+            if finding.code not in known:
+                self.findings.append(finding)
+                self._tell(finding)
+
+
+def _is_last_batch(trainer: "Trainer", batches: "Batches") -> bool:
+    try:
+        return trainer.so_far.num_batches == len(batches)
+    except TypeError:  # only the end will tell
+        return False
 
 
 def _tell(finding: Finding) -> None:

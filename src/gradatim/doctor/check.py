@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradatim.doctor.finding import Finding, Severity
+from gradatim.doctor.checks import FarFromChance, NotLearned, RowsLeak, WithoutGradient
+from gradatim.doctor.finding import Finding
 from gradatim.doctor.movement import told
 from gradatim.errors import NonFiniteLossError
 from gradatim.losses import LossFn
@@ -38,8 +39,8 @@ class Checkup:
         lines = []
         if self.losses:
             lines.append(
-                f"one batch, learned by heart: loss {self.losses[0]:.4g} -> "
-                f"{min(self.losses):.4g} in {len(self.losses) - 1} updates of a copy"
+                f"one batch alone: loss {self.losses[0]:.4g} -> {self.losses[-1]:.4g} "
+                f"in {len(self.losses) - 1} updates of a copy"
             )
         if self.chance is not None and self.losses:
             lines.append(f"by chance it would be {self.chance:.4g}")
@@ -95,19 +96,6 @@ def check(
     return Checkup(findings=findings, losses=losses, chance=chance)
 
 
-def _finding(
-    code: str, title: str, severity: Severity, verdict: str, evidence: str, cure: str
-) -> Finding:
-    return Finding(
-        code=code,
-        title=title,
-        severity=severity,
-        verdict=verdict,
-        evidence=evidence,
-        cure=cure,
-    )
-
-
 def _rows_that_leak(
     model: nn.Module, batch: tuple[Any, ...], forward: Forward | None
 ) -> Iterator[Finding]:
@@ -134,14 +122,12 @@ def _rows_that_leak(
     if found is None:
         return
     row, other, size = found
-    yield _finding(
-        "GT001",
-        "rows of a batch are mixed",
-        "error",
-        f"The output of row {row} depends on the input of row {other}.",
-        f"a gradient of {size:.3g} between the two, in eval mode",
-        "look for view or reshape where a transpose is meant, for batch_first=, and "
-        "for a mean or softmax over dim 0",
+    yield RowsLeak().finding(
+        verdict=f"The output of row {row} depends on the input of row "
+        f"{other}.",
+        evidence=f"a gradient of {size:.3g} between the two, in eval mode",
+        cure="look for view or reshape where a transpose is meant, for batch_first=, "
+        "and for a mean or softmax over dim 0",
     )
 
 
@@ -213,13 +199,10 @@ def _by_heart(
 
 def _no_gradient(names: list[str]) -> Iterator[Finding]:
     if names:
-        yield _finding(
-            "GT003",
-            "parameters without a gradient",
-            "warning",
-            f"{len(names)} parameters get no gradient: {told(names, 5)}.",
-            f"after one backward, .grad is None for {len(names)}",
-            "use them in forward, or requires_grad_(False) where that is meant",
+        yield WithoutGradient().finding(
+            verdict=f"{len(names)} parameters get no gradient: {told(names, 5)}.",
+            evidence=f"after one backward, .grad is None for {len(names)}",
+            cure="use them in forward, or requires_grad_(False) where that is meant",
         )
 
 
@@ -227,14 +210,12 @@ def _first_loss(losses: list[float], chance: float | None) -> Iterator[Finding]:
     if chance is None or not losses or not math.isfinite(losses[0]):
         return
     if losses[0] > 2 * chance + 0.5:
-        yield _finding(
-            "GT002",
-            "the first loss is far from chance",
-            "warning",
-            "Before it knows anything the model is sure, and wrong.",
-            f"the first loss is {losses[0]:.4g}; by chance it would be {chance:.4g}",
-            "scale the inputs to mean 0 and standard deviation 1; smaller weights in "
-            "the last layer",
+        yield FarFromChance().finding(
+            verdict="Before it knows anything the model is sure, and wrong.",
+            evidence=f"the first loss is {losses[0]:.4g}; by chance it would be "
+            f"{chance:.4g}",
+            cure="scale the inputs to mean 0 and standard deviation 1; smaller weights "
+            "in the last layer",
         )
 
 
@@ -248,13 +229,10 @@ def _not_learned(
         return
     is_bad = not all(map(math.isfinite, losses)) or losses[-1] > losses[0]
     cure = "a smaller learning rate" if is_bad else "a larger learning rate"
-    yield _finding(
-        "GT004",
-        "one batch cannot be learned by heart",
-        "warning",
-        "After many updates on the same rows the loss has hardly fallen.",
-        f"loss {losses[0]:.4g} -> {losses[-1]:.4g} in {len(losses) - 1} updates, "
-        f"lr {lrs}",
-        f"{cure}; then look for a cut graph, a loss that broadcasts, labels that do "
-        "not belong to their rows",
+    yield NotLearned().finding(
+        verdict="After many updates on the same rows the loss has hardly fallen.",
+        evidence=f"loss {losses[0]:.4g} -> {losses[-1]:.4g} in "
+        f"{len(losses) - 1} updates, lr {lrs}",
+        cure=f"{cure}; then look for a cut graph, a loss that broadcasts, labels that "
+        "do not belong to their rows",
     )

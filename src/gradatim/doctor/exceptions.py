@@ -49,8 +49,8 @@ class _Rule:
         """Give its documentation."""
         verdict = self.verdict.replace("{layer}", "")
         return (
-            f"{self.code}  {self.title}  (error)\n\n{verdict}\n\n"
-            f"An exception of PyTorch whose message has:\n    {self.pattern}\n"
+            f"{verdict}\n\nAn exception of PyTorch whose message has::\n\n"
+            f"    {self.pattern}"
         )
 
 

@@ -63,8 +63,7 @@ class Pitfall:
     @classmethod
     def page(cls) -> str:
         """Give its documentation, from the docstring."""
-        text = inspect.cleandoc(cls.__doc__ or "")
-        return f"{cls.code}  {cls.title}  ({cls.severity})\n\n{text}\n"
+        return inspect.cleandoc(cls.__doc__ or "")
 
 
 @functools.cache

@@ -456,7 +456,11 @@ class Run(Callback):
         self._handled = sys.exc_info()[1]  # where the program is in an except block
         self._open.enter_context(session.opened())
         self._open.enter_context(stop_on_sigterm(trainer))
-        others = [each for each in plan.callbacks if each is not self]
+        others = [
+            each
+            for each in plan.callbacks
+            if each is not self and not getattr(each, "only_watches", False)
+        ]
         self._callbacks = by_class_name(others)
         self._tracked = {"model": trainer.model}
         sources = {"train": plan.batches}

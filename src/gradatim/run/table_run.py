@@ -10,6 +10,7 @@ from typing import Any
 
 from gradatim.data.digest import tensor_digest
 from gradatim.data.table import read_table
+from gradatim.doctor import Doctor
 from gradatim.errors import ConfigError, RunError, RunLockedError
 from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.run.checkpoint import Checkpoints
@@ -53,6 +54,7 @@ def train_in(
     every_s: float | None = 30.0,
     accept: Sequence[str] = (),
     progress: bool = True,
+    doctor: bool = False,
 ) -> FittedTable:
     """Train, from the run's last checkpoint on, and write the model with its scores.
 
@@ -64,14 +66,17 @@ def train_in(
         every_s: Seconds between checkpoints; None for those of start and end alone.
         accept: What may have changed: ``"data"``, ``"config"``.
         progress: As for ``Trainer.fit``.
+        doctor: Whether to say what is wrong, if something is.
     """
-    callback = TableRun(plan, run.path, every_s=every_s, accept=accept)
+    callbacks: list[Any] = [TableRun(plan, run.path, every_s=every_s, accept=accept)]
+    if doctor:
+        callbacks.append(Doctor(tell=lambda finding: tell(f"doctor: {finding}")))
     is_new = not Checkpoints(run.path).names()  # whole or not
     try:
         if run.kind == "line":
-            fitted = fit_line(plan, callbacks=[callback], progress=progress)
+            fitted = fit_line(plan, callbacks=callbacks, progress=progress)
         else:
-            fitted = fit_table(plan, callbacks=[callback], progress=progress)
+            fitted = fit_table(plan, callbacks=callbacks, progress=progress)
     except Exception as error:
         record = RunFolder(run.path).checkpoint
         is_empty = record is None or record.step == 0

@@ -10,7 +10,15 @@ from torch import Tensor
 
 from gradatim.watching.seen import Seen, TensorInfo
 
-__all__ = ["CLOSE", "MOST_OBJECTS", "Clock", "Part", "info_of", "is_wrapped"]
+__all__ = [
+    "CLOSE",
+    "MOST_OBJECTS",
+    "Clock",
+    "Part",
+    "info_of",
+    "is_round",
+    "is_wrapped",
+]
 
 CLOSE = 5
 """Updates at the start that are looked at closely."""
@@ -24,6 +32,8 @@ class Clock:
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
         self.num_events = 0
+        self.is_asked = False
+        """Whether somebody asks for a close look at what comes now."""
         self.is_busy = False
         self.recomputes = False
         self.is_inside_backward = False
@@ -43,6 +53,8 @@ class Clock:
     @property
     def is_close(self) -> bool:
         """Whether this update is looked at closely: the first, and 10, 20, 50, 100."""
+        if self.is_asked:
+            return True
         if not self.step and (count := self.seen.backwards.count) > 50:
             return is_round(count)  # no update is ever made by an optimizer
         return self.step < CLOSE or is_round(self.step)

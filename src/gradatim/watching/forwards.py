@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from gradatim.nested import tensors_of
-from gradatim.watching import data, probes, structure
+from gradatim.watching import data, initial, probes, structure
 from gradatim.watching.clock import (
     CLOSE,
     MOST_OBJECTS,
@@ -47,6 +47,8 @@ class Forwards(Part):
         self._replays = replays
         self.last_input: tuple[int, weakref.ref[Tensor]] | None = None
         """Rows of what a model was given last, and the tensor."""
+        self.holds_out: bool | None = None
+        """Whether rows are held out, where somebody knows; else names tell."""
         self._loops = loops
         self._layers = Layers(clock)
         self._stack: list[nn.Module] = []
@@ -173,6 +175,9 @@ class Forwards(Part):
             for function in {t.grad_fn for t in outputs[:8] if t.grad_fn is not None}:
                 function.register_prehook(use)
             self._follow(forward, args, outputs)
+        if forward.training and forward.grad and model.as_made is None:
+            model.as_made = self.quietly(initial.layers_as_made, module) or set()
+            model.mistyped = self.quietly(structure.mistyped_freezing, module) or {}
         if self.step == 1 and forward.training and model.drift is None:
             model.drift = self.quietly(structure.drift_of, module)
         elif model.drift is not None and self.is_close:
@@ -233,11 +238,15 @@ class Forwards(Part):
         if is_training:
             if len(model.trained) < MOST_ROWS:
                 model.trained |= self.quietly(data.digests, given) or set()
-        elif len(model.held) < MOST_ROWS:
-            loader = self._loops.last_loader and self._loops.last_loader()
-            if self.quietly(data.is_held_out, user_frame(3), loader, given):
-                model.held |= self.quietly(data.digests, given) or set()
-                model.held_line = model.held_line or forward.line
+        elif len(model.held) < MOST_ROWS and self._is_held_out(given):
+            model.held |= self.quietly(data.digests, given) or set()
+            model.held_line = model.held_line or forward.line
+
+    def _is_held_out(self, given: Tensor) -> bool:
+        if self.holds_out is not None:
+            return self.holds_out
+        loader = self._loops.last_loader and self._loops.last_loader()
+        return bool(self.quietly(data.is_held_out, user_frame(4), loader, given))
 
     def module_made(self, module: nn.Module) -> None:
         """A module was constructed."""
@@ -326,6 +335,7 @@ def _model_seen(module: nn.Module) -> ModelSeen:
         with_mode=structure.parts_with_mode(module),
         places=structure.places_of(module),
         repeated=structure.repeated_modules(module),
+        of_library=structure.of_library(module),
         loose={n: id(t) for n, t in structure.loose_leaves(module).items()},
     )
 

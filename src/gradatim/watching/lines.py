@@ -19,7 +19,7 @@ __all__ = [
 
 PACKAGE = str(Path(__file__).parents[1])
 LIBRARIES = tuple(
-    {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")}
+    {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib", "scripts")}
 )
 NO_FILES = ("<frozen ", "<string>", "<@beartype", "<eval_with_key>")
 """How the names of code begin that has no file."""

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 MOST_NODES = 20_000
-MOST_NUMBERS = 1_000_000
+MOST_NUMBERS, MOST_OF_OUTPUT = 1_000_000, 100_000
 """Of a larger tensor the first are looked at."""
 
 ARITHMETIC = ("Sub", "Add", "Mul", "Div", "Rsub")
@@ -45,11 +45,14 @@ def module_probe(
     """Look at what a module gave."""
     if not output.is_floating_point() or not output.numel():
         return None
-    numbers = output.float()
-    if numbers.numel() > MOST_NUMBERS:
-        numbers = numbers[: max(1, MOST_NUMBERS * len(numbers) // numbers.numel())]
-    good = numbers[numbers.isfinite()]
-    std = float(good.std(correction=0)) if good.numel() else 0.0
+    numbers = output
+    if numbers.numel() > MOST_OF_OUTPUT:
+        numbers = numbers[: max(1, MOST_OF_OUTPUT * len(numbers) // numbers.numel())]
+    numbers = numbers.float()
+    std = float(numbers.std(correction=0))
+    if not math.isfinite(std):
+        good = numbers[numbers.isfinite()]
+        std = float(good.std(correction=0)) if good.numel() else 0.0
     return ModuleProbe(step, name, type(module).__name__, std)
 
 

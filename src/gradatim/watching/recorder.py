@@ -24,3 +24,11 @@ class Recorder:
         self.loops = Loops(self.clock, self.updates)
         self.forwards = Forwards(self.clock, self.loops, replays)
         self.losses = Losses(self.clock, self.forwards, self.updates, replays)
+
+    def skip(self, num_steps: int) -> None:
+        """Count updates that were made while nobody watched."""
+        if num_steps > 0:
+            self.seen.steps.count += num_steps
+            self.seen.backwards.count += num_steps
+            for optimizer in self.seen.optimizers[:1]:
+                optimizer.num_steps += num_steps

@@ -16,6 +16,8 @@ __all__ = [
     "drift_of",
     "holder_of",
     "loose_leaves",
+    "mistyped_freezing",
+    "of_library",
     "parts_with_mode",
     "places_of",
     "repeated_modules",
@@ -24,6 +26,15 @@ __all__ = [
 
 MOST = 200
 MOST_NUMBERS = 64
+TYPED = (
+    "requires_grad",
+    "requires_grad_",
+    "require_grad",
+    "require_grads",
+    "requires_grads",
+    "required_grad",
+)
+"""What people write for ``requires_grad``; none of it is an attribute of a module."""
 
 
 def parts_with_mode(module: nn.Module) -> dict[str, str]:
@@ -120,6 +131,39 @@ def loose_leaves(module: nn.Module) -> dict[str, Tensor]:
                     found[f"{name}.{path}" if name else path] = tensor
         if len(found) >= MOST:
             break
+    return found
+
+
+def mistyped_freezing(module: nn.Module) -> dict[str, tuple[str, int]]:
+    """Find where an attribute was set to False that freezes nothing.
+
+    Returns:
+        By the name of a module or parameter: the attribute, and how many parameters
+        ask for a gradient all the same.
+    """
+    found = {}
+    for name, each in module.named_modules():
+        is_torchs = type(each).__module__.startswith("torch.nn.")
+        names = (*TYPED, "trainable") if is_torchs else TYPED
+        asking = sum(p.requires_grad for p in each.parameters())
+        for attribute in names:
+            if asking and vars(each).get(attribute) is False:
+                found[name] = attribute, asking
+    for name, parameter in module.named_parameters():
+        for attribute in (*TYPED[1:], "trainable"):
+            if parameter.requires_grad and vars(parameter).get(attribute) is False:
+                found[name] = attribute, 1
+    return found
+
+
+def of_library(module: nn.Module) -> set[str]:
+    """Name the modules whose class is neither the user's nor PyTorch's."""
+    found = set()
+    for name, each in module.named_modules():
+        code = getattr(type(each).forward, "__code__", None)
+        is_torchs = type(each).__module__.startswith("torch.")
+        if code is not None and not is_torchs and not is_users(code.co_filename):
+            found.add(name)
     return found
 
 

@@ -5,14 +5,27 @@ from collections.abc import Iterator
 
 from gradatim.doctor.movement import followed, nodes_in, told
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import held
 from gradatim.watching.lines import Line
 from gradatim.watching.seen import ModelSeen, Seen
 
 __all__ = ["CutInTheMiddle"]
 
 ENOUGH = 5
-CUTS = ("detach", "data", "numpy", "item", "tolist", "argmax", "no_grad")
+CUTS = (
+    "argmax",
+    "data",
+    "detach",
+    "detach_",
+    "inference_mode",
+    "item",
+    "no_grad",
+    "numpy",
+    "round",
+    "set_grad_enabled",
+    "sign",
+    "tolist",
+)
+NEW = ("torch.tensor", "torch.as_tensor", "torch.from_numpy", "torch.Tensor")
 
 
 class CutInTheMiddle(Pitfall):
@@ -45,20 +58,17 @@ class CutInTheMiddle(Pitfall):
     hides = ("GT203",)
 
     def find(self, seen: Seen) -> Iterator[Finding]:
-        inside = held(seen)
         looks = [b for b in followed(seen) if b.leaves]
         for number, model in enumerate(seen.models):
-            own = [b for b in looks if (b.leaves or {}).keys() & model.names.keys()]
-            if len(own) < ENOUGH:
-                continue
-            got = {key for b in looks for key in b.leaves or {}}
-            without = _without(model, got, inside)
+            without = without_gradient(seen, model)
             if not without:
                 continue
+            own = [b for b in looks if (b.leaves or {}).keys() & model.names.keys()]
+            got = {key for b in looks for key in b.leaves or {}}
             forward = next(
                 (f for f in seen.forwards if f.model == number and f.used), None
             )
-            where = _cut(model, forward.line if forward else None)
+            cuts = cuts_in(seen, number)
             yield self.finding(
                 verdict=f"{told(without)} of {model.kind} "
                 f"{'is' if len(without) == 1 else 'are'} used, and no gradient comes "
@@ -68,39 +78,134 @@ class CutInTheMiddle(Pitfall):
                 f"parameters, and none of {len(without)} called layers",
                 cure="take away what cuts the graph after them: detach, .data, "
                 "torch.no_grad, argmax; or requires_grad_(False) where that is meant",
-                line=where,
+                line=cuts[0]
+                if len(cuts) == 1
+                else forward.line
+                if forward
+                else model.line,
+            )
+            return
+        yield from self._models(seen)
+
+    def _models(self, seen: Seen) -> Iterator[Finding]:
+        """Find a model whose output another one is given without its graph."""
+        never = in_vain(seen)
+        for number, model in enumerate(seen.models):
+            forwards = [f for f in seen.forwards if f.model == number]
+            orders = {f.order for f in forwards if f.grad and f.training}
+            takers = [f for f in seen.forwards if f.used and f.source in orders]
+            keys = {k for k, name in model.names.items() if name in model.trainable}
+            is_used = any(f.used for f in forwards)
+            if is_used or len(takers) < ENOUGH or not keys or not never >= keys:
+                continue
+            if not any(held >= keys for held in _trained_with(seen, takers[0].model)):
+                continue
+            yield self.finding(
+                verdict=f"No gradient comes back to {model.kind}: its output is cut "
+                f"from its graph before {seen.models[takers[0].model].kind}.",
+                evidence=f"it is given to the next model {len(takers)} times, and "
+                f"{len(keys)} of its parameter tensors had 0 gradients in "
+                f"{seen.num_steps} updates",
+                cure="take away .detach(), .data or a new torch.tensor(...) between "
+                "the two; or leave it out of the optimizer where that is meant",
+                line=takers[0].line,
             )
             return
 
 
-def _without(model: ModelSeen, got: set[int], inside: set[int]) -> list[str]:
-    """Name called layers whose own parameters are trained in vain."""
+def _trained_with(seen: Seen, number: int) -> list[set[int]]:
+    """Give what those optimizers hold that have trained some of a model."""
+    own = seen.models[number].names.keys()
+    return [
+        set(o.parameters)
+        for o in seen.optimizers
+        if o.num_steps and own & (set(o.parameters) - o.never)
+    ]
+
+
+def in_vain(seen: Seen) -> set[int]:
+    """Give the parameters that an optimizer holds and that never had a gradient."""
+    never = {key for each in seen.optimizers if each.num_steps for key in each.never}
+    had = {
+        key
+        for each in seen.optimizers
+        if each.num_steps
+        for key in set(each.parameters) - each.never
+    }
+    return never - had
+
+
+def without_gradient(seen: Seen, model: ModelSeen) -> list[str]:
+    """Name called layers whose own parameters are to be trained, and never are.
+
+    Other parts of the model are. A part of a library's model that is not needed, as
+    the pooler of a language model, is left alone.
+    """
+    looks = [b for b in followed(seen) if b.leaves]
+    own = [b for b in looks if (b.leaves or {}).keys() & model.names.keys()]
+    if len(own) < ENOUGH:
+        return []
+    got = {key for b in looks for key in b.leaves or {}}
+    never = in_vain(seen) - got
+    trained = {name for key, name in model.names.items() if key in got}
     found = []
     for layer in model.called:
         start = f"{layer}."
-        own = [
+        keys = [
             key
             for key, name in model.names.items()
             if name.startswith(start)
             and "." not in name[len(start) :]
             and name in model.trainable
         ]
-        if own and all(key in inside and key not in got for key in own):
+        if keys and never.issuperset(keys) and not _is_spare(model, layer, trained):
             found.append(layer)
     return found
 
 
-def _cut(model: ModelSeen, line: Line | None) -> Line | None:
-    """Find what cuts, where the file of the model has one such line in a forward."""
+def _is_spare(model: ModelSeen, layer: str, trained: set[str]) -> bool:
+    outer = [n for n in model.of_library if f"{layer}.".startswith(f"{n}." if n else n)]
+    return any(
+        name.startswith(f"{place}." if place else place)
+        for place in outer
+        for name in trained
+    )
+
+
+def cuts_in(seen: Seen, number: int) -> list[Line]:
+    """Find what cuts a graph in the methods of modules, in the file of a model."""
+    model = seen.models[number]
     file = next((each.file for each in model.places.values()), None)
     if file is None:
-        file = line.file if line else None
+        file = next((f.line.file for f in seen.forwards if f.line), None)
     if file is None:
-        return line
+        return []
     cuts = set()
-    for function in nodes_in(Line(file, 0)):
-        if isinstance(function, ast.FunctionDef) and function.name == "forward":
-            for node in ast.walk(function):
-                if isinstance(node, ast.Attribute) and node.attr in CUTS:
-                    cuts.add(node.lineno)
-    return Line(file, cuts.pop(), "forward") if len(cuts) == 1 else line
+    for function in _run_by_forward(file):
+        for node in ast.walk(function):
+            name = getattr(node, "attr", getattr(node, "id", ""))
+            # torch.tensor(...) makes a new one, too.
+            if name in CUTS or _is_new_tensor(node):
+                cuts.add(getattr(node, "lineno", 0))
+    return [Line(file, line, "forward") for line in sorted(cuts)]
+
+
+def _run_by_forward(file: str) -> list[ast.FunctionDef]:
+    """Give the functions of a file named ``forward``, and those that they name."""
+    functions = [n for n in nodes_in(Line(file, 0)) if isinstance(n, ast.FunctionDef)]
+    names, found = {"forward"}, list[ast.FunctionDef]()
+    while more := [f for f in functions if f.name in names and f not in found]:
+        found += more
+        for function in more:
+            nodes = ast.walk(function)
+            names |= {getattr(n, "attr", getattr(n, "id", "")) for n in nodes}
+    return found
+
+
+def _is_new_tensor(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func) in NEW
+        and bool(node.args)
+        and not isinstance(node.args[0], (ast.Constant, ast.List))
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfalls.cut_in_the_middle import in_vain
 from gradatim.doctor.reading import assignment_line
 from gradatim.watching.seen import Seen
 
@@ -49,6 +50,7 @@ class LayersNeverUsed(Pitfall):
             if len(mine) < ENOUGH:
                 continue
             never = set.intersection(*(set(s.no_grad or ()) for s in mine))
+            never &= {n for k, n in model.names.items() if k in in_vain(seen)}
             unused = [
                 name
                 for name in model.modules.values()

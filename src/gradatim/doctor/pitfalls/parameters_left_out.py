@@ -1,5 +1,6 @@
 """GT201: the optimizer misses parameters that get gradients."""
 
+import math
 from collections.abc import Iterator
 
 from gradatim.doctor.movement import by_hand, reached, told
@@ -11,6 +12,8 @@ from gradatim.watching.seen import ModelSeen, Seen
 __all__ = ["ParametersLeftOut"]
 
 ENOUGH = 3
+DRAWN = ("Linear", "NonDynamically", "Conv", "RNN", "LSTM", "GRU")
+"""Kinds of layers whose random weights are known from others."""
 
 
 class ParametersLeftOut(Pitfall):
@@ -19,7 +22,9 @@ class ParametersLeftOut(Pitfall):
     What it sees:
         Backwards reach parameters of a model in train mode that no optimizer holds and
         that never move, while others of the same training do. What lies before the
-        trained part, as a body before its head, is taken as meant.
+        trained part, as a body before its head, is taken as meant, unless its weights
+        are PyTorch's first random ones and its gradients pile up unused: a warning for
+        a model of its own, advice for the first part of one.
 
     Why it matters:
         They stay as they were made. With a head of random numbers, 100 epochs can only
@@ -54,6 +59,35 @@ class ParametersLeftOut(Pitfall):
             if left and _is_by_accident(seen, number, left, leaves, inside):
                 yield self._finding(seen, model, left, leaves)
                 return
+        for number, model in enumerate(seen.models):
+            left = _left_out(model, leaves, inside)
+            if left and _is_random_body(seen, number, left, leaves):
+                yield self._body_finding(seen, model, left, leaves)
+                return
+
+    def _body_finding(
+        self,
+        seen: Seen,
+        model: ModelSeen,
+        left: list[int],
+        leaves: dict[int, list[LeafSeen]],
+    ) -> Finding:
+        names = [model.names[key] for key in left]
+        is_whole = len(left) == model.num_parameters
+        what = model.kind if is_whole else f"{told(names)} of {model.kind}"
+        old = next((o for o in seen.optimizers if o.num_steps), None)
+        norm = math.hypot(*(leaves[key][-1].old_grad for key in left))
+        return self.finding(
+            verdict=f"The optimizer does not hold {what}, before what it trains: it "
+            "stays at its first random weights.",
+            evidence=f"{len(left)} tensors get gradients at {len(leaves[left[0]])} of "
+            f"{len(leaves[left[0]])} looks and do not move; nothing clears their "
+            f"gradients, whose norm has grown to {norm:.3g}",
+            cure="optimizer = Adam([*encoder.parameters(), *decoder.parameters()]); "
+            "or encoder.requires_grad_(False) where it is meant to stay random",
+            line=old.line if old and old.line else model.line,
+            severity="warning" if is_whole else "info",
+        )
 
     def _finding(
         self,
@@ -114,6 +148,29 @@ def _is_by_accident(
     return max(places[k] for k in left) > max(places[k] for k in trained) or any(
         places[k] > min(places[t] for t in trained) for k in left
     )
+
+
+def _is_random_body(
+    seen: Seen, number: int, left: list[int], leaves: dict[int, list[LeafSeen]]
+) -> bool:
+    """Tell a body of random weights whose gradients pile up, before a trained part.
+
+    One that is meant to stay has weights from elsewhere, or is in eval mode, or under
+    ``no_grad``, or asks for no gradient, or has its gradients cleared.
+    """
+    model = seen.models[number]
+    if not any(f.model == number and f.used and f.training for f in seen.forwards):
+        return False
+    owners = {model.names[key].rpartition(".")[0] for key in left}
+    drawn = {o for o in owners if model.owners.get(o, "").startswith(DRAWN)}
+    if not drawn or not drawn <= (model.as_made or set()):
+        return False
+    looks = [leaves[key] for key in left]
+    piles = min(map(len, looks)) >= ENOUGH and all(
+        sum(each[place].old_grad for each in looks) > 0
+        for place in range(1, min(map(len, looks)))
+    )
+    return piles and all(look.feeds for each in looks for look in each)
 
 
 def _feeds_on_trained(seen: Seen, number: int, inside: set[int]) -> bool:

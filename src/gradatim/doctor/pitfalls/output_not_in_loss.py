@@ -1,0 +1,147 @@
+"""GT112: a layer's output is not in the loss."""
+
+import ast
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import followed, nodes_in, told
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfalls.cut_in_the_middle import (
+    cuts_in,
+    in_vain,
+    without_gradient,
+)
+from gradatim.watching.lines import Line
+from gradatim.watching.seen import ModelSeen, Seen
+
+__all__ = ["OutputNotInLoss"]
+
+ENOUGH = 3
+
+
+class OutputNotInLoss(Pitfall):
+    """A layer is called, and the loss does not depend on what it gives.
+
+    What it sees:
+        A layer or a model that is called in each step, whose parameters an optimizer
+        holds and that has no gradient at any update, while others of the same
+        optimizer have; and no ``detach`` or ``no_grad`` in the model that would cut
+        the graph.
+
+    Why it matters:
+        Its parameters stay at their first random numbers: 0 updates change them. A
+        head that is trained in no loss answers by chance.
+
+    Example::
+
+        h = F.relu(self.first(x))
+        h = F.relu(self.second(x))   # of x again: first is thrown away
+
+    Instead::
+
+        h = F.relu(self.first(x))
+        h = F.relu(self.second(h))
+
+    Source: the documentation of ``DistributedDataParallel``, find_unused_parameters.
+    """
+
+    code = "GT112"
+    title = "output not in the loss"
+    severity = "warning"
+    hides = ("GT108", "GT203", "GT403")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for number, model in enumerate(seen.models):
+            without = without_gradient(seen, model)
+            if not without or cuts_in(seen, number):
+                continue
+            tops = _tops(model, without)
+            count = sum(
+                name.startswith(tuple(f"{layer}." for layer in without))
+                for name in model.names.values()
+            )
+            forward = next(
+                (f for f in seen.forwards if f.model == number and f.used), None
+            )
+            yield self._finding(
+                f"what {told(tops)} of {model.kind} "
+                f"{'gives' if len(tops) == 1 else 'give'}",
+                f"{count} of {model.num_parameters} parameter tensors",
+                seen,
+                _call_line(model, tops[0]) or (forward.line if forward else model.line),
+            )
+            return
+        yield from self._models(seen)
+
+    def _models(self, seen: Seen) -> Iterator[Finding]:
+        """Find a model that is called beside others, and in no loss."""
+        never = in_vain(seen)
+        for number, model in enumerate(seen.models):
+            keys = {k for k, name in model.names.items() if name in model.trainable}
+            forwards = [f for f in seen.forwards if f.model == number]
+            called = [f for f in forwards if f.grad and f.training]
+            orders = {f.order for f in forwards}
+            if any(f.used and f.source in orders for f in seen.forwards):
+                continue  # it is cut
+            if not keys or not never.issuperset(keys) or len(called) < ENOUGH:
+                continue
+            if any(f.used for f in forwards) or len(called) < len(forwards) / 2:
+                continue
+            if not any(
+                keys <= set(o.parameters)
+                and o.num_steps > ENOUGH
+                # Others of the same optimizer are trained.
+                and len(o.never) < len(o.parameters)
+                for o in seen.optimizers
+            ):
+                continue
+            yield self._finding(
+                f"what {model.kind} gives",
+                f"all its {len(keys)} parameter tensors",
+                seen,
+                called[0].line or model.line,
+            )
+            return
+
+    def _finding(self, what: str, count: str, seen: Seen, line: Line | None) -> Finding:
+        return self.finding(
+            verdict=f"The loss does not depend on {what}: it is never trained.",
+            evidence=f"{count} had no gradient in {seen.num_steps} updates; "
+            f"{len(followed(seen))} backwards looked at do not reach them",
+            cure="use its output in what comes after it, or add its loss to the one "
+            "that goes backward; leave the layer out where it is not needed",
+            line=line,
+        )
+
+
+def _tops(model: ModelSeen, layers: list[str]) -> list[str]:
+    """Name whole parts, as ``decoder`` of ``decoder.0`` and ``decoder.2``."""
+    tops: dict[str, None] = {}
+    for layer in layers:
+        top = layer
+        while "." in top:
+            outer = top.rpartition(".")[0]
+            inside = {n for n in model.owners if n.startswith(f"{outer}.")}
+            if outer in model.places or not inside <= set(layers):
+                break
+            top = outer
+        tops[top] = None
+    return list(tops)
+
+
+def _call_line(model: ModelSeen, path: str) -> Line | None:
+    """Find where a part is called, as ``self.name(``, in the class that has it."""
+    owner, _, attribute = path.rpartition(".")
+    place = model.places.get(owner)
+    if place is None:
+        return None
+    classes = [
+        node
+        for node in nodes_in(Line(place.file, 0))
+        if isinstance(node, ast.ClassDef)
+        and node.lineno <= place.number <= (node.end_lineno or 0)
+    ]
+    for node in ast.walk(classes[-1]) if classes else ():
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == attribute:
+                return Line(place.file, node.lineno, "forward")
+    return None
