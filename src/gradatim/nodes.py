@@ -3,7 +3,10 @@
 from torch import Tensor
 from torch.autograd.graph import Node
 
-__all__ = ["leaf_of", "operation_name"]
+__all__ = ["WEIGHED", "leaf_of", "operation_name"]
+
+WEIGHED = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Linear", "Mv")
+"""Operations with a matrix of weights."""
 
 
 def leaf_of(node: Node) -> Tensor | None:

@@ -123,8 +123,7 @@ def _rows_that_leak(
         return
     row, other, size = found
     yield RowsLeak().finding(
-        verdict=f"The output of row {row} depends on the input of row "
-        f"{other}.",
+        verdict=f"The output of row {row} depends on the input of row {other}.",
         evidence=f"a gradient of {size:.3g} between the two, in eval mode",
         cure="look for view or reshape where a transpose is meant, for batch_first=, "
         "and for a mean or softmax over dim 0",

@@ -6,15 +6,13 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
-from gradatim.nodes import leaf_of, operation_name
+from gradatim.nodes import WEIGHED, leaf_of, operation_name
 from gradatim.watching.seen import ActivationSeen, BadSeen, ConstantSeen
 
 __all__ = ["activations_of", "bad_start", "constant_weights"]
 
 MOST_NODES = 5_000
 MOST_ACTIVATIONS = 60
-WEIGHED = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Linear", "Mv")
-"""Operations with a matrix of weights."""
 DATA = ("self", "mat1", "input", "other", "target", "batch1")
 """Names of what an operation saves that may be data."""
 

@@ -22,6 +22,8 @@ __all__ = [
 
 CLOSE = 5
 """Updates at the start that are looked at closely."""
+MOST_PHASES = 20
+"""Times that a training begins anew, as fine-tuning does, and is looked at again."""
 MOST_OBJECTS = 200
 """Models, optimizers, loaders and the like that are noted."""
 
@@ -32,6 +34,7 @@ class Clock:
     def __init__(self, seen: Seen) -> None:
         self.seen = seen
         self.num_events = 0
+        self._phase_at = self._num_phases = 0
         self.is_asked = False
         """Whether somebody asks for a close look at what comes now."""
         self.is_busy = False
@@ -50,6 +53,17 @@ class Clock:
         """Updates so far."""
         return self.seen.steps.count
 
+    def begin_phase(self) -> None:
+        """Something new trains: its first updates are looked at closely, too."""
+        if not self.is_start and self._num_phases < MOST_PHASES:
+            self._num_phases += 1
+            self._phase_at = self.step
+
+    @property
+    def is_start(self) -> bool:
+        """Whether this is one of the first updates of what trains."""
+        return self.step - self._phase_at < CLOSE
+
     @property
     def is_close(self) -> bool:
         """Whether this update is looked at closely: the first, and 10, 20, 50, 100."""
@@ -57,7 +71,8 @@ class Clock:
             return True
         if not self.step and (count := self.seen.backwards.count) > 50:
             return is_round(count)  # no update is ever made by an optimizer
-        return self.step < CLOSE or is_round(self.step)
+        after = self.step - self._phase_at
+        return self.is_start or is_round(self.step) or is_round(after)
 
     def is_elsewhere(self) -> bool:
         """Tell another thread: two loops at a time would be taken for one."""

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
 from gradatim.nested import tensors_of
 from gradatim.watching import data, initial, probes, structure
 from gradatim.watching.clock import (
-    CLOSE,
     MOST_OBJECTS,
     Clock,
     Part,
@@ -56,8 +56,13 @@ class Forwards(Part):
         self._buffers: dict[int, list[tuple[str, int]]] = {}
         self._num_digested = [0, 0]
         self._inputs: dict[tuple[int, int], weakref.ref[Tensor]] = {}
-        self._outputs: deque[tuple[int, weakref.ref[Tensor]]] = deque(maxlen=8)
+        self._outputs: deque[tuple[int, StorageWeakRef]] = deque(maxlen=8)
         self._made: dict[int, tuple[weakref.ref[nn.Module], Line | None]] = {}
+
+    @property
+    def depth(self) -> int:
+        """How many modules are being called, one in another."""
+        return len(self._stack)
 
     def enter(self, module: nn.Module, args: Any) -> None:
         """A module is called."""
@@ -69,7 +74,7 @@ class Forwards(Part):
             return  # inside backward: checkpointing computes it anew
         if not self._stack:
             self._enter_root(module, args)
-        elif self.step < CLOSE:
+        elif self.clock.is_start:
             self._enter_inner(module)
         self._stack.append(module)
 
@@ -85,6 +90,7 @@ class Forwards(Part):
         if len(self.seen.models) >= MOST_OBJECTS:
             return
         self._models[key] = len(self.seen.models)
+        self.clock.begin_phase()
         about = _model_seen(module)
         about.made = self._places(module)
         self.seen.models.append(about)
@@ -120,7 +126,7 @@ class Forwards(Part):
         model = self.seen.models[number]
         if self.is_close and not is_loss(module):
             self._probe(model, module, output)
-        if self.step < CLOSE:
+        if self.clock.is_start:
             owner = self._stack[-1] if self._stack else None
             self._layers.layer(model, module, args, output, owner)
         if not self._stack:
@@ -155,6 +161,8 @@ class Forwards(Part):
             # Its parts are called by no module: forward itself was called.
             model.direct = model.direct or _outer_line(frame)
             model.has_hooks |= bool(owner._forward_hooks or owner._forward_pre_hooks)
+        if model.num_calls == 1 and frame is not None:
+            model.variable = _variable(frame, module)
         outputs = list(tensors_of(output))
         self._replays.forward(module, args, outputs)
         made = next((t for t in outputs if t.grad_fn is not None), None)
@@ -178,6 +186,8 @@ class Forwards(Part):
         if forward.training and forward.grad and model.as_made is None:
             model.as_made = self.quietly(initial.layers_as_made, module) or set()
             model.mistyped = self.quietly(structure.mistyped_freezing, module) or {}
+        if self.is_close:
+            model.replaced |= model.names.keys() - {id(p) for p in module.parameters()}
         if self.step == 1 and forward.training and model.drift is None:
             model.drift = self.quietly(structure.drift_of, module)
         elif model.drift is not None and self.is_close:
@@ -188,11 +198,11 @@ class Forwards(Part):
             model.trainable.update(
                 n for n, p in module.named_parameters() if p.requires_grad
             )
-        if self.step < CLOSE or self.seen.forwards.count % 10 == 0:
+        if self.clock.is_start or self.seen.forwards.count % 10 == 0:
             forward.modes = _other_modes(module)
         if self.seen.forwards.count < 200:
             forward.moved = self._moved_buffers(module)
-        self.seen.forwards.add(forward)
+        self.seen.forwards.add(forward, looked_at=self.is_close)
 
     def _moved_buffers(self, module: nn.Module) -> tuple[str, ...]:
         """Tell which buffers were changed in place since the call before."""
@@ -212,14 +222,16 @@ class Forwards(Part):
         self._look_at_data(forward, given)
         self._inputs[key] = weakref.ref(given)
         if given.layout is torch.strided and given.numel():
-            address = _address(given)
-            for order, ref in self._outputs:
-                made = ref()
-                if made is not None and _address(made) == address:
+            own = _storage(given)
+            for order, made in self._outputs:
+                # Also where the tensor is gone, and another one has its numbers.
+                if own is not None and made.cdata == own.cdata:
                     forward.source = order
         for output in outputs[:2]:
             if output.layout is torch.strided and output.numel():
-                self._outputs.append((forward.order, weakref.ref(output)))
+                kept = _storage(output)
+                if kept is not None:
+                    self._outputs.append((forward.order, kept))
 
     def _look_at_data(self, forward: ForwardSeen, given: Tensor) -> None:
         """Look at the rows that a model is given, the first times."""
@@ -305,11 +317,18 @@ def _use(forward: ForwardSeen, gradients: Any) -> None:
     forward.used = True
 
 
-def _address(tensor: Tensor) -> int:
+def _storage(tensor: Tensor) -> StorageWeakRef | None:
     try:
-        return tensor.untyped_storage().data_ptr()
+        return StorageWeakRef(tensor.untyped_storage())
     except (RuntimeError, NotImplementedError):  # a tensor without storage
-        return id(tensor)
+        return None
+
+
+def _variable(frame: Any, module: nn.Module) -> str:
+    for name, value in [*frame.f_locals.items(), *frame.f_globals.items()]:
+        if value is module and name not in ("self", "_"):
+            return str(name)
+    return ""
 
 
 def _outer_line(frame: Any) -> Line | None:

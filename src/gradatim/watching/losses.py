@@ -12,8 +12,8 @@ from gradatim.nodes import operation_name
 from gradatim.watching import blame, data, probes
 from gradatim.watching.clock import Clock, Part, info_of, is_wrapped
 from gradatim.watching.forwards import Forwards
-from gradatim.watching.leaves import leaves_of
-from gradatim.watching.lines import Line, user_line
+from gradatim.watching.leaves import LeafSeen, leaves_of
+from gradatim.watching.lines import Line, user_frame, user_line
 from gradatim.watching.replay import Replays
 from gradatim.watching.seen import BackwardSeen, LossCall
 from gradatim.watching.updates import Updates
@@ -69,7 +69,7 @@ class Losses(Part):
                     if leak is not None:
                         call.facts["leak_column"] = float(leak[0])
                         call.facts["leak_equal"] = float(leak[1])
-        self.seen.losses.add(call)
+        self.seen.losses.add(call, looked_at=bool(call.facts))
 
     def loss_made(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """One of those losses has been computed."""
@@ -117,6 +117,7 @@ class Losses(Part):
                     count,
                     self._updates.held(),
                 )
+                event.loose = self._loose(event.leaves or {}, user_frame(3))
         elif self.is_close and loss.requires_grad:
             event.leaves = {}  # it is a leaf itself
         if value is not None:
@@ -128,7 +129,16 @@ class Losses(Part):
         if loss.grad_fn is not None:
             self._updates.graph_made(loss.grad_fn)
         self._updates.backward_came(order, value)
-        self.seen.backwards.add(event)
+        self.seen.backwards.add(event, looked_at=self.is_close)
+
+    def _loose(self, leaves: dict[int, LeafSeen], frame: Any) -> dict[int, str]:
+        """Name the variables that are parameters which nothing else knows."""
+        known = self.seen.names().keys() | self._updates.held()
+        keys = {k for k, leaf in leaves.items() if leaf.is_parameter} - known
+        if not keys or frame is None:
+            return {}
+        named = [*frame.f_locals.items(), *frame.f_globals.items()]
+        return {id(value): name for name, value in named if id(value) in keys}
 
     def _blame(self, loss: Tensor, value: float, line: Line | None) -> None:
         """Find where the first loss that is no number comes from."""

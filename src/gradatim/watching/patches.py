@@ -28,6 +28,12 @@ from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
+from torch.overrides import (
+    handle_torch_function,
+    has_torch_function_unary,
+    has_torch_function_variadic,
+    is_tensor_method_or_property,
+)
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
@@ -45,6 +51,15 @@ WITH_STEP = (
 )
 """The schedules with a ``step`` of their own."""
 OF_OUR_HOOKS = r"Using `torch\.compile\(module\)` when there are global hooks"
+COMPARED = {
+    "__eq__": ("==", "__eq__"),
+    "eq": ("==", "eq"),
+    "__ne__": ("!=", "ne"),
+    "ne": ("!=", "ne"),
+    "__sub__": ("-", "sub"),
+    "sub": ("-", "sub"),
+}
+"""Methods that compare: the operation, and what ``__torch_function__`` is given."""
 LOSSES = (
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
@@ -78,6 +93,7 @@ def installed(recorder: Recorder) -> Iterator[None]:
 
         _losses(patch, recorder)
         patch(F, "dropout", functools.partial(_dropout, recorder))
+        _tensor_methods(patch, recorder)
         patch(Tensor, "backward", _backward(recorder))
         patch(torch.autograd, "backward", _autograd_backward(recorder))
         patch(Optimizer, "__init__", _after(recorder.updates.optimizer_made))
@@ -100,7 +116,7 @@ def installed(recorder: Recorder) -> Iterator[None]:
         )
         patch(DataLoader, "__init__", _after(recorder.loops.loader_made))
         patch(DataLoader, "__iter__", _iterated(recorder))
-        patch(_BaseDataLoaderIter, "__next__", _before(recorder.loops.batch_fetched))
+        patch(_BaseDataLoaderIter, "__next__", _fetched(recorder))
         patch(torch, "manual_seed", _seed(recorder, "torch", _torch_state))
         patch(random, "seed", _seed(recorder, "random", _python_state))
         patch(np.random, "seed", _seed(recorder, "numpy", _numpy_state))
@@ -110,10 +126,13 @@ def installed(recorder: Recorder) -> Iterator[None]:
         for handle in (
             register_module_forward_pre_hook(recorder.forwards.enter),
             register_module_forward_hook(recorder.forwards.leave, always_call=True),
+            register_module_forward_pre_hook(recorder.calls.enter),
+            register_module_forward_hook(recorder.calls.leave),
             register_optimizer_step_pre_hook(recorder.updates.before_step),
             register_optimizer_step_post_hook(recorder.updates.after_step),
         ):
             stack.callback(handle.remove)
+        stack.callback(recorder.calls.close)
         recorder.seen.is_open = True
         stack.callback(setattr, recorder.seen, "is_open", False)
         yield
@@ -170,6 +189,20 @@ def _train(recorder: Recorder) -> Callable[[Any], Any]:
                 depth -= 1
 
         return train
+
+    return made
+
+
+def _fetched(recorder: Recorder) -> Callable[[Any], Any]:
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def __next__(self: Any) -> Any:
+            recorder.loops.batch_fetched(self)
+            batch = original(self)
+            recorder.calls.batch_fetched(self, batch)
+            return batch
+
+        return __next__
 
     return made
 
@@ -349,6 +382,65 @@ def _losses(
         patch(F, name, functools.partial(_loss, recorder, name))
 
 
+def _tensor_methods(
+    patch: Callable[[Any, str, Callable[[Any], Any]], None], recorder: Recorder
+) -> None:
+    """Note methods of tensors.
+
+    Functions such as ``torch.eq`` are left alone: ``torch.jit`` and ``torch.compile``
+    keep tables of them by identity for as long as the process runs.
+    """
+    is_tensor_method_or_property(Tensor.view)  # PyTorch keeps what it finds there
+    for name in ("view", "reshape"):
+        patch(Tensor, name, functools.partial(_shaped, recorder))
+    for name in COMPARED:
+        patch(Tensor, name, functools.partial(_compared, recorder, name))
+
+
+def _shaped(recorder: Recorder, original: Any) -> Any:
+    note = recorder.calls.shaped
+
+    @functools.wraps(original)
+    def shaped(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if has_torch_function_unary(self):
+            return handle_torch_function(original, (self,), self, *args, **kwargs)
+        result = original(self, *args, **kwargs)
+        if result.dim() > 1:
+            note(self, result, args)
+        return result
+
+    return shaped
+
+
+def _compared(recorder: Recorder, name: str, original: Any) -> Any:
+    operation, public = COMPARED[name]
+    is_operator = name.startswith("__")
+    dispatched = getattr(torch._C.TensorBase, public)
+    note = recorder.calls.compared
+
+    @functools.wraps(original)
+    def compared(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if has_torch_function_variadic(self, *args):
+            try:
+                return handle_torch_function(
+                    dispatched, (self, *args), self, *args, **kwargs
+                )
+            except TypeError:
+                if is_operator:
+                    return NotImplemented
+                raise
+        result = original(self, *args, **kwargs)
+        if (
+            args
+            and isinstance(other := args[0], Tensor)
+            and self.dim() + other.dim() == 3
+        ):
+            note(operation, self, other, result)
+        return result
+
+    return compared
+
+
 def _dropout(recorder: Recorder, original: Any) -> Any:
     @functools.wraps(original)
     def dropout(
@@ -373,6 +465,7 @@ def _loss(recorder: Recorder, name: str, original: Any) -> Any:
         except TypeError:  # the original has the better words
             return original(*args, **kwargs)
         bound.apply_defaults()
+        recorder.calls.loss(bound.arguments)
         recorder.losses.loss(name, bound.arguments)
         result = original(*args, **kwargs)
         recorder.losses.loss_made(name, bound.arguments, result)

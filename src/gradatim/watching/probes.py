@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
-from gradatim.nodes import leaf_of, operation_name
+from gradatim.nodes import WEIGHED, leaf_of, operation_name
 from gradatim.watching.seen import Broadcast, ModuleProbe
 
 __all__ = [
@@ -25,6 +25,8 @@ MOST_NODES = 20_000
 MOST_NUMBERS, MOST_OF_OUTPUT = 1_000_000, 100_000
 """Of a larger tensor the first are looked at."""
 
+NEAR = 12
+"""Operations between a loss and a difference that still belongs to it."""
 ARITHMETIC = ("Sub", "Add", "Mul", "Div", "Rsub")
 
 
@@ -119,14 +121,16 @@ def graph_facts(root: Function) -> tuple[int, tuple[Broadcast, ...]]:
     broadcasts: list[Broadcast] = []
     while stack and len(seen) < MOST_NODES:
         function, depth = stack.pop()
-        if depth < 6 and operation_name(function) in ARITHMETIC:
+        kind = operation_name(function)
+        if depth < NEAR and kind in ARITHMETIC:
             found = _broadcast(function)
             if found is not None:
                 broadcasts.append(found)
         for other, _ in function.next_functions:
             if other is not None and other not in seen:
                 seen.add(other)
-                stack.append((other, depth + 1))
+                # Behind a layer with weights it is no longer the loss.
+                stack.append((other, NEAR if kind in WEIGHED else depth + 1))
     return len(seen), tuple(broadcasts)
 
 

@@ -7,6 +7,7 @@ from gradatim.watching.losses import Losses
 from gradatim.watching.replay import Replays
 from gradatim.watching.seen import Seen
 from gradatim.watching.states import States
+from gradatim.watching.tensor_calls import TensorCalls
 from gradatim.watching.updates import Updates
 
 __all__ = ["Recorder"]
@@ -23,6 +24,7 @@ class Recorder:
         self.updates = Updates(self.clock, replays)
         self.loops = Loops(self.clock, self.updates)
         self.forwards = Forwards(self.clock, self.loops, replays)
+        self.calls = TensorCalls(self.clock, self.forwards)
         self.losses = Losses(self.clock, self.forwards, self.updates, replays)
 
     def skip(self, num_steps: int) -> None:

@@ -4,6 +4,7 @@ The doctor reads this and nothing else. All of it is bounded: of what happens at
 step the first and the last are kept, and a thinned series of numbers.
 """
 
+import heapq
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,9 +28,11 @@ __all__ = [
     "LayoutSeen",
     "LoaderSeen",
     "LossCall",
+    "MetricSeen",
     "ModelSeen",
     "ModuleProbe",
     "OptimizerSeen",
+    "Place",
     "Record",
     "Replay",
     "ReplayBatch",
@@ -39,40 +42,54 @@ __all__ = [
     "StateUse",
     "StepSeen",
     "TensorInfo",
+    "ViewCall",
+    "ViewSeen",
 ]
 
-FIRST, LAST = 400, 400
+FIRST, LAST, LOOKED_AT = 400, 400, 400
 Broadcast = tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]
 """An operation, the shape of its output, and those of its inputs."""
+Place = tuple[int | None, int | None, int | None, int | None]
+"""Of an expression in its file: first and last line, first and last column."""
 T = TypeVar("T")
 
 
 class Record(Generic[T]):
-    """The first and the last of many, and how many there were."""
+    """The first and the last of many, those that matter between, and how many."""
 
     def __init__(self, first: int = FIRST, last: int = LAST) -> None:
         self.most_first = first
         self.first: list[T] = []
+        self.looked_at: list[T] = []
         self.last: deque[T] = deque(maxlen=last)
         self.count = 0
 
-    def add(self, each: T) -> None:
-        """Note one more."""
+    def add(self, each: T, *, looked_at: bool = False) -> None:
+        """Note one more; one that was looked at closely is kept for good."""
         self.count += 1
         if len(self.first) < self.most_first:
             self.first.append(each)
+        elif looked_at and len(self.looked_at) < LOOKED_AT:
+            self.looked_at.append(each)
         else:
             self.last.append(each)
 
     def __iter__(self) -> Iterator[T]:
         yield from self.first
-        yield from self.last
+        if self.looked_at:
+            yield from heapq.merge(self.looked_at, self.last, key=_order)
+        else:
+            yield from self.last
 
     def __len__(self) -> int:
-        return len(self.first) + len(self.last)
+        return len(self.first) + len(self.looked_at) + len(self.last)
 
     def __bool__(self) -> bool:
         return self.count > 0
+
+
+def _order(event: Any) -> int:
+    return int(event.order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +239,8 @@ class BackwardSeen:
     """Norm of gradients that an update has used before and that are still there."""
     leaves: dict[int, LeafSeen] | None = None
     """What it gives a gradient, by identity, where that was looked at."""
+    loose: dict[int, str] = field(default_factory=dict)
+    """Parameters of no model and no optimizer, by identity: variables where it is."""
     operation: str = ""
     """What made the loss, such as ``MseLoss``; empty for a tensor without a graph."""
 
@@ -315,6 +334,15 @@ class ModelSeen:
     """By module: an attribute taken for ``requires_grad``, and parameters in vain."""
     of_library: set[str] = field(default_factory=set)
     """Modules whose class is neither the user's nor PyTorch's."""
+    replaced: set[int] = field(default_factory=set)
+    """Parameters of before that are none any more."""
+    variable: str = ""
+    """What it is called where it is called first."""
+
+    @property
+    def title(self) -> str:
+        """What the user calls it: its class, or a variable if that is PyTorch's."""
+        return self.variable if self.kind in vars(nn) and self.variable else self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +386,62 @@ class StateUse:
     """Between the two."""
 
 
+@dataclass(slots=True)
+class ViewCall:
+    """A ``view`` or ``reshape``, by its shapes."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    given: tuple[int, ...]
+    """The sizes as they were given; empty where they were not plain."""
+    moved: tuple[int, ...]
+    """Sizes that are in both, but not in the same place."""
+    root: tuple[int, ...] | None
+    """Shape of what the model that calls it was given; None outside of a model."""
+    batch: int | None
+    """Rows of the batch that a loader gave last."""
+    grad: bool
+    target: tuple[int, ...] | None = None
+    """Shape of the target of the next loss."""
+    is_mixed: bool = False
+    """Whether a layer that mixes, such as an LSTM, was given its result."""
+    is_undone: bool = False
+    """Whether another one in the same forward takes it back."""
+    is_of_split: bool = False
+    """Whether it is in the order heads, times of what was split into times, heads."""
+    most_at_once: int = 0
+    """How often it comes in one forward."""
+
+
+@dataclass
+class ViewSeen:
+    """A place in the user's code where a view moved a size."""
+
+    line: Line
+    place: Place
+    calls: list[ViewCall] = field(default_factory=list)
+    """With different shapes, also those that move nothing."""
+
+
+@dataclass
+class MetricSeen:
+    """A model's output compared with targets so that each row meets every other."""
+
+    step: int
+    operation: str
+    rows: int
+    column_is_output: bool
+    of_pairs: float
+    """Mean over all pairs, and over the rows alone."""
+    of_rows: float
+    line: Line | None = None
+    place: Place = (None, None, None, None)
+    left: tuple[int, ...] = ()
+    right: tuple[int, ...] = ()
+    is_on_purpose: bool = False
+    """Whether the same place compares two different numbers of rows, too."""
+
+
 @dataclass
 class OptimizerSeen:
     """An optimizer that was made, or that made an update."""
@@ -371,7 +455,7 @@ class OptimizerSeen:
     """Identities."""
     num_steps: int = 0
     never: set[int] = field(default_factory=set)
-    """Those that had no gradient at any update."""
+    """Those that asked for a gradient, had none at any update, and did not move."""
 
 
 @dataclass
@@ -484,6 +568,8 @@ class Seen:
     graphs_kept: list[tuple[int, int]] = field(default_factory=list)
     """Updates done, and graphs of earlier steps that were still alive then."""
     states: list[StateUse] = field(default_factory=list)
+    views: list[ViewSeen] = field(default_factory=list)
+    metrics: list[MetricSeen] = field(default_factory=list)
     is_open: bool = False
     """Whether the watch is still on."""
     is_whole: bool = True

@@ -42,6 +42,7 @@ class Updates(Part):
         self._last_loss: float | None = None
         self._stepped_with: dict[int, int] = {}
         self._before: dict[str, Tensor] = {}
+        self._sizes: dict[int, float | None] = {}
         self._pending: StepSeen | None = None
         self._alive: list[weakref.ref[_Alive]] = []
 
@@ -55,6 +56,7 @@ class Updates(Part):
         if number is not None and self.seen.optimizers[number].ref() is optimizer:
             return number
         groups = optimizer.param_groups
+        self.clock.begin_phase()
         self._optimizers[id(optimizer)] = number = len(self.seen.optimizers)
         self.seen.optimizers.append(
             OptimizerSeen(
@@ -81,10 +83,7 @@ class Updates(Part):
         groups = optimizer.param_groups
         parameters = [p for g in groups for p in g["params"]]
         about.parameters = [id(p) for p in parameters]
-        if not about.num_steps:
-            about.never = set(about.parameters)
-        if about.never:
-            about.never &= {id(p) for p in parameters if p.grad is None}
+        self._note_never(about, parameters)
         last = self._stepped_with.get(number, -1)
         event = StepSeen(
             order=self.order(),
@@ -121,6 +120,20 @@ class Updates(Part):
             self._before = {names[id(p)]: p.detach().clone() for p in parameters[:200]}
         self._pending = event
 
+    def _note_never(self, about: OptimizerSeen, parameters: list[Tensor]) -> None:
+        """Note who still never had a gradient, nor was moved by hand."""
+        if not about.num_steps:
+            about.never = set(about.parameters)
+        if not about.never:
+            return
+        without = [p for p in parameters if p.requires_grad and p.grad is None]
+        about.never &= {id(p) for p in without}
+        if self.is_close:
+            for p in without:
+                size = probes.joint_norm([p])
+                if self._sizes.setdefault(id(p), size) != size:
+                    about.never.discard(id(p))
+
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An update was made."""
         event = self._pending
@@ -137,7 +150,7 @@ class Updates(Part):
                         event.updates[names[id(p)]] = probes.update_of(before, p)
             self._before = {}
         about.num_steps += 1
-        self.seen.steps.add(event)
+        self.seen.steps.add(event, looked_at=event.updates is not None)
         self._stepped_with[event.optimizer] = self.order()
         self._pending = None
         if self.step in (20, 50, 100, 150):

@@ -21,7 +21,8 @@ class BestWeightsNotCopied(Pitfall):
     What it sees:
         A dict that ``state_dict()`` gave is loaded or saved after later updates, while
         its tensors are still the parameters themselves. Or, in the source,
-        ``best_model = model`` under a condition in the loop that trains ``model``.
+        ``best_model = model`` under a condition in the loop that trains ``model``, or
+        in a class that is given it, or ``models.append(model)`` in that loop.
 
     Why it matters:
         ``state_dict`` refers to the weights, and an update changes them in place. The
@@ -67,7 +68,11 @@ class BestWeightsNotCopied(Pitfall):
         files = {line.file for m in seen.models for line in m.made.values()}
         files |= {s.line.file for s in seen.steps if s.line is not None}
         for file in sorted(files):
-            for number, name in kept_models(file):
+            found = kept_models(file)
+            trained = {f.model for f in seen.forwards if f.used}
+            if sum(o.num_steps > 0 for o in seen.optimizers) == 1 == len(trained):
+                found += kept_by_class(file)
+            for number, name in found:
                 if seen.num_steps:
                     yield self.finding(
                         verdict=f"The best {name} is kept by another name, but it is "
@@ -92,10 +97,11 @@ def kept_models(file: str) -> tuple[tuple[int, str], ...]:
         tree = ast.parse("".join(linecache.getlines(file)))
     except SyntaxError:
         return ()
-    modules = {
-        ast.unparse(node.value)
+    modules = _modules_in(tree)
+    training = {
+        node.name
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr in OF_MODULES
+        if isinstance(node, ast.FunctionDef) and any(map(_steps, ast.walk(node)))
     }
     found = []
     for loop in ast.walk(tree):
@@ -108,7 +114,21 @@ def kept_models(file: str) -> tuple[tuple[int, str], ...]:
             if isinstance(node, (ast.Name, ast.Attribute))
             and isinstance(node.ctx, ast.Store)
         }
-        trains = any(isinstance(n, ast.Attribute) and n.attr == "step" for n in inside)
+        trains = any(map(_steps, inside)) or any(
+            isinstance(n, ast.Call) and ast.unparse(n.func) in training for n in inside
+        )
+        found += [
+            (node.lineno, ast.unparse(node.value.args[0]))
+            for node in loop.body
+            if trains
+            and isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Call)
+            and isinstance(node.value.func, ast.Attribute)
+            and node.value.func.attr == "append"
+            and node.value.args
+            and isinstance(node.value.args[0], ast.Name)
+            and node.value.args[0].id in modules - given
+        ]
         for condition in inside:
             if not trains or not isinstance(condition, ast.If):
                 continue
@@ -120,3 +140,55 @@ def kept_models(file: str) -> tuple[tuple[int, str], ...]:
                 if is_kept and isinstance(node.value, (ast.Name, ast.Attribute)):
                     found.append((node.lineno, name))
     return tuple(sorted(set(found)))
+
+
+def _modules_in(tree: ast.Module) -> set[str]:
+    return {
+        ast.unparse(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr in OF_MODULES
+    }
+
+
+@lru_cache(maxsize=64)
+def kept_by_class(file: str) -> tuple[tuple[int, str], ...]:
+    """Find ``self.best... = model`` in a class that is given the model, used later."""
+    text = "".join(linecache.getlines(file))
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return ()
+    if "copy" in text:
+        return ()
+    modules = _modules_in(tree)
+    found = []
+    for owner in ast.walk(tree):
+        if not isinstance(owner, ast.ClassDef):
+            continue
+        inside = set(ast.walk(owner))
+        used = {
+            node.attr
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute)
+            and isinstance(node.ctx, ast.Load)
+            and node not in inside
+        }
+        for function in owner.body:
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            given = {each.arg for each in function.args.args} & modules
+            for condition in ast.walk(function):
+                for node in condition.body if isinstance(condition, ast.If) else ():
+                    if not isinstance(node, ast.Assign):
+                        continue
+                    name, target = ast.unparse(node.value), node.targets[0]
+                    is_best = isinstance(target, ast.Attribute) and (
+                        "best" in target.attr.lower() and target.attr in used
+                    )
+                    if is_best and name in given:
+                        found.append((node.lineno, name))
+    return tuple(sorted(set(found)))
+
+
+def _steps(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and node.attr == "step"

@@ -54,15 +54,17 @@ class BroadcastLoss(Pitfall):
             if call.name in ELEMENTWISE and one != other and _squeezed(one, other):
                 yield self._finding(one, other, call.line)
                 return
+        rows = {f.outputs[0].shape[:1] for f in seen.forwards if f.grad and f.outputs}
         for backward in seen.backwards:
             for _, shape, inputs in backward.broadcasts:
-                rows = [each for each in inputs if len(each) >= 1]
-                if len(shape) == 2 and shape[0] == shape[1] > 1 and rows:
-                    one = rows[0]
-                    if _squeezed(one, shape[:1]) and one != shape:
-                        other = (shape[0],) if len(one) == 2 else (shape[0], 1)
-                        yield self._finding(one, other, backward.line)
-                        return
+                # Of pairs made on purpose both sides have a graph.
+                if len(inputs) != 1 or len(shape) != 2 or shape[:1] not in rows:
+                    continue
+                one, num = inputs[0], shape[0]
+                if shape[1] == num > 1 and one in ((num,), (num, 1)):
+                    other = (num,) if len(one) == 2 else (num, 1)
+                    yield self._finding(one, other, backward.line)
+                    return
 
     def trial(self, seen: Seen) -> Trial:
         return Trial(cures=(Variant(loss=_paired),))

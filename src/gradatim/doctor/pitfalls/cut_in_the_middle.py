@@ -92,25 +92,39 @@ class CutInTheMiddle(Pitfall):
         never = in_vain(seen)
         for number, model in enumerate(seen.models):
             forwards = [f for f in seen.forwards if f.model == number]
-            orders = {f.order for f in forwards if f.grad and f.training}
+            orders = {f.order for f in forwards if f.training}
             takers = [f for f in seen.forwards if f.used and f.source in orders]
-            keys = {k for k, name in model.names.items() if name in model.trainable}
+            keys = never & model.names.keys()
             is_used = any(f.used for f in forwards)
-            if is_used or len(takers) < ENOUGH or not keys or not never >= keys:
+            if is_used or len(takers) < ENOUGH or not keys:
                 continue
             if not any(held >= keys for held in _trained_with(seen, takers[0].model)):
                 continue
             yield self.finding(
-                verdict=f"No gradient comes back to {model.kind}: its output is cut "
-                f"from its graph before {seen.models[takers[0].model].kind}.",
+                verdict=f"No gradient comes back to {model.title}: its output is cut "
+                f"from its graph before {seen.models[takers[0].model].title}.",
                 evidence=f"it is given to the next model {len(takers)} times, and "
                 f"{len(keys)} of its parameter tensors had 0 gradients in "
                 f"{seen.num_steps} updates",
                 cure="take away .detach(), .data or a new torch.tensor(...) between "
                 "the two; or leave it out of the optimizer where that is meant",
-                line=takers[0].line,
+                line=_cut_between(forwards[0].line, takers[0].line),
             )
             return
+
+
+def _cut_between(first: Line | None, last: Line | None) -> Line | None:
+    """Find what cuts from one call to the next, if both are in one function."""
+    if first is None or last is None or first.file != last.file:
+        return last
+    numbers = [
+        getattr(node, "lineno", 0)
+        for node in nodes_in(first)
+        if getattr(node, "attr", getattr(node, "id", "")) in CUTS
+        or _is_new_tensor(node)
+    ]
+    cuts = {n for n in numbers if first.number - 1 <= n <= last.number}
+    return Line(first.file, min(cuts), first.function) if cuts else last
 
 
 def _trained_with(seen: Seen, number: int) -> list[set[int]]:
@@ -132,7 +146,7 @@ def in_vain(seen: Seen) -> set[int]:
         if each.num_steps
         for key in set(each.parameters) - each.never
     }
-    return never - had
+    return never - had - {key for model in seen.models for key in model.replaced}
 
 
 def without_gradient(seen: Seen, model: ModelSeen) -> list[str]:
@@ -154,9 +168,7 @@ def without_gradient(seen: Seen, model: ModelSeen) -> list[str]:
         keys = [
             key
             for key, name in model.names.items()
-            if name.startswith(start)
-            and "." not in name[len(start) :]
-            and name in model.trainable
+            if name.startswith(start) and "." not in name[len(start) :]
         ]
         if keys and never.issuperset(keys) and not _is_spare(model, layer, trained):
             found.append(layer)

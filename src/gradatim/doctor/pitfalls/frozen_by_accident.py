@@ -1,10 +1,13 @@
 """GT105: parameters are frozen by accident."""
 
+import linecache
+import re
 from collections.abc import Iterator
 
 from gradatim.doctor.movement import told
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import held
+from gradatim.watching.lines import Line
 from gradatim.watching.seen import ModelSeen, Seen
 
 __all__ = ["FrozenByAccident"]
@@ -18,8 +21,9 @@ class FrozenByAccident(Pitfall):
 
     What it sees:
         Most of a model is trained, and of single layers a part is frozen, the weight
-        without the bias or the reverse. Whole parts of a
-        model that are frozen are taken as meant.
+        without the bias or the reverse. Or a layer that was put in for another one is
+        frozen with PyTorch's first random weights in it. Other whole parts of a model
+        that are frozen are taken as meant.
 
     Why it matters:
         A filter by names that matches too much or too little raises nothing. A frozen
@@ -65,6 +69,44 @@ class FrozenByAccident(Pitfall):
                 line=line,
             )
             return
+        yield from self._new_layers(seen)
+
+    def _new_layers(self, seen: Seen) -> Iterator[Finding]:
+        """Find new layers that were frozen with the rest."""
+        inside = held(seen)
+        ever = {k for m in seen.models for k, n in m.names.items() if n in m.trainable}
+        for model in seen.models:
+            if not model.trainable or not inside & model.names.keys():
+                continue
+            frozen = {n for k, n in model.names.items() if k not in ever}
+            for layer in model.called:
+                own = {n for n in model.numels if n.rpartition(".")[0] == layer}
+                line = model.made.get(layer)
+                if layer not in (model.as_made or ()) or not own <= frozen:
+                    continue
+                if line is None or not _is_put_in(line):
+                    continue
+                yield self.finding(
+                    verdict=f"{layer} of {model.title} is new, and frozen: its weights "
+                    "stay at their first random numbers.",
+                    evidence=f"{len(own)} of its {len(own)} parameter tensors have "
+                    f"requires_grad=False; of the model {len(frozen)} of "
+                    f"{model.num_parameters}",
+                    cure="freeze first, then put the new layer in; or "
+                    f"{line.code.partition('=')[0].strip()}.requires_grad_(True)",
+                    line=line,
+                )
+                return
+
+
+def _is_put_in(line: Line) -> bool:
+    """Tell ``model.fc = nn.Linear(...)``, whose freezing no line says by name."""
+    found = re.match(r"([\w.\[\]-]*?)(\.\w+|\[-?\d+\])\s*=[^=]", line.code)
+    if found is None or line.function == "__init__":
+        return False
+    place = re.escape(found[1] + found[2])
+    says = re.compile(rf"{place}\.(\w+\.)?(requires_grad|parameters)")
+    return not any(map(says.search, linecache.getlines(line.file)))
 
 
 def _halves(model: ModelSeen, frozen: list[str]) -> list[str]:

@@ -1,14 +1,19 @@
 """GT607: parameters that the module does not know."""
 
+import ast
 from collections.abc import Iterator
+from functools import lru_cache
 
+from gradatim.doctor.movement import by_hand, followed, nodes_in, reached
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import assignment_line, held, optimizers_of
+from gradatim.watching.lines import Line
 from gradatim.watching.seen import Seen
 
 __all__ = ["LooseParameters"]
 
 ENOUGH = 3
+DRAWN = ("empty", "full", "normal", "ones", "rand", "randn", "zeros", "Tensor")
 
 
 class LooseParameters(Pitfall):
@@ -17,8 +22,9 @@ class LooseParameters(Pitfall):
     What it sees:
         An attribute of a module, or an entry of a list or dict of it, that asks for a
         gradient, is not registered, and is in no optimizer, while the module's other
-        parameters are; or a layer with parameters that each call of ``forward`` makes
-        anew.
+        parameters are; or a layer, or a parameter, that each call of ``forward`` makes
+        anew; or an ``nn.Parameter`` of no module that the loss is computed with, that
+        no optimizer holds, and whose gradients pile up.
 
     Why it matters:
         It keeps its first random numbers: 0 updates change it, ``.to(device)`` does
@@ -68,3 +74,86 @@ class LooseParameters(Pitfall):
                 line=assignment_line(model, loose[0]) or model.line,
             )
             return
+        yield from self._made_in_forward(seen)
+        yield from self._of_no_module(seen)
+
+    def _made_in_forward(self, seen: Seen) -> Iterator[Finding]:
+        """Find parameters that are new at each backward, and made in a forward."""
+        known = held(seen) | seen.names().keys()
+        looks = [b.leaves for b in followed(seen) if b.leaves]
+        new = [
+            leaves
+            for leaves in looks
+            if any(
+                leaf.is_parameter and not leaf.old_grad and key not in known
+                for key, leaf in leaves.items()
+            )
+        ]
+        if len(new) < ENOUGH or len(new) < len(looks):
+            return
+        for model in seen.models:
+            for file in sorted({place.file for place in model.places.values()}):
+                for number in made_in_forward(file):
+                    yield self.finding(
+                        verdict=f"Each forward of {model.kind} makes a new parameter: "
+                        "its numbers are other ones each time, and no optimizer has "
+                        "it.",
+                        evidence=f"a parameter that no optimizer holds, without a "
+                        f"gradient of before, at {len(new)} of {len(looks)} backwards "
+                        "looked at",
+                        cure="make it in __init__: self.weight = nn.Parameter(...)",
+                        line=Line(file, number, "forward"),
+                    )
+                    return
+
+    def _of_no_module(self, seen: Seen) -> Iterator[Finding]:
+        known = held(seen) | seen.names().keys()
+        looks = followed(seen)
+        names = {key: name for b in looks for key, name in b.loose.items()}
+        leaves = reached(seen)
+        for key, name in names.items():
+            own = leaves[key]
+            stays = len(own) >= ENOUGH and not by_hand(own) and key not in known
+            if not stays or not all(look.old_grad for look in own[1:]):
+                continue
+            # Before what is trained it may be of a body that is meant to stay.
+            if any(look.feeds or not look.is_parameter for look in own):
+                continue
+            beside = [b for b in looks if b.leaves and key in b.leaves]
+            if not all((b.leaves or {}).keys() & held(seen) for b in beside):
+                continue
+            about = next((o for o in seen.optimizers if o.num_steps), None)
+            yield self.finding(
+                verdict=f"{name} is a parameter that no optimizer has: it gets "
+                "gradients and never moves.",
+                evidence=f"its numbers were the same at {len(own)} looks, the norm of "
+                f"its gradient has grown to {own[-1].old_grad:.3g}",
+                cure=f"give it to the optimizer: [*model.parameters(), {name}]",
+                line=about.line if about else None,
+            )
+            return
+
+
+@lru_cache(maxsize=64)
+def made_in_forward(file: str) -> tuple[int, ...]:
+    """Find ``nn.Parameter(torch.randn(...))`` in forward, under no condition."""
+    found = []
+    for function in nodes_in(Line(file, 0)):
+        if not isinstance(function, ast.FunctionDef) or function.name != "forward":
+            continue
+        for statement in function.body:
+            if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)):
+                continue
+            for node in ast.walk(statement):
+                if (
+                    isinstance(node, ast.Call)
+                    and ast.unparse(node.func).rpartition(".")[2] == "Parameter"
+                    and node.args
+                    and any(
+                        isinstance(each, ast.Call)
+                        and ast.unparse(each.func).removeprefix("torch.") in DRAWN
+                        for each in ast.walk(node.args[0])
+                    )
+                ):
+                    found.append(node.lineno)
+    return tuple(found)

@@ -10,6 +10,8 @@ from gradatim.watching.seen import Seen
 __all__ = ["NoGradients"]
 
 ENOUGH = 3
+STEPS = {"Ceil", "Floor", "Round", "Sign", "Trunc"}
+"""Operations with a gradient that is 0 everywhere."""
 
 
 class NoGradients(Pitfall):
@@ -17,7 +19,8 @@ class NoGradients(Pitfall):
 
     What it sees:
         At each update that was looked at every parameter's gradient is None: because
-        ``backward`` is never called, or because the loss has no way back to them.
+        ``backward`` is never called, or because the loss has no way back to them. Or
+        each gradient is exactly 0, and the loss is computed of rounded numbers.
 
     Why it matters:
         ``step`` skips what has no gradient and says nothing. 1,000 updates move 0
@@ -94,3 +97,26 @@ class NoGradients(Pitfall):
                     line=without[0].line,
                 )
                 return
+        yield from self._rounded(seen)
+
+    def _rounded(self, seen: Seen) -> Iterator[Finding]:
+        """Find losses of rounded numbers, whose slope is 0 everywhere."""
+        rounded = [c for c in seen.losses if c.grad and STEPS & set(c.before)]
+        looks = [s for s in seen.steps if s.grad_norms]
+        if len(rounded) < ENOUGH or len(looks) < ENOUGH:
+            return
+        if any(len(s.zero_grad or ()) < len(s.grad_norms or ()) for s in looks):
+            return
+        if any(s.zeroed_after_backward or not s.loss for s in looks):
+            return
+        operation = next(n for n in rounded[0].before if n in STEPS).lower()
+        count = len(looks[0].grad_norms or ())
+        yield self.finding(
+            verdict=f"The loss is computed of what {operation} gives: its slope is 0, "
+            "and so is every gradient.",
+            evidence=f"all {count} gradients were exactly 0 at {len(looks)} of "
+            f"{len(looks)} updates looked at, the loss was {looks[0].loss:.4g}",
+            cure=f"compute the loss of the numbers before {operation}, which is for "
+            "the answer alone",
+            line=rounded[0].line,
+        )

@@ -76,13 +76,13 @@ class OutputNotInLoss(Pitfall):
         """Find a model that is called beside others, and in no loss."""
         never = in_vain(seen)
         for number, model in enumerate(seen.models):
-            keys = {k for k, name in model.names.items() if name in model.trainable}
+            keys = never & model.names.keys()
             forwards = [f for f in seen.forwards if f.model == number]
             called = [f for f in forwards if f.grad and f.training]
             orders = {f.order for f in forwards}
             if any(f.used and f.source in orders for f in seen.forwards):
                 continue  # it is cut
-            if not keys or not never.issuperset(keys) or len(called) < ENOUGH:
+            if not keys or len(called) < ENOUGH:
                 continue
             if any(f.used for f in forwards) or len(called) < len(forwards) / 2:
                 continue
@@ -95,7 +95,7 @@ class OutputNotInLoss(Pitfall):
             ):
                 continue
             yield self._finding(
-                f"what {model.kind} gives",
+                f"what {model.title} gives",
                 f"all its {len(keys)} parameter tensors",
                 seen,
                 called[0].line or model.line,
@@ -141,7 +141,7 @@ def _call_line(model: ModelSeen, path: str) -> Line | None:
         and node.lineno <= place.number <= (node.end_lineno or 0)
     ]
     for node in ast.walk(classes[-1]) if classes else ():
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr == attribute:
-                return Line(place.file, node.lineno, "forward")
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr == attribute:
+            return Line(place.file, called.lineno, "forward")
     return None

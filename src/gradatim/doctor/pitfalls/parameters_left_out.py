@@ -74,8 +74,11 @@ class ParametersLeftOut(Pitfall):
     ) -> Finding:
         names = [model.names[key] for key in left]
         is_whole = len(left) == model.num_parameters
-        what = model.kind if is_whole else f"{told(names)} of {model.kind}"
+        what = model.title if is_whole else f"{told(names)} of {model.kind}"
         old = next((o for o in seen.optimizers if o.num_steps), None)
+        name = model.variable or "model"
+        if not is_whole:
+            name += f".{names[0].partition('.')[0]}"
         norm = math.hypot(*(leaves[key][-1].old_grad for key in left))
         return self.finding(
             verdict=f"The optimizer does not hold {what}, before what it trains: it "
@@ -83,8 +86,8 @@ class ParametersLeftOut(Pitfall):
             evidence=f"{len(left)} tensors get gradients at {len(leaves[left[0]])} of "
             f"{len(leaves[left[0]])} looks and do not move; nothing clears their "
             f"gradients, whose norm has grown to {norm:.3g}",
-            cure="optimizer = Adam([*encoder.parameters(), *decoder.parameters()]); "
-            "or encoder.requires_grad_(False) where it is meant to stay random",
+            cure=f"give the optimizer its parameters too: [*{name}.parameters(), ...]; "
+            f"or {name}.requires_grad_(False) where it is meant to stay random",
             line=old.line if old and old.line else model.line,
             severity="warning" if is_whole else "info",
         )

@@ -1,0 +1,162 @@
+"""What becomes of an expression of the user's source: from where it stands, its tree."""
+
+import ast
+import functools
+import linecache
+from collections.abc import Iterator
+
+from gradatim.watching.lines import Line
+from gradatim.watching.seen import Place
+
+__all__ = ["argument_at", "expression_at", "is_averaged"]
+
+Tree = dict[ast.AST, ast.AST]
+"""Of each node the one that it is part of."""
+BY_ELEMENT = (
+    "abs",
+    "absolute",
+    "bool",
+    "cpu",
+    "detach",
+    "double",
+    "float",
+    "int",
+    "long",
+    "log",
+    "log1p",
+    "numpy",
+    "pow",
+    "sqrt",
+    "square",
+    "to",
+    "type",
+)
+AVERAGES = ("mean", "sum", "count_nonzero", "average")
+SIZES = ("shape", "size", "numel", "dtype", "device", "dim", "ndim")
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def expression_at(line: Line | None, place: Place) -> ast.expr | None:
+    """Give the expression that stands at a place of a file."""
+    if line is None or None in place:
+        return None
+    for node in _parents(line.file):
+        if isinstance(node, ast.expr) and place == (
+            node.lineno,
+            node.end_lineno,
+            node.col_offset,
+            node.end_col_offset,
+        ):
+            return node
+    return None
+
+
+def argument_at(call: ast.expr | None, index: int) -> ast.expr | None:
+    """Give an argument of a call, in a tuple or not; None behind a ``*``."""
+    if not isinstance(call, ast.Call):
+        return None
+    given = call.args
+    if len(given) == 1 and isinstance(given[0], (ast.Tuple, ast.List)):
+        given = given[0].elts
+    if index >= len(given) or any(isinstance(g, ast.Starred) for g in given):
+        return None
+    return given[index]
+
+
+def is_averaged(line: Line | None, node: ast.expr) -> bool:
+    """Tell whether an expression becomes one number, and serves nothing else."""
+    return line is not None and _is_averaged(_parents(line.file), node, set())
+
+
+@functools.lru_cache(maxsize=32)
+def _parents(file: str) -> Tree:
+    try:
+        tree = ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError):
+        return {}
+    return {
+        child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
+    }
+
+
+def _is_averaged(parents: Tree, node: ast.AST, done: set[ast.AST]) -> bool:
+    """Follow an expression outwards."""
+    while node not in done:
+        done.add(node)
+        outer = parents.get(node)
+        if isinstance(outer, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            return _are_uses_averaged(parents, outer, done)
+        if isinstance(outer, ast.Attribute):
+            call = parents.get(outer)
+            if not isinstance(call, ast.Call) or call.func is not outer:
+                return False
+            if outer.attr in AVERAGES:
+                return not call.args and not _has_dim(call)
+            outer = call if outer.attr in BY_ELEMENT else None
+        elif isinstance(outer, ast.Call):
+            name = _name(outer.func)
+            is_first = bool(outer.args) and outer.args[0] is node
+            if is_first and name in AVERAGES and isinstance(outer.func, ast.Attribute):
+                return len(outer.args) == 1 and not _has_dim(outer)
+            outer = outer if is_first and name in BY_ELEMENT else None
+        elif isinstance(outer, ast.BinOp):
+            is_scaled = outer.left is node and isinstance(outer.op, (ast.Pow, ast.Div))
+            is_multiple = any(isinstance(e, ast.Constant) for e in _sides(outer))
+            outer = outer if is_scaled or is_multiple else None
+        elif not isinstance(outer, (ast.UnaryOp, ast.Compare)):
+            outer = None
+        if outer is None:
+            return False
+        node = outer
+    return True
+
+
+def _are_uses_averaged(parents: Tree, made: ast.AST, done: set[ast.AST]) -> bool:
+    """Follow a name that is given to an expression."""
+    targets = made.targets if isinstance(made, ast.Assign) else [_target(made)]
+    target = targets[0]
+    if len(targets) != 1 or not isinstance(target, ast.Name):
+        return False
+    uses = [
+        each
+        for each in ast.walk(_scope(parents, made))
+        if isinstance(each, ast.Name)
+        and each.id == target.id
+        and isinstance(each.ctx, ast.Load)
+    ]
+    counted = [use for use in uses if not _is_size(parents, use)]
+    return bool(counted) and all(_is_averaged(parents, use, done) for use in counted)
+
+
+def _target(made: ast.AST) -> ast.AST | None:
+    return made.target if isinstance(made, (ast.AnnAssign, ast.NamedExpr)) else None
+
+
+def _scope(parents: Tree, node: ast.AST) -> ast.AST:
+    while (outer := parents.get(node)) is not None:
+        if isinstance(outer, FUNCTIONS):
+            return outer
+        node = outer
+    return node
+
+
+def _is_size(parents: Tree, use: ast.AST) -> bool:
+    outer = parents.get(use)
+    if isinstance(outer, ast.Attribute):
+        return outer.attr in SIZES
+    return isinstance(outer, ast.Call) and _name(outer.func) == "len"
+
+
+def _has_dim(call: ast.Call) -> bool:
+    return any(keyword.arg != "dtype" for keyword in call.keywords)
+
+
+def _name(function: ast.expr) -> str:
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else ""
+
+
+def _sides(node: ast.BinOp) -> Iterator[ast.expr]:
+    yield node.left
+    yield node.right

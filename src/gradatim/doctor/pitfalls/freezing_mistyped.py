@@ -1,0 +1,95 @@
+"""GT611: an attribute is set that freezes nothing."""
+
+import ast
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import nodes_in
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import held
+from gradatim.watching.lines import Line
+from gradatim.watching.seen import ModelSeen, Seen
+
+__all__ = ["FreezingMistyped"]
+
+
+class FreezingMistyped(Pitfall):
+    """``model.requires_grad = False`` freezes nothing: a module has no such switch.
+
+    What it sees:
+        A module, or a parameter, with an attribute such as ``requires_grad``,
+        ``require_grad`` or ``trainable`` set to False, whose parameters ask for a
+        gradient all the same and are in an optimizer.
+
+    Why it matters:
+        Any attribute can be set on a module, and nothing reads this one. The body that
+        was to stay is trained: all of its 11 million numbers in a ResNet-18.
+
+    Example::
+
+        model.body.requires_grad = False
+
+    Instead::
+
+        model.body.requires_grad_(False)
+
+    Source: the documentation of ``torch.nn.Module.requires_grad_``.
+    """
+
+    code = "GT611"
+    title = "attribute that freezes nothing"
+    severity = "warning"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        inside = held(seen)
+        for model in seen.models:
+            own = {n for k, n in model.names.items() if k in inside}
+            for place, (attribute, count) in model.mistyped.items():
+                start = f"{place}." if place else ""
+                trained = {n for n in own if n == place or n.startswith(start)}
+                if not trained & model.trainable:
+                    continue
+                is_parameter = place in model.numels
+                what = f"{place} of {model.title}" if place else model.title
+                right = "requires_grad = False"
+                right = right if is_parameter else "requires_grad_(False)"
+                yield self.finding(
+                    verdict=f"{what} has {attribute} set to False, which freezes "
+                    "nothing: it is trained.",
+                    evidence=f"{count} of its parameter tensors ask for a gradient, "
+                    f"{len(trained)} are in the optimizer",
+                    cure=f"{model.variable or 'model'}{f'.{place}' if place else ''}"
+                    f".{right}",
+                    line=_line(model, attribute) or model.line,
+                )
+                return
+
+
+def _line(model: ModelSeen, attribute: str) -> Line | None:
+    """Find where the attribute is set to False, but not of a loop over parameters."""
+    files = {line.file for line in model.made.values()}
+    files |= {line.file for line in model.places.values()}
+    for file in sorted(files):
+        nodes = list(nodes_in(Line(file, 0)))
+        parameters = {
+            name.id
+            for loop in nodes
+            if isinstance(loop, (ast.For, ast.comprehension))
+            and "parameters" in ast.unparse(loop.iter)
+            for name in ast.walk(loop.target)
+            if isinstance(name, ast.Name)
+        }
+        for node in nodes:
+            if not isinstance(node, ast.Assign) or not _is_false(node.value):
+                continue
+            target = node.targets[0]
+            if not isinstance(target, ast.Attribute) or target.attr != attribute:
+                continue
+            owner = ast.unparse(target.value)
+            is_right = owner in parameters or owner.endswith((".weight", ".bias"))
+            if attribute != "requires_grad" or not is_right:
+                return Line(file, node.lineno)
+    return None
+
+
+def _is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False

@@ -1,0 +1,71 @@
+"""GT310: a metric that broadcasts."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gradatim.doctor.expressions import expression_at, is_averaged
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import MetricSeen, Seen
+
+__all__ = ["MetricBroadcasts"]
+
+ON_PURPOSE = re.compile(
+    r"\bNone\b|newaxis|unsqueeze|view\(|reshape\(|expand|transpose|\.T\b|\.m?[tT]\("
+)
+"""What makes a column or a row just where the two are compared."""
+
+
+class MetricBroadcasts(Pitfall):
+    """A metric compares each prediction with every target.
+
+    What it sees:
+        ``==``, ``!=`` or ``-`` between a column ``(N, 1)`` and a vector ``(N,)``, one
+        of them a model's output or made of it row by row, the other the targets; and
+        the N * N results become one number by ``mean()`` or ``sum()``.
+
+    Why it matters:
+        The number says next to nothing about the model. With two classes of equal size
+        the accuracy is 0.5 whatever is predicted, and as a sum over N it is N / 2.
+
+    Example::
+
+        accuracy = ((model(x) > 0.5) == y).float().mean()   # (64, 1) == (64,)
+
+    Instead::
+
+        accuracy = ((model(x).squeeze(1) > 0.5) == y).float().mean()
+
+    Source: Stack Overflow 54636288; the PyTorch notes, "Broadcasting semantics".
+    """
+
+    code = "GT310"
+    title = "metric broadcasts"
+    severity = "error"
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        for each in seen.metrics:
+            if each.is_on_purpose or not _is_averaged(each):
+                continue
+            n = each.rows
+            what = "mean difference" if each.operation == "-" else "share"
+            if each.operation == "==":
+                what = "share of hits"
+            yield self.finding(
+                verdict=f"Shapes {each.left} and {each.right} are broadcast: each "
+                "prediction is compared with every target.",
+                evidence=f"{n * n:,} pairs of {n:,} rows; {what} over all pairs "
+                f"{each.of_pairs:.4g}, row by row {each.of_rows:.4g}",
+                cure=f"predictions.squeeze(1) {each.operation} targets"
+                if each.column_is_output
+                else f"predictions {each.operation} targets.squeeze(1)",
+                line=each.line,
+            )
+            return
+
+
+def _is_averaged(each: MetricSeen) -> bool:
+    node = expression_at(each.line, each.place)
+    if node is None or ON_PURPOSE.search(ast.unparse(node)):
+        return False
+    return is_averaged(each.line, node)

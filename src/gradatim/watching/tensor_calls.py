@@ -1,0 +1,381 @@
+"""Notes views and comparisons that the user's own code makes, where shapes are odd."""
+
+import math
+import sys
+import weakref
+from collections import deque
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gradatim.nested import tensors_of
+from gradatim.watching.clock import MOST_OBJECTS, Clock, Part, is_wrapped
+from gradatim.watching.forwards import Forwards
+from gradatim.watching.lines import is_ours, is_users, line_of
+from gradatim.watching.seen import MetricSeen, Place, ViewCall, ViewSeen
+
+__all__ = ["TensorCalls", "moved_sizes"]
+
+Shape = tuple[int, ...]
+MOST_SHAPES, MOST_CALLS, MOST_LOOKS = 2000, 20, 5
+"""Pairs of shapes that are remembered, calls kept of a place, looks at its numbers."""
+MOST_NUMBERS = 100_000
+MOST_PENDING = 50
+FEWEST_ROWS = 4
+
+
+class TensorCalls(Part):
+    """Sees ``view`` and ``reshape``, ``==``, ``!=`` and ``-``.
+
+    It compares shapes, and looks further only where they are odd: at a view after
+    which a size stands elsewhere, and at a column against a row of the same length.
+    """
+
+    def __init__(self, clock: Clock, forwards: Forwards) -> None:
+        super().__init__(clock)
+        self._forwards = forwards
+        self._moved: dict[tuple[Shape, Shape], Shape] = {}
+        self._views: dict[tuple[str, int, int], ViewSeen] = {}
+        self._looks: dict[tuple[str, int, int], int] = {}
+        self._root: Shape | None = None
+        self._splits: set[Shape] = set()
+        self._in_forward: list[tuple[ViewSeen, ViewCall]] = []
+        self._without_target: deque[ViewCall] = deque(maxlen=MOST_PENDING)
+        self._outputs: deque[Tensor] = deque(maxlen=4)
+        self._targets: deque[Tensor] = deque(maxlen=4)
+        self._batch: list[Tensor] = []
+        self._batch_rows: int | None = None
+        self._with_rows_first: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def close(self) -> None:
+        """Let go of all tensors."""
+        self._outputs.clear()
+        self._targets.clear()
+        self._batch.clear()
+
+    def enter(self, module: nn.Module, args: Any) -> None:
+        """A module is called; ``forwards`` has noted it."""
+        if torch.compiler.is_compiling() or self._is_off():
+            return
+        if self._forwards.depth == 1:
+            given = next(tensors_of(args), None)
+            self._root = None if given is None else tuple(given.shape)
+            self._splits.clear()
+            self._in_forward.clear()
+
+    def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        """A module has given its output; ``forwards`` has noted it."""
+        if torch.compiler.is_compiling() or self._is_off():
+            return
+        if self._in_forward and isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+            given = next(tensors_of(args), None)
+            for _, call in self._in_forward:
+                call.is_mixed |= given is not None and tuple(given.shape) == call.after
+        if self._forwards.depth:
+            return
+        _undo(self._in_forward)
+        self._root = None
+        for each in list(tensors_of(output))[:4]:
+            is_pair = each.dim() in (1, 2) and each.size(0) > 1
+            if is_pair and each.numel() <= MOST_NUMBERS and not is_wrapped(each):
+                self._outputs.append(each.detach())
+
+    def loss(self, arguments: dict[str, Any]) -> None:
+        """One of the losses of ``torch.nn.functional`` is called."""
+        target = arguments.get("target")
+        if self._is_off() or not isinstance(target, Tensor) or is_wrapped(target):
+            return
+        for call in self._without_target:
+            call.target = tuple(target.shape)
+        self._without_target.clear()
+        if target.dim() in (1, 2) and target.numel() <= MOST_NUMBERS:
+            self._targets.append(target.detach())
+
+    def batch_fetched(self, iterator: Any, batch: Any) -> None:
+        """A batch was taken from a ``DataLoader``."""
+        if self._is_off():
+            return
+        tensors = [t for t in list(tensors_of(batch))[:8] if t.dim()]
+        self._batch = [
+            t.detach()
+            for t in tensors
+            if t.numel() == t.size(0) <= MOST_NUMBERS and t.dim() < 3
+        ]
+        sampler = getattr(iterator, "_index_sampler", None)
+        size = getattr(sampler, "batch_size", None)
+        rows = tensors[0].size(0) if tensors else None
+        if rows is None or sampler is None:
+            self._batch_rows = None
+            return
+        if rows == size:
+            self._with_rows_first.add(sampler)
+        self._batch_rows = rows if sampler in self._with_rows_first else None
+
+    def shaped(self, before: Tensor, after: Tensor, given: Any) -> None:
+        """A tensor was given another shape of two dimensions or more."""
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+            return
+        key = (before.shape, after.shape)
+        moved = self._moved.get(key)
+        if moved is None:
+            if len(self._moved) >= MOST_SHAPES:
+                self._moved.clear()
+            moved = self._moved[key] = moved_sizes(*key)
+        if len(key[0]) == 3 and len(key[1]) == 4 and self._root is not None:
+            self._splits.add(tuple(key[1]))
+        if (moved or self._views) and not self._is_off():
+            self._note_view(before, after, given, moved)
+
+    def _note_view(
+        self, before: Tensor, after: Tensor, given: Any, moved: Shape
+    ) -> None:
+        frame = _direct_frame(sys._getframe(3))
+        if frame is None or is_wrapped(before):
+            return
+        key = (frame.f_code.co_filename, frame.f_lineno, frame.f_lasti)
+        about = self._views.get(key)
+        if about is None:
+            if not moved or len(self._views) >= MOST_OBJECTS:
+                return
+            if isinstance(before, nn.Parameter) or self.quietly(_is_one, before):
+                return
+            line = line_of(frame)
+            assert line is not None
+            about = self._views[key] = ViewSeen(line=line, place=_place(frame))
+            self.seen.views.append(about)
+        shapes = tuple(before.shape), tuple(after.shape)
+        for call in about.calls:
+            if (call.before, call.after) == shapes and call.root == self._root:
+                self._again(about, call)
+                return
+        if len(about.calls) >= MOST_CALLS:
+            return
+        call = ViewCall(
+            before=shapes[0],
+            after=shapes[1],
+            given=_sizes(given),
+            moved=moved,
+            root=self._root,
+            batch=self._batch_rows,
+            grad=before.requires_grad,
+        )
+        about.calls.append(call)
+        self._without_target.append(call)
+        self._again(about, call)
+
+    def _again(self, about: ViewSeen, call: ViewCall) -> None:
+        if not call.moved or self._root is None:
+            return
+        same = sum(each is call for _, each in self._in_forward)
+        call.most_at_once = max(call.most_at_once, same + 1)
+        if len(self._in_forward) < MOST_PENDING:
+            self._in_forward.append((about, call))
+        if len(call.before) == 4:
+            rows, heads, times, width = call.before
+            call.is_of_split |= (rows, times, heads, width) in self._splits
+
+    def compared(self, name: str, one: Tensor, other: Tensor, result: Any) -> None:
+        """A vector is compared with a matrix."""
+        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+            return
+        if one.dim() == 2:
+            column, row = one, other
+        elif other.dim() == 2:
+            column, row = other, one
+        else:
+            return
+        if column.size(1) != 1 or column.size(0) < 2 or row.size(0) < 2:
+            return
+        frame = None if self._is_off() else _direct_frame(sys._getframe(2))
+        if frame is None or is_wrapped(one) or is_wrapped(other):
+            return
+        key = (frame.f_code.co_filename, frame.f_lineno, frame.f_lasti)
+        looks = self._looks.get(key, 0)
+        if not looks and len(self._looks) >= MOST_OBJECTS:
+            return
+        if column.size(0) != row.size(0):
+            self._looks[key] = MOST_LOOKS
+            self._all_with_all(frame)
+        elif looks < MOST_LOOKS:
+            self._looks[key] = looks + 1
+            found = self.quietly(self._metric, name, column, row, result.detach())
+            if found is not None:
+                self._looks[key] = MOST_LOOKS
+                found.line, found.place = line_of(frame), _place(frame)
+                found.left, found.right = tuple(one.shape), tuple(other.shape)
+                self.seen.metrics.append(found)
+
+    def _all_with_all(self, frame: FrameType) -> None:
+        """Two numbers of rows are compared, so each with each is what is meant."""
+        here = line_of(frame), _place(frame)
+        for metric in self.seen.metrics:
+            metric.is_on_purpose |= (metric.line, metric.place) == here
+
+    def _metric(
+        self, name: str, column: Tensor, row: Tensor, result: Tensor
+    ) -> MetricSeen | None:
+        """Find which is the model's and which the target; None where nobody knows."""
+        if column.numel() < FEWEST_ROWS or column.numel() > MOST_NUMBERS:
+            return None
+        if isinstance(column, nn.Parameter) or isinstance(row, nn.Parameter):
+            return None
+        one, other = _numbers(column), _numbers(row)
+        if torch.equal(one, other):
+            return None
+        if self._is_output(column, one) and self._is_target(row, other, name):
+            column_is_output = True
+        elif self._is_output(row, other) and self._is_known(column, one):
+            column_is_output = False
+        else:
+            return None
+        wide = result.double()
+        paired = one == other if name == "==" else one != other
+        if name == "-":
+            wide, paired = wide.abs(), (one - other).abs()
+        return MetricSeen(
+            step=self.step,
+            operation=name,
+            rows=len(one),
+            column_is_output=column_is_output,
+            of_pairs=float(wide.mean()),
+            of_rows=float(paired.double().mean()),
+        )
+
+    def _is_output(self, tensor: Tensor, numbers: Tensor) -> bool:
+        """Tell whether it is computed, row by row, of what a model gave last."""
+        for output in self._outputs:
+            rows = output.size(0)
+            if rows > len(numbers):
+                continue
+            # Of outputs that were joined the last ones are at the end.
+            last = numbers[-rows:]
+            if output.dim() == 2 and output.size(1) > 1:
+                if torch.equal(output.argmax(dim=1).cpu().double(), last):
+                    return True
+            elif output.dim() == 2 or tensor.dim() == 1:  # nobody made it a column
+                if _is_monotone(_numbers(output), last):
+                    return True
+        return False
+
+    def _is_known(self, tensor: Tensor, numbers: Tensor) -> bool:
+        """Tell whether it has the numbers of the last targets, in their shape."""
+        for target in (*self._targets, *self._batch):
+            rows = target.size(0)
+            is_alike = target.dim() == tensor.dim() and target.numel() == rows
+            if is_alike and rows <= len(numbers):
+                last = numbers[-rows:].float()
+                if torch.equal(_numbers(target).float(), last):
+                    return True
+        return False
+
+    def _is_target(self, tensor: Tensor, numbers: Tensor, name: str) -> bool:
+        if self._is_known(tensor, numbers):
+            return True
+        # Held-out rows whose loss nobody asks for: they are like the targets before.
+        kept = [_numbers(t) for t in self._targets if t.numel() == t.size(0)]
+        if not kept or tensor.requires_grad:
+            return False
+        seen = torch.cat(kept)
+        steps = numbers.diff()
+        if bool((steps > 0).all()) or bool((steps < 0).all()):
+            return False  # as edges, centres and classes are
+        if name != "-" and not torch.equal(numbers, numbers.round()):
+            return False
+        low, high = float(seen.min()), float(seen.max())
+        room = 0.0 if name != "-" else 0.5 * (high - low)
+        return (
+            low - room <= float(numbers.min()) and float(numbers.max()) <= high + room
+        )
+
+    def _is_off(self) -> bool:
+        clock = self.clock
+        return clock.is_busy or clock.is_inside_backward or clock.is_elsewhere()
+
+
+def moved_sizes(before: Shape, after: Shape) -> Shape:
+    """Give the sizes that a view leaves as they are, but in another place.
+
+    A size is in its place if as many numbers as before are counted by the dimensions
+    in front of it: then it is the same dimension.
+
+    >>> moved_sizes((8, 5, 3), (5, 8, 3)), moved_sizes((8, 5, 6), (8, 5, 2, 3))
+    ((8, 5), ())
+    >>> moved_sizes((2, 8, 3), (8, 6)), moved_sizes((8, 5, 3), (40, 3))
+    ((8,), ())
+    """
+    if before == after:
+        return ()
+    one, other = _in_front(before), _in_front(after)
+    return tuple(n for n, front in one.items() if other.get(n, front) != front)
+
+
+def _in_front(shape: Shape) -> dict[int, int]:
+    """Count what is in front of each size that comes once."""
+    found: dict[int, int] = {}
+    front = 1
+    for size in shape:
+        if size > 1 and shape.count(size) == 1:
+            found[size] = front
+        front *= size
+    return found
+
+
+def _undo(calls: list[tuple[ViewSeen, ViewCall]]) -> None:
+    """Note views that another one takes back, with nothing that mixes between."""
+    for number, (_, first) in enumerate(calls):
+        for _, second in calls[number + 1 :]:
+            one, other = _squeezed(first.before), _squeezed(first.after)
+            back = _squeezed(second.before), _squeezed(second.after)
+            if back[0][:2] == other[:2] and back[1][:2] == one[:2] != other[:2]:
+                first.is_undone = not first.is_mixed
+                second.is_undone = not first.is_mixed
+
+
+def _squeezed(shape: Shape) -> Shape:
+    return tuple(n for n in shape if n != 1)
+
+
+def _is_one(tensor: Tensor) -> bool:
+    """Tell a tensor that is one number throughout."""
+    flat = tensor.detach().reshape(-1)[:MOST_NUMBERS]
+    return bool((flat == flat[0]).all())
+
+
+def _numbers(tensor: Tensor) -> Tensor:
+    return tensor.detach().reshape(-1).cpu().double()
+
+
+def _is_monotone(given: Tensor, numbers: Tensor) -> bool:
+    """Tell whether numbers are a function of others that only rises or only falls."""
+    ordered = numbers[given.argsort()].diff()
+    if not math.isfinite(float(ordered.sum())):
+        return False
+    return bool((ordered >= 0).all()) or bool((ordered <= 0).all())
+
+
+def _direct_frame(frame: FrameType | None) -> FrameType | None:
+    """Give the frame that called what is patched, if it is of the user's own code."""
+    while frame is not None and is_ours(frame.f_code.co_filename):
+        frame = frame.f_back
+    if frame is None or not is_users(frame.f_code.co_filename):
+        return None
+    return frame
+
+
+def _place(frame: FrameType) -> Place:
+    """Give where in the source the call that a frame is at begins and ends."""
+    positions = list(frame.f_code.co_positions())
+    number = frame.f_lasti // 2
+    return positions[number] if number < len(positions) else (None, None, None, None)
+
+
+def _sizes(given: Any) -> Shape:
+    if isinstance(given, tuple) and len(given) == 1 and isinstance(given[0], tuple):
+        given = given[0]
+    if isinstance(given, tuple) and len(given) == 1 and isinstance(given[0], list):
+        given = tuple(given[0])
+    if isinstance(given, tuple) and all(isinstance(n, int) for n in given):
+        return given
+    return ()

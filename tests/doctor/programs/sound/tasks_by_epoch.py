@@ -1,0 +1,34 @@
+"""Two heads, both computed each time; the one or the other is trained by epochs."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class TwoHeads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(8, 32), nn.ReLU())
+        self.kind = nn.Linear(32, 3)
+        self.size = nn.Linear(32, 1)
+
+    def forward(self, x):
+        h = self.body(x)
+        return self.kind(h), self.size(h)
+
+
+torch.manual_seed(0)
+x = torch.randn(256, 8)
+kind, size = x[:, :3].argmax(1), x[:, 3:].sum(1, keepdim=True)
+model = TwoHeads()
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+for epoch in range(12):
+    for rows in torch.randperm(256).split(32):
+        optimizer.zero_grad()
+        logits, predicted = model(x[rows])
+        if epoch < 11:
+            loss = F.cross_entropy(logits, kind[rows])
+        else:
+            loss = F.mse_loss(predicted, size[rows])
+        loss.backward()
+        optimizer.step()
