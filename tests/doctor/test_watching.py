@@ -3,6 +3,7 @@
 import gc
 import random
 import threading
+import warnings
 import weakref
 
 import numpy as np
@@ -19,11 +20,14 @@ from torch.optim.lr_scheduler import (
     ReduceLROnPlateau,
     SequentialLR,
 )
+from torch.overrides import TorchFunctionMode
 from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 import gradatim.doctor as doctor
 from gradatim.ladder import RUNGS
-from gradatim.watching.patches import LOSSES
+from gradatim.watching import Recorder, installed
+from gradatim.watching.patches import COMPARED, LOSSES
 from gradatim.watching.seen import Record
 
 OWNERS = [
@@ -41,6 +45,7 @@ OWNERS = [
     ChainedScheduler,
     CosineAnnealingWarmRestarts,
     DataLoader,
+    _BaseDataLoaderIter,
     random,
     np.random,
 ]
@@ -261,3 +266,118 @@ def test_what_a_user_makes_ones_own_still_works():
         scheduler.step()
     assert F.mse_loss is original
     assert before + 3 == Loud.calls
+
+
+METHODS = ("view", "reshape", *COMPARED, "__hash__", "__rsub__")
+
+
+def test_methods_of_tensors_are_as_they_were():
+    before = {name: getattr(torch.Tensor, name) for name in METHODS}
+    with doctor.watch():
+        for name in ("view", "reshape", *COMPARED):
+            assert getattr(torch.Tensor, name) is not before[name]
+        assert torch.Tensor.__hash__ is before["__hash__"]
+        with doctor.watch():
+            assert torch.ones(2).view(2, 1).shape == (2, 1)
+    for name in METHODS:
+        assert getattr(torch.Tensor, name) is before[name]
+
+
+def test_operators_take_what_they_took():
+    column, row = torch.arange(3.0).view(3, 1), torch.ones(3)
+    with doctor.watch():
+        assert (column == None) is False and (column != None) is True  # noqa: E711
+        assert (column == "x") is False and (None == column) is False  # noqa: E711, SIM300
+        assert torch.equal(3 - column, -(column - 3))
+        assert (column == 1).sum() == 1 and (1 == column).sum() == 1  # noqa: SIM300
+        assert (column == row).shape == column.eq(other=row).shape == (3, 3)
+        assert torch.equal(column.sub(row, alpha=2), column - 2 * row)
+        assert {column: 1}[column] == 1 and [column].index(column) == 0
+        assert row.view(torch.int32).dtype == torch.int32
+        assert row.view(size=(1, 3)).shape == row.reshape(shape=(1, 3)).shape
+        assert torch.equal(torch.zeros(3, 1) == np.ones(3), torch.zeros(3, 3).bool())
+        with pytest.raises(TypeError):
+            column - "x"
+        with pytest.raises(RuntimeError, match="invalid for input of size"):
+            column.view(7)
+
+
+def use_methods(x, y):
+    return [
+        x == y,
+        x != y,
+        x - y,
+        y - x,
+        x.eq(y),
+        x.ne(y),
+        x.sub(y, alpha=2),
+        x == None,  # noqa: E711
+        x == 1,
+        x.view(1, 3),
+        x.reshape(3),
+        x.view(size=(3,)),
+    ]
+
+
+def test_what_overrides_functions_is_given_the_same_ones():
+    given = []
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            given.append((function, types, len(args)))
+            return function(*args, **(kwargs or {}))
+
+    class Mine(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            given.append((function, types, len(args)))
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    def use():
+        given.clear()
+        with Mode():
+            use_methods(torch.ones(3, 1), torch.ones(3))
+        made = use_methods(torch.ones(3, 1).as_subclass(Mine), torch.ones(3))
+        return list(given), [type(each) for each in made]
+
+    alone = use()
+    with doctor.watch():
+        watched = use()
+    assert watched == alone and len(alone[0]) > 20
+
+
+def test_views_are_traced_compiled_and_mapped():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(3, 1)
+
+        def forward(self, x):
+            y = self.linear(x.view(3, 4).reshape(4, 3))
+            off = (y - x[:, 0]).abs() + (y == x[:, 0]).float()
+            return off.sum() + torch.Tensor.view(x, -1).eq(1).sum()
+
+    torch.manual_seed(0)
+    net, x = Net(), torch.randn(4, 3)
+    alone = net(x)
+    with doctor.watch(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch._dynamo.reset()  # what annotates our functions is compiled once for all
+        whole = torch.compile(net, backend="eager", fullgraph=True)
+        assert torch.equal(whole(x), alone)
+        assert torch.equal(torch.jit.trace(net, x)(x), alone)
+        assert torch.equal(torch.export.export(net, (x,)).module()(x), alone)
+        parameters = dict(net.named_parameters())
+        assert torch.equal(torch.func.functional_call(net, parameters, x), alone)
+        mapped = torch.func.vmap(lambda row: (row.view(3, 1) - row).sum(dim=0))(x)
+    torch._dynamo.reset()
+    assert torch.allclose(mapped, x.sum(dim=1, keepdim=True) - 3 * x)
+
+
+def test_outputs_are_let_go():
+    model = nn.Linear(2, 1)
+    recorder = Recorder()
+    with installed(recorder):
+        train(model)
+        assert recorder.calls._outputs
+    assert not recorder.calls._outputs and not recorder.calls._targets

@@ -1,4 +1,4 @@
-"""What becomes of an expression of the user's source: from where it stands, its tree."""
+"""Expressions of the user's source, by where they stand, and what becomes of them."""
 
 import ast
 import functools
@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from gradatim.watching.lines import Line
 from gradatim.watching.seen import Place
 
-__all__ = ["argument_at", "expression_at", "is_averaged"]
+__all__ = [
+    "argument_at",
+    "expression_at",
+    "gets_dimension",
+    "is_averaged",
+    "operands",
+    "sources_of",
+]
 
 Tree = dict[ast.AST, ast.AST]
 """Of each node the one that it is part of."""
@@ -32,6 +39,8 @@ BY_ELEMENT = (
     "type",
 )
 AVERAGES = ("mean", "sum", "count_nonzero", "average")
+WITH_DIMENSION = ("T", "expand", "mT", "reshape", "t", "unsqueeze", "view")
+PACKAGES = ("torch", "F", "np")
 SIZES = ("shape", "size", "numel", "dtype", "device", "dim", "ndim")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
@@ -63,15 +72,80 @@ def argument_at(call: ast.expr | None, index: int) -> ast.expr | None:
     return given[index]
 
 
+def operands(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
+    """Give both sides of ``a == b``, ``a - b``, ``a.eq(b)``."""
+    if isinstance(node, ast.Compare) and len(node.comparators) == 1:
+        return node.left, node.comparators[0]
+    if isinstance(node, ast.BinOp):
+        return node.left, node.right
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        given = [*node.args, *(keyword.value for keyword in node.keywords)]
+        return (node.func.value, given[0]) if given else None
+    return None
+
+
+def sources_of(line: Line | None, node: ast.expr) -> Iterator[ast.expr]:
+    """Give an expression, and what its names are given in its function or by calls."""
+    yield node
+    if line is None:
+        return
+    parents = _parents(line.file)
+    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    scope = _scope(parents, node)
+    for each in ast.walk(scope):
+        if isinstance(each, ast.Assign):
+            given = {t.id for t in each.targets if isinstance(t, ast.Name)}
+            if given & names:
+                yield each.value
+    if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        for each in parents:
+            if isinstance(each, ast.Call) and _name(each.func) == scope.name:
+                yield from each.args
+                yield from (keyword.value for keyword in each.keywords)
+
+
+def gets_dimension(node: ast.expr | None) -> bool:
+    """Tell an expression whose last steps give a tensor another dimension.
+
+    What is inside of other calls, as in ``model(x.view(n, 9))``, is none of it.
+    """
+    while node is not None:
+        if isinstance(node, ast.Attribute):
+            if node.attr in WITH_DIMENSION:
+                return True
+            node = node.value
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner = node.func.value
+            is_function = isinstance(owner, ast.Name) and owner.id in PACKAGES
+            if is_function and node.func.attr not in WITH_DIMENSION:
+                node = node.args[0] if node.args else None
+            else:
+                node = node.func
+        elif isinstance(node, ast.Subscript):
+            parts = ast.walk(node.slice)
+            if any(isinstance(p, ast.Constant) and p.value is None for p in parts):
+                return True
+            node = node.value
+        elif isinstance(node, (ast.BinOp, ast.Compare)):
+            node = node.left
+        else:
+            return False
+    return False
+
+
 def is_averaged(line: Line | None, node: ast.expr) -> bool:
     """Tell whether an expression becomes one number, and serves nothing else."""
     return line is not None and _is_averaged(_parents(line.file), node, set())
 
 
-@functools.lru_cache(maxsize=32)
 def _parents(file: str) -> Tree:
+    return _parsed("".join(linecache.getlines(file)))
+
+
+@functools.lru_cache(maxsize=32)
+def _parsed(source: str) -> Tree:
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return {}
     return {

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gradatim.rng import keeping_rng
 from gradatim.watching.seen import Replay, ReplayBatch
 
-__all__ = ["Outcome", "Trial", "Variant", "try_out"]
+__all__ = ["LOSSES", "Outcome", "Trial", "Variant", "try_out"]
 
 NUM_STEPS = 20, 100
 """Tried first; and where that changes little."""
@@ -25,6 +25,17 @@ MOST_SECONDS = 2.0
 CLOSE = 0.3
 """How far the copy's first loss may be from the program's, for dropout's sake."""
 
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "binary_cross_entropy": F.binary_cross_entropy,
+    "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
+    "cross_entropy": F.cross_entropy,
+    "huber_loss": F.huber_loss,
+    "kl_div": F.kl_div,
+    "l1_loss": F.l1_loss,
+    "mse_loss": F.mse_loss,
+    "nll_loss": F.nll_loss,
+    "smooth_l1_loss": F.smooth_l1_loss,
+}
 Prepare = Callable[[tuple[Any, ...], Tensor], tuple[tuple[Any, ...], Tensor]]
 LossOf = Callable[[Tensor, Tensor], Tensor]
 
@@ -173,7 +184,7 @@ def _loss_of(replay: Replay, variant: Variant) -> LossOf:
         if variant.reduction is not None:
             options["reduction"] = variant.reduction
         pair = (target, given) if replay.is_swapped else (given, target)
-        result: Tensor = getattr(F, replay.loss)(*pair, **options)
+        result: Tensor = LOSSES[replay.loss](*pair, **options)
         return result
 
     return loss
@@ -188,5 +199,5 @@ def _given(replay: Replay, output: Tensor) -> Tensor:
         return output.reshape(next(s for s in shapes if math.prod(s) == output.numel()))
     if replay.between == "sigmoid":
         return output.sigmoid()
-    made: Tensor = getattr(torch, replay.between)(output, dim=1)
-    return made
+    squash = torch.softmax if replay.between == "softmax" else torch.log_softmax
+    return squash(output, dim=1)

@@ -66,6 +66,7 @@ def run_script(
         ignore: As for :func:`watch`.
     """
     recorder = Recorder()
+    recorder.seen.is_script = True
     argv, sys.argv = sys.argv, [str(path), *arguments]
     sys.path.insert(0, str(path.resolve().parent))
     try:

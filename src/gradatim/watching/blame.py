@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.graph import Node as Function
 
 from gradatim.nodes import WEIGHED, leaf_of, operation_name
+from gradatim.watching.keys import key_of
 from gradatim.watching.seen import ActivationSeen, BadSeen, ConstantSeen
 
 __all__ = ["activations_of", "bad_start", "constant_weights"]
@@ -71,7 +72,7 @@ def _layer(function: Function, names: Mapping[int, str]) -> str:
         for other, _ in each.next_functions:
             variable = None if other is None else leaf_of(other)
             if variable is not None and variable.dim() >= 2:
-                return names.get(id(variable), "a weight").removesuffix(".weight")
+                return names.get(key_of(variable), "a weight").removesuffix(".weight")
         stack += [other for other, _ in each.next_functions if other is not None]
     return "a layer"
 
@@ -99,7 +100,9 @@ def constant_weights(
             rows = (wide - wide[:1]).abs().max() <= size
             columns = (wide - wide[:, :1]).abs().max() <= size
             is_same = min(wide.shape) >= 2 and bool(rows | columns)
-        found.append(ConstantSeen(names[id(p)], tuple(p.shape), float(first), is_same))
+        found.append(
+            ConstantSeen(names[key_of(p)], tuple(p.shape), float(first), is_same)
+        )
     return len(matrices), tuple(found)
 
 
@@ -116,7 +119,7 @@ def bad_start(root: Function, names: Mapping[int, str]) -> BadSeen:
     weights = [v for f in seen if (v := leaf_of(f)) is not None]
     for v in weights:
         if (bad := _num_bad(v.detach())) > 0:
-            name = names.get(id(v), "a parameter")
+            name = names.get(key_of(v), "a parameter")
             return BadSeen(
                 "weights", name, f"{bad:,} of {v.numel():,}", ops=_roots(ops)
             )

@@ -37,6 +37,8 @@ class Clock:
         self._phase_at = self._num_phases = 0
         self.is_asked = False
         """Whether somebody asks for a close look at what comes now."""
+        self.has_new_mode = False
+        """Whether ``train`` or ``eval`` was called since the last forward."""
         self.is_busy = False
         self.recomputes = False
         self.is_inside_backward = False
@@ -75,8 +77,13 @@ class Clock:
         return self.is_start or is_round(self.step) or is_round(after)
 
     def is_elsewhere(self) -> bool:
-        """Tell another thread: two loops at a time would be taken for one."""
-        return threading.get_ident() != self._thread
+        """Tell another thread, and ``torch.jit.trace``.
+
+        Two loops at a time would be taken for one; and what is done to look at tensors
+        would be traced, too.
+        """
+        is_traced = torch._C._get_tracing_state() is not None
+        return is_traced or threading.get_ident() != self._thread
 
     def quietly(self, function: Callable[..., Any], *args: Any) -> Any:
         """Look at numbers without being seen by one's own hooks, and never fail."""

@@ -18,7 +18,10 @@ __all__ = ["digests", "generators_of", "input_numbers", "is_held_out", "leaking_
 
 MOST_NUMBERS = 2_000_000
 MOST_ROWS = 5_000
-HELD = {"val", "valid", "validation", "test", "dev", "holdout", "heldout", "held"}
+HELD = {
+    *("val", "va", "valid", "validation", "test", "tst", "te", "dev"),
+    *("holdout", "heldout", "held"),
+}
 TRAINED = {"train", "training", "trn", "tr"}
 NAME = re.compile(r"[A-Za-z_]\w*(?!\w*\s*\()")
 STRING = re.compile(r"\"[^\"]*\"|'[^']*'")

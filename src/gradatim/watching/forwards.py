@@ -19,6 +19,7 @@ from gradatim.watching.clock import (
     info_of,
     is_wrapped,
 )
+from gradatim.watching.keys import key_of
 from gradatim.watching.layers import Layers
 from gradatim.watching.lines import (
     Line,
@@ -55,6 +56,7 @@ class Forwards(Part):
         self._models: dict[int, int] = {}
         self._buffers: dict[int, list[tuple[str, int]]] = {}
         self._num_digested = [0, 0]
+        self._doubtful: tuple[ForwardSeen, ModelSeen, set[int]] | None = None
         self._inputs: dict[tuple[int, int], weakref.ref[Tensor]] = {}
         self._outputs: deque[tuple[int, StorageWeakRef]] = deque(maxlen=8)
         self._made: dict[int, tuple[weakref.ref[nn.Module], Line | None]] = {}
@@ -100,7 +102,7 @@ class Forwards(Part):
         if number is None:
             return
         model = self.seen.models[number]
-        key = id(module)
+        key = key_of(module)
         name = model.modules.get(key)
         has_own = bool(module._parameters)
         if name is None:
@@ -135,7 +137,7 @@ class Forwards(Part):
     def _probe(self, model: ModelSeen, module: nn.Module, output: Any) -> None:
         if next(module.children(), None) is not None or not isinstance(output, Tensor):
             return
-        name = model.modules.get(id(module), type(module).__name__)
+        name = model.modules.get(key_of(module), type(module).__name__)
         found = self.quietly(
             probes.module_probe, self.step, name, module, output.detach()
         )
@@ -161,6 +163,9 @@ class Forwards(Part):
             # Its parts are called by no module: forward itself was called.
             model.direct = model.direct or _outer_line(frame)
             model.has_hooks |= bool(owner._forward_hooks or owner._forward_pre_hooks)
+        if self.is_close or self.clock.has_new_mode or model.num_calls % 20 == 0:
+            self.clock.has_new_mode = False
+            self._renew(model, module)
         if model.num_calls == 1 and frame is not None:
             model.variable = _variable(frame, module)
         outputs = list(tensors_of(output))
@@ -186,8 +191,6 @@ class Forwards(Part):
         if forward.training and forward.grad and model.as_made is None:
             model.as_made = self.quietly(initial.layers_as_made, module) or set()
             model.mistyped = self.quietly(structure.mistyped_freezing, module) or {}
-        if self.is_close:
-            model.replaced |= model.names.keys() - {id(p) for p in module.parameters()}
         if self.step == 1 and forward.training and model.drift is None:
             model.drift = self.quietly(structure.drift_of, module)
         elif model.drift is not None and self.is_close:
@@ -195,14 +198,33 @@ class Forwards(Part):
             drift.shift = self.quietly(structure.shift_of, module, drift) or 0.0
             drift.line = drift.line or line
         if self.is_close and forward.training and forward.grad:
-            model.trainable.update(
-                n for n, p in module.named_parameters() if p.requires_grad
-            )
+            asking = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+            model.trainable.update(n for n, _ in asking)
+            model.asking.update(key_of(p) for _, p in asking)
         if self.clock.is_start or self.seen.forwards.count % 10 == 0:
             forward.modes = _other_modes(module)
         if self.seen.forwards.count < 200:
             forward.moved = self._moved_buffers(module)
         self.seen.forwards.add(forward, looked_at=self.is_close)
+
+    def _renew(self, model: ModelSeen, module: nn.Module) -> None:
+        """Notice layers that were put into a model, and those that left it."""
+        parameters = {key_of(p): name for name, p in module.named_parameters()}
+        model.replaced |= model.names.keys() - parameters.keys()
+        new = parameters.keys() - model.names.keys()
+        if not new:
+            return
+        self.clock.begin_phase()
+        about = _model_seen(module)
+        model.names.update(about.names)
+        model.num_parameters = about.num_parameters
+        model.numels, model.owners = about.numels, about.owners
+        model.modules.update(about.modules)
+        model.with_mode = about.with_mode
+        model.made.update(self._places(module))
+        owners = {parameters[key].rpartition(".")[0] for key in new}
+        as_made = self.quietly(initial.layers_as_made, module) or set()
+        model.as_made = (model.as_made or set()) | (as_made & owners)
 
     def _moved_buffers(self, module: nn.Module) -> tuple[str, ...]:
         """Tell which buffers were changed in place since the call before."""
@@ -243,6 +265,8 @@ class Forwards(Part):
             found = self.quietly(data.input_numbers, self.step, forward.training, given)
             if found is not None:
                 model.inputs.add(found)
+        if self._doubtful is not None:
+            self._settle(*self._doubtful)
         is_training = forward.grad and forward.training
         if forward.same_input or self._num_digested[is_training] >= MOST_DIGESTED:
             return
@@ -251,7 +275,19 @@ class Forwards(Part):
             if len(model.trained) < MOST_ROWS:
                 model.trained |= self.quietly(data.digests, given) or set()
         elif len(model.held) < MOST_ROWS and self._is_held_out(given):
-            model.held |= self.quietly(data.digests, given) or set()
+            rows = self.quietly(data.digests, given) or set()
+            if forward.grad:  # in eval mode: a backward may follow
+                self._doubtful = forward, model, rows
+            else:
+                self._settle(forward, model, rows)
+
+    def _settle(self, forward: ForwardSeen, model: ModelSeen, rows: set[int]) -> None:
+        """Tell whether rows were trained on or held out."""
+        self._doubtful = None
+        if forward.used:
+            model.trained |= rows
+        else:
+            model.held |= rows
             model.held_line = model.held_line or forward.line
 
     def _is_held_out(self, given: Tensor) -> bool:
@@ -299,7 +335,7 @@ class Forwards(Part):
         if frame is None or frame.f_code.co_name != "forward":
             return
         if is_layer:
-            is_own = id(module) in model.modules  # registered, but not told of eval
+            is_own = key_of(module) in model.modules  # registered, but not told of eval
         else:
             is_own = not is_called_by_user()
             if not is_own and root.training:
@@ -345,17 +381,17 @@ def _model_seen(module: nn.Module) -> ModelSeen:
         ref=weakref.ref(module),
         kind=type(module).__name__,
         line=user_line(4),
-        names={id(p): name for name, p in parameters},
+        names={key_of(p): name for name, p in parameters},
         num_parameters=len(parameters),
         numels={n: 0 if is_lazy(p) else p.numel() for n, p in parameters},
         owners={n: type(m).__name__ for n, m in named if m._parameters},
-        modules={id(m): name for name, m in module.named_modules()},
+        modules={key_of(m): name for name, m in module.named_modules()},
         uncalled={name for name, m in module.named_modules() if name and m._parameters},
         with_mode=structure.parts_with_mode(module),
         places=structure.places_of(module),
         repeated=structure.repeated_modules(module),
         of_library=structure.of_library(module),
-        loose={n: id(t) for n, t in structure.loose_leaves(module).items()},
+        loose={n: key_of(t) for n, t in structure.loose_leaves(module).items()},
     )
 
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from gradatim.watching import structure
 from gradatim.watching.clock import MOST_OBJECTS, Clock, Part, is_wrapped
+from gradatim.watching.keys import key_of
 from gradatim.watching.lines import user_line
 from gradatim.watching.seen import LayoutSeen, ModelSeen
 
@@ -39,7 +40,7 @@ class Layers(Part):
         root = callers[0]
         for name, each in root.named_modules():
             if each is module:  # it was added since
-                model.modules[id(module)] = name
+                model.modules[key_of(module)] = name
                 return
         if not torch.is_grad_enabled():
             return
@@ -49,7 +50,7 @@ class Layers(Part):
             if place not in model.hidden and len(model.hidden) < MOST_OBJECTS:
                 model.hidden[place] = user_line(4)
                 model.hidden_parameters[place] = tuple(
-                    id(p) for p in module.parameters() if p.requires_grad
+                    key_of(p) for p in module.parameters() if p.requires_grad
                 )
             return
         key = type(module).__name__
@@ -71,7 +72,7 @@ class Layers(Part):
         given = args[0] if isinstance(args, tuple) and args else None
         if not isinstance(given, Tensor) or is_wrapped(given):
             return
-        name = model.modules.get(id(module))
+        name = model.modules.get(key_of(module))
         if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
             if not module.batch_first and given.dim() == 3 and name is not None:
                 root = self._root_shape
@@ -100,11 +101,11 @@ class Layers(Part):
                 kept = weakref.ref(output), weakref.ref(first), output._version
                 self._linears.append(kept)
             return
-        if first is not None and id(first) in model.modules:
+        if first is not None and key_of(first) in model.modules:
             are_neighbours = isinstance(owner, nn.Sequential) and any(
                 each is first for each in owner.children()
             )
-            model.chains[model.modules[id(first)], name] = (
+            model.chains[model.modules[key_of(first)], name] = (
                 first.in_features,
                 first.out_features,
                 module.out_features,

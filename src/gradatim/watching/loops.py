@@ -9,6 +9,7 @@ from torch import nn
 from gradatim.watching import data
 from gradatim.watching.clock import MOST_OBJECTS, Clock, Part
 from gradatim.watching.lines import Line, is_users, line_of, user_frame, user_line
+from gradatim.watching.schedules import options_of
 from gradatim.watching.seen import LoaderSeen, SchedulerSeen, SeedSeen
 from gradatim.watching.updates import Updates
 
@@ -36,6 +37,7 @@ class Loops(Part):
 
     def mode(self, module: nn.Module, training: bool) -> None:
         """``train`` or ``eval`` was called."""
+        self.clock.has_new_mode = True
         self.seen.modes.add((self.order(), id(module), training, user_line(3)))
 
     def scheduler_made(self, scheduler: Any, optimizer: Any) -> None:
@@ -57,11 +59,7 @@ class Loops(Part):
                 line=line,
                 optimizer=number,
                 order=self.order(),
-                options={
-                    k: max(v) if k == "milestones" and v else v
-                    for k, v in vars(scheduler).items()
-                    if isinstance(v, (int, float, str)) or k == "milestones"
-                },
+                options=self.quietly(options_of, scheduler) or {},
             )
         )
 

@@ -12,8 +12,10 @@ from gradatim.nodes import operation_name
 from gradatim.watching import blame, data, probes
 from gradatim.watching.clock import Clock, Part, info_of, is_wrapped
 from gradatim.watching.forwards import Forwards
+from gradatim.watching.keys import key_of
 from gradatim.watching.leaves import LeafSeen, leaves_of
 from gradatim.watching.lines import Line, user_frame, user_line
+from gradatim.watching.orders import Orders
 from gradatim.watching.replay import Replays
 from gradatim.watching.seen import BackwardSeen, LossCall
 from gradatim.watching.updates import Updates
@@ -27,9 +29,15 @@ class Losses(Part):
     """Sees the losses of ``torch.nn.functional``, and ``backward``."""
 
     def __init__(
-        self, clock: Clock, forwards: Forwards, updates: Updates, replays: Replays
+        self,
+        clock: Clock,
+        forwards: Forwards,
+        updates: Updates,
+        replays: Replays,
+        orders: Orders,
     ) -> None:
         super().__init__(clock)
+        self._orders = orders
         self._replays = replays
         self._forwards, self._updates = forwards, updates
         self._stride = 1
@@ -69,6 +77,10 @@ class Losses(Part):
                     if leak is not None:
                         call.facts["leak_column"] = float(leak[0])
                         call.facts["leak_equal"] = float(leak[1])
+        if call.grad and self._forwards.last_input is not None:
+            given = self._forwards.last_input[1]()
+            if given is not None:
+                self._orders.trained(given, target)
         self.seen.losses.add(call, looked_at=bool(call.facts))
 
     def loss_made(self, name: str, arguments: dict[str, Any], result: Any) -> None:
@@ -124,11 +136,9 @@ class Losses(Part):
             if not math.isfinite(value) and self.seen.bad is None:
                 self._blame(loss, value, event.line)
             self._recent.append(value)
-        if self.is_close:
-            event.old_gradients = self._updates.old_gradients()
         if loss.grad_fn is not None:
             self._updates.graph_made(loss.grad_fn)
-        self._updates.backward_came(order, value)
+        self._updates.backward_came(order, value, event.line)
         self.seen.backwards.add(event, looked_at=self.is_close)
 
     def _loose(self, leaves: dict[int, LeafSeen], frame: Any) -> dict[int, str]:
@@ -138,7 +148,8 @@ class Losses(Part):
         if not keys or frame is None:
             return {}
         named = [*frame.f_locals.items(), *frame.f_globals.items()]
-        return {id(value): name for name, value in named if id(value) in keys}
+        tensors = [(n, value) for n, value in named if isinstance(value, Tensor)]
+        return {key_of(t): name for name, t in tensors if key_of(t) in keys}
 
     def _blame(self, loss: Tensor, value: float, line: Line | None) -> None:
         """Find where the first loss that is no number comes from."""

@@ -37,6 +37,7 @@ from torch.overrides import (
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
+from gradatim.watching import orders
 from gradatim.watching.lines import is_called_by_user
 from gradatim.watching.recorder import Recorder
 
@@ -97,8 +98,8 @@ def installed(recorder: Recorder) -> Iterator[None]:
         patch(Tensor, "backward", _backward(recorder))
         patch(torch.autograd, "backward", _autograd_backward(recorder))
         patch(Optimizer, "__init__", _after(recorder.updates.optimizer_made))
-        patch(Optimizer, "zero_grad", _after(lambda _: recorder.updates.zeroed()))
-        patch(nn.Module, "zero_grad", _after(lambda _: recorder.updates.zeroed()))
+        patch(Optimizer, "zero_grad", _after(recorder.updates.zeroed))
+        patch(nn.Module, "zero_grad", _after(recorder.updates.zeroed))
         patch(nn.Module, "__init__", _after(recorder.forwards.module_made))
         patch(nn.Module, "train", _train(recorder))
         patch(LRScheduler, "__init__", _scheduler_made(recorder))
@@ -117,6 +118,8 @@ def installed(recorder: Recorder) -> Iterator[None]:
         patch(DataLoader, "__init__", _after(recorder.loops.loader_made))
         patch(DataLoader, "__iter__", _iterated(recorder))
         patch(_BaseDataLoaderIter, "__next__", _fetched(recorder))
+        for owner, name, noted in orders.DRAWING:
+            patch(owner, name, functools.partial(noted, recorder.orders))
         patch(torch, "manual_seed", _seed(recorder, "torch", _torch_state))
         patch(random, "seed", _seed(recorder, "random", _python_state))
         patch(np.random, "seed", _seed(recorder, "numpy", _numpy_state))
@@ -307,6 +310,7 @@ def _seed(
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def seed(*args: Any, **kwargs: Any) -> Any:
+            recorder.seen.seeded.setdefault(name, recorder.clock.order())
             if not is_called_by_user():
                 return original(*args, **kwargs)
             before = state()
@@ -392,18 +396,41 @@ def _tensor_methods(
     """
     is_tensor_method_or_property(Tensor.view)  # PyTorch keeps what it finds there
     for name in ("view", "reshape"):
-        patch(Tensor, name, functools.partial(_shaped, recorder))
+        patch(Tensor, name, functools.partial(_shaped, recorder, name))
     for name in COMPARED:
         patch(Tensor, name, functools.partial(_compared, recorder, name))
 
 
-def _shaped(recorder: Recorder, original: Any) -> Any:
+def _overridden(function: Any, given: tuple[Any, ...], *args: Any, **kw: Any) -> Any:
+    """Do what PyTorch does where a mode, or a class of tensors, overrides a method.
+
+    It would look the method up by name, and give the override the patched one.
+    """
+    plain = torch._C._disabled_torch_function_impl
+    own = tuple(
+        each
+        for each in given
+        if type(each) is not Tensor
+        and getattr(each, "__torch_function__", plain) is not plain
+    )
+    try:
+        return handle_torch_function(function, own, *args, **kw)
+    except AttributeError as error:
+        if error.obj is not function:
+            raise
+        # It has no words of its own for a method that nobody implements.
+        raise TypeError(f"no implementation found for {error.obj!r}") from None
+
+
+def _shaped(recorder: Recorder, name: str, original: Any) -> Any:
     note = recorder.calls.shaped
 
     @functools.wraps(original)
     def shaped(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_dynamo_compiling():  # which knows methods by their names
+            return getattr(self, name)(*args, **kwargs)
         if has_torch_function_unary(self):
-            return handle_torch_function(original, (self,), self, *args, **kwargs)
+            return _overridden(original, (self,), self, *args, **kwargs)
         result = original(self, *args, **kwargs)
         if result.dim() > 1:
             note(self, result, args)
@@ -420,11 +447,11 @@ def _compared(recorder: Recorder, name: str, original: Any) -> Any:
 
     @functools.wraps(original)
     def compared(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if torch.compiler.is_dynamo_compiling():
+            return getattr(self, name)(*args, **kwargs)
         if has_torch_function_variadic(self, *args):
             try:
-                return handle_torch_function(
-                    dispatched, (self, *args), self, *args, **kwargs
-                )
+                return _overridden(dispatched, (self, *args), self, *args, **kwargs)
             except TypeError:
                 if is_operator:
                     return NotImplemented

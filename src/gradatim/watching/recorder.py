@@ -4,6 +4,7 @@ from gradatim.watching.clock import Clock
 from gradatim.watching.forwards import Forwards
 from gradatim.watching.loops import Loops
 from gradatim.watching.losses import Losses
+from gradatim.watching.orders import Orders
 from gradatim.watching.replay import Replays
 from gradatim.watching.seen import Seen
 from gradatim.watching.states import States
@@ -25,7 +26,10 @@ class Recorder:
         self.loops = Loops(self.clock, self.updates)
         self.forwards = Forwards(self.clock, self.loops, replays)
         self.calls = TensorCalls(self.clock, self.forwards)
-        self.losses = Losses(self.clock, self.forwards, self.updates, replays)
+        self.orders = Orders(self.clock)
+        self.losses = Losses(
+            self.clock, self.forwards, self.updates, replays, self.orders
+        )
 
     def skip(self, num_steps: int) -> None:
         """Count updates that were made while nobody watched."""

@@ -18,6 +18,7 @@ from gradatim.watching.lines import Line
 
 __all__ = [
     "ActivationSeen",
+    "ApartSeen",
     "BackwardSeen",
     "BadSeen",
     "Broadcast",
@@ -32,6 +33,7 @@ __all__ = [
     "ModelSeen",
     "ModuleProbe",
     "OptimizerSeen",
+    "OrderSeen",
     "Place",
     "Record",
     "Replay",
@@ -39,6 +41,7 @@ __all__ = [
     "SchedulerSeen",
     "SeedSeen",
     "Seen",
+    "SortedSeen",
     "StateUse",
     "StepSeen",
     "TensorInfo",
@@ -235,8 +238,6 @@ class BackwardSeen:
     made_by: tuple[str, ...] = ()
     """The operations that made the loss, the last one first."""
     activations: tuple[ActivationSeen, ...] = ()
-    old_gradients: float | None = None
-    """Norm of gradients that an update has used before and that are still there."""
     leaves: dict[int, LeafSeen] | None = None
     """What it gives a gradient, by identity, where that was looked at."""
     loose: dict[int, str] = field(default_factory=dict)
@@ -270,6 +271,9 @@ class StepSeen:
     constant: tuple[ConstantSeen, ...] = ()
     zeroed_after_backward: bool = False
     """Whether gradients were cleared between the last backward and this."""
+    stale: float | None = None
+    """Norm of gradients that its last update used, and that this one uses again."""
+    backward_line: Line | None = None
     closure: bool = False
     """Whether it calls a function that computes the loss, as LBFGS does."""
 
@@ -312,6 +316,8 @@ class ModelSeen:
     """Numbers in each parameter, by name."""
     trainable: set[str] = field(default_factory=set)
     """Parameters that asked for a gradient in some forward in train mode."""
+    asking: set[int] = field(default_factory=set)
+    """Their identities: a layer may be another one later."""
     owners: dict[str, str] = field(default_factory=dict)
     """Kinds of the modules that have parameters of their own, by name."""
     called: list[str] = field(default_factory=list)
@@ -490,6 +496,51 @@ class SeedSeen:
     """Whether the state of before was put back afterwards."""
 
 
+@dataclass(slots=True)
+class ApartSeen:
+    """Features and labels that were put into two orders, by the rows trained on."""
+
+    features: str
+    labels: str
+    """The variables; empty where none is known."""
+    num_rows: int
+    features_line: Line | None
+    labels_line: Line | None
+    """Where the order was drawn; None where the labels stayed as they were."""
+    num_looked_at: int = 0
+    num_apart: int = 0
+    """Of those: whose label is not the one that they had."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSeen:
+    """An order of rows that was drawn at random."""
+
+    order: int
+    generator: str
+    """``torch``, ``numpy`` or ``random``; ``own`` if it is none of the global ones."""
+    num_rows: int
+    line: Line | None
+
+
+@dataclass(slots=True)
+class SortedSeen:
+    """Batches whose targets go up, or down, from each to the next."""
+
+    num_batches: int = 0
+    """Of the first pass."""
+    num_passes: int = 0
+    """Times that the first batch came again, with all in the same order."""
+    low: float = 0.0
+    high: float = 0.0
+    """Of all targets."""
+    width: float = 0.0
+    """Of the batch with the widest range of targets."""
+    has_column: bool = False
+    """Whether a column of the input goes so, too, as time does."""
+    line: Line | None = None
+
+
 @dataclass
 class LoaderSeen:
     """A ``DataLoader``."""
@@ -565,6 +616,13 @@ class Seen:
     """Where the first NaN of a loss came from."""
     dropouts: Record[tuple[int, Line | None]] = field(default_factory=Record)
     """Order and line of ``F.dropout`` at work in a model in eval mode."""
+    seeded: dict[str, int] = field(default_factory=dict)
+    """When a global generator was seeded first, also by a library; 0 if not known."""
+    orders: list["OrderSeen"] = field(default_factory=list)
+    apart: ApartSeen | None = None
+    """Where labels are not with their rows."""
+    sorted: SortedSeen | None = None
+    """Batches in the order of their targets, pass after pass."""
     graphs_kept: list[tuple[int, int]] = field(default_factory=list)
     """Updates done, and graphs of earlier steps that were still alive then."""
     states: list[StateUse] = field(default_factory=list)
@@ -574,6 +632,8 @@ class Seen:
     """Whether the watch is still on."""
     is_whole: bool = True
     """Whether the end of training was seen."""
+    is_script: bool = False
+    """Whether a whole script was watched, from its first line."""
     error: BaseException | None = None
     """What ended the program."""
     replay: Replay | None = None

@@ -160,7 +160,7 @@ def of_library(module: nn.Module) -> set[str]:
     """Name the modules whose class is neither the user's nor PyTorch's."""
     found = set()
     for name, each in module.named_modules():
-        code = getattr(type(each).forward, "__code__", None)
+        code = getattr(getattr(type(each), "forward", None), "__code__", None)
         is_torchs = type(each).__module__.startswith("torch.")
         if code is not None and not is_torchs and not is_users(code.co_filename):
             found.add(name)

@@ -41,7 +41,8 @@ class TensorCalls(Part):
         self._looks: dict[tuple[str, int, int], int] = {}
         self._root: Shape | None = None
         self._splits: set[Shape] = set()
-        self._in_forward: list[tuple[ViewSeen, ViewCall]] = []
+        self._in_forward: dict[int, tuple[ViewCall, int]] = {}
+        self._has_new = False
         self._without_target: deque[ViewCall] = deque(maxlen=MOST_PENDING)
         self._outputs: deque[Tensor] = deque(maxlen=4)
         self._targets: deque[Tensor] = deque(maxlen=4)
@@ -71,11 +72,13 @@ class TensorCalls(Part):
             return
         if self._in_forward and isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
             given = next(tensors_of(args), None)
-            for _, call in self._in_forward:
+            for call, _ in self._in_forward.values():
                 call.is_mixed |= given is not None and tuple(given.shape) == call.after
         if self._forwards.depth:
             return
-        _undo(self._in_forward)
+        if self._has_new or (self._in_forward and self.is_close):
+            _compare(list(self._in_forward.values()))
+            self._has_new = False
         self._root = None
         for each in list(tensors_of(output))[:4]:
             is_pair = each.dim() in (1, 2) and each.size(0) > 1
@@ -148,7 +151,7 @@ class TensorCalls(Part):
         shapes = tuple(before.shape), tuple(after.shape)
         for call in about.calls:
             if (call.before, call.after) == shapes and call.root == self._root:
-                self._again(about, call)
+                self._again(call)
                 return
         if len(about.calls) >= MOST_CALLS:
             return
@@ -163,18 +166,19 @@ class TensorCalls(Part):
         )
         about.calls.append(call)
         self._without_target.append(call)
-        self._again(about, call)
+        self._has_new = True
+        self._again(call)
 
-    def _again(self, about: ViewSeen, call: ViewCall) -> None:
+    def _again(self, call: ViewCall) -> None:
         if not call.moved or self._root is None:
             return
-        same = sum(each is call for _, each in self._in_forward)
-        call.most_at_once = max(call.most_at_once, same + 1)
-        if len(self._in_forward) < MOST_PENDING:
-            self._in_forward.append((about, call))
+        _, times = self._in_forward.get(id(call), (call, 0))
+        if times or len(self._in_forward) < MOST_CALLS:
+            self._in_forward[id(call)] = call, times + 1
         if len(call.before) == 4:
             rows, heads, times, width = call.before
-            call.is_of_split |= (rows, times, heads, width) in self._splits
+            orders = {call.before, (rows, times, heads, width)}
+            call.is_of_split |= not orders.isdisjoint(self._splits)
 
     def compared(self, name: str, one: Tensor, other: Tensor, result: Any) -> None:
         """A vector is compared with a matrix."""
@@ -254,9 +258,10 @@ class TensorCalls(Part):
             if output.dim() == 2 and output.size(1) > 1:
                 if torch.equal(output.argmax(dim=1).cpu().double(), last):
                     return True
-            elif output.dim() == 2 or tensor.dim() == 1:  # nobody made it a column
-                if _is_monotone(_numbers(output), last):
-                    return True
+            elif output.dim() == 1 and tensor.dim() == 2:
+                continue  # somebody made it a column
+            elif _is_monotone(_numbers(output), last):
+                return True
         return False
 
     def _is_known(self, tensor: Tensor, numbers: Tensor) -> bool:
@@ -322,15 +327,20 @@ def _in_front(shape: Shape) -> dict[int, int]:
     return found
 
 
-def _undo(calls: list[tuple[ViewSeen, ViewCall]]) -> None:
-    """Note views that another one takes back, with nothing that mixes between."""
-    for number, (_, first) in enumerate(calls):
-        for _, second in calls[number + 1 :]:
-            one, other = _squeezed(first.before), _squeezed(first.after)
+def _compare(calls: list[tuple[ViewCall, int]]) -> None:
+    """Compare the views of one forward.
+
+    Some are taken back by another one, with nothing that mixes between.
+    """
+    for number, (first, _) in enumerate(calls):
+        shapes = first.before, first.after
+        same = sum(n for each, n in calls if (each.before, each.after) == shapes)
+        first.most_at_once = max(first.most_at_once, same)
+        one, other = _squeezed(first.before), _squeezed(first.after)
+        for second, _ in calls[number + 1 :]:
             back = _squeezed(second.before), _squeezed(second.after)
             if back[0][:2] == other[:2] and back[1][:2] == one[:2] != other[:2]:
-                first.is_undone = not first.is_mixed
-                second.is_undone = not first.is_mixed
+                first.is_undone = second.is_undone = not first.is_mixed
 
 
 def _squeezed(shape: Shape) -> Shape:

@@ -11,6 +11,7 @@ from torch.autograd.graph import Node as Function
 
 from gradatim.watching import blame, probes
 from gradatim.watching.clock import Clock, Part
+from gradatim.watching.keys import key_of
 from gradatim.watching.lines import Line, user_line
 from gradatim.watching.replay import Replays
 from gradatim.watching.seen import OptimizerSeen, StepSeen
@@ -38,7 +39,10 @@ class Updates(Part):
         self._optimizers: dict[int, int] = {}
         self._backwards: list[int] = []
         self._backward_at = -1
+        self._backward_line: Line | None = None
         self._zeroed_at = -1
+        self._stale: dict[int, float] = {}
+        """By optimizer: the norm of what an update has used and is still there."""
         self._last_loss: float | None = None
         self._stepped_with: dict[int, int] = {}
         self._before: dict[str, Tensor] = {}
@@ -68,7 +72,7 @@ class Updates(Part):
                     {k: v for k, v in g.items() if isinstance(v, (int, float, bool))}
                     for g in groups
                 ],
-                parameters=[id(p) for g in groups for p in g["params"]],
+                parameters=[key_of(p) for g in groups for p in g["params"]],
             )
         )
         return number
@@ -82,7 +86,7 @@ class Updates(Part):
         about = self.seen.optimizers[number]
         groups = optimizer.param_groups
         parameters = [p for g in groups for p in g["params"]]
-        about.parameters = [id(p) for p in parameters]
+        about.parameters = [key_of(p) for p in parameters]
         self._note_never(about, parameters)
         last = self._stepped_with.get(number, -1)
         event = StepSeen(
@@ -97,7 +101,10 @@ class Updates(Part):
             lrs=tuple(float(g.get("lr", 0.0)) for g in groups),
             zeroed_after_backward=last < self._backward_at < self._zeroed_at,
             closure=bool(_closure(args, kwargs)),
+            backward_line=self._backward_line,
         )
+        stale = self._stale.get(number, math.inf)
+        event.stale = stale if math.isfinite(stale) else None
         self._replays.update(optimizer, event.closure)
         gradients = _gradients(optimizer)
         if self.step < 100 or self.step % 10 == 0:
@@ -109,15 +116,19 @@ class Updates(Part):
             event.num_matrices, event.constant = found or (None, ())
         if self.is_close and about.num_steps < 1000:
             names = self._names(about)
-            event.no_grad = tuple(names[id(p)] for p in parameters if p.grad is None)
+            event.no_grad = tuple(
+                names[key_of(p)] for p in parameters if p.grad is None
+            )
             event.grad_norms = {
-                names[id(p)]: norm
+                names[key_of(p)]: norm
                 for p in parameters
                 if p.grad is not None
                 and (norm := probes.joint_norm([p.grad])) is not None
             }
             event.zero_grad = tuple(n for n, v in event.grad_norms.items() if v == 0.0)
-            self._before = {names[id(p)]: p.detach().clone() for p in parameters[:200]}
+            self._before = {
+                names[key_of(p)]: p.detach().clone() for p in parameters[:200]
+            }
         self._pending = event
 
     def _note_never(self, about: OptimizerSeen, parameters: list[Tensor]) -> None:
@@ -127,12 +138,12 @@ class Updates(Part):
         if not about.never:
             return
         without = [p for p in parameters if p.requires_grad and p.grad is None]
-        about.never &= {id(p) for p in without}
+        about.never &= {key_of(p) for p in without}
         if self.is_close:
             for p in without:
                 size = probes.joint_norm([p])
-                if self._sizes.setdefault(id(p), size) != size:
-                    about.never.discard(id(p))
+                if self._sizes.setdefault(key_of(p), size) != size:
+                    about.never.discard(key_of(p))
 
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An update was made."""
@@ -145,13 +156,14 @@ class Updates(Part):
             event.updates = {}
             for group in optimizer.param_groups:
                 for p in group["params"]:
-                    before = self._before.get(names[id(p)])
+                    before = self._before.get(names[key_of(p)])
                     if before is not None and before.shape == p.shape:
-                        event.updates[names[id(p)]] = probes.update_of(before, p)
+                        event.updates[names[key_of(p)]] = probes.update_of(before, p)
             self._before = {}
         about.num_steps += 1
         self.seen.steps.add(event, looked_at=event.updates is not None)
         self._stepped_with[event.optimizer] = self.order()
+        self._stale[event.optimizer] = math.inf  # until a backward looks
         self._pending = None
         if self.step in (20, 50, 100, 150):
             num_alive = sum(1 for ref in self._alive if ref() is not None)
@@ -164,10 +176,19 @@ class Updates(Part):
             names.setdefault(key, f"parameter {place}")
         return names
 
-    def zeroed(self) -> None:
-        """Gradients were cleared by a call of ``zero_grad``."""
+    def zeroed(self, owner: Any) -> None:
+        """An optimizer or a module has cleared its gradients by ``zero_grad``."""
+        if self.clock.is_busy:
+            return
         self._zeroed_at = self.order()
         self.seen.zeroings.add((self._zeroed_at, user_line(3)))
+        if isinstance(owner, torch.optim.Optimizer):
+            self._stale[self._optimizers.get(id(owner), -1)] = 0.0
+            return
+        own = {key_of(p) for p in owner.parameters()}
+        for number, about in enumerate(self.seen.optimizers):
+            if not own.isdisjoint(about.parameters):
+                self._stale[number] = 0.0
 
     def graph_made(self, root: Function) -> None:
         """A backward begins at a node: tell later whether its graph is still there."""
@@ -177,29 +198,25 @@ class Updates(Part):
             metadata["gradatim"] = alive
             self._alive.append(weakref.ref(alive))
 
-    def backward_came(self, order: int, value: float | None) -> None:
-        """A backward is about to run, of a loss with this value."""
-        self._backward_at = order
-        self._backwards.append(order)
-        del self._backwards[:-1000]
-        if value is not None:
-            self._last_loss = value
-
     def held(self) -> set[int]:
         """Give the identities of all tensors that an optimizer has."""
         return {key for each in self.seen.optimizers for key in each.parameters}
 
-    def old_gradients(self) -> float | None:
-        """Give the norm of gradients that an update has used, if any are left."""
-        total = 0.0
-        for number, order in self._stepped_with.items():
-            if self._zeroed_at > order:
-                continue
-            optimizer = self.seen.optimizers[number].ref()
-            if optimizer is not None:
-                norm = probes.joint_norm(_gradients(optimizer))
-                total = math.hypot(total, norm or 0.0)
-        return total
+    def backward_came(self, order: int, value: float | None, line: Line | None) -> None:
+        """A backward is about to run, of a loss with this value."""
+        self._backward_at, self._backward_line = order, line
+        self._backwards.append(order)
+        del self._backwards[:-1000]
+        if value is not None:
+            self._last_loss = value
+        if not self.is_close:
+            return
+        for number, stale in self._stale.items():
+            # Of an optimizer's gradients since its update: cleared once is cleared.
+            optimizer = self.seen.optimizers[number].ref() if number >= 0 else None
+            if stale and optimizer is not None:
+                norm = probes.joint_norm(_gradients(optimizer)) or 0.0
+                self._stale[number] = min(stale, norm)
 
 
 def _closure(args: Any, kwargs: Any) -> Any:

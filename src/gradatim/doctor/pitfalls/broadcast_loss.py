@@ -46,7 +46,7 @@ class BroadcastLoss(Pitfall):
     code = "GT301"
     title = "loss broadcasts"
     severity = "error"
-    hides = ("GT203", "GT309")
+    hides = ("GT203", "GT309", "GT310")
 
     def find(self, seen: Seen) -> Iterator[Finding]:
         for call in seen.losses:

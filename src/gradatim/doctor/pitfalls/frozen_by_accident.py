@@ -46,7 +46,7 @@ class FrozenByAccident(Pitfall):
 
     def find(self, seen: Seen) -> Iterator[Finding]:
         inside = held(seen)
-        ever = {k for m in seen.models for k, n in m.names.items() if n in m.trainable}
+        ever = {key for model in seen.models for key in model.asking}
         for model in seen.models:
             if not model.trainable or not inside & model.names.keys():
                 continue
@@ -74,11 +74,12 @@ class FrozenByAccident(Pitfall):
     def _new_layers(self, seen: Seen) -> Iterator[Finding]:
         """Find new layers that were frozen with the rest."""
         inside = held(seen)
-        ever = {k for m in seen.models for k, n in m.names.items() if n in m.trainable}
+        ever = {key for model in seen.models for key in model.asking}
         for model in seen.models:
             if not model.trainable or not inside & model.names.keys():
                 continue
-            frozen = {n for k, n in model.names.items() if k not in ever}
+            now = {k: n for k, n in model.names.items() if k not in model.replaced}
+            frozen = {n for k, n in now.items() if k not in ever}
             for layer in model.called:
                 own = {n for n in model.numels if n.rpartition(".")[0] == layer}
                 line = model.made.get(layer)

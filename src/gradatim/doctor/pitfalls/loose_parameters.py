@@ -1,6 +1,7 @@
 """GT607: parameters that the module does not know."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -79,7 +80,7 @@ class LooseParameters(Pitfall):
 
     def _made_in_forward(self, seen: Seen) -> Iterator[Finding]:
         """Find parameters that are new at each backward, and made in a forward."""
-        known = held(seen) | seen.names().keys()
+        known = held(seen) | _lasting(seen)
         looks = [b.leaves for b in followed(seen) if b.leaves]
         new = [
             leaves
@@ -157,3 +158,12 @@ def made_in_forward(file: str) -> tuple[int, ...]:
                 ):
                     found.append(node.lineno)
     return tuple(found)
+
+
+def _lasting(seen: Seen) -> set[int]:
+    """Give the parameters of models, without those that come and go."""
+    found: set[int] = set()
+    for model in seen.models:
+        times = Counter(model.names.values())
+        found |= {key for key, name in model.names.items() if times[name] < ENOUGH}
+    return found

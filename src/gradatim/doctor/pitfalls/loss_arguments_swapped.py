@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 
-import torch.nn.functional as F
-
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
-from gradatim.doctor.trial import Trial, Variant
+from gradatim.doctor.trial import LOSSES, Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["LossArgumentsSwapped"]
@@ -69,4 +67,4 @@ class LossArgumentsSwapped(Pitfall):
     def trial(self, seen: Seen) -> Trial | None:
         if seen.replay is None or not seen.replay.is_swapped:
             return None
-        return Trial(cures=(Variant(loss=getattr(F, seen.replay.loss)),))
+        return Trial(cures=(Variant(loss=LOSSES[seen.replay.loss]),))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from statistics import median
 
 from gradatim.doctor.lr import lr_trial
@@ -16,6 +17,8 @@ __all__ = ["LrTooHigh"]
 ENOUGH = 20
 LARGE = 0.1
 """Update over weight; a healthy one is 1e-3."""
+ALIVE, DEAD = 0.75, 0.9
+"""Share of a layer's ReLUs that are 0 for all rows: at first, and at the end."""
 
 
 class LrTooHigh(Pitfall):
@@ -24,7 +27,8 @@ class LrTooHigh(Pitfall):
     What it sees:
         One optimizer; in the first updates the median ratio of update to weight is
         above 0.1; and the loss ends above where it began, or grew fivefold and did not
-        come back below it, or grew tenfold and then is no number.
+        come back below it, or grew tenfold and then is no number. Or nine in ten ReLUs
+        of a layer, alive at first, are dead from these updates on.
 
     Why it matters:
         A healthy ratio is about 1e-3. Past twice the inverse of the curvature each step
@@ -52,34 +56,58 @@ class LrTooHigh(Pitfall):
             return
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
         steps = [s for s in steps_of(seen, number) if not s.closure]
-        losses = [value for _, value in seen.loss_series]
         ratio = [r for r in ratios(steps[:50]) if not math.isnan(r)]
-        if len(ratio) < 4 or not losses or not all(s.lrs for s in steps[:1]):
+        if len(ratio) < 4 or not all(s.lrs for s in steps[:1]):
             return
-        start = losses[0]
-        if not math.isfinite(start) or start <= 0 or min(losses) < 0:
-            return
+        lr, line = max(steps[0].lrs), seen.optimizers[number].line
+        found = self._loss(seen, lr, median(ratio)) or self._dying(
+            seen, lr, median(ratio[:5])
+        )
+        if found is not None:
+            yield replace(found, line=line)
+
+    def _loss(self, seen: Seen, lr: float, size: float) -> Finding | None:
+        """Find a loss that does not fall."""
+        losses = [value for _, value in seen.loss_series]
+        start = losses[0] if losses else math.nan
+        if not math.isfinite(start) or start <= 0 or min(losses) < 0 or size < LARGE:
+            return None
         good = [value for value in losses if math.isfinite(value)]
         tail = losses[-max(3, len(losses) // 4) :]
         is_broken = len(good) < len(losses)
         end = math.inf if is_broken else median(tail)
         if is_broken and max(good) < 10 * start:
-            return  # no number for another reason
+            return None  # no number for another reason
         if not is_broken and (len(losses) < ENOUGH or end < _least(start, good)):
-            return
-        size = median(ratio)
-        if size < LARGE:
-            return
-        lr = max(steps[0].lrs)
+            return None
         shown = "no number" if is_broken else f"{end:.4g}"
-        yield self.finding(
+        return self.finding(
             verdict=f"With lr={lr:g} the loss does not fall but "
             f"{'diverges' if is_broken or end > 10 * start else 'swings'}.",
             evidence=f"loss {start:.4g}, {max(good):.4g} at most, {shown} at the end; "
             f"an update is {size:.2g} of the weights (1e-3 is healthy)",
-            cure=f"a smaller learning rate, such as lr={lr / 100:.0e}",
-            line=seen.optimizers[number].line,
+            cure=_smaller(lr),
         )
+
+    def _dying(self, seen: Seen, lr: float, size: float) -> Finding | None:
+        """Find ReLUs that the first updates kill."""
+        looked_at = [b.activations for b in seen.backwards if b.activations]
+        if size < LARGE or len(looked_at) < 4:
+            return None
+        first = {a.layer: a.dead for a in looked_at[0] if a.kind == "Relu"}
+        last = [{a.layer: a.dead for a in each} for each in looked_at[-3:]]
+        for layer, dead in first.items():
+            ends = [each.get(layer, 0.0) for each in last]
+            if dead < ALIVE and min(ends) >= DEAD:
+                return self.finding(
+                    verdict=f"With lr={lr:g} the first updates kill the ReLUs after "
+                    f"{layer}.",
+                    evidence=f"units that give 0 for every row: {dead:.0%} at first, "
+                    f"{ends[-1]:.0%} at the end; an update is {size:.2g} of the "
+                    "weights (1e-3 is healthy)",
+                    cure=_smaller(lr),
+                )
+        return None
 
     def trial(self, seen: Seen) -> Trial:
         return lr_trial(seen, 0.1, 0.01, 0.001)
@@ -88,3 +116,7 @@ class LrTooHigh(Pitfall):
 def _least(start: float, losses: list[float]) -> float:
     """Give the last loss from which on it has not learned."""
     return 0.9 * start if max(losses) > 5 * start else 1.2 * start
+
+
+def _smaller(lr: float) -> str:
+    return f"a smaller learning rate, such as lr={lr / 100:.0e}"

@@ -1,19 +1,18 @@
 """GT310: a metric that broadcasts."""
 
-import ast
-import re
 from collections.abc import Iterator
 
-from gradatim.doctor.expressions import expression_at, is_averaged
+from gradatim.doctor.expressions import (
+    expression_at,
+    gets_dimension,
+    is_averaged,
+    operands,
+    sources_of,
+)
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.watching.seen import MetricSeen, Seen
 
 __all__ = ["MetricBroadcasts"]
-
-ON_PURPOSE = re.compile(
-    r"\bNone\b|newaxis|unsqueeze|view\(|reshape\(|expand|transpose|\.T\b|\.m?[tT]\("
-)
-"""What makes a column or a row just where the two are compared."""
 
 
 class MetricBroadcasts(Pitfall):
@@ -66,6 +65,9 @@ class MetricBroadcasts(Pitfall):
 
 def _is_averaged(each: MetricSeen) -> bool:
     node = expression_at(each.line, each.place)
-    if node is None or ON_PURPOSE.search(ast.unparse(node)):
+    sides = None if node is None else operands(node)
+    if node is None or sides is None or not is_averaged(each.line, node):
         return False
-    return is_averaged(each.line, node)
+    column = sides[0] if len(each.left) == 2 else sides[1]
+    # Where somebody makes it a column, each is to meet every other.
+    return not any(map(gets_dimension, sources_of(each.line, column)))

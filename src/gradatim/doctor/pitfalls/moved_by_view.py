@@ -10,6 +10,8 @@ from gradatim.watching.seen import Seen, ViewCall, ViewSeen
 
 __all__ = ["MovedByView"]
 
+ATTENTION = 3
+"""Queries, keys and values."""
 COLOURS = (3, 4)
 FEWEST_PIXELS = 8
 OF_ROWS = re.compile(
@@ -48,8 +50,11 @@ class MovedByView(Pitfall):
     severity = "error"
 
     def find(self, seen: Seen) -> Iterator[Finding]:
-        found = [*map(self._rows, seen.views), *map(self._others, seen.views)]
-        yield from (each for each in found[:] if each is not None)
+        for view in seen.views:
+            found = self._rows(view) or self._others(view)
+            if found is not None:
+                yield found
+                return
 
     def _rows(self, view: ViewSeen) -> Finding | None:
         """Find a batch that becomes another dimension."""
@@ -68,7 +73,7 @@ class MovedByView(Pitfall):
             "no dimension.",
             evidence=f"{call.before} becomes {call.after}: {rows} is dim "
             f"{call.before.index(rows)} before and dim {call.after.index(rows)} after",
-            cure=_cure(call),
+            cure=_cure(call, rows),
             line=view.line,
         )
 
@@ -81,7 +86,9 @@ class MovedByView(Pitfall):
         elif all(map(_is_of_heads, view.calls)):
             call = view.calls[0]
             what = "steps in time and heads of attention"
-            cure = "x.transpose(1, 2) after the heads are split, and before they join"
+            cure = "x.transpose(1, 2).reshape(rows, times, heads * width)"
+            if len(call.before) == 3:
+                cure = "x.view(rows, times, heads, width).transpose(1, 2)"
         else:
             return None
         return self.finding(
@@ -93,9 +100,12 @@ class MovedByView(Pitfall):
 
 
 def _cannot_tell(call: ViewCall) -> bool:
-    """Tell a call with two sizes the same."""
-    sizes = [n for n in call.before if n != 1]
-    return not call.moved and len(set(sizes)) < len(sizes)
+    """Tell a call with two sizes the same, or with one row only."""
+    sizes = _sized(call.before)
+    is_one = 1 in (call.batch, (call.root or (0,))[0])
+    return not call.moved and (
+        is_one or sizes == _sized(call.after) or len(set(sizes)) < len(sizes)
+    )
 
 
 def _batch_of(call: ViewCall) -> int | None:
@@ -103,7 +113,8 @@ def _batch_of(call: ViewCall) -> int | None:
     if not call.moved:
         return None
     target, root = call.target, call.root or ()
-    if target is not None and (len(target) == 1 or target[1:] == (1,)):
+    is_column = target is not None and (len(target) == 1 or target[1:] == (1,))
+    if target is not None and is_column and target[0] in (*call.moved, *root):
         return target[0] if target[0] in call.moved else None
     rows = root[0] if root else None
     if call.batch in call.moved and (call.root is None or rows == call.batch):
@@ -156,8 +167,9 @@ def _is_of_heads(call: ViewCall) -> bool:
     one, other = call.before, call.after
     if len(one) == 4 and one[1] != one[2] and call.is_of_split:
         rows, heads, times, width = one
-        return other == (rows, times, heads * width)
-    if len(one) == 3 and len(other) == 4 and call.most_at_once > 1:
+        joined = (rows, times, heads * width)
+        return other in (joined, (rows, times, heads, width))
+    if len(one) == 3 and len(other) == 4 and call.most_at_once >= ATTENTION:
         rows, heads, times, width = other
         return one == (rows, times, heads * width) and 1 not in (heads, width)
     return False
@@ -170,7 +182,7 @@ def _method(view: ViewSeen) -> str:
     return "view"
 
 
-def _cure(call: ViewCall) -> str:
+def _cure(call: ViewCall, rows: int) -> str:
     one, other = call.before, call.after
     if sorted(one) == sorted(other) and len(set(one)) == len(one):
         axes = [one.index(n) for n in other]
@@ -178,7 +190,8 @@ def _cure(call: ViewCall) -> str:
         if len(moved) == 2:
             return f"x.transpose({moved[0]}, {moved[1]})"
         return f"x.permute({', '.join(map(str, axes))})"
-    return "x.transpose(0, 1) before it, so that the rows stay where they are"
+    place = max(one.index(rows), 1)
+    return f"x.transpose(0, {place}) first, then reshape"
 
 
 def _sized(shape: tuple[int, ...]) -> list[int]:

@@ -22,12 +22,14 @@ CURE = (
 
 
 class NeverShuffled(Pitfall):
-    """The rows come sorted by class, and are not shuffled.
+    """The rows come sorted by class or by target, and are not shuffled.
 
     What it sees:
         One loss a step, batches of 8 rows or more of which nine in ten hold one class
         only, and another class in other batches; or batches of 16 and more that hold
-        neighbouring classes, from the lower end in some and the upper in others.
+        neighbouring classes, from the lower end in some and the upper in others. Or
+        targets of a regression that go up from each batch to the next, pass after pass,
+        while no column of the input does, as time would.
 
     Why it matters:
         Each run of batches teaches the model one answer for everything. By chance a
@@ -50,8 +52,10 @@ class NeverShuffled(Pitfall):
     hides = ("GT205", "GT506", "GT204", "GT207")
 
     def find(self, seen: Seen) -> Iterator[Finding]:
-        calls = [c for c in trained_calls(seen, *NAMES) if _label(c) is not None]
-        if len({c.step for c in calls}) < max(5, len(calls)):
+        yield from self._by_target(seen)
+        every = trained_calls(seen, *NAMES)
+        calls = [c for c in every if _label(c) is not None]
+        if len({c.step for c in every}) < max(5, len(every)):
             return  # several a step: real and generated, or one for each task
         if len(calls) < 5 or any(c.input.shape[0] < 8 for c in calls):
             return
@@ -72,6 +76,27 @@ class NeverShuffled(Pitfall):
             f"a single class; {len(set(alone))} classes in all",
             cure=CURE,
             line=line or calls[0].line,
+        )
+
+    def _by_target(self, seen: Seen) -> Iterator[Finding]:
+        """Find rows in the order of what is to be predicted."""
+        about = seen.sorted
+        if about is None or about.num_batches < 5 or about.has_column:
+            return
+        loaders = [
+            each.line
+            for each in seen.loaders
+            if each.length == about.num_batches and not each.shuffles
+        ]
+        yield self.finding(
+            verdict="Training rows come sorted by their target: each batch holds a "
+            "slice of it.",
+            evidence=f"{about.num_batches} batches a pass, in the same order each "
+            f"time, targets of each above those of the one before or below; the widest "
+            f"spans {about.width:.3g} of {about.low:.3g} to {about.high:.3g}",
+            cure=CURE,
+            line=next(iter(loaders), None) or about.line,
+            severity="warning",
         )
 
     def _narrow(self, calls: list[LossCall], line: Line | None) -> Iterator[Finding]:

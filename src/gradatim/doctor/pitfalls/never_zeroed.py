@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.reading import steps_of
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.seen import Seen
 
 __all__ = ["NeverZeroed"]
 
-ENOUGH = 3
+ENOUGH, SHARE = 3, 0.4
+"""Of the updates that were looked at: once an epoch is not enough."""
 
 
 class NeverZeroed(Pitfall):
@@ -46,22 +48,24 @@ class NeverZeroed(Pitfall):
     hides = ("GT107", "GT204", "GT207")
 
     def find(self, seen: Seen) -> Iterator[Finding]:
-        looked_at = [b for b in seen.backwards if b.old_gradients is not None]
-        later = [b for b in looked_at if b.step > 0]
-        stale = [b for b in later if b.old_gradients]
-        if len(stale) < ENOUGH or len(stale) < 0.8 * len(later):
+        for number, optimizer in enumerate(seen.optimizers):
+            looked_at = [s for s in steps_of(seen, number) if s.stale is not None]
+            stale = [s for s in looked_at if s.stale]
+            if len(stale) < ENOUGH or len(stale) < SHARE * len(looked_at):
+                continue
+            are_many = sum(each.num_steps > 0 for each in seen.optimizers) > 1
+            number_of_line = optimizer.line.number if optimizer.line else "?"
+            whose = f" of {optimizer.kind} (line {number_of_line})" if are_many else ""
+            yield self.finding(
+                verdict=f"Gradients{whose} are never zeroed: each backward adds to "
+                "those before.",
+                evidence=f"at {len(stale)} of {len(looked_at)} updates looked at, "
+                "gradients of the update before were still there, the last with "
+                f"norm {stale[-1].stale:.4g}",
+                cure="optimizer.zero_grad() before loss.backward()",
+                line=stale[0].backward_line,
+            )
             return
-        line = next((b.line for b in stale if b.line), None)
-        yield self.finding(
-            verdict="Gradients are never zeroed: each backward adds to those before.",
-            evidence=(
-                f"at {len(stale)} of {len(later)} calls of backward gradients of an "
-                f"earlier update were left, the last with norm "
-                f"{stale[-1].old_gradients:.4g}"
-            ),
-            cure="optimizer.zero_grad() before loss.backward()",
-            line=line,
-        )
 
     def trial(self, seen: Seen) -> Trial:
         return Trial(as_is=Variant(zeroes=False), cures=(Variant(),))

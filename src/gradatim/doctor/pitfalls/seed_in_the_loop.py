@@ -42,7 +42,7 @@ class SeedInTheLoop(Pitfall):
     code = "GT806"
     title = "seed set in the loop"
     severity = "warning"
-    hides = ("GT501",)
+    hides = ("GT501", "GT808")
 
     def find(self, seen: Seen) -> Iterator[Finding]:
         made = sorted(each.order for each in seen.optimizers)

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import active_parts, evaluations
-from gradatim.watching.seen import Seen
+from gradatim.doctor.reading import (
+    active_parts,
+    evaluations,
+    forwards_of,
+    optimizers_of,
+)
+from gradatim.watching.seen import ForwardSeen, Seen
 
 __all__ = ["ValidationInTrainMode"]
 
@@ -15,9 +20,10 @@ class ValidationInTrainMode(Pitfall):
     """A model with dropout or batch norm is evaluated as if it were trained.
 
     What it sees:
-        Calls that no backward follows, of a model that is being trained, in train mode
-        while dropout or batch norm is active in it. Repeated calls with one input,
-        which sample dropout on purpose, are left out.
+        Calls that no backward follows, of a model that is being trained, or after the
+        end of another one that is made as it, in train mode while dropout or batch norm
+        is active in it. Repeated calls with one input, which sample dropout on purpose,
+        are left out.
 
     Why it matters:
         With dropout of 0.5 half of the units are off at random: the same model and the
@@ -53,7 +59,8 @@ class ValidationInTrainMode(Pitfall):
         for number, model in enumerate(seen.models):
             if not model.with_mode:
                 continue
-            found = [f for f in evaluations(seen, number) if f.training]
+            calls = evaluations(seen, number) or _of_a_copy(seen, number)
+            found = [f for f in calls if f.training]
             parts = active_parts(model, found)
             if not found or not parts:
                 continue
@@ -74,3 +81,21 @@ class ValidationInTrainMode(Pitfall):
                 line=found[0].line,
             )
             return
+
+
+def _of_a_copy(seen: Seen, number: int) -> list[ForwardSeen]:
+    """Give calls after the last update of a model that is made as the trained one."""
+    model = seen.models[number]
+    mine = forwards_of(seen, number)
+    if optimizers_of(seen, model) or not seen.num_steps or any(f.used for f in mine):
+        return []
+    last = max(step.order for step in seen.steps)
+    is_copy = any(
+        each.kind == model.kind
+        and each.num_parameters == model.num_parameters
+        and optimizers_of(seen, each)
+        for each in seen.models
+    )
+    is_late = all(f.order > last and not f.grad for f in mine)
+    is_sampled = any(f.same_input for f in mine)
+    return mine if is_copy and is_late and not is_sampled else []

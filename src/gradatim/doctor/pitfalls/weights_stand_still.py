@@ -53,7 +53,7 @@ class WeightsStandStill(Pitfall):
         steps = steps_of(seen, number)
         num_steps = seen.optimizers[number].num_steps
         found, trend = ratios(steps), fall(seen)
-        if num_steps < ENOUGH or len(found) < 5 or trend is None or not max(found):
+        if num_steps < ENOUGH or len(found) < 5 or trend is None or not median(found):
             return
         ratio = median(found)
         is_tiny = ratio < TINY or (num_steps >= ENOUGH and ratio * num_steps < LITTLE)

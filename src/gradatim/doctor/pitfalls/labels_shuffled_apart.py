@@ -1,0 +1,137 @@
+"""GT507: features and labels in two different orders."""
+
+import ast
+from collections.abc import Iterator
+
+from gradatim.doctor.movement import nodes_in
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.watching.seen import ApartSeen, Seen
+
+__all__ = ["LabelsShuffledApart"]
+
+OWN = ("sample", "index_select", "take")
+"""Methods that give the rows of a variable in another order."""
+
+
+class LabelsShuffledApart(Pitfall):
+    """Features and labels are shuffled apart: each row gets another row's label.
+
+    What it sees:
+        Two orders of the same number of rows, drawn by ``torch.randperm``, NumPy,
+        ``random.shuffle``, pandas or two ``DataLoader`` with ``shuffle=True``, and rows
+        that are trained with exactly the label that they have if features follow the
+        one order and labels the other (20 rows and more whose own label is another
+        one). Or one order that the features alone follow, in the variable they had.
+
+    Why it matters:
+        Nothing can be learned but how common each label is: with 10 classes the loss
+        stays at ``ln 10 = 2.30`` on new rows, however low it is where rows are learned
+        by heart.
+
+    Example::
+
+        x = x[torch.randperm(len(x))]
+        y = y[torch.randperm(len(y))]
+
+    Instead::
+
+        order = torch.randperm(len(x))
+        x, y = x[order], y[order]
+
+    Source: Humbatova et al. 2020, taxonomy of faults, "wrong labels".
+    """
+
+    code = "GT507"
+    title = "labels shuffled apart from their rows"
+    severity = "error"
+    hides = ("GT203", "GT204", "GT205", "GT506")
+
+    def find(self, seen: Seen) -> Iterator[Finding]:
+        apart = seen.apart
+        if apart is None:
+            return
+        if apart.labels_line is None and not _is_put_back(apart):
+            return
+        x, y = apart.features or "x", apart.labels or "y"
+        if apart.labels_line is None:
+            verdict = f"Rows of {x} are shuffled, those of {y} are not"
+        elif apart.labels_line == apart.features_line:
+            verdict = f"Rows of {x} and {y} are shuffled apart"
+        else:
+            number = apart.features_line.number if apart.features_line else 0
+            verdict = (
+                f"Rows of {x} are shuffled in one order (line {number}), those of {y} "
+                "in another"
+            )
+        yield self.finding(
+            verdict=f"{verdict}: labels are not with their rows.",
+            evidence=f"of {apart.num_looked_at} rows that were trained on "
+            f"{apart.num_apart} have a label that is not the one they had; "
+            f"{self._explained(apart)}",
+            cure=_cure(apart, x, y),
+            line=apart.labels_line or apart.features_line,
+        )
+
+    def _explained(self, apart: ApartSeen) -> str:
+        if apart.labels_line is None:
+            return f"one order of {apart.num_rows} rows explains all of them"
+        return f"two orders of {apart.num_rows} rows explain all of them"
+
+
+def _cure(apart: ApartSeen, x: str, y: str) -> str:
+    if apart.features_line is not None and ".sample(" in apart.features_line.code:
+        return f"{x} = {x}.sample(frac=1); {y} = {y}.loc[{x}.index]"
+    return (
+        f"one order for both: order = torch.randperm(len({x})); {x}, {y} = "
+        f"{x}[order], {y}[order]; or one data set: TensorDataset({x}, {y})"
+    )
+
+
+def _is_put_back(apart: ApartSeen) -> bool:
+    """Tell whether the features take the place of what they were, and labels do not.
+
+    A variable of its own may be meant: a model that is to learn nothing.
+    """
+    names: set[str] = set()
+    for node in nodes_in(apart.features_line):
+        if isinstance(node, ast.If) and "__name__" not in ast.unparse(node.test):
+            inner = {name for each in ast.walk(node) for name in _reordered(each)}
+            if apart.features in inner:
+                return False  # by choice
+        names.update(_reordered(node))
+    return apart.features in names and apart.labels not in names
+
+
+def _reordered(node: ast.AST) -> Iterator[str]:
+    """Give the variables that are put into another order, under their own name."""
+    if isinstance(node, ast.Assign):
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = zip(target.elts, node.value.elts, strict=False)
+                yield from (ast.unparse(t) for t, v in pairs if _is_of(v, t))
+            elif _is_of(node.value, target):
+                yield ast.unparse(target)
+    elif isinstance(node, ast.Call) and _called(node) == "shuffle" and node.args:
+        yield ast.unparse(node.args[0])
+
+
+def _is_of(value: ast.AST, target: ast.AST) -> bool:
+    """Tell ``x[...]``, ``permutation(x)`` and ``x.sample(...)`` of the variable."""
+    name = ast.unparse(target)
+    if isinstance(value, ast.Subscript):
+        owner = value.value
+        if isinstance(owner, ast.Attribute) and owner.attr in ("iloc", "loc"):
+            owner = owner.value
+        return ast.unparse(owner) == name
+    if not isinstance(value, ast.Call):
+        return False
+    if _called(value) == "permutation":
+        return bool(value.args) and ast.unparse(value.args[0]) == name
+    owner = value.func.value if isinstance(value.func, ast.Attribute) else value
+    return _called(value) in OWN and ast.unparse(owner) == name
+
+
+def _called(node: ast.Call) -> str:
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""

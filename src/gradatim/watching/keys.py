@@ -1,0 +1,35 @@
+"""Numbers for tensors and modules, which stay theirs when they are gone.
+
+``id`` gives the number of a thing that is gone to one that is made later.
+"""
+
+import itertools
+import weakref
+from typing import Any
+
+__all__ = ["key_of"]
+
+_COUNT = itertools.count(1)
+_KEYS: dict[int, tuple["weakref.ref[Any]", int]] = {}
+
+
+def key_of(thing: Any) -> int:
+    """Give the number of a tensor or module, the same at each call.
+
+    >>> import torch
+    >>> tensor = torch.zeros(1)
+    >>> key_of(tensor) == key_of(tensor), key_of(tensor) == key_of(torch.zeros(1))
+    (True, False)
+    """
+    number = id(thing)
+    kept = _KEYS.get(number)
+    if kept is not None and kept[0]() is thing:
+        return kept[1]
+
+    def forget(ref: "weakref.ref[Any]") -> None:
+        if (last := _KEYS.get(number)) is not None and last[0] is ref:
+            del _KEYS[number]
+
+    key = next(_COUNT)
+    _KEYS[number] = weakref.ref(thing, forget), key
+    return key

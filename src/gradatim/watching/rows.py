@@ -1,0 +1,159 @@
+"""Numbers by which rows are known again, whatever order they are in."""
+
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradatim.watching.lines import is_users
+
+__all__ = ["Rows", "codes_of", "rows_in"]
+
+MOST_COLUMNS = 64
+MOST_BYTES = 2_000_000_000
+MOST_LISTED = 20_000
+MOST_ARRAYS = 16
+
+
+class Rows:
+    """Variables with one entry for each row, as they were at some time."""
+
+    def __init__(self, name: str, outer: str, codes: Tensor, since: int) -> None:
+        self.name, self.outer = name, outer
+        """What it is called in the innermost function that has it, and outermost."""
+        self.codes = codes
+        self.since = since
+        """The draw at which it was first there."""
+
+    @cached_property
+    def _index(self) -> tuple[Tensor, Tensor, Tensor]:
+        codes, places = self.codes.sort(stable=True)
+        same = codes[1:] == codes[:-1]
+        no = same.new_zeros(1)
+        return codes, places, ~(torch.cat([no, same]) | torch.cat([same, no]))
+
+    @cached_property
+    def is_told_apart(self) -> bool:
+        """Whether most rows differ from all others."""
+        return float(self._index[2].double().mean()) > 0.5
+
+    @cached_property
+    def varies(self) -> bool:
+        """Whether not all rows are the same."""
+        return bool((self.codes != self.codes[0]).any())
+
+    def has(self, wanted: Tensor) -> bool:
+        """Tell whether each of some rows is here, and not all rows are the same."""
+        return self.varies and bool(torch.isin(wanted, self.codes).all())
+
+    def find(self, wanted: Tensor) -> tuple[Tensor, Tensor]:
+        """Find rows again: their places, and which were found at one place only."""
+        codes, places, alone = self._index
+        at = torch.searchsorted(codes, wanted).clamp(max=len(codes) - 1)
+        return places[at], (codes[at] == wanted) & alone[at]
+
+
+def codes_of(value: Any, num_rows: int | None = None) -> Tensor | None:
+    """Give a number for each row; the same row has the same number.
+
+    Args:
+        value: A tensor, an array, a table, or a list of numbers or of tensors.
+        num_rows: Rows that it must have.
+    """
+    wide = _wide(value, num_rows)
+    if wide is None or not wide.size(1):
+        return None
+    # Adding makes one zero of both.
+    bits = (wide.to(torch.float32) + 0.0).contiguous().view(torch.int32).long()
+    places = torch.arange(1, bits.size(1) + 1)
+    mixed = bits * ((places * 0x9E3779B97F4A7C1 + 0x632BE5AB) | 1)
+    return (mixed ^ (mixed >> 29)).sum(dim=1)
+
+
+def _wide(value: Any, num_rows: int | None) -> Tensor | None:
+    """Give some columns of all rows, on the CPU."""
+    if isinstance(value, Tensor):
+        if not value.dim() or value.layout is not torch.strided:
+            return None
+        if num_rows not in (None, len(value)) or not len(value):
+            return None
+        wide = value.detach().flatten(1) if value.dim() > 1 else value.detach()[:, None]
+        return wide[:, :: 1 + (wide.size(1) - 1) // MOST_COLUMNS].cpu()
+    if isinstance(value, list):
+        value = _array_of(value, num_rows)
+    elif type(value).__module__.partition(".")[0] == "pandas":
+        if num_rows not in (None, len(value)) or not hasattr(value, "to_numpy"):
+            return None
+        value = value.to_numpy()
+    if not isinstance(value, np.ndarray) or isinstance(value, np.memmap):
+        return None
+    if not value.ndim or not len(value) or num_rows not in (None, len(value)):
+        return None
+    if value.dtype.kind not in "biuf" or value.nbytes > MOST_BYTES:
+        return None
+    array = value.reshape(len(value), -1)
+    array = array[:, :: 1 + (array.shape[1] - 1) // MOST_COLUMNS]
+    return torch.from_numpy(np.array(array, dtype=np.float32))
+
+
+def _array_of(value: list[Any], num_rows: int | None) -> Any:
+    if not value or num_rows not in (None, len(value)) or len(value) > MOST_LISTED:
+        return None
+    kinds = (bool, int, float, Tensor, np.ndarray, np.generic, list, tuple)
+    if not isinstance(value[0], kinds) or type(value[0]) is not type(value[-1]):
+        return None
+    if isinstance(value[0], Tensor):
+        return torch.stack(value).detach().cpu().numpy()
+    return np.array(value)
+
+
+def rows_in(frame: FrameType | None, num_rows: int, *more: Any) -> Iterator[Any]:
+    """Give the variables of the user's functions, and of a data set, with so many rows.
+
+    Yields:
+        What the innermost function calls it, and the outermost; and the value.
+    """
+    found: list[Any] = []
+    named = [("", each) for each in more]
+    for each in more:
+        named += list(getattr(each, "__dict__", {}).items())[:50]
+        parts = getattr(each, "tensors", None)
+        named += [("", part) for part in parts] if isinstance(parts, tuple) else []
+    while frame is not None:
+        if is_users(frame.f_code.co_filename):
+            named += _variables(frame)
+        frame = frame.f_back
+    inner = {id(value): name for name, value in reversed(named) if name}
+    outer = {id(value): name for name, value in named if name}
+    for _, value in named:
+        if len(found) >= MOST_ARRAYS:
+            return
+        if _has(value, num_rows) and not any(value is other for other in found):
+            found.append(value)
+            yield inner.get(id(value), ""), outer.get(id(value), ""), value
+
+
+def _variables(frame: FrameType) -> list[tuple[str, Any]]:
+    named = list(frame.f_locals.items())[:500]
+    owner = frame.f_locals.get("self")
+    named += [
+        (f"self.{k}", v) for k, v in list(getattr(owner, "__dict__", {}).items())[:100]
+    ]
+    return [(name, value) for name, value in named if not name.startswith("__")]
+
+
+def _has(value: Any, num_rows: int) -> bool:
+    pandas = sys.modules.get("pandas")
+    kinds: tuple[Any, ...] = (Tensor, np.ndarray, list)
+    if pandas is not None:
+        kinds += (getattr(pandas, "DataFrame", list), getattr(pandas, "Series", list))
+    if not isinstance(value, kinds):
+        return False
+    if isinstance(value, (Tensor, np.ndarray)) and not len(value.shape):
+        return False
+    return len(value) == num_rows
