@@ -23,6 +23,7 @@ LAYERS = [
     {"models", "tabular"},
     {"run"},
     {"ladder"},
+    {"course"},
     {"cli"},
 ]
 """From left to right. A new folder or file needs its place here. Parts of one layer may

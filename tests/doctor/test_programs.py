@@ -20,6 +20,14 @@ CURED = sorted((PROGRAMS / "cured").glob("*.py"))
 SOUND = sorted((PROGRAMS / "sound").glob("*.py"))
 
 
+@pytest.fixture(autouse=True)
+def dtype_put_back():
+    """Some programs set the default dtype of their process."""
+    before = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(before)
+
+
 def findings_of(path):
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as a user has it: they end no program

@@ -24,6 +24,7 @@ COMMANDS = {
     "graph": "Draw a tensor's computation graph; step backward in it.",
     "doctor": "Run a script and find the mistakes in it that raise nothing.",
     "trace": "Show one training step whole: shapes, gradients, update.",
+    "learn": "Open the course: the tutorial with pictures that move.",
     "ladder": "Train the tutorial's line rung by rung, from NumPy to gradatim.",
 }
 """One line each, said here so that help imports none of them."""

@@ -8,7 +8,14 @@ from torch import nn
 
 from gradatim.watching import data
 from gradatim.watching.clock import MOST_OBJECTS, Clock, Part
-from gradatim.watching.lines import Line, is_users, line_of, user_frame, user_line
+from gradatim.watching.lines import (
+    Line,
+    is_called_by_user,
+    is_users,
+    line_of,
+    user_frame,
+    user_line,
+)
 from gradatim.watching.schedules import options_of
 from gradatim.watching.seen import LoaderSeen, SchedulerSeen, SeedSeen
 from gradatim.watching.updates import Updates
@@ -148,6 +155,22 @@ class Loops(Part):
         self._seeded[name] = after
         self.seen.seeds.add(event)
         self._last_seed = event
+
+    def generator_made(self, seed: Any = None) -> None:
+        """A generator of NumPy is made: noted where a row of a data set makes it."""
+        if type(seed) is not int or not is_called_by_user():
+            return
+        frame = outer = user_frame(3)
+        for _ in range(4):
+            if outer is None or outer.f_code.co_name == "__getitem__":
+                break
+            outer = outer.f_back
+        line = line_of(frame)
+        if outer is None or outer.f_code.co_name != "__getitem__" or line is None:
+            return
+        found = self.seen.row_seeds
+        if (line, seed) in found or len(found) < MOST_OBJECTS:
+            found[line, seed] = found.get((line, seed), 0) + 1
 
     def state_restored(self) -> None:
         """The state of a generator was put back: the seed was for a while."""

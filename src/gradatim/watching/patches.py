@@ -123,6 +123,7 @@ def installed(recorder: Recorder) -> Iterator[None]:
         patch(torch, "manual_seed", _seed(recorder, "torch", _torch_state))
         patch(random, "seed", _seed(recorder, "random", _python_state))
         patch(np.random, "seed", _seed(recorder, "numpy", _numpy_state))
+        patch(np.random, "default_rng", _before_call(recorder.loops.generator_made))
         patch(
             torch, "set_rng_state", _before(lambda _: recorder.loops.state_restored())
         )
@@ -155,6 +156,20 @@ def _before(note: Callable[[Any], None]) -> Callable[[Any], Any]:
             if not torch.compiler.is_compiling():
                 note(self)
             return original(self, *args, **kwargs)
+
+        return patched
+
+    return made
+
+
+def _before_call(note: Callable[..., None]) -> Callable[[Any], Any]:
+    """Make a function that notes all its arguments, then does what it did."""
+
+    def made(original: Any) -> Any:
+        @functools.wraps(original)
+        def patched(*args: Any, **kwargs: Any) -> Any:
+            note(*args, **kwargs)
+            return original(*args, **kwargs)
 
         return patched
 

@@ -1,6 +1,7 @@
 """What a schedule counts: its numbers, and those that a function of the user's uses."""
 
 import functools
+import inspect
 from types import CodeType
 from typing import Any
 
@@ -58,20 +59,15 @@ def _about(function: Any) -> tuple[str, dict[str, int]]:
             if hasattr(owner, "__dict__")
             else {}
         )
-    scope = function.__globals__
-    numbers.update({n: scope[n] for n in code.co_names if n in scope})
-    for called in [n for n in code.co_names if hasattr(scope.get(n), "__code__")]:
-        inner = scope[called]
-        if inner.__globals__ is scope:  # of the same file
-            used = inner.__code__.co_names
-            numbers.update({n: scope[n] for n in used if n in scope})
+    used = inspect.getclosurevars(function)
+    for called in list(used.globals.values()):
+        is_near = getattr(called, "__module__", None) == function.__module__
+        if inspect.isfunction(called) and is_near:
+            numbers.update(inspect.getclosurevars(called).globals)
+    numbers.update(used.globals)
     given = function.__defaults__ or ()
     numbers.update(zip(names[len(names) - len(given) :], given, strict=False))
-    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
-        try:
-            numbers[name] = cell.cell_contents
-        except ValueError:  # not given yet
-            continue
+    numbers.update(used.nonlocals)
     return (names[0] if names else ""), _whole(numbers)
 
 

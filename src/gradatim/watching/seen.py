@@ -610,6 +610,8 @@ class Seen:
     """Order, identity, whether to train, line; of calls of ``train`` and ``eval``."""
     zeroings: Record[tuple[int, Line | None]] = field(default_factory=Record)
     seeds: Record["SeedSeen"] = field(default_factory=Record)
+    row_seeds: dict[tuple[Line, int], int] = field(default_factory=dict)
+    """Generators made in ``__getitem__``, by line and seed: how often."""
     loss_series: list[tuple[int, float]] = field(default_factory=list)
     """Step and loss, thinned as it grows."""
     bad: BadSeen | None = None

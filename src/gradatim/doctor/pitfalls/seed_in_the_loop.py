@@ -8,7 +8,7 @@ from gradatim.watching.seen import SeedSeen, Seen
 
 __all__ = ["SeedInTheLoop"]
 
-ENOUGH = 3
+ENOUGH, MANY = 3, 50
 
 
 class SeedInTheLoop(Pitfall):
@@ -18,7 +18,8 @@ class SeedInTheLoop(Pitfall):
         One line that sets the same seed of a global generator at 3 or more stages of
         one training, with random numbers drawn between. A seed once for each new
         optimizer, another seed each time, and a state that is put back afterwards
-        (``fork_rng``) are left alone.
+        (``fork_rng``) are left alone. Or a generator of NumPy made in ``__getitem__``
+        with one and the same seed, 50 times and more.
 
     Why it matters:
         Each epoch draws the same numbers: one order of rows, one set of dropout masks
@@ -45,6 +46,7 @@ class SeedInTheLoop(Pitfall):
     hides = ("GT501", "GT808")
 
     def find(self, seen: Seen) -> Iterator[Finding]:
+        yield from self._rows(seen)
         made = sorted(each.order for each in seen.optimizers)
         trains = {s.line.function for s in seen.steps if s.line is not None}
         groups: dict[tuple[str, Line, int, int | None], list[SeedSeen]] = {}
@@ -70,6 +72,22 @@ class SeedInTheLoop(Pitfall):
                 f"{len(times)} different numbers of updates; random numbers were drawn "
                 f"between {drawn} of {len(later)} times",
                 cure="set the seed once, before the loop",
+                line=line,
+            )
+            return
+
+    def _rows(self, seen: Seen) -> Iterator[Finding]:
+        """Find a generator that each row of a data set makes anew, with one seed."""
+        for (line, value), times in seen.row_seeds.items():
+            seeds = {seed for place, seed in seen.row_seeds if place == line}
+            if times < MANY or len(seeds) > 1:
+                continue
+            yield self.finding(
+                verdict="Each row makes a generator with the same seed: all rows get "
+                "the same random numbers, in every epoch.",
+                evidence=f"default_rng({value}) in __getitem__ {times:,} times",
+                cure="make the generator once, in __init__; or seed it by row and "
+                "epoch: np.random.default_rng((seed, epoch, index))",
                 line=line,
             )
             return

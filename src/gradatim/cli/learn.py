@@ -1,0 +1,174 @@
+"""``gradatim learn``: the course in the browser, and what belongs to it."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gradatim.course import Chapter
+
+__all__ = ["learn"]
+
+
+def _folder(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path:
+    from gradatim.course.progress import FOLDER_VARIABLE
+
+    given = value or Path(
+        os.environ.get(FOLDER_VARIABLE) or Path.home() / "gradatim-course"
+    )
+    os.environ[FOLDER_VARIABLE] = str(given)
+    return given
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    callback=_folder,
+    metavar="DIR",
+    help="Where progress and your own chapters are kept.  [~/gradatim-course]",
+)
+@click.option("--port", type=int, help="Of the server; a free one by default.")
+@click.option("--no-open", is_flag=True, help="Print the address; open no browser.")
+@click.pass_context
+def learn(ctx: click.Context, folder: Path, port: int | None, no_open: bool) -> int:
+    """Open the course: the tutorial's line, with pictures that move.
+
+    \b
+    Examples:
+      gradatim learn
+      gradatim learn mine 2
+      gradatim learn freeze -o course
+    """
+    ctx.obj = folder
+    if ctx.invoked_subcommand is not None:
+        return 0
+    _need_marimo()
+    return _serve(port, no_open)
+
+
+def _need_marimo() -> None:
+    from gradatim.errors import ConfigError
+
+    if importlib.util.find_spec("marimo") is None:
+        raise ConfigError(
+            "the course is shown by marimo, which is not installed.\n"
+            "Install it with: pip install 'gradatim[course]'"
+        )
+
+
+def _serve(port: int | None, no_open: bool) -> int:
+    import secrets
+    import time
+    import webbrowser
+
+    from gradatim.course.server import HOST, free_port, serving
+
+    port, token = port or free_port(), secrets.token_urlsafe(12)
+    address = f"http://{HOST}:{port}/?access_token={token}"
+    with serving(port, token) as server:
+        while not server.started and not server.should_exit:
+            time.sleep(0.01)
+        if not server.started:
+            from gradatim.errors import ConfigError
+
+            raise ConfigError(
+                f"port {port} cannot be listened on.\nAnother program may have it: "
+                "leave --port out, and a free one is taken."
+            )
+        print(f"the course: {address}", flush=True)
+        print("Ctrl-C ends it.", file=sys.stderr)
+        if not no_open:
+            webbrowser.open(address)
+        import torch  # noqa: F401  # while the contents are read
+
+        try:
+            while not server.should_exit:
+                time.sleep(0.2)
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+    return 0
+
+
+@learn.command("list")
+@click.pass_obj
+def list_chapters(folder: Path) -> int:
+    """List chapters and exercises, with what is done."""
+    from gradatim.cli.common import print_table
+    from gradatim.course import CHAPTERS, progress
+
+    done = progress.done()
+    rows = [["", "chapter", "about", "exercises"]]
+    for chapter in CHAPTERS:
+        told = ", ".join(f"{n}{_mark(done, n)}" for n in chapter.exercises)
+        rows.append([str(chapter.number), chapter.name, chapter.about, told])
+    print_table(rows[0], rows[1:])
+    return 0
+
+
+def _mark(done: dict[str, Any], name: str) -> str:
+    return " (solved)" if done.get(name, {}).get("solved") else ""
+
+
+@learn.command()
+@click.argument("chapter")
+@click.option("--no-open", is_flag=True, help="Copy it; do not open it.")
+@click.pass_obj
+def mine(folder: Path, chapter: str, no_open: bool) -> int:
+    """Copy CHAPTER into your folder, to change it, and open it in marimo's editor.
+
+    A copy that is there stays as it is.
+    """
+    from gradatim.course import find_chapter
+
+    found = find_chapter(chapter)
+    place = _copy(found, folder)
+    print(place)
+    if no_open:
+        return 0
+    _need_marimo()
+    import subprocess
+
+    return subprocess.call([sys.executable, "-m", "marimo", "edit", str(place)])
+
+
+def _copy(chapter: "Chapter", folder: Path) -> Path:
+    place = folder / chapter.path.name
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = folder / "pyproject.toml"
+    if not settings.exists():  # without it cells wait to be run one by one
+        settings.write_text("[tool.marimo.runtime]\nauto_instantiate = true\n")
+    if not place.exists():
+        place.write_text(chapter.path.read_text(encoding="utf-8"), encoding="utf-8")
+    return place
+
+
+@learn.command()
+@click.argument("exercise")
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@click.pass_obj
+def check(folder: Path, exercise: str, file: Path | None) -> int:
+    """Check an answer to EXERCISE: FILE, or what was last written in the browser."""
+    from gradatim.course import progress
+    from gradatim.course.exercise import load_exercise, try_answer
+    from gradatim.errors import ConfigError
+
+    found = load_exercise(exercise)
+    code = file.read_text(encoding="utf-8") if file else progress.answer(exercise)
+    if code is None:
+        raise ConfigError(
+            f"there is no answer to {exercise} in {folder}.\n"
+            f"Give a file: gradatim learn check {exercise} FILE.\n{found.text}"
+        )
+    wrong = try_answer(found, code)
+    progress.keep_answer(exercise, code, solved=wrong is None)
+    print(
+        f"{exercise}: " + (f"not yet. {wrong}" if wrong else f"solved. {found.praise}")
+    )
+    return int(wrong is not None)

@@ -1,0 +1,145 @@
+"""Exercises: what is asked, what is checked, and how an answer is tried.
+
+An exercise is a file in ``exercises/`` with ``TEXT``, ``STUB``, ``HINT``, ``SOLUTION``,
+``PRAISE``, ``MUTANTS`` (wrong answers that its check must refuse) and ``check(names)``,
+which raises :class:`Wrong`.
+"""
+
+import contextlib
+import importlib
+import io
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from gradatim.errors import ConfigError, nearest_name
+
+__all__ = [
+    "EXERCISES",
+    "Exercise",
+    "Wrong",
+    "expect",
+    "load_exercise",
+    "needed",
+    "try_answer",
+]
+
+MOST_SECONDS = 5.0
+FOLDER = Path(__file__).parent / "exercises"
+EXERCISES = tuple(sorted(path.stem for path in FOLDER.glob("ex*.py")))
+"""Names of all exercises."""
+
+
+class Wrong(Exception):
+    """An answer is not right; the text says where."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exercise:
+    """One exercise."""
+
+    name: str
+    text: str
+    stub: str
+    hint: str
+    solution: str
+    praise: str
+    mutants: Mapping[str, str]
+    check: Callable[[dict[str, Any]], None]
+
+
+def load_exercise(name: str) -> Exercise:
+    """Load an exercise by its name.
+
+    Raises:
+        ConfigError: There is none such.
+    """
+    if name not in EXERCISES:
+        raise ConfigError(
+            f"there is no exercise {name}.{nearest_name(name, EXERCISES)}\n"
+            "gradatim learn list names them all."
+        )
+    source: Any = importlib.import_module(f"gradatim.course.exercises.{name}")
+    return Exercise(
+        name=name,
+        text=source.TEXT.strip(),
+        stub=source.STUB.strip() + "\n",
+        hint=source.HINT.strip(),
+        solution=source.SOLUTION.strip() + "\n",
+        praise=source.PRAISE.strip(),
+        mutants={name: code.strip() + "\n" for name, code in source.MUTANTS.items()},
+        check=source.check,
+    )
+
+
+def try_answer(exercise: Exercise, code: str) -> str | None:
+    """Run an answer and check it; give what is wrong with it, or None.
+
+    It runs in this process, as the learner's own code does anywhere, and may take 5 s.
+    """
+    names: dict[str, Any] = {"__name__": "answer"}
+    try:
+        with _in_time(), contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(code, "<your answer>", "exec"), names)
+            exercise.check(names)
+    except Wrong as wrong:
+        return str(wrong)
+    except SyntaxError as error:
+        return f"Python cannot read line {error.lineno}: {error.msg}."
+    except Exception as error:
+        line = _line_of(error)
+        where = f" in line {line}" if line else ""
+        return f"`{type(error).__name__}`{where}: {error}"
+    return None
+
+
+def needed(names: dict[str, Any], name: str) -> Any:
+    """Give what an answer must define.
+
+    Raises:
+        Wrong: It does not, or the stub's ``...`` is still there.
+    """
+    if name not in names or names[name] is ...:
+        raise Wrong(f"`{name}` is not there yet.")
+    return names[name]
+
+
+def expect(is_so: bool, otherwise: str) -> None:
+    """Go on if something is so.
+
+    Raises:
+        Wrong: It is not.
+    """
+    if not is_so:
+        raise Wrong(otherwise)
+
+
+@contextlib.contextmanager
+def _in_time() -> Iterator[None]:
+    """End Python code of this thread that takes too long."""
+    end = time.monotonic() + MOST_SECONDS
+
+    def look(frame: FrameType, event: str, arg: Any) -> Any:
+        if time.monotonic() > end:
+            raise Wrong(f"It ran for more than {MOST_SECONDS:g} s: does its loop end?")
+        return look
+
+    before = sys.gettrace()
+    sys.settrace(look)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def _line_of(error: BaseException) -> int | None:
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<your answer>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

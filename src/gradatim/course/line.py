@@ -1,0 +1,159 @@
+"""The tutorial's line as the pictures of the course need it: loss, paths, curvature.
+
+The loss is the mean squared error of ``y - (a + b x)``. Over a and b it is a bowl whose
+contours are ellipses: nothing has to be searched for.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gradatim.course.charts import Chart
+from gradatim.data import line, line_split
+
+__all__ = [
+    "START",
+    "Descent",
+    "bowl",
+    "descend",
+    "largest_stable_lr",
+    "loss_at",
+    "rows",
+]
+
+START = (0.49671415, -0.1382643)
+"""Of rung 1: ``np.random.seed(42)``, then two numbers of ``randn(1)``."""
+
+
+def rows(*, scale: float = 1.0) -> tuple[Float[Tensor, "80 1"], Float[Tensor, "80 1"]]:
+    """Give the 80 training points, with x times a factor."""
+    (x, y), _ = line_split(*line(dtype=torch.float64))
+    return scale * x, y
+
+
+def _design(x: Tensor) -> Float[Tensor, "rows 2"]:
+    return torch.cat([torch.ones_like(x), x], dim=1)
+
+
+def least_squares(x: Tensor, y: Tensor) -> Float[Tensor, "2"]:
+    """Give the bottom of the bowl."""
+    return torch.linalg.lstsq(_design(x), y).solution.flatten()
+
+
+def curvature(x: Tensor) -> Float[Tensor, "2 2"]:
+    """Give the matrix of second derivatives, the same everywhere."""
+    design = _design(x)
+    return 2 * design.T @ design / len(x)
+
+
+def largest_stable_lr(x: Tensor) -> float:
+    """Give the learning rate beyond which gradient descent diverges.
+
+    It is 2 over the largest eigenvalue of the second derivatives: above it, each step
+    lands farther from the bottom than it started.
+    Source: Goodfellow, Bengio, Courville, Deep Learning, section 8.2.1.
+
+    >>> round(largest_stable_lr(rows()[0]), 3)
+    0.806
+    """
+    return 2 / float(torch.linalg.eigvalsh(curvature(x)).max())
+
+
+def loss_at(a: float, b: float, x: Tensor, y: Tensor) -> float:
+    """Give the mean squared error of a line."""
+    return float(((y - (a + b * x)) ** 2).mean())
+
+
+@dataclass(frozen=True)
+class Descent:
+    """Where gradient descent went."""
+
+    path: Float[Tensor, "steps 2"]
+    """a and b, before the first update and after each."""
+    losses: list[float]
+    """Of all points, at each place."""
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it ended far above where it began, or nowhere."""
+        return (
+            not math.isfinite(self.losses[-1]) or self.losses[-1] > 2 * self.losses[0]
+        )
+
+
+def descend(
+    *,
+    lr: float = 0.1,
+    batch_size: int = 80,
+    epochs: int = 100,
+    start: tuple[float, float] = START,
+    scale: float = 1.0,
+    seed: int = 0,
+) -> Descent:
+    """Go down by batch, mini-batch or stochastic gradient descent.
+
+    Args:
+        lr: Learning rate.
+        batch_size: Points an update, 80 for all.
+        epochs: Passes over all points.
+        start: a and b before the first update.
+        scale: Factor of x, as a feature in other units has it.
+        seed: Of the order of the points.
+
+    >>> end = descend(epochs=1000).path[-1]
+    >>> [round(value, 6) for value in end.tolist()]
+    [1.023541, 1.968964]
+    """
+    x, y = rows(scale=scale)
+    generator = torch.Generator().manual_seed(seed)
+    design, place = _design(x), torch.tensor(start, dtype=torch.float64)
+    path = [place]
+    for _ in range(epochs):
+        order = torch.randperm(len(x), generator=generator)
+        for batch in order.split(batch_size):
+            some, wanted = design[batch], y[batch].flatten()
+            error = some @ place - wanted
+            place = place - lr * 2 * some.T @ error / len(batch)
+            path.append(place)
+    found = torch.stack(path)
+    losses = ((found @ design.T - y.flatten()) ** 2).mean(dim=1)
+    return Descent(found, losses.tolist())
+
+
+def bowl(
+    *descents: tuple[str, str, Descent],
+    scale: float = 1.0,
+    a: tuple[float, float] = (-0.5, 2.5),
+    b: tuple[float, float] = (-0.5, 3.5),
+    title: str = "the loss over a and b",
+    arrows: int = 400,
+) -> str:
+    """Draw the loss from above, its contours and paths down.
+
+    Args:
+        descents: Label, colour and descent, drawn in this order.
+        scale: Factor of x.
+        a: What is shown of a.
+        b: As ``a``.
+        title: Above the picture.
+        arrows: Updates that are drawn of each, from the first.
+    """
+    x, y = rows(scale=scale)
+    best, matrix = least_squares(x, y), curvature(x)
+    chart = Chart(a, b, title=title, x_label="a", y_label="b")
+    values, vectors = torch.linalg.eigh(matrix)
+    turns = torch.linspace(0, 2 * math.pi, 73, dtype=torch.float64)
+    circle = torch.stack([turns.cos(), turns.sin()])
+    for height in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0):
+        axes = vectors @ torch.diag((2 * height / values).sqrt())
+        ring = best.unsqueeze(1) + axes @ circle
+        chart.line(ring[0], ring[1], colour="gray", width=0.8)
+    chart.star(float(best[0]), float(best[1]), label="least squares")
+    for label, colour, descent in descents:
+        path = descent.path[: arrows + 1]
+        chart.line(path[:, 0], path[:, 1], label=label, colour=colour, width=1.4)
+        chart.points(path[:60, 0], path[:60, 1], colour=colour, size=2.2)
+    return chart.svg()

@@ -1,0 +1,154 @@
+"""What chapters are put together of: questions, breakages, exercises.
+
+A chapter's cells stay short: each shows one of these, or one picture.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import marimo as mo
+
+from gradatim.course import CHAPTERS, Chapter, find_chapter, progress
+from gradatim.course.exercise import Exercise, load_exercise, try_answer
+from gradatim.page import escaped
+
+__all__ = [
+    "beginning",
+    "breaks",
+    "button",
+    "editor",
+    "end",
+    "exercise",
+    "picture",
+    "predict",
+    "shown_source",
+    "verdict",
+]
+
+
+def beginning(number: int) -> Any:
+    """Show a chapter's title and what it is about."""
+    chapter = CHAPTERS[number - 1]
+    return mo.md(f"# {number} · {chapter.title}\n\n*{chapter.about}*")
+
+
+def end(number: int) -> Any:
+    """Show the ways on, and note that the chapter was opened."""
+    progress.note(CHAPTERS[number - 1].slug, "opened")
+    links = []
+    if number > 1:
+        links.append(_link(CHAPTERS[number - 2], "← "))
+    links.append('<a href="/">All chapters</a>')
+    if number < len(CHAPTERS):
+        links.append(_link(CHAPTERS[number], "", " →"))
+    style = "display:flex;justify-content:space-between;gap:1em;flex-wrap:wrap"
+    return mo.Html(
+        f'<nav aria-label="chapters" style="{style};margin-top:2em;padding-top:1em;'
+        f'border-top:1px solid #8886">{"".join(links)}</nav>'
+    )
+
+
+def _link(chapter: Chapter, before: str, after: str = "") -> str:
+    text = f"{before}{chapter.number} · {escaped(chapter.title)}{after}"
+    return f'<a href="/open/{chapter.slug}">{text}</a>'
+
+
+def picture(svg: str) -> Any:
+    """Show a picture of :mod:`gradatim.course.charts`, or HTML of ours."""
+    return mo.Html(svg)
+
+
+def predict(question: str, choices: list[str]) -> Any:
+    """Ask before anything runs."""
+    return mo.ui.radio(choices, label=f"**Predict.** {question}")
+
+
+def verdict(answer: Any, *, right: str, why: Mapping[str, str]) -> Any:
+    """Say whether a prediction was right, and why; nothing before one is made.
+
+    Args:
+        answer: From :func:`predict`.
+        right: The choice that is right.
+        why: For each choice a sentence.
+    """
+    chosen = answer.value
+    if chosen is None:
+        return mo.md("*Choose first; then run on.*")
+    if set(why) != set(answer.options):
+        raise ValueError(f"a sentence for each choice: {sorted(answer.options)}")
+    if chosen == right:
+        return mo.callout(mo.md(f"**Right.** {why[chosen]}"), kind="success")
+    text = f"**No: {right}.** {why[chosen]}\n\n{why[right]}"
+    return mo.callout(mo.md(text), kind="warn")
+
+
+def button(label: str, *, breaks: bool = False) -> Any:
+    """Make a button; in the run that follows its press its value is true."""
+    text = f"Break it: {label}" if breaks else label
+    return mo.ui.run_button(label=text, kind="danger" if breaks else "neutral")
+
+
+def breaks(pressed: Any, function: Callable[[], Any], *, cure: str) -> Any:
+    """Run what goes wrong when its button is pressed; show how, and the cure.
+
+    Args:
+        pressed: From :func:`button`.
+        function: Raises an exception, or gives what to show: the silent wrong.
+        cure: Markdown.
+    """
+    if not pressed.value:
+        return mo.md("")
+    try:
+        found = function()
+    except Exception as error:
+        text = escaped(traceback.format_exception_only(error)[-1].strip())
+        found = mo.Html(
+            '<pre style="white-space:pre-wrap;color:#e03131;font-size:.85em" '
+            f'role="alert">{text}</pre>'
+        )
+    return mo.vstack([found, mo.callout(mo.md(f"**Cure.** {cure}"), kind="info")])
+
+
+def shown_source(thing: Any) -> Any:
+    """Show the source of a function or module of ours."""
+    import inspect
+
+    text = inspect.getsource(thing)
+    return mo.md(f"```python\n{text}\n```")
+
+
+def exercise(name: str) -> Any:
+    """Show what an exercise asks for, its hint and solution."""
+    found = load_exercise(name)
+    more = {
+        "Hint": mo.md(found.hint),
+        "Solution": mo.md(f"```python\n{found.solution}\n```"),
+    }
+    return mo.vstack([mo.md(f"**Make.** {found.text}"), mo.accordion(more)])
+
+
+def editor(name: str) -> Any:
+    """Make the field for an answer, with the stub or what was last written."""
+    found = load_exercise(name)
+    kept = progress.answer(name)
+    return mo.ui.code_editor(
+        value=kept or found.stub, language="python", min_height=120
+    ).form(submit_button_label="Check", bordered=False)
+
+
+def checked(name: str, answer: Any) -> Any:
+    """Say whether an answer is right; progress is kept."""
+    if answer.value is None:
+        return mo.md("")
+    found: Exercise = load_exercise(name)
+    wrong = try_answer(found, answer.value)
+    progress.keep_answer(name, answer.value, solved=wrong is None)
+    if wrong is None:
+        return mo.callout(mo.md(f"**Solved.** {found.praise}"), kind="success")
+    return mo.callout(mo.md(f"**Not yet.** {wrong}"), kind="warn")
+
+
+def chapter_of(text: str) -> Chapter:
+    """Give a chapter by number or name."""
+    return find_chapter(text)

@@ -1,0 +1,64 @@
+"""What a learner has done: one small file in a folder of the learner's own."""
+
+import contextlib
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+__all__ = ["FOLDER_VARIABLE", "answer", "done", "folder", "keep_answer", "note"]
+
+FOLDER_VARIABLE = "GRADATIM_COURSE"
+"""Names the folder; ``gradatim learn`` sets it. Without it nothing is kept."""
+FILE = "progress.json"
+_LOCK = threading.Lock()
+
+
+def folder() -> Path | None:
+    """Give the learner's folder; None where nothing is kept, as in tests."""
+    name = os.environ.get(FOLDER_VARIABLE)
+    return Path(name) if name else None
+
+
+def done() -> dict[str, Any]:
+    """Give what was done: by chapter or exercise, a dict."""
+    place = folder()
+    if place is None:
+        return {}
+    try:
+        found = json.loads((place / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def note(name: str, what: str, value: Any = True) -> None:
+    """Remember one thing of a chapter or exercise."""
+    place = folder()
+    if place is None:
+        return
+    with _LOCK, contextlib.suppress(OSError):  # a full disk spoils no lesson
+        place.mkdir(parents=True, exist_ok=True)
+        found = done()
+        about = found.setdefault(name, {})
+        if about.get(what) == value:
+            return
+        about[what] = value
+        draft = place / f"{FILE}.{os.getpid()}"
+        draft.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        draft.replace(place / FILE)
+
+
+def answer(name: str) -> str | None:
+    """Give what was last written for an exercise."""
+    found = done().get(name)
+    text = found.get("answer") if isinstance(found, dict) else None
+    return text if isinstance(text, str) else None
+
+
+def keep_answer(name: str, text: str, *, solved: bool) -> None:
+    """Remember an answer, and that it was right once."""
+    note(name, "answer", text)
+    if solved:
+        note(name, "solved")

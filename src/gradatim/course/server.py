@@ -1,0 +1,97 @@
+"""The course in the browser: all chapters on one server of this machine."""
+
+import contextlib
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+
+import marimo
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import (
+    HTMLResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
+from starlette.routing import Mount, Route
+
+from gradatim.course import CHAPTERS, Chapter, progress
+from gradatim.course.contents import contents_page
+
+__all__ = ["HOST", "course_app", "free_port", "serving"]
+
+HOST = "127.0.0.1"
+COOKIE = "gradatim_course"
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlette:
+    """Make the application: the contents at ``/``, each chapter at its slug.
+
+    Args:
+        token: What a browser must show once, in the address; a cookie keeps it.
+        chapters: Those that are served.
+    """
+    builder = marimo.create_asgi_app(quiet=True, token=token, include_code=True)
+    for chapter in chapters:
+        if chapter.path.is_file():
+            builder = builder.with_app(path=f"/{chapter.slug}", root=str(chapter.path))
+
+    async def contents(request: Request) -> Response:
+        if not _is_known(request, token):
+            return PlainTextResponse(
+                "Open the address that gradatim learn has printed.", status_code=401
+            )
+        response = HTMLResponse(contents_page(chapters, progress.done()))
+        response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+        return response
+
+    async def chapter(request: Request) -> Response:
+        """Lead on to a chapter; its own cookie is set there."""
+        slug = request.path_params["slug"]
+        if not _is_known(request, token) or slug not in {c.slug for c in chapters}:
+            return PlainTextResponse("There is no such chapter.", status_code=404)
+        return RedirectResponse(f"/{slug}/?access_token={token}", status_code=303)
+
+    return Starlette(
+        routes=[
+            Route("/", contents),
+            Route("/open/{slug}", chapter),
+            Mount("/", app=builder.build()),
+        ],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+        ],
+    )
+
+
+def _is_known(request: Request, token: str) -> bool:
+    given = request.query_params.get("access_token") or request.cookies.get(COOKIE, "")
+    return secrets.compare_digest(given.encode(), token.encode())
+
+
+@contextlib.contextmanager
+def serving(port: int, token: str) -> Iterator[uvicorn.Server]:
+    """Serve the course from a thread, until the block ends."""
+    config = uvicorn.Config(
+        course_app(token), host=HOST, port=port, log_level="warning", lifespan="on"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.should_exit = True
+        thread.join(timeout=5)
