@@ -1,6 +1,5 @@
 """``gradatim learn``: the course in the browser, and what belongs to it."""
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -52,13 +51,17 @@ def learn(ctx: click.Context, folder: Path, port: int | None, no_open: bool) -> 
 
 
 def _need_marimo() -> None:
+    from importlib.metadata import PackageNotFoundError, version
+
     from gradatim.errors import ConfigError
 
-    if importlib.util.find_spec("marimo") is None:
+    try:
+        version("marimo")
+    except PackageNotFoundError:
         raise ConfigError(
             "the course is shown by marimo, which is not installed.\n"
             "Install it with: pip install 'gradatim[course]'"
-        )
+        ) from None
 
 
 def _serve(port: int | None, no_open: bool) -> int:
@@ -172,3 +175,22 @@ def check(folder: Path, exercise: str, file: Path | None) -> int:
         f"{exercise}: " + (f"not yet. {wrong}" if wrong else f"solved. {found.praise}")
     )
     return int(wrong is not None)
+
+
+@learn.command()
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default="course",
+    metavar="DIR",
+    help="Where the pages go.  [course]",
+)
+def freeze(output: Path) -> int:
+    """Write every chapter as one offline page whose main controls still move."""
+    _need_marimo()
+    from gradatim.course import freeze as freezing
+
+    for path in freezing.freeze(output):
+        print(f"{path}  {path.stat().st_size / 1000:,.0f} KB")
+    return 0

@@ -234,7 +234,8 @@ def bars(
         y = 30 + row * place
         size = room * min(abs(value), most) / most if math.isfinite(value) else room
         parts.append(
-            f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">{escaped(name)}</text>'
+            f'<text x="{left - 8}" y="{y + 14}" text-anchor="end">'
+            f"{escaped(name)}</text>"
             f'<rect x="{left}" y="{y}" width="{max(size, 1):.1f}" height="18" rx="3" '
             f'fill="{COLOURS[colour]}"/><text x="{left + size + 6:.1f}" y="{y + 14}" '
             f'opacity=".8">{value:.4g}</text>'

@@ -57,7 +57,7 @@ def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlett
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
         return response
 
-    async def chapter(request: Request) -> Response:
+    async def open_chapter(request: Request) -> Response:
         """Lead on to a chapter; its own cookie is set there."""
         slug = request.path_params["slug"]
         if not _is_known(request, token) or slug not in {c.slug for c in chapters}:
@@ -67,7 +67,7 @@ def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlett
     return Starlette(
         routes=[
             Route("/", contents),
-            Route("/open/{slug}", chapter),
+            Route("/open/{slug}", open_chapter),
             Mount("/", app=builder.build()),
         ],
         middleware=[

@@ -21,6 +21,7 @@ __all__ = [
     "ratios",
     "reached",
     "told",
+    "tree_of",
 ]
 
 
@@ -99,7 +100,8 @@ def depth_trend(step: StepSeen, model: ModelSeen) -> tuple[float, float] | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _tree(file: str) -> ast.Module | None:
+def tree_of(file: str) -> ast.Module | None:
+    """Read the syntax of a file; None where it cannot be read."""
     try:
         return ast.parse(Path(file).read_text())
     except (OSError, SyntaxError, ValueError):
@@ -108,7 +110,7 @@ def _tree(file: str) -> ast.Module | None:
 
 def nodes_in(line: Line | None) -> Iterator[ast.AST]:
     """Give the syntax of a file, the innermost function around a line alone."""
-    tree = _tree(line.file) if line else None
+    tree = tree_of(line.file) if line else None
     if tree is None or line is None:
         return
     best: ast.AST = tree

@@ -34,6 +34,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "l1_loss": F.l1_loss,
     "mse_loss": F.mse_loss,
     "nll_loss": F.nll_loss,
+    "poisson_nll_loss": F.poisson_nll_loss,
     "smooth_l1_loss": F.smooth_l1_loss,
 }
 Prepare = Callable[[tuple[Any, ...], Tensor], tuple[tuple[Any, ...], Tensor]]

@@ -63,6 +63,7 @@ class Losses(Part):
             reduction=str(arguments.get("reduction", "mean")),
             line=user_line(3),
             grad=torch.is_grad_enabled(),
+            options={k: v for k, v in arguments.items() if type(v) is bool},
         )
         if self.is_close or self.seen.losses.count < 20:
             call.facts = (

@@ -70,6 +70,7 @@ LOSSES = (
     "l1_loss",
     "mse_loss",
     "nll_loss",
+    "poisson_nll_loss",
     "smooth_l1_loss",
 )
 

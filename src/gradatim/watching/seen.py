@@ -219,6 +219,8 @@ class LossCall:
     before: tuple[str, ...] = ()
     """The operations that made the input, the last one first."""
     grad: bool = True
+    options: dict[str, bool] = field(default_factory=dict)
+    """Its other arguments that are true or false."""
 
 
 @dataclass(slots=True)

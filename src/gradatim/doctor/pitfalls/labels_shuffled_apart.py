@@ -1,14 +1,20 @@
 """GT507: features and labels in two different orders."""
 
 import ast
+import math
 from collections.abc import Iterator
+from statistics import median
 
-from gradatim.doctor.movement import nodes_in
+from gradatim.doctor.frames import misaligned
+from gradatim.doctor.movement import nodes_in, tree_of
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.trend import trained_calls
+from gradatim.watching.lines import Line
 from gradatim.watching.seen import ApartSeen, Seen
 
 __all__ = ["LabelsShuffledApart"]
 
+STUCK = 0.6
 OWN = ("sample", "index_select", "take")
 """Methods that give the rows of a variable in another order."""
 
@@ -21,7 +27,9 @@ class LabelsShuffledApart(Pitfall):
         ``random.shuffle``, pandas or two ``DataLoader`` with ``shuffle=True``, and rows
         that are trained with exactly the label that they have if features follow the
         one order and labels the other (20 rows and more whose own label is another
-        one). Or one order that the features alone follow, in the variable they had.
+        one). Or one order that the features alone follow, in the variable they had. Or
+        a table of pandas that is sorted after its target was taken from it, and a loss
+        that stays near that of a constant prediction.
 
     Why it matters:
         Nothing can be learned but how common each label is: with 10 classes the loss
@@ -49,6 +57,7 @@ class LabelsShuffledApart(Pitfall):
     def find(self, seen: Seen) -> Iterator[Finding]:
         apart = seen.apart
         if apart is None:
+            yield from self._of_tables(seen)
             return
         if apart.labels_line is None and not _is_put_back(apart):
             return
@@ -71,6 +80,27 @@ class LabelsShuffledApart(Pitfall):
             cure=_cure(apart, x, y),
             line=apart.labels_line or apart.features_line,
         )
+
+    def _of_tables(self, seen: Seen) -> Iterator[Finding]:
+        """Find a table that is sorted after its target was taken, and no learning."""
+        share = _unlearned(seen)
+        files = {c.line.file for c in seen.losses if c.line is not None}
+        if share is None:
+            return
+        for file in sorted(files):
+            tree = tree_of(file)
+            for found in misaligned(tree) if tree is not None else ():
+                frame, target = found.frame, found.target
+                yield self.finding(
+                    verdict=f"{target} is taken from {frame} in line {found.taken}, "
+                    f"and {frame} is put into another order by {found.how} after that: "
+                    "labels are not with their rows.",
+                    evidence=f"after {seen.num_steps:,} updates the error is still "
+                    f"{share:.0%} of that of a constant prediction",
+                    cure=f"take {target} after {frame}.{found.how}(...)",
+                    line=Line(file, found.reordered),
+                )
+                return
 
     def _explained(self, apart: ApartSeen) -> str:
         if apart.labels_line is None:
@@ -135,3 +165,21 @@ def _called(node: ast.Call) -> str:
     if isinstance(node.func, ast.Attribute):
         return node.func.attr
     return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _unlearned(seen: Seen) -> float | None:
+    """Give the error at the end as a share of a constant's; None where it is small."""
+    calls = [
+        c
+        for c in trained_calls(seen, "mse_loss", "smooth_l1_loss", "l1_loss")
+        if c.facts.get("target_std") and "squared_error" in c.facts
+    ]
+    shares = [c.facts["squared_error"] / c.facts["target_std"] ** 2 for c in calls]
+    classes = trained_calls(seen, "cross_entropy")
+    if classes and len(classes[0].input.shape) == 2:
+        chance = math.log(max(2, classes[0].input.shape[1]))
+        shares = [value / chance for _, value in seen.loss_series]
+    if len(shares) < 5 or seen.num_steps < 100:
+        return None
+    share = median(shares[-max(5, len(shares) // 10) :])
+    return share if share > STUCK else None

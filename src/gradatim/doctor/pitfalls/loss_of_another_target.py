@@ -18,11 +18,11 @@ class LossOfAnotherTarget(Pitfall):
     """The loss is made for another kind of target than it is given.
 
     What it sees:
-        ``cross_entropy`` of a single column; binary cross-entropy with targets below 0
-        or above 1, such as class indices or -1 and 1; an elementwise loss between a row
-        of several outputs and one class index, which is broadcast over them. As advice:
-        a squared error of one output against whole numbers that the line calls labels
-        or classes.
+        ``cross_entropy`` of a single column, or of rows with several classes; binary
+        cross-entropy with targets below 0 or above 1, such as class indices or -1 and
+        1; an elementwise loss between a row of several outputs and one class index,
+        which is broadcast over them. As advice: a squared error of one output against
+        whole numbers that the line calls labels or classes.
 
     Why it matters:
         The softmax of one number is 1: the loss is 0 and so is every gradient, from the
@@ -49,6 +49,7 @@ class LossOfAnotherTarget(Pitfall):
 
     def find(self, seen: Seen) -> Iterator[Finding]:
         yield from self._one_column(trained_calls(seen, "cross_entropy"))
+        yield from self._several(trained_calls(seen, "cross_entropy"))
         yield from self._outside(trained_calls(seen, *BINARY))
         yield from self._index(trained_calls(seen, *ELEMENTWISE))
 
@@ -64,6 +65,21 @@ class LossOfAnotherTarget(Pitfall):
                 "same shapes; or one output for each class",
                 line=one[0].line,
             )
+
+    def _several(self, calls: list[LossCall]) -> Iterator[Finding]:
+        """Find rows with several classes at once."""
+        many = [c for c in calls if _has_several(c)]
+        if len(many) < 3 or len(many) < 0.8 * len(calls):
+            return
+        yield self.finding(
+            verdict="cross_entropy is given rows with several classes at once: it "
+            "makes them share one.",
+            evidence=f"targets of 0 and 1 of shape {many[0].target.shape}; a row sums "
+            f"to {many[0].facts['target_row_sum_error'] + 1:.0f}, in {len(many)} of "
+            f"{len(calls)} calls",
+            cure="F.binary_cross_entropy_with_logits(logits, y): a yes or no for each",
+            line=many[0].line,
+        )
 
     def _outside(self, calls: list[LossCall]) -> Iterator[Finding]:
         out = [
@@ -113,6 +129,17 @@ class LossOfAnotherTarget(Pitfall):
                 cure="if they are classes: one output each and F.cross_entropy",
                 line=call.line,
             )
+
+
+def _has_several(call: LossCall) -> bool:
+    facts = call.facts
+    return (
+        call.input.shape == call.target.shape
+        and len(call.target.shape) == 2
+        and bool(facts["target_whole"])
+        and (facts["target_min"], facts["target_max"]) == (0, 1)
+        and facts.get("target_row_sum_error", 0.0) >= 1
+    )
 
 
 def _is_index_against_row(call: LossCall) -> bool:

@@ -2,6 +2,7 @@
 
 import ast
 import linecache
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -11,6 +12,12 @@ from gradatim.watching.lines import Line
 from gradatim.watching.seen import ModelSeen, Seen
 
 __all__ = ["ModuleRepeated"]
+
+MEANT = re.compile(
+    "shar(e|ing)|tied|tying|recurr|universal|unroll|re-?use", re.IGNORECASE
+)
+NEAR = 8
+"""Lines before and after, where the source may say that sharing is meant."""
 
 
 class ModuleRepeated(Pitfall):
@@ -54,7 +61,7 @@ class ModuleRepeated(Pitfall):
                     cure="nn.ModuleList(make() for _ in range(n)): a new module each "
                     "time; copy.deepcopy(layer) of one that exists",
                     line=line or assignment_line(model, name) or model.line,
-                    severity="warning" if is_sure else "info",
+                    severity="warning" if is_sure and not _is_meant(line) else "info",
                 )
                 return
 
@@ -71,6 +78,14 @@ class ModuleRepeated(Pitfall):
             if assigned is not None and str(line) == str(assigned):
                 return line
         return found[0] if found else None
+
+
+def _is_meant(line: Line | None) -> bool:
+    """Tell whether the source near a line speaks of sharing."""
+    if line is None:
+        return False
+    near = range(max(1, line.number - NEAR), line.number + NEAR)
+    return any(MEANT.search(linecache.getline(line.file, number)) for number in near)
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,8 @@ class MovedByView(Pitfall):
     What it sees:
         A ``view`` after which the batch is another dimension than before, with batches
         of several sizes, or where the source asks for it; images ``(..., H, W, 3)``
-        that become ``(..., 3, H, W)``; heads of attention put before time or back.
+        that become ``(..., 3, H, W)``, and series ``(N, T, C)`` that become
+        ``(N, C, T)``; heads of attention put before time or back.
 
     Why it matters:
         ``view`` reads the same numbers in the same order. Of ``(64, 20, 8)`` made
@@ -83,6 +84,9 @@ class MovedByView(Pitfall):
             call = view.calls[0]
             axes = "2, 0, 1" if len(call.before) == 3 else "0, 3, 1, 2"
             what, cure = "pixels and colours of an image", f"x.permute({axes})"
+        elif all(map(_is_of_channels, view.calls)):
+            call = view.calls[0]
+            what, cure = "steps and channels of a series", "x.transpose(1, 2)"
         elif all(map(_is_of_heads, view.calls)):
             call = view.calls[0]
             what = "steps in time and heads of attention"
@@ -159,6 +163,15 @@ def _is_of_pixels(call: ViewCall) -> bool:
         and min(high, wide) >= FEWEST_PIXELS
         and call.after in ((*rows, colours, high, wide), (*rows, colours, wide, high))
     )
+
+
+def _is_of_channels(call: ViewCall) -> bool:
+    """Tell the model's own input, of steps and channels, put channels first."""
+    if call.grad or call.is_undone or len(call.before) != 3 or call.root != call.before:
+        return False
+    rows, steps, channels = call.before
+    is_swapped = call.after == (rows, channels, steps)
+    return is_swapped and steps >= FEWEST_PIXELS and 2 <= channels != steps
 
 
 def _is_of_heads(call: ViewCall) -> bool:

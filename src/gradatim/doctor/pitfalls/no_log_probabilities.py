@@ -10,6 +10,8 @@ __all__ = ["NoLogProbabilities"]
 
 SMALL = 1e-3
 
+RATES = ("Exp", "Softplus")
+
 
 class NoLogProbabilities(Pitfall):
     """``nll_loss`` or ``kl_div`` is given logits or probabilities, not their logs.
@@ -40,6 +42,7 @@ class NoLogProbabilities(Pitfall):
     hides = ("GT106", "GT203", "GT204", "GT107", "GT309", "GT308")
 
     def find(self, seen: Seen) -> Iterator[Finding]:
+        yield from self._rates(seen)
         for name in ("nll_loss", "kl_div"):
             calls = [c for c in trained_calls(seen, name) if c.input.requires_grad]
             kinds = [self._kind(call) for call in calls]
@@ -56,6 +59,29 @@ class NoLogProbabilities(Pitfall):
                 line=call.line,
             )
             return
+
+    def _rates(self, seen: Seen) -> Iterator[Finding]:
+        """Find rates where the loss of counts takes their logarithms."""
+        calls = trained_calls(seen, "poisson_nll_loss")
+        rates = [
+            c
+            for c in calls
+            if c.options.get("log_input")
+            and c.facts["input_min"] >= 0
+            and any(name in RATES for name in c.before[:2])
+        ]
+        if len(rates) < 3 or len(rates) < len(calls):
+            return
+        facts = rates[0].facts
+        yield self.finding(
+            verdict="poisson_nll_loss takes the logarithm of a rate, and is given the "
+            "rate.",
+            evidence=f"numbers from {facts['input_min']:.4g} to "
+            f"{facts['input_max']:.4g}, what an exponential or softplus gave, in "
+            f"{len(rates)} calls with log_input=True",
+            cure="nn.PoissonNLLLoss(log_input=False), or leave the exponential out",
+            line=rates[0].line,
+        )
 
     def _kind(self, call: LossCall) -> str | None:
         error = call.facts.get("input_log_sum_error")

@@ -1,0 +1,352 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Losses")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+    from torch import nn
+
+    from gradatim.course import line, losses, parts, walks
+    from gradatim.course.charts import Chart, beside
+
+    parts.beginning(9)
+    return Chart, beside, line, losses, mo, nn, parts, walks
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    Until now the loss was written by hand: the error, its square, the mean. PyTorch has
+    it ready: **`nn.MSELoss`**, the mean squared error.
+
+    ## 1 · A function that makes a function
+
+    ```python
+    loss_fn = nn.MSELoss(reduction="mean")   # once, before the loop
+
+    loss = loss_fn(a + b * x, y)             # in the loop
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    what_made = parts.predict(
+        "What does the first line give?",
+        ["A number: the loss", "A function, to be called later", "A trained model"],
+    )
+    what_made
+    return (what_made,)
+
+
+@app.cell(hide_code=True)
+def _(parts, what_made):
+    parts.verdict(
+        what_made,
+        right="A function, to be called later",
+        why={
+            "A number: the loss": "No prediction and no target went in yet. There is "
+            "nothing to compute from.",
+            "A function, to be called later": "The first call chooses how to reduce. The "
+            "second call, in the loop, gets predictions and targets and gives the loss.",
+            "A trained model": "A loss only measures. It has nothing to train.",
+        },
+    )
+    return
+
+
+@app.cell
+def _(losses, nn):
+    loss_fn = nn.MSELoss(reduction="mean")
+    trained = losses.with_reduction("mean", lr=0.1, epochs=1000)
+    return loss_fn, trained
+
+
+@app.cell(hide_code=True)
+def _(loss_fn, losses, mo, trained):
+    start, end = trained.path[0].tolist(), trained.path[-1].tolist()
+    mo.md(f"""
+    `loss_fn` is `{loss_fn}`. Called with the first predictions it gives
+    **{losses.first_loss("mean"):.4f}**. After 1,000 epochs with it the line went from
+    a {start[0]:.4f}, b {start[1]:.4f} to **a {end[0]:.4f}, b {end[1]:.4f}**: as by hand.
+
+    Predictions come first, targets second. For a squared error the order does not
+    change the number. For other losses it does.
+    """)
+    return end, start
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    at_once = parts.button("nn.MSELoss(x, y)", breaks=True)
+    at_once
+    return (at_once,)
+
+
+@app.cell(hide_code=True)
+def _(at_once, losses, parts):
+    parts.breaks(
+        at_once,
+        losses.make_loss_of_data,
+        cure="two calls: `loss_fn = nn.MSELoss()`, then `loss_fn(predictions, y)`. Here "
+        "the maker took the data for its options and asked whether they are true.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · Mean or sum
+
+    `reduction="mean"` divides by the number of points. `reduction="sum"` does not.
+    The best line is the same for both: a bowl that is stretched upwards has its bottom
+    at the same place.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    now_sum = parts.predict(
+        "A training works with the mean and lr 0.1. Now you write sum. What happens?",
+        ["The same path", "It goes 80 times faster and arrives", "It diverges"],
+    )
+    now_sum
+    return (now_sum,)
+
+
+@app.cell(hide_code=True)
+def _(now_sum, parts):
+    parts.verdict(
+        now_sum,
+        right="It diverges",
+        why={
+            "The same path": "The bottom is the same. The slopes are not: each one is 80 "
+            "times as steep.",
+            "It goes 80 times faster and arrives": "A step that is 80 times longer lands "
+            "on the other side, higher up than before.",
+            "It diverges": "The gradient is that of the mean times 80, so lr 0.1 acts "
+            "like lr 8. The limit is about 0.8. Move the switch and the slider.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    by_sum = mo.ui.switch(label='reduction="sum"')
+    lr = mo.ui.slider(
+        steps=[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.7],
+        value=0.1,
+        label="learning rate",
+        show_value=True,
+    )
+    mo.hstack([by_sum, lr], justify="start", wrap=True, gap=2)
+    return by_sum, lr
+
+
+@app.cell(hide_code=True)
+def _(Chart, beside, by_sum, line, losses, lr, parts):
+    reduction = "sum" if by_sum.value else "mean"
+    went = losses.with_reduction(reduction, lr=lr.value, epochs=60)
+    _above = line.bowl((f"{reduction}, lr {lr.value:g}", "blue", went), title="60 updates")
+    _chart = Chart((0, 60), (1e-3, 100), title="mean squared error", x_label="update", log_y=True)
+    _chart.line(range(61), went.losses, colour="blue", label=f"{reduction}, lr {lr.value:g}")
+    parts.picture(beside(_above, _chart.svg()))
+    return reduction, went
+
+
+@app.cell(hide_code=True)
+def _(line, losses, lr, mo, reduction, walks, went):
+    ratio = losses.first_gradient("sum") / losses.first_gradient("mean")
+    _largest = line.largest_stable_lr(walks.points()[0].double())
+    _limit = _largest if reduction == "mean" else _largest / ratio
+    mo.md(f"""
+    With **{reduction}** and lr {lr.value:g} it {"**diverges**" if went.diverged else "comes down"}.
+    The largest stable rate is **{_limit:.3g}** for the {reduction}.
+
+    | | first loss | first gradient of a |
+    |---|---|---|
+    | mean | {losses.first_loss("mean"):.4f} | {losses.first_gradient("mean"):.4f} |
+    | sum | {losses.first_loss("sum"):.4f} | {losses.first_gradient("sum"):.4f} |
+
+    The gradients differ by a factor of **{ratio:.0f}**, the number of points. So a sum
+    needs a rate that is {ratio:.0f} times smaller, and another one for each batch size.
+    The mean does not: that is why it is the default.
+    """)
+    return (ratio,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · A loss that is silently wrong
+
+    Predictions have the shape (80, 1): rows and one column. Suppose that the targets
+    come as one flat row of numbers, with the shape **(80,)**.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    how_many = parts.predict(
+        "How many squared differences does nn.MSELoss then average?",
+        ["None: it raises an exception", "80", "6,400"],
+    )
+    how_many
+    return (how_many,)
+
+
+@app.cell(hide_code=True)
+def _(how_many, parts):
+    parts.verdict(
+        how_many,
+        right="6,400",
+        why={
+            "None: it raises an exception": "It only warns, and goes on. A warning among "
+            "many lines is easily missed.",
+            "80": "That is what was meant, and what the shape (80, 1) gives.",
+            "6,400": "Broadcasting stretches the column to the right and the flat row "
+            "downwards. Each prediction meets each target: 80 × 80.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    flat = mo.ui.switch(label="targets of shape (N,)", value=True)
+    num_rows = mo.ui.slider(2, 8, value=5, label="N", show_value=True)
+    mo.hstack([flat, num_rows], justify="start", wrap=True, gap=2)
+    return flat, num_rows
+
+
+@app.cell(hide_code=True)
+def _(flat, losses, mo, num_rows, parts):
+    _n, _column = num_rows.value, not flat.value
+    _mean = losses.mean_of_pairs(_n, as_column=_column)
+    _pairs = _n if _column else _n**2
+    mo.vstack(
+        [
+            parts.picture(losses.pairs(_n, as_column=_column)),
+            mo.md(f"The loss is the mean of all **{_pairs}** boxes: {_mean:.4f}."),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    Only the diagonal is meant. In the other boxes a prediction is compared with the
+    target of another row. Who must please all targets at once predicts their mean.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    broadcast = parts.button("train with targets of shape (80,)", breaks=True)
+    broadcast
+    return (broadcast,)
+
+
+@app.cell(hide_code=True)
+def _(broadcast, end, losses, mo, parts, walks):
+    def _train():
+        a, b = losses.broadcast_line()
+        picture = walks.fits(
+            ("meant", "green", end), ("trained", "red", (a, b)), title="1,000 epochs"
+        )
+        text = f"No exception. The line is flat: a {a:.4f}, b {b:.4f}. PyTorch said once:"
+        return mo.vstack(
+            [parts.picture(picture), mo.md(f"{text}\n\n> {losses.warned()}")]
+        )
+
+    parts.breaks(
+        broadcast,
+        _train,
+        cure="one shape for both: `y.unsqueeze(1)`, or `y[:, None]`, makes a column of "
+        "(80,). Print `predictions.shape` and `y.shape` before the first training.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    with_step = parts.button("the same, with gt.make_train_step", breaks=True)
+    with_step
+    return (with_step,)
+
+
+@app.cell(hide_code=True)
+def _(losses, parts, with_step):
+    parts.breaks(
+        with_step,
+        losses.refused,
+        cure="the message says it. gradatim's train step compares the two shapes at each "
+        "call and stops before anything is computed from them.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · Make it yourself
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex09_make_loss")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex09_make_loss")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex09_make_loss", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex09_shapes")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_shapes = parts.editor("ex09_shapes")
+    answer_shapes
+    return (answer_shapes,)
+
+
+@app.cell(hide_code=True)
+def _(answer_shapes, parts):
+    parts.checked("ex09_shapes", answer_shapes)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(9)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,443 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Models")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import line, models, parts, walks
+    from gradatim.course.charts import beside
+
+    parts.beginning(10)
+    return beside, line, mo, models, parts, walks
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · A module with two parameters
+
+    A **model** is a class that derives from `nn.Module`. `__init__` makes its parts.
+    `forward` tells how it predicts.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(models, parts):
+    parts.shown_source(models.ManualLine)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    The optimizer asks the model what is to be trained:
+
+    ```python
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    ```
+
+    `model.state_dict()` gives the same values by name, ready to be saved.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    not_wrapped = parts.predict(
+        "Suppose b is only `torch.randn(1, requires_grad=True)`, without `nn.Parameter`. "
+        "What happens in training?",
+        ["The same as before", "An exception", "a is trained, b stays as it is"],
+    )
+    not_wrapped
+    return (not_wrapped,)
+
+
+@app.cell(hide_code=True)
+def _(not_wrapped, parts):
+    parts.verdict(
+        not_wrapped,
+        right="a is trained, b stays as it is",
+        why={
+            "The same as before": "Autograd finds a gradient for b. But the optimizer "
+            "holds only what `parameters()` gives.",
+            "An exception": "Nothing raises. The model is complete, as far as PyTorch "
+            "can see, with one parameter.",
+            "a is trained, b stays as it is": "A Module registers what is a `Parameter` "
+            "or a Module. Other attributes are its own business. Choose that model below.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, models):
+    kind = mo.ui.dropdown(list(models.KINDS), value="two Parameters", label="the model")
+    epochs = mo.ui.slider(
+        steps=[0, 10, 100, 1000], value=1000, label="epochs", show_value=True
+    )
+    mo.hstack([kind, epochs], justify="start", wrap=True, gap=2)
+    return epochs, kind
+
+
+@app.cell
+def _(epochs, kind, models):
+    went = models.trained(kind.value, epochs=epochs.value)
+    return (went,)
+
+
+@app.cell(hide_code=True)
+def _(beside, kind, models, parts, walks, went):
+    _fit = walks.fits(
+        ("before", "gray", tuple(went.path[0].tolist())),
+        ("after", "orange", tuple(went.path[-1].tolist())),
+        title=f"{len(went.path) - 1} epochs",
+    )
+    parts.picture(beside(models.anatomy(kind.value), _fit))
+    return
+
+
+@app.cell(hide_code=True)
+def _(kind, mo, went):
+    _a, _b = went.path[0].tolist()
+    _c, _d = went.path[-1].tolist()
+    mo.md(f"""
+    *{kind.value}*, after `torch.manual_seed(42)`: it starts at a **{_a:.4f}**,
+    b **{_b:.4f}** and ends at a **{_c:.4f}**, b **{_d:.4f}**.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · Call the model, not forward
+
+    `model(x)` runs `forward`, and around it what others have registered: **hooks**.
+    Tools that look into a model live on them. gradatim's doctor and `gt.record` do, too.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    call = parts.predict(
+        "A hook is registered. Which call runs it?",
+        ["model(x) alone", "model.forward(x) alone", "Both"],
+    )
+    call
+    return (call,)
+
+
+@app.cell(hide_code=True)
+def _(call, parts):
+    parts.verdict(
+        call,
+        right="model(x) alone",
+        why={
+            "model(x) alone": "The call goes through `nn.Module.__call__`. It runs the "
+            "hooks and `forward` between them.",
+            "model.forward(x) alone": "`forward` is only your own method. It knows of no "
+            "hook.",
+            "Both": "The prediction is the same both ways, so it looks so. But your own "
+            "method knows of no hook.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    skipped = parts.button("model.forward(x)", breaks=True)
+    skipped
+    return (skipped,)
+
+
+@app.cell(hide_code=True)
+def _(mo, models, parts, skipped):
+    parts.breaks(
+        skipped,
+        lambda: mo.md(
+            f"`model(x)` ran the hook **{models.hook_runs(by_forward=False)}** time. "
+            f"`model.forward(x)` ran it **{models.hook_runs(by_forward=True)}** times, "
+            "and nothing said so."
+        ),
+        cure="write `model(x)`, always; inside `forward`, `self.linear(x)`.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · train() sets a mode
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    mode = parts.predict(
+        "model.train() is called 1,000 times and nothing else is. What has changed?",
+        ["The weights: they are trained", "A flag, model.training", "The gradients"],
+    )
+    mode
+    return (mode,)
+
+
+@app.cell(hide_code=True)
+def _(mode, parts):
+    parts.verdict(
+        mode,
+        right="A flag, model.training",
+        why={
+            "The weights: they are trained": "The name misleads. Weights are moved by "
+            "`optimizer.step()` alone.",
+            "A flag, model.training": "It is set to true in the model and in all layers "
+            "within it. `eval()` sets it to false.",
+            "The gradients": "Those come from `backward()`. `eval()` does not turn them "
+            "off either; `torch.no_grad()` does.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    Our line does not care about the flag. Some layers do. **Dropout** sets random inputs
+    to zero in training, so that no unit can rely on another one. In evaluation it lets
+    everything through.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    p = mo.ui.slider(steps=[0, 0.2, 0.5, 0.8], value=0.5, label="p", show_value=True)
+    draw = mo.ui.button(value=0, on_click=lambda value: value + 1, label="call it again")
+    mo.hstack([p, draw], justify="start", wrap=True, gap=2)
+    return draw, p
+
+
+@app.cell(hide_code=True)
+def _(draw, mo, models, p, parts):
+    _train = models.mean_output(p.value, draw.value, training=True)
+    _eval = models.mean_output(p.value, draw.value, training=False)
+    mo.vstack(
+        [
+            parts.picture(models.dropout_picture(p.value, draw.value)),
+            mo.md(f"""
+    Who is kept is multiplied by 1 / (1 - p) = {1 / (1 - p.value):.3g}. So the mean stays:
+    over 10,000 ones it is {_train:.3f} in train mode and {_eval:.3f} in eval mode.
+    """),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    no_eval = parts.button("predict in train mode", breaks=True)
+    no_eval
+    return (no_eval,)
+
+
+@app.cell(hide_code=True)
+def _(mo, models, no_eval, parts):
+    def _predict():
+        noisy, steady = (
+            ", ".join(f"{v:.4f}" for v in models.noisy_predictions(training=training))
+            for training in (True, False)
+        )
+        return mo.md(
+            f"A model with dropout, the same x three times. In train mode: **{noisy}**. "
+            f"In eval mode: {steady}."
+        )
+
+    parts.breaks(
+        no_eval,
+        _predict,
+        cure="`model.eval()` before predicting or validating, `model.train()` again "
+        "before the next update. gradatim's steps set the mode by themselves.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · Models in models
+
+    `nn.Linear(1, 1)` is a Module too: its `bias` is our a, its `weight` our b. A Module
+    may hold other Modules. Parameters are found **through all levels**.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(models, parts):
+    parts.shown_source(models.LayerLine)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    unused = parts.predict(
+        "forward never calls `self.unused`. What becomes of its weight and bias?",
+        [
+            "They are not found",
+            "They are found, and get no gradient",
+            "They are trained as well",
+        ],
+    )
+    unused
+    return (unused,)
+
+
+@app.cell(hide_code=True)
+def _(models, mo, parts, unused):
+    mo.vstack(
+        [
+            parts.verdict(
+                unused,
+                right="They are found, and get no gradient",
+                why={
+                    "They are not found": "Finding looks at what the Module holds. It "
+                    "does not read `forward`.",
+                    "They are found, and get no gradient": "The optimizer holds four "
+                    "parameters. Two of them have gradient None and are passed over.",
+                    "They are trained as well": "No prediction depends on them, so "
+                    "backward never comes to them.",
+                },
+            ),
+            parts.picture(models.anatomy("a Linear in a Module"))
+            if unused.value
+            else mo.md(""),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    Where layers only follow each other, no class is needed:
+
+    ```python
+    torch.manual_seed(42)
+    model = nn.Sequential(nn.Linear(1, 1))
+    ```
+    """)
+    return
+
+
+@app.cell
+def _(models):
+    manual = models.trained("two Parameters")
+    sequential = models.trained("Sequential")
+    return manual, sequential
+
+
+@app.cell(hide_code=True)
+def _(beside, line, manual, mo, parts, sequential):
+    _bowls = beside(
+        line.bowl(("two Parameters", "blue", manual), title="rung 9"),
+        line.bowl(("Sequential", "violet", sequential), title="rung 10"),
+    )
+    _starts = [" , ".join(f"{v:.4f}" for v in d.path[0].tolist()) for d in (manual, sequential)]
+    _ends = [" , ".join(f"{v:.4f}" for v in d.path[-1].tolist()) for d in (manual, sequential)]
+    mo.vstack(
+        [
+            parts.picture(_bowls),
+            mo.md(f"""
+    | seed 42 | starts at a , b | ends at a , b |
+    |---|---|---|
+    | two Parameters | {_starts[0]} | {_ends[0]} |
+    | Sequential | {_starts[1]} | {_ends[1]} |
+
+    Linear draws its first values in another way than `randn`. The bottom is the same.
+    """),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    in_list = parts.button("layers in a plain list", breaks=True)
+    in_list
+    return (in_list,)
+
+
+@app.cell(hide_code=True)
+def _(in_list, models, parts):
+    parts.breaks(
+        in_list,
+        models.optimizer_of_list,
+        cure="`self.layers = nn.ModuleList([...])`, or `nn.Sequential(...)`. Here the "
+        "list was all, so it raised. With one registered layer beside the list nothing "
+        "raises: the layers in the list keep their first weights, are not saved, and "
+        "stay where they are when the model goes to a GPU.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 5 · Make it yourself
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex10_module")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex10_module")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex10_module", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex10_layers")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_layers = parts.editor("ex10_layers")
+    answer_layers
+    return (answer_layers,)
+
+
+@app.cell(hide_code=True)
+def _(answer_layers, parts):
+    parts.checked("ex10_layers", answer_layers)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(10)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,80 @@
+"""A function that makes a loss function."""
+
+from typing import Any
+
+import torch
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write your own `make_mse(reduction)`. It returns a function `loss_fn(predictions, y)`
+that gives the `"mean"` or the `"sum"` of the squared differences. Do not use
+`nn.MSELoss`.
+"""
+STUB = """
+def make_mse(reduction):
+    def loss_fn(predictions, y):
+        squares = ...
+        return ...
+
+    return loss_fn
+"""
+HINT = """
+The inner function may use `reduction`, though it is an argument of the outer one.
+Return the inner function by its name, without brackets.
+"""
+SOLUTION = """
+def make_mse(reduction):
+    def loss_fn(predictions, y):
+        squares = (predictions - y) ** 2
+        return squares.sum() if reduction == "sum" else squares.mean()
+
+    return loss_fn
+"""
+PRAISE = "The inner function remembers `reduction`. Chapter 11 makes a train step so."
+MUTANTS = {
+    "always the mean": SOLUTION.replace(
+        'squares.sum() if reduction == "sum" else squares.mean()', "squares.mean()"
+    ),
+    "the wrong way round": SOLUTION.replace('== "sum"', '!= "sum"'),
+    "no square": SOLUTION.replace("(predictions - y) ** 2", "(predictions - y).abs()"),
+    "one number a row": SOLUTION.replace(
+        'squares.sum() if reduction == "sum" else squares.mean()', "squares"
+    ),
+    "nothing returned": SOLUTION.replace("    return loss_fn\n", ""),
+    "called at once": SOLUTION.replace(
+        "    return loss_fn\n", "    return loss_fn(0, 0)\n"
+    ),
+    "detached": SOLUTION.replace("squares.mean()", "squares.mean().item()"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Compare with PyTorch's own, for two sizes."""
+    make_mse = needed(names, "make_mse")
+    generator = torch.Generator().manual_seed(1)
+    for num_rows in (3, 8):
+        predictions = torch.rand(num_rows, 1, generator=generator, requires_grad=True)
+        y = torch.rand(num_rows, 1, generator=generator) + 1
+        for reduction in ("mean", "sum"):
+            loss_fn = make_mse(reduction)
+            expect(
+                callable(loss_fn),
+                f"`make_mse({reduction!r})` gave {type(loss_fn).__name__}; a function "
+                "is to come back.",
+            )
+            found = loss_fn(predictions, y)
+            wanted = torch.nn.functional.mse_loss(predictions, y, reduction=reduction)
+            expect(
+                isinstance(found, torch.Tensor) and found.requires_grad,
+                "The loss is to be a tensor with a graph: `backward()` starts there.",
+            )
+            expect(
+                found.ndim == 0,
+                f"The loss has the shape {tuple(found.shape)}; it is to be one number.",
+            )
+            expect(
+                torch.allclose(found, wanted),
+                f"For {num_rows} rows, `{reduction}` is {wanted.item():.4f}; yours is "
+                f"{found.item():.4f}.",
+            )

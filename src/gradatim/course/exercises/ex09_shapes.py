@@ -1,0 +1,61 @@
+"""A loss that pairs each prediction with its own target."""
+
+from typing import Any
+
+import torch
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Targets come in two shapes: sometimes (N, 1), sometimes (N,). Write
+`line_loss(predictions, y)`: the mean squared error of predictions of shape (N, 1), right
+for both shapes of `y`. It must average N differences, never N × N.
+"""
+STUB = """
+def line_loss(predictions, y):
+    ...
+    return ((predictions - y) ** 2).mean()
+"""
+HINT = (
+    "`y.reshape(shape)` gives the same numbers in another shape. Which shape is right?"
+)
+SOLUTION = """
+def line_loss(predictions, y):
+    y = y.reshape(predictions.shape)
+    return ((predictions - y) ** 2).mean()
+"""
+PRAISE = (
+    "It also raises where the numbers of rows differ: better than a silent stretch."
+)
+MUTANTS = {
+    "as it is": SOLUTION.replace("    y = y.reshape(predictions.shape)\n", ""),
+    "a row for a column": SOLUTION.replace(
+        "y.reshape(predictions.shape)", "y.reshape(1, -1)"
+    ),
+    "always one dimension more": SOLUTION.replace(
+        "y.reshape(predictions.shape)", "y.unsqueeze(1)"
+    ),
+    "only the targets flat": SOLUTION.replace(
+        "y.reshape(predictions.shape)", "y.flatten()"
+    ),
+    "the sum": SOLUTION.replace(".mean()", ".sum()"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Try both shapes of the targets."""
+    line_loss = needed(names, "line_loss")
+    predictions = torch.tensor([[1.0], [2.0], [4.0]])
+    y = torch.tensor([1.0, 2.0, 3.0])
+    wanted = 1 / 3
+    for shape in ((3, 1), (3,)):
+        found = line_loss(predictions, y.reshape(shape))
+        expect(
+            isinstance(found, torch.Tensor) and found.ndim == 0,
+            "The loss is to be a tensor with one number.",
+        )
+        expect(
+            abs(found.item() - wanted) < 1e-5,
+            f"For predictions 1, 2, 4 and targets 1, 2, 3 of shape {shape} the loss is "
+            f"{wanted:.4f}; yours is {found.item():.4f}.",
+        )

@@ -1,0 +1,91 @@
+"""Layers that are found, and called in turn."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Mend this model: it has `depth` layers, and none of them is found. `forward` is to call
+one after the other, with `torch.tanh` after each.
+"""
+STUB = """
+import torch
+from torch import nn
+
+class Deep(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        self.layers = [nn.Linear(4, 4) for _ in range(depth)]
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = torch.tanh(layer.forward(x))
+        return x
+"""
+HINT = "A list that registers what is in it is `nn.ModuleList`. Look at the call, too."
+SOLUTION = """
+import torch
+from torch import nn
+
+class Deep(nn.Module):
+    def __init__(self, depth):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(depth)])
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = torch.tanh(layer(x))
+        return x
+"""
+PRAISE = "Now they are trained, saved, moved to a device, and hooks on them run."
+MUTANTS = {
+    "as it is": STUB,
+    "forward is still called": SOLUTION.replace("layer(x)", "layer.forward(x)"),
+    "one layer, many times": SOLUTION.replace(
+        "nn.ModuleList([nn.Linear(4, 4) for _ in range(depth)])",
+        "nn.ModuleList([nn.Linear(4, 4)] * depth)",
+    ),
+    "tanh only at the end": SOLUTION.replace(
+        "torch.tanh(layer(x))", "layer(x)"
+    ).replace("return x", "return torch.tanh(x)"),
+    "returns in the loop": SOLUTION.replace("        return x", "            return x"),
+    "a fixed depth": SOLUTION.replace("range(depth)", "range(2)"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Count parameters, compare values, look whether hooks run."""
+    make = needed(names, "Deep")
+    x = torch.linspace(-1, 1, 8).reshape(2, 4)
+    for depth in (1, 3):
+        model = make(depth)
+        expect(isinstance(model, nn.Module), "`Deep(...)` is to be an `nn.Module`.")
+        found = len(list(model.parameters()))
+        expect(
+            found == 2 * depth,
+            f"`parameters()` of {depth} layers finds {found}; each layer has a weight "
+            f"and a bias, so {2 * depth} are right.",
+        )
+        layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
+        seen: list[int] = []
+        for layer in layers:
+            layer.register_forward_hook(lambda *_, seen=seen: seen.append(1))
+        with torch.no_grad():
+            predictions, wanted = model(x), x
+            ran = len(seen)
+            for layer in layers:
+                wanted = torch.tanh(layer(wanted))
+        expect(
+            isinstance(predictions, torch.Tensor)
+            and predictions.shape == wanted.shape
+            and torch.allclose(predictions, wanted),
+            f"With {depth} layers the values are not those of layer, tanh, layer, "
+            "tanh and so on to the last.",
+        )
+        expect(
+            ran == depth,
+            f"Of {depth} hooks {ran} ran: call `layer(x)`, not its `forward`.",
+        )
