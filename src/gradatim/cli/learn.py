@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -47,7 +47,7 @@ def learn(ctx: click.Context, folder: Path, port: int | None, no_open: bool) -> 
     if ctx.invoked_subcommand is not None:
         return 0
     _need_marimo()
-    return _serve(port, no_open)
+    return _serve(folder, port, no_open)
 
 
 def _need_marimo() -> None:
@@ -64,11 +64,22 @@ def _need_marimo() -> None:
         ) from None
 
 
-def _serve(port: int | None, no_open: bool) -> int:
+def _configure(place: Path) -> None:
+    """Let marimo read and write its settings here, not in the user's own."""
+    settings = place / "marimo" / "marimo.toml"
+    if not settings.exists():
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text('[display]\ntheme = "system"\n')
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        os.environ[name] = str(place)
+
+
+def _serve(folder: Path, port: int | None, no_open: bool) -> NoReturn:
     import secrets
     import time
     import webbrowser
 
+    _configure(folder / ".marimo")
     from gradatim.course.server import HOST, free_port, serving
 
     port, token = port or free_port(), secrets.token_urlsafe(12)
@@ -89,12 +100,18 @@ def _serve(port: int | None, no_open: bool) -> int:
             webbrowser.open(address)
         import torch  # noqa: F401  # while the contents are read
 
+        code = 0
         try:
             while not server.should_exit:
                 time.sleep(0.2)
         except KeyboardInterrupt:
             print(file=sys.stderr)
-    return 0
+        except SystemExit as end:  # SIGTERM
+            code = end.code if isinstance(end.code, int) else 1
+        server.should_exit = server.force_exit = True
+    # Threads of open chapters would be waited for; all that is kept is on disk.
+    sys.stdout.flush()
+    os._exit(code)
 
 
 @learn.command("list")

@@ -73,7 +73,7 @@ def outline(
     Args:
         lines: Depth, text and colour of each.
         title: Above; also what a screen reader says.
-        legend: What a colour means, and the colour.
+        legend: What a colour means, and the colour; only what is there is told.
 
     >>> outline([(0, "model", ""), (1, "bias", "blue")], title="m").count("<rect")
     2
@@ -93,7 +93,9 @@ def outline(
             f'{_paint(colour)}/><text x="{x + 8}" y="{y + 16}">{escaped(text)}</text>'
         )
     tall = MARGIN + 30 * len(lines)
-    below, added = told(legend, tall + 12, wide)
+    used = {colour for _, _, colour in lines}
+    seen = [(text, colour) for text, colour in legend if colour in used]
+    below, added = told(seen, tall + 12, wide)
     return _svg("".join(parts) + below, wide, tall + added, title)
 
 

@@ -90,7 +90,7 @@ def try_answer(exercise: Exercise, code: str) -> str | None:
         return str(wrong)
     except SyntaxError as error:
         return f"Python cannot read line {error.lineno}: {error.msg}."
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = _line_of(error)
         where = f" in line {line}" if line else ""
         return f"`{type(error).__name__}`{where}: {error}"

@@ -1,4 +1,4 @@
-"""The course as files: one offline page a chapter, whose main controls still move.
+"""The course as files: an offline page a chapter, whose main controls still move.
 
 A chapter is run for every state that its controls can be put into (``states.py``, each
 prediction, each button), and the page keeps what came out. ``marimo export html`` loads
@@ -29,7 +29,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass
 class _Group:
-    """Controls that are moved together, and what cells show for each of their states."""
+    """Controls that are moved together, and what cells show for each state."""
 
     names: list[str]
     states: dict[str, dict[int, int]] = field(default_factory=dict)
@@ -90,7 +90,7 @@ def frozen_page(chapter: Chapter) -> str:
         group = _Group(names)
         for combination in itertools.product(*values):
             given = dict(zip(names, combination, strict=True))
-            changed = _changed(app, cells, given, controls, frozen)
+            changed = _changed(app, cells, given, defs, controls, frozen)
             group.states["|".join(map(_key, combination))] = changed
         frozen.groups.append(group)
     return _page(chapter, frozen)
@@ -116,7 +116,14 @@ def _control(chapter: Chapter, name: str, value: Any) -> Control | None:
     values = STATES.get(chapter.slug, {}).get(name)
     if values is None:
         return Control(key=key, name=name, kind="still", values=[])
-    return Control(key=key, name=name, kind="choice", values=values)
+    options = getattr(value, "options", None)
+    named = (
+        {str(v): str(n) for n, v in options.items()}
+        if isinstance(options, dict)
+        else {}
+    )
+    labels = [named.get(str(each), str(each)) for each in values]
+    return Control(key=key, name=name, kind="choice", values=values, labels=labels)
 
 
 def _states(
@@ -135,16 +142,19 @@ def _changed(
     app: Any,
     cells: list[set[str]],
     given: Mapping[str, Any],
+    defs: Mapping[str, Any],
     controls: Mapping[str, Control],
     frozen: _Frozen,
 ) -> dict[int, int]:
     """Run a chapter in a state; give what its cells show that is not as at first."""
     by_name = {control.name: control for control in controls.values()}
-    defs = {
+    moved = {
         name: SimpleNamespace(value=value, options=by_name[name].values)
         for name, value in given.items()
     }
-    outputs, _ = app.run(defs=defs)
+    # Whoever gives one name of a cell must give all of them.
+    own = set().union(*(names for names in cells if names & given.keys()))
+    outputs, _ = app.run(defs={name: defs[name] for name in own} | moved)
     left = [place for place, names in enumerate(cells) if not names & given.keys()]
     changed = {}
     for place, output in zip(left, outputs, strict=True):

@@ -15,6 +15,7 @@ from gradatim.course.charts import Chart
 from gradatim.data import line, line_split
 
 __all__ = [
+    "PRESETS",
     "START",
     "Descent",
     "bowl",
@@ -26,6 +27,54 @@ __all__ = [
 
 START = (0.49671415, -0.1382643)
 """Of rung 1: ``np.random.seed(42)``, then two numbers of ``randn(1)``."""
+
+PRESETS = {
+    "good: 0.1, all points": (
+        0.1,
+        80,
+        1.0,
+        "Small enough to be stable, large enough to arrive: the tutorial's choice.",
+    ),
+    "good: 0.3, all points": (
+        0.3,
+        80,
+        1.0,
+        "Nearer to the limit and three times as fast; the way is still straight.",
+    ),
+    "bad: 0.001, all points": (
+        0.001,
+        80,
+        1.0,
+        "Stable, and so slow that 40 epochs lead nowhere.",
+    ),
+    "bad: 0.79, all points": (
+        0.79,
+        80,
+        1.0,
+        "Just below the limit: each step lands on the other side, nearly as high.",
+    ),
+    "bad: 0.1, x in other units": (
+        0.1,
+        80,
+        10.0,
+        "x is ten times as large, so the "
+        "bowl is a hundred times steeper along b, and 0.1 is far beyond its limit.",
+    ),
+    "good: 0.1, batches of 16": (
+        0.1,
+        16,
+        1.0,
+        "Five updates an epoch for the price of "
+        "one: it arrives sooner, and trembles a little.",
+    ),
+    "bad: 0.5, one point": (
+        0.5,
+        1,
+        1.0,
+        "One point's gradient is a poor guess: with long steps it never settles.",
+    ),
+}
+"""Choices by name: learning rate, points an update, factor of x, and why."""
 
 
 def rows(*, scale: float = 1.0) -> tuple[Float[Tensor, "80 1"], Float[Tensor, "80 1"]]:
@@ -127,7 +176,7 @@ def bowl(
     *descents: tuple[str, str, Descent],
     scale: float = 1.0,
     a: tuple[float, float] = (-0.5, 2.5),
-    b: tuple[float, float] = (-0.5, 3.5),
+    b: tuple[float, float] | None = None,
     title: str = "the loss over a and b",
     arrows: int = 400,
 ) -> str:
@@ -137,15 +186,17 @@ def bowl(
         descents: Label, colour and descent, drawn in this order.
         scale: Factor of x.
         a: What is shown of a.
-        b: As ``a``.
+        b: As ``a``; by default as wide as b is for that scale of x.
         title: Above the picture.
         arrows: Updates that are drawn of each, from the first.
     """
     x, y = rows(scale=scale)
     best, matrix = least_squares(x, y), curvature(x)
-    chart = Chart(a, b, title=title, x_label="a", y_label="b")
+    chart = Chart(
+        a, b or (-0.5 / scale, 3.5 / scale), title=title, x_label="a", y_label="b"
+    )
     values, vectors = torch.linalg.eigh(matrix)
-    turns = torch.linspace(0, 2 * math.pi, 73, dtype=torch.float64)
+    turns = torch.linspace(0, 2 * math.pi, 49, dtype=torch.float64)
     circle = torch.stack([turns.cos(), turns.sin()])
     for height in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0):
         axes = vectors @ torch.diag((2 * height / values).sqrt())

@@ -59,7 +59,7 @@ def with_reduction(reduction: str, *, lr: float, epochs: int) -> Descent:
 def make_loss_of_data() -> Tensor:
     """Do what is often done: give the data to the maker of the loss."""
     x, y = points()
-    return nn.MSELoss(x, y)(x, y)  # type: ignore[arg-type]
+    return nn.MSELoss(x, y)(x, y)
 
 
 def pairs(num_rows: int, *, as_column: bool) -> str:

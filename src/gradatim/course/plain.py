@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
@@ -24,6 +24,8 @@ class Control:
     kind: str
     """``radio``, ``button``, ``choice``; ``still`` for one that does not move here."""
     values: list[Any]
+    labels: list[str] = field(default_factory=list)
+    """What its values are called, where they have names."""
 
 
 def plain(html: str, controls: Mapping[str, Control]) -> str:
@@ -48,7 +50,7 @@ class _Reader(HTMLParser):
         self.parts: list[str] = []
         self._controls = controls
         self._inside: list[str] = []
-        """marimo's elements that are open and replaced: what is in them is not shown."""
+        """marimo's elements that are open and replaced: their insides are not shown."""
         self._key = ""
         self._formula = ""
         self._accordions: list[tuple[list[str], int]] = []
@@ -156,7 +158,11 @@ def _shown(control: Control, label: str, tag: str) -> str:
             f'data-values="{escaped(json.dumps([str(v) for v in ordered]))}"> '
             f"<output>{escaped(values[0])}</output></label>"
         )
-    rows = "".join(f"<option>{escaped(value)}</option>" for value in values)
+    labels = control.labels or [str(value) for value in values]
+    rows = "".join(
+        f'<option value="{escaped(value)}">{escaped(told)}</option>'
+        for value, told in zip(values, labels, strict=True)
+    )
     return f'<label class="control">{label} <select {name}>{rows}</select></label>'
 
 

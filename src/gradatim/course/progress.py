@@ -30,7 +30,9 @@ def done() -> dict[str, Any]:
         found = json.loads((place / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: about for name, about in found.items() if isinstance(about, dict)}
 
 
 def note(name: str, what: str, value: Any = True) -> None:

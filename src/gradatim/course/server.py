@@ -27,6 +27,8 @@ __all__ = ["HOST", "course_app", "free_port", "serving"]
 
 HOST = "127.0.0.1"
 COOKIE = "gradatim_course"
+HEAD = "<style>h1 { padding-right: 3rem; }</style>"
+"""A chapter's title ends before marimo's menu."""
 
 
 def free_port() -> int:
@@ -43,7 +45,9 @@ def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlett
         token: What a browser must show once, in the address; a cookie keeps it.
         chapters: Those that are served.
     """
-    builder = marimo.create_asgi_app(quiet=True, token=token, include_code=True)
+    builder = marimo.create_asgi_app(
+        quiet=True, token=token, include_code=True, html_head=HEAD
+    )
     for chapter in chapters:
         if chapter.path.is_file():
             builder = builder.with_app(path=f"/{chapter.slug}", root=str(chapter.path))
@@ -93,5 +97,5 @@ def serving(port: int, token: str) -> Iterator[uvicorn.Server]:
     try:
         yield server
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         thread.join(timeout=5)

@@ -1,4 +1,4 @@
-"""Models of a line, trained with PyTorch as the tutorial's rungs do, and their paths."""
+"""Models of a line, trained with PyTorch as the tutorial's rungs do: their paths."""
 
 from collections.abc import Callable, Sequence
 

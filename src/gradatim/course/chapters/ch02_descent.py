@@ -59,28 +59,28 @@ def _(how_large, parts):
 
 
 @app.cell(hide_code=True)
-def _(mo):
+def _(line, mo):
     lr = mo.ui.slider(
         steps=[0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.79, 0.82, 0.9],
         value=0.1,
         label="learning rate",
         show_value=True,
     )
-    batch_size = mo.ui.dropdown(
-        {"all 80 points": 80, "mini-batches of 16": 16, "one point": 1},
-        value="all 80 points",
-        label="an update uses",
+    start = mo.ui.dropdown(
+        {"0.50, -0.14 (the tutorial's)": line.START, "2.3, 3.2": (2.3, 3.2), "-0.3, 3": (-0.3, 3.0)},
+        value="0.50, -0.14 (the tutorial's)",
+        label="start at a, b =",
     )
-    mo.hstack([lr, batch_size], justify="start", wrap=True)
-    return batch_size, lr
+    mo.hstack([lr, start], justify="start", wrap=True)
+    return lr, start
 
 
 @app.cell(hide_code=True)
-def _(Chart, batch_size, beside, line, lr, parts):
-    went = line.descend(lr=lr.value, batch_size=batch_size.value, epochs=40)
-    above = line.bowl((f"lr {lr.value:g}", "blue", went), title="from above")
+def _(Chart, beside, line, lr, parts, start):
+    went = line.descend(lr=lr.value, start=start.value, epochs=40)
+    above = line.bowl((f"lr {lr.value:g}", "blue", went), title="the loss from above")
     losses = Chart(
-        (0, len(went.losses)), (1e-3, 100), title="loss", x_label="update", log_y=True
+        (0, len(went.losses)), (1e-3, 100), title="the loss", x_label="update", log_y=True
     ).line(range(len(went.losses)), went.losses, label="of all points", colour="blue")
     parts.picture(beside(above, losses.svg()))
     return (went,)
@@ -92,8 +92,86 @@ def _(line, lr, mo, went):
     words = "diverges" if went.diverged else "comes down"
     mo.md(f"""
     With lr {lr.value:g} it **{words}**: the loss goes from {went.losses[0]:.4g} to
-    {went.losses[-1]:.4g}. The largest stable rate for all 80 points is **{limit:.3f}**.
+    {went.losses[-1]:.4g} in {len(went.losses) - 1} updates. Each ring is a height of the
+    loss; the cross is its bottom. The largest stable learning rate is 2 over the largest
+    eigenvalue of the second derivatives: **{limit:.3f}** for these points.
     """)
+    return (limit,)
+
+
+@app.cell(hide_code=True)
+def _(line, mo):
+    preset = mo.ui.dropdown(list(line.PRESETS), value="good: 0.1, all points", label="a choice")
+    mo.vstack([mo.md("Good choices and bad ones. Why is each what it is?"), preset])
+    return (preset,)
+
+
+@app.cell(hide_code=True)
+def _(line, mo, parts, preset):
+    _lr, _size, _scale, _why = line.PRESETS[preset.value]
+    _went = line.descend(lr=_lr, batch_size=_size, scale=_scale, epochs=40)
+    _limit = line.largest_stable_lr(line.rows(scale=_scale)[0])
+    _told = f"{_why} The limit here is {_limit:.3g}; the loss ends at {_went.losses[-1]:.3g}."
+    _colour = "red" if preset.value.startswith("bad") else "green"
+    mo.vstack([parts.picture(line.bowl((preset.value, _colour, _went), scale=_scale)), mo.md(_told)])
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md("""
+    **How many points for an update?** *Batch* gradient descent uses all N points.
+    *Stochastic* gradient descent uses one. *Mini-batch* is between the two. An epoch is
+    over when every point has been used once: that is 1, N, or N / n updates.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    how_straight = parts.predict(
+        "Which of the three goes down on the straightest way?",
+        ["All points at once", "Batches of 16", "One point at a time"],
+    )
+    how_straight
+    return (how_straight,)
+
+
+@app.cell(hide_code=True)
+def _(how_straight, parts):
+    parts.verdict(
+        how_straight,
+        right="All points at once",
+        why={
+            "All points at once": "Its gradient is that of the loss itself. The price: "
+            "one update an epoch.",
+            "Batches of 16": "Sixteen points guess the gradient well, but not exactly.",
+            "One point at a time": "Each point pulls its own way: 80 updates an epoch, "
+            "and a path that trembles.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    epochs = mo.ui.slider(1, 20, value=3, label="epochs", show_value=True)
+    epochs
+    return (epochs,)
+
+
+@app.cell(hide_code=True)
+def _(beside, epochs, line, mo, parts):
+    sizes = {"all 80 points": 80, "batches of 16": 16, "one point": 1}
+    paths = {n: line.descend(lr=0.1, batch_size=s, epochs=epochs.value) for n, s in sizes.items()}
+    parts.picture(
+        beside(
+            *(
+                line.bowl((f"{len(path.path) - 1} updates", "blue", path), title=name)
+                for name, path in paths.items()
+            )
+        )
+    )
     return
 
 
@@ -115,6 +193,30 @@ def _(line, parts, too_far):
         ),
         cure="a rate below 2 / the largest eigenvalue of the second derivatives; here 0.8. "
         "In practice: a tenth of the one at which the loss begins to rise.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    other_units = parts.button("x in other units, ten times as large", breaks=True)
+    other_units
+    return (other_units,)
+
+
+@app.cell(hide_code=True)
+def _(line, other_units, parts):
+    parts.breaks(
+        other_units,
+        lambda: parts.picture(
+            line.bowl(
+                ("lr 0.1, x times 10", "red", line.descend(lr=0.1, scale=10, epochs=10)),
+                scale=10,
+                title="lr 0.1, x times 10",
+            )
+        ),
+        cure="scale the features: subtract their mean, divide by their standard deviation. "
+        "Then the bowl is round, and one learning rate suits all directions.",
     )
     return
 

@@ -245,7 +245,8 @@ def _(flat, losses, mo, num_rows, parts):
 def _(mo):
     mo.md(r"""
     Only the diagonal is meant. In the other boxes a prediction is compared with the
-    target of another row. Who must please all targets at once predicts their mean.
+    target of another row. A line that must please
+    all targets at once predicts their mean.
     """)
     return
 

@@ -8,11 +8,11 @@ app = marimo.App(width="medium", app_title="Models")
 def _():
     import marimo as mo
 
-    from gradatim.course import line, models, parts, walks
+    from gradatim.course import line, models, parts, sources, walks
     from gradatim.course.charts import beside
 
     parts.beginning(10)
-    return beside, line, mo, models, parts, walks
+    return beside, line, mo, models, parts, sources, walks
 
 
 @app.cell(hide_code=True)
@@ -27,8 +27,8 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(models, parts):
-    parts.shown_source(models.ManualLine)
+def _(models, sources):
+    sources.shown_bare(models.ManualLine)
     return
 
 
@@ -127,7 +127,7 @@ def _(mo):
 def _(parts):
     call = parts.predict(
         "A hook is registered. Which call runs it?",
-        ["model(x) alone", "model.forward(x) alone", "Both"],
+        ["Both", "model.forward(x) alone", "model(x) alone"],
     )
     call
     return (call,)
@@ -232,7 +232,7 @@ def _(draw, mo, models, p, parts):
         [
             parts.picture(models.dropout_picture(p.value, draw.value)),
             mo.md(f"""
-    Who is kept is multiplied by 1 / (1 - p) = {1 / (1 - p.value):.3g}. So the mean stays:
+    What is kept is multiplied by 1 / (1 - p) = {1 / (1 - p.value):.3g}. So the mean stays:
     over 10,000 ones it is {_train:.3f} in train mode and {_eval:.3f} in eval mode.
     """),
         ]
@@ -280,8 +280,8 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(models, parts):
-    parts.shown_source(models.LayerLine)
+def _(models, sources):
+    sources.shown_bare(models.LayerLine)
     return
 
 
@@ -344,18 +344,19 @@ def _(models):
 
 
 @app.cell(hide_code=True)
-def _(beside, line, manual, mo, parts, sequential):
-    _bowls = beside(
-        line.bowl(("two Parameters", "blue", manual), title="rung 9"),
-        line.bowl(("Sequential", "violet", sequential), title="rung 10"),
+def _(line, manual, mo, parts, sequential):
+    _bowl = line.bowl(
+        ("two Parameters", "blue", manual),
+        ("Sequential", "violet", sequential),
+        title="two starts, one end",
     )
-    _starts = [" , ".join(f"{v:.4f}" for v in d.path[0].tolist()) for d in (manual, sequential)]
-    _ends = [" , ".join(f"{v:.4f}" for v in d.path[-1].tolist()) for d in (manual, sequential)]
+    _starts = ["(" + ", ".join(f"{v:.4f}" for v in d.path[0].tolist()) + ")" for d in (manual, sequential)]
+    _ends = ["(" + ", ".join(f"{v:.4f}" for v in d.path[-1].tolist()) + ")" for d in (manual, sequential)]
     mo.vstack(
         [
-            parts.picture(_bowls),
+            parts.picture(_bowl),
             mo.md(f"""
-    | seed 42 | starts at a , b | ends at a , b |
+    | seed 42 | starts at (a, b) | ends at (a, b) |
     |---|---|---|
     | two Parameters | {_starts[0]} | {_ends[0]} |
     | Sequential | {_starts[1]} | {_ends[1]} |

@@ -8,25 +8,21 @@ from gradatim.course.exercise import expect, needed
 
 TEXT = """
 Targets come in two shapes: sometimes (N, 1), sometimes (N,). Write
-`line_loss(predictions, y)`: the mean squared error of predictions of shape (N, 1), right
-for both shapes of `y`. It must average N differences, never N × N.
+`line_loss(predictions, y)`: the mean squared error of predictions of shape (N, 1),
+right for both shapes of `y`. It must average N differences, never N * N.
 """
 STUB = """
 def line_loss(predictions, y):
     ...
     return ((predictions - y) ** 2).mean()
 """
-HINT = (
-    "`y.reshape(shape)` gives the same numbers in another shape. Which shape is right?"
-)
+HINT = "`y.reshape(shape)` gives the same numbers in another shape. Which one?"
 SOLUTION = """
 def line_loss(predictions, y):
     y = y.reshape(predictions.shape)
     return ((predictions - y) ** 2).mean()
 """
-PRAISE = (
-    "It also raises where the numbers of rows differ: better than a silent stretch."
-)
+PRAISE = "It also raises where the numbers of rows differ. A silent stretch is worse."
 MUTANTS = {
     "as it is": SOLUTION.replace("    y = y.reshape(predictions.shape)\n", ""),
     "a row for a column": SOLUTION.replace(

@@ -1,0 +1,464 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Data sets and loaders")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import line, loaders, parts, sources, walks
+    from gradatim.course.charts import Chart, beside
+
+    parts.beginning(12)
+    return Chart, beside, line, loaders, mo, parts, sources, walks
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · A data set of your own
+
+    A **Dataset** answers two questions. How many rows are there? What is row 17? Three
+    methods do it.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(loaders, sources):
+    sources.shown_bare(loaders.LineDataset)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    Rows that are tensors already need no class: `TensorDataset(x, y)` is this one, ready
+    made. The **DataLoader** puts rows together:
+
+    ```python
+    loader = DataLoader(dataset, batch_size=16, shuffle=True)
+    x_batch, y_batch = next(iter(loader))   # one batch, to look at
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    when = parts.predict(
+        "`__getitem__` reads a picture file from the disk; there are 80. The loader has "
+        "given one batch of 16. How many files were read?",
+        ["None", "16", "80"],
+    )
+    when
+    return (when,)
+
+
+@app.cell(hide_code=True)
+def _(parts, when):
+    parts.verdict(
+        when,
+        right="16",
+        why={
+            "None": "A batch holds the numbers themselves. They must have been read.",
+            "16": "A row is loaded when it is asked for. So data may be larger than the "
+            "memory. Take more batches below.",
+            "80": "So it would be if `__init__` read them all. Keep only the file names "
+            "there.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    taken = mo.ui.slider(0, 5, value=1, label="batches taken", show_value=True)
+    shuffle = mo.ui.switch(value=True, label="shuffle")
+    mo.hstack([taken, shuffle], justify="start", wrap=True, gap=2)
+    return shuffle, taken
+
+
+@app.cell(hide_code=True)
+def _(loaders, parts, shuffle, taken):
+    _batches = loaders.asked_rows(16, taken.value, shuffle=shuffle.value)
+    _asked = sum(map(len, _batches))
+    parts.picture(loaders.rows_picture(_batches, title=f"rows asked for: {_asked} of 80"))
+    return
+
+
+@app.cell
+def _(loaders):
+    x_batch, y_batch = loaders.one_batch(16)
+    return x_batch, y_batch
+
+
+@app.cell(hide_code=True)
+def _(mo, x_batch, y_batch):
+    mo.md(f"""
+    One batch: x has the shape {tuple(x_batch.shape)}, y {tuple(y_batch.shape)}; both are
+    on the {x_batch.device}. Rows stand along the first dimension.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    no_length = parts.button("a Dataset without `__len__`", breaks=True)
+    no_length
+    return (no_length,)
+
+
+@app.cell(hide_code=True)
+def _(loaders, no_length, parts):
+    parts.breaks(
+        no_length,
+        loaders.loader_without_length,
+        cure="write `__len__`. A loader that shuffles must know which row numbers there "
+        "are. For a stream without an end there is `IterableDataset`.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · How many updates
+
+    An **epoch** is over when each row was used once. With N rows and n in a batch that is
+    N / n updates, rounded up.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    updates = parts.predict(
+        "80 rows, batch_size=32. What is an epoch?",
+        ["2 updates, 16 rows left out", "3 updates, the last with 16 rows", "3 updates of 32"],
+    )
+    updates
+    return (updates,)
+
+
+@app.cell(hide_code=True)
+def _(parts, updates):
+    parts.verdict(
+        updates,
+        right="3 updates, the last with 16 rows",
+        why={
+            "2 updates, 16 rows left out": "That is what `drop_last=True` would do.",
+            "3 updates, the last with 16 rows": "The last batch takes what is left. With "
+            "`drop_last=True` it would be left out.",
+            "3 updates of 32": "They would need 96 rows. No row is used twice.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    batch_size = mo.ui.slider(
+        steps=[1, 2, 4, 8, 16, 32, 80], value=16, label="batch_size", show_value=True
+    )
+    batch_size
+    return (batch_size,)
+
+
+@app.cell(hide_code=True)
+def _(Chart, batch_size, beside, line, loaders, parts):
+    went = loaders.from_loader(batch_size.value, epochs=5)
+    num_updates = (len(went.path) - 1) // 5
+    _above = line.bowl((f"batches of {batch_size.value}", "blue", went), title="5 epochs from above")
+    _chart = Chart((0, 5), (5e-3, 2), title="loss of all 80 points", x_label="epoch", log_y=True)
+    _chart.line(
+        [n / num_updates for n in range(len(went.losses))],
+        went.losses,
+        colour="blue",
+        label=f"{num_updates} updates an epoch",
+    )
+    parts.picture(beside(_above, _chart.svg()))
+    return num_updates, went
+
+
+@app.cell(hide_code=True)
+def _(batch_size, mo, num_updates, went):
+    _kind = {1: "stochastic", 80: "batch"}.get(batch_size.value, "mini-batch")
+    mo.md(f"""
+    This is **{_kind}** gradient descent: **{num_updates}** updates an epoch. After 5
+    epochs the loss of all points is {went.losses[-1]:.4f}. Few rows give many, noisy
+    updates. All rows give one smooth update. Between them lies what one mostly takes.
+    """)
+    return
+
+
+@app.cell
+def _(line, loaders, walks):
+    loaded = loaders.from_loader(16, epochs=150)
+    x_all, y_all = walks.points()
+    best = line.least_squares(x_all.double(), y_all.double())
+    return best, loaded
+
+
+@app.cell(hide_code=True)
+def _(best, loaded, mo):
+    _a, _b = loaded.path[-1].tolist()
+    _c, _d = best.tolist()
+    mo.md(f"""
+    150 epochs in batches of 16 end at a {_a:.4f}, b {_b:.4f}. Least squares has
+    a {_c:.4f}, b {_d:.4f}. It is close, not equal: each update sees 16 points only, so
+    the end wavers.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    only_first = parts.button("next(iter(loader)) in the loop", breaks=True)
+    only_first
+    return (only_first,)
+
+
+@app.cell(hide_code=True)
+def _(beside, best, loaders, parts, only_first, walks):
+    def _train():
+        seen = loaders.first_batches()
+        end = loaders.from_loader(16, epochs=100, first_only=True).path[-1]
+        fit = walks.fits(
+            ("least squares", "green", tuple(best.tolist())),
+            ("trained", "red", tuple(end.tolist())),
+            title="violet: the points that were seen",
+            shown=loaders.by_x()[seen].tolist(),
+        )
+        rows = loaders.rows_picture([seen], title=f"500 updates, {len(seen)} rows seen")
+        return parts.picture(beside(fit, rows))
+
+    parts.breaks(
+        only_first,
+        _train,
+        cure="`for x_batch, y_batch in loader:`. `iter(loader)` begins anew each time, so "
+        "`next(iter(loader))` is always a first batch. The rows here are sorted by x, "
+        "as in many files, and not shuffled: it is the same batch each time. With shuffling it is another one each time, and an epoch never ends. It is "
+        "for looking, not for training.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · Where the data live
+
+    The memory of a GPU is small and dear. So the data set stays on the CPU, and only the
+    mini-batch goes to the device:
+
+    ```python
+    for x_batch, y_batch in loader:
+        x_batch, y_batch = x_batch.to(device), y_batch.to(device)
+        train_step(x_batch, y_batch)
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(loaders, parts):
+    does_it_fit = parts.predict(
+        f"100 million rows of 100 numbers, float32, and a GPU with {loaders.DEVICE_GB} GB. "
+        "How can it train on them?",
+        ["Not at all", "In mini-batches", "All rows at once"],
+    )
+    does_it_fit
+    return (does_it_fit,)
+
+
+@app.cell(hide_code=True)
+def _(does_it_fit, loaders, parts):
+    _all = loaders.told_bytes(loaders.size_of(100_000_000))
+    _one = loaders.told_bytes(loaders.size_of(64))
+    parts.verdict(
+        does_it_fit,
+        right="In mini-batches",
+        why={
+            "Not at all": f"All together, {_all}, do not. But an update does not "
+            "need them all together.",
+            "In mini-batches": f"All rows are {_all}; 64 of them are {_one}. The next "
+            "mini-batch takes the place of the last one.",
+            "All rows at once": f"4 bytes for each number make {_all}.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    whole = mo.ui.switch(label="send the whole data set")
+    data_rows = mo.ui.dropdown(
+        {f"{n:,}": n for n in (10**3, 10**6, 10**7, 3 * 10**7, 10**8, 10**9)},
+        value="100,000,000",
+        label="rows",
+    )
+    mo.hstack([whole, data_rows], justify="start", wrap=True, gap=2)
+    return data_rows, whole
+
+
+@app.cell(hide_code=True)
+def _(data_rows, loaders, parts, whole):
+    parts.picture(loaders.memory(data_rows.value, 64, whole=whole.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    Small data may be sent once, on purpose: then no batch has to travel. Model, gradients
+    and what forward keeps need room on the device, too.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts):
+    elsewhere = parts.button("data and model on two devices", breaks=True)
+    other_dtype = parts.button("data in float64", breaks=True)
+    mo.hstack([elsewhere, other_dtype], justify="start", wrap=True)
+    return elsewhere, other_dtype
+
+
+@app.cell(hide_code=True)
+def _(elsewhere, loaders, parts):
+    parts.breaks(
+        elsewhere,
+        loaders.data_elsewhere,
+        cure="`x_batch.to(device)` for each batch, `model.to(device)` once, before the "
+        "optimizer is made. (Without a GPU the device *meta* plays its part here.)",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(loaders, other_dtype, parts):
+    parts.breaks(
+        other_dtype,
+        loaders.wrong_dtype,
+        cure="`x.float()`: NumPy computes in float64, layers are made in float32.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · The same order again
+
+    `shuffle=True` draws a new order for each epoch. To repeat a training you need the
+    same orders. gradatim has batches for tensors that depend on the **seed and the
+    epoch** alone:
+
+    ```python
+    batches = gt.data.Batches((x, y), batch_size=16, seed=42)
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    repeat = parts.predict(
+        "Two runs set torch.manual_seed(42). The second draws one random number more "
+        "before its DataLoader starts. Is the order of the rows the same?",
+        ["Yes, the seed is the same", "It is another one"],
+    )
+    repeat
+    return (repeat,)
+
+
+@app.cell(hide_code=True)
+def _(parts, repeat):
+    parts.verdict(
+        repeat,
+        right="It is another one",
+        why={
+            "Yes, the seed is the same": "The seed only sets where the global generator "
+            "starts. Whoever draws from it moves it on for all others.",
+            "It is another one": "The loader draws from the global generator, and that stands elsewhere "
+            "now. A `generator=` of its own helps, as do gradatim's batches.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    seed = mo.ui.slider(0, 50, value=42, label="seed", show_value=True)
+    seed
+    return (seed,)
+
+
+@app.cell(hide_code=True)
+def _(loaders, mo, parts, seed):
+    mo.vstack(
+        [
+            parts.picture(loaders.orders(seed.value)),
+            mo.md("\\* run 2 has drawn one random number before. First rows of each order."),
+        ]
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 5 · Make it yourself
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex12_dataset")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex12_dataset")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex12_dataset", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex12_epoch")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_epoch = parts.editor("ex12_epoch")
+    answer_epoch
+    return (answer_epoch,)
+
+
+@app.cell(hide_code=True)
+def _(answer_epoch, parts):
+    parts.checked("ex12_epoch", answer_epoch)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(12)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,116 @@
+"""A function that makes a train step."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `make_train_step(model, loss_fn, optimizer)` from memory. It returns a function
+`train_step(x, y)`. Each call puts the model into train mode, makes one update and
+returns the loss before the update, as a plain number.
+"""
+STUB = """
+def make_train_step(model, loss_fn, optimizer):
+    def train_step(x, y):
+        ...
+
+    return train_step
+"""
+HINT = """
+Mode, predictions, loss, `backward()`, `step()`, `zero_grad()`, and `loss.item()`.
+"""
+SOLUTION = """
+def make_train_step(model, loss_fn, optimizer):
+    def train_step(x, y):
+        model.train()
+        loss = loss_fn(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return train_step
+"""
+PRAISE = "It trains any model with any loss and any optimizer that steps so."
+MUTANTS = {
+    "never zeroed": SOLUTION.replace("        optimizer.zero_grad()\n", ""),
+    "zeroed before the update": SOLUTION.replace(
+        "        optimizer.step()\n        optimizer.zero_grad()\n",
+        "        optimizer.zero_grad()\n        optimizer.step()\n",
+    ),
+    "no mode": SOLUTION.replace("        model.train()\n", ""),
+    "the loss after the update": SOLUTION.replace(
+        "return loss.item()", "return loss_fn(model(x), y).item()"
+    ),
+    "the loss with its graph": SOLUTION.replace("loss.item()", "loss"),
+    "nothing returned": SOLUTION.replace("        return loss.item()\n", ""),
+    "an update while made": SOLUTION.replace(
+        "    return train_step\n", "    optimizer.step()\n    return train_step\n"
+    ).replace(
+        "    def train_step(x, y):\n",
+        "    for p in model.parameters():\n        p.grad = p.detach().clone()\n"
+        "    def train_step(x, y):\n",
+    ),
+    "called at once": SOLUTION.replace("return train_step\n", "return train_step()\n"),
+    "forward": SOLUTION.replace("model(x)", "model.forward(x)"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Compare three calls with three updates by hand."""
+    make_train_step = needed(names, "make_train_step")
+    x = torch.tensor([[0.0], [0.5], [1.0], [2.0]])
+    y = 1 + 2 * x
+    model, twin = _model(), _model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    by_hand = torch.optim.SGD(twin.parameters(), lr=0.1)
+    train_step = make_train_step(model, nn.MSELoss(), optimizer)
+    expect(
+        callable(train_step),
+        f"`make_train_step` gave {type(train_step).__name__}; a function is due.",
+    )
+    expect(
+        all(map(torch.equal, model.parameters(), twin.parameters())),
+        "The model was moved before `train_step` was called.",
+    )
+    hooks: list[int] = []
+    model.register_forward_hook(lambda *_: hooks.append(1))
+    for call in (1, 2, 3):
+        model.eval()
+        found = train_step(x, y)
+        loss = nn.functional.mse_loss(twin(x), y)
+        by_hand.zero_grad()
+        loss.backward()
+        by_hand.step()
+        expect(
+            isinstance(found, float),
+            f"Call {call} returned {type(found).__name__}; a number of Python is to "
+            "come back: `.item()`.",
+        )
+        expect(model.training, "The model was in eval mode and stayed so.")
+        expect(
+            abs(found - loss.item()) < 1e-5,
+            f"Call {call} returned {found:.4f}; the loss before that update is "
+            f"{loss.item():.4f}.",
+        )
+        expect(
+            all(map(torch.allclose, model.parameters(), twin.parameters())),
+            f"After call {call} weight and bias are {_values(model)}; they should be "
+            f"{_values(twin)}. Are gradients left from the call before, or lost?",
+        )
+    expect(len(hooks) >= 3, "A hook of the model did not run: call `model(x)`.")
+
+
+def _model() -> nn.Module:
+    model = nn.Linear(1, 1)
+    with torch.no_grad():
+        model.weight.fill_(0.5)
+        model.bias.fill_(-0.5)
+    return model
+
+
+def _values(model: nn.Module) -> str:
+    return ", ".join(f"{p.item():.4f}" for p in model.parameters())

@@ -1,0 +1,96 @@
+"""A data set whose rows are pairs of neighbours."""
+
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+A series of numbers is given as a tensor. Write the data set `Next(series)`: its row
+`i` is the pair of number `i` and the one after it. How many such pairs are there?
+"""
+STUB = """
+from torch.utils.data import Dataset
+
+class Next(Dataset):
+    def __init__(self, series):
+        self.series = series
+
+    def __getitem__(self, index):
+        return ...
+
+    def __len__(self):
+        return ...
+"""
+HINT = "The last number has none after it."
+SOLUTION = """
+from torch.utils.data import Dataset
+
+class Next(Dataset):
+    def __init__(self, series):
+        self.series = series
+
+    def __getitem__(self, index):
+        return self.series[index], self.series[index + 1]
+
+    def __len__(self):
+        return len(self.series) - 1
+"""
+PRAISE = (
+    "A loader can shuffle and batch it now. No pair was stored: it is made on demand."
+)
+MUTANTS = {
+    "one too many": SOLUTION.replace("len(self.series) - 1", "len(self.series)"),
+    "the same number twice": SOLUTION.replace("index + 1", "index"),
+    "the one before": SOLUTION.replace("index + 1", "index - 1"),
+    "the other way round": SOLUTION.replace(
+        "self.series[index], self.series[index + 1]",
+        "self.series[index + 1], self.series[index]",
+    ),
+    "pairs that do not overlap": SOLUTION.replace(
+        "self.series[index], self.series[index + 1]",
+        "self.series[2 * index], self.series[2 * index + 1]",
+    ).replace("len(self.series) - 1", "len(self.series) // 2"),
+    "no length": SOLUTION[: SOLUTION.index("    def __len__")],
+    "the whole series": SOLUTION.replace(
+        "self.series[index], self.series[index + 1]",
+        "self.series[:-1], self.series[1:]",
+    ),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Look at its length, its rows, and what a loader makes of it."""
+    make = needed(names, "Next")
+    for size in (5, 8):
+        series = torch.arange(float(size)) ** 2
+        data = make(series)
+        expect(isinstance(data, Dataset), "`Next(...)` is to be a `Dataset`.")
+        expect(hasattr(data, "__len__"), "`len(...)` does not work: write `__len__`.")
+        expect(
+            len(data) == size - 1,
+            f"{size} numbers have {size - 1} pairs of neighbours; `len` gives "
+            f"{len(data)}.",
+        )
+        for index in range(size - 1):
+            _compare(data[index], series, index)
+        x, y = next(iter(DataLoader(data, batch_size=size)))
+        expect(
+            torch.equal(x, series[:-1]) and torch.equal(y, series[1:]),
+            "A loader makes other batches of it than are right.",
+        )
+
+
+def _compare(row: Any, series: torch.Tensor, index: int) -> None:
+    expect(
+        isinstance(row, tuple) and len(row) == 2,
+        f"Row {index} is to be a tuple of two; it is {row!r}.",
+    )
+    wanted = [series[index].item(), series[index + 1].item()]
+    found = [torch.as_tensor(part).flatten().tolist() for part in row]
+    expect(
+        found == [[value] for value in wanted],
+        f"Of the series {series.tolist()} row {index} is {wanted}; yours is {found}.",
+    )

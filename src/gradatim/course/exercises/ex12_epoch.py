@@ -1,0 +1,89 @@
+"""One epoch: each batch to the device, one update each."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `train_epoch(loader, train_step, device)`: it goes through all batches once,
+sends x and y of each to the device, calls `train_step(x, y)`, and returns the mean of
+the losses that came back.
+"""
+STUB = """
+def train_epoch(loader, train_step, device):
+    losses = []
+    ...
+    return sum(losses) / len(losses)
+"""
+HINT = "`for x, y in loader:`. `x.to(device)` gives a new tensor; it does not change x."
+SOLUTION = """
+def train_epoch(loader, train_step, device):
+    losses = []
+    for x, y in loader:
+        x, y = x.to(device), y.to(device)
+        losses.append(train_step(x, y))
+    return sum(losses) / len(losses)
+"""
+PRAISE = "At any time there is one batch on the device, and the data set stays at home."
+MUTANTS = {
+    "only first batches": SOLUTION.replace(
+        "    for x, y in loader:\n",
+        "    for _ in loader:\n        x, y = next(iter(loader))\n",
+    ),
+    "one batch": SOLUTION.replace(
+        "for x, y in loader:", "for x, y in [next(iter(loader))]:"
+    ),
+    "not sent": SOLUTION.replace("        x, y = x.to(device), y.to(device)\n", ""),
+    "sent, and not kept": SOLUTION.replace(
+        "x, y = x.to(device), y.to(device)", "x.to(device)"
+    ),
+    "y stays": SOLUTION.replace(
+        "x, y = x.to(device), y.to(device)", "x = x.to(device)"
+    ),
+    "returns in the loop": SOLUTION.replace("    return sum", "        return sum"),
+    "the last loss": SOLUTION.replace("sum(losses) / len(losses)", "losses[-1]"),
+    "the sum": SOLUTION.replace("sum(losses) / len(losses)", "sum(losses)"),
+    "two updates a batch": SOLUTION.replace(
+        "losses.append(train_step(x, y))",
+        "train_step(x, y); losses.append(train_step(x, y))",
+    ),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Count calls, and look where the batches are: the device is ``meta``."""
+    train_epoch = needed(names, "train_epoch")
+    rows = torch.arange(10.0).unsqueeze(1)
+    for device in ("cpu", "meta"):
+        seen: list[tuple[Tensor, Tensor]] = []
+
+        def train_step(x: Tensor, y: Tensor, seen: Any = seen) -> float:
+            seen.append((x, y))
+            return float(len(seen))
+
+        loader = DataLoader(TensorDataset(rows, 2 * rows), batch_size=4)
+        found = train_epoch(loader, train_step, torch.device(device))
+        for x, y in seen:
+            for name, part in (("x", x), ("y", y)):
+                expect(
+                    part.device.type == device,
+                    f"The device is {device}; {name} of a batch came to "
+                    f"`train_step` on {part.device}.",
+                )
+        expect(
+            [len(x) for x, _ in seen] == [4, 4, 2],
+            f"`train_step` is to see batches of 4, 4, 2 rows; it saw "
+            f"{[len(x) for x, _ in seen]}.",
+        )
+        expect(
+            device != "cpu" or torch.equal(torch.cat([x for x, _ in seen]), rows),
+            "`train_step` did not see each row once: is it always the first batch?",
+        )
+        expect(
+            isinstance(found, float) and abs(found - 2) < 1e-9,
+            f"The losses were 1, 2, 3, so 2 is to come back; {found} did.",
+        )

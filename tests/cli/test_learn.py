@@ -1,0 +1,69 @@
+"""``gradatim learn`` besides the browser: lists, copies, checks."""
+
+import json
+
+import pytest
+
+from gradatim.cli.main import run
+from gradatim.course import CHAPTERS
+from gradatim.course.exercise import load_exercise
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GRADATIM_COURSE", str(tmp_path / "mine"))
+
+
+def test_it_lists_chapters_and_exercises(capsys):
+    assert run(["learn", "list"]) == 0
+    out = capsys.readouterr().out
+    for chapter in CHAPTERS:
+        assert chapter.name in out
+    assert "ex02_gradients" in out
+
+
+def test_a_copy_stays_as_the_learner_made_it(tmp_path, capsys):
+    assert run(["learn", "mine", "descent", "--no-open"]) == 0
+    place = tmp_path / "mine" / "ch02_descent.py"
+    assert capsys.readouterr().out.strip() == str(place)
+    assert place.read_text() == CHAPTERS[1].path.read_text()
+    place.write_text("# changed\n")
+    assert run(["learn", "mine", "2", "--no-open"]) == 0
+    assert place.read_text() == "# changed\n"
+    assert "auto_instantiate = true" in (place.parent / "pyproject.toml").read_text()
+
+
+def test_another_folder(tmp_path, capsys):
+    folder = tmp_path / "other place"
+    assert run(["learn", "--folder", str(folder), "mine", "2", "--no-open"]) == 0
+    assert (folder / "ch02_descent.py").is_file()
+
+
+def test_an_answer_in_a_file_is_checked(tmp_path, capsys):
+    answer = tmp_path / "answer.py"
+    answer.write_text(load_exercise("ex02_gradients").stub)
+    assert run(["learn", "check", "ex02_gradients", str(answer)]) == 1
+    assert "not yet" in capsys.readouterr().out
+    answer.write_text(load_exercise("ex02_gradients").solution)
+    assert run(["learn", "check", "ex02_gradients", str(answer)]) == 0
+    assert "solved" in capsys.readouterr().out
+    kept = json.loads((tmp_path / "mine" / "progress.json").read_text())
+    assert kept["ex02_gradients"]["solved"] is True
+    assert run(["learn", "check", "ex02_gradients"]) == 0
+    assert run(["learn", "list"]) == 0
+    assert "ex02_gradients (solved)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["mine", "99"], "no chapter 99"),
+        (["check", "ex02_gradients"], "no answer to ex02_gradients"),
+        (["check", "ex99"], "no exercise ex99"),
+        (["check", "ex02_gradients", "nowhere.py"], "nowhere.py"),
+    ],
+)
+def test_what_is_not_there_is_said(arguments, told, capsys):
+    assert run(["learn", *arguments]) != 0
+    assert told in capsys.readouterr().err
