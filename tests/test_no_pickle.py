@@ -35,6 +35,7 @@ IMPORTERS = {
     "__init__.py": "its own names, from the table _HOME",
     "cli/common.py": "what --model names",
     "cli/main.py": "a command of the table COMMANDS",
+    "course/freeze.py": "the chapters, files of its own folder",
     "course/exercise.py": "the exercises, files of its own folder",
     "data/__init__.py": "its own names, from the table _HOME",
     "doctor/pitfall.py": "the pitfalls, files of its own folder",

@@ -83,10 +83,30 @@ CHAPTERS = _chapters(
         "mini-batches, and where they live",
         ("ex12_dataset", "ex12_epoch"),
     ),
-    ("split", "Splitting", "rows that nothing is chosen by", ()),
-    ("evaluation", "Evaluation and schedules", "eval, no_grad, and a falling lr", ()),
-    ("trainer", "The Trainer", "both loops in one call", ()),
-    ("table", "Your own table", "from a file to a model with a score", ()),
+    (
+        "split",
+        "Splitting",
+        "rows that nothing is chosen by",
+        ("ex13_split", "ex13_scale"),
+    ),
+    (
+        "evaluation",
+        "Evaluation and schedules",
+        "eval, no_grad, and a falling lr",
+        ("ex14_validate", "ex14_fit"),
+    ),
+    (
+        "trainer",
+        "The Trainer",
+        "both loops in one call",
+        ("ex15_fit", "ex15_callback"),
+    ),
+    (
+        "table",
+        "Your own table",
+        "from a file to a model with a score",
+        ("ex16_scores",),
+    ),
 )
 """All chapters, in order."""
 

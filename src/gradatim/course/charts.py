@@ -41,6 +41,7 @@ class Chart:
         width: In pixels, of the whole picture.
         height: As ``width``.
         log_y: Whether equal steps of y are equal factors.
+        y_ticks: Whether numbers stand at the left.
 
     >>> chart = Chart((0, 1), (0, 3), title="a line")
     >>> _ = chart.line([0, 1], [1, 3], label="y = 1 + 2x")
@@ -59,10 +60,12 @@ class Chart:
         width: int = 460,
         height: int = 320,
         log_y: bool = False,
+        y_ticks: bool = True,
     ) -> None:
         self.x, self.y, self.title = x, y, title
         self.width, self.height, self.log_y = width, height, log_y
         self._labels = x_label, y_label
+        self._y_ticks = y_ticks
         self._parts: list[str] = []
         self._legend: list[tuple[str, str, str]] = []
 
@@ -181,7 +184,8 @@ class Chart:
                 f'stroke-opacity=".08"/><text x="{px}" y="{bottom + 15}" '
                 f'text-anchor="middle" opacity=".75">{tick:g}</text>'
             )
-        for tick in _powers(*self.y) if self.log_y else _ticks(*self.y):
+        y_ticks = _powers(*self.y) if self.log_y else _ticks(*self.y)
+        for tick in y_ticks if self._y_ticks else ():
             py = self._py(tick)
             parts.append(
                 f'<path d="M{LEFT} {py}H{LEFT + self._wide}" stroke="currentColor" '

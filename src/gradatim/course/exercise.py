@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 MOST_SECONDS = 5.0
+ANSWER = "<your answer>"
 FOLDER = Path(__file__).parent / "exercises"
 EXERCISES = tuple(sorted(path.stem for path in FOLDER.glob("ex*.py")))
 """Names of all exercises."""
@@ -84,7 +85,7 @@ def try_answer(exercise: Exercise, code: str) -> str | None:
     names: dict[str, Any] = {"__name__": "answer"}
     try:
         with _in_time(), contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(code, "<your answer>", "exec"), names)
+            exec(compile(code, ANSWER, "exec"), names)
             exercise.check(names)
     except Wrong as wrong:
         return str(wrong)
@@ -120,10 +121,15 @@ def expect(is_so: bool, otherwise: str) -> None:
 
 @contextlib.contextmanager
 def _in_time() -> Iterator[None]:
-    """End Python code of this thread that takes too long."""
+    """End an answer that takes too long, between two of its lines.
+
+    Never within a library: an import that is broken off leaves half a module behind.
+    """
     end = time.monotonic() + MOST_SECONDS
 
     def look(frame: FrameType, event: str, arg: Any) -> Any:
+        if frame.f_code.co_filename != ANSWER:
+            return None
         if time.monotonic() > end:
             raise Wrong(f"It ran for more than {MOST_SECONDS:g} s: does its loop end?")
         return look
@@ -139,7 +145,7 @@ def _in_time() -> Iterator[None]:
 def _line_of(error: BaseException) -> int | None:
     line, trace = None, error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<your answer>":
+        if trace.tb_frame.f_code.co_filename == ANSWER:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line

@@ -13,6 +13,7 @@ from gradatim.ladder.rung_10_nested import LayerLine
 
 __all__ = [
     "KINDS",
+    "HalfListLine",
     "ListLine",
     "ManualLine",
     "TensorLine",
@@ -52,6 +53,19 @@ class ListLine(nn.Module):
         return predictions
 
 
+class HalfListLine(nn.Module):
+    """A line whose a is a Parameter, and whose other layer is in a plain list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(1))
+        self.layers = [nn.Linear(1, 1, bias=False)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict y."""
+        return self.a + self.layers[0](x)
+
+
 def _sequential() -> nn.Module:
     return nn.Sequential(nn.Linear(1, 1))
 
@@ -61,7 +75,7 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "b a plain tensor": TensorLine,
     "a Linear in a Module": LayerLine,
     "Sequential": _sequential,
-    "layers in a plain list": ListLine,
+    "a layer in a plain list": HalfListLine,
 }
 """By the name that the chapter gives them."""
 
@@ -79,7 +93,7 @@ def trained(kind: str, *, epochs: int = 1000) -> Descent:
 def anatomy(kind: str) -> str:
     """Draw a model of :data:`KINDS`: what it holds, what is found, what learns.
 
-    >>> "layers: list" in anatomy("layers in a plain list")
+    >>> "layers: list" in anatomy("a layer in a plain list")
     True
     """
     model = seeded(KINDS[kind])

@@ -27,7 +27,7 @@ STATES: dict[str, dict[str, list[Any]]] = {
             "b a plain tensor",
             "a Linear in a Module",
             "Sequential",
-            "layers in a plain list",
+            "a layer in a plain list",
         ],
         "epochs": [1000, 0, 10, 100],
     },

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gradatim.callbacks import Callback
 from gradatim.doctor.diagnosis import diagnose
 from gradatim.doctor.finding import Finding
-from gradatim.watching import Recorder, installed, is_round
+from gradatim.watching import Recorder, installed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Doctor"]
 
+LOOKED_AT = (2, 10, 100, 1000)
+"""Epochs whose first update is looked at, and after which the trend is."""
+
 
 class Doctor(Callback):
     """Watch a trainer's first updates and how the loss goes, and say what is wrong.
 
     The first ``num_steps`` updates of a fit are looked at, and the first validation;
-    from then on the first update of some epochs (2, 5, 10, 20, 50, ...) and the mean
+    from then on the first update of some epochs (2, 10, 100, 1,000) and the mean
     loss of each. In between nothing is, and training is as fast as without. What is
     computed is the same, bit for bit.
 
@@ -79,6 +82,7 @@ class Doctor(Callback):
         self._recorder = Recorder()
         self._recorder.seen.is_whole = False
         self._recorder.forwards.holds_out = True  # of what is not trained on
+        self._recorder.clock.is_lean = True
         self.findings = []
         self._num_seen = trainer.num_steps
         self._is_first = True
@@ -86,7 +90,7 @@ class Doctor(Callback):
 
     def on_epoch_begin(self, trainer: "Trainer") -> None:
         """Look at the first update again, now and then."""
-        if not self._is_on and is_round(trainer.epoch + 1):
+        if not self._is_on and trainer.epoch + 1 in LOOKED_AT:
             self._recorder.clock.is_asked = True
             self._watch(trainer)
 
@@ -112,7 +116,7 @@ class Doctor(Callback):
             self._leave()
         loss = trainer.history.last()["train_loss"]
         self._recorder.seen.loss_series.append((trainer.num_steps, float(loss)))
-        if is_round(trainer.epoch):
+        if trainer.epoch in (1, *LOOKED_AT):
             self._look(trainer)
         if self._is_first:
             self._watch(trainer)

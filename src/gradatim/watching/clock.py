@@ -37,6 +37,8 @@ class Clock:
         self._phase_at = self._num_phases = 0
         self.is_asked = False
         """Whether somebody asks for a close look at what comes now."""
+        self.is_lean = False
+        """Whether to look at less: beside a trainer, whose loop is known."""
         self.has_new_mode = False
         """Whether ``train`` or ``eval`` was called since the last forward."""
         self.is_busy = False

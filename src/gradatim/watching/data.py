@@ -59,14 +59,14 @@ def input_numbers(step: int, training: bool, given: Tensor) -> InputSeen | None:
     )
 
 
-def digests(given: Tensor) -> set[int]:
+def digests(given: Tensor, most_rows: int = MOST_ROWS) -> set[int]:
     """Give a number for each row, the same for the same bits and for those alone.
 
     Rows with fewer than two fractions are left out: they are equal by chance.
     """
     if given.dim() < 2 or given.dtype not in (torch.float32, torch.float64):
         return set()
-    most = min(MOST_ROWS, max(1, MOST_NUMBERS // max(1, given[0].numel())))
+    most = min(most_rows, max(1, MOST_NUMBERS // max(1, given[0].numel())))
     rows = given[:most].flatten(1).contiguous()
     if rows.size(1) < 2:
         return set()

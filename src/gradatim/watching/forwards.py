@@ -36,8 +36,8 @@ from gradatim.watching.seen import ForwardSeen, ModelSeen
 __all__ = ["Forwards"]
 
 MOST_MADE = 20_000
-MOST_DIGESTED, MOST_ROWS = 200, 50_000
-"""Forwards whose rows are remembered, and rows of one model."""
+MOST_DIGESTED, MOST_ROWS, LEAN_ROWS = 200, 50_000, 256
+"""Forwards whose rows are remembered, and rows of one model, of one forward."""
 
 
 class Forwards(Part):
@@ -271,11 +271,12 @@ class Forwards(Part):
         if forward.same_input or self._num_digested[is_training] >= MOST_DIGESTED:
             return
         self._num_digested[is_training] += 1
+        most_rows = LEAN_ROWS if self.clock.is_lean else data.MOST_ROWS
         if is_training:
             if len(model.trained) < MOST_ROWS:
-                model.trained |= self.quietly(data.digests, given) or set()
+                model.trained |= self.quietly(data.digests, given, most_rows) or set()
         elif len(model.held) < MOST_ROWS and self._is_held_out(given):
-            rows = self.quietly(data.digests, given) or set()
+            rows = self.quietly(data.digests, given, most_rows) or set()
             if forward.grad:  # in eval mode: a backward may follow
                 self._doubtful = forward, model, rows
             else:

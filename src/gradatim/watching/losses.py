@@ -65,7 +65,8 @@ class Losses(Part):
             grad=torch.is_grad_enabled(),
             options={k: v for k, v in arguments.items() if type(v) is bool},
         )
-        if self.is_close or self.seen.losses.count < 20:
+        is_early = self.seen.losses.count < 20 and not self.clock.is_lean
+        if self.is_close or is_early:
             call.facts = (
                 self.quietly(probes.loss_facts, input.detach(), target.detach()) or {}
             )
@@ -78,8 +79,9 @@ class Losses(Part):
                     if leak is not None:
                         call.facts["leak_column"] = float(leak[0])
                         call.facts["leak_equal"] = float(leak[1])
-        if call.grad and self._forwards.last_input is not None:
-            given = self._forwards.last_input[1]()
+        last = None if self.clock.is_lean else self._forwards.last_input
+        if call.grad and last is not None:
+            given = last[1]()
             if given is not None:
                 self._orders.trained(given, target)
         self.seen.losses.add(call, looked_at=bool(call.facts))

@@ -370,7 +370,7 @@ def _(line, manual, mo, parts, sequential):
 
 @app.cell(hide_code=True)
 def _(parts):
-    in_list = parts.button("layers in a plain list", breaks=True)
+    in_list = parts.button("all layers in a plain list", breaks=True)
     in_list
     return (in_list,)
 
@@ -381,9 +381,10 @@ def _(in_list, models, parts):
         in_list,
         models.optimizer_of_list,
         cure="`self.layers = nn.ModuleList([...])`, or `nn.Sequential(...)`. Here the "
-        "list was all, so it raised. With one registered layer beside the list nothing "
-        "raises: the layers in the list keep their first weights, are not saved, and "
-        "stay where they are when the model goes to a GPU.",
+        "list was all, so it raised. With a Parameter beside the list nothing "
+        "raises: layers in the list keep their first weights, are not saved, and stay "
+        "where they are when the model goes to a GPU. Choose *a layer in a plain list* "
+        "in section 1.",
     )
     return
 

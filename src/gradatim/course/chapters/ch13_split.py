@@ -1,0 +1,457 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Splitting")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import grids, parts, splits
+    from gradatim.course.charts import bars, beside
+
+    parts.beginning(13)
+    return bars, beside, grids, mo, parts, splits
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · Two parts at random
+
+    So far the rows were shuffled by hand and cut at 80. PyTorch has a function for it. It
+    splits the **whole** data set, all 100 points:
+
+    ```python
+    torch.manual_seed(42)
+    train_set, val_set = random_split(TensorDataset(x, y), [80, 20])
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    which_rows = parts.predict(
+        "Which 20 rows validate?",
+        ["The last 20", "20 drawn by chance", "Every fifth"],
+    )
+    which_rows
+    return (which_rows,)
+
+
+@app.cell(hide_code=True)
+def _(parts, which_rows):
+    parts.verdict(
+        which_rows,
+        right="20 drawn by chance",
+        why={
+            "The last 20": "Files are often sorted: by date, by class, by size. Then the "
+            "last rows are of another kind than the first.",
+            "20 drawn by chance": "Each row has the same chance, so both parts look alike. "
+            "The seed decides; move it below.",
+            "Every fifth": "Also even, but a pattern in the file may repeat every fifth row.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    seed = mo.ui.slider(
+        steps=[0, 1, 2, 3, 7, 11, 42], value=42, label="seed", show_value=True
+    )
+    num_val = mo.ui.slider(
+        steps=[5, 10, 20, 50], value=20, label="rows that validate", show_value=True
+    )
+    mo.hstack([seed, num_val], justify="start", wrap=True, gap=2)
+    return num_val, seed
+
+
+@app.cell(hide_code=True)
+def _(beside, num_val, parts, seed, splits):
+    split = splits.split_rows(seed.value, num_val.value)
+    best = split.best()
+    parts.picture(beside(split.grid(), split.picture()))
+    return best, split
+
+
+@app.cell(hide_code=True)
+def _(best, mo, split):
+    _train, _val = split.losses()
+    mo.md(f"""
+    The best line of these {len(split.train)} training points has a **{best[0]:.4f}**, b
+    **{best[1]:.4f}**. Its loss is {_train:.4f} on them and {_val:.4f} on the
+    {len(split.val)} others. Another seed gives another split and other numbers: a score
+    of few rows is a rough one. This split is not that of chapters 1 to 11.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · Rows that did not teach
+
+    Why hold rows back at all? Here is a learner that only remembers. For a new x it looks
+    up the **nearest training rows** and answers with the mean of their y.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    remembers = parts.predict(
+        "It looks up one row, the nearest. What is its loss on the training rows?",
+        ["Zero", "About as on new rows", "Higher than on new rows"],
+    )
+    remembers
+    return (remembers,)
+
+
+@app.cell(hide_code=True)
+def _(parts, remembers):
+    parts.verdict(
+        remembers,
+        right="Zero",
+        why={
+            "Zero": "The nearest row of a training row is that row itself. So the loss of "
+            "the training rows says nothing about new rows.",
+            "About as on new rows": "On new rows it also repeats the noise of the old ones.",
+            "Higher than on new rows": "It knows the answers of the training rows.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    neighbours = mo.ui.slider(
+        steps=[1, 2, 3, 5, 8, 12, 20, 40, 80],
+        value=1,
+        label="nearest rows",
+        show_value=True,
+    )
+    neighbours
+    return (neighbours,)
+
+
+@app.cell(hide_code=True)
+def _(beside, neighbours, parts, splits):
+    _split = splits.split_rows()
+    parts.picture(
+        beside(
+            splits.by_heart_picture(neighbours.value, _split),
+            splits.by_size(_split, neighbours.value),
+        )
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, neighbours, splits):
+    train_error, val_error = splits.errors_by_heart(neighbours.value, splits.split_rows())
+    mo.md(f"""
+    Loss on train **{train_error:.4f}**, on validation **{val_error:.4f}**. With one row
+    it learns the noise by heart. With all rows it answers the same everywhere. The
+    training loss always likes one row best. The validation loss does not. (At 0 the blue
+    line stands at the lower edge.)
+    """)
+    return train_error, val_error
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    by_order = parts.button("cut a sorted file without shuffling", breaks=True)
+    by_order
+    return (by_order,)
+
+
+@app.cell(hide_code=True)
+def _(by_order, mo, parts, splits):
+    def _cut():
+        cut = splits.split_sorted()
+        train, val = splits.errors_by_heart(5, cut)
+        text = f"Loss on train {train:.4f}, on validation **{val:.4f}**: all its x are new."
+        return mo.vstack([parts.picture(splits.by_heart_picture(5, cut)), mo.md(text)])
+
+    parts.breaks(
+        by_order,
+        _cut,
+        cure="`random_split`, which shuffles. Both parts must look like the rows that will "
+        "come. For rows in the order of time the future is the honest test: "
+        "`gt.data.split(x, y, time=...)`.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    in_both = parts.button("30 of 40 rows in both parts", breaks=True)
+    in_both
+    return (in_both,)
+
+
+@app.cell(hide_code=True)
+def _(bars, in_both, mo, parts, splits):
+    def _leak():
+        leaked, findings = splits.same_rows(30)
+        honest, _ = splits.same_rows(0)
+        text = "\n".join(map(str, findings))
+        values = [("30 rows in both", leaked), ("no row in both", honest), ("the truth", 0.5)]
+        return mo.vstack(
+            [
+                mo.md("The classes are **coins**: nobody can tell them. Nothing was raised."),
+                parts.picture(bars(values, title="accuracy on validation", colour="red")),
+                mo.md(f"`gt.Doctor()` has seen it:\n\n```\n{text}\n```"),
+            ]
+        )
+
+    parts.breaks(
+        in_both,
+        _leak,
+        cure="split row numbers once, before rows are copied, drawn or mixed. Look for "
+        "doubles in the file: one person, one house, one picture belongs to one part.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · Scaling comes after the split
+
+    Features are scaled by a mean and a standard deviation. These two numbers are
+    **learned from data**, as weights are. From which rows?
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    held_out = mo.ui.slider(
+        steps=[3, 5, 8, 12, 20, 30], value=12, label="the number held out", show_value=True
+    )
+    held_out
+    return (held_out,)
+
+
+@app.cell(hide_code=True)
+def _(held_out, parts, splits):
+    parts.picture(splits.scaled_picture(held_out.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    Above, in blue: mean and spread of the eight training rows. They stay where they are.
+    Below, in red: of all nine rows. Move the slider: the training rows **move with a
+    number that they must not know**.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    too_early = parts.button("scale all rows, then split", breaks=True)
+    too_early
+    return (too_early,)
+
+
+@app.cell(hide_code=True)
+def _(grids, mo, parts, splits, too_early):
+    def _scale():
+        rows = [
+            {
+                "scaled": "by all rows" if by_all else "by training rows",
+                "held out": value,
+                "first training row": round(float(splits.scaled(value, by_all=by_all)[0][0]), 3),
+                "the row held out": round(float(splits.scaled(value, by_all=by_all)[1]), 3),
+            }
+            for by_all in (True, False)
+            for value in (5.0, 30.0)
+        ]
+        return mo.vstack(
+            [
+                mo.md("Nothing is raised. By all rows, an odd new row looks less odd."),
+                mo.Html(grids.grid(rows)),
+            ]
+        )
+
+    parts.breaks(
+        too_early,
+        _scale,
+        cure="split first. Then mean and standard deviation of the training rows, used for "
+        "all parts. The same holds for filling gaps and choosing columns.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · Three parts, and peeking
+
+    You try ten models and keep the one with the best validation loss. These rows have not
+    taught a model, but they have **chosen** one. For the score you need rows that nothing
+    was chosen by: the **test** rows. You look at them once, at the end.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    share = mo.ui.slider(
+        steps=[5, 10, 15, 20, 30], value=15, label="% to validate, and % to test", show_value=True
+    )
+    share
+    return (share,)
+
+
+@app.cell(hide_code=True)
+def _(parts, share, splits):
+    parts.picture(splits.three_parts(1000, 10 * share.value, 10 * share.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    by_luck = parts.predict(
+        "The classes are coins. You draw 1,000 models by chance and score each on the same "
+        "40 test rows. What does the best one score?",
+        ["About 0.5", "About 0.75", "1.0"],
+    )
+    by_luck
+    return (by_luck,)
+
+
+@app.cell(hide_code=True)
+def _(by_luck, parts, splits):
+    _found = splits.peeked(1000)
+    parts.verdict(
+        by_luck,
+        right="About 0.75",
+        why={
+            "About 0.5": "So does the mean of all models. But the best one was chosen "
+            "because these 40 rows like it.",
+            "About 0.75": f"Here {_found.best:.3f}. On 2,000 fresh rows the same model "
+            f"gets {_found.fresh:.3f}.",
+            "1.0": "All 40 coins right by chance needs far more models.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    tried = mo.ui.slider(
+        steps=[1, 3, 10, 30, 100, 300, 1000], value=10, label="models tried", show_value=True
+    )
+    test_rows = mo.ui.dropdown(
+        {"20": 20, "40": 40, "200": 200, "1000": 1000}, value="40", label="test rows"
+    )
+    once_more = mo.ui.button(
+        value=0, on_click=lambda value: value + 1, label="Peek once more"
+    )
+    mo.hstack([tried, test_rows, once_more], justify="start", wrap=True, gap=2)
+    return once_more, test_rows, tried
+
+
+@app.cell(hide_code=True)
+def _(once_more, parts, splits, test_rows, tried):
+    looks = min(tried.value + (once_more.value or 0), splits.NUM_PEEKS)
+    peek = splits.peeked(looks, test_rows.value)
+    parts.picture(splits.peeks_picture(looks, test_rows.value))
+    return looks, peek
+
+
+@app.cell(hide_code=True)
+def _(looks, mo, peek, test_rows):
+    mo.md(f"""
+    You have looked **{looks}** times. The best model seems to have an accuracy of
+    **{peek.best:.3f}** on {test_rows.value} rows. On fresh rows it has
+    **{peek.fresh:.3f}**. Each look makes the score a little less true; few rows make it
+    worse.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    by_test = parts.button("choose by the test rows", breaks=True)
+    by_test
+    return (by_test,)
+
+
+@app.cell(hide_code=True)
+def _(bars, by_test, parts, splits):
+    def _choose():
+        found = splits.peeked(1000)
+        values = [("told", found.best), ("on fresh rows", found.fresh)]
+        return parts.picture(bars(values, title="the best of 1,000 models", colour="red"))
+
+    parts.breaks(
+        by_test,
+        _choose,
+        cure="choose by validation rows as often as you like. Score once on test rows. If "
+        "you have to choose again after that, you need new test rows.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 5 · Make it yourself
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex13_split")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex13_split")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex13_split", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex13_scale")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_scale = parts.editor("ex13_scale")
+    answer_scale
+    return (answer_scale,)
+
+
+@app.cell(hide_code=True)
+def _(answer_scale, parts):
+    parts.checked("ex13_scale", answer_scale)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(13)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

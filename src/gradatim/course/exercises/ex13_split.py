@@ -1,0 +1,107 @@
+"""Row numbers in two parts, shuffled by a generator of one's own."""
+
+from typing import Any
+
+import torch
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `split_rows(num_rows, share, seed)`: it returns two lists of row numbers, train
+and validation. Together they hold each of `0 .. num_rows - 1` once, at random;
+`round(share * num_rows)` of them train. The same seed gives the same split, and the
+global generator is left alone.
+"""
+STUB = """
+import torch
+
+def split_rows(num_rows, share, seed):
+    generator = torch.Generator().manual_seed(seed)
+    order = ...
+    cut = round(share * num_rows)
+    return ..., ...
+"""
+HINT = """
+`torch.randperm(num_rows, generator=generator).tolist()` holds all numbers in a random
+order. Cut it: `order[:cut]`, and what is left.
+"""
+SOLUTION = """
+import torch
+
+def split_rows(num_rows, share, seed):
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(num_rows, generator=generator).tolist()
+    cut = round(share * num_rows)
+    return order[:cut], order[cut:]
+"""
+PRAISE = "One shuffle, one cut: no row can be in both parts."
+MUTANTS = {
+    "not shuffled": SOLUTION.replace(
+        "torch.randperm(num_rows, generator=generator).tolist()",
+        "list(range(num_rows))",
+    ),
+    "two shuffles": SOLUTION.replace(
+        "return order[:cut], order[cut:]",
+        "other = torch.randperm(num_rows, generator=generator).tolist()\n"
+        "    return order[:cut], other[cut:]",
+    ),
+    "the first rows validate": SOLUTION.replace(
+        "return order[:cut], order[cut:]", "return order[cut:], order[:cut]"
+    ),
+    "one row lost": SOLUTION.replace("order[cut:]", "order[cut + 1:]"),
+    "one row in both": SOLUTION.replace("order[cut:]", "order[cut - 1:]"),
+    "the global generator": SOLUTION.replace(
+        "torch.randperm(num_rows, generator=generator)", "torch.randperm(num_rows)"
+    ),
+    "the global seed": SOLUTION.replace(
+        "torch.Generator().manual_seed(seed)", "torch.manual_seed(seed)"
+    ).replace(", generator=generator", ""),
+    "drawn with replacement": SOLUTION.replace(
+        "torch.randperm(num_rows, generator=generator).tolist()",
+        "torch.randint(num_rows, (num_rows,), generator=generator).tolist()",
+    ),
+    "always 80": SOLUTION.replace("round(share * num_rows)", "80"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Look at two sizes and seeds; the caller's random numbers must stay."""
+    split_rows = needed(names, "split_rows")
+    before = torch.get_rng_state()
+    found = {}
+    try:
+        for num_rows, share, seed in ((100, 0.8, 42), (100, 0.8, 7), (10, 0.7, 1)):
+            parts = split_rows(num_rows, share, seed)
+            expect(
+                isinstance(parts, tuple) and len(parts) == 2,
+                "Two lists are to come back.",
+            )
+            train, val = ([int(row) for row in part] for part in parts)
+            found[num_rows, seed] = train, val
+            call = f"split_rows({num_rows}, {share}, {seed})"
+            both = sorted(set(train) & set(val))
+            expect(not both, f"{call} has row {both[:1]} in both parts.")
+            lost = sorted(set(range(num_rows)) - {*train, *val})
+            expect(not lost, f"{call} has lost row {lost[:1]}.")
+            expect(
+                len(train) == round(share * num_rows),
+                f"{call} is to give {round(share * num_rows)} rows to train, not "
+                f"{len(train)}.",
+            )
+            expect(
+                len(train) + len(val) == num_rows,
+                f"{call} gives {len(train) + len(val)} rows.",
+            )
+        changed = not torch.equal(before, torch.get_rng_state())
+        expect(
+            not changed,
+            "The global generator has moved: give `randperm` your `generator`.",
+        )
+        again = tuple(list(map(int, part)) for part in split_rows(100, 0.8, 42))
+        expect(again == found[100, 42], "Seed 42 gave another split the second time.")
+        expect(
+            found[100, 42] != found[100, 7],
+            "Seeds 42 and 7 give the same split: are the rows shuffled?",
+        )
+    finally:
+        torch.set_rng_state(before)
