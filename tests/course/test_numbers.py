@@ -2,7 +2,9 @@
 
 import importlib
 
+import numpy as np
 import pytest
+import torch
 
 from gradatim.course import CHAPTERS
 
@@ -14,10 +16,73 @@ def defs_of(number, **given):
     return defs
 
 
+def test_01_the_points_and_the_split():
+    defs = defs_of(1)
+    assert defs["x"].shape == (100, 1) and defs["updates"] == 5
+    assert (defs["a_best"], defs["b_best"]) == pytest.approx((1, 2), abs=0.05)
+    random = np.random.RandomState(42)
+    x = random.rand(100, 1)
+    y = 1 + 2 * x + 0.1 * random.randn(100, 1)
+    rows = np.arange(100)
+    random.shuffle(rows)
+    assert np.array_equal(defs["x"], x) and np.array_equal(defs["y"], y)
+    assert np.array_equal(defs["rows_train"], rows[:80])
+    assert np.array_equal(defs["rows_val"], rows[80:])
+
+
 def test_02_the_limit_and_the_way_down():
     defs = defs_of(2)
     assert defs["limit"] == pytest.approx(0.806, abs=1e-3)
     assert not defs["went"].diverged
+
+
+def test_06_autograd_ends_where_numpy_did():
+    defs = defs_of(6)
+    assert defs["start"] == pytest.approx([0.3367, 0.1288], abs=5e-5)
+    assert defs["end"] == pytest.approx([1.0235, 1.9690], abs=5e-5)
+    one, two, three = defs["tried"].values()
+    told = "AttributeError: 'NoneType' object has no attribute 'zero_'"
+    assert one.error == told and not one.is_leaf
+    assert two.error.startswith("RuntimeError: a leaf Variable that requires grad")
+    assert two.after == two.before
+    assert not three.error and three.is_leaf and three.after != three.before
+
+
+def test_07_the_boxes_of_the_graphs():
+    defs = defs_of(7)
+    names = [node.name for node in defs["drawn"].nodes]
+    assert sorted(names) == ["Add", "Mul", "a", "b"]
+    assert len(defs["branched"].graph.nodes) == 12
+    assert defs["arrived"]["a"] == "-3.112" and defs["arrived"]["b"] == "-1.816"
+
+
+def test_08_an_optimizer_ends_there_too():
+    defs = defs_of(8)
+    assert defs["end"] == pytest.approx([1.0235, 1.9690], abs=5e-5)
+    assert defs["apart"] < 1e-5
+    assert defs["firsts"]["Adam"] == pytest.approx((0.1, 0.1), abs=1e-5)
+
+
+def test_03_by_hand_and_least_squares():
+    defs = defs_of(3)
+    assert [f"{n:.8f}" for n in defs["start"]] == ["0.49671415", "-0.13826430"]
+    assert [f"{defs[n]:.8f}" for n in "ab"] == ["1.02354094", "1.96896411"]
+    assert [f"{n:.8f}" for n in defs["best"]] == ["1.02354075", "1.96896447"]
+    assert defs["agree"] == 6 and 245 < defs["near"] < 265
+
+
+def test_04_the_same_data_in_float32():
+    defs = defs_of(4)
+    x = defs["x_tensor"]
+    assert x.dtype == torch.float32 and x.shape == (80, 1)
+    assert np.array_equal(x.cpu().numpy(), defs["x_train"].astype("float32"))
+    assert defs["shares"]
+
+
+def test_05_only_the_second_way_gives_no_leaf():
+    defs = defs_of(5)
+    assert defs["trainable"] == {"1": True, "2": False, "3": True, "4": True}
+    assert defs["start"] == pytest.approx((0.3367, 0.1288), abs=5e-5)
 
 
 def test_09_the_loss_function_and_80_times_the_gradient():

@@ -21,11 +21,12 @@ SOUND = sorted((PROGRAMS / "sound").glob("*.py"))
 
 
 @pytest.fixture(autouse=True)
-def dtype_put_back():
-    """Some programs set the default dtype of their process."""
-    before = torch.get_default_dtype()
+def settings_put_back():
+    """Some programs change what holds for their whole process."""
+    before = torch.get_default_dtype(), torch.is_grad_enabled()
     yield
-    torch.set_default_dtype(before)
+    torch.set_default_dtype(before[0])
+    torch.set_grad_enabled(before[1])
 
 
 def findings_of(path):

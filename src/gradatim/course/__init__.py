@@ -46,19 +46,54 @@ def _chapters(*lines: tuple[str, str, str, tuple[str, ...]]) -> tuple[Chapter, .
 
 
 CHAPTERS = _chapters(
-    ("problem", "A line and its points", "data, a split, and what is to be found", ()),
+    (
+        "problem",
+        "A line and its points",
+        "data, a split, and what is to be found",
+        ("ex01_split", "ex01_updates"),
+    ),
     (
         "descent",
         "Gradient descent in four steps",
         "loss, gradients, update, again; how large a step may be",
         ("ex02_gradients",),
     ),
-    ("numpy", "All by hand, in NumPy", "the four steps as a program, and a check", ()),
-    ("tensors", "Tensors and devices", "arrays that know their device", ()),
-    ("parameters", "Parameters", "tensors that ask for a gradient", ()),
-    ("autograd", "Autograd, in three attempts", "backward, and how to update", ()),
-    ("graph", "The dynamic graph", "what backward walks along", ()),
-    ("optimizers", "Optimizers", "step and zero_grad", ()),
+    (
+        "numpy",
+        "All by hand, in NumPy",
+        "the four steps as a program, and a check",
+        ("ex03_train", "ex03_least_squares"),
+    ),
+    (
+        "tensors",
+        "Tensors and devices",
+        "arrays that know their device",
+        ("ex04_to_tensor", "ex04_to_numpy"),
+    ),
+    (
+        "parameters",
+        "Parameters",
+        "tensors that ask for a gradient",
+        ("ex05_parameter", "ex05_trainable"),
+    ),
+    (
+        "autograd",
+        "Autograd, in three attempts",
+        "backward, and how to update",
+        ("ex06_update", "ex06_pieces"),
+    ),
+    (
+        "graph",
+        "The dynamic graph",
+        "what backward walks along",
+        ("ex07_build", "ex07_leaves"),
+    ),
+    (
+        "optimizers",
+        "Optimizers",
+        "step and zero_grad",
+        ("ex08_sgd", "ex08_momentum"),
+    ),
     (
         "losses",
         "Losses",

@@ -113,6 +113,25 @@ class Chart:
             self.points([p[0] for p in pairs], [p[1] for p in pairs], colour=colour)
         return self
 
+    def block(
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        *,
+        label: str = "",
+        colour: str = "blue",
+    ) -> "Chart":
+        """Draw a filled rectangle, a piece of a bar."""
+        left, right = sorted(map(self._px, x))
+        top, bottom = sorted(map(self._py, y))
+        fill = COLOURS[colour]
+        self._parts.append(
+            f'<rect x="{left:g}" y="{top:g}" width="{right - left:.1f}" '
+            f'height="{bottom - top:.1f}" fill="{fill}"/>'
+        )
+        self._note(label, fill, "line")
+        return self
+
     def across(self, y: float, *, label: str = "", colour: str = "gray") -> "Chart":
         """Draw a dashed line from side to side."""
         return self.line(self.x, (y, y), label=label, colour=colour, dashed=True)

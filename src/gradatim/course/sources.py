@@ -7,7 +7,7 @@ from typing import Any
 
 import marimo as mo
 
-__all__ = ["bare_source", "shown_bare"]
+__all__ = ["bare_source", "program_source", "shown_bare", "shown_program"]
 
 
 def bare_source(thing: Any) -> str:
@@ -32,6 +32,31 @@ def bare_source(thing: Any) -> str:
 def shown_bare(thing: Any) -> Any:
     """Show :func:`bare_source` in a chapter."""
     return mo.md(f"```python\n{bare_source(thing)}\n```")
+
+
+def program_source(function: Any) -> str:
+    """Give the source of a function as it stands, without its docstring and types.
+
+    >>> from gradatim.course.byhand import train
+    >>> print(program_source(train).splitlines()[0])
+    def train(x, y, a, b, lr, epochs):
+    """
+    text = textwrap.dedent(inspect.getsource(function))
+    node = ast.parse(text).body[0]
+    if not isinstance(node, ast.FunctionDef):
+        raise TypeError(f"{function!r} is not a function.")
+    first = node.body[0]
+    lines = text.splitlines()[first.lineno - 1 :]
+    if ast.get_docstring(node) is not None:
+        lines = lines[(first.end_lineno or first.lineno) - first.lineno + 1 :]
+    head = _Barer().visit(node)
+    head.body = [ast.Pass()]
+    return "\n".join([ast.unparse(head).splitlines()[0], *lines])
+
+
+def shown_program(function: Any) -> Any:
+    """Show :func:`program_source` in a chapter: comments are part of the lesson."""
+    return mo.md(f"```python\n{program_source(function)}\n```")
 
 
 class _Barer(ast.NodeTransformer):

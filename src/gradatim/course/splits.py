@@ -13,6 +13,7 @@ from gradatim.course.charts import Chart
 from gradatim.course.line import least_squares
 from gradatim.data import line
 from gradatim.doctor.finding import Finding
+from gradatim.tabular.threads import threads
 
 __all__ = [
     "NUM_PEEKS",
@@ -287,6 +288,7 @@ def _accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
     return (predictions.argmax(dim=1) == targets).float().mean()
 
 
+@threads(1)
 def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]:
     """Train on coins, validate on rows of which some were trained on.
 

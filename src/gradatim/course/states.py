@@ -7,14 +7,45 @@ value is the one that the page opens with.
 
 from typing import Any
 
+from gradatim.course.devices import MAKERS
+from gradatim.course.leaves import TARGETS
 from gradatim.course.line import START
 
 __all__ = ["STATES"]
 
 STATES: dict[str, dict[str, list[Any]]] = {
+    "ch01_problem": {
+        "order": ["shuffled", "sorted by x", "as they came", "seeded again"],
+        "batch_size": [16, 1, 5, 30, 40, 80],
+    },
     "ch02_descent": {
         "lr": [0.1, 0.01, 0.03, 0.3, 0.5, 0.7, 0.79, 0.82, 0.9],
         "start": [START, (2.3, 3.2), (-0.3, 3.0)],
+    },
+    "ch06_autograd": {
+        "zeroing": [True, False],
+        "count": [12, 1, 2, 3, 4, 6, 8, 10, 16, 20, 25, 30],
+    },
+    "ch07_graph": {
+        "place": [1, 0, 2, 3, 4, 5, 6, 7],
+        "num_rows": [3, 1, 80],
+    },
+    "ch08_optimizers": {
+        "lr": [0.1, 0.001, 0.01, 0.03, 0.3, 0.5, 0.7, 0.82, 1.0, 1.6],
+        "updates": [60, 5, 20],
+    },
+    "ch03_numpy": {
+        "epochs": [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+        "lr": [0.1, 0.01],
+    },
+    "ch04_tensors": {
+        "maker": list(MAKERS),
+        "operation": ["v.add_(10)", "v.add(10)", "v = v.add(10)", "v += 10"],
+    },
+    "ch05_parameters": {
+        "way": ["2", "1", "3", "4"],
+        "target": list(TARGETS),
+        "of_a": [True, False],
     },
     "ch09_losses": {
         "by_sum": [False, True],

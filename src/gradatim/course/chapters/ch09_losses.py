@@ -177,7 +177,7 @@ def _(line, losses, lr, mo, reduction, walks, went):
 
     The gradients differ by a factor of **{ratio:.0f}**, the number of points. So a sum
     needs a rate that is {ratio:.0f} times smaller, and another one for each batch size.
-    The mean does not: that is why it is the default.
+    The mean keeps its scale, and it is the default.
     """)
     return (ratio,)
 

@@ -1,0 +1,392 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="A line and its points")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import parts, problem, sources
+    from gradatim.course.charts import beside
+
+    parts.beginning(1)
+    return beside, mo, parts, problem, sources
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · Points on a line, nearly
+
+    The whole course trains one straight line, $y = a + b x$, again and again. Each time
+    PyTorch takes over one thing more. A line is small enough to see everything.
+
+    We make the data ourselves: 100 points with one feature x. So we know the **true**
+    numbers, a = 1 and b = 2. The model does not. It sees the points only, and each has some
+    noise.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(problem, sources):
+    sources.shown_program(problem.make_points)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    `RandomState(42)` draws the same numbers as `np.random.seed(42)` followed by
+    `np.random.rand`. It has a generator of its own, so nobody else's numbers change.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    exactly = parts.predict(
+        "The true line is y = 1 + 2x. Which line fits our 100 noisy points best?",
+        ["Exactly 1 + 2x", "One close to it", "It cannot be known"],
+    )
+    exactly
+    return (exactly,)
+
+
+@app.cell
+def _(problem):
+    x, y = problem.make_points()
+    a_best, b_best = problem.best_line(x, y)
+    return a_best, b_best, x, y
+
+
+@app.cell(hide_code=True)
+def _(a_best, b_best, exactly, parts):
+    parts.verdict(
+        exactly,
+        right="One close to it",
+        why={
+            "Exactly 1 + 2x": "That would be so without noise. Move the slider to 0 and see.",
+            "One close to it": f"The noise pulls the line a little: a = {a_best:.4f}, "
+            f"b = {b_best:.4f} fits these points better than 1 and 2 do.",
+            "It cannot be known": "For a line there is even a formula. Chapter 3 uses it.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    noise = mo.ui.slider(
+        steps=[0, 0.05, 0.1, 0.2, 0.5, 1], value=0.1, label="noise", show_value=True
+    )
+    data_seed = mo.ui.slider(40, 45, value=42, label="seed", show_value=True)
+    mo.hstack([noise, data_seed], justify="start", wrap=True, gap=2)
+    return data_seed, noise
+
+
+@app.cell(hide_code=True)
+def _(data_seed, mo, noise, parts, problem):
+    _x, _y = problem.make_points(noise.value, data_seed.value)
+    _a, _b = problem.best_line(_x, _y)
+    _words = f"The best line for these points has a = {_a:.4f}, b = {_b:.4f}."
+    mo.vstack([parts.picture(problem.points_picture(_x, _y)), mo.md(_words)])
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    apart = parts.button("shuffle x and y, each by itself", breaks=True)
+    apart
+    return (apart,)
+
+
+@app.cell(hide_code=True)
+def _(apart, mo, parts, problem):
+    def _shuffle():
+        picture, slope = problem.shuffled_apart()
+        return mo.vstack([parts.picture(picture), mo.md(f"The slope that is left: {slope:.2f}.")])
+
+    parts.breaks(
+        apart,
+        _shuffle,
+        cure="shuffle the **row numbers**, once, and take both by them: `x[rows]`, "
+        "`y[rows]`. A point is a pair. No error tells you that the pairs are gone.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · The split
+
+    80 points **train** the line. The other 20 are kept to **validate** it: to see how it
+    does on points that it was not fitted to. The row numbers 0 to 99 are shuffled, and the
+    first 80 are taken:
+
+    ```python
+    rows = np.arange(100)
+    random.shuffle(rows)      # the same generator goes on, it is not seeded again
+    x_train, y_train = x[rows[:80]], y[rows[:80]]
+    x_val, y_val = x[rows[80:]], y[rows[80:]]
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    why_shuffle = parts.predict(
+        "Suppose the rows are sorted by x, and nobody shuffles. What do the last 20 hold?",
+        ["The largest x only", "A fair sample", "Points without noise"],
+    )
+    why_shuffle
+    return (why_shuffle,)
+
+
+@app.cell(hide_code=True)
+def _(parts, problem, why_shuffle, x):
+    _, _last = problem.split_rows("sorted by x")
+    _least = x[_last].min()
+    parts.verdict(
+        why_shuffle,
+        right="The largest x only",
+        why={
+            "The largest x only": f"All x from {_least:.2f} up, and the training has "
+            "none of them. The line would be judged where it has learned nothing.",
+            "A fair sample": "Only a shuffle makes it fair. Choose *sorted by x* below.",
+            "Points without noise": "The noise does not depend on the order.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, problem):
+    order = mo.ui.dropdown(list(problem.ORDERS), value="shuffled", label="order of the rows")
+    order
+    return (order,)
+
+
+@app.cell(hide_code=True)
+def _(beside, mo, order, parts, problem):
+    _pictures = parts.picture(beside(*problem.split_pictures(order.value)))
+    mo.vstack([_pictures, mo.md(problem.ORDERS[order.value])])
+    return
+
+
+@app.cell
+def _(problem):
+    rows_train, rows_val = problem.split_rows()
+    return rows_train, rows_val
+
+
+@app.cell(hide_code=True)
+def _(mo, rows_train, rows_val):
+    mo.md(f"""
+    {len(rows_train)} rows train, the first of them {rows_train[:5].tolist()}.
+    {len(rows_val)} validate, the first {rows_val[:5].tolist()}. No row is in both:
+    {len(set(rows_train) & set(rows_val))} are shared.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · Words
+
+    | word | dimensions | an example |
+    |---|---|---|
+    | scalar | 0 | one loss |
+    | vector | 1 | the numbers of one row |
+    | matrix | 2 | a table |
+    | tensor | 3 or more | pictures: number, height, width, ... |
+
+    PyTorch is less strict. A vector or a matrix is called a tensor, too. The tutorial
+    makes an exception of scalars; for `torch.tensor(3.14)` it is a tensor with no dimension.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    dimensions = parts.predict(
+        "Our x has the shape (100, 1). How many dimensions is that?",
+        ["1, as there is one feature", "2", "100"],
+    )
+    dimensions
+    return (dimensions,)
+
+
+@app.cell(hide_code=True)
+def _(dimensions, parts, x):
+    parts.verdict(
+        dimensions,
+        right="2",
+        why={
+            "1, as there is one feature": "The shape (100,) has one. Here rows and columns "
+            "are both there, though there is only one column.",
+            "2": f"`x.ndim` is {x.ndim}: count the numbers in the shape. It is a matrix with "
+            "one column, one row for each point.",
+            "100": "That is the size of the first dimension.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    dims = mo.ui.slider(0, 4, value=2, label="dimensions", show_value=True)
+    dims
+    return (dims,)
+
+
+@app.cell(hide_code=True)
+def _(dims, mo, parts, problem):
+    _shape = problem.shape_of(dims.value)
+    _code = f"`torch.ones({_shape})`" if dims.value else "`torch.tensor(1.0)`"
+    mo.vstack([parts.picture(problem.shape_picture(dims.value)), mo.md(_code)])
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · How many points for an update
+
+    Training goes in **updates**: look at some points, change a and b a little. An **epoch**
+    is over when every point has been used once. N is the number of points.
+
+    | | points in an update | updates in an epoch |
+    |---|---|---|
+    | **batch** | all N | 1 |
+    | **mini-batch** | n, between the two | N / n, rounded up |
+    | **stochastic** | 1 | N |
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    how_many = parts.predict(
+        "80 points in mini-batches of 16. How many updates are there in 10 epochs?",
+        ["10", "50", "160", "800"],
+    )
+    how_many
+    return (how_many,)
+
+
+@app.cell(hide_code=True)
+def _(how_many, parts, problem):
+    _epoch = problem.num_updates(80, 16)
+    parts.verdict(
+        how_many,
+        right="50",
+        why={
+            "10": "That is batch gradient descent: one update an epoch.",
+            "50": f"80 / 16 = {_epoch} updates an epoch, and 10 × {_epoch} = {10 * _epoch}.",
+            "160": "16 is how many points an update uses, not how many updates there are.",
+            "800": "That is stochastic gradient descent: 80 updates an epoch.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    batch_size = mo.ui.slider(
+        steps=[1, 5, 16, 30, 40, 80], value=16, label="points in an update", show_value=True
+    )
+    num_rows = mo.ui.dropdown({"80": 80, "100": 100}, value="80", label="N =")
+    mo.hstack([batch_size, num_rows], justify="start", wrap=True, gap=2)
+    return batch_size, num_rows
+
+
+@app.cell(hide_code=True)
+def _(batch_size, mo, num_rows, parts, problem):
+    _n, _size = num_rows.value, batch_size.value
+    updates = problem.num_updates(_n, _size)
+    _last = _n - (updates - 1) * _size
+    _rest = "" if _last == _size else f" The last batch has {_last} points only."
+    _words = f"{_n} / {_size} = {_n / _size:g}, so **{updates}** updates an epoch.{_rest}"
+    mo.vstack([parts.picture(problem.epoch_picture(_n, _size)), mo.md(f"{_words} Neighbours of one colour are one batch.")])
+    return (updates,)
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    too_large = parts.button("batches of 100 out of 80, and the rest dropped", breaks=True)
+    too_large
+    return (too_large,)
+
+
+@app.cell(hide_code=True)
+def _(mo, parts, problem, too_large):
+    parts.breaks(
+        too_large,
+        lambda: mo.md(problem.nothing_trained()),
+        cure="a batch no larger than the data, or the last, smaller batch kept "
+        "(`drop_last=False`). An epoch without a batch is no error for Python. Count your "
+        "updates.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 5 · Make it yourself
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex01_split")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex01_split")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex01_split", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex01_updates")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_updates = parts.editor("ex01_updates")
+    answer_updates
+    return (answer_updates,)
+
+
+@app.cell(hide_code=True)
+def _(answer_updates, parts):
+    parts.checked("ex01_updates", answer_updates)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(1)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

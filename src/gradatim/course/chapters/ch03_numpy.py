@@ -1,0 +1,427 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="All by hand, in NumPy")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import byhand, parts, sources
+    from gradatim.course.charts import beside
+
+    parts.beginning(3)
+    return beside, byhand, mo, parts, sources
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · The four steps as a program
+
+    No PyTorch yet. NumPy gives arrays; everything else is written out. Each update uses
+    all 80 points, so this is **batch** gradient descent.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(byhand, sources):
+    sources.shown_program(byhand.train)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    a and b must start somewhere. We draw two random numbers. A fixed seed makes them the
+    same each time:
+
+    ```python
+    np.random.seed(42)
+    a, b = np.random.randn(1), np.random.randn(1)
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    updates = parts.predict(
+        "80 points, 1,000 epochs, and this program. How often is a changed?",
+        ["1,000 times", "80,000 times", "80 times"],
+    )
+    updates
+    return (updates,)
+
+
+@app.cell(hide_code=True)
+def _(parts, updates):
+    parts.verdict(
+        updates,
+        right="1,000 times",
+        why={
+            "1,000 times": "`error.mean()` puts all 80 points into one gradient. So each "
+            "epoch is one update.",
+            "80,000 times": "That would be one point an update. Here the mean over all "
+            "points comes first.",
+            "80 times": "The loop runs over epochs, not over points. NumPy takes all "
+            "points in one line.",
+        },
+    )
+    return
+
+
+@app.cell
+def _(byhand):
+    x_train, y_train = byhand.points()
+    start = byhand.start()
+    a, b, seen = byhand.train(x_train, y_train, *start, lr=0.1, epochs=1000)
+    return a, b, seen, start, x_train, y_train
+
+
+@app.cell(hide_code=True)
+def _(a, b, mo, seen, start):
+    mo.md(f"""
+    | | a | b |
+    |---|---|---|
+    | start | {start[0]:.8f} | {start[1]:.8f} |
+    | after {len(seen):,} epochs | **{a:.8f}** | **{b:.8f}** |
+    | the true line | 1 | 2 |
+
+    The loss fell from {seen[0][2]:.4f} to {seen[-1][2]:.6f}. (gradatim takes these numbers
+    from `np.random.RandomState(42)`. They are the same, and no other program's random
+    numbers are moved.)
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · Epoch by epoch
+
+    A red line is a **residual**: from the fitted line to the point. The loss is the mean
+    of their squares.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    first = parts.predict(
+        "How many epochs until the line is near to where it will end: its loss within 1% "
+        "of the lowest one?",
+        ["About 10", "About 250", "All 1,000"],
+    )
+    first
+    return (first,)
+
+
+@app.cell(hide_code=True)
+def _(byhand, first, parts):
+    near = byhand.first_near()
+    _ten = byhand.trained()[10][2] / byhand.trained()[1000][2]
+    parts.verdict(
+        first,
+        right="About 250",
+        why={
+            "About 10": f"The first epochs do most. But after 10 the loss is still {_ten:.0f} "
+            "times the lowest one: the slope is not right yet.",
+            "About 250": f"In epoch {near}. The first steps are long: gradients are large. "
+            "Then the valley is flat and steps are short.",
+            "All 1,000": f"Epoch {near} is enough for 1%. The others add decimals.",
+        },
+    )
+    return (near,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    get_epoch, set_epoch = mo.state(0)
+    return get_epoch, set_epoch
+
+
+@app.cell(hide_code=True)
+def _(mo, set_epoch):
+    def _go(count):
+        return lambda _: set_epoch(lambda epoch: min(epoch + count, 1000))
+
+    one_more = mo.ui.button(label="one more epoch", on_change=_go(1))
+    ten_more = mo.ui.button(label="ten more", on_change=_go(10))
+    again = mo.ui.button(label="back to 0", on_change=lambda _: set_epoch(0))
+    play = mo.ui.switch(label="play")
+    mo.hstack([one_more, ten_more, again, play], justify="start", wrap=True)
+    return (play,)
+
+
+@app.cell(hide_code=True)
+def _(mo, play, set_epoch):
+    ticks = mo.ui.refresh(
+        options=["1s"],
+        default_interval="1s",
+        on_change=lambda _: set_epoch(lambda epoch: min(epoch + 2, 1000)),
+    )
+    ticks if play.value else None
+    return
+
+
+@app.cell(hide_code=True)
+def _(get_epoch, mo, set_epoch):
+    epochs = mo.ui.slider(
+        0, 1000, value=get_epoch(), on_change=set_epoch, label="epochs", show_value=True
+    )
+    epochs
+    return (epochs,)
+
+
+@app.cell(hide_code=True)
+def _(beside, byhand, epochs, parts):
+    parts.picture(beside(byhand.epoch_picture(epochs.value), byhand.loss_picture(epochs.value)))
+    return
+
+
+@app.cell(hide_code=True)
+def _(byhand, epochs, mo):
+    mo.md(f"""
+    What the next epoch does, with its numbers:
+
+    {byhand.arithmetic(epochs.value)}
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts):
+    wrong_sign = parts.button("+ for - in the update", breaks=True)
+    stale = parts.button("the error computed before the loop", breaks=True)
+    no_x = parts.button("x forgotten in b's gradient", breaks=True)
+    mo.hstack([wrong_sign, stale, no_x], justify="start", wrap=True)
+    return no_x, stale, wrong_sign
+
+
+@app.cell(hide_code=True)
+def _(beside, byhand, parts, wrong_sign):
+    parts.breaks(
+        wrong_sign,
+        lambda: parts.picture(beside(*byhand.fault_picture("sign"))),
+        cure="`a = a - lr * a_grad`. The gradient points up. With + each step climbs, and "
+        "the higher it is the longer the next step. A loss that only grows: look at the "
+        "sign first.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(beside, byhand, parts, stale):
+    parts.breaks(
+        stale,
+        lambda: parts.picture(beside(*byhand.fault_picture("stale"))),
+        cure="compute predictions and error **in** the loop. That is step 4: again, with the "
+        "updated parameters. Here the gradient never changes, so a and b walk straight on, "
+        "past the bottom.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(beside, byhand, no_x, parts):
+    parts.breaks(
+        no_x,
+        lambda: parts.picture(beside(*byhand.fault_picture("same"))),
+        cure="`b_grad = -2 * (x * error).mean()`. Without x, b moves exactly as a does, and "
+        "the line can never turn to the right slope. The loss falls and stops too high: "
+        "nothing raises an exception.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    integers = parts.button("a and b start as integers", breaks=True)
+    integers
+    return (integers,)
+
+
+@app.cell(hide_code=True)
+def _(byhand, integers, parts):
+    parts.breaks(
+        integers,
+        byhand.integer_start,
+        cure="`np.array([0.0])`. `np.array([0])` holds whole numbers, and `a -= ...` has to "
+        "put its result into that array. `-=` changes the array itself; `a = a - ...` makes "
+        "a new one.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · Is it right?
+
+    For a straight line the lowest loss can be computed at once: **least squares**. A
+    column of ones stands for a, the column x for b.
+
+    ```python
+    columns = np.hstack([np.ones_like(x), x])
+    (a, b), *_ = np.linalg.lstsq(columns, y[:, 0])
+    ```
+
+    scikit-learn's `LinearRegression().fit(x, y)` solves the same equations.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    same = parts.predict(
+        "1,000 epochs on one side, least squares on the other. To how many decimals are "
+        "they the same?",
+        ["None", "2", "6", "All of them"],
+    )
+    same
+    return (same,)
+
+
+@app.cell
+def _(a, b, byhand, x_train, y_train):
+    best = byhand.least_squares(x_train, y_train)
+    agree = min(byhand.decimals(a, best[0]), byhand.decimals(b, best[1]))
+    return agree, best
+
+
+@app.cell(hide_code=True)
+def _(a, agree, b, best, mo, parts, same):
+    _table = mo.md(f"""
+    | | a | b |
+    |---|---|---|
+    | by hand, 1,000 epochs | {a:.8f} | {b:.8f} |
+    | least squares | {best[0]:.8f} | {best[1]:.8f} |
+    | apart by | {abs(a - best[0]):.1e} | {abs(b - best[1]):.1e} |
+    """)
+    _said = parts.verdict(
+        same,
+        right="6",
+        why={
+            "None": "Both look for the bottom of the same bowl, and it has only one.",
+            "2": "That many come early. The later epochs bring more.",
+            "6": f"Rounded to {agree} decimals they are equal. So the four steps are right.",
+            "All of them": "Each epoch takes away a share of the distance. It never "
+            "takes all of it.",
+        },
+    )
+    mo.vstack([_said, _table] if same.value else [_said])
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    lr = mo.ui.dropdown(
+        {"0.01": 0.01, "0.03": 0.03, "0.1": 0.1, "0.3": 0.3, "0.7": 0.7},
+        value="0.1",
+        label="learning rate",
+    )
+    lr
+    return (lr,)
+
+
+@app.cell(hide_code=True)
+def _(byhand, lr, parts):
+    parts.picture(byhand.distances(lr.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(best, byhand, lr, mo):
+    _a, _b, _ = byhand.trained(lr.value)[-1]
+    _apart = max(abs(_a - best[0]), abs(_b - best[1]))
+    mo.md(f"""
+    With lr {lr.value:g} the end is {_apart:.1e} away. A straight line on this scale means:
+    each epoch leaves the same share of the distance. What is reached is **not** a = 1,
+    b = 2. It is the best line for these 80 noisy points.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    no_ones = parts.button("no column of ones", breaks=True)
+    no_ones
+    return (no_ones,)
+
+
+@app.cell(hide_code=True)
+def _(byhand, mo, no_ones, parts):
+    def _solve():
+        return mo.vstack(
+            [
+                parts.picture(byhand.line_picture(*byhand.least_squares_wrong())),
+                mo.md(f"b is {byhand.least_squares_wrong()[1]:.4f}, and a has no column."),
+            ]
+        )
+
+    parts.breaks(
+        no_ones,
+        _solve,
+        cure="`np.hstack([np.ones_like(x), x])`. What has no column has no number: the line "
+        "must go through 0. scikit-learn adds the ones itself (`fit_intercept=True`).",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · Make it yourself
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex03_train")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex03_train")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex03_train", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex03_least_squares")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_squares = parts.editor("ex03_least_squares")
+    answer_squares
+    return (answer_squares,)
+
+
+@app.cell(hide_code=True)
+def _(answer_squares, parts):
+    parts.checked("ex03_least_squares", answer_squares)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(3)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

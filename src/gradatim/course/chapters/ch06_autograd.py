@@ -1,0 +1,353 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Autograd, in three attempts")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import attempts, parts
+    from gradatim.course.grids import grid
+
+    parts.beginning(6)
+    return attempts, grid, mo, parts
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · backward() fills .grad
+
+    So far we worked out two derivatives on paper. Autograd does it for us. It writes
+    down each operation on a tensor with `requires_grad=True`. `backward()` then goes
+    through its notes and applies the chain rule.
+
+    ```python
+    loss = ((y - (a + b * x)) ** 2).mean()
+    loss.backward()
+    ```
+
+    Nothing comes back. The gradients are left on the parameters: `a.grad` and `b.grad`.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    before = parts.predict(
+        "What is `a.grad` before the first `backward()`?", ["0", "None", "An error"]
+    )
+    before
+    return (before,)
+
+
+@app.cell(hide_code=True)
+def _(before, parts):
+    parts.verdict(
+        before,
+        right="None",
+        why={
+            "0": "A zero would be a gradient. There is no gradient yet.",
+            "None": "No tensor is there until backward makes one. Two mistakes of this "
+            "chapter show themselves by this None.",
+            "An error": "The attribute is always there. It holds nothing yet.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(attempts, mo):
+    _a, _b = (each.item() for each in attempts.start())
+    a_at = mo.ui.slider(-0.5, 3.0, 0.1, value=round(_a, 1), label="a", show_value=True)
+    b_at = mo.ui.slider(-0.5, 3.5, 0.1, value=round(_b, 1), label="b", show_value=True)
+    mo.hstack([a_at, b_at], justify="start", wrap=True, gap=2)
+    return a_at, b_at
+
+
+@app.cell(hide_code=True)
+def _(a_at, attempts, b_at, grid, mo, parts):
+    both = attempts.both_gradients(a_at.value, b_at.value)
+    _rows = [{"gradient": n, "by a": f"{a:.4f}", "by b": f"{b:.4f}"} for n, (a, b) in both.items()]
+    mo.vstack([parts.picture(grid(_rows)), parts.picture(attempts.slope(a_at.value, b_at.value))])
+    return (both,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    The formulas and autograd agree, wherever you put the line. The gradient points up,
+    so the update goes the other way.
+
+    ## 2 · The update, in three attempts
+
+    With NumPy the update was `a = a - lr * gradient`. Now a is a tensor that autograd
+    watches. Here are three ways to write the same arithmetic.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    which = parts.predict(
+        "Which of the three runs without an exception?",
+        ["1 · a = a - lr * a.grad", "2 · a -= lr * a.grad", "3 · as 2, under no_grad()", "All three"],
+    )
+    which
+    return (which,)
+
+
+@app.cell(hide_code=True)
+def _(parts, which):
+    parts.verdict(
+        which,
+        right="3 · as 2, under no_grad()",
+        why={
+            "1 · a = a - lr * a.grad": "It makes a **new** tensor and calls it a. The "
+            "new one has no `.grad`, so `zero_()` has nothing to work on.",
+            "2 · a -= lr * a.grad": "It changes the parameter itself, while autograd is "
+            "taking notes. Autograd refuses.",
+            "3 · as 2, under no_grad()": "The parameter stays the same tensor, and only "
+            "its value moves. `no_grad()` tells autograd to take no notes.",
+            "All three": "The arithmetic is the same. What happens to the tensor is not.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    drawn = mo.ui.dropdown(
+        {"a after these lines": False, "a loss computed after them": True},
+        value="a after these lines",
+        label="draw the graph of",
+    )
+    drawn
+    return (drawn,)
+
+
+@app.cell(hide_code=True)
+def _(attempts, drawn, parts):
+    tried = {name: attempts.try_update(name) for name in attempts.ATTEMPTS}
+    parts.picture(attempts.cards(list(tried.items()), of_loss=drawn.value))
+    return (tried,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    Blue is a tensor that gets a gradient, green the operation that backward starts from.
+    In the first attempt the name a stands for the result of a subtraction. The parameter
+    is still there, but its name is gone. A next loss reaches it only through that
+    subtraction.
+
+    In the other two, a is one blue box: a *leaf*. Only the third has moved it.
+
+    `zero_()` ends in `_`: it changes its tensor in place. `a -= ...` does the same.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts):
+    rebound = parts.button("attempt 1", breaks=True)
+    recorded = parts.button("attempt 2", breaks=True)
+    unrecorded = parts.button("no_grad() around the whole loop", breaks=True)
+    mo.hstack([rebound, recorded, unrecorded], justify="start", wrap=True)
+    return rebound, recorded, unrecorded
+
+
+@app.cell(hide_code=True)
+def _(attempts, parts, rebound):
+    parts.breaks(
+        rebound,
+        lambda: attempts.broken("rebinding"),
+        cure="change the parameter in place, `a -= ...`, so that the name stays with it.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(attempts, parts, recorded):
+    parts.breaks(
+        recorded,
+        lambda: attempts.broken("recorded"),
+        cure="the update is no part of the loss. Put it under `with torch.no_grad():`.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(attempts, parts, unrecorded):
+    parts.breaks(
+        unrecorded,
+        lambda: attempts.broken("too much unrecorded"),
+        cure="only the update goes under `no_grad()`. The loss needs its notes: without "
+        "them backward has nothing to go through.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · Gradients pile up
+
+    The third attempt ends with `a.grad.zero_()`. Why?
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    second = parts.predict(
+        "We call `backward()` for a second loss and zero nothing. What is in `a.grad`?",
+        ["The new gradient", "The sum of both", "The mean of both"],
+    )
+    second
+    return (second,)
+
+
+@app.cell(hide_code=True)
+def _(parts, second):
+    parts.verdict(
+        second,
+        right="The sum of both",
+        why={
+            "The new gradient": "backward never overwrites what it finds in `.grad`.",
+            "The sum of both": "backward **adds**. That is useful at times, and wrong in "
+            "our loop: old gradients come from places where the line no longer is.",
+            "The mean of both": "Nobody counts the calls, so no mean can be formed.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    zeroing = mo.ui.dropdown({"zero": True, "forget": False}, value="zero", label="after each update")
+    count = mo.ui.slider(1, 30, value=12, label="updates", show_value=True)
+    play = mo.ui.refresh(options=["1s"], label="one more, or play")
+    mo.hstack([zeroing, count, play], justify="start", wrap=True, gap=2)
+    return count, play, zeroing
+
+
+@app.cell(hide_code=True)
+def _(attempts, count, parts, play, zeroing):
+    shown = attempts.updates(attempts.played(count.value, play.value), zeroing=zeroing.value)
+    parts.picture(attempts.pile(shown, zeroing=zeroing.value))
+    return (shown,)
+
+
+@app.cell(hide_code=True)
+def _(mo, shown, zeroing):
+    _end = "The old gradient is gone each time." if zeroing.value else (
+        "The pile pushes on after the bottom is passed. The line circles around it."
+    )
+    mo.md(f"""
+    After {len(shown.held)} updates a.grad is **{shown.held[-1]:.3f}**; the last backward
+    added {shown.fresh[-1]:.3f}. The loss is **{shown.went.losses[-1]:.4f}**. {_end}
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    forgotten = parts.button("100 updates without zero_()", breaks=True)
+    forgotten
+    return (forgotten,)
+
+
+@app.cell(hide_code=True)
+def _(attempts, forgotten, mo, parts):
+    parts.breaks(
+        forgotten,
+        lambda: mo.md(
+            "No exception. The loss after 100 updates is "
+            f"{attempts.updates(100, zeroing=False).went.losses[-1]:.3f}; with zeroing it is "
+            f"{attempts.updates(100, zeroing=True).went.losses[-1]:.3f}."
+        ),
+        cure="`a.grad.zero_()` and `b.grad.zero_()` after each update. The swinging loss "
+        "is the only sign that they are missing.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · The whole program
+
+    ```python
+    for epoch in range(1000):
+        loss = ((y - (a + b * x)) ** 2).mean()
+        loss.backward()
+        with torch.no_grad():
+            a -= lr * a.grad
+            b -= lr * b.grad
+        a.grad.zero_()
+        b.grad.zero_()
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(attempts, mo):
+    trained = attempts.updates(1000, zeroing=True)
+    start, end = trained.went.path[0].tolist(), trained.went.path[-1].tolist()
+    mo.md(f"""
+    With seed 42 it starts at a {start[0]:.4f}, b {start[1]:.4f} and ends at
+    **a {end[0]:.4f}, b {end[1]:.4f}**: where NumPy ended, and no derivative by hand.
+    """)
+    return end, start
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex06_update")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex06_update")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex06_update", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex06_pieces")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_2 = parts.editor("ex06_pieces")
+    answer_2
+    return (answer_2,)
+
+
+@app.cell(hide_code=True)
+def _(answer_2, parts):
+    parts.checked("ex06_pieces", answer_2)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(6)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

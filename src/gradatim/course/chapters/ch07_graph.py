@@ -1,0 +1,369 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="The dynamic graph")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import backward, parts
+
+    parts.beginning(7)
+    return backward, mo, parts
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · What autograd writes down
+
+    Autograd's notes are a graph. Each operation adds a box, and arrows lead to it from
+    what it was computed from. `gt.graph(loss)` draws it.
+
+    - **Blue**: a tensor that gets a gradient, here a and b.
+    - **Gray**: an operation with a blue box above it, however far.
+    - **Green**: an operation too, the one that `backward()` starts from.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    boxes_of_x = parts.predict(
+        "`yhat = a + b * x`. How many boxes has x in the graph?", ["None", "One", "80"]
+    )
+    boxes_of_x
+    return (boxes_of_x,)
+
+
+@app.cell(hide_code=True)
+def _(boxes_of_x, parts):
+    parts.verdict(
+        boxes_of_x,
+        right="None",
+        why={
+            "None": "Nobody asks for a gradient of x, so autograd has no box for it. Two "
+            "arrows lead into Add, from a and from b x; one into Mul, from b.",
+            "One": "x was used, but it does not ask for a gradient: data need none.",
+            "80": "A tensor is one thing here, however many numbers it has.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(backward, mo):
+    part = mo.ui.dropdown(
+        {text: name for name, text in backward.PARTS.items()},
+        value=backward.PARTS["yhat"],
+        label="the graph behind",
+    )
+    a_asks = mo.ui.dropdown(
+        {"True": True, "False": False}, value="True", label="a: requires_grad ="
+    )
+    mo.hstack([part, a_asks], justify="start", wrap=True, gap=2)
+    return a_asks, part
+
+
+@app.cell(hide_code=True)
+def _(a_asks, backward, parts, part):
+    drawn = backward.graph_of(part.value, a=a_asks.value)
+    parts.picture(drawn.svg())
+    return (drawn,)
+
+
+@app.cell(hide_code=True)
+def _(drawn, mo):
+    _tensors = sum(not node.is_operation for node in drawn.nodes)
+    _start = next(node.name for node in drawn.nodes if node.kind == "output")
+    mo.md(f"""
+    {len(drawn.nodes) - _tensors} operations, {_tensors} blue. backward starts from
+    **{_start}** and goes up, against the arrows. In brackets stand the shapes: (80, 1)
+    is a column of 80 numbers, () is one number.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    frozen_a = parts.predict(
+        "Now `requires_grad=False` for a. What is missing in the graph of yhat?",
+        ["The blue box of a", "The blue box of a, and Add", "Nothing"],
+    )
+    frozen_a
+    return (frozen_a,)
+
+
+@app.cell(hide_code=True)
+def _(frozen_a, parts):
+    parts.verdict(
+        frozen_a,
+        right="The blue box of a",
+        why={
+            "The blue box of a": "a is a plain number to autograd now. Choose False above "
+            "and look: Add stays, with one arrow.",
+            "The blue box of a, and Add": "Add still has b above it, through Mul. So it "
+            "is on the way to a gradient and stays.",
+            "Nothing": "A blue box means: gets a gradient. a gets none any more.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    none_asks = parts.button("draw a loss made under no_grad()", breaks=True)
+    none_asks
+    return (none_asks,)
+
+
+@app.cell(hide_code=True)
+def _(backward, none_asks, parts):
+    parts.breaks(
+        none_asks,
+        backward.without_graph,
+        cure="a graph is only there if a tensor above asks for a gradient, and if it was "
+        "computed outside of `no_grad()`. `loss.grad_fn` is None where there is none.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · A graph made by an if
+
+    No graph is planned in advance. It is what the code that ran left behind. An `if`, a
+    loop, a function that calls itself: all of it may change the graph, at each run.
+
+    ```python
+    if loss > limit:
+        loss = loss + (y - b * x).mean()
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    other_way = parts.predict(
+        "The loss is not above the limit. Is the other path in the graph?",
+        ["Yes, but unused", "No"],
+    )
+    other_way
+    return (other_way,)
+
+
+@app.cell(hide_code=True)
+def _(other_way, parts):
+    parts.verdict(
+        other_way,
+        right="No",
+        why={
+            "Yes, but unused": "Autograd does not read your code. It only sees the "
+            "operations that run.",
+            "No": "These lines did not run. And the `if` itself has no box at all: a "
+            "decision has no gradient.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    limit = mo.ui.slider(
+        steps=[0, 1, 2, 2.5, 3, 4], value=0, label="limit", show_value=True
+    )
+    limit
+    return (limit,)
+
+
+@app.cell(hide_code=True)
+def _(backward, limit, mo, parts):
+    branched = backward.branch(limit.value)
+    _words = "above the limit: the path was taken" if branched.was_taken else "not above it"
+    mo.vstack([
+        mo.md(f"The loss is {branched.loss:.3f}, {_words}. **{len(branched.graph.nodes)} boxes.**"),
+        parts.picture(branched.graph.svg()),
+    ])
+    return (branched,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    b is used twice if the path is taken, so it has two blue boxes. They are one tensor:
+    `b.grad` becomes the sum of what arrives at both.
+
+    ## 3 · Backward, step by step
+
+    backward starts at the green box and goes up. Each box takes the gradient that
+    arrives, multiplies it by its own derivative, and hands the result on. That is the
+    chain rule.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    first = parts.predict(
+        "With which number does backward start, at the green box?",
+        ["The loss", "1", "0"],
+    )
+    first
+    return (first,)
+
+
+@app.cell(hide_code=True)
+def _(first, parts):
+    parts.verdict(
+        first,
+        right="1",
+        why={
+            "The loss": "The value of the loss does not matter here. We ask how the loss "
+            "changes.",
+            "1": "The derivative of the loss by itself is 1. All else follows from it.",
+            "0": "Everything is multiplied on the way. From 0 only zeros would come.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    place = mo.ui.slider(0, 7, value=1, label="steps of backward", show_value=True)
+    num_rows = mo.ui.dropdown({"1": 1, "3": 3, "80": 80}, value="3", label="points")
+    mo.hstack([place, num_rows], justify="start", wrap=True, gap=2)
+    return num_rows, place
+
+
+@app.cell(hide_code=True)
+def _(backward, num_rows, parts, place):
+    parts.picture(backward.on_the_way(num_rows.value, place.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(backward, mo, num_rows, place):
+    mo.md(backward.TOLD[place.value].format(n=num_rows.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(backward, mo):
+    arrived = {step.name: step.gradient for step in backward.steps_of(backward.graph_of())}
+    mo.md(f"""
+    With all 80 points, **{arrived["a"]}** arrives at a and **{arrived["b"]}** at b. That
+    is what chapter 6 found in `.grad` after the first backward.
+
+    The same as a page with a search and a play button: `gt.graph(loss).save("loss.html")`.
+    """)
+    return (arrived,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · The graph is used up
+
+    Some derivatives need numbers of the forward pass: Mul needs x, Pow needs the error.
+    These boxes keep a tensor for backward.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    after = mo.ui.dropdown(
+        {"before backward()": False, "after backward()": True},
+        value="before backward()",
+        label="look",
+    )
+    after
+    return (after,)
+
+
+@app.cell(hide_code=True)
+def _(after, backward, parts):
+    parts.picture(backward.kept(after=after.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts):
+    again = parts.button("backward() again", breaks=True)
+    retained = parts.button("with retain_graph=True at the first", breaks=True)
+    mo.hstack([again, retained], justify="start", wrap=True)
+    return again, retained
+
+
+@app.cell(hide_code=True)
+def _(again, backward, parts):
+    parts.breaks(
+        again,
+        lambda: backward.backward_twice(retain=False),
+        cure="compute the loss again. A graph is made anew in each epoch, and its memory "
+        "is free as soon as backward has used it.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(backward, mo, parts, retained):
+    parts.breaks(
+        retained,
+        lambda: mo.md(f"No exception. {backward.backward_twice(retain=True)}"),
+        cure="keep the graph only if you need two gradients of it. The second call adds "
+        "to the first, and a kept graph keeps its memory.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex07_build")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex07_build")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex07_build", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex07_leaves")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_2 = parts.editor("ex07_leaves")
+    answer_2
+    return (answer_2,)
+
+
+@app.cell(hide_code=True)
+def _(answer_2, parts):
+    parts.checked("ex07_leaves", answer_2)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(7)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

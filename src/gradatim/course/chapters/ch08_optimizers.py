@@ -1,0 +1,376 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Optimizers")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import parts, paths
+    from gradatim.course.grids import grid
+
+    parts.beginning(8)
+    return grid, mo, parts, paths
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · Two calls for the update
+
+    The update was five lines for two parameters. With a thousand parameters nobody
+    wants to write it. An optimizer is given the parameters once, and the learning rate.
+
+    ```python
+    optimizer = torch.optim.SGD([a, b], lr=0.1)
+    for epoch in range(1000):
+        loss = ((y - (a + b * x)) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    ```
+
+    `step()` moves each parameter by its `.grad`; `no_grad()` is inside. `zero_grad()`
+    clears the gradients.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    cleared = parts.predict(
+        "What is `a.grad` after `optimizer.zero_grad()`?", ["A tensor with 0", "None"]
+    )
+    cleared
+    return (cleared,)
+
+
+@app.cell(hide_code=True)
+def _(cleared, parts):
+    parts.verdict(
+        cleared,
+        right="None",
+        why={
+            "A tensor with 0": "So it is with `zero_grad(set_to_none=False)`, and so it "
+            "was in the first years.",
+            "None": "PyTorch takes the tensor away. That is cheaper than writing zeros, "
+            "and the next backward makes a new one.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, paths):
+    trained = paths.follow("SGD", lr=0.1, updates=1000)
+    end = trained.path[-1].tolist()
+    apart = paths.apart_from_hand(1000)
+    mo.md(f"""
+    1,000 epochs end at **a {end[0]:.4f}, b {end[1]:.4f}**. Chapter 6's loop by hand was
+    never farther from this way than {apart:.1g}.
+    """)
+    return apart, end
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md("""
+    ## 2 · The S in SGD
+
+    SGD means *stochastic* gradient descent. Our loop gives all 80 points to each loss.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    kind = parts.predict(
+        "Which kind of descent is this loop?",
+        ["Stochastic: the optimizer is SGD", "Mini-batch", "Batch"],
+    )
+    kind
+    return (kind,)
+
+
+@app.cell(hide_code=True)
+def _(kind, parts):
+    parts.verdict(
+        kind,
+        right="Batch",
+        why={
+            "Stochastic: the optimizer is SGD": "The optimizer sees gradients only. It "
+            "cannot know how many points are in them.",
+            "Mini-batch": "That is a loss of some of the points. Here it is all of them.",
+            "Batch": "All points are in each loss. How many there are is the loop's "
+            "choice; the optimizer's name says nothing about it.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · Other rules
+
+    Another rule is a change of one line.
+
+    - **SGD** goes lr times the gradient.
+    - **SGD with momentum** keeps a speed. Each step is 0.9 of the last one, and the new
+      gradient is added: `SGD([a, b], lr=0.1, momentum=0.9)`.
+    - **Adam** divides by how large the gradient has been of late, for each parameter on
+      its own: `Adam([a, b], lr=0.1)`.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts, paths):
+    by_a, by_b = paths.first_gradients()
+    as_sgd = f"{-0.1 * by_a:.2f} and {-0.1 * by_b:.2f}"
+    shorter = f"{-0.01 * by_a:.3f} and {-0.01 * by_b:.3f}"
+    first_step = parts.predict(
+        f"The first gradient is {by_a:.1f} by a and {by_b:.1f} by b. How far does Adam's "
+        "first step with lr 0.1 go?",
+        [as_sgd, "0.1 and 0.1", shorter],
+    )
+    first_step
+    return as_sgd, first_step, shorter
+
+
+@app.cell(hide_code=True)
+def _(as_sgd, first_step, parts, shorter):
+    parts.verdict(
+        first_step,
+        right="0.1 and 0.1",
+        why={
+            as_sgd: "That is SGD's: lr times gradient.",
+            "0.1 and 0.1": "A gradient divided by its own size is 1 or -1. So lr is the "
+            "length of the first step in each direction.",
+            shorter: "Nothing makes the step ten times shorter. Adam takes the "
+            "size of the gradient away altogether.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(grid, parts, paths):
+    firsts = {rule: paths.first_update(rule) for rule in paths.RULES}
+    parts.picture(grid(
+        [{"first step, lr 0.1": n, "a": f"{a:+.4f}", "b": f"{b:+.4f}"} for n, (a, b) in firsts.items()]
+    ))
+    return (firsts,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    lr = mo.ui.slider(
+        steps=[0.001, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.82, 1.0, 1.6],
+        value=0.1,
+        label="learning rate",
+        show_value=True,
+    )
+    updates = mo.ui.slider(steps=[1, 5, 10, 20, 60, 200], value=60, label="updates", show_value=True)
+    mo.hstack([lr, updates], justify="start", wrap=True, gap=2)
+    return lr, updates
+
+
+@app.cell(hide_code=True)
+def _(lr, parts, paths, updates):
+    parts.picture(paths.side_by_side(lr=lr.value, updates=updates.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md("""
+    One learning rate does not mean the same to each of them. On this small bowl plain
+    SGD with a good rate is hard to beat. Momentum and Adam are made for long valleys and
+    for gradients of very different size.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, paths):
+    choice = mo.ui.dropdown(list(paths.CHOICES), value="good: SGD, 0.1", label="a choice")
+    mo.vstack([mo.md("Good choices and bad ones, after 60 updates. Why is each what it is?"), choice])
+    return (choice,)
+
+
+@app.cell(hide_code=True)
+def _(choice, mo, parts, paths):
+    mo.vstack([parts.picture(paths.chosen(choice.value)), mo.md(paths.why(choice.value))])
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md("""
+    ## 4 · What goes wrong
+
+    An optimizer keeps the **tensors** it was given, not their names. It never looks at
+    the loss. Two mistakes follow from that, and neither raises an exception.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    copies = parts.predict(
+        "The optimizer was made of *copies* of a and b; the loss is made of a and b. "
+        "What does `step()` do?",
+        ["It raises an exception", "It moves a and b", "Nothing"],
+    )
+    copies
+    return (copies,)
+
+
+@app.cell(hide_code=True)
+def _(copies, parts):
+    parts.verdict(
+        copies,
+        right="Nothing",
+        why={
+            "It raises an exception": "A parameter without a gradient is no error: it may "
+            "be one that this loss does not use. `step()` passes it over.",
+            "It moves a and b": "It does not know them. It knows two other tensors, with "
+            "the same numbers in them.",
+            "Nothing": "The gradients arrive at a and b. The copies have none, so "
+            "`step()` passes them over. Often a model was made again after its optimizer.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts):
+    copied = parts.button("an optimizer of copies", breaks=True)
+    unzeroed = parts.button("zero_grad() forgotten", breaks=True)
+    mo.hstack([copied, unzeroed], justify="start", wrap=True)
+    return copied, unzeroed
+
+
+@app.cell(hide_code=True)
+def _(copied, parts, paths):
+    parts.breaks(
+        copied,
+        lambda: parts.picture(paths.spoiled(copied=True)),
+        cure="make the optimizer last, of the tensors that the loss is made of. Then look "
+        "once whether a parameter moves.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts, paths, unzeroed):
+    parts.breaks(
+        unzeroed,
+        lambda: parts.picture(paths.spoiled(zeroing=False)),
+        cure="`optimizer.zero_grad()` once for each `step()`.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, paths):
+    mo.md(f"""
+    gradatim's doctor sees what raises nothing. It watches any loop, and changes nothing
+    in it:
+
+    ```python
+{paths.watched_program(4)}
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    ask = parts.button("ask the doctor about this loop")
+    ask
+    return (ask,)
+
+
+@app.cell(hide_code=True)
+def _(ask, mo, paths):
+    found = paths.examined() if ask.value else ""
+    mo.md(f"```text\n{found}\n```" if found else "")
+    return (found,)
+
+
+@app.cell(hide_code=True)
+def _(mo, parts, paths):
+    call = mo.ui.dropdown(
+        {f"SGD of {name}": code for name, code in paths.ROTTEN.items()},
+        value="SGD of a tensor that was computed",
+        label="what PyTorch does refuse",
+    )
+    refused = parts.button("make this optimizer", breaks=True)
+    mo.hstack([call, refused], justify="start", wrap=True)
+    return call, refused
+
+
+@app.cell(hide_code=True)
+def _(call, mo, parts, paths, refused):
+    mo.vstack([
+        mo.md(f"`{call.value}`"),
+        parts.breaks(
+            refused,
+            lambda: paths.make_optimizer(call.value),
+            cure="a list of leaves that ask for a gradient: `SGD([a, b], lr=0.1)`. A tensor "
+            "that was computed is remade from its parents each time, so moving it is of no use.",
+        ),
+    ])
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex08_sgd")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex08_sgd")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex08_sgd", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex08_momentum")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_2 = parts.editor("ex08_momentum")
+    answer_2
+    return (answer_2,)
+
+
+@app.cell(hide_code=True)
+def _(answer_2, parts):
+    parts.checked("ex08_momentum", answer_2)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(8)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,473 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Evaluation and schedules")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import parts, validating
+    from gradatim.course.charts import bars, beside
+
+    parts.beginning(14)
+    return bars, beside, mo, parts, validating
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · A second inner loop
+
+    After each epoch of training, a second loop goes through the validation batches. It
+    measures, and changes nothing:
+
+    ```python
+    for x_batch, y_batch in train_loader:
+        total += train_step(x_batch, y_batch) * len(x_batch)
+
+    model.eval()                          # dropout rests
+    with torch.no_grad():                 # no graph is built
+        for x_batch, y_batch in val_loader:
+            loss = loss_fn(model(x_batch), y_batch)
+            val_total += loss.item() * len(x_batch)
+    model.train()                         # and back
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    weigh = parts.predict(
+        "20 rows validate, in batches of 16 and 4. Is the mean of the two batch losses the "
+        "loss of the 20 rows?",
+        ["Yes", "No"],
+    )
+    weigh
+    return (weigh,)
+
+
+@app.cell(hide_code=True)
+def _(parts, validating, weigh):
+    by_batch, by_row = validating.two_means()
+    parts.verdict(
+        weigh,
+        right="No",
+        why={
+            "Yes": "Only if both batches have the same number of rows.",
+            "No": "The 4 rows would count as much as the 16. Before training: mean of the "
+            f"batches {by_batch:.4f}, of the rows {by_row:.4f}. So each loss is multiplied "
+            "by the rows of its batch.",
+        },
+    )
+    return by_batch, by_row
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    again = mo.ui.run_button(label="From the start")
+    again
+    return (again,)
+
+
+@app.cell(hide_code=True)
+def _(again, mo, validating):
+    again.value
+    update = mo.ui.slider(
+        0, validating.NUM_EPOCHS * 5, value=0, label="update", show_value=True
+    )
+    one_step = mo.ui.button(value=0, on_click=lambda n: n + 1, label="One more step")
+    one_epoch = mo.ui.button(value=0, on_click=lambda n: n + 5, label="One more epoch")
+    play = mo.ui.refresh(options=["1s", "2s"], label="Play an epoch every")
+    mo.hstack([update, one_step, one_epoch, play], justify="start", wrap=True)
+    return one_epoch, one_step, play, update
+
+
+@app.cell(hide_code=True)
+def _(beside, one_epoch, one_step, parts, play, update, validating):
+    at = validating.place(update.value, one_step.value, one_epoch.value, play.value)
+    parts.picture(beside(validating.walk_picture(at), validating.curves(at // 5)))
+    return (at,)
+
+
+@app.cell(hide_code=True)
+def _(at, mo, validating):
+    walked = validating.walk()
+    _a, _b = walked.path[at]
+    mo.md(f"""
+    After update **{at}** the line is a {_a:.4f}, b {_b:.4f}. Gray: its residuals, y less
+    the prediction. An epoch is five updates of 16 rows; then both losses get a new point.
+    In {validating.NUM_EPOCHS} epochs the validation loss falls from
+    {walked.val_losses[0]:.4f} to **{walked.val_losses[-1]:.4f}**.
+    """)
+    return (walked,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    The training loss of an epoch is taken **before** each update, while the line is still
+    moving. The validation loss is taken after all of them. So it may be the lower one.
+
+    ## 2 · Two switches
+
+    `eval()` and `no_grad()` stand side by side, and are often taken for one. They have
+    nothing to do with each other. `eval()` tells **layers** that we do not train: dropout
+    leaves nothing out. `no_grad()` tells **autograd** to build no graph.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    does_drop = parts.predict(
+        "The model is in train mode. You predict under no_grad(). Does dropout act?",
+        ["Yes", "No, no_grad() turns it off"],
+    )
+    does_drop
+    return (does_drop,)
+
+
+@app.cell(hide_code=True)
+def _(does_drop, parts):
+    parts.verdict(
+        does_drop,
+        right="Yes",
+        why={
+            "Yes": "Dropout asks its mode, and no_grad() does not change a mode.",
+            "No, no_grad() turns it off": "It turns off the graph. The layer still draws "
+            "which units it leaves out.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    is_eval = mo.ui.switch(label="model.eval()")
+    no_grad = mo.ui.switch(label="torch.no_grad()")
+    mo.hstack([is_eval, no_grad], justify="start", wrap=True, gap=2)
+    return is_eval, no_grad
+
+
+@app.cell(hide_code=True)
+def _(beside, is_eval, no_grad, parts, validating):
+    mode = validating.mode_of(is_eval=is_eval.value, no_grad=no_grad.value)
+    parts.picture(
+        beside(
+            validating.modes_table(is_eval.value, no_grad.value),
+            validating.mode_picture(is_eval.value, no_grad.value),
+        )
+    )
+    return (mode,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    All of this is measured: a network with 64 hidden units and dropout, 60 rows. *Kept*
+    is what forward stores for a backward that never comes. For predictions you want
+    both switches: the green box.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts):
+    no_eval = parts.button("forget eval()", breaks=True)
+    no_train = parts.button("forget train() after it", breaks=True)
+    grad_on = parts.button("forget no_grad()", breaks=True)
+    mo.hstack([no_eval, no_train, grad_on], justify="start", wrap=True)
+    return grad_on, no_eval, no_train
+
+
+@app.cell(hide_code=True)
+def _(mo, no_eval, parts, validating):
+    def _forget():
+        svg, right, wrong = validating.eval_forgotten()
+        text = f"The same weights: **{wrong:.3f}** with dropout on, {right:.3f} without."
+        return mo.vstack([parts.picture(svg), mo.md(text)])
+
+    parts.breaks(
+        no_eval,
+        _forget,
+        cure="`model.eval()` before the validation loop. Nothing is raised: the curve is "
+        "only too high, and trembles.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, no_train, parts, validating):
+    def _forget():
+        svg, findings = validating.train_forgotten()
+        text = "\n".join(map(str, findings))
+        told = mo.md(f"`gt.watch()` has seen it:\n\n```\n{text}\n```")
+        return mo.vstack([parts.picture(svg), told])
+
+    parts.breaks(
+        no_train,
+        _forget,
+        cure="`model.train()` at the start of each epoch. Without it dropout rests from "
+        "the second epoch on, and the network learns its few rows by heart.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(bars, grad_on, mo, parts, validating):
+    def _forget():
+        with_graph, without = validating.graphs_added_up()
+        values = [("with gradients", with_graph), ("under no_grad()", without)]
+        picture = bars(values, title="operations kept after 200 batches", colour="red")
+        return mo.vstack(
+            [
+                mo.md("`total = total + loss` keeps every graph behind it:"),
+                parts.picture(picture),
+                mo.Html(validating.told_error(validating.numpy_of_predictions)),
+            ]
+        )
+
+    parts.breaks(
+        grad_on,
+        _forget,
+        cure="`with torch.no_grad():` around the validation loop, and `loss.item()` for "
+        "what you add up. The error is what `model(x).numpy()` says of a graph.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · Too small, too large
+
+    A line has two numbers and 80 rows: it cannot learn rows by heart. A network can. Here
+    are 20 rows of a wave with noise.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    grows = parts.predict(
+        "A network with 128 hidden units trains for 1,500 epochs on 20 rows. Both losses "
+        "fall at first. Then?",
+        ["Both go on falling", "Training falls, validation rises", "Both rise"],
+    )
+    grows
+    return (grows,)
+
+
+@app.cell(hide_code=True)
+def _(grows, parts, validating):
+    fit_large = validating.wavy_fit(128)
+    parts.verdict(
+        grows,
+        right="Training falls, validation rises",
+        why={
+            "Both go on falling": "The noise of the 20 rows is not that of the others.",
+            "Training falls, validation rises": "It begins to learn the noise. The "
+            f"validation loss is least in epoch {fit_large.best_epoch}: "
+            f"{min(fit_large.val):.2f}. At the end it is {fit_large.val[-1]:.2f}.",
+            "Both rise": "Gradient descent works on the training loss, and lowers it.",
+        },
+    )
+    return (fit_large,)
+
+
+@app.cell(hide_code=True)
+def _(mo, validating):
+    hidden = mo.ui.slider(
+        steps=[1, 2, 4, 8, 32, 128], value=8, label="hidden units", show_value=True
+    )
+    epoch = mo.ui.slider(
+        steps=list(validating.MARKS), value=300, label="epoch", show_value=True
+    )
+    mo.hstack([hidden, epoch], justify="start", wrap=True, gap=2)
+    return epoch, hidden
+
+
+@app.cell(hide_code=True)
+def _(beside, epoch, hidden, parts, validating):
+    parts.picture(
+        beside(
+            validating.fit_picture(hidden.value, epoch.value),
+            validating.fit_curves(hidden.value, epoch.value),
+        )
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(hidden, mo, validating):
+    _fit = validating.wavy_fit(hidden.value)
+    mo.md(f"""
+    With {hidden.value} hidden units the validation loss is least in epoch
+    **{_fit.best_epoch}**, at {min(_fit.val):.3f}; at the end it is {_fit.val[-1]:.3f} and
+    the training loss {_fit.train[-1]:.3f}. **Underfitting**: both are high, the model is
+    too small or trained too little. **Overfitting**: a gap opens between the two.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · A falling learning rate
+
+    Large steps arrive soon and then tremble around the bottom. Small steps settle, but
+    are slow. A **scheduler** gives both: it lowers the rate on the way.
+
+    ```python
+    scheduler = StepLR(optimizer, step_size=20, gamma=0.1)
+    for epoch in range(60):
+        train_one_epoch()
+        scheduler.step()      # once an epoch, after the optimizer
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    too_soon = parts.predict(
+        "From 0.1, StepLR divides the rate by ten after epochs 20 and 40. At 0.1 the "
+        "line needs about 40 epochs to arrive. What does the schedule do?",
+        ["The end is better", "It stops the line on its way", "Nothing"],
+    )
+    too_soon
+    return (too_soon,)
+
+
+@app.cell(hide_code=True)
+def _(parts, too_soon, validating):
+    _step, _plain = list(validating.SCHEDULES)[1], next(iter(validating.SCHEDULES))
+    stepped = validating.scheduled(_step)
+    _free = validating.scheduled(_plain)
+    parts.verdict(
+        too_soon,
+        right="It stops the line on its way",
+        why={
+            "The end is better": "It would be, had the line arrived before.",
+            "It stops the line on its way": "The rate falls before the line is there: the "
+            f"end is {stepped.above[-1]:.5f} above the least loss, without a schedule "
+            f"{_free.above[-1]:.5f}. From 0.5 the same schedule helps. Try both.",
+            "Nothing": "A tenth of the rate is a tenth of the way.",
+        },
+    )
+    return (stepped,)
+
+
+@app.cell(hide_code=True)
+def _(mo, validating):
+    schedule = mo.ui.dropdown(
+        list(validating.SCHEDULES),
+        value="StepLR: a tenth every 20 epochs",
+        label="schedule",
+    )
+    first_rate = mo.ui.slider(
+        steps=[0.03, 0.1, 0.3, 0.5], value=0.5, label="first rate", show_value=True
+    )
+    mo.hstack([schedule, first_rate], justify="start", wrap=True, gap=2)
+    return first_rate, schedule
+
+
+@app.cell(hide_code=True)
+def _(beside, first_rate, parts, schedule, validating):
+    parts.picture(
+        beside(*validating.schedule_picture(schedule.value, first_rate.value))
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(first_rate, mo, schedule, validating):
+    _end = validating.scheduled(schedule.value, lr=first_rate.value).above[-25:]
+    mo.md(f"""
+    In the last five epochs the loss of all 80 rows is between {min(_end):.1e} and
+    **{max(_end):.1e}** above the least one.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    each_batch = parts.button("step the scheduler after each batch", breaks=True)
+    each_batch
+    return (each_batch,)
+
+
+@app.cell(hide_code=True)
+def _(beside, each_batch, parts, validating):
+    parts.breaks(
+        each_batch,
+        lambda: parts.picture(
+            beside(
+                *validating.schedule_picture(
+                    list(validating.SCHEDULES)[1], 0.5, per_batch=True
+                )
+            )
+        ),
+        cure="`scheduler.step()` after the inner loop, if its numbers count epochs. Here 20 "
+        "batches are four epochs: the rate is gone before anything is learned.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 5 · Make it yourself
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex14_validate")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex14_validate")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex14_validate", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex14_fit")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_fit = parts.editor("ex14_fit")
+    answer_fit
+    return (answer_fit,)
+
+
+@app.cell(hide_code=True)
+def _(answer_fit, parts):
+    parts.checked("ex14_fit", answer_fit)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(14)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

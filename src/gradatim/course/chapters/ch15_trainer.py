@@ -1,0 +1,430 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="The Trainer")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import grids, parts, training
+    from gradatim.course.charts import beside
+
+    parts.beginning(15)
+    return beside, grids, mo, parts, training
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · Both loops in one call
+
+    Chapter 14 had two inner loops, two modes, `no_grad`, sums and means. They are the same
+    in every training. So gradatim has them once:
+
+    ```python
+    import gradatim as gt
+
+    trainer = gt.Trainer(model, loss_fn, optimizer)
+    trainer.fit(train_loader, val_loader, epochs=100)
+    ```
+
+    Model, loss, optimizer and loaders are made as before. You keep what you understand.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    how_equal = parts.predict(
+        "Both get the same start and the same loaders. How close are the weights at the "
+        "end?",
+        ["To about 4 digits", "To the last bit", "Only roughly: it is random"],
+    )
+    how_equal
+    return (how_equal,)
+
+
+@app.cell(hide_code=True)
+def _(how_equal, parts):
+    parts.verdict(
+        how_equal,
+        right="To the last bit",
+        why={
+            "To about 4 digits": "So it would be if the numbers were computed in another "
+            "order.",
+            "To the last bit": "The same numbers in the same order give the same bits. "
+            "Compare below.",
+            "Only roughly: it is random": "Chance comes from generators. Both start them "
+            "with the same seeds.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    epochs = mo.ui.slider(
+        steps=[1, 3, 10, 30, 100], value=30, label="epochs", show_value=True
+    )
+    epochs
+    return (epochs,)
+
+
+@app.cell(hide_code=True)
+def _(epochs, grids, mo, training):
+    found = training.both(epochs.value)
+    _rows = [
+        {"": name, "by hand": training.bits(one), "Trainer": training.bits(other)}
+        for name, one, other in (*found.lines[:3], found.lines[-1])
+    ]
+    mo.vstack(
+        [
+            mo.Html(grids.grid(_rows)),
+            mo.md(
+                f"**{found.num_equal} of {len(found.lines)}** numbers are equal to the last "
+                f"bit: two weights and two losses for each of {epochs.value} epochs. (Python "
+                "writes all bits of a number as 0x1...p-4.)"
+            ),
+        ]
+    )
+    return (found,)
+
+
+@app.cell(hide_code=True)
+def _(found, mo):
+    _names = {name: value for name, value, _ in found.lines}
+    mo.md(f"""
+    The line is a {_names["a, the bias"]:.4f}, b {_names["b, the weight"]:.4f}. Tensors are
+    faster than a loader: `trainer.fit((x, y), (x_val, y_val), epochs=100, batch_size=16,
+    seed=42)`. The order then depends on the seed and the epoch alone.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · The history
+
+    `fit` returns the **history**: a dict of lists, one entry for each epoch. Two more
+    calls: `trainer.evaluate(val)` measures, and `trainer.predict(x)` predicts. Both do it
+    in eval mode and without a graph, and put the mode back.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    key = mo.ui.dropdown(
+        ["train_loss", "val_loss", "num_steps", "lr"], value="val_loss", label="key"
+    )
+    key
+    return (key,)
+
+
+@app.cell(hide_code=True)
+def _(beside, grids, key, parts, training):
+    trained = training.fit_line(30)
+    _keys = ["epoch", "train_loss", "val_loss", "num_steps"]
+    _rows = [{k: row[k] for k in _keys} for row in trained.history.to_dicts()[-5:]]
+    parts.picture(
+        beside(
+            training.history_picture(trained.history, key.value),
+            grids.grid(_rows, caption="the last five epochs"),
+        )
+    )
+    return (trained,)
+
+
+@app.cell(hide_code=True)
+def _(mo, trained):
+    import torch
+
+    _at_2 = trained.predict(torch.tensor([[2.0]])).item()
+    mo.md(f"""
+    `trainer.predict(torch.tensor([[2.0]]))` gives {_at_2:.4f}: near 1 + 2 · 2, far outside
+    of the data. `history.stop_reason` is "{trained.history.stop_reason}".
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · What else a training needs
+
+    More comes as **callbacks**: objects whose methods the Trainer calls at fixed places,
+    such as `on_epoch_end`.
+
+    ```python
+    trainer.fit(train, val, epochs=300, callbacks=[
+        gt.EarlyStopping("val_loss", patience=20),
+        gt.LRScheduler(schedule, per="epoch"),
+        gt.Doctor(),
+    ])
+    ```
+
+    **EarlyStopping** ends a training that no longer improves. Here it watches the large
+    network of chapter 14 on its 20 rows.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts, training):
+    stopped = training.stopped_early(20)
+    which_weights = parts.predict(
+        f"The best epoch is {stopped.best_epoch}, and with patience 20 it stops after epoch "
+        f"{len(stopped.val)}. Which weights does the model have then?",
+        ["Those of the last epoch", "Those of the best epoch", "A mean of both"],
+    )
+    which_weights
+    return stopped, which_weights
+
+
+@app.cell(hide_code=True)
+def _(parts, stopped, which_weights):
+    parts.verdict(
+        which_weights,
+        right="Those of the best epoch",
+        why={
+            "Those of the last epoch": "They would be with `restore_best=False`; their validation "
+            f"loss is {stopped.val[-1]:.4f}.",
+            "Those of the best epoch": "It keeps a copy of the best weights and puts them back: "
+            f"{stopped.left:.4f}, where the last epoch had {stopped.val[-1]:.4f}.",
+            "A mean of both": "Nothing is mixed.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    patience = mo.ui.slider(
+        steps=[1, 3, 5, 10, 20, 50, 100], value=20, label="patience", show_value=True
+    )
+    per = mo.ui.dropdown(["epoch", "step"], value="epoch", label="LRScheduler per")
+    mo.hstack([patience, per], justify="start", wrap=True, gap=2)
+    return patience, per
+
+
+@app.cell(hide_code=True)
+def _(beside, parts, patience, per, training):
+    parts.picture(
+        beside(
+            training.stopped_picture(patience.value),
+            training.scheduled_picture(per.value),
+        )
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, patience, training):
+    _found = training.stopped_early(patience.value)
+    mo.md(f"""
+    With patience {patience.value} it says: *{_found.reason}*. The validation rows have
+    **chosen** the epoch now: for an honest score you need test rows (chapter 13).
+    At the right a cosine lowers the rate, once an epoch or after each update. The
+    schedule's own numbers must count the same.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, training):
+    sick = mo.ui.dropdown(
+        list(training.SICK), value="a learning rate of 3", label="what is wrong"
+    )
+    mo.vstack(
+        [mo.md("**Doctor** watches the first updates, and says what raises nothing."), sick]
+    )
+    return (sick,)
+
+
+@app.cell(hide_code=True)
+def _(mo, sick, training):
+    findings = training.examined(sick.value)
+    mo.md("```\n" + ("\n\n".join(findings) or "nothing found") + "\n```")
+    return (findings,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · Stop, and go on exactly
+
+    A long training is stopped: the power fails, the laptop closes. `gt.Run` is a callback
+    that keeps everything in a folder. **The same lines** start it and go on with it:
+
+    ```python
+    run = gt.Run("runs/x", every_steps=10)
+    trainer.fit(train, val, epochs=20, seed=42, callbacks=[run])
+    ```
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    what_kept = parts.predict(
+        "You keep only the weights, and go on with a new Adam. Is the end the same?",
+        ["Yes, the weights are all there is", "No"],
+    )
+    what_kept
+    return (what_kept,)
+
+
+@app.cell(hide_code=True)
+def _(parts, what_kept):
+    parts.verdict(
+        what_kept,
+        right="No",
+        why={
+            "Yes, the weights are all there is": "Adam also remembers past gradients. A "
+            "schedule knows its epoch, and dropout draws from a generator.",
+            "No": "Optimizer, order of rows, place in the epoch and random generators "
+            "belong to it. A run keeps them all.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    after = mo.ui.slider(
+        steps=[3, 17, 43, 50, 86], value=43, label="the power fails after update", show_value=True
+    )
+    after
+    return (after,)
+
+
+@app.cell(hide_code=True)
+def _(after, mo, training):
+    went_on = training.resumed(after.value)
+    _folders = sorted({name.split("/")[1] for name in went_on.files if "/" in name})
+    _equal = "equal to the last bit" if went_on.is_equal else "not equal"
+    mo.md(f"""
+    A network with dropout, 100 updates in all. After update {after.value} an exception
+    ends it. In its folder are {", ".join(f"`{name}`" for name in _folders)}. A **new**
+    model and a new trainer go on:
+
+    ```
+    {went_on.told.strip()}
+    ```
+
+    All weights and losses are **{_equal}** to those of a training that was never stopped.
+    """)
+    return (went_on,)
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    weights_only = parts.button("keep the weights alone", breaks=True)
+    weights_only
+    return (weights_only,)
+
+
+@app.cell(hide_code=True)
+def _(mo, parts, training, weights_only):
+    def _lose():
+        svg, apart = training.without_optimizer()
+        text = f"Nothing is raised; the ends are {apart:.4f} apart."
+        return mo.vstack([parts.picture(svg), mo.md(text)])
+
+    parts.breaks(
+        weights_only,
+        _lose,
+        cure="keep the optimizer's `state_dict()`, the epoch, the order of rows and the "
+        "generators too; or `callbacks=[gt.Run(folder)]`.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 5 · What it refuses
+
+    Some mistakes would train something else, silently. The Trainer raises instead. Each
+    message says what is wrong, why it matters, and what to do.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts, training):
+    fault = mo.ui.dropdown(
+        list(training.REFUSED), value=next(iter(training.REFUSED)), label="what is wrong"
+    )
+    try_it = parts.button("fit it all the same", breaks=True)
+    mo.hstack([fault, try_it], justify="start", align="end", wrap=True)
+    return fault, try_it
+
+
+@app.cell(hide_code=True)
+def _(fault, parts, training, try_it):
+    parts.breaks(
+        try_it,
+        lambda: training.refuse(fault.value),
+        cure=training.REFUSED[fault.value][1],
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 6 · Make it yourself
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex15_fit")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex15_fit")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex15_fit", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex15_callback")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer_callback = parts.editor("ex15_callback")
+    answer_callback
+    return (answer_callback,)
+
+
+@app.cell(hide_code=True)
+def _(answer_callback, parts):
+    parts.checked("ex15_callback", answer_callback)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(15)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

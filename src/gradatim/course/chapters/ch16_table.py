@@ -1,0 +1,361 @@
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(width="medium", app_title="Your own table")
+
+
+@app.cell(hide_code=True)
+def _():
+    import marimo as mo
+
+    from gradatim.course import grids, parts, tables
+    from gradatim.course.charts import beside
+
+    parts.beginning(16)
+    return beside, grids, mo, parts, tables
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 1 · A file
+
+    Now your own data. A table is a file with a row for each case and a column for each
+    thing known about it: CSV, TSV or Parquet. Upload one, or name a file of this machine.
+    It stays on this machine. With neither you get `flats.csv`, which this chapter makes.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    uploaded = mo.ui.file(
+        filetypes=[".csv", ".tsv", ".parquet"], kind="button", label="Upload a table"
+    )
+    path = mo.ui.text(label="or its path", placeholder="houses.csv")
+    mo.hstack([uploaded, path], justify="start", align="end", wrap=True, gap=2)
+    return path, uploaded
+
+
+@app.cell(hide_code=True)
+def _(mo, path, tables, uploaded):
+    source, problem = tables.opened(uploaded.value, path.value)
+    _lines = tables.first_lines(source)
+    _told = mo.md(f"**{source.name}**, its first lines:\n\n```\n{_lines}\n```")
+    mo.vstack([mo.callout(mo.md(problem), kind="warn"), _told] if problem else [_told])
+    return (source,)
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    what_kind = parts.predict(
+        "A column holds 1, 2, 3, ... but they are numbers of districts. What does a program "
+        "see that knows only the file?",
+        ["A category", "A number"],
+    )
+    what_kind
+    return (what_kind,)
+
+
+@app.cell(hide_code=True)
+def _(parts, what_kind):
+    parts.verdict(
+        what_kind,
+        right="A number",
+        why={
+            "A category": "Nothing in the file says that district 4 is not twice district 2.",
+            "A number": "So look at the columns before you train. Write `d1`, `d2`, or the "
+            "names, and it is a category.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, source, tables):
+    _names = tables.columns_of(source)
+    _first = "rent" if "rent" in _names else _names[-1]
+    target = mo.ui.dropdown(_names, value=_first, label="predict the column")
+    drop = mo.ui.multiselect(_names, label="leave out")
+    mo.hstack([target, drop], justify="start", wrap=True, gap=2)
+    return drop, target
+
+
+@app.cell(hide_code=True)
+def _(drop, grids, mo, source, tables, target):
+    left_out = tuple(name for name in drop.value if name != target.value)
+    _rows = tables.inspected(source, target.value, left_out)
+    mo.vstack(
+        [
+            mo.md(f"`gradatim inspect {source.name} --target {target.value}`"),
+            mo.Html(grids.grid(_rows)),
+        ]
+    )
+    return (left_out,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 2 · A model, and an honest score
+
+    `gradatim fit` does what chapters 9 to 15 did. It splits the rows into three parts,
+    scales by the training rows, makes a network, trains it, and stops early by the
+    validation rows. Then it scores on **test rows**, once.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    is_it_good = parts.predict(
+        "The predicted rents are wrong by 60, on average. Is that a good model?",
+        ["Yes", "No", "One cannot tell"],
+    )
+    is_it_good
+    return (is_it_good,)
+
+
+@app.cell(hide_code=True)
+def _(is_it_good, parts):
+    parts.verdict(
+        is_it_good,
+        right="One cannot tell",
+        why={
+            "Yes": "What if a linear model is wrong by 50?",
+            "No": "What if always saying the mean is wrong by 360?",
+            "One cannot tell": "A score needs a neighbour: what does one get by always "
+            "answering the mean, and what by a linear model?",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, source, tables):
+    seed = mo.ui.slider(0, 5, value=0, label="seed", show_value=True)
+    train = mo.ui.run_button(label=f"Train on {source.name}")
+    mo.hstack(
+        [seed, train] if source != tables.flats() else [seed],
+        justify="start",
+        align="end",
+        wrap=True,
+        gap=2,
+    )
+    return seed, train
+
+
+@app.cell(hide_code=True)
+def _(left_out, seed, source, tables, target, train):
+    is_asked = source == tables.flats() or train.value
+    fitted = (
+        tables.try_fit(source, target.value, left_out, seed.value)
+        if is_asked
+        else "Press the button. It takes a minute at most."
+    )
+    return (fitted,)
+
+
+@app.cell(hide_code=True)
+def _(beside, fitted, grids, mo, parts, tables):
+    mo.callout(mo.md(fitted)) if isinstance(fitted, str) else parts.picture(
+        beside(
+            grids.grid(tables.score_rows(fitted), caption=tables.told_rows(fitted)),
+            tables.truth_picture(fitted) if fitted.pairs else "",
+        )
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(fitted, mo, source, target):
+    mo.md(f"""
+    `gradatim fit {source.name} --target {target.value}`
+
+    It stopped after {fitted.num_epochs} epochs: {fitted.stop_reason}. For numbers *rmse*
+    is the typical error, in the target's own units, and *r2* is 1 for perfect and 0 for
+    the mean. Other **seeds** split anew: how far the scores move tells you how rough they
+    are.
+    """ if not isinstance(fitted, str) else "")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    leak = parts.button("a column that knows the answer", breaks=True)
+    leak
+    return (leak,)
+
+
+@app.cell(hide_code=True)
+def _(grids, leak, mo, parts, tables):
+    def _leak():
+        found = tables.fit(tables.flats(leak=True), "rent")
+        told = "`deposit` is three rents. Nothing is raised, and the score is **too good**:"
+        return mo.vstack([mo.md(told), mo.Html(grids.grid(tables.score_rows(found)))])
+
+    parts.breaks(
+        leak,
+        _leak,
+        cure="`--drop deposit`. Ask of each column: is it known **before** the answer is? "
+        "Where even the linear model is nearly perfect, look for such a column.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    misspelt = parts.button("a target that is not there", breaks=True)
+    misspelt
+    return (misspelt,)
+
+
+@app.cell(hide_code=True)
+def _(misspelt, parts, tables):
+    parts.breaks(
+        misspelt,
+        lambda: tables.fit(tables.flats(), "rents"),
+        cure="the name as it stands in the first line of the file.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 3 · Predictions
+
+    The model keeps how its columns were read. New rows are matched by the **names** of
+    columns: `gradatim predict new.csv -o rents.csv`. In Python it is
+    `gt.load("runs/0001-flats").predict("new.csv")`. Ask the model of `flats.csv`:
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, tables):
+    size = mo.ui.slider(
+        steps=[30, 50, 70, 90, 120, 140], value=70, label="size", show_value=True
+    )
+    district = mo.ui.dropdown(list(tables.DISTRICTS), value="center", label="district")
+    year = mo.ui.slider(
+        steps=[1940, 1980, 1999, 2002, 2015], value=1980, label="built", show_value=True
+    )
+    mo.hstack([size, district, year], justify="start", wrap=True, gap=2)
+    return district, size, year
+
+
+@app.cell(hide_code=True)
+def _(district, parts, size, tables, year):
+    flats_model = tables.fit(tables.flats(), "rent")
+    _picture, answer_rent = tables.what_if(
+        flats_model, size.value, district.value, year.value
+    )
+    parts.picture(_picture)
+    return answer_rent, flats_model
+
+
+@app.cell(hide_code=True)
+def _(answer_rent, district, mo, size, tables, year):
+    mo.md(f"""
+    Predicted: **{answer_rent:,.0f}**. These flats were made by a formula, which gives
+    {tables.rent_of(size.value, district.value, year.value):,.0f} before noise. Flats built
+    after 2000 cost more at once; the network draws such a step only roughly.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    no_rooms = parts.button("new rows without the column rooms", breaks=True)
+    no_rooms
+    return (no_rooms,)
+
+
+@app.cell(hide_code=True)
+def _(flats_model, no_rooms, parts, tables):
+    parts.breaks(
+        no_rooms,
+        lambda: tables.predicted(
+            flats_model, [{"size": 70, "district": "north", "built": "1980-06-01"}]
+        ),
+        cure="the same columns as in training. A value may be empty; a column may not be "
+        "away.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 4 · The doctor on a script
+
+    Some day you write a loop of your own again. Then let it be watched:
+    `gradatim doctor train.py`. The script is run as it is. Look first: what is wrong?
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, tables):
+    script = mo.ui.dropdown(list(tables.SCRIPTS), value="A", label="train.py, version")
+    script
+    return (script,)
+
+
+@app.cell(hide_code=True)
+def _(mo, script, tables):
+    mo.md(f"```python\n{tables.SCRIPTS[script.value]}```")
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, script, tables):
+    doctor_says = tables.examined(script.value)
+    mo.accordion({"What the doctor says": mo.md(f"```\n{doctor_says}\n```")})
+    return (doctor_says,)
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    ## 5 · What to try next
+
+    1. **Look at the data.** Missing values, doubles, columns that know the answer. Most
+       errors are there.
+    2. **Try some seeds.** A difference smaller than theirs is no difference.
+    3. **More rows** help most, then better columns, then another model.
+    4. Where the linear model is as good, keep the linear model.
+    5. `gradatim show` tells a run again, `gradatim resume` goes on with it, and
+       `--model mine.py:make` takes a network of your own.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.exercise("ex16_scores")
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    answer = parts.editor("ex16_scores")
+    answer
+    return (answer,)
+
+
+@app.cell(hide_code=True)
+def _(answer, parts):
+    parts.checked("ex16_scores", answer)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    parts.end(16)
+    return
+
+
+if __name__ == "__main__":
+    app.run()

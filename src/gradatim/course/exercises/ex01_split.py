@@ -1,0 +1,119 @@
+"""A split into points to train and points to validate."""
+
+from typing import Any
+
+import numpy as np
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `split(x, y, num_train, random)`: shuffle the row numbers with
+`random.shuffle(rows)`, then return `x_train, y_train, x_val, y_val`. `random` is a
+`np.random.RandomState`. x and y stay as they are.
+"""
+STUB = """
+import numpy as np
+
+def split(x, y, num_train, random):
+    rows = np.arange(len(x))
+    ...
+"""
+HINT = (
+    "`rows[:num_train]` and `rows[num_train:]` are the two sets. Index x and y by them."
+)
+SOLUTION = """
+import numpy as np
+
+def split(x, y, num_train, random):
+    rows = np.arange(len(x))
+    random.shuffle(rows)
+    train, val = rows[:num_train], rows[num_train:]
+    return x[train], y[train], x[val], y[val]
+"""
+PRAISE = (
+    "With 80 and the generator that made the data, these are the tutorial's two sets."
+)
+_SHUFFLE = "    random.shuffle(rows)\n"
+MUTANTS = {
+    "not shuffled": SOLUTION.replace(_SHUFFLE, ""),
+    "x and y apart": SOLUTION.replace(
+        "    return x[train]", "    random.shuffle(x)\n    return x[train]"
+    ),
+    "a row in both": SOLUTION.replace("rows[num_train:]", "rows[num_train - 1:]"),
+    "one left out": SOLUTION.replace("rows[num_train:]", "rows[num_train + 1:]"),
+    "the sets swapped": SOLUTION.replace(
+        "return x[train], y[train], x[val], y[val]",
+        "return x[val], y[val], x[train], y[train]",
+    ),
+    "x, x, y, y": SOLUTION.replace(
+        "x[train], y[train], x[val], y[val]", "x[train], x[val], y[train], y[val]"
+    ),
+    "80 for any number": SOLUTION.replace("num_train]", "80]").replace(
+        "num_train:]", "80:]"
+    ),
+    "the global generator": SOLUTION.replace(
+        "random.shuffle", "np.random.seed(42); np.random.shuffle"
+    ),
+    "and the global generator, too": SOLUTION.replace(
+        "    random.shuffle", "    np.random.seed(42)\n    random.shuffle"
+    ),
+    "y not shuffled": SOLUTION.replace("y[train]", "y[:num_train]").replace(
+        "y[val]", "y[num_train:]"
+    ),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Let y be made of x, so that pairs can be told; count rows."""
+    split = needed(names, "split")
+    before = np.random.get_state(legacy=False)
+    try:
+        _try_sizes(split)
+        after = np.random.get_state(legacy=False)
+        expect(
+            str(after) == str(before),
+            "NumPy's global generator was moved: draw from `random` alone.",
+        )
+    finally:
+        np.random.set_state(before)
+
+
+def _try_sizes(split: Any) -> None:
+    for size, num_train in ((10, 7), (100, 80)):
+        x = np.arange(float(size)).reshape(size, 1)
+        y = 1000 + x
+        found = split(x, y, num_train, np.random.RandomState(3))
+        expect(
+            isinstance(found, tuple) and len(found) == 4,
+            "Four arrays are to come back: x_train, y_train, x_val, y_val.",
+        )
+        _look(found, x, y, size, num_train)
+
+
+def _look(found: Any, x: Any, y: Any, size: int, num_train: int) -> None:
+    told = f"Of {size} rows, {num_train} to train:"
+    parts = [np.asarray(part) for part in found]
+    lengths = [len(part) for part in parts]
+    wanted = [num_train, num_train, size - num_train, size - num_train]
+    expect(lengths == wanted, f"{told} the lengths are {lengths}; {wanted} is right.")
+    for name, one, other in (("train", *parts[:2]), ("val", *parts[2:])):
+        expect(
+            one.shape == (len(one), 1) and other.shape == one.shape,
+            f"{told} the shapes of {name} are {one.shape} and {other.shape}.",
+        )
+        expect(
+            bool((other == one + 1000).all()),
+            f"{told} in {name} the rows of y are not those of x: pairs are lost.",
+        )
+    used = sorted(np.concatenate([parts[0], parts[2]]).ravel().tolist())
+    expect(used == list(range(size)), f"{told} not every row is used exactly once.")
+    expect(
+        bool((x.ravel() == np.arange(size)).all() and (y == x + 1000).all()),
+        f"{told} x or y was changed in place.",
+    )
+    rows = np.arange(size)
+    np.random.RandomState(3).shuffle(rows)
+    expect(
+        parts[0].ravel().tolist() == rows[:num_train].tolist(),
+        f"{told} these are not the rows that `random.shuffle(rows)` puts first.",
+    )

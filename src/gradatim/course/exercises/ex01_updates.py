@@ -1,0 +1,57 @@
+"""How many updates a training has."""
+
+from typing import Any
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `num_updates(num_rows, batch_size, epochs)`: how many updates there are, if the last
+batch of an epoch may be smaller.
+"""
+STUB = """
+def num_updates(num_rows, batch_size, epochs):
+    ...
+"""
+HINT = (
+    "`math.ceil` rounds up. Round for each epoch: no batch holds points of two epochs."
+)
+SOLUTION = """
+import math
+
+def num_updates(num_rows, batch_size, epochs):
+    return epochs * math.ceil(num_rows / batch_size)
+"""
+PRAISE = "Batch: as many as epochs. Stochastic: as many as points times epochs."
+_ROUND = "epochs * math.ceil(num_rows / batch_size)"
+MUTANTS = {
+    "the rest dropped": SOLUTION.replace(_ROUND, "epochs * (num_rows // batch_size)"),
+    "not rounded": SOLUTION.replace(_ROUND, "epochs * num_rows / batch_size"),
+    "rounded at the end": SOLUTION.replace(
+        _ROUND, "math.ceil(epochs * num_rows / batch_size)"
+    ),
+    "one epoch": SOLUTION.replace("epochs * ", ""),
+    "always one more": SOLUTION.replace(
+        _ROUND, "epochs * (num_rows // batch_size + 1)"
+    ),
+    "points for updates": SOLUTION.replace(_ROUND, "epochs * batch_size"),
+    "round": SOLUTION.replace("math.ceil", "round"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Try batch, mini-batch, stochastic, and batches that do not fit."""
+    num_updates = needed(names, "num_updates")
+    for num_rows, batch_size, epochs, wanted in (
+        (80, 80, 1, 1),
+        (80, 1, 1, 80),
+        (80, 16, 10, 50),
+        (100, 16, 2, 14),
+        (81, 16, 3, 18),
+        (80, 100, 5, 5),
+    ):
+        found = num_updates(num_rows, batch_size, epochs)
+        expect(
+            found == wanted and isinstance(found, int),
+            f"{num_rows} points in batches of {batch_size}, {epochs} "
+            f"epoch{'s' * (epochs > 1)}: {wanted} updates; yours is {found!r}.",
+        )

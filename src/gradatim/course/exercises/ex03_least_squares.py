@@ -1,0 +1,71 @@
+"""The best line without any training."""
+
+from typing import Any
+
+import numpy as np
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `fit(x, y)`: the a and b of least squares, as two numbers. `x` and `y` are arrays of
+shape (n, 1).
+"""
+STUB = """
+import numpy as np
+
+def fit(x, y):
+    columns = ...
+    solution, *_ = np.linalg.lstsq(columns, y[:, 0])
+    ...
+"""
+HINT = (
+    "`np.hstack` puts columns side by side. The first one belongs to a: it is all ones."
+)
+SOLUTION = """
+import numpy as np
+
+def fit(x, y):
+    columns = np.hstack([np.ones_like(x), x])
+    solution, *_ = np.linalg.lstsq(columns, y[:, 0])
+    a, b = solution
+    return a, b
+"""
+PRAISE = (
+    "A check of another kind is worth more than a second look at the same program. "
+    "For models that are no line there is no such formula; then descent is what is left."
+)
+MUTANTS = {
+    "no ones": SOLUTION.replace("np.hstack([np.ones_like(x), x])", "x").replace(
+        "a, b = solution", "a, b = 0.0, solution[0]"
+    ),
+    "a and b swapped": SOLUTION.replace("[np.ones_like(x), x]", "[x, np.ones_like(x)]"),
+    "zeros for ones": SOLUTION.replace("ones_like", "zeros_like"),
+    "x twice": SOLUTION.replace("np.ones_like(x)", "x"),
+    "below each other": SOLUTION.replace("hstack", "vstack"),
+    "nothing returned": SOLUTION.replace("    return a, b\n", ""),
+    "y without shape": SOLUTION.replace("y[:, 0]", "y[0]"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Try lines without noise, then one with noise."""
+    fit = needed(names, "fit")
+    random = np.random.RandomState(2)
+    x = random.rand(30, 1)
+    noise = random.randn(30, 1)
+    for a, b, size in ((1.0, 2.0, 0.0), (-0.5, 3.0, 0.0), (2.0, -1.0, 0.3)):
+        y = a + b * x + size * noise
+        found = fit(x, y)
+        expect(
+            isinstance(found, (tuple, list, np.ndarray)) and len(found) == 2,
+            f"Two numbers are to come back, a and b; {found!r} did.",
+        )
+        wanted = np.polyfit(x[:, 0], y[:, 0], 1)[::-1]
+        for name, got, right in zip("ab", found, wanted, strict=True):
+            value = float(np.asarray(got).item())
+            told = "with noise" if size else "without noise"
+            expect(
+                abs(value - right) < 1e-6,
+                f"For points on {a:g} + {b:g} x, {told}, {name} is {right:.4f}; yours "
+                f"is {value:.4f}.",
+            )

@@ -1,0 +1,104 @@
+"""Gradient descent by hand, the whole loop."""
+
+from typing import Any
+
+import numpy as np
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `train(x, y, a, b, lr, epochs)`: the four steps, `epochs` times. Return a, b and a
+list with the loss of each epoch, **before** its update.
+"""
+STUB = """
+def train(x, y, a, b, lr, epochs):
+    losses = []
+    for epoch in range(epochs):
+        ...
+    return a, b, losses
+"""
+HINT = """
+Inside the loop: `error`, then the loss, two gradients, two updates. Both gradients are of
+the same place, so compute both before a or b changes.
+"""
+SOLUTION = """
+def train(x, y, a, b, lr, epochs):
+    losses = []
+    for epoch in range(epochs):
+        error = y - (a + b * x)
+        losses.append((error**2).mean())
+        a_grad = -2 * error.mean()
+        b_grad = -2 * (x * error).mean()
+        a = a - lr * a_grad
+        b = b - lr * b_grad
+    return a, b, losses
+"""
+PRAISE = "From here on PyTorch takes over one line of it after the other: the gradients first."
+_ERROR = "        error = y - (a + b * x)\n"
+MUTANTS = {
+    "the sign": SOLUTION.replace("a - lr", "a + lr").replace("b - lr", "b + lr"),
+    "step 4 forgotten": SOLUTION.replace(_ERROR, "").replace(
+        "    for epoch", _ERROR[4:] + "    for epoch"
+    ),
+    "returns in the loop": SOLUTION.replace("    return", "        return"),
+    "no learning rate": SOLUTION.replace("lr * ", ""),
+    "b's gradient at the new a": SOLUTION.replace(
+        "        b_grad = -2 * (x * error).mean()\n        a = a - lr * a_grad\n",
+        "        a = a - lr * a_grad\n"
+        "        b_grad = -2 * (x * (y - (a + b * x))).mean()\n",
+    ),
+    "x forgotten": SOLUTION.replace("(x * error)", "error"),
+    "only a": SOLUTION.replace("        b = b - lr * b_grad\n", ""),
+    "the loss after the update": SOLUTION.replace(
+        "        losses.append((error**2).mean())\n", ""
+    ).replace(
+        "    return",
+        "        losses.append(((y - (a + b * x)) ** 2).mean())\n    return",
+    ),
+    "the sum of squares": SOLUTION.replace("(error**2).mean()", "(error**2).sum()"),
+}
+
+
+def _right(
+    x: Any, y: Any, a: float, b: float, lr: float, epochs: int
+) -> tuple[float, float, list[float]]:
+    losses = []
+    for _ in range(epochs):
+        error = y - (a + b * x)
+        losses.append(float((error**2).mean()))
+        a, b = a + 2 * lr * error.mean(), b + 2 * lr * (x * error).mean()
+    return a, b, losses
+
+
+def check(names: dict[str, Any]) -> None:
+    """Compare one epoch, then many."""
+    train = needed(names, "train")
+    random = np.random.RandomState(1)
+    x = random.rand(20, 1)
+    y = 2 - x + 0.1 * random.randn(20, 1)
+    for epochs in (1, 2, 50):
+        found = train(x, y, 0.5, -0.1, 0.2, epochs)
+        expect(
+            isinstance(found, tuple) and len(found) == 3,
+            "Three things are to come back: a, b and the list of losses.",
+        )
+        a, b, losses = found
+        wanted = _right(x, y, 0.5, -0.1, 0.2, epochs)
+        expect(
+            len(losses) == epochs,
+            f"{epochs} epochs make {epochs} losses; {len(losses)} came back.",
+        )
+        for name, got, right in (("a", a, wanted[0]), ("b", b, wanted[1])):
+            value = float(np.asarray(got).item())
+            expect(
+                abs(value - right) < 1e-9,
+                f"After {epochs} epoch{'s' * (epochs > 1)} from a = 0.5, b = -0.1 with "
+                f"lr 0.2, {name} is {right:.6f}; yours is {value:.6f}.",
+            )
+        for place in (0, epochs - 1):
+            value, right = float(np.asarray(losses[place]).item()), wanted[2][place]
+            expect(
+                abs(value - right) < 1e-9,
+                f"The loss of epoch {place + 1}, before its update, is {right:.6f}; "
+                f"yours is {value:.6f}.",
+            )

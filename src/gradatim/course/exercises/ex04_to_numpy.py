@@ -1,0 +1,98 @@
+"""Back to NumPy, from any tensor."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `to_numpy(tensor)`: the numbers as a NumPy array, also of a tensor that needs a
+gradient, and of one on a GPU. The tensor stays as it is.
+"""
+STUB = """
+def to_numpy(tensor):
+    return tensor.numpy()
+"""
+HINT = (
+    "Two calls are missing before `numpy()`: one for the gradient, one for the device."
+)
+SOLUTION = """
+def to_numpy(tensor):
+    return tensor.detach().cpu().numpy()
+"""
+PRAISE = "`tensor.numpy(force=True)` is short for the same."
+MUTANTS = {
+    "no detach": SOLUTION.replace(".detach()", ""),
+    "no cpu": SOLUTION.replace(".cpu()", ""),
+    "neither": STUB,
+    "a list": SOLUTION.replace(".numpy()", ".tolist()"),
+    "a tensor": SOLUTION.replace(".numpy()", ""),
+    "the tensor changed": SOLUTION.replace(
+        "    return tensor.detach()",
+        "    tensor.requires_grad_(False)\n    return tensor",
+    ),
+    "detached in place": SOLUTION.replace(".detach()", ".detach_()"),
+    "cpu() not kept": """
+def to_numpy(tensor):
+    tensor = tensor.detach()
+    tensor.cpu()
+    return tensor.numpy()
+""",
+}
+
+
+class _Elsewhere(Tensor):
+    """Refuses ``numpy()`` as a tensor of a GPU does; ``cpu()`` gives a plain one."""
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        is_home = name == "cpu" or (name == "to" and "cpu" in map(str, args[1:]))
+        if name in ("numpy", "__array__") and not kwargs.get("force"):
+            raise TypeError(
+                "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to "
+                "copy the tensor to host memory first."
+            )
+        found = super().__torch_function__(func, types, args, kwargs)
+        return found.as_subclass(Tensor) if is_home else found
+
+
+def check(names: dict[str, Any]) -> None:
+    """Try plain tensors, one with a gradient, and one that acts as a GPU's."""
+    to_numpy = needed(names, "to_numpy")
+    values = [1.5, -2.0, 3.0]
+    tensors = {
+        "a plain tensor": torch.tensor(values),
+        "one that needs a gradient": torch.tensor(values, requires_grad=True),
+        "one that acts as if it lived on a GPU": torch.tensor(values).as_subclass(
+            _Elsewhere
+        ),
+    }
+    for told, tensor in tensors.items():
+        needs = tensor.requires_grad
+        try:
+            found = to_numpy(tensor)
+        except (TypeError, RuntimeError) as error:
+            expect(False, f"For {told}: `{type(error).__name__}`: {error}")
+        expect(
+            isinstance(found, np.ndarray),
+            f"For {told} a {type(found).__name__} came back, not an array.",
+        )
+        expect(found.tolist() == values, f"For {told} other numbers came back.")
+        expect(
+            tensor.requires_grad == needs,
+            f"For {told}: its `requires_grad` was {needs} and is not any more.",
+        )
+    result = tensors["one that needs a gradient"] * 2
+    to_numpy(result)
+    expect(
+        result.grad_fn is not None,
+        "A tensor that was computed has lost its `grad_fn`: what ends in `_` works in "
+        "place.",
+    )

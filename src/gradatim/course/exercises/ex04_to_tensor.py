@@ -1,0 +1,90 @@
+"""Arrays to tensors: dtype, device, and a memory of their own."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `to_tensor(array, device)`: a float32 tensor on the device. It must not share memory
+with the array, whatever dtype the array has.
+"""
+STUB = """
+import torch
+
+def to_tensor(array, device):
+    ...
+"""
+HINT = """
+`float()` copies only if the dtype changes: an array that is float32 already would be
+shared. `torch.tensor` always copies; look at its arguments `dtype` and `device`.
+"""
+SOLUTION = """
+import torch
+
+def to_tensor(array, device):
+    return torch.tensor(array, dtype=torch.float32, device=device)
+"""
+PRAISE = (
+    "`torch.from_numpy(array).clone().float().to(device)` would do as well. A copy costs "
+    "memory, and nobody can change your data from behind."
+)
+_CALL = "torch.tensor(array, dtype=torch.float32, device=device)"
+MUTANTS = {
+    "the tutorial's line": SOLUTION.replace(
+        _CALL, "torch.from_numpy(array).float().to(device)"
+    ),
+    "float64": SOLUTION.replace("dtype=torch.float32, ", ""),
+    "stays on the CPU": SOLUTION.replace(", device=device", ""),
+    "as_tensor": SOLUTION.replace("torch.tensor(", "torch.as_tensor("),
+    "nothing returned": SOLUTION.replace("return ", ""),
+    "sent, and not kept": SOLUTION.replace(
+        f"return {_CALL}",
+        "tensor = torch.from_numpy(array).clone().float()\n"
+        "    tensor.to(device)\n    return tensor",
+    ),
+    "needs a gradient": SOLUTION.replace(")\n", ", requires_grad=True)\n").replace(
+        "(array, device, requires_grad=True)", "(array, device)"
+    ),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Try three dtypes and two devices; change the array and look."""
+    to_tensor = needed(names, "to_tensor")
+    for dtype in ("float64", "float32", "int64"):
+        for device in ("cpu", "meta"):
+            array = np.arange(6).reshape(3, 2).astype(dtype)
+            found = to_tensor(array, torch.device(device))
+            told = f"For an array of {dtype} and the device {device}"
+            expect(isinstance(found, Tensor), f"{told} comes {found!r}, no tensor.")
+            expect(
+                found.dtype == torch.float32,
+                f"{told} the dtype is {found.dtype}; torch.float32 is right.",
+            )
+            expect(
+                found.device.type == device,
+                f"{told} the tensor is on {found.device}.",
+            )
+            expect(
+                tuple(found.shape) == (3, 2),
+                f"{told} the shape is {tuple(found.shape)}; (3, 2) is right.",
+            )
+            expect(not found.requires_grad, f"{told}: data need no gradient.")
+            if device == "cpu":
+                _has_own_memory(array, found, told)
+
+
+def _has_own_memory(array: Any, found: Tensor, told: str) -> None:
+    expect(
+        found.flatten().tolist() == [0, 1, 2, 3, 4, 5],
+        f"{told} the numbers are not those of the array.",
+    )
+    array[0, 0] = 100
+    expect(
+        found[0, 0].item() == 0,
+        f"{told} `array[0, 0] = 100` changed the tensor as well: they share memory.",
+    )

@@ -1,0 +1,73 @@
+"""A parameter where it is wanted."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Mend `make_parameter(device, dtype)`: one random number on that device, of that dtype, that
+can be trained.
+"""
+STUB = """
+import torch
+
+def make_parameter(device, dtype):
+    return torch.randn(1, requires_grad=True).to(device, dtype)
+"""
+HINT = "Which of the four ways is the best one? `randn` takes `device` and `dtype`."
+SOLUTION = """
+import torch
+
+def make_parameter(device, dtype):
+    return torch.randn(1, requires_grad=True, device=device, dtype=dtype)
+"""
+PRAISE = "A leaf on every machine, with a GPU and without one."
+_CALL = "torch.randn(1, requires_grad=True, device=device, dtype=dtype)"
+MUTANTS = {
+    "the second way": STUB,
+    "no gradient": SOLUTION.replace("requires_grad=True, ", ""),
+    "device forgotten": SOLUTION.replace("device=device, ", ""),
+    "dtype forgotten": SOLUTION.replace(", dtype=dtype", ""),
+    "detached": STUB.replace(".to(device, dtype)", ".to(device, dtype).detach()"),
+    "marked too late": STUB.replace(
+        ".to(device, dtype)", ".to(device, dtype).requires_grad_()"
+    ),
+    "not random": SOLUTION.replace("randn", "zeros"),
+    "one for all calls": SOLUTION.replace(
+        "def make",
+        "a = torch.randn(1, requires_grad=True, dtype=torch.float64)\n\ndef make",
+    ).replace(_CALL, "a"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Make some on two devices in two dtypes; give them to an optimizer."""
+    make_parameter = needed(names, "make_parameter")
+    for device in ("cpu", "meta"):
+        for dtype in (torch.float32, torch.float64):
+            told = f"For the device {device} and {dtype}"
+            with torch.random.fork_rng(devices=[]):
+                a = make_parameter(torch.device(device), dtype)
+                b = make_parameter(torch.device(device), dtype)
+            expect(isinstance(a, Tensor), f"{told} comes {a!r}, no tensor.")
+            expect(
+                a.device.type == device and a.dtype == dtype,
+                f"{told} the tensor is on {a.device} and of {a.dtype}.",
+            )
+            expect(
+                tuple(a.shape) == (1,),
+                f"{told} the shape is {tuple(a.shape)}; (1,) is right.",
+            )
+            expect(a.requires_grad, f"{told} `requires_grad` is False.")
+            expect(
+                a.is_leaf,
+                f"{told} it is no leaf: it has a `grad_fn`, and the optimizer says "
+                '"can\'t optimize a non-leaf Tensor".',
+            )
+            expect(
+                a is not b and (device == "meta" or a.item() != b.item()),
+                f"{told} two calls gave the same number: is it random?",
+            )

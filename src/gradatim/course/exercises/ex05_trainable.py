@@ -1,0 +1,63 @@
+"""Which tensors can be trained."""
+
+from typing import Any
+
+import torch
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `trainable(tensors)`: of a list of tensors the list of those that can be trained, in
+their order.
+"""
+STUB = """
+def trainable(tensors):
+    return [t for t in tensors if ...]
+"""
+HINT = "Two things must hold. Each is an attribute of the tensor."
+SOLUTION = """
+def trainable(tensors):
+    return [t for t in tensors if t.is_leaf and t.requires_grad]
+"""
+PRAISE = "This is what an optimizer asks for, and what `.grad` is filled for."
+_TEST = "t.is_leaf and t.requires_grad"
+MUTANTS = {
+    "leaves only": SOLUTION.replace(_TEST, "t.is_leaf"),
+    "what asks only": SOLUTION.replace(_TEST, "t.requires_grad"),
+    "either": SOLUTION.replace(" and ", " or "),
+    "what has a grad already": SOLUTION.replace(_TEST, "t.grad is not None"),
+    "no grad_fn": SOLUTION.replace(_TEST, "t.grad_fn is None"),
+    "copies": SOLUTION.replace("[t for", "[t.clone() for"),
+    "all": SOLUTION.replace(_TEST, "True"),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Give it tensors of each kind, and compare by name."""
+    trainable = needed(names, "trainable")
+    a = torch.ones(1, requires_grad=True)
+    tensors = {
+        "torch.ones(1)": torch.ones(1),
+        "a": a,
+        "2 * a": 2 * a,
+        "a.detach()": a.detach(),
+        "a.double()": a.double(),
+        "torch.zeros(2, requires_grad=True)": torch.zeros(2, requires_grad=True),
+    }
+    found = trainable(list(tensors.values()))
+    expect(isinstance(found, list), f"A list is to come back; {found!r} did.")
+    by_id = {id(tensor): name for name, tensor in tensors.items()}
+    expect(
+        all(id(tensor) in by_id for tensor in found),
+        "Something came back that was not in the list: a copy is another tensor.",
+    )
+    wanted = ["a", "torch.zeros(2, requires_grad=True)"]
+    got = [by_id[id(tensor)] for tensor in found]
+    for name in tensors:
+        expect(
+            (name in got) == (name in wanted),
+            f"`{name}` {'can' if name in wanted else 'cannot'} be trained; you say the "
+            "opposite. (a is `torch.ones(1, requires_grad=True)`.)",
+        )
+    expect(got == wanted, f"The order is to be that of the list; yours is {got}.")
+    expect(trainable([]) == [], "Of an empty list an empty list is to come back.")

@@ -1,0 +1,91 @@
+"""An update in place that autograd does not record, and the zeroing."""
+
+from typing import Any
+
+import torch
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `update(params, lr)`. `params` is a list of leaf tensors, and `backward()` has
+just run. Move each one down by `lr` times its gradient, in place, and clear its
+gradient. A tensor that has none (`.grad` is None) is left as it is.
+"""
+STUB = """
+import torch
+
+def update(params, lr):
+    for p in params:
+        ...
+"""
+HINT = """
+`p -= ...` must stand under `with torch.no_grad():`. Clear with `p.grad.zero_()`, after
+the update. Ask first whether `p.grad is None`.
+"""
+SOLUTION = """
+import torch
+
+def update(params, lr):
+    for p in params:
+        if p.grad is None:
+            continue
+        with torch.no_grad():
+            p -= lr * p.grad
+        p.grad.zero_()
+"""
+PRAISE = (
+    "Chapter 8 gives this function a name: an optimizer's `step()` and `zero_grad()`."
+)
+MUTANTS = {
+    "a new tensor": SOLUTION.replace("p -= lr * p.grad", "p = p - lr * p.grad").replace(
+        "        p.grad.zero_()", "        params[0].grad.zero_()"
+    ),
+    "recorded": SOLUTION.replace("with torch.no_grad():", "if True:"),
+    "never zeroed": SOLUTION.replace("        p.grad.zero_()\n", ""),
+    "zeroed first": SOLUTION.replace("        p.grad.zero_()\n", "").replace(
+        "        with torch", "        p.grad.zero_()\n        with torch"
+    ),
+    "uphill": SOLUTION.replace("-= lr", "+= lr"),
+    "without the rate": SOLUTION.replace("lr * p.grad", "p.grad"),
+    "None not asked for": SOLUTION.replace(
+        "        if p.grad is None:\n            continue\n", ""
+    ),
+    "the first None ends it": SOLUTION.replace("continue", "return"),
+    "detached": SOLUTION.replace(
+        "p.grad.zero_()", "p.grad.zero_()\n        p.detach_()"
+    ),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Compare two updates with those by hand, a tensor without gradient between."""
+    update = needed(names, "update")
+    a = torch.tensor([1.0], requires_grad=True)
+    unused = torch.tensor([5.0], requires_grad=True)
+    b = torch.tensor([2.0, -1.0], requires_grad=True)
+    wanted_a, wanted_b = 1.0, [2.0, -1.0]
+    for number in (1, 2):
+        (3 * a.sum() + (b**2).sum()).backward()
+        update([a, unused, b], 0.1)
+        wanted_a -= 0.1 * 3
+        wanted_b = [value - 0.1 * 2 * value for value in wanted_b]
+        expect(
+            a.is_leaf and a.requires_grad and b.requires_grad,
+            "A parameter asks for no gradient after your update.",
+        )
+        for found, wanted in ((a, [wanted_a]), (b, wanted_b)):
+            expect(
+                torch.allclose(found, torch.tensor(wanted)),
+                f"After update {number} a parameter is {_told(found)}; it should be "
+                f"{_told(torch.tensor(wanted))}. Did you change the tensor itself, and "
+                "was its gradient cleared before?",
+            )
+            expect(
+                found.grad is None or not found.grad.any(),
+                f"After update {number} a gradient is still there: {found.grad}.",
+            )
+        expect(unused.item() == 5, "The tensor without a gradient has moved.")
+
+
+def _told(tensor: torch.Tensor) -> str:
+    return ", ".join(f"{value:.3f}" for value in tensor.tolist())

@@ -1,0 +1,103 @@
+"""A walk along grad_fn and next_functions, up to the leaves."""
+
+from typing import Any
+
+import torch
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Walk a graph yourself. `tensor.grad_fn` is the box of the operation that made it;
+`box.next_functions` is a tuple of pairs, and the first of each pair is the next box
+above, or None for data. The box of a blue tensor has an attribute `variable`: the
+tensor. Write `leaves(tensor)`: a list of all blue tensors above `tensor`, each
+**once**, however often it was used.
+"""
+STUB = """
+def leaves(tensor):
+    found = []
+    waiting = [tensor.grad_fn]
+    while waiting:
+        box = waiting.pop()
+        ...
+    return found
+"""
+HINT = """
+A box that is None is passed over. One that has `variable` is an end; else all its next
+boxes wait. Compare tensors by `is`: `==` compares their numbers.
+"""
+SOLUTION = """
+def leaves(tensor):
+    found = []
+    waiting = [tensor.grad_fn]
+    while waiting:
+        box = waiting.pop()
+        if box is None:
+            continue
+        if hasattr(box, "variable"):
+            if not any(box.variable is each for each in found):
+                found.append(box.variable)
+        else:
+            waiting.extend(above for above, _ in box.next_functions)
+    return found
+"""
+PRAISE = "backward finds the tensors whose `.grad` it fills on this way."
+MUTANTS = {
+    "each use": SOLUTION.replace(
+        "            if not any(box.variable is each for each in found):\n"
+        "                found.append(box.variable)",
+        "            found.append(box.variable)",
+    ),
+    "None not passed over": SOLUTION.replace(
+        "        if box is None:\n            continue\n", ""
+    ),
+    "one level": SOLUTION.replace(
+        "waiting.extend(above for above, _ in box.next_functions)",
+        "found += [u.variable for u, _ in box.next_functions "
+        "if hasattr(u, 'variable')]",
+    ),
+    "only the first above": SOLUTION.replace(
+        "waiting.extend(above for above, _ in box.next_functions)",
+        "waiting.append(box.next_functions[0][0])",
+    ),
+    "None ends it": SOLUTION.replace("continue", "break"),
+    "boxes for tensors": SOLUTION.replace(
+        "found.append(box.variable)", "found.append(box)"
+    ),
+    "compared by their numbers": SOLUTION.replace(
+        "box.variable is each", "bool(box.variable == each)"
+    ),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Walk four graphs."""
+    leaves = needed(names, "leaves")
+    a = torch.tensor([0.5], requires_grad=True)
+    b = torch.tensor([2.0], requires_grad=True)
+    c = torch.tensor([2.0], requires_grad=True)
+    x = torch.tensor([[0.0], [1.0], [3.0]])
+    named = {"a": a, "b": b, "c": c}
+    graphs = {
+        "(x * b).mean()": ((x * b).mean(), "b"),
+        "((a + b * x) ** 2).mean()": (((a + b * x) ** 2).mean(), "ab"),
+        "(a * b + b * x - c).sum()": ((a * b + b * x - c).sum(), "abc"),
+        "(a.detach() + x * c).mean()": ((a.detach() + x * c).mean(), "c"),
+    }
+    for text, (tensor, wanted) in graphs.items():
+        found = leaves(tensor)
+        expect(isinstance(found, list), "A list is to come back.")
+        told = []
+        for each in found:
+            name = [n for n, tensor in named.items() if tensor is each]
+            expect(
+                bool(name),
+                f"For `{text}` something is in the list that is no leaf of it: "
+                f"{type(each).__name__}.",
+            )
+            told += name
+        expect(
+            sorted(told) == list(wanted),
+            f"For `{text}` you found {', '.join(sorted(told)) or 'none'}; there are "
+            f"{', '.join(wanted)}, each once.",
+        )

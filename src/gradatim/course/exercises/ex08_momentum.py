@@ -1,0 +1,91 @@
+"""The rule of momentum, for one parameter at a time."""
+
+from typing import Any
+
+import torch
+
+from gradatim.course.exercise import expect, needed
+
+TEXT = """
+Write `momentum_step(params, speeds, lr, momentum)`. `speeds` is a list with a tensor
+for each parameter, all zeros at first. For each parameter: the new speed is
+`momentum` times the old speed, plus the gradient. Then the parameter moves down by
+`lr` times its speed. Change both **in place**.
+"""
+STUB = """
+import torch
+
+def momentum_step(params, speeds, lr, momentum):
+    with torch.no_grad():
+        for p, speed in zip(params, speeds):
+            ...
+"""
+HINT = """
+`speed *= momentum` and `speed += p.grad` change the tensor that the list holds.
+`speed = ...` would make a new one, which is gone at the next call.
+"""
+SOLUTION = """
+import torch
+
+def momentum_step(params, speeds, lr, momentum):
+    with torch.no_grad():
+        for p, speed in zip(params, speeds):
+            speed *= momentum
+            speed += p.grad
+            p -= lr * speed
+"""
+PRAISE = "With momentum 0 it is plain SGD again. With 1 nothing is ever forgotten."
+MUTANTS = {
+    "the speed is forgotten": SOLUTION.replace(
+        "            speed *= momentum\n            speed += p.grad",
+        "            speed = momentum * speed + p.grad",
+    ),
+    "a mean of both": SOLUTION.replace("+= p.grad", "+= (1 - momentum) * p.grad"),
+    "moved before": SOLUTION.replace("            p -= lr * speed\n", "").replace(
+        "            speed *= momentum",
+        "            p -= lr * speed\n            speed *= momentum",
+    ),
+    "the gradient alone": SOLUTION.replace("lr * speed", "lr * p.grad"),
+    "momentum left out": SOLUTION.replace("            speed *= momentum\n", ""),
+    "one speed for all": SOLUTION.replace(
+        "zip(params, speeds):", "zip(params, [speeds[0]] * len(params)):"
+    ),
+    "the gradient is changed": SOLUTION.replace(
+        "speed += p.grad", "p.grad += speed; speed.copy_(p.grad)"
+    ),
+}
+
+
+def check(names: dict[str, Any]) -> None:
+    """Compare with torch.optim.SGD for five updates."""
+    momentum_step = needed(names, "momentum_step")
+    for momentum in (0.9, 0.5, 0.0):
+        ours, theirs = _two(), _two()
+        speeds = [torch.zeros_like(p).detach() for p in ours]
+        wanted = torch.optim.SGD(theirs, lr=0.05, momentum=momentum)
+        for number in range(1, 6):
+            for params in (ours, theirs):
+                for p in params:
+                    p.grad = None
+                (params[0] ** 2 + 3 * (params[1] - 1) ** 2).sum().backward()
+            before = [p.grad.clone() for p in ours if p.grad is not None]
+            momentum_step(ours, speeds, 0.05, momentum)
+            wanted.step()
+            for name, found, right in zip("ab", ours, theirs, strict=True):
+                expect(
+                    torch.allclose(found, right, atol=1e-6),
+                    f"With momentum {momentum}, parameter {name} is "
+                    f"{found.item():.4f} after step {number}; it should be "
+                    f"{right.item():.4f}.",
+                )
+            expect(
+                all(
+                    p.grad is not None and torch.equal(p.grad, old)
+                    for p, old in zip(ours, before, strict=True)
+                ),
+                "Your step has changed a gradient: that is not its own.",
+            )
+
+
+def _two() -> list[torch.Tensor]:
+    return [torch.tensor([v], requires_grad=True) for v in (1.0, -2.0)]
