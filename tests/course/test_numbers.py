@@ -1,12 +1,15 @@
 """What chapters compute is what the tutorial says."""
 
+import contextlib
 import importlib
+import io
 
 import numpy as np
 import pytest
 import torch
 
 from gradatim.course import CHAPTERS
+from gradatim.ladder import rung_12_loaders, rung_13_evaluation
 
 
 def defs_of(number, **given):
@@ -50,8 +53,8 @@ def test_06_autograd_ends_where_numpy_did():
 
 def test_07_the_boxes_of_the_graphs():
     defs = defs_of(7)
-    names = [node.name for node in defs["drawn"].nodes]
-    assert sorted(names) == ["Add", "Mul", "a", "b"]
+    drawn = {part: len(graph.nodes) for part, graph in defs["drawn"].items()}
+    assert drawn == {"yhat": 4, "error": 5, "loss": 7}
     assert len(defs["branched"].graph.nodes) == 12
     assert defs["arrived"]["a"] == "-3.112" and defs["arrived"]["b"] == "-1.816"
 
@@ -113,3 +116,46 @@ def test_12_mini_batches_end_close_to_least_squares():
     assert defs["loaded"].path[-1].tolist() == pytest.approx(
         defs["best"].tolist(), abs=0.02
     )
+
+
+def test_13_the_best_line_of_the_split_and_the_peeker():
+    defs = defs_of(13)
+    split = defs["split"]
+    assert (len(split.train), len(split.val)) == (80, 20)
+    assert not set(split.train) & set(split.val)
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        a, b, _ = rung_12_loaders.run(200)
+    assert "a {:.4f}  b {:.4f}  of this split".format(*defs["best"]) in told.getvalue()
+    assert (a, b) == pytest.approx(defs["best"], abs=0.02)
+    assert defs["train_error"] == 0 < defs["val_error"]
+    assert defs["peek"].best > 0.6
+
+
+def test_14_both_curves_are_rung_13s():
+    defs = defs_of(14)
+    walked = defs["walked"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        a, b, losses = rung_13_evaluation.run(len(walked.val_losses))
+    assert walked.path[-1] == pytest.approx((a, b), abs=1e-6)
+    assert walked.train_losses == losses["train_loss"]
+    assert walked.val_losses == losses["val_loss"]
+    assert walked.train_losses[0] > 10 * walked.train_losses[-1]
+    assert walked.val_losses[0] > 10 * walked.val_losses[-1]
+    assert defs["stepped"].rates[::20] == pytest.approx([0.1, 0.01, 0.001])
+    assert defs["by_batch"] != pytest.approx(defs["by_row"])
+
+
+def test_15_bit_for_bit_and_on_exactly():
+    defs = defs_of(15)
+    assert defs["found"].num_equal == len(defs["found"].lines) == 2 + 2 * 30
+    assert defs["went_on"].is_equal
+    assert "resume is exact" in defs["went_on"].told
+    assert defs["stopped"].left == pytest.approx(min(defs["stopped"].val))
+
+
+def test_16_the_network_beats_the_linear_model_and_that_the_mean():
+    defs = defs_of(16)
+    scores = defs["fitted"].scores
+    rmse = [scores[name]["rmse"] for name in ("model", "linear", "baseline")]
+    assert rmse[0] < 0.8 * rmse[1] and rmse[1] < 0.5 * rmse[2]
+    assert "GT101" in defs["doctor_says"]

@@ -13,6 +13,7 @@ from gradatim.course.charts import beside
 from gradatim.course.grids import grid
 from gradatim.course.walks import points
 from gradatim.graphs import Graph
+from gradatim.page import escaped
 
 __all__ = [
     "PARTS",
@@ -25,6 +26,8 @@ __all__ = [
     "on_the_way",
     "small_graph",
     "steps_of",
+    "three",
+    "wanted",
     "without_graph",
 ]
 
@@ -173,6 +176,39 @@ def on_the_way(num_rows: int, place: int) -> str:
     return beside(svg, grid(rows or none))
 
 
+KEPT = {"Pow": "the error", "Mul": "x"}
+"""What a box of the loss keeps for backward."""
+
+
+def three(*, a: bool, b: bool) -> str:
+    """Draw the graphs of :data:`PARTS` side by side, or say why there are none.
+
+    Args:
+        a: Whether a asks for a gradient.
+        b: As ``a``.
+
+    >>> "Neither" in three(a=False, b=False)
+    True
+    """
+    if not (a or b):
+        return "<p>Neither a nor b asks for a gradient: there is no graph at all.</p>"
+    return beside(
+        *(
+            f"<div><code>{escaped(text)}</code><br>{graph_of(part, a=a, b=b).svg()}"
+            "</div>"
+            for part, text in PARTS.items()
+        )
+    )
+
+
+def wanted() -> str:
+    """Draw the graph that the first exercise asks for."""
+    a, b = start()
+    x, _ = points()
+    found = ((a * (x[:3] - b)) ** 2).mean()
+    return gt.graph(found, names={"a": a, "b": b}).svg()
+
+
 def kept(*, after: bool) -> str:
     """Draw the loss's graph with what each operation keeps for backward.
 
@@ -190,10 +226,8 @@ def kept(*, after: bool) -> str:
     rows = [
         {
             "box": node.name,
-            "keeps": ", ".join(
-                f"{each.name} {each.shape or ''} {each.state}" for each in node.saved
-            )
-            or "nothing",
+            "keeps": KEPT[node.name] if node.saved else "nothing",
+            "": ", ".join(each.state for each in node.saved),
         }
         for node in reversed(graph.nodes)
         if node.is_operation

@@ -15,7 +15,7 @@ __all__ = [
     "decimals",
     "distances",
     "epoch_picture",
-    "fault_picture",
+    "fault_pictures",
     "first_near",
     "integer_start",
     "least_squares",
@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 Array = np.ndarray
+WIDE = 390
+"""Of pictures that stand side by side."""
 Seen = list[tuple[float, float, float]]
 """For each epoch a and b before its update, and their loss."""
 
@@ -135,7 +137,7 @@ def _loss(a: float, b: float) -> float:
 def arithmetic(epoch: int, lr: float = 0.1) -> str:
     """Write the four steps of the epoch that comes next, with its numbers.
 
-    >>> "0.4967 - 0.1 × (-3.0448) = 0.8012" in arithmetic(0)
+    >>> "0.4967 - 0.1 * (-3.0448) = 0.8012" in arithmetic(0)
     True
     """
     a, b, loss = trained()[epoch]
@@ -146,8 +148,8 @@ def arithmetic(epoch: int, lr: float = 0.1) -> str:
         f"| step | of epoch {epoch + 1} |\n|---|---|\n"
         f"| 1 loss | mean of {len(x)} squared errors = {loss:.6f} |\n"
         f"| 2 gradients | by a {by_a:.4f}, by b {by_b:.4f} |\n"
-        f"| 3 update of a | {a:.4f} - {lr:g} × ({by_a:.4f}) = {a - lr * by_a:.4f} |\n"
-        f"| 3 update of b | {b:.4f} - {lr:g} × ({by_b:.4f}) = {b - lr * by_b:.4f} |\n"
+        f"| 3 update of a | {a:.4f} - {lr:g} * ({by_a:.4f}) = {a - lr * by_a:.4f} |\n"
+        f"| 3 update of b | {b:.4f} - {lr:g} * ({by_b:.4f}) = {b - lr * by_b:.4f} |\n"
         f"| 4 again | from the new a and b |"
     )
 
@@ -160,17 +162,20 @@ def epoch_picture(epoch: int) -> str:
     """
     a, b, _ = trained()[epoch]
     title = f"the line after {epoch} epoch{'' if epoch == 1 else 's'}"
-    return _fit(a, b, title=title, label=f"{a:.3f} + {b:.3f} x")
+    return _fit(a, b, title=title)
 
 
 def line_picture(a: float, b: float) -> str:
     """Draw a line that is wrong, with the error of each point."""
-    return _fit(a, b, title="the best line through 0", label=f"{b:.3f} x", colour="red")
+    return _fit(a, b, title="the best line through 0", colour="red")
 
 
-def _fit(a: float, b: float, *, title: str, label: str, colour: str = "orange") -> str:
+def _fit(a: float, b: float, *, title: str, colour: str = "orange") -> str:
     x, y = points()
-    chart = Chart((0, 1), (-0.5, 3.5), title=title, x_label="x", y_label="y")
+    label = f"{a:.3f} {'-' if b < 0 else '+'} {abs(b):.3f} x"
+    chart = Chart(
+        (0, 1), (-0.5, 3.5), title=title, x_label="x", y_label="y", width=WIDE
+    )
     chart.line([0], [0], label="residuals", colour="red", width=1)
     for at, value in zip(x[:, 0].tolist(), y[:, 0].tolist(), strict=True):
         chart.line([at, at], [value, a + b * at], colour="red", width=0.8)
@@ -183,7 +188,14 @@ def loss_picture(epoch: int) -> str:
     """Draw the loss up to an epoch, on a scale of equal factors."""
     losses = [loss for _, _, loss in trained()[: epoch + 1]]
     most = next(n for n in (10, 50, 100, 200, 500, 1000) if n >= epoch)
-    chart = Chart((0, most), (5e-3, 5), title="the loss", x_label="epoch", log_y=True)
+    chart = Chart(
+        (-0.02 * most, most),
+        (5e-3, 5),
+        title="the loss",
+        x_label="epoch",
+        width=WIDE,
+        log_y=True,
+    )
     a, b = least_squares(*points())
     chart.across(_loss(a, b), label="lowest that a line can have")
     chart.line(range(len(losses)), losses, colour="blue")
@@ -232,21 +244,28 @@ def _train_wrong(fault: str, epochs: int) -> Seen:
     return seen
 
 
-def fault_picture(fault: str, epochs: int = 100) -> tuple[str, str]:
-    """Draw the loss and the line of a program with one of :data:`FAULTS`.
+def fault_pictures(fault: str, epochs: int = 100) -> list[str]:
+    """Draw the loss of a program with one of :data:`FAULTS`, and its line if near.
 
-    >>> "<svg" in fault_picture("sign")[0]
-    True
+    >>> len(fault_pictures("sign")), len(fault_pictures("same"))
+    (1, 2)
     """
     seen, right = _train_wrong(fault, epochs), trained()[: epochs + 1]
     losses = [s[2] for s in seen]
     most = 10.0 ** min(9, math.ceil(math.log10(max(losses)) + 0.01))
-    chart = Chart((0, epochs), (5e-3, most), title="loss", x_label="epoch", log_y=True)
+    chart = Chart(
+        (0, epochs),
+        (5e-3, most),
+        title="loss",
+        x_label="epoch",
+        width=WIDE,
+        log_y=True,
+    )
     chart.line(range(len(right)), [s[2] for s in right], label="right", colour="green")
     chart.line(range(len(losses)), losses, label=FAULTS[fault], colour="red")
     a, b, _ = seen[-1]
-    title = f"the line after {epochs} epochs"
-    return chart.svg(), _fit(a, b, title=title, label=f"{a:.3g} + {b:.3g} x")
+    near = [_fit(a, b, title=f"the line after {epochs} epochs")] if abs(a) < 5 else []
+    return [chart.svg(), *near]
 
 
 def integer_start() -> float:
@@ -254,7 +273,7 @@ def integer_start() -> float:
     x, y = points()
     a, b = np.array([0]), np.array([0])
     error = y - (a + b * x)
-    a -= 0.1 * -2 * error.mean()  # type: ignore[misc]
+    a -= 0.1 * -2 * error.mean()
     return a.item()
 
 

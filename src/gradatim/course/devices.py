@@ -44,7 +44,7 @@ def first_device() -> torch.device:
 STEPS = {
     "x_train": "the NumPy array",
     "torch.from_numpy(x_train)": "a tensor on the array's own memory; still float64",
-    "torch.from_numpy(x_train).float()": "a copy in float32, as PyTorch's layers have it",
+    "torch.from_numpy(x_train).float()": "a copy in float32, as layers have it",
     "torch.from_numpy(x_train).float().to(device)": "sent to the device; a copy if it "
     "is another one",
     "... .cpu().numpy()": "and back: an array again",
@@ -76,14 +76,19 @@ def told(thing: Array | Tensor) -> str:
     >>> "torch.FloatTensor" in told(torch.zeros(2))
     True
     """
-    is_tensor = isinstance(thing, Tensor)
     kind = type(thing)
     lines = [
         ("`type(...)`", f"`{kind.__module__}.{kind.__qualname__}`"),
         ("`.dtype`", f"`{thing.dtype}`"),
         ("`.shape`", f"`{tuple(thing.shape)}`"),
-        ("`.type()`", f"`{thing.type()}`" if is_tensor else "an array has none"),
-        ("`.device`", f"`{thing.device}`" if is_tensor else "always the CPU"),
+        (
+            "`.type()`",
+            f"`{thing.type()}`" if isinstance(thing, Tensor) else "an array has none",
+        ),
+        (
+            "`.device`",
+            f"`{thing.device}`" if isinstance(thing, Tensor) else "always the CPU",
+        ),
         ("bytes a number", str(thing.itemsize)),
         ("first number", f"`{float(thing.ravel()[0])!r}`"),
     ]

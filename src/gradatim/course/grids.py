@@ -5,7 +5,7 @@ from typing import Any
 
 from gradatim.page import escaped
 
-__all__ = ["grid"]
+__all__ = ["grid", "wrapped"]
 
 
 def grid(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
@@ -40,6 +40,19 @@ def grid(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
         f"{told if caption else ''}<thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def wrapped(text: str) -> str:
+    """Show text as it was printed; long lines go on below.
+
+    >>> wrapped("a < b")[-14:]
+    'a &lt; b</pre>'
+    """
+    style = (
+        "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85em;"
+        "padding:.6em .8em;border-left:3px solid #8886;margin:.4em 0"
+    )
+    return f'<pre style="{style}">{escaped(text)}</pre>'
 
 
 def _side(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -43,6 +44,11 @@ WAYS = {
 """The tutorial's four ways, by number."""
 
 
+def _forked() -> AbstractContextManager[None]:
+    """Put all random numbers back at the end: seeding sets those of GPUs, too."""
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
+
+
 def code_of(way: str, target: str) -> str:
     """Write the code of a way.
 
@@ -62,7 +68,7 @@ def made(way: str, target: str) -> Tensor:
     [True, False, True, True]
     """
     place = TARGETS[target]
-    with torch.random.fork_rng(devices=[]):
+    with _forked():
         torch.manual_seed(42)
         if way == "1":
             return torch.randn(1, requires_grad=True)
@@ -146,7 +152,7 @@ def seeded_start() -> tuple[float, float]:
 
 
 def _pair() -> tuple[Tensor, Tensor]:
-    with torch.random.fork_rng(devices=[]):
+    with _forked():
         torch.manual_seed(42)
         return torch.randn(1), torch.randn(1)
 
@@ -199,7 +205,7 @@ def silent_none() -> str:
     >>> silent_none().splitlines()[0]
     'backward() ran. copy.grad is None.'
     """
-    with torch.random.fork_rng(devices=[]):
+    with _forked():
         torch.manual_seed(42)
         behind = torch.randn(1, requires_grad=True)
     copy = behind.to(torch.float64)

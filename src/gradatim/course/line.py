@@ -179,6 +179,7 @@ def bowl(
     b: tuple[float, float] | None = None,
     title: str = "the loss over a and b",
     arrows: int = 400,
+    width: int = 460,
 ) -> str:
     """Draw the loss from above, its contours and paths down.
 
@@ -189,11 +190,17 @@ def bowl(
         b: As ``a``; by default as wide as b is for that scale of x.
         title: Above the picture.
         arrows: Updates that are drawn of each, from the first.
+        width: In pixels.
     """
     x, y = rows(scale=scale)
     best, matrix = least_squares(x, y), curvature(x)
     chart = Chart(
-        a, b or (-0.5 / scale, 3.5 / scale), title=title, x_label="a", y_label="b"
+        a,
+        b or (-0.5 / scale, 3.5 / scale),
+        title=title,
+        x_label="a",
+        y_label="b",
+        width=width,
     )
     values, vectors = torch.linalg.eigh(matrix)
     turns = torch.linspace(0, 2 * math.pi, 49, dtype=torch.float64)

@@ -16,6 +16,7 @@ from gradatim.course.attempts import updates as updates_by_hand
 from gradatim.course.charts import Chart, beside
 from gradatim.course.line import Descent
 from gradatim.course.walks import as_descent, points
+from gradatim.page import escaped
 
 __all__ = [
     "CHOICES",
@@ -28,7 +29,7 @@ __all__ = [
     "first_gradients",
     "first_update",
     "follow",
-    "losses_of",
+    "in_full",
     "make_optimizer",
     "side_by_side",
     "spoiled",
@@ -85,7 +86,7 @@ CHOICES: dict[str, tuple[str, float, str]] = {
         "SGD with momentum",
         0.03,
         "Momentum 0.9 adds up to ten gradients of one direction, so a smaller lr goes "
-        "as far. It runs past the bottom once, and comes back.",
+        "as far. It swings around the bottom, less each time.",
     ),
     "bad: momentum, 1.6": (
         "SGD with momentum",
@@ -180,41 +181,47 @@ def first_update(rule: str, *, lr: float = 0.1) -> tuple[float, float]:
     return by_a, by_b
 
 
+WIDTH = 350
+"""Of a picture; three are side by side on a wide page."""
+
+
 def _bowl(title: str, colour: str, went: Descent) -> str:
     told = f"loss {went.losses[-1]:.3g}, {len(went.losses) - 1} updates"
-    return line.bowl((told, colour, went), a=(-0.6, 3.2), b=(-0.5, 3.7), title=title)
+    return line.bowl(
+        (told, colour, went), a=(-0.6, 3.2), b=(-0.5, 3.7), title=title, width=WIDTH
+    )
+
+
+def _chart(updates: int, highest: float, title: str) -> Chart:
+    return Chart(
+        (0, updates),
+        (5e-3, highest),
+        title=title,
+        x_label="update",
+        log_y=True,
+        width=WIDTH,
+    )
 
 
 def side_by_side(*, lr: float, updates: int) -> str:
-    """Draw the ways of all rules with one learning rate."""
-    return beside(
-        *(
-            _bowl(name, colour, follow(name, lr=lr, updates=updates))
-            for name, (colour, _) in RULES.items()
-        )
-    )
-
-
-def losses_of(*, lr: float, updates: int) -> str:
-    """Draw the losses of all rules with one learning rate."""
-    chart = Chart(
-        (0, updates), (5e-3, 10), title="the loss", x_label="update", log_y=True
-    )
+    """Draw the ways and the losses of all rules with one learning rate."""
+    chart = _chart(updates, 10, "their losses")
+    pictures = []
     for name, (colour, _) in RULES.items():
-        losses = follow(name, lr=lr, updates=updates).losses
-        chart.line(range(len(losses)), losses, label=name, colour=colour)
-    return chart.svg()
+        went = follow(name, lr=lr, updates=updates)
+        pictures.append(_bowl(name, colour, went))
+        label = name.replace("SGD with momentum", "momentum  ")
+        chart.line(range(updates + 1), went.losses, label=label, colour=colour)
+    return beside(*pictures, chart.svg())
 
 
 def chosen(name: str, *, updates: int = 60) -> str:
-    """Draw one of :data:`CHOICES`, green if good and red if bad."""
+    """Draw one of :data:`CHOICES`, blue if good and red if bad."""
     rule, lr, _ = CHOICES[name]
-    colour = "green" if name.startswith("good") else "red"
+    colour = "blue" if name.startswith("good") else "red"
     went = follow(rule, lr=lr, updates=updates)
-    chart = Chart(
-        (0, updates), (5e-3, 1e3), title="its loss", x_label="update", log_y=True
-    )
-    chart.line(range(len(went.losses)), went.losses, colour=colour)
+    chart = _chart(updates, 1e3, "its loss")
+    chart.line(range(updates + 1), went.losses, colour=colour)
     return beside(_bowl(name, colour, went), chart.svg())
 
 
@@ -252,7 +259,8 @@ def make_optimizer(call: str) -> Any:
 PROGRAM = """\
 optimizer = torch.optim.SGD([a, b], lr=0.1)
 for epoch in range(60):
-    loss = ((y - (a + b * x)) ** 2).mean()
+    error = y - (a + b * x)
+    loss = (error ** 2).mean()
     loss.backward()
     optimizer.step()
 """
@@ -268,6 +276,12 @@ def watched_program(indent: int = 0) -> str:
     lines = ["with gt.watch() as seen:", *(f"    {s}" for s in PROGRAM.splitlines())]
     lines += ["for finding in seen.findings:", "    print(finding)"]
     return "\n".join(" " * indent + each for each in lines)
+
+
+def in_full(text: str) -> str:
+    """Show a text as it is, in lines that break where there is no room."""
+    style = "white-space:pre-wrap;font-size:.85em;padding:.8em;border:1px solid #8886"
+    return f'<pre style="{style};border-radius:4px">{escaped(text)}</pre>' * bool(text)
 
 
 def examined(program: str = PROGRAM) -> str:

@@ -51,8 +51,8 @@ def make_points(noise: float = 0.1, seed: int = 42) -> tuple[Array, Array]:
 def best_line(x: Array, y: Array) -> tuple[float, float]:
     """Give the line with the lowest mean squared error.
 
-    >>> [round(value, 6) for value in best_line(np.array([0, 1, 2]), np.arange(3))]
-    [0.0, 1.0]
+    >>> [round(value, 6) for value in best_line(np.arange(3), 1 + np.arange(3))]
+    [1.0, 1.0]
     """
     b, a = np.polyfit(x.ravel(), y.ravel(), 1)
     return float(a), float(b)
@@ -77,12 +77,12 @@ def shuffled_apart() -> tuple[str, float]:
 
 ORDERS = {
     "shuffled": "The tutorial's split: both sets are spread over all x.",
-    "sorted by x": "The last 20 of sorted rows are the 20 largest x. Nothing on the left "
-    "is validated, and nothing on the right is trained.",
-    "as they came": "Here x was drawn at random, so this does no harm. Rows of a file are "
-    "mostly in some order; then it does.",
-    "seeded again": "np.random.seed(42) once more, before the shuffle: also a fair split, "
-    "but another one. Numbers can no longer be compared with the tutorial's.",
+    "sorted by x": "The last 20 of sorted rows are the 20 largest x. Nothing on the "
+    "left is validated, and nothing on the right is trained.",
+    "as they came": "Here x was drawn at random, so this does no harm. Rows of a file "
+    "are mostly in some order; then it does.",
+    "seeded again": "np.random.seed(42) once more, before the shuffle: also a fair "
+    "split, but another one. Numbers can no longer be compared with the tutorial's.",
 }
 """Orders of the rows before the first 80 are taken, and what each means."""
 
@@ -112,7 +112,9 @@ def split_pictures(order: str) -> tuple[str, str]:
         ("train", "validate"), ("blue", "orange"), split_rows(order), strict=True
     ):
         title = f"{name}: {len(chosen)} points"
-        chart = Chart((0, 1), (0.5, 3.5), title=title, x_label="x", y_label="y")
+        chart = Chart(
+            (0, 1), (0.5, 3.5), title=title, x_label="x", y_label="y", width=390
+        )
         chart.points(
             x[chosen].ravel().tolist(), y[chosen].ravel().tolist(), colour=colour
         )
@@ -136,7 +138,7 @@ def shape_picture(dims: int) -> str:
     24
     """
     shape = shape_of(dims)
-    depth, high, wide = (1, *((1, 1, 1) + shape)[-3:])[-3:]
+    depth, high, wide = (1, 1, 1, *shape)[-3:]
     lots = math.prod(shape[:-3])
     size, parts = 30, []
     for lot in range(lots):

@@ -200,7 +200,7 @@ def three_parts(total: int, val: int, test: int) -> str:
             f'<rect x="{left:.1f}" y="26" width="{max(wide - 2, 1):.1f}" height="26" '
             f'rx="3" fill="{colour}" fill-opacity=".6" stroke="{colour}"/>'
         )
-        row = 70 + 20 * (len(parts) - 1)
+        row = 70 + 10 * (len(parts) - 1)
         parts.append(
             f'<g><rect x="0" y="{row}" width="12" height="12" rx="2" fill="{colour}"/>'
             f'<text x="20" y="{row + 11}">{name}: {count} rows, {what}</text></g>'

@@ -31,8 +31,8 @@ STATES: dict[str, dict[str, list[Any]]] = {
         "num_rows": [3, 1, 80],
     },
     "ch08_optimizers": {
-        "lr": [0.1, 0.001, 0.01, 0.03, 0.3, 0.5, 0.7, 0.82, 1.0, 1.6],
-        "updates": [60, 5, 20],
+        "lr": [0.1, 0.001, 0.01, 0.03, 0.3, 0.5, 0.82, 1.0],
+        "updates": [60, 10],
     },
     "ch03_numpy": {
         "epochs": [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
@@ -69,6 +69,23 @@ STATES: dict[str, dict[str, list[Any]]] = {
     "ch12_loaders": {
         "batch_size": [16, 1, 2, 4, 8, 32, 80],
         "whole": [False, True],
+    },
+    "ch13_split": {
+        "neighbours": [1, 2, 3, 5, 8, 12, 20, 40, 80],
+        "tried": [10, 1, 100, 1000],
+    },
+    "ch14_evaluation": {
+        "hidden": [8, 2, 4, 32, 128],
+        "epoch": [300, 0, 30, 100, 1500],
+    },
+    "ch15_trainer": {
+        "epochs": [30, 1, 100],
+        "patience": [20, 1, 3, 5, 50, 100],
+    },
+    "ch16_table": {
+        "size": [70, 30, 120],
+        "district": ["center", "harbour", "north", "south"],
+        "year": [1980, 2002],
     },
 }
 """By chapter and variable: the values of ``variable.value``."""

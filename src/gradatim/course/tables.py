@@ -1,6 +1,7 @@
 """What chapter 16 shows: a table, from its file to a model; the doctor on scripts."""
 
 import hashlib
+import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -14,11 +15,10 @@ import torch
 
 from gradatim.callbacks import Callback
 from gradatim.course.charts import Chart
-from gradatim.course.training import hushed
+from gradatim.course.scripts import diagnosed, hushed
 from gradatim.data.files import read_columns
 from gradatim.data.schema import Schema
 from gradatim.data.table import read_table
-from gradatim.doctor.ways import run_script
 from gradatim.errors import ConfigError, GradatimError
 from gradatim.run.load import Predictor
 from gradatim.tabular.config import TabularConfig
@@ -34,8 +34,8 @@ __all__ = [
     "chosen",
     "columns_of",
     "examined",
-    "fit",
     "first_lines",
+    "fit",
     "flat_of",
     "flats",
     "inspected",
@@ -51,6 +51,7 @@ __all__ = [
 
 DISTRICTS = ("center", "harbour", "north", "south")
 PER_METRE = {"center": 15.0, "harbour": 12.0, "north": 9.0, "south": 8.0}
+PREFIX = "gradatim-course-"
 MOST_BYTES = 50_000_000
 """Of a file that is read in the course."""
 MOST_SECONDS = 60.0
@@ -157,7 +158,7 @@ def opened(uploaded: Sequence[Any], path: str) -> tuple[Source, str]:
         source = chosen(uploaded, path)
         columns_of(source)
     except (GradatimError, OSError) as error:
-        return flats(), str(error)
+        return flats(), _told(error)
     return source, ""
 
 
@@ -167,6 +168,11 @@ def first_lines(source: Source, lines: int = 5) -> str:
         return ", ".join(columns_of(source)[:20])
     text = source.content[:20_000].decode("utf-8", errors="replace")
     return "\n".join(line[:120] for line in text.splitlines()[:lines])
+
+
+def _told(error: Exception) -> str:
+    """Give a message, without the temporary folder that the file was read from."""
+    return re.sub(rf"\S*{PREFIX}\w+[/\\\\]", "", str(error))
 
 
 def _written(source: Source, folder: str) -> Path:
@@ -182,7 +188,7 @@ def columns_of(source: Source) -> list[str]:
     >>> columns_of(flats())
     ['size', 'rooms', 'district', 'built', 'rent']
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         return [
             str(name) for name in read_columns(_written(source, folder)).column_names
         ]
@@ -197,7 +203,7 @@ def inspected(
     >>> [row["kind"] for row in inspected(flats(), "rent")]
     ['target', 'number', 'number', 'category', 'datetime']
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         table = read_columns(_written(source, folder))
     schema = Schema.infer(table, target=target, drop=drop)
     names = ("column", "kind", "seen", "what is done with it")
@@ -245,7 +251,7 @@ def fit(
     Raises:
         DataError: The file, or the target, cannot be used.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         table = read_table(
             _written(source, folder),
             target=target,
@@ -285,7 +291,7 @@ def try_fit(
     try:
         return fit(source, target, drop, seed)
     except GradatimError as error:
-        return str(error)
+        return _told(error)
 
 
 NAMES = {
@@ -381,7 +387,8 @@ SCRIPTS = {
     "B": _SCRIPT.replace("y[rows])", "y[rows, 0])"),
     "C": _SCRIPT.replace(
         "        loss.backward()\n        optimizer.step()\n",
-        "        loss.backward()\n        optimizer.zero_grad()\n        optimizer.step()\n",
+        "        loss.backward()\n        optimizer.zero_grad()\n"
+        "        optimizer.step()\n",
     ),
     "D": _SCRIPT.replace("nn.ReLU(), ", ""),
     "E": _SCRIPT,
@@ -389,17 +396,10 @@ SCRIPTS = {
 """Programs by name; the last one is as it should be."""
 
 
-@lru_cache(maxsize=8)
 def examined(name: str) -> str:
     """Do what ``gradatim doctor train.py`` does with one of :data:`SCRIPTS`.
 
     >>> examined("A")[:5]
     'GT101'
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.py"
-        path.write_text(SCRIPTS[name], encoding="utf-8")
-        with torch.random.fork_rng(devices=[]), hushed():
-            findings = run_script(path).findings
-            told = "\n\n".join(map(str, findings)) or "nothing found"
-    return told.replace(f"{folder}/", "")
+    return diagnosed(SCRIPTS[name])

@@ -1,9 +1,8 @@
 """What chapter 15 shows: the Trainer beside rung 13, callbacks, a run that goes on."""
 
 import contextlib
-import io
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import gradatim as gt
 from gradatim.course.charts import Chart
+from gradatim.course.scripts import hushed
 from gradatim.course.steps import make_parts
 from gradatim.course.validating import wavy_model, wavy_rows
 from gradatim.course.walks import points
@@ -74,7 +74,7 @@ def both(epochs: int) -> Both:
     >>> found.num_equal == len(found.lines)
     True
     """
-    with contextlib.redirect_stdout(io.StringIO()):
+    with hushed():
         one = rung_13_evaluation.run(epochs)
         other = rung_14_gradatim.run(epochs)
     lines = [("b, the weight", one[1], other[1]), ("a, the bias", one[0], other[0])]
@@ -105,13 +105,12 @@ def history_picture(history: gt.History, key: str) -> str:
     low, high = min(values), max(values)
     is_loss = key.endswith("loss")
     room = 0.05 * (high - low) or 1.0
-    y = (low * 0.7, high * 1.5) if is_loss else (low - room, high + room)
+    y = (0.0, high + room) if is_loss else (low - room, high + room)
     chart = Chart(
         (0, len(values) + 1),
         y,
         title=f'history["{key}"]',
         x_label="epoch",
-        log_y=is_loss,
     )
     return chart.line(history["epoch"], values, colour="blue", dots=True).svg()
 
@@ -300,14 +299,6 @@ class Resumed:
         return self.losses[0] == self.losses[1] and all(
             torch.equal(self.whole[name], self.again[name]) for name in self.whole
         )
-
-
-@contextlib.contextmanager
-def hushed() -> Iterator[io.StringIO]:
-    """Keep what is printed."""
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-        yield told
 
 
 class _Stop(gt.Callback):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
-import gradatim as gt
 from gradatim.course.charts import COLOURS, Chart
 from gradatim.course.line import least_squares
+from gradatim.course.scripts import diagnosed
 from gradatim.course.walks import line_of
 from gradatim.data import line
 from gradatim.ladder.rung_11_train_step import make_train_step
@@ -352,6 +352,25 @@ def eval_forgotten(epochs: int = 60) -> tuple[str, float, float]:
     return chart.svg(), losses[True][-1], losses[False][-1]
 
 
+FORGOTTEN = """\
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(1, 64), nn.Tanh(), nn.Dropout(0.2), nn.Linear(64, 1))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+x, x_val = torch.rand(80, 1), torch.rand(20, 1)
+for epoch in range(20):
+    for rows in torch.randperm(80).split(16):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x[rows]), 1 + 2 * x[rows]).backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        val_loss = nn.functional.mse_loss(model(x_val), 1 + 2 * x_val)
+"""
+"""A loop that does not go back to train mode."""
+
+
 def _train(*, back: bool, epochs: int) -> tuple[list[float], list[float]]:
     """Train with dropout; after validation go back to train mode, or not."""
     model = wavy_model(128, 0.2)
@@ -377,17 +396,15 @@ def _train(*, back: bool, epochs: int) -> tuple[list[float], list[float]]:
 
 
 @threads(1)
-def train_forgotten(epochs: int = 150) -> tuple[str, list[Any]]:
+def train_forgotten(epochs: int = 150) -> tuple[str, str]:
     """Forget ``train()`` after ``eval()``; give curves, and what the doctor says."""
-    with gt.watch(select=["GT402"]) as seen:
-        _train(back=False, epochs=20)
     _, forgotten = _train(back=False, epochs=epochs)
     _, right = _train(back=True, epochs=epochs)
     chart = Chart((0, epochs), (0, 0.6), title="validation loss", x_label="epoch")
     numbers = range(1, epochs + 1)
     chart.line(numbers, forgotten, colour="red", label="train() forgotten")
     chart.line(numbers, right, colour="green", label="with train()")
-    return chart.svg(), seen.findings
+    return chart.svg(), diagnosed(FORGOTTEN, select=("GT402",))
 
 
 def numpy_of_predictions() -> Any:

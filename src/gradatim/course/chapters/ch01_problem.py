@@ -125,11 +125,11 @@ def _(mo):
 
     80 points **train** the line. The other 20 are kept to **validate** it: to see how it
     does on points that it was not fitted to. The row numbers 0 to 99 are shuffled, and the
-    first 80 are taken:
+    first 80 are taken. The generator that made the data goes on; it is not seeded again.
 
     ```python
     rows = np.arange(100)
-    random.shuffle(rows)      # the same generator goes on, it is not seeded again
+    random.shuffle(rows)
     x_train, y_train = x[rows[:80]], y[rows[:80]]
     x_val, y_val = x[rows[80:]], y[rows[80:]]
     ```
@@ -188,8 +188,8 @@ def _(problem):
 def _(mo, rows_train, rows_val):
     mo.md(f"""
     {len(rows_train)} rows train, the first of them {rows_train[:5].tolist()}.
-    {len(rows_val)} validate, the first {rows_val[:5].tolist()}. No row is in both:
-    {len(set(rows_train) & set(rows_val))} are shared.
+    {len(rows_val)} validate, the first {rows_val[:5].tolist()}. Rows in both sets:
+    {len(set(rows_train) & set(rows_val))}.
     """)
     return
 

@@ -205,7 +205,7 @@ def _(mo, parts):
 def _(beside, byhand, parts, wrong_sign):
     parts.breaks(
         wrong_sign,
-        lambda: parts.picture(beside(*byhand.fault_picture("sign"))),
+        lambda: parts.picture(beside(*byhand.fault_pictures("sign"))),
         cure="`a = a - lr * a_grad`. The gradient points up. With + each step climbs, and "
         "the higher it is the longer the next step. A loss that only grows: look at the "
         "sign first.",
@@ -217,7 +217,7 @@ def _(beside, byhand, parts, wrong_sign):
 def _(beside, byhand, parts, stale):
     parts.breaks(
         stale,
-        lambda: parts.picture(beside(*byhand.fault_picture("stale"))),
+        lambda: parts.picture(beside(*byhand.fault_pictures("stale"))),
         cure="compute predictions and error **in** the loop. That is step 4: again, with the "
         "updated parameters. Here the gradient never changes, so a and b walk straight on, "
         "past the bottom.",
@@ -229,7 +229,7 @@ def _(beside, byhand, parts, stale):
 def _(beside, byhand, no_x, parts):
     parts.breaks(
         no_x,
-        lambda: parts.picture(beside(*byhand.fault_picture("same"))),
+        lambda: parts.picture(beside(*byhand.fault_pictures("same"))),
         cure="`b_grad = -2 * (x * error).mean()`. Without x, b moves exactly as a does, and "
         "the line can never turn to the right slope. The loss falls and stops too high: "
         "nothing raises an exception.",

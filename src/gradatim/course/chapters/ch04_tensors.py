@@ -298,7 +298,7 @@ def _(mo):
 
 @app.cell(hide_code=True)
 def _(mo, parts):
-    watched = parts.button("numpy() on a tensor that needs a gradient", breaks=True)
+    watched = parts.button("numpy() with requires_grad=True", breaks=True)
     elsewhere = parts.button("numpy() on another device's tensor", breaks=True)
     mo.hstack([watched, elsewhere], justify="start", wrap=True)
     return elsewhere, watched

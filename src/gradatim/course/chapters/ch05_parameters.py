@@ -154,7 +154,7 @@ def _(parts, wrong_way):
 @app.cell(hide_code=True)
 def _(leaves, mo):
     way = mo.ui.dropdown(list(leaves.WAYS), value="2", label="way")
-    target = mo.ui.dropdown(list(leaves.TARGETS), value=list(leaves.TARGETS)[0], label="wanted:")
+    target = mo.ui.dropdown(list(leaves.TARGETS), value=next(iter(leaves.TARGETS)), label="wanted:")
     mo.hstack([way, target], justify="start", wrap=True, gap=2)
     return target, way
 
@@ -195,7 +195,7 @@ def _(leaves, mo):
 
 @app.cell(hide_code=True)
 def _(leaves):
-    _elsewhere = list(leaves.TARGETS)[0]
+    _elsewhere = next(iter(leaves.TARGETS))
     trainable = {number: leaves.made(number, _elsewhere).is_leaf for number in leaves.WAYS}
     start = leaves.seeded_start()
     return start, trainable

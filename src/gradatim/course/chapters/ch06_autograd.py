@@ -25,7 +25,8 @@ def _(mo):
     through its notes and applies the chain rule.
 
     ```python
-    loss = ((y - (a + b * x)) ** 2).mean()
+    error = y - (a + b * x)
+    loss = (error ** 2).mean()
     loss.backward()
     ```
 
@@ -229,14 +230,16 @@ def _(parts, second):
 def _(mo):
     zeroing = mo.ui.dropdown({"zero": True, "forget": False}, value="zero", label="after each update")
     count = mo.ui.slider(1, 30, value=12, label="updates", show_value=True)
-    play = mo.ui.refresh(options=["1s"], label="one more, or play")
-    mo.hstack([zeroing, count, play], justify="start", wrap=True, gap=2)
-    return count, play, zeroing
+    one_more = mo.ui.button(value=0, on_click=lambda value: value + 1, label="one more")
+    play = mo.ui.refresh(options=["1s"], label="play")
+    mo.hstack([zeroing, count, one_more, play], justify="start", wrap=True, gap=2)
+    return count, one_more, play, zeroing
 
 
 @app.cell(hide_code=True)
-def _(attempts, count, parts, play, zeroing):
-    shown = attempts.updates(attempts.played(count.value, play.value), zeroing=zeroing.value)
+def _(attempts, count, one_more, parts, play, zeroing):
+    _count = attempts.played(count.value + one_more.value, play.value)
+    shown = attempts.updates(_count, zeroing=zeroing.value)
     parts.picture(attempts.pile(shown, zeroing=zeroing.value))
     return (shown,)
 
@@ -282,7 +285,8 @@ def _(mo):
 
     ```python
     for epoch in range(1000):
-        loss = ((y - (a + b * x)) ** 2).mean()
+        error = y - (a + b * x)
+        loss = (error ** 2).mean()
         loss.backward()
         with torch.no_grad():
             a -= lr * a.grad

@@ -54,36 +54,32 @@ def _(boxes_of_x, parts):
 
 
 @app.cell(hide_code=True)
-def _(backward, mo):
-    part = mo.ui.dropdown(
-        {text: name for name, text in backward.PARTS.items()},
-        value=backward.PARTS["yhat"],
-        label="the graph behind",
+def _(mo):
+    a_asks, b_asks = (
+        mo.ui.dropdown({"True": True, "False": False}, value="True", label=f"{n}: requires_grad =")
+        for n in "ab"
     )
-    a_asks = mo.ui.dropdown(
-        {"True": True, "False": False}, value="True", label="a: requires_grad ="
-    )
-    mo.hstack([part, a_asks], justify="start", wrap=True, gap=2)
-    return a_asks, part
+    mo.hstack([a_asks, b_asks], justify="start", wrap=True, gap=2)
+    return a_asks, b_asks
 
 
 @app.cell(hide_code=True)
-def _(a_asks, backward, parts, part):
-    drawn = backward.graph_of(part.value, a=a_asks.value)
-    parts.picture(drawn.svg())
-    return (drawn,)
-
-
-@app.cell(hide_code=True)
-def _(drawn, mo):
-    _tensors = sum(not node.is_operation for node in drawn.nodes)
-    _start = next(node.name for node in drawn.nodes if node.kind == "output")
-    mo.md(f"""
-    {len(drawn.nodes) - _tensors} operations, {_tensors} blue. backward starts from
-    **{_start}** and goes up, against the arrows. In brackets stand the shapes: (80, 1)
-    is a column of 80 numbers, () is one number.
-    """)
+def _(a_asks, b_asks, backward, parts):
+    parts.picture(backward.three(a=a_asks.value, b=b_asks.value))
     return
+
+
+@app.cell(hide_code=True)
+def _(backward, mo):
+    drawn = {part: backward.graph_of(part) for part in backward.PARTS}
+    _counts = [sum(node.is_operation for node in graph.nodes) for graph in drawn.values()]
+    mo.md(f"""
+    With both True these are {_counts[0]}, {_counts[1]} and {_counts[2]} operations below
+    two blue boxes. The error goes on from yhat, and the loss from the error. backward
+    starts from the green box and goes up, against the arrows. In brackets stand the
+    shapes: (80, 1) is a column of 80 numbers, () is one number.
+    """)
+    return (drawn,)
 
 
 @app.cell(hide_code=True)
@@ -275,6 +271,32 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
+def _(parts):
+    once_more = parts.predict(
+        "`loss.backward()` has run. May it run again on this loss?",
+        ["Yes: the gradients are added", "No: an exception", "Yes, and nothing happens"],
+    )
+    once_more
+    return (once_more,)
+
+
+@app.cell(hide_code=True)
+def _(once_more, parts):
+    parts.verdict(
+        once_more,
+        right="No: an exception",
+        why={
+            "Yes: the gradients are added": "Two losses would add their gradients. This "
+            "one has lost what its backward needs.",
+            "No: an exception": "backward frees what the boxes keep, as it goes along. "
+            "The boxes remain, but Pow has no error any more, and Mul no x.",
+            "Yes, and nothing happens": "Autograd does not pass over a box in silence.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
 def _(mo):
     after = mo.ui.dropdown(
         {"before backward()": False, "after backward()": True},
@@ -324,6 +346,12 @@ def _(backward, mo, parts, retained):
 @app.cell(hide_code=True)
 def _(parts):
     parts.exercise("ex07_build")
+    return
+
+
+@app.cell(hide_code=True)
+def _(backward, parts):
+    parts.picture(backward.wanted())
     return
 
 

@@ -26,7 +26,8 @@ def _(mo):
     ```python
     optimizer = torch.optim.SGD([a, b], lr=0.1)
     for epoch in range(1000):
-        loss = ((y - (a + b * x)) ** 2).mean()
+        error = y - (a + b * x)
+        loss = (error ** 2).mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -69,7 +70,7 @@ def _(mo, paths):
     apart = paths.apart_from_hand(1000)
     mo.md(f"""
     1,000 epochs end at **a {end[0]:.4f}, b {end[1]:.4f}**. Chapter 6's loop by hand was
-    never farther from this way than {apart:.1g}.
+    never farther from this way than {apart:.7f}.
     """)
     return apart, end
 
@@ -128,11 +129,11 @@ def _(mo):
 
 @app.cell(hide_code=True)
 def _(parts, paths):
-    by_a, by_b = paths.first_gradients()
-    as_sgd = f"{-0.1 * by_a:.2f} and {-0.1 * by_b:.2f}"
-    shorter = f"{-0.01 * by_a:.3f} and {-0.01 * by_b:.3f}"
+    _by_a, _by_b = paths.first_gradients()
+    as_sgd = f"{-0.1 * _by_a:.2f} and {-0.1 * _by_b:.2f}"
+    shorter = f"{-0.01 * _by_a:.3f} and {-0.01 * _by_b:.3f}"
     first_step = parts.predict(
-        f"The first gradient is {by_a:.1f} by a and {by_b:.1f} by b. How far does Adam's "
+        f"The first gradient is {_by_a:.1f} by a and {_by_b:.1f} by b. How far does Adam's "
         "first step with lr 0.1 go?",
         [as_sgd, "0.1 and 0.1", shorter],
     )
@@ -296,9 +297,9 @@ def _(parts):
 
 
 @app.cell(hide_code=True)
-def _(ask, mo, paths):
+def _(ask, parts, paths):
     found = paths.examined() if ask.value else ""
-    mo.md(f"```text\n{found}\n```" if found else "")
+    parts.picture(paths.in_full(found))
     return (found,)
 
 

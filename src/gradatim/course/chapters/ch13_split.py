@@ -194,7 +194,7 @@ def _(parts):
 
 
 @app.cell(hide_code=True)
-def _(bars, in_both, mo, parts, splits):
+def _(bars, grids, in_both, mo, parts, splits):
     def _leak():
         leaked, findings = splits.same_rows(30)
         honest, _ = splits.same_rows(0)
@@ -204,7 +204,8 @@ def _(bars, in_both, mo, parts, splits):
             [
                 mo.md("The classes are **coins**: nobody can tell them. Nothing was raised."),
                 parts.picture(bars(values, title="accuracy on validation", colour="red")),
-                mo.md(f"`gt.Doctor()` has seen it:\n\n```\n{text}\n```"),
+                mo.md("`gt.Doctor()` has seen it:"),
+                mo.Html(grids.wrapped(text)),
             ]
         )
 

@@ -8,11 +8,11 @@ app = marimo.App(width="medium", app_title="Evaluation and schedules")
 def _():
     import marimo as mo
 
-    from gradatim.course import parts, validating
+    from gradatim.course import grids, parts, validating
     from gradatim.course.charts import bars, beside
 
     parts.beginning(14)
-    return bars, beside, mo, parts, validating
+    return bars, beside, grids, mo, parts, validating
 
 
 @app.cell(hide_code=True)
@@ -200,12 +200,11 @@ def _(mo, no_eval, parts, validating):
 
 
 @app.cell(hide_code=True)
-def _(mo, no_train, parts, validating):
+def _(grids, mo, no_train, parts, validating):
     def _forget():
-        svg, findings = validating.train_forgotten()
-        text = "\n".join(map(str, findings))
-        told = mo.md(f"`gt.watch()` has seen it:\n\n```\n{text}\n```")
-        return mo.vstack([parts.picture(svg), told])
+        svg, text = validating.train_forgotten()
+        told = mo.md("`gradatim doctor train.py` sees it in such a loop:")
+        return mo.vstack([parts.picture(svg), told, mo.Html(grids.wrapped(text))])
 
     parts.breaks(
         no_train,
@@ -334,8 +333,8 @@ def _(mo):
 @app.cell(hide_code=True)
 def _(parts):
     too_soon = parts.predict(
-        "From 0.1, StepLR divides the rate by ten after epochs 20 and 40. At 0.1 the "
-        "line needs about 40 epochs to arrive. What does the schedule do?",
+        "The rate is 0.1, and StepLR divides it by ten after epochs 20 and 40. After 20 "
+        "epochs the line is still on its way. What does the schedule do?",
         ["The end is better", "It stops the line on its way", "Nothing"],
     )
     too_soon

@@ -245,9 +245,9 @@ def _(mo, training):
 
 
 @app.cell(hide_code=True)
-def _(mo, sick, training):
+def _(grids, mo, sick, training):
     findings = training.examined(sick.value)
-    mo.md("```\n" + ("\n\n".join(findings) or "nothing found") + "\n```")
+    mo.Html(grids.wrapped("\n\n".join(findings) or "nothing found"))
     return (findings,)
 
 
@@ -302,21 +302,23 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(after, mo, training):
+def _(after, grids, mo, training):
     went_on = training.resumed(after.value)
     _folders = sorted({name.split("/")[1] for name in went_on.files if "/" in name})
     _equal = "equal to the last bit" if went_on.is_equal else "not equal"
-    mo.md(f"""
+    mo.vstack(
+        [
+            mo.md(f"""
     A network with dropout, 100 updates in all. After update {after.value} an exception
     ends it. In its folder are {", ".join(f"`{name}`" for name in _folders)}. A **new**
     model and a new trainer go on:
-
-    ```
-    {went_on.told.strip()}
-    ```
-
+    """),
+            mo.Html(grids.wrapped(went_on.told.strip())),
+            mo.md(f"""
     All weights and losses are **{_equal}** to those of a training that was never stopped.
-    """)
+    """),
+        ]
+    )
     return (went_on,)
 
 
@@ -331,7 +333,7 @@ def _(parts):
 def _(mo, parts, training, weights_only):
     def _lose():
         svg, apart = training.without_optimizer()
-        text = f"Nothing is raised; the ends are {apart:.4f} apart."
+        text = f"Nothing is raised; the ends are {apart:.4f} apart. It is another training."
         return mo.vstack([parts.picture(svg), mo.md(text)])
 
     parts.breaks(

@@ -38,11 +38,11 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(mo, path, tables, uploaded):
+def _(grids, mo, path, tables, uploaded):
     source, problem = tables.opened(uploaded.value, path.value)
     _lines = tables.first_lines(source)
-    _told = mo.md(f"**{source.name}**, its first lines:\n\n```\n{_lines}\n```")
-    mo.vstack([mo.callout(mo.md(problem), kind="warn"), _told] if problem else [_told])
+    _told = [mo.md(f"**{source.name}**, its first lines:"), mo.Html(grids.wrapped(_lines))]
+    mo.vstack([mo.callout(mo.md(problem), kind="warn"), *_told] if problem else _told)
     return (source,)
 
 
@@ -107,25 +107,28 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(parts):
+def _(parts, tables):
+    example_scores = tables.fit(tables.flats(), "rent").scores
     is_it_good = parts.predict(
-        "The predicted rents are wrong by 60, on average. Is that a good model?",
+        "For the flats, the error of the predicted rents is typically "
+        f"{example_scores['model']['rmse']:.0f}. Is that a good model?",
         ["Yes", "No", "One cannot tell"],
     )
     is_it_good
-    return (is_it_good,)
+    return example_scores, is_it_good
 
 
 @app.cell(hide_code=True)
-def _(is_it_good, parts):
+def _(example_scores, is_it_good, parts):
     parts.verdict(
         is_it_good,
         right="One cannot tell",
         why={
-            "Yes": "What if a linear model is wrong by 50?",
-            "No": "What if always saying the mean is wrong by 360?",
-            "One cannot tell": "A score needs a neighbour: what does one get by always "
-            "answering the mean, and what by a linear model?",
+            "Yes": "What if a linear model were twice as good?",
+            "No": "What if everything else were far worse?",
+            "One cannot tell": "A score needs neighbours. Here: always answering the mean "
+            f"has {example_scores['baseline']['rmse']:.0f}, a linear model "
+            f"{example_scores['linear']['rmse']:.0f}. Now one can tell.",
         },
     )
     return
@@ -227,7 +230,7 @@ def _(mo):
 
     The model keeps how its columns were read. New rows are matched by the **names** of
     columns: `gradatim predict new.csv -o rents.csv`. In Python it is
-    `gt.load("runs/0001-flats").predict("new.csv")`. Ask the model of `flats.csv`:
+    `gt.load("runs/001-flats").predict("new.csv")`. Ask the model of `flats.csv`:
     """)
     return
 
@@ -238,8 +241,8 @@ def _(mo, tables):
         steps=[30, 50, 70, 90, 120, 140], value=70, label="size", show_value=True
     )
     district = mo.ui.dropdown(list(tables.DISTRICTS), value="center", label="district")
-    year = mo.ui.slider(
-        steps=[1940, 1980, 1999, 2002, 2015], value=1980, label="built", show_value=True
+    year = mo.ui.dropdown(
+        {str(y): y for y in (1940, 1980, 1999, 2002, 2015)}, value="1980", label="built in"
     )
     mo.hstack([size, district, year], justify="start", wrap=True, gap=2)
     return district, size, year
@@ -310,9 +313,9 @@ def _(mo, script, tables):
 
 
 @app.cell(hide_code=True)
-def _(mo, script, tables):
+def _(grids, mo, script, tables):
     doctor_says = tables.examined(script.value)
-    mo.accordion({"What the doctor says": mo.md(f"```\n{doctor_says}\n```")})
+    mo.accordion({"What the doctor says": mo.Html(grids.wrapped(doctor_says))})
     return (doctor_says,)
 
 

@@ -92,11 +92,14 @@ def _try_sizes(split: Any) -> None:
 
 def _look(found: Any, x: Any, y: Any, size: int, num_train: int) -> None:
     told = f"Of {size} rows, {num_train} to train:"
-    parts = [np.asarray(part) for part in found]
+    parts: list[Any] = [np.asarray(part) for part in found]
     lengths = [len(part) for part in parts]
     wanted = [num_train, num_train, size - num_train, size - num_train]
     expect(lengths == wanted, f"{told} the lengths are {lengths}; {wanted} is right.")
-    for name, one, other in (("train", *parts[:2]), ("val", *parts[2:])):
+    for name, one, other in (
+        ("train", parts[0], parts[1]),
+        ("val", parts[2], parts[3]),
+    ):
         expect(
             one.shape == (len(one), 1) and other.shape == one.shape,
             f"{told} the shapes of {name} are {one.shape} and {other.shape}.",

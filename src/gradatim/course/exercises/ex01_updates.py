@@ -5,8 +5,8 @@ from typing import Any
 from gradatim.course.exercise import expect, needed
 
 TEXT = """
-Write `num_updates(num_rows, batch_size, epochs)`: how many updates there are, if the last
-batch of an epoch may be smaller.
+Write `num_updates(num_rows, batch_size, epochs)`: how many updates there are, if the
+last batch of an epoch may be smaller.
 """
 STUB = """
 def num_updates(num_rows, batch_size, epochs):

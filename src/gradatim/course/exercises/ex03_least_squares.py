@@ -7,8 +7,8 @@ import numpy as np
 from gradatim.course.exercise import expect, needed
 
 TEXT = """
-Write `fit(x, y)`: the a and b of least squares, as two numbers. `x` and `y` are arrays of
-shape (n, 1).
+Write `fit(x, y)`: the a and b of least squares, as two numbers. `x` and `y` are arrays
+of shape (n, 1).
 """
 STUB = """
 import numpy as np
@@ -32,7 +32,7 @@ def fit(x, y):
 """
 PRAISE = (
     "A check of another kind is worth more than a second look at the same program. "
-    "For models that are no line there is no such formula; then descent is what is left."
+    "For models that are no line there is no such formula; descent is what is left."
 )
 MUTANTS = {
     "no ones": SOLUTION.replace("np.hstack([np.ones_like(x), x])", "x").replace(
@@ -65,7 +65,7 @@ def check(names: dict[str, Any]) -> None:
             value = float(np.asarray(got).item())
             told = "with noise" if size else "without noise"
             expect(
-                abs(value - right) < 1e-6,
+                bool(abs(value - right) < 1e-6),
                 f"For points on {a:g} + {b:g} x, {told}, {name} is {right:.4f}; yours "
                 f"is {value:.4f}.",
             )

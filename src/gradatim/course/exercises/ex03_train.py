@@ -18,8 +18,8 @@ def train(x, y, a, b, lr, epochs):
     return a, b, losses
 """
 HINT = """
-Inside the loop: `error`, then the loss, two gradients, two updates. Both gradients are of
-the same place, so compute both before a or b changes.
+Inside the loop: `error`, then the loss, two gradients, two updates. Both gradients are
+of the same place, so compute both before a or b changes.
 """
 SOLUTION = """
 def train(x, y, a, b, lr, epochs):
@@ -33,7 +33,7 @@ def train(x, y, a, b, lr, epochs):
         b = b - lr * b_grad
     return a, b, losses
 """
-PRAISE = "From here on PyTorch takes over one line of it after the other: the gradients first."
+PRAISE = "PyTorch will take over one line of it after the other: the gradients first."
 _ERROR = "        error = y - (a + b * x)\n"
 MUTANTS = {
     "the sign": SOLUTION.replace("a - lr", "a + lr").replace("b - lr", "b + lr"),
@@ -66,7 +66,8 @@ def _right(
     for _ in range(epochs):
         error = y - (a + b * x)
         losses.append(float((error**2).mean()))
-        a, b = a + 2 * lr * error.mean(), b + 2 * lr * (x * error).mean()
+        by_a, by_b = -2 * float(error.mean()), -2 * float((x * error).mean())
+        a, b = a - lr * by_a, b - lr * by_b
     return a, b, losses
 
 

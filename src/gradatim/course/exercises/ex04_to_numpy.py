@@ -59,7 +59,8 @@ class _Elsewhere(Tensor):
                 "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to "
                 "copy the tensor to host memory first."
             )
-        found = super().__torch_function__(func, types, args, kwargs)
+        parent: Any = super()
+        found = parent.__torch_function__(func, types, args, kwargs)
         return found.as_subclass(Tensor) if is_home else found
 
 

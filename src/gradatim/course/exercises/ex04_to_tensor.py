@@ -9,8 +9,8 @@ from torch import Tensor
 from gradatim.course.exercise import expect, needed
 
 TEXT = """
-Write `to_tensor(array, device)`: a float32 tensor on the device. It must not share memory
-with the array, whatever dtype the array has.
+Write `to_tensor(array, device)`: a float32 tensor on the device. It must not share
+memory with the array, whatever dtype the array has.
 """
 STUB = """
 import torch
@@ -29,8 +29,8 @@ def to_tensor(array, device):
     return torch.tensor(array, dtype=torch.float32, device=device)
 """
 PRAISE = (
-    "`torch.from_numpy(array).clone().float().to(device)` would do as well. A copy costs "
-    "memory, and nobody can change your data from behind."
+    "`torch.from_numpy(array).clone().float().to(device)` would do as well. A copy "
+    "costs memory, and nobody can change your data from behind."
 )
 _CALL = "torch.tensor(array, dtype=torch.float32, device=device)"
 MUTANTS = {

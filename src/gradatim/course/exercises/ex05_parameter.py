@@ -8,8 +8,8 @@ from torch import Tensor
 from gradatim.course.exercise import expect, needed
 
 TEXT = """
-Mend `make_parameter(device, dtype)`: one random number on that device, of that dtype, that
-can be trained.
+Mend `make_parameter(device, dtype)`: one random number on that device, of that dtype,
+that can be trained.
 """
 STUB = """
 import torch

@@ -7,8 +7,8 @@ import torch
 from gradatim.course.exercise import expect, needed
 
 TEXT = """
-Write `trainable(tensors)`: of a list of tensors the list of those that can be trained, in
-their order.
+Write `trainable(tensors)`: of a list of tensors the list of those that can be trained,
+in their order.
 """
 STUB = """
 def trainable(tensors):

@@ -7,10 +7,10 @@ import numpy as np
 from gradatim.course.exercise import expect, needed
 
 TEXT = """
-Write `scores(predictions, test, train)`, of three NumPy arrays: what a model predicts for
-the test rows, their true values, and the true values of the training rows. Return two
-numbers: the root of the mean squared error of the model on the test rows, and that of
-**always answering the mean**. Which rows may that mean know?
+Write `scores(predictions, test, train)`, of three NumPy arrays: what a model predicts
+for the test rows, their true values, and the true values of the training rows. Return
+two numbers: the root of the mean squared error of the model on the test rows, and that
+of **always answering the mean**. Which rows may that mean know?
 """
 STUB = """
 def scores(predictions, test, train):
@@ -19,8 +19,8 @@ def scores(predictions, test, train):
     return model, baseline
 """
 HINT = """
-`((predictions - test) ** 2).mean() ** 0.5`. The mean is learned from the training rows, as
-all else is; its error is taken on the test rows.
+`((predictions - test) ** 2).mean() ** 0.5`. The mean is learned from the training rows,
+as all else is; its error is taken on the test rows.
 """
 SOLUTION = """
 def scores(predictions, test, train):
