@@ -80,8 +80,8 @@ def load_exercise(name: str) -> Exercise:
 def try_answer(exercise: Exercise, code: str) -> str | None:
     """Run an answer and check it; give what is wrong with it, or None.
 
-    It runs in this process, as the learner's own code does anywhere, and may take 10 s of
-    a processor.
+    It runs in this process, as the learner's own code does anywhere, and may take 10 s
+    of a processor.
     """
     names: dict[str, Any] = {"__name__": "answer"}
     try:
