@@ -64,9 +64,14 @@ class Clock:
             self._phase_at = self.step
 
     @property
+    def steps_since(self) -> int:
+        """Updates since a training began, the first or a later one."""
+        return self.step - self._phase_at
+
+    @property
     def is_start(self) -> bool:
         """Whether this is one of the first updates of what trains."""
-        return self.step - self._phase_at < CLOSE
+        return self.steps_since < CLOSE
 
     @property
     def is_close(self) -> bool:
@@ -75,8 +80,7 @@ class Clock:
             return True
         if not self.step and (count := self.seen.backwards.count) > 50:
             return is_round(count)  # no update is ever made by an optimizer
-        after = self.step - self._phase_at
-        return self.is_start or is_round(self.step) or is_round(after)
+        return self.is_start or is_round(self.step) or is_round(self.steps_since)
 
     def is_elsewhere(self) -> bool:
         """Tell another thread, and ``torch.jit.trace``.

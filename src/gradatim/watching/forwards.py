@@ -191,7 +191,7 @@ class Forwards(Part):
         if forward.training and forward.grad and model.as_made is None:
             model.as_made = self.quietly(initial.layers_as_made, module) or set()
             model.mistyped = self.quietly(structure.mistyped_freezing, module) or {}
-        if self.step == 1 and forward.training and model.drift is None:
+        if self.clock.steps_since == 1 and forward.training and model.drift is None:
             model.drift = self.quietly(structure.drift_of, module)
         elif model.drift is not None and self.is_close:
             drift = model.drift
