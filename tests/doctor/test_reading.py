@@ -3,8 +3,11 @@
 import weakref
 
 import pytest
+import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
+import gradatim
 from gradatim.doctor.pitfalls.best_weights_not_copied import kept_models
 from gradatim.doctor.pitfalls.module_repeated import multiplied_lists
 from gradatim.doctor.reading import assignment_line
@@ -62,3 +65,16 @@ def test_where_a_part_is_assigned(tmp_path):
     assert found is not None and found.number == 4
     assert assignment_line(model, "net.head") is None
     assert assignment_line(model, "other.layers") is None
+
+
+def test_a_data_set_on_another_device_is_advice():
+    """The device meta stands for a GPU: it has no numbers, and is not the CPU."""
+    data = torch.empty(1000, 25, device="meta"), torch.zeros(1000)
+    with gradatim.watch() as seen:
+        DataLoader(TensorDataset(*data), batch_size=10)
+    (finding,) = seen.findings
+    assert (finding.code, finding.severity) == ("GT512", "info")
+    assert "0.1 MB" in finding.evidence and "meta" in finding.evidence
+    with gradatim.watch() as seen:
+        DataLoader(TensorDataset(torch.zeros(4, 2)), batch_size=2)
+    assert seen.findings == []

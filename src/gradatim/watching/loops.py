@@ -112,6 +112,11 @@ class Loops(Part):
                 has_worker_init=loader.worker_init_fn is not None,
             )
         )
+        away = [t for t in _tensors_held(loader.dataset) if t.device.type != "cpu"]
+        if away:
+            about = self.seen.loaders[number]
+            about.device = str(away[0].device)
+            about.num_bytes_away = sum(t.nbytes for t in away)
         return number
 
     def loader_started(self, loader: Any) -> None:
@@ -177,6 +182,16 @@ class Loops(Part):
         if self._last_seed is not None and self._last_seed.name == "torch":
             self._last_seed.undone = True
             self._seeded.pop("torch", None)
+
+
+def _tensors_held(dataset: Any) -> list[torch.Tensor]:
+    """Give the tensors that a data set, or the one inside it, has as attributes."""
+    found = []
+    for owner in (dataset, getattr(dataset, "dataset", None)):
+        for value in list(getattr(owner, "__dict__", {}).values())[:50]:
+            each = value if isinstance(value, (tuple, list)) else [value]
+            found += [t for t in each[:50] if isinstance(t, torch.Tensor)]
+    return found
 
 
 def _length(loader: Any) -> int | None:

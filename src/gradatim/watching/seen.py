@@ -561,6 +561,10 @@ class LoaderSeen:
     generators: tuple[str, ...] = ()
     """Generators of random numbers that its data set holds; with workers."""
     has_worker_init: bool = False
+    num_bytes_away: int = 0
+    """Of tensors that its data set holds on another device than the CPU."""
+    device: str = ""
+    """That device."""
 
 
 @dataclass
