@@ -9,7 +9,7 @@ from typing import Any
 
 import marimo as mo
 
-from gradatim.course import CHAPTERS, Chapter, find_chapter, progress
+from gradatim.course import CHAPTERS, Chapter, progress
 from gradatim.course.exercise import Exercise, load_exercise, try_answer
 from gradatim.page import escaped
 
@@ -17,12 +17,12 @@ __all__ = [
     "beginning",
     "breaks",
     "button",
+    "checked",
     "editor",
     "end",
     "exercise",
     "picture",
     "predict",
-    "shown_source",
     "verdict",
 ]
 
@@ -110,14 +110,6 @@ def breaks(pressed: Any, function: Callable[[], Any], *, cure: str) -> Any:
     return mo.vstack([found, mo.callout(mo.md(f"**Cure.** {cure}"), kind="info")])
 
 
-def shown_source(thing: Any) -> Any:
-    """Show the source of a function or module of ours."""
-    import inspect
-
-    text = inspect.getsource(thing)
-    return mo.md(f"```python\n{text}\n```")
-
-
 def exercise(name: str) -> Any:
     """Show what an exercise asks for, its hint and solution."""
     found = load_exercise(name)
@@ -147,8 +139,3 @@ def checked(name: str, answer: Any) -> Any:
     if wrong is None:
         return mo.callout(mo.md(f"**Solved.** {found.praise}"), kind="success")
     return mo.callout(mo.md(f"**Not yet.** {wrong}"), kind="warn")
-
-
-def chapter_of(text: str) -> Chapter:
-    """Give a chapter by number or name."""
-    return find_chapter(text)
