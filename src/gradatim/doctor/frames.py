@@ -26,7 +26,7 @@ class Misaligned:
 def misaligned(tree: ast.Module) -> Iterator[Misaligned]:
     r"""Find targets that are taken from a table whose rows then change places.
 
-    >>> source = "y = df.pop('price')\\ndf = df.sort_values('date')\\nx = df[names]"
+    >>> source = "y = df.pop('a')\ndf = df.sort_values('b')\ntrain(df.values, y)"
     >>> [found.reordered for found in misaligned(ast.parse(source))]
     [2]
     """
