@@ -158,3 +158,18 @@ def test_a_run_goes_on_without_it(tmp_path):
         progress=False,
     )
     assert again.epoch == 4
+
+
+def test_the_cure_of_what_is_told_is_not_tried_again(monkeypatch):
+    from gradatim.doctor import diagnosis
+
+    tried, original = [], diagnosis.try_out
+
+    def counted(trial, replay):
+        tried.append(trial)
+        return original(trial, replay)
+
+    monkeypatch.setattr(diagnosis, "try_out", counted)
+    doctor, _ = fit(trainer(lr=1e-9), epochs=100)
+    assert [each.code for each in doctor.findings] == ["GT203"]
+    assert len(tried) == 1

@@ -18,6 +18,7 @@ from gradatim.course.charts import Chart, beside
 from gradatim.course.line import Descent
 from gradatim.course.walks import as_descent, points
 from gradatim.page import escaped
+from gradatim.rng import keeping_rng
 
 __all__ = [
     "ATTEMPTS",
@@ -53,7 +54,7 @@ def start() -> tuple[Tensor, Tensor]:
     >>> [round(each.item(), 4) for each in start()]
     [0.3367, 0.1288]
     """
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(42)
         a = torch.randn(1, requires_grad=True)
         b = torch.randn(1, requires_grad=True)

@@ -101,7 +101,7 @@ def branch(limit: float) -> Branch:
     """
     x, y = points()
     a, b = start()
-    loss = ((y - (a + b * x)) ** 2).mean()
+    loss = loss_of(a, b)
     value = loss.item()
     if loss > limit:
         loss = loss + (y - b * x).mean()
@@ -262,8 +262,7 @@ def _grad(tensor: Tensor) -> float:
 
 def without_graph() -> Any:
     """Ask for the picture of a tensor that has no graph; it raises."""
-    x, y = points()
     a, b = start()
     with torch.no_grad():
-        loss = ((y - (a + b * x)) ** 2).mean()
+        loss = loss_of(a, b)
     return gt.graph(loss, names={})

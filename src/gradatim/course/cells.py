@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gradatim.course.charts import COLOURS
+from gradatim.course.charts import COLOURS, framed
 from gradatim.page import escaped
 
 __all__ = ["Cell", "cells", "outline", "told"]
@@ -59,7 +59,7 @@ def cells(
     wide = max(left + most * width, 7 * len(title), 240)
     tall = MARGIN + len(rows) * (height + 4)
     below, added = told(legend, tall + 12, wide)
-    return _svg("".join(parts) + below, wide, tall + added, title)
+    return framed("".join(parts) + below, wide, tall + added, title)
 
 
 def outline(
@@ -96,7 +96,7 @@ def outline(
     used = {colour for _, _, colour in lines}
     seen = [(text, colour) for text, colour in legend if colour in used]
     below, added = told(seen, tall + 12, wide)
-    return _svg("".join(parts) + below, wide, tall + added, title)
+    return framed("".join(parts) + below, wide, tall + added, title)
 
 
 def told(
@@ -122,12 +122,3 @@ def _paint(colour: str) -> str:
         return 'fill="none" stroke="currentColor" stroke-opacity=".3"'
     shade = COLOURS[colour]
     return f'fill="{shade}" fill-opacity=".35" stroke="{shade}"'
-
-
-def _svg(inner: str, width: float, height: float, title: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
-        f'aria-label="{escaped(title)}" style="max-width:100%;height:auto;'
-        'font:12px system-ui,sans-serif" fill="currentColor">'
-        f'<text x="0" y="14" font-weight="600">{escaped(title)}</text>{inner}</svg>'
-    )

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gradatim.page import escaped
 
-__all__ = ["COLOURS", "Chart", "bars", "beside"]
+__all__ = ["COLOURS", "Chart", "bars", "beside", "framed"]
 
 COLOURS = {
     "blue": "#3b82f6",
@@ -264,12 +264,30 @@ def bars(
             f'opacity=".8">{value:.4g}</text>'
         )
     height = 40 + row * len(values)
+    return framed("".join(parts), width, height, title, top=16)
+
+
+def framed(
+    inner: str, width: float, height: float, title: str, *, top: float = 14
+) -> str:
+    """Put what is drawn into a picture, with its title in the corner.
+
+    Args:
+        inner: SVG.
+        width: In pixels.
+        height: As ``width``.
+        title: Above; also what a screen reader says.
+        top: Where the title's letters stand.
+
+    >>> framed("", 10, 20, "t").endswith("</text></svg>")
+    True
+    """
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
+        f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
         f'aria-label="{escaped(title)}" style="max-width:100%;height:auto;'
         'font:12px system-ui,sans-serif" fill="currentColor">'
-        f'<text x="0" y="16" font-weight="600">{escaped(title)}</text>'
-        f"{''.join(parts)}</svg>"
+        f'<text x="0" y="{top:g}" font-weight="600">{escaped(title)}</text>'
+        f"{inner}</svg>"
     )
 
 

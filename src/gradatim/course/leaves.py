@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch import Tensor
 import gradatim as gt
 from gradatim.course.devices import OTHER_DEVICE
 from gradatim.course.walks import points
+from gradatim.rng import keeping_rng
 
 __all__ = [
     "EXPRESSIONS",
@@ -44,11 +44,6 @@ WAYS = {
 """The tutorial's four ways, by number."""
 
 
-def _forked() -> AbstractContextManager[None]:
-    """Put all random numbers back at the end: seeding sets those of GPUs, too."""
-    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
-
-
 def code_of(way: str, target: str) -> str:
     """Write the code of a way.
 
@@ -68,7 +63,7 @@ def made(way: str, target: str) -> Tensor:
     [True, False, True, True]
     """
     place = TARGETS[target]
-    with _forked():
+    with keeping_rng():
         torch.manual_seed(42)
         if way == "1":
             return torch.randn(1, requires_grad=True)
@@ -152,7 +147,7 @@ def seeded_start() -> tuple[float, float]:
 
 
 def _pair() -> tuple[Tensor, Tensor]:
-    with _forked():
+    with keeping_rng():
         torch.manual_seed(42)
         return torch.randn(1), torch.randn(1)
 
@@ -205,7 +200,7 @@ def silent_none() -> str:
     >>> silent_none().splitlines()[0]
     'backward() ran. copy.grad is None.'
     """
-    with _forked():
+    with keeping_rng():
         torch.manual_seed(42)
         behind = torch.randn(1, requires_grad=True)
     copy = behind.to(torch.float64)

@@ -20,6 +20,7 @@ __all__ = [
     "Descent",
     "bowl",
     "descend",
+    "descent_of",
     "largest_stable_lr",
     "loss_at",
     "rows",
@@ -167,9 +168,13 @@ def descend(
             error = some @ place - wanted
             place = place - lr * 2 * some.T @ error / len(batch)
             path.append(place)
-    found = torch.stack(path)
-    losses = ((found @ design.T - y.flatten()) ** 2).mean(dim=1)
-    return Descent(found, losses.tolist())
+    return descent_of(torch.stack(path), x, y)
+
+
+def descent_of(places: Tensor, x: Tensor, y: Tensor) -> Descent:
+    """Put places together, with the mean squared error of all points at each."""
+    losses = ((places @ _design(x).T - y.flatten()) ** 2).mean(dim=1)
+    return Descent(places, losses.tolist())
 
 
 def bowl(

@@ -14,6 +14,7 @@ from gradatim.data import Batches
 from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.ladder.rung_12_loaders import LineDataset
 from gradatim.page import escaped
+from gradatim.rng import keeping_rng
 
 __all__ = [
     "DEVICE_GB",
@@ -141,7 +142,7 @@ def from_loader(
     data = TensorDataset(x[order], y[order])
     loader = _loader(data, batch_size, shuffle=not first_only)
     path = [line_of(model)]
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         for _ in range(epochs):
             batches = (
                 (next(iter(loader)) for _ in range(len(loader)))
@@ -222,7 +223,7 @@ def _by_batches(rows: Tensor, seed: int, epoch: int) -> list[int]:
 
 def _by_loader(rows: Tensor, seed: int, drawn: bool) -> list[int]:
     """Give a loader's order, where another number was drawn before or not."""
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(seed)
         if drawn:
             torch.rand(1)

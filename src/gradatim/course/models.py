@@ -10,6 +10,7 @@ from gradatim.course.line import Descent
 from gradatim.course.walks import points, seeded, walk
 from gradatim.ladder.rung_09_model import ManualLine
 from gradatim.ladder.rung_10_nested import LayerLine
+from gradatim.rng import keeping_rng
 
 __all__ = [
     "KINDS",
@@ -154,7 +155,7 @@ def optimizer_of_list() -> torch.optim.Optimizer:
 def _dropped(p: float, draw: int, *, training: bool, size: int) -> Tensor:
     dropout = nn.Dropout(p)
     dropout.train(training)
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(draw)
         return dropout(torch.ones(size))
 
@@ -199,6 +200,6 @@ def noisy_predictions(count: int = 3, *, training: bool = True) -> list[float]:
         return nn.Sequential(nn.Linear(1, 16), nn.Dropout(0.5), nn.Linear(16, 1))
 
     model = seeded(make).train(training)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with keeping_rng(), torch.no_grad():
         torch.manual_seed(0)
         return [model(torch.tensor([[0.5]])).item() for _ in range(count)]

@@ -14,9 +14,9 @@ from gradatim.course import line
 from gradatim.course.attempts import loss_of, start
 from gradatim.course.attempts import updates as updates_by_hand
 from gradatim.course.charts import Chart, beside
+from gradatim.course.grids import wrapped
 from gradatim.course.line import Descent
 from gradatim.course.walks import as_descent, points
-from gradatim.page import escaped
 
 __all__ = [
     "CHOICES",
@@ -280,8 +280,7 @@ def watched_program(indent: int = 0) -> str:
 
 def in_full(text: str) -> str:
     """Show a text as it is, in lines that break where there is no room."""
-    style = "white-space:pre-wrap;font-size:.85em;padding:.8em;border:1px solid #8886"
-    return f'<pre style="{style};border-radius:4px">{escaped(text)}</pre>' * bool(text)
+    return wrapped(text) if text else ""
 
 
 def examined(program: str = PROGRAM) -> str:

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-import torch
-
 from gradatim.doctor.ways import run_script
+from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
 
 __all__ = ["diagnosed", "hushed"]
@@ -38,7 +37,7 @@ def diagnosed(script: str, *, select: tuple[str, ...] = ()) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.py"
         path.write_text(script, encoding="utf-8")
-        with torch.random.fork_rng(devices=[]), hushed():
+        with keeping_rng(), hushed():
             findings = run_script(path, select=select).findings
             told = "\n\n".join(map(str, findings)) or "nothing found"
     return told.replace(f"{folder}/", "")

@@ -9,10 +9,11 @@ from torch.utils.data import TensorDataset, random_split
 
 import gradatim as gt
 from gradatim.course.cells import cells
-from gradatim.course.charts import Chart
+from gradatim.course.charts import Chart, framed
 from gradatim.course.line import least_squares
 from gradatim.data import line
 from gradatim.doctor.finding import Finding
+from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
 
 __all__ = [
@@ -99,7 +100,7 @@ def split_rows(seed: int = 42, val: int = 20) -> Split:
     >>> len(found.train), len(found.val), len({*found.train, *found.val})
     (80, 20, 100)
     """
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(seed)
         train_set, val_set = random_split(TensorDataset(*line()), [100 - val, val])
     return Split(list(train_set.indices), list(val_set.indices))
@@ -207,12 +208,7 @@ def three_parts(total: int, val: int, test: int) -> str:
         )
         left += wide
     title = f"{total} rows in three parts"
-    return (
-        f'<svg viewBox="0 0 440 136" width="440" role="img" aria-label="{title}" '
-        'style="max-width:100%;height:auto;font:12px system-ui,sans-serif" '
-        f'fill="currentColor"><text x="0" y="14" font-weight="600">{title}</text>'
-        f"{''.join(parts)}</svg>"
-    )
+    return framed("".join(parts), 440, 136, title)
 
 
 @dataclass(frozen=True)
@@ -300,7 +296,7 @@ def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]
         The accuracy that validation tells, and what the doctor says.
     """
     train, val = overlapping(shared)
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(6, 128), nn.ReLU(), nn.Linear(128, 2))
     doctor = gt.Doctor(select=["GT502"], tell=lambda finding: None)

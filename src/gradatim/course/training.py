@@ -21,6 +21,7 @@ from gradatim.course.validating import wavy_model, wavy_rows
 from gradatim.course.walks import points
 from gradatim.doctor.finding import Finding
 from gradatim.ladder import rung_13_evaluation, rung_14_gradatim
+from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
 
 __all__ = [
@@ -225,7 +226,7 @@ def _lr_too_high() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer, Any]:
 
 
 def _softmax_twice() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer, Any]:
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
     generator = torch.Generator().manual_seed(0)
@@ -261,7 +262,7 @@ def examined(name: str) -> list[str]:
     """
     model, loss_fn, optimizer, data = SICK[name]()
     doctor = gt.Doctor(tell=lambda finding: None)
-    with torch.random.fork_rng(devices=[]), contextlib.suppress(FloatingPointError):
+    with keeping_rng(), contextlib.suppress(FloatingPointError):
         gt.Trainer(model, loss_fn, optimizer).fit(
             data,
             epochs=12,
@@ -347,7 +348,7 @@ def resumed(after: int) -> Resumed:
         after: Updates, of 100 in all.
     """
     with (
-        torch.random.fork_rng(devices=[]),
+        keeping_rng(),
         tempfile.TemporaryDirectory() as name,
         hushed() as told,
     ):
@@ -379,7 +380,7 @@ def without_optimizer(after: int = 10) -> tuple[str, float]:
     Args:
         after: Epochs before the stop.
     """
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(7)
         whole = _trainer()
         right = _fit(whole)

@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
-from gradatim.course.charts import COLOURS, Chart
+from gradatim.course.charts import COLOURS, Chart, framed
 from gradatim.course.line import least_squares
 from gradatim.course.scripts import diagnosed
 from gradatim.course.walks import line_of
 from gradatim.data import line
 from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.page import escaped
+from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
 
 __all__ = [
@@ -90,7 +91,7 @@ class Walk:
 @threads(1)
 def walk() -> Walk:
     """Train and validate as rung 13 does, :data:`NUM_EPOCHS` epochs."""
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         train_loader, val_loader, model, optimizer = _parts()
         loss_fn = nn.MSELoss()
         train_step = make_train_step(model, loss_fn, optimizer)
@@ -193,7 +194,7 @@ def two_means(at: int = 0) -> tuple[float, float]:
 
 def wavy_model(hidden: int, p: float | None = None) -> nn.Module:
     """Make a network of one hidden layer that bends all over from 0 to 1."""
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(3)
         drop = [] if p is None else [nn.Dropout(p)]
         model = nn.Sequential(
@@ -212,7 +213,7 @@ def _trained_dropout() -> nn.Module:
     model = wavy_model(64, 0.5)
     x, y = waves(200, seed=7)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(0)
         for _ in range(300):
             optimizer.zero_grad()
@@ -254,7 +255,7 @@ def mode_of(*, is_eval: bool, no_grad: bool, calls: int = 6) -> Mode:
 
     model.train(not is_eval)
     try:
-        with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(not no_grad):
+        with keeping_rng(), torch.set_grad_enabled(not no_grad):
             torch.manual_seed(1)
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
                 first = model(x)
@@ -302,13 +303,7 @@ def modes_table(is_eval: bool, no_grad: bool) -> str:
         f'<text x="{62 + 196 * place}" y="38" font-weight="600">{name}</text>'
         for place, name in enumerate(("with gradients", "under no_grad()"))
     )
-    title = "two switches, four ways"
-    return (
-        f'<svg viewBox="0 0 448 230" width="448" role="img" aria-label="{title}" '
-        'style="max-width:100%;height:auto;font:12px system-ui,sans-serif" '
-        f'fill="currentColor"><text x="0" y="14" font-weight="600">{title}</text>'
-        f"{heads}{''.join(parts)}</svg>"
-    )
+    return framed(heads + "".join(parts), 448, 230, "two switches, four ways")
 
 
 def mode_picture(is_eval: bool, no_grad: bool) -> str:
@@ -332,7 +327,7 @@ def eval_forgotten(epochs: int = 60) -> tuple[str, float, float]:
     val_x, val_y = waves(100, seed=8)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     losses: dict[bool, list[float]] = {True: [], False: []}
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(0)
         for _ in range(epochs):
             for _ in range(5):
@@ -377,7 +372,7 @@ def _train(*, back: bool, epochs: int) -> tuple[list[float], list[float]]:
     (x, y), (val_x, val_y) = wavy_rows()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
     train_losses, val_losses = [], []
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(0)
         for _ in range(epochs):
             for _ in range(5):
@@ -579,7 +574,7 @@ def scheduled(name: str, *, lr: float = 0.1, per_batch: bool = False) -> Schedul
         lr: At the start.
         per_batch: Step it after each batch: wrong, where it counts epochs.
     """
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         train_loader, _, model, optimizer = _parts(lr)
         scheduler = SCHEDULES[name](optimizer)
         train_step = make_train_step(model, nn.MSELoss(), optimizer)

@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gradatim.course.charts import Chart
-from gradatim.course.line import Descent
+from gradatim.course.line import Descent, descent_of
 from gradatim.data import line, line_split
+from gradatim.rng import keeping_rng
 
 __all__ = ["Loss", "fits", "line_of", "points", "seeded", "walk"]
 
@@ -28,7 +29,7 @@ def seeded(make: Callable[[], nn.Module], seed: int = 42) -> nn.Module:
     >>> [round(value, 4) for value in line_of(model)]
     [0.83, 0.7645]
     """
-    with torch.random.fork_rng(devices=[]):
+    with keeping_rng():
         torch.manual_seed(seed)
         return make()
 
@@ -82,9 +83,7 @@ def as_descent(path: Sequence[tuple[float, float]]) -> Descent:
     """Put places together, with the mean squared error of all points at each."""
     x, y = points()
     places = torch.tensor(path, dtype=torch.float64)
-    design = torch.cat([torch.ones_like(x), x], dim=1).double()
-    losses = ((places @ design.T - y.double().flatten()) ** 2).mean(dim=1)
-    return Descent(places, losses.tolist())
+    return descent_of(places, x.double(), y.double())
 
 
 def fits(

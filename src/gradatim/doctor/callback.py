@@ -143,12 +143,11 @@ class Doctor(Callback):
         """Tell what is new."""
         if trainer is not None:
             self._skip(trainer)
-        known = {each.code for each in self.findings}
-        found = diagnose(self._recorder.seen, select=self.select, ignore=self.ignore)
-        for finding in found:
-            if finding.code not in known:
-                self.findings.append(finding)
-                self._tell(finding)
+        known = [each.code for each in self.findings]  # not tried a second time
+        ignore = [*self.ignore, *known]
+        for finding in diagnose(self._recorder.seen, select=self.select, ignore=ignore):
+            self.findings.append(finding)
+            self._tell(finding)
 
 
 def _is_last_batch(trainer: "Trainer", batches: "Batches") -> bool:

@@ -1,8 +1,7 @@
 """The events of any PyTorch loop, as the doctor reads them."""
 
-from gradatim.watching.clock import is_round
 from gradatim.watching.patches import installed
 from gradatim.watching.recorder import Recorder
 from gradatim.watching.seen import Seen
 
-__all__ = ["Recorder", "Seen", "installed", "is_round"]
+__all__ = ["Recorder", "Seen", "installed"]

@@ -16,7 +16,6 @@ __all__ = [
     "Clock",
     "Part",
     "info_of",
-    "is_round",
     "is_wrapped",
 ]
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gradatim.watching.lines import is_users
+from gradatim.watching.rows import mixed
 from gradatim.watching.seen import InputSeen
 
 __all__ = ["digests", "generators_of", "input_numbers", "is_held_out", "leaking_column"]
@@ -72,13 +73,7 @@ def digests(given: Tensor, most_rows: int = MOST_ROWS) -> set[int]:
         return set()
     told = ((rows != rows.round()).sum(dim=1) >= 2) & rows.isfinite().all(dim=1)
     whole = torch.int32 if rows.dtype == torch.float32 else torch.int64
-    bits = rows.view(whole).long()
-    places = torch.arange(1, rows.size(1) + 1, device=rows.device)
-    # Sums of whole numbers wrap and do not depend on their order.
-    factors = (places * 0x9E3779B97F4A7C1 + 0x632BE5AB) | 1
-    mixed = bits * factors
-    mixed = (mixed ^ (mixed >> 29)).sum(dim=1)
-    return set(mixed[told].tolist())
+    return set(mixed(rows.view(whole).long())[told].tolist())
 
 
 def is_held_out(frame: FrameType | None, loader: Any, given: Tensor) -> bool:

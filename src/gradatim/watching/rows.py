@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gradatim.watching.lines import is_users
 
-__all__ = ["Rows", "codes_of", "rows_in"]
+__all__ = ["Rows", "codes_of", "mixed", "rows_in"]
 
 MOST_COLUMNS = 64
 MOST_BYTES = 2_000_000_000
@@ -70,9 +70,17 @@ def codes_of(value: Any, num_rows: int | None = None) -> Tensor | None:
         return None
     # Adding makes one zero of both.
     bits = (wide.to(torch.float32) + 0.0).contiguous().view(torch.int32).long()
-    places = torch.arange(1, bits.size(1) + 1)
-    mixed = bits * ((places * 0x9E3779B97F4A7C1 + 0x632BE5AB) | 1)
-    return (mixed ^ (mixed >> 29)).sum(dim=1)
+    return mixed(bits)
+
+
+def mixed(bits: Tensor) -> Tensor:
+    """Give a number for each row of whole numbers.
+
+    Sums of whole numbers wrap, and do not depend on their order.
+    """
+    places = torch.arange(1, bits.size(1) + 1, device=bits.device)
+    each = bits * ((places * 0x9E3779B97F4A7C1 + 0x632BE5AB) | 1)
+    return (each ^ (each >> 29)).sum(dim=1)
 
 
 def _wide(value: Any, num_rows: int | None) -> Tensor | None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from gradatim.course.exercise import expect, needed
+from gradatim.rng import keeping_rng
 
 TEXT = """
 Mend `make_parameter(device, dtype)`: one random number on that device, of that dtype,
@@ -49,7 +50,7 @@ def check(names: dict[str, Any]) -> None:
     for device in ("cpu", "meta"):
         for dtype in (torch.float32, torch.float64):
             told = f"For the device {device} and {dtype}"
-            with torch.random.fork_rng(devices=[]):
+            with keeping_rng():
                 a = make_parameter(torch.device(device), dtype)
                 b = make_parameter(torch.device(device), dtype)
             expect(isinstance(a, Tensor), f"{told} comes {a!r}, no tensor.")

@@ -3,12 +3,11 @@
 import contextlib
 from typing import Any
 
-import torch
-
 from gradatim.callbacks import Callback
 from gradatim.course.exercise import expect, needed
 from gradatim.course.steps import make_parts
 from gradatim.course.walks import points
+from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
 from gradatim.trainer import Trainer
 
@@ -81,7 +80,7 @@ def check(names: dict[str, Any]) -> None:
     for value, epoch in ((0.3, 4), (0.6, 2), (0.01, 8)):
         trainer = Trainer(*make_parts())
         callbacks = [_Set(losses), make(value)]
-        with torch.random.fork_rng(devices=[]), contextlib.suppress(StopIteration):
+        with keeping_rng(), contextlib.suppress(StopIteration):
             trainer.fit(
                 points(),
                 points(),
