@@ -125,6 +125,7 @@ class Doctor(Callback):
         """Say what was found, if that was not done before."""
         self._leave()
         self._look(trainer)
+        self._recorder.seen.replay = None  # a model and batches: they are big
 
     def _watch(self, trainer: "Trainer") -> None:
         self._skip(trainer)
