@@ -319,7 +319,7 @@ def _(batch_size, mo, num_rows, parts, problem):
 
 @app.cell(hide_code=True)
 def _(parts):
-    too_large = parts.button("batches of 100 out of 80, and the rest dropped", breaks=True)
+    too_large = parts.button("batches of 100, the rest dropped", breaks=True)
     too_large
     return (too_large,)
 

@@ -199,7 +199,7 @@ def _(line, parts, too_far):
 
 @app.cell(hide_code=True)
 def _(parts):
-    other_units = parts.button("x in other units, ten times as large", breaks=True)
+    other_units = parts.button("x in other units, ten times larger", breaks=True)
     other_units
     return (other_units,)
 
