@@ -16,7 +16,7 @@ from typing import Any
 
 import marimo as mo
 
-from gradatim.course import CHAPTERS, Chapter
+from gradatim.course import CHAPTERS, Chapter, parts
 from gradatim.course.contents import contents_page
 from gradatim.course.plain import Control, plain
 from gradatim.course.states import STATES
@@ -74,6 +74,12 @@ def freeze(folder: Path, chapters: tuple[Chapter, ...] = CHAPTERS) -> list[Path]
 
 def frozen_page(chapter: Chapter) -> str:
     """Give a chapter as one page."""
+    with parts.all_shown():
+        return _page(chapter, _run(chapter))
+
+
+def _run(chapter: Chapter) -> _Frozen:
+    """Run a chapter in all its states."""
     cells = _cells(chapter)
     app = importlib.import_module(f"gradatim.course.chapters.{chapter.slug}").app
     outputs, defs = app.run()
@@ -93,7 +99,7 @@ def frozen_page(chapter: Chapter) -> str:
             changed = _changed(app, cells, given, defs, controls, frozen)
             group.states["|".join(map(_key, combination))] = changed
         frozen.groups.append(group)
-    return _page(chapter, frozen)
+    return frozen
 
 
 def _html(output: Any) -> str:
@@ -182,6 +188,18 @@ def _cells(chapter: Chapter) -> list[set[str]]:
     return cells
 
 
+def _waiting(chapter: Chapter) -> list[str]:
+    """Give for each cell the attribute that names the question it waits for."""
+    tree = ast.parse(chapter.path.read_text(encoding="utf-8"))
+    found = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            text = ast.unparse(node)
+            name = text.partition("parts.after(")[2].partition(",")[0]
+            found.append(f' data-after="{name}"' if name else "")
+    return found
+
+
 def _key(value: Any) -> str:
     return str(value)
 
@@ -197,8 +215,9 @@ def _told(html: str) -> str:
 
 
 def _page(chapter: Chapter, frozen: _Frozen) -> str:
+    waiting = _waiting(chapter)
     sections = "".join(
-        f'<section id="c{place}">{frozen.pieces[piece]}</section>'
+        f'<section id="c{place}"{waiting[place]}>{frozen.pieces[piece]}</section>'
         for place, piece in enumerate(frozen.first)
         if frozen.pieces[piece]
         or any(place in s for g in frozen.groups for s in g.states.values())

@@ -34,3 +34,12 @@ for (const control of controls) {
     DATA.groups.filter((each) => each.names.includes(control.dataset.name)).forEach(show);
   });
 }
+
+// What answers a question waits for a choice.
+function reveal() {
+  for (const cell of document.querySelectorAll("[data-after]")) {
+    cell.hidden = valueOf(cell.dataset.after) === "";
+  }
+}
+document.addEventListener("input", reveal);
+reveal();

@@ -3,8 +3,10 @@
 A chapter's cells stay short: each shows one of these, or one picture.
 """
 
+import contextlib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any
 
 import marimo as mo
@@ -14,6 +16,8 @@ from gradatim.course.exercise import Exercise, load_exercise, try_answer
 from gradatim.page import escaped
 
 __all__ = [
+    "after",
+    "all_shown",
     "beginning",
     "breaks",
     "button",
@@ -74,13 +78,39 @@ def verdict(answer: Any, *, right: str, why: Mapping[str, str]) -> Any:
     """
     chosen = answer.value
     if chosen is None:
-        return mo.md("*Choose first; then run on.*")
+        return mo.md("*Choose first. Then you see what happens.*")
     if set(why) != set(answer.options):
         raise ValueError(f"a sentence for each choice: {sorted(answer.options)}")
     if chosen == right:
         return mo.callout(mo.md(f"**Right.** {why[chosen]}"), kind="success")
     text = f"**No: {right}.** {why[chosen]}\n\n{why[right]}"
     return mo.callout(mo.md(text), kind="warn")
+
+
+_SHOWS_ALL: ContextVar[bool] = ContextVar("shows_all", default=False)
+
+
+def after(answer: Any, shown: Any) -> Any:
+    """Show what answers a question, once a prediction is made.
+
+    Controls are made in a cell of their own: a cell that reads ``answer`` runs again
+    with each choice, and would make them anew.
+
+    Args:
+        answer: From :func:`predict`.
+        shown: What to show.
+    """
+    return shown if answer.value is not None or _SHOWS_ALL.get() else mo.md("")
+
+
+@contextlib.contextmanager
+def all_shown() -> Iterator[None]:
+    """Show everything without a prediction; for pages that hide it by themselves."""
+    token = _SHOWS_ALL.set(True)
+    try:
+        yield
+    finally:
+        _SHOWS_ALL.reset(token)
 
 
 def button(label: str, *, breaks: bool = False) -> Any:

@@ -83,16 +83,21 @@ def _(mo):
         steps=[0, 0.05, 0.1, 0.2, 0.5, 1], value=0.1, label="noise", show_value=True
     )
     data_seed = mo.ui.slider(40, 45, value=42, label="seed", show_value=True)
-    mo.hstack([noise, data_seed], justify="start", wrap=True, gap=2)
     return data_seed, noise
 
 
 @app.cell(hide_code=True)
-def _(data_seed, mo, noise, parts, problem):
+def _(data_seed, exactly, mo, noise, parts):
+    parts.after(exactly, mo.hstack([noise, data_seed], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(data_seed, exactly, mo, noise, parts, problem):
     _x, _y = problem.make_points(noise.value, data_seed.value)
     _a, _b = problem.best_line(_x, _y)
     _words = f"The best line for these points has a = {_a:.4f}, b = {_b:.4f}."
-    mo.vstack([parts.picture(problem.points_picture(_x, _y)), mo.md(_words)])
+    parts.after(exactly, mo.vstack([parts.picture(problem.points_picture(_x, _y)), mo.md(_words)]))
     return
 
 
@@ -167,14 +172,19 @@ def _(parts, problem, why_shuffle, x):
 @app.cell(hide_code=True)
 def _(mo, problem):
     order = mo.ui.dropdown(list(problem.ORDERS), value="shuffled", label="order of the rows")
-    order
     return (order,)
 
 
 @app.cell(hide_code=True)
-def _(beside, mo, order, parts, problem):
+def _(order, parts, why_shuffle):
+    parts.after(why_shuffle, order)
+    return
+
+
+@app.cell(hide_code=True)
+def _(beside, mo, order, parts, problem, why_shuffle):
     _pictures = parts.picture(beside(*problem.split_pictures(order.value)))
-    mo.vstack([_pictures, mo.md(problem.ORDERS[order.value])])
+    parts.after(why_shuffle, mo.vstack([_pictures, mo.md(problem.ORDERS[order.value])]))
     return
 
 
@@ -185,12 +195,12 @@ def _(problem):
 
 
 @app.cell(hide_code=True)
-def _(mo, rows_train, rows_val):
-    mo.md(f"""
+def _(mo, parts, rows_train, rows_val, why_shuffle):
+    parts.after(why_shuffle, mo.md(f"""
     {len(rows_train)} rows train, the first of them {rows_train[:5].tolist()}.
     {len(rows_val)} validate, the first {rows_val[:5].tolist()}. Rows in both sets:
     {len(set(rows_train) & set(rows_val))}.
-    """)
+    """))
     return
 
 
@@ -241,15 +251,20 @@ def _(dimensions, parts, x):
 @app.cell(hide_code=True)
 def _(mo):
     dims = mo.ui.slider(0, 4, value=2, label="dimensions", show_value=True)
-    dims
     return (dims,)
 
 
 @app.cell(hide_code=True)
-def _(dims, mo, parts, problem):
+def _(dimensions, dims, parts):
+    parts.after(dimensions, dims)
+    return
+
+
+@app.cell(hide_code=True)
+def _(dimensions, dims, mo, parts, problem):
     _shape = problem.shape_of(dims.value)
     _code = f"`torch.ones({_shape})`" if dims.value else "`torch.tensor(1.0)`"
-    mo.vstack([parts.picture(problem.shape_picture(dims.value)), mo.md(_code)])
+    parts.after(dimensions, mo.vstack([parts.picture(problem.shape_picture(dims.value)), mo.md(_code)]))
     return
 
 
@@ -302,18 +317,23 @@ def _(mo):
         steps=[1, 5, 16, 30, 40, 80], value=16, label="points in an update", show_value=True
     )
     num_rows = mo.ui.dropdown({"80": 80, "100": 100}, value="80", label="N =")
-    mo.hstack([batch_size, num_rows], justify="start", wrap=True, gap=2)
     return batch_size, num_rows
 
 
 @app.cell(hide_code=True)
-def _(batch_size, mo, num_rows, parts, problem):
+def _(batch_size, how_many, mo, num_rows, parts):
+    parts.after(how_many, mo.hstack([batch_size, num_rows], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(batch_size, how_many, mo, num_rows, parts, problem):
     _n, _size = num_rows.value, batch_size.value
     updates = problem.num_updates(_n, _size)
     _last = _n - (updates - 1) * _size
     _rest = "" if _last == _size else f" The last batch has {_last} points only."
     _words = f"{_n} / {_size} = {_n / _size:g}, so **{updates}** updates an epoch.{_rest}"
-    mo.vstack([parts.picture(problem.epoch_picture(_n, _size)), mo.md(f"{_words} Neighbours of one colour are one batch.")])
+    parts.after(how_many, mo.vstack([parts.picture(problem.epoch_picture(_n, _size)), mo.md(f"{_words} Neighbours of one colour are one batch.")]))
     return (updates,)
 
 

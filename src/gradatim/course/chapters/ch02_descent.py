@@ -71,49 +71,59 @@ def _(line, mo):
         value="0.50, -0.14 (the tutorial's)",
         label="start at a, b =",
     )
-    mo.hstack([lr, start], justify="start", wrap=True)
     return lr, start
 
 
 @app.cell(hide_code=True)
-def _(Chart, beside, line, lr, parts, start):
+def _(how_large, lr, mo, parts, start):
+    parts.after(how_large, mo.hstack([lr, start], justify="start", wrap=True))
+    return
+
+
+@app.cell(hide_code=True)
+def _(Chart, beside, how_large, line, lr, parts, start):
     went = line.descend(lr=lr.value, start=start.value, epochs=40)
     above = line.bowl((f"lr {lr.value:g}", "blue", went), title="the loss from above")
     losses = Chart(
         (0, len(went.losses)), (1e-3, 100), title="the loss", x_label="update", log_y=True
     ).line(range(len(went.losses)), went.losses, label="of all points", colour="blue")
-    parts.picture(beside(above, losses.svg()))
+    parts.after(how_large, parts.picture(beside(above, losses.svg())))
     return (went,)
 
 
 @app.cell(hide_code=True)
-def _(line, lr, mo, went):
+def _(how_large, line, lr, mo, parts, went):
     limit = line.largest_stable_lr(line.rows()[0])
     words = "diverges" if went.diverged else "comes down"
-    mo.md(f"""
+    parts.after(how_large, mo.md(f"""
     With lr {lr.value:g} it **{words}**: the loss goes from {went.losses[0]:.4g} to
     {went.losses[-1]:.4g} in {len(went.losses) - 1} updates. Each ring is a height of the
     loss; the cross is its bottom. The largest stable learning rate is 2 over the largest
     eigenvalue of the second derivatives: **{limit:.3f}** for these points.
-    """)
+    """))
     return (limit,)
 
 
 @app.cell(hide_code=True)
 def _(line, mo):
     preset = mo.ui.dropdown(list(line.PRESETS), value="good: 0.1, all points", label="a choice")
-    mo.vstack([mo.md("Good choices and bad ones. Why is each what it is?"), preset])
     return (preset,)
 
 
 @app.cell(hide_code=True)
-def _(line, mo, parts, preset):
+def _(how_large, mo, parts, preset):
+    parts.after(how_large, mo.vstack([mo.md("Good choices and bad ones. Why is each what it is?"), preset]))
+    return
+
+
+@app.cell(hide_code=True)
+def _(how_large, line, mo, parts, preset):
     _lr, _size, _scale, _why = line.PRESETS[preset.value]
     _went = line.descend(lr=_lr, batch_size=_size, scale=_scale, epochs=40)
     _limit = line.largest_stable_lr(line.rows(scale=_scale)[0])
     _told = f"{_why} The limit here is {_limit:.3g}; the loss ends at {_went.losses[-1]:.3g}."
     _colour = "red" if preset.value.startswith("bad") else "green"
-    mo.vstack([parts.picture(line.bowl((preset.value, _colour, _went), scale=_scale)), mo.md(_told)])
+    parts.after(how_large, mo.vstack([parts.picture(line.bowl((preset.value, _colour, _went), scale=_scale)), mo.md(_told)]))
     return
 
 
@@ -156,22 +166,27 @@ def _(how_straight, parts):
 @app.cell(hide_code=True)
 def _(mo):
     epochs = mo.ui.slider(1, 20, value=3, label="epochs", show_value=True)
-    epochs
     return (epochs,)
 
 
 @app.cell(hide_code=True)
-def _(beside, epochs, line, mo, parts):
+def _(epochs, how_straight, parts):
+    parts.after(how_straight, epochs)
+    return
+
+
+@app.cell(hide_code=True)
+def _(beside, epochs, how_straight, line, mo, parts):
     sizes = {"all 80 points": 80, "batches of 16": 16, "one point": 1}
     paths = {n: line.descend(lr=0.1, batch_size=s, epochs=epochs.value) for n, s in sizes.items()}
-    parts.picture(
+    parts.after(how_straight, parts.picture(
         beside(
             *(
                 line.bowl((f"{len(path.path) - 1} updates", "blue", path), title=name)
                 for name, path in paths.items()
             )
         )
-    )
+    ))
     return
 
 

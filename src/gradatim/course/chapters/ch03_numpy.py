@@ -82,8 +82,8 @@ def _(byhand):
 
 
 @app.cell(hide_code=True)
-def _(a, b, mo, seen, start):
-    mo.md(f"""
+def _(a, b, mo, parts, seen, start, updates):
+    parts.after(updates, mo.md(f"""
     | | a | b |
     |---|---|---|
     | start | {start[0]:.8f} | {start[1]:.8f} |
@@ -93,7 +93,7 @@ def _(a, b, mo, seen, start):
     The loss fell from {seen[0][2]:.4f} to {seen[-1][2]:.6f}. (gradatim takes these numbers
     from `np.random.RandomState(42)`. They are the same, and no other program's random
     numbers are moved.)
-    """)
+    """))
     return
 
 
@@ -152,8 +152,13 @@ def _(mo, set_epoch):
     ten_more = mo.ui.button(label="ten more", on_change=_go(10))
     again = mo.ui.button(label="back to 0", on_change=lambda _: set_epoch(0))
     play = mo.ui.switch(label="play")
-    mo.hstack([one_more, ten_more, again, play], justify="start", wrap=True)
-    return (play,)
+    return again, one_more, play, ten_more
+
+
+@app.cell(hide_code=True)
+def _(again, first, mo, one_more, parts, play, ten_more):
+    parts.after(first, mo.hstack([one_more, ten_more, again, play], justify="start", wrap=True))
+    return
 
 
 @app.cell(hide_code=True)
@@ -172,23 +177,28 @@ def _(get_epoch, mo, set_epoch):
     epochs = mo.ui.slider(
         0, 1000, value=get_epoch(), on_change=set_epoch, label="epochs", show_value=True
     )
-    epochs
     return (epochs,)
 
 
 @app.cell(hide_code=True)
-def _(beside, byhand, epochs, parts):
-    parts.picture(beside(byhand.epoch_picture(epochs.value), byhand.loss_picture(epochs.value)))
+def _(epochs, first, parts):
+    parts.after(first, epochs)
     return
 
 
 @app.cell(hide_code=True)
-def _(byhand, epochs, mo):
-    mo.md(f"""
+def _(beside, byhand, epochs, first, parts):
+    parts.after(first, parts.picture(beside(byhand.epoch_picture(epochs.value), byhand.loss_picture(epochs.value))))
+    return
+
+
+@app.cell(hide_code=True)
+def _(byhand, epochs, first, mo, parts):
+    parts.after(first, mo.md(f"""
     What the next epoch does, with its numbers:
 
     {byhand.arithmetic(epochs.value)}
-    """)
+    """))
     return
 
 
@@ -323,25 +333,30 @@ def _(mo):
         value="0.1",
         label="learning rate",
     )
-    lr
     return (lr,)
 
 
 @app.cell(hide_code=True)
-def _(byhand, lr, parts):
-    parts.picture(byhand.distances(lr.value))
+def _(lr, parts, same):
+    parts.after(same, lr)
     return
 
 
 @app.cell(hide_code=True)
-def _(best, byhand, lr, mo):
+def _(byhand, lr, parts, same):
+    parts.after(same, parts.picture(byhand.distances(lr.value)))
+    return
+
+
+@app.cell(hide_code=True)
+def _(best, byhand, lr, mo, parts, same):
     _a, _b, _ = byhand.trained(lr.value)[-1]
     _apart = max(abs(_a - best[0]), abs(_b - best[1]))
-    mo.md(f"""
+    parts.after(same, mo.md(f"""
     With lr {lr.value:g} the end is {_apart:.1e} away. A straight line on this scale means:
     each epoch leaves the same share of the distance. What is reached is **not** a = 1,
     b = 2. It is the best line for these 80 noisy points.
-    """)
+    """))
     return
 
 

@@ -75,17 +75,22 @@ def _(parts, which_dtype):
 @app.cell(hide_code=True)
 def _(devices, mo):
     step = mo.ui.dropdown(list(devices.STEPS), value="x_train", label="look at")
-    step
     return (step,)
 
 
 @app.cell(hide_code=True)
-def _(devices, mo, step):
-    mo.md(f"""
+def _(parts, step, which_dtype):
+    parts.after(which_dtype, step)
+    return
+
+
+@app.cell(hide_code=True)
+def _(devices, mo, parts, step, which_dtype):
+    parts.after(which_dtype, mo.md(f"""
     {devices.STEPS[step.value]}
 
     {devices.told(devices.after_step(step.value))}
-    """)
+    """))
     return
 
 
@@ -182,25 +187,30 @@ def _(parts, see):
 def _(devices, mo):
     maker = mo.ui.dropdown(list(devices.MAKERS), value="torch.from_numpy(array)", label="tensor =")
     by_tensor = mo.ui.switch(label="change the tensor, not the array")
-    mo.hstack([maker, by_tensor], justify="start", wrap=True, gap=2)
     return by_tensor, maker
 
 
 @app.cell(hide_code=True)
-def _(by_tensor, devices, mo, maker, parts):
+def _(by_tensor, maker, mo, parts, see):
+    parts.after(see, mo.hstack([maker, by_tensor], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(by_tensor, devices, maker, mo, parts, see):
     _picture, shares = devices.shared(maker.value, by_tensor=by_tensor.value)
     _words = "**One memory**: both changed." if shares else "**A copy**: only one changed."
-    mo.vstack([parts.picture(_picture), mo.md(_words)])
+    parts.after(see, mo.vstack([parts.picture(_picture), mo.md(_words)]))
     return (shares,)
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    mo.md(r"""
+def _(mo, parts, see):
+    parts.after(see, mo.md(r"""
     `float()`, `double()` and `to()` copy **only if something changes**. The array is
     float64, so `.double()` gives the same memory again. If you want a copy, say
     `.clone()`, or `torch.tensor(array)`.
-    """)
+    """))
     return
 
 
@@ -262,15 +272,20 @@ def _(parts, twice):
 @app.cell(hide_code=True)
 def _(devices, mo):
     operation = mo.ui.dropdown(list(devices.OPERATIONS), value="v.add_(10)", label="w = v, then")
-    operation
     return (operation,)
 
 
 @app.cell(hide_code=True)
-def _(devices, mo, operation, parts):
+def _(operation, parts, twice):
+    parts.after(twice, operation)
+    return
+
+
+@app.cell(hide_code=True)
+def _(devices, mo, operation, parts, twice):
     _picture, _same = devices.in_place(operation.value)
     _words = "The result **is** the old tensor." if _same else "The result is a **new** tensor."
-    mo.vstack([parts.picture(_picture), mo.md(_words)])
+    parts.after(twice, mo.vstack([parts.picture(_picture), mo.md(_words)]))
     return
 
 

@@ -68,24 +68,29 @@ def _(parts, who):
 def _(mo):
     of_a = mo.ui.switch(value=True, label="a asks")
     of_b = mo.ui.switch(value=True, label="b asks")
-    mo.hstack([of_a, of_b], justify="start", wrap=True, gap=2)
     return of_a, of_b
 
 
 @app.cell(hide_code=True)
-def _(leaves, mo, of_a, of_b):
-    mo.md(f"""
-    {leaves.gradients(of_a=of_a.value, of_b=of_b.value)}
-    """)
+def _(mo, of_a, of_b, parts, who):
+    parts.after(who, mo.hstack([of_a, of_b], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    mo.md(r"""
+def _(leaves, mo, of_a, of_b, parts, who):
+    parts.after(who, mo.md(f"""
+    {leaves.gradients(of_a=of_a.value, of_b=of_b.value)}
+    """))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts, who):
+    parts.after(who, mo.md(r"""
     A tensor that does not ask has the gradient None. It stays what it is, however long
     you train. If nobody asks, there is nothing to go back to.
-    """)
+    """))
     return
 
 
@@ -155,23 +160,28 @@ def _(parts, wrong_way):
 def _(leaves, mo):
     way = mo.ui.dropdown(list(leaves.WAYS), value="2", label="way")
     target = mo.ui.dropdown(list(leaves.TARGETS), value=next(iter(leaves.TARGETS)), label="wanted:")
-    mo.hstack([way, target], justify="start", wrap=True, gap=2)
     return target, way
 
 
 @app.cell(hide_code=True)
-def _(escaped, leaves, mo, parts, target, way):
-    _a = leaves.made(way.value, target.value)
-    _code = f"`a = {leaves.code_of(way.value, target.value)}`"
-    _printed = f"<pre style='white-space:pre-wrap'>{escaped(_a)}</pre>"
-    _graph = parts.picture(leaves.grows_from(_a))
-    mo.vstack([mo.md(_code), mo.Html(_printed), mo.hstack([_graph, mo.md(leaves.table(_a))], justify="start", wrap=True, gap=2)])
+def _(mo, parts, target, way, wrong_way):
+    parts.after(wrong_way, mo.hstack([way, target], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    mo.md(r"""
+def _(escaped, leaves, mo, parts, target, way, wrong_way):
+    _a = leaves.made(way.value, target.value)
+    _code = f"`a = {leaves.code_of(way.value, target.value)}`"
+    _printed = f"<pre style='white-space:pre-wrap'>{escaped(_a)}</pre>"
+    _graph = parts.picture(leaves.grows_from(_a))
+    parts.after(wrong_way, mo.vstack([mo.md(_code), mo.Html(_printed), mo.hstack([_graph, mo.md(leaves.table(_a))], justify="start", wrap=True, gap=2)]))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts, wrong_way):
+    parts.after(wrong_way, mo.md(r"""
     The picture shows `2 * a`. Blue is the tensor that gets a gradient. In way 2 a box
     `ToCopy` stands between it and the name a. (Without a GPU the device *meta* plays its
     part. It has shapes, but no numbers, so `...` is printed.)
@@ -179,17 +189,17 @@ def _(mo):
     Now choose **device cpu** and way 2. On a CPU `to("cpu")` has nothing to do and gives
     the same tensor back. So way 2 works on your laptop and fails on the machine with a
     GPU.
-    """)
+    """))
     return
 
 
 @app.cell(hide_code=True)
-def _(leaves, mo):
-    mo.md(f"""
+def _(leaves, mo, parts, wrong_way):
+    parts.after(wrong_way, mo.md(f"""
     All of it at a glance. Way 1 gives a leaf, but always in float32 on the CPU.
 
     {leaves.ways_table()}
-    """)
+    """))
     return
 
 
@@ -270,13 +280,18 @@ def _(leaf, parts):
 @app.cell(hide_code=True)
 def _(leaves, mo):
     expression = mo.ui.dropdown(list(leaves.EXPRESSIONS), value="2 * a", label="look at")
-    expression
     return (expression,)
 
 
 @app.cell(hide_code=True)
-def _(expression, leaves, mo):
-    mo.md(leaves.table(leaves.EXPRESSIONS[expression.value](leaves.made("1", "device cpu"))))
+def _(expression, leaf, parts):
+    parts.after(leaf, expression)
+    return
+
+
+@app.cell(hide_code=True)
+def _(expression, leaf, leaves, mo, parts):
+    parts.after(leaf, mo.md(leaves.table(leaves.EXPRESSIONS[expression.value](leaves.made("1", "device cpu")))))
     return
 
 

@@ -64,15 +64,20 @@ def _(attempts, mo):
     _a, _b = (each.item() for each in attempts.start())
     a_at = mo.ui.slider(-0.5, 3.0, 0.1, value=round(_a, 1), label="a", show_value=True)
     b_at = mo.ui.slider(-0.5, 3.5, 0.1, value=round(_b, 1), label="b", show_value=True)
-    mo.hstack([a_at, b_at], justify="start", wrap=True, gap=2)
     return a_at, b_at
 
 
 @app.cell(hide_code=True)
-def _(a_at, attempts, b_at, grid, mo, parts):
+def _(a_at, b_at, before, mo, parts):
+    parts.after(before, mo.hstack([a_at, b_at], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(a_at, attempts, b_at, before, grid, mo, parts):
     both = attempts.both_gradients(a_at.value, b_at.value)
     _rows = [{"gradient": n, "by a": f"{a:.4f}", "by b": f"{b:.4f}"} for n, (a, b) in both.items()]
-    mo.vstack([parts.picture(grid(_rows)), parts.picture(attempts.slope(a_at.value, b_at.value))])
+    parts.after(before, mo.vstack([parts.picture(grid(_rows)), parts.picture(attempts.slope(a_at.value, b_at.value))]))
     return (both,)
 
 
@@ -125,20 +130,25 @@ def _(mo):
         value="a after these lines",
         label="draw the graph of",
     )
-    drawn
     return (drawn,)
 
 
 @app.cell(hide_code=True)
-def _(attempts, drawn, parts):
+def _(drawn, parts, which):
+    parts.after(which, drawn)
+    return
+
+
+@app.cell(hide_code=True)
+def _(attempts, drawn, parts, which):
     tried = {name: attempts.try_update(name) for name in attempts.ATTEMPTS}
-    parts.picture(attempts.cards(list(tried.items()), of_loss=drawn.value))
+    parts.after(which, parts.picture(attempts.cards(list(tried.items()), of_loss=drawn.value)))
     return (tried,)
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    mo.md(r"""
+def _(mo, parts, which):
+    parts.after(which, mo.md(r"""
     Blue is a tensor that gets a gradient, green the operation that backward starts from.
     In the first attempt the name a stands for the result of a subtraction. The parameter
     is still there, but its name is gone. A next loss reaches it only through that
@@ -147,7 +157,7 @@ def _(mo):
     In the other two, a is one blue box: a *leaf*. Only the third has moved it.
 
     `zero_()` ends in `_`: it changes its tensor in place. `a -= ...` does the same.
-    """)
+    """))
     return
 
 
@@ -232,27 +242,32 @@ def _(mo):
     count = mo.ui.slider(1, 30, value=12, label="updates", show_value=True)
     one_more = mo.ui.button(value=0, on_click=lambda value: value + 1, label="one more")
     play = mo.ui.refresh(options=["1s"], label="play")
-    mo.hstack([zeroing, count, one_more, play], justify="start", wrap=True, gap=2)
     return count, one_more, play, zeroing
 
 
 @app.cell(hide_code=True)
-def _(attempts, count, one_more, parts, play, zeroing):
+def _(count, mo, one_more, parts, play, second, zeroing):
+    parts.after(second, mo.hstack([zeroing, count, one_more, play], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(attempts, count, one_more, parts, play, second, zeroing):
     _count = attempts.played(count.value + one_more.value, play.value)
     shown = attempts.updates(_count, zeroing=zeroing.value)
-    parts.picture(attempts.pile(shown, zeroing=zeroing.value))
+    parts.after(second, parts.picture(attempts.pile(shown, zeroing=zeroing.value)))
     return (shown,)
 
 
 @app.cell(hide_code=True)
-def _(mo, shown, zeroing):
+def _(mo, parts, second, shown, zeroing):
     _end = "The old gradient is gone each time." if zeroing.value else (
         "The pile pushes on after the bottom is passed. The line circles around it."
     )
-    mo.md(f"""
+    parts.after(second, mo.md(f"""
     After {len(shown.held)} updates a.grad is **{shown.held[-1]:.3f}**; the last backward
     added {shown.fresh[-1]:.3f}. The loss is **{shown.went.losses[-1]:.4f}**. {_end}
-    """)
+    """))
     return
 
 

@@ -59,26 +59,31 @@ def _(mo):
         mo.ui.dropdown({"True": True, "False": False}, value="True", label=f"{n}: requires_grad =")
         for n in "ab"
     )
-    mo.hstack([a_asks, b_asks], justify="start", wrap=True, gap=2)
     return a_asks, b_asks
 
 
 @app.cell(hide_code=True)
-def _(a_asks, b_asks, backward, parts):
-    parts.picture(backward.three(a=a_asks.value, b=b_asks.value))
+def _(a_asks, b_asks, boxes_of_x, mo, parts):
+    parts.after(boxes_of_x, mo.hstack([a_asks, b_asks], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(backward, mo):
+def _(a_asks, b_asks, backward, boxes_of_x, parts):
+    parts.after(boxes_of_x, parts.picture(backward.three(a=a_asks.value, b=b_asks.value)))
+    return
+
+
+@app.cell(hide_code=True)
+def _(backward, boxes_of_x, mo, parts):
     drawn = {part: backward.graph_of(part) for part in backward.PARTS}
     _counts = [sum(node.is_operation for node in graph.nodes) for graph in drawn.values()]
-    mo.md(f"""
+    parts.after(boxes_of_x, mo.md(f"""
     With both True these are {_counts[0]}, {_counts[1]} and {_counts[2]} operations below
     two blue boxes. The error goes on from yhat, and the loss from the error. backward
     starts from the green box and goes up, against the arrows. In brackets stand the
     shapes: (80, 1) is a column of 80 numbers, () is one number.
-    """)
+    """))
     return (drawn,)
 
 
@@ -172,18 +177,23 @@ def _(mo):
     limit = mo.ui.slider(
         steps=[0, 1, 2, 2.5, 3, 4], value=0, label="limit", show_value=True
     )
-    limit
     return (limit,)
 
 
 @app.cell(hide_code=True)
-def _(backward, limit, mo, parts):
+def _(limit, other_way, parts):
+    parts.after(other_way, limit)
+    return
+
+
+@app.cell(hide_code=True)
+def _(backward, limit, mo, other_way, parts):
     branched = backward.branch(limit.value)
     _words = "above the limit: the path was taken" if branched.was_taken else "not above it"
-    mo.vstack([
+    parts.after(other_way, mo.vstack([
         mo.md(f"The loss is {branched.loss:.3f}, {_words}. **{len(branched.graph.nodes)} boxes.**"),
         parts.picture(branched.graph.svg()),
-    ])
+    ]))
     return (branched,)
 
 
@@ -231,31 +241,36 @@ def _(first, parts):
 def _(mo):
     place = mo.ui.slider(0, 7, value=1, label="steps of backward", show_value=True)
     num_rows = mo.ui.dropdown({"1": 1, "3": 3, "80": 80}, value="3", label="points")
-    mo.hstack([place, num_rows], justify="start", wrap=True, gap=2)
     return num_rows, place
 
 
 @app.cell(hide_code=True)
-def _(backward, num_rows, parts, place):
-    parts.picture(backward.on_the_way(num_rows.value, place.value))
+def _(first, mo, num_rows, parts, place):
+    parts.after(first, mo.hstack([place, num_rows], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(backward, mo, num_rows, place):
-    mo.md(backward.TOLD[place.value].format(n=num_rows.value))
+def _(backward, first, num_rows, parts, place):
+    parts.after(first, parts.picture(backward.on_the_way(num_rows.value, place.value)))
     return
 
 
 @app.cell(hide_code=True)
-def _(backward, mo):
+def _(backward, first, mo, num_rows, parts, place):
+    parts.after(first, mo.md(backward.TOLD[place.value].format(n=num_rows.value)))
+    return
+
+
+@app.cell(hide_code=True)
+def _(backward, first, mo, parts):
     arrived = {step.name: step.gradient for step in backward.steps_of(backward.graph_of())}
-    mo.md(f"""
+    parts.after(first, mo.md(f"""
     With all 80 points, **{arrived["a"]}** arrives at a and **{arrived["b"]}** at b. That
     is what chapter 6 found in `.grad` after the first backward.
 
     The same as a page with a search and a play button: `gt.graph(loss).save("loss.html")`.
-    """)
+    """))
     return (arrived,)
 
 
@@ -303,13 +318,18 @@ def _(mo):
         value="before backward()",
         label="look",
     )
-    after
     return (after,)
 
 
 @app.cell(hide_code=True)
-def _(after, backward, parts):
-    parts.picture(backward.kept(after=after.value))
+def _(after, once_more, parts):
+    parts.after(once_more, after)
+    return
+
+
+@app.cell(hide_code=True)
+def _(after, backward, once_more, parts):
+    parts.after(once_more, parts.picture(backward.kept(after=after.value)))
     return
 
 

@@ -64,14 +64,14 @@ def _(cleared, parts):
 
 
 @app.cell(hide_code=True)
-def _(mo, paths):
+def _(cleared, mo, parts, paths):
     trained = paths.follow("SGD", lr=0.1, updates=1000)
     end = trained.path[-1].tolist()
     apart = paths.apart_from_hand(1000)
-    mo.md(f"""
+    parts.after(cleared, mo.md(f"""
     1,000 epochs end at **a {end[0]:.4f}, b {end[1]:.4f}**. Chapter 6's loop by hand was
     never farther from this way than {apart:.7f}.
-    """)
+    """))
     return apart, end
 
 
@@ -158,11 +158,11 @@ def _(as_sgd, first_step, parts, shorter):
 
 
 @app.cell(hide_code=True)
-def _(grid, parts, paths):
+def _(first_step, grid, parts, paths):
     firsts = {rule: paths.first_update(rule) for rule in paths.RULES}
-    parts.picture(grid(
+    parts.after(first_step, parts.picture(grid(
         [{"first step, lr 0.1": n, "a": f"{a:+.4f}", "b": f"{b:+.4f}"} for n, (a, b) in firsts.items()]
-    ))
+    )))
     return (firsts,)
 
 
@@ -175,36 +175,46 @@ def _(mo):
         show_value=True,
     )
     updates = mo.ui.slider(steps=[1, 5, 10, 20, 60, 200], value=60, label="updates", show_value=True)
-    mo.hstack([lr, updates], justify="start", wrap=True, gap=2)
     return lr, updates
 
 
 @app.cell(hide_code=True)
-def _(lr, parts, paths, updates):
-    parts.picture(paths.side_by_side(lr=lr.value, updates=updates.value))
+def _(first_step, lr, mo, parts, updates):
+    parts.after(first_step, mo.hstack([lr, updates], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    mo.md("""
+def _(first_step, lr, parts, paths, updates):
+    parts.after(first_step, parts.picture(paths.side_by_side(lr=lr.value, updates=updates.value)))
+    return
+
+
+@app.cell(hide_code=True)
+def _(first_step, mo, parts):
+    parts.after(first_step, mo.md("""
     One learning rate does not mean the same to each of them. On this small bowl plain
     SGD with a good rate is hard to beat. Momentum and Adam are made for long valleys and
     for gradients of very different size.
-    """)
+    """))
     return
 
 
 @app.cell(hide_code=True)
 def _(mo, paths):
     choice = mo.ui.dropdown(list(paths.CHOICES), value="good: SGD, 0.1", label="a choice")
-    mo.vstack([mo.md("Good choices and bad ones, after 60 updates. Why is each what it is?"), choice])
     return (choice,)
 
 
 @app.cell(hide_code=True)
-def _(choice, mo, parts, paths):
-    mo.vstack([parts.picture(paths.chosen(choice.value)), mo.md(paths.why(choice.value))])
+def _(choice, first_step, mo, parts):
+    parts.after(first_step, mo.vstack([mo.md("Good choices and bad ones, after 60 updates. Why is each what it is?"), choice]))
+    return
+
+
+@app.cell(hide_code=True)
+def _(choice, first_step, mo, parts, paths):
+    parts.after(first_step, mo.vstack([parts.picture(paths.chosen(choice.value)), mo.md(paths.why(choice.value))]))
     return
 
 

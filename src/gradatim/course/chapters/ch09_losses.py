@@ -67,16 +67,16 @@ def _(losses, nn):
 
 
 @app.cell(hide_code=True)
-def _(loss_fn, losses, mo, trained):
+def _(loss_fn, losses, mo, parts, trained, what_made):
     start, end = trained.path[0].tolist(), trained.path[-1].tolist()
-    mo.md(f"""
+    parts.after(what_made, mo.md(f"""
     `loss_fn` is `{loss_fn}`. Called with the first predictions it gives
     **{losses.first_loss("mean"):.4f}**. After 1,000 epochs with it the line went from
     a {start[0]:.4f}, b {start[1]:.4f} to **a {end[0]:.4f}, b {end[1]:.4f}**: as by hand.
 
     Predictions come first, targets second. For a squared error the order does not
     change the number. For other losses it does.
-    """)
+    """))
     return end, start
 
 
@@ -146,27 +146,32 @@ def _(mo):
         label="learning rate",
         show_value=True,
     )
-    mo.hstack([by_sum, lr], justify="start", wrap=True, gap=2)
     return by_sum, lr
 
 
 @app.cell(hide_code=True)
-def _(Chart, beside, by_sum, line, losses, lr, parts):
+def _(by_sum, lr, mo, now_sum, parts):
+    parts.after(now_sum, mo.hstack([by_sum, lr], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(Chart, beside, by_sum, line, losses, lr, now_sum, parts):
     reduction = "sum" if by_sum.value else "mean"
     went = losses.with_reduction(reduction, lr=lr.value, epochs=60)
     _above = line.bowl((f"{reduction}, lr {lr.value:g}", "blue", went), title="60 updates")
     _chart = Chart((0, 60), (1e-3, 100), title="mean squared error", x_label="update", log_y=True)
     _chart.line(range(61), went.losses, colour="blue", label=f"{reduction}, lr {lr.value:g}")
-    parts.picture(beside(_above, _chart.svg()))
+    parts.after(now_sum, parts.picture(beside(_above, _chart.svg())))
     return reduction, went
 
 
 @app.cell(hide_code=True)
-def _(line, losses, lr, mo, reduction, walks, went):
+def _(line, losses, lr, mo, now_sum, parts, reduction, walks, went):
     ratio = losses.first_gradient("sum") / losses.first_gradient("mean")
     _largest = line.largest_stable_lr(walks.points()[0].double())
     _limit = _largest if reduction == "mean" else _largest / ratio
-    mo.md(f"""
+    parts.after(now_sum, mo.md(f"""
     With **{reduction}** and lr {lr.value:g} it {"**diverges**" if went.diverged else "comes down"}.
     The largest stable rate is **{_limit:.3g}** for the {reduction}.
 
@@ -178,7 +183,7 @@ def _(line, losses, lr, mo, reduction, walks, went):
     The gradients differ by a factor of **{ratio:.0f}**, the number of points. So a sum
     needs a rate that is {ratio:.0f} times smaller, and another one for each batch size.
     The mean keeps its scale, and it is the default.
-    """)
+    """))
     return (ratio,)
 
 
@@ -223,31 +228,36 @@ def _(how_many, parts):
 def _(mo):
     flat = mo.ui.switch(label="targets of shape (N,)", value=True)
     num_rows = mo.ui.slider(2, 8, value=5, label="N", show_value=True)
-    mo.hstack([flat, num_rows], justify="start", wrap=True, gap=2)
     return flat, num_rows
 
 
 @app.cell(hide_code=True)
-def _(flat, losses, mo, num_rows, parts):
-    _n, _column = num_rows.value, not flat.value
-    _mean = losses.mean_of_pairs(_n, as_column=_column)
-    _pairs = _n if _column else _n**2
-    mo.vstack(
-        [
-            parts.picture(losses.pairs(_n, as_column=_column)),
-            mo.md(f"The loss is the mean of all **{_pairs}** boxes: {_mean:.4f}."),
-        ]
-    )
+def _(flat, how_many, mo, num_rows, parts):
+    parts.after(how_many, mo.hstack([flat, num_rows], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    mo.md(r"""
+def _(flat, how_many, losses, mo, num_rows, parts):
+    _n, _column = num_rows.value, not flat.value
+    _mean = losses.mean_of_pairs(_n, as_column=_column)
+    _pairs = _n if _column else _n**2
+    parts.after(how_many, mo.vstack(
+        [
+            parts.picture(losses.pairs(_n, as_column=_column)),
+            mo.md(f"The loss is the mean of all **{_pairs}** boxes: {_mean:.4f}."),
+        ]
+    ))
+    return
+
+
+@app.cell(hide_code=True)
+def _(how_many, mo, parts):
+    parts.after(how_many, mo.md(r"""
     Only the diagonal is meant. In the other boxes a prediction is compared with the
     target of another row. A line that must please
     all targets at once predicts their mean.
-    """)
+    """))
     return
 
 

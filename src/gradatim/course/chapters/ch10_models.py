@@ -80,8 +80,13 @@ def _(mo, models):
     epochs = mo.ui.slider(
         steps=[0, 10, 100, 1000], value=1000, label="epochs", show_value=True
     )
-    mo.hstack([kind, epochs], justify="start", wrap=True, gap=2)
     return epochs, kind
+
+
+@app.cell(hide_code=True)
+def _(epochs, kind, mo, not_wrapped, parts):
+    parts.after(not_wrapped, mo.hstack([kind, epochs], justify="start", wrap=True, gap=2))
+    return
 
 
 @app.cell
@@ -91,24 +96,24 @@ def _(epochs, kind, models):
 
 
 @app.cell(hide_code=True)
-def _(beside, kind, models, parts, walks, went):
+def _(beside, kind, models, not_wrapped, parts, walks, went):
     _fit = walks.fits(
         ("before", "gray", tuple(went.path[0].tolist())),
         ("after", "orange", tuple(went.path[-1].tolist())),
         title=f"{len(went.path) - 1} epochs",
     )
-    parts.picture(beside(models.anatomy(kind.value), _fit))
+    parts.after(not_wrapped, parts.picture(beside(models.anatomy(kind.value), _fit)))
     return
 
 
 @app.cell(hide_code=True)
-def _(kind, mo, went):
+def _(kind, mo, not_wrapped, parts, went):
     _a, _b = went.path[0].tolist()
     _c, _d = went.path[-1].tolist()
-    mo.md(f"""
+    parts.after(not_wrapped, mo.md(f"""
     *{kind.value}*, after `torch.manual_seed(42)`: it starts at a **{_a:.4f}**,
     b **{_b:.4f}** and ends at a **{_c:.4f}**, b **{_d:.4f}**.
-    """)
+    """))
     return
 
 

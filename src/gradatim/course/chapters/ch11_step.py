@@ -120,29 +120,34 @@ def _(parts, which_loss):
 def _(mo):
     one_more = mo.ui.button(value=1, on_click=lambda value: value + 1, label="one more call")
     ten_more = mo.ui.button(value=0, on_click=lambda value: value + 10, label="ten more")
-    mo.hstack([one_more, ten_more], justify="start", wrap=True)
     return one_more, ten_more
 
 
 @app.cell(hide_code=True)
-def _(Chart, beside, line, one_more, parts, steps, ten_more):
+def _(mo, one_more, parts, ten_more, which_loss):
+    parts.after(which_loss, mo.hstack([one_more, ten_more], justify="start", wrap=True))
+    return
+
+
+@app.cell(hide_code=True)
+def _(Chart, beside, line, one_more, parts, steps, ten_more, which_loss):
     walked = steps.Walked.of(one_more.value + ten_more.value)
     _calls = len(walked.returned)
     _above = line.bowl(("train_step", "blue", walked.went), title="one call" if _calls == 1 else f"{_calls} calls")
     _chart = Chart((0, max(10, _calls)), (5e-3, 2), title="loss", x_label="calls", log_y=True)
     _chart.line(range(_calls + 1), walked.went.losses, colour="gray", label="of the line")
     _chart.points(range(_calls), walked.returned, colour="blue", label="returned")
-    parts.picture(beside(_above, _chart.svg()))
+    parts.after(which_loss, parts.picture(beside(_above, _chart.svg())))
     return (walked,)
 
 
 @app.cell(hide_code=True)
-def _(mo, walked):
+def _(mo, parts, walked, which_loss):
     _last = len(walked.returned)
-    mo.md(f"""
+    parts.after(which_loss, mo.md(f"""
     Call {_last} returned **{walked.returned[-1]:.4f}**, the loss of the line that it found.
     The line that it left has {walked.went.losses[-1]:.4f}. No dot stands there yet.
-    """)
+    """))
     return
 
 
@@ -196,14 +201,19 @@ def _(mo):
         steps=[0, 1, 10, 100, 1000], value=0, label="calls before", show_value=True
     )
     rows = mo.ui.slider(steps=[1, 3, 16, 80], value=3, label="rows", show_value=True)
-    mo.hstack([calls_before, rows], justify="start", wrap=True, gap=2)
     return calls_before, rows
 
 
 @app.cell(hide_code=True)
-def _(calls_before, rows, steps):
+def _(calls_before, mo, parts, rows, step_length):
+    parts.after(step_length, mo.hstack([calls_before, rows], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(calls_before, parts, rows, step_length, steps):
     trace = steps.trace_of(calls=calls_before.value, rows=rows.value)
-    trace
+    parts.after(step_length, trace)
     return (trace,)
 
 

@@ -77,15 +77,20 @@ def _(parts, when):
 def _(mo):
     taken = mo.ui.slider(0, 5, value=1, label="batches taken", show_value=True)
     shuffle = mo.ui.switch(value=True, label="shuffle")
-    mo.hstack([taken, shuffle], justify="start", wrap=True, gap=2)
     return shuffle, taken
 
 
 @app.cell(hide_code=True)
-def _(loaders, parts, shuffle, taken):
+def _(mo, parts, shuffle, taken, when):
+    parts.after(when, mo.hstack([taken, shuffle], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(loaders, parts, shuffle, taken, when):
     _batches = loaders.asked_rows(16, taken.value, shuffle=shuffle.value)
     _asked = sum(map(len, _batches))
-    parts.picture(loaders.rows_picture(_batches, title=f"rows asked for: {_asked} of 80"))
+    parts.after(when, parts.picture(loaders.rows_picture(_batches, title=f"rows asked for: {_asked} of 80")))
     return
 
 
@@ -163,12 +168,17 @@ def _(mo):
     batch_size = mo.ui.slider(
         steps=[1, 2, 4, 8, 16, 32, 80], value=16, label="batch_size", show_value=True
     )
-    batch_size
     return (batch_size,)
 
 
 @app.cell(hide_code=True)
-def _(Chart, batch_size, beside, line, loaders, parts):
+def _(batch_size, parts, updates):
+    parts.after(updates, batch_size)
+    return
+
+
+@app.cell(hide_code=True)
+def _(Chart, batch_size, beside, line, loaders, parts, updates):
     went = loaders.from_loader(batch_size.value, epochs=5)
     num_updates = (len(went.path) - 1) // 5
     _above = line.bowl((f"batches of {batch_size.value}", "blue", went), title="5 epochs from above")
@@ -179,18 +189,18 @@ def _(Chart, batch_size, beside, line, loaders, parts):
         colour="blue",
         label=f"{num_updates} updates an epoch",
     )
-    parts.picture(beside(_above, _chart.svg()))
+    parts.after(updates, parts.picture(beside(_above, _chart.svg())))
     return num_updates, went
 
 
 @app.cell(hide_code=True)
-def _(batch_size, mo, num_updates, went):
+def _(batch_size, mo, num_updates, parts, updates, went):
     _kind = {1: "stochastic", 80: "batch"}.get(batch_size.value, "mini-batch")
-    mo.md(f"""
+    parts.after(updates, mo.md(f"""
     This is **{_kind}** gradient descent: **{num_updates}** updates an epoch. After 5
     epochs the loss of all points is {went.losses[-1]:.4f}. Few rows give many, noisy
     updates. All rows give one smooth update. Between them lies what one mostly takes.
-    """)
+    """))
     return
 
 
@@ -300,13 +310,18 @@ def _(mo):
         value="100,000,000",
         label="rows",
     )
-    mo.hstack([whole, data_rows], justify="start", wrap=True, gap=2)
     return data_rows, whole
 
 
 @app.cell(hide_code=True)
-def _(data_rows, loaders, parts, whole):
-    parts.picture(loaders.memory(data_rows.value, 64, whole=whole.value))
+def _(data_rows, does_it_fit, mo, parts, whole):
+    parts.after(does_it_fit, mo.hstack([whole, data_rows], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(data_rows, does_it_fit, loaders, parts, whole):
+    parts.after(does_it_fit, parts.picture(loaders.memory(data_rows.value, 64, whole=whole.value)))
     return
 
 
@@ -393,18 +408,23 @@ def _(parts, repeat):
 @app.cell(hide_code=True)
 def _(mo):
     seed = mo.ui.slider(0, 50, value=42, label="seed", show_value=True)
-    seed
     return (seed,)
 
 
 @app.cell(hide_code=True)
-def _(loaders, mo, parts, seed):
-    mo.vstack(
+def _(parts, repeat, seed):
+    parts.after(repeat, seed)
+    return
+
+
+@app.cell(hide_code=True)
+def _(loaders, mo, parts, repeat, seed):
+    parts.after(repeat, mo.vstack(
         [
             parts.picture(loaders.orders(seed.value)),
             mo.md("\\* run 2 has drawn one random number before. First rows of each order."),
         ]
-    )
+    ))
     return
 
 

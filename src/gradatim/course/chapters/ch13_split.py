@@ -65,27 +65,32 @@ def _(mo):
     num_val = mo.ui.slider(
         steps=[5, 10, 20, 50], value=20, label="rows that validate", show_value=True
     )
-    mo.hstack([seed, num_val], justify="start", wrap=True, gap=2)
     return num_val, seed
 
 
 @app.cell(hide_code=True)
-def _(beside, num_val, parts, seed, splits):
+def _(mo, num_val, parts, seed, which_rows):
+    parts.after(which_rows, mo.hstack([seed, num_val], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(beside, num_val, parts, seed, splits, which_rows):
     split = splits.split_rows(seed.value, num_val.value)
     best = split.best()
-    parts.picture(beside(split.grid(), split.picture()))
+    parts.after(which_rows, parts.picture(beside(split.grid(), split.picture())))
     return best, split
 
 
 @app.cell(hide_code=True)
-def _(best, mo, split):
+def _(best, mo, parts, split, which_rows):
     _train, _val = split.losses()
-    mo.md(f"""
+    parts.after(which_rows, mo.md(f"""
     The best line of these {len(split.train)} training points has a **{best[0]:.4f}**, b
     **{best[1]:.4f}**. Its loss is {_train:.4f} on them and {_val:.4f} on the
     {len(split.val)} others. Another seed gives another split and other numbers: a score
     of few rows is a rough one. This split is not that of chapters 1 to 11.
-    """)
+    """))
     return
 
 
@@ -133,31 +138,36 @@ def _(mo):
         label="nearest rows",
         show_value=True,
     )
-    neighbours
     return (neighbours,)
 
 
 @app.cell(hide_code=True)
-def _(beside, neighbours, parts, splits):
-    _split = splits.split_rows()
-    parts.picture(
-        beside(
-            splits.by_heart_picture(neighbours.value, _split),
-            splits.by_size(_split, neighbours.value),
-        )
-    )
+def _(neighbours, parts, remembers):
+    parts.after(remembers, neighbours)
     return
 
 
 @app.cell(hide_code=True)
-def _(mo, neighbours, splits):
+def _(beside, neighbours, parts, remembers, splits):
+    _split = splits.split_rows()
+    parts.after(remembers, parts.picture(
+        beside(
+            splits.by_heart_picture(neighbours.value, _split),
+            splits.by_size(_split, neighbours.value),
+        )
+    ))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, neighbours, parts, remembers, splits):
     train_error, val_error = splits.errors_by_heart(neighbours.value, splits.split_rows())
-    mo.md(f"""
+    parts.after(remembers, mo.md(f"""
     Loss on train **{train_error:.4f}**, on validation **{val_error:.4f}**. With one row
     it learns the noise by heart. With all rows it answers the same everywhere. The
     training loss always likes one row best. The validation loss does not. (At 0 the blue
     line stands at the lower edge.)
-    """)
+    """))
     return train_error, val_error
 
 
@@ -356,26 +366,31 @@ def _(mo):
     once_more = mo.ui.button(
         value=0, on_click=lambda value: value + 1, label="Peek once more"
     )
-    mo.hstack([tried, test_rows, once_more], justify="start", wrap=True, gap=2)
     return once_more, test_rows, tried
 
 
 @app.cell(hide_code=True)
-def _(once_more, parts, splits, test_rows, tried):
+def _(by_luck, mo, once_more, parts, test_rows, tried):
+    parts.after(by_luck, mo.hstack([tried, test_rows, once_more], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(by_luck, once_more, parts, splits, test_rows, tried):
     looks = min(tried.value + (once_more.value or 0), splits.NUM_PEEKS)
     peek = splits.peeked(looks, test_rows.value)
-    parts.picture(splits.peeks_picture(looks, test_rows.value))
+    parts.after(by_luck, parts.picture(splits.peeks_picture(looks, test_rows.value)))
     return looks, peek
 
 
 @app.cell(hide_code=True)
-def _(looks, mo, peek, test_rows):
-    mo.md(f"""
+def _(by_luck, looks, mo, parts, peek, test_rows):
+    parts.after(by_luck, mo.md(f"""
     You have looked **{looks}** times. The best model seems to have an accuracy of
     **{peek.best:.3f}** on {test_rows.value} rows. On fresh rows it has
     **{peek.fresh:.3f}**. Each look makes the score a little less true; few rows make it
     worse.
-    """)
+    """))
     return
 
 

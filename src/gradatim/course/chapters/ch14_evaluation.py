@@ -68,8 +68,13 @@ def _(parts, validating, weigh):
 @app.cell(hide_code=True)
 def _(mo):
     again = mo.ui.run_button(label="From the start")
-    again
     return (again,)
+
+
+@app.cell(hide_code=True)
+def _(again, parts, weigh):
+    parts.after(weigh, again)
+    return
 
 
 @app.cell(hide_code=True)
@@ -81,27 +86,32 @@ def _(again, mo, validating):
     one_step = mo.ui.button(value=0, on_click=lambda n: n + 1, label="One more step")
     one_epoch = mo.ui.button(value=0, on_click=lambda n: n + 5, label="One more epoch")
     play = mo.ui.refresh(options=["1s", "2s"], label="Play an epoch every")
-    mo.hstack([update, one_step, one_epoch, play], justify="start", wrap=True)
     return one_epoch, one_step, play, update
 
 
 @app.cell(hide_code=True)
-def _(beside, one_epoch, one_step, parts, play, update, validating):
+def _(mo, one_epoch, one_step, parts, play, update, weigh):
+    parts.after(weigh, mo.hstack([update, one_step, one_epoch, play], justify="start", wrap=True))
+    return
+
+
+@app.cell(hide_code=True)
+def _(beside, one_epoch, one_step, parts, play, update, validating, weigh):
     at = validating.place(update.value, one_step.value, one_epoch.value, play.value)
-    parts.picture(beside(validating.walk_picture(at), validating.curves(at // 5)))
+    parts.after(weigh, parts.picture(beside(validating.walk_picture(at), validating.curves(at // 5))))
     return (at,)
 
 
 @app.cell(hide_code=True)
-def _(at, mo, validating):
+def _(at, mo, parts, validating, weigh):
     walked = validating.walk()
     _a, _b = walked.path[at]
-    mo.md(f"""
+    parts.after(weigh, mo.md(f"""
     After update **{at}** the line is a {_a:.4f}, b {_b:.4f}. Gray: its residuals, y less
     the prediction. An epoch is five updates of 16 rows; then both losses get a new point.
     In {validating.NUM_EPOCHS} epochs the validation loss falls from
     {walked.val_losses[0]:.4f} to **{walked.val_losses[-1]:.4f}**.
-    """)
+    """))
     return (walked,)
 
 
@@ -148,29 +158,34 @@ def _(does_drop, parts):
 def _(mo):
     is_eval = mo.ui.switch(label="model.eval()")
     no_grad = mo.ui.switch(label="torch.no_grad()")
-    mo.hstack([is_eval, no_grad], justify="start", wrap=True, gap=2)
     return is_eval, no_grad
 
 
 @app.cell(hide_code=True)
-def _(beside, is_eval, no_grad, parts, validating):
+def _(does_drop, is_eval, mo, no_grad, parts):
+    parts.after(does_drop, mo.hstack([is_eval, no_grad], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(beside, does_drop, is_eval, no_grad, parts, validating):
     mode = validating.mode_of(is_eval=is_eval.value, no_grad=no_grad.value)
-    parts.picture(
+    parts.after(does_drop, parts.picture(
         beside(
             validating.modes_table(is_eval.value, no_grad.value),
             validating.mode_picture(is_eval.value, no_grad.value),
         )
-    )
+    ))
     return (mode,)
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    mo.md(r"""
+def _(does_drop, mo, parts):
+    parts.after(does_drop, mo.md(r"""
     All of this is measured: a network with 64 hidden units and dropout, 60 rows. *Kept*
     is what forward stores for a backward that never comes. For predictions you want
     both switches: the green box.
-    """)
+    """))
     return
 
 
@@ -285,30 +300,35 @@ def _(mo, validating):
     epoch = mo.ui.slider(
         steps=list(validating.MARKS), value=300, label="epoch", show_value=True
     )
-    mo.hstack([hidden, epoch], justify="start", wrap=True, gap=2)
     return epoch, hidden
 
 
 @app.cell(hide_code=True)
-def _(beside, epoch, hidden, parts, validating):
-    parts.picture(
-        beside(
-            validating.fit_picture(hidden.value, epoch.value),
-            validating.fit_curves(hidden.value, epoch.value),
-        )
-    )
+def _(epoch, grows, hidden, mo, parts):
+    parts.after(grows, mo.hstack([hidden, epoch], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(hidden, mo, validating):
+def _(beside, epoch, grows, hidden, parts, validating):
+    parts.after(grows, parts.picture(
+        beside(
+            validating.fit_picture(hidden.value, epoch.value),
+            validating.fit_curves(hidden.value, epoch.value),
+        )
+    ))
+    return
+
+
+@app.cell(hide_code=True)
+def _(grows, hidden, mo, parts, validating):
     _fit = validating.wavy_fit(hidden.value)
-    mo.md(f"""
+    parts.after(grows, mo.md(f"""
     With {hidden.value} hidden units the validation loss is least in epoch
     **{_fit.best_epoch}**, at {min(_fit.val):.3f}; at the end it is {_fit.val[-1]:.3f} and
     the training loss {_fit.train[-1]:.3f}. **Underfitting**: both are high, the model is
     too small or trained too little. **Overfitting**: a gap opens between the two.
-    """)
+    """))
     return
 
 
@@ -370,25 +390,30 @@ def _(mo, validating):
     first_rate = mo.ui.slider(
         steps=[0.03, 0.1, 0.3, 0.5], value=0.5, label="first rate", show_value=True
     )
-    mo.hstack([schedule, first_rate], justify="start", wrap=True, gap=2)
     return first_rate, schedule
 
 
 @app.cell(hide_code=True)
-def _(beside, first_rate, parts, schedule, validating):
-    parts.picture(
-        beside(*validating.schedule_picture(schedule.value, first_rate.value))
-    )
+def _(first_rate, mo, parts, schedule, too_soon):
+    parts.after(too_soon, mo.hstack([schedule, first_rate], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(first_rate, mo, schedule, validating):
+def _(beside, first_rate, parts, schedule, too_soon, validating):
+    parts.after(too_soon, parts.picture(
+        beside(*validating.schedule_picture(schedule.value, first_rate.value))
+    ))
+    return
+
+
+@app.cell(hide_code=True)
+def _(first_rate, mo, parts, schedule, too_soon, validating):
     _end = validating.scheduled(schedule.value, lr=first_rate.value).above[-25:]
-    mo.md(f"""
+    parts.after(too_soon, mo.md(f"""
     In the last five epochs the loss of all 80 rows is between {min(_end):.1e} and
     **{max(_end):.1e}** above the least one.
-    """)
+    """))
     return
 
 

@@ -68,18 +68,23 @@ def _(mo):
     epochs = mo.ui.slider(
         steps=[1, 3, 10, 30, 100], value=30, label="epochs", show_value=True
     )
-    epochs
     return (epochs,)
 
 
 @app.cell(hide_code=True)
-def _(epochs, grids, mo, training):
+def _(epochs, how_equal, parts):
+    parts.after(how_equal, epochs)
+    return
+
+
+@app.cell(hide_code=True)
+def _(epochs, grids, how_equal, mo, parts, training):
     found = training.both(epochs.value)
     _rows = [
         {"": name, "by hand": training.bits(one), "Trainer": training.bits(other)}
         for name, one, other in (*found.lines[:3], found.lines[-1])
     ]
-    mo.vstack(
+    parts.after(how_equal, mo.vstack(
         [
             mo.Html(grids.grid(_rows)),
             mo.md(
@@ -88,18 +93,18 @@ def _(epochs, grids, mo, training):
                 "writes all bits of a number as 0x1...p-4.)"
             ),
         ]
-    )
+    ))
     return (found,)
 
 
 @app.cell(hide_code=True)
-def _(found, mo):
+def _(found, how_equal, mo, parts):
     _names = {name: value for name, value, _ in found.lines}
-    mo.md(f"""
+    parts.after(how_equal, mo.md(f"""
     The line is a {_names["a, the bias"]:.4f}, b {_names["b, the weight"]:.4f}. Tensors are
     faster than a loader: `trainer.fit((x, y), (x_val, y_val), epochs=100, batch_size=16,
     seed=42)`. The order then depends on the seed and the epoch alone.
-    """)
+    """))
     return
 
 
@@ -206,30 +211,35 @@ def _(mo):
         steps=[1, 3, 5, 10, 20, 50, 100], value=20, label="patience", show_value=True
     )
     per = mo.ui.dropdown(["epoch", "step"], value="epoch", label="LRScheduler per")
-    mo.hstack([patience, per], justify="start", wrap=True, gap=2)
     return patience, per
 
 
 @app.cell(hide_code=True)
-def _(beside, parts, patience, per, training):
-    parts.picture(
-        beside(
-            training.stopped_picture(patience.value),
-            training.scheduled_picture(per.value),
-        )
-    )
+def _(mo, parts, patience, per, which_weights):
+    parts.after(which_weights, mo.hstack([patience, per], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(mo, patience, training):
+def _(beside, parts, patience, per, training, which_weights):
+    parts.after(which_weights, parts.picture(
+        beside(
+            training.stopped_picture(patience.value),
+            training.scheduled_picture(per.value),
+        )
+    ))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo, parts, patience, training, which_weights):
     _found = training.stopped_early(patience.value)
-    mo.md(f"""
+    parts.after(which_weights, mo.md(f"""
     With patience {patience.value} it says: *{_found.reason}*. The validation rows have
     **chosen** the epoch now: for an honest score you need test rows (chapter 13).
     At the right a cosine lowers the rate, once an epoch or after each update. The
     schedule's own numbers must count the same.
-    """)
+    """))
     return
 
 
@@ -297,16 +307,21 @@ def _(mo):
     after = mo.ui.slider(
         steps=[3, 17, 43, 50, 86], value=43, label="the power fails after update", show_value=True
     )
-    after
     return (after,)
 
 
 @app.cell(hide_code=True)
-def _(after, grids, mo, training):
+def _(after, parts, what_kept):
+    parts.after(what_kept, after)
+    return
+
+
+@app.cell(hide_code=True)
+def _(after, grids, mo, parts, training, what_kept):
     went_on = training.resumed(after.value)
     _folders = sorted({name.split("/")[1] for name in went_on.files if "/" in name})
     _equal = "equal to the last bit" if went_on.is_equal else "not equal"
-    mo.vstack(
+    parts.after(what_kept, mo.vstack(
         [
             mo.md(f"""
     A network with dropout, 100 updates in all. After update {after.value} an exception
@@ -318,7 +333,7 @@ def _(after, grids, mo, training):
     All weights and losses are **{_equal}** to those of a training that was never stopped.
     """),
         ]
-    )
+    ))
     return (went_on,)
 
 

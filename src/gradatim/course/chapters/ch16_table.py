@@ -77,20 +77,25 @@ def _(mo, source, tables):
     _first = "rent" if "rent" in _names else _names[-1]
     target = mo.ui.dropdown(_names, value=_first, label="predict the column")
     drop = mo.ui.multiselect(_names, label="leave out")
-    mo.hstack([target, drop], justify="start", wrap=True, gap=2)
     return drop, target
 
 
 @app.cell(hide_code=True)
-def _(drop, grids, mo, source, tables, target):
+def _(drop, mo, parts, target, what_kind):
+    parts.after(what_kind, mo.hstack([target, drop], justify="start", wrap=True, gap=2))
+    return
+
+
+@app.cell(hide_code=True)
+def _(drop, grids, mo, parts, source, tables, target, what_kind):
     left_out = tuple(name for name in drop.value if name != target.value)
     _rows = tables.inspected(source, target.value, left_out)
-    mo.vstack(
+    parts.after(what_kind, mo.vstack(
         [
             mo.md(f"`gradatim inspect {source.name} --target {target.value}`"),
             mo.Html(grids.grid(_rows)),
         ]
-    )
+    ))
     return (left_out,)
 
 
@@ -135,17 +140,22 @@ def _(example_scores, is_it_good, parts):
 
 
 @app.cell(hide_code=True)
-def _(mo, source, tables):
+def _(mo, source):
     seed = mo.ui.slider(0, 5, value=0, label="seed", show_value=True)
     train = mo.ui.run_button(label=f"Train on {source.name}")
-    mo.hstack(
+    return seed, train
+
+
+@app.cell(hide_code=True)
+def _(is_it_good, mo, parts, seed, source, tables, train):
+    parts.after(is_it_good, mo.hstack(
         [seed, train] if source != tables.flats() else [seed],
         justify="start",
         align="end",
         wrap=True,
         gap=2,
-    )
-    return seed, train
+    ))
+    return
 
 
 @app.cell(hide_code=True)
@@ -160,26 +170,26 @@ def _(left_out, seed, source, tables, target, train):
 
 
 @app.cell(hide_code=True)
-def _(beside, fitted, grids, mo, parts, tables):
-    mo.callout(mo.md(fitted)) if isinstance(fitted, str) else parts.picture(
+def _(beside, fitted, grids, is_it_good, mo, parts, tables):
+    parts.after(is_it_good, mo.callout(mo.md(fitted)) if isinstance(fitted, str) else parts.picture(
         beside(
             grids.grid(tables.score_rows(fitted), caption=tables.told_rows(fitted)),
             tables.truth_picture(fitted) if fitted.pairs else "",
         )
-    )
+    ))
     return
 
 
 @app.cell(hide_code=True)
-def _(fitted, mo, source, target):
-    mo.md(f"""
+def _(fitted, is_it_good, mo, parts, source, target):
+    parts.after(is_it_good, mo.md(f"""
     `gradatim fit {source.name} --target {target.value}`
 
     It stopped after {fitted.num_epochs} epochs: {fitted.stop_reason}. For numbers *rmse*
     is the typical error, in the target's own units, and *r2* is 1 for perfect and 0 for
     the mean. Other **seeds** split anew: how far the scores move tells you how rough they
     are.
-    """ if not isinstance(fitted, str) else "")
+    """ if not isinstance(fitted, str) else ""))
     return
 
 
