@@ -5,8 +5,9 @@ from functools import cache
 
 import numpy as np
 
-from gradatim.course.charts import Chart
+from gradatim.course.charts import Chart, beside
 from gradatim.course.line import largest_stable_lr, rows
+from gradatim.course.player import MovingChart, player, told_frames
 
 __all__ = [
     "FAULTS",
@@ -14,7 +15,6 @@ __all__ = [
     "arithmetic",
     "decimals",
     "distances",
-    "epoch_picture",
     "fault_pictures",
     "first_near",
     "integer_start",
@@ -22,7 +22,7 @@ __all__ = [
     "least_squares_wrong",
     "limit",
     "line_picture",
-    "loss_picture",
+    "played",
     "points",
     "start",
     "train",
@@ -134,35 +134,78 @@ def _loss(a: float, b: float) -> float:
     return float(((y - (a + b * x)) ** 2).mean())
 
 
-def arithmetic(epoch: int, lr: float = 0.1) -> str:
-    """Write the four steps of the epoch that comes next, with its numbers.
+PLAYED = 300
+"""Epochs that the moving picture has; after them little is to be seen."""
 
-    >>> "0.4967 - 0.1 * (-3.0448) = 0.8012" in arithmetic(0)
-    True
+
+def played() -> str:
+    """Draw the first epochs as a picture that moves: line, residuals, loss, numbers.
+
+    >>> played().count("data-foot")
+    80
     """
-    a, b, loss = trained()[epoch]
     x, y = points()
-    error = y - (a + b * x)
-    by_a, by_b = -2 * error.mean(), -2 * (x * error).mean()
-    return (
-        f"| step | of epoch {epoch + 1} |\n|---|---|\n"
-        f"| 1 loss | mean of {len(x)} squared errors = {loss:.6f} |\n"
-        f"| 2 gradients | by a {by_a:.4f}, by b {by_b:.4f} |\n"
-        f"| 3 update of a | {a:.4f} - {lr:g} * ({by_a:.4f}) = {a - lr * by_a:.4f} |\n"
-        f"| 3 update of b | {b:.4f} - {lr:g} * ({by_b:.4f}) = {b - lr * by_b:.4f} |\n"
-        f"| 4 again | from the new a and b |"
+    seen = trained()[: PLAYED + 1]
+    places, losses = [s[:2] for s in seen], [s[2] for s in seen]
+    epochs = range(PLAYED + 1)
+    fit = MovingChart(
+        (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDE
+    )
+    fit.residuals(x[:, 0].tolist(), y[:, 0].tolist(), places[0])
+    fit.points(x[:, 0].tolist(), y[:, 0].tolist(), label="points", size=2.5)
+    fit.moving_line(places, label="a + b x")
+    chart = MovingChart(
+        (0, PLAYED),
+        (5e-3, 5),
+        title="the loss",
+        x_label="epoch",
+        width=WIDE,
+        log_y=True,
+    )
+    chart.across(_loss(*least_squares(x, y)), label="lowest that a line can have")
+    chart.growing_line(epochs, losses, epochs).moving_dot(epochs, losses)
+    told = [
+        f"Epoch {n}: a {a:.4f}, b {b:.4f}, loss {loss:.6f}."
+        for n, (a, b, loss) in enumerate(seen)
+    ]
+    return player(
+        beside(fit.svg(), chart.svg()) + _arithmetic(seen),
+        PLAYED + 1,
+        steps={"one more epoch": 1, "ten more": 10},
+        told=told,
+        label="epoch",
+        rate=15,
     )
 
 
-def epoch_picture(epoch: int) -> str:
-    """Draw the line after an epoch, with the error of each point.
+def _arithmetic(seen: Seen, lr: float = 0.1) -> str:
+    """Write the four steps of the epoch that comes next, with its numbers."""
+    lines = zip(*(arithmetic(a, b, lr) for a, b, _ in seen), strict=True)
+    names = ["1 loss", "2 gradients", "3 update of a", "3 update of b"]
+    rows = "".join(
+        f"<tr><td>{name}</td><td>{told_frames(line)}</td></tr>"
+        for name, line in zip(names, lines, strict=True)
+    )
+    head = "<tr><th>step</th><th>of the next epoch</th></tr>"
+    last = "<tr><td>4 again</td><td>from the new a and b</td></tr>"
+    return f'<table class="arithmetic">{head}{rows}{last}</table>'
 
-    >>> epoch_picture(0).count("<circle")
-    81
+
+def arithmetic(a: float, b: float, lr: float = 0.1) -> list[str]:
+    """Write loss, gradients and both updates of an epoch with its numbers.
+
+    >>> arithmetic(*start())[2]
+    'a = 0.4967 - 0.1 * (-3.0448) = 0.8012'
     """
-    a, b, _ = trained()[epoch]
-    title = f"the line after {epoch} epoch{'' if epoch == 1 else 's'}"
-    return _fit(a, b, title=title)
+    x, y = points()
+    error = y - (a + b * x)
+    by_a, by_b = -2 * error.mean(), -2 * (x * error).mean()
+    return [
+        f"mean of {len(x)} squared errors = {(error**2).mean():.6f}",
+        f"by a {by_a:.4f}, by b {by_b:.4f}",
+        f"a = {a:.4f} - {lr:g} * ({by_a:.4f}) = {a - lr * by_a:.4f}",
+        f"b = {b:.4f} - {lr:g} * ({by_b:.4f}) = {b - lr * by_b:.4f}",
+    ]
 
 
 def line_picture(a: float, b: float) -> str:
@@ -182,24 +225,6 @@ def _fit(a: float, b: float, *, title: str, colour: str = "orange") -> str:
     chart.points(x[:, 0].tolist(), y[:, 0].tolist(), label="points", size=2.5)
     chart.line([0, 1], [a, a + b], label=label, colour=colour)
     return chart.svg()
-
-
-def loss_picture(epoch: int) -> str:
-    """Draw the loss up to an epoch, on a scale of equal factors."""
-    losses = [loss for _, _, loss in trained()[: epoch + 1]]
-    most = next(n for n in (10, 50, 100, 200, 500, 1000) if n >= epoch)
-    chart = Chart(
-        (-0.02 * most, most),
-        (5e-3, 5),
-        title="the loss",
-        x_label="epoch",
-        width=WIDE,
-        log_y=True,
-    )
-    a, b = least_squares(*points())
-    chart.across(_loss(a, b), label="lowest that a line can have")
-    chart.line(range(len(losses)), losses, colour="blue")
-    return chart.points([epoch], [losses[-1]], label="here", size=4).svg()
 
 
 def distances(lr: float) -> str:

@@ -19,6 +19,7 @@ import marimo as mo
 from gradatim.course import CHAPTERS, Chapter, parts
 from gradatim.course.contents import contents_page
 from gradatim.course.plain import Control, plain
+from gradatim.course.player import player_parts
 from gradatim.course.states import STATES
 from gradatim.page import as_json, page
 
@@ -232,9 +233,10 @@ def _page(chapter: Chapter, frozen: _Frozen) -> str:
         "<code>gradatim learn</code> opens the living one.</p>"
     )
     script = (FOLDER / "frozen.js").read_text(encoding="utf-8")
+    player_style, player_script = player_parts()
     return page(
         f"{chapter.number} · {chapter.title}",
         f"<main>{note}{sections}</main>",
-        style=(FOLDER / "frozen.css").read_text(encoding="utf-8"),
-        script=f"const DATA = {as_json(data)};\n{script}",
+        style=(FOLDER / "frozen.css").read_text(encoding="utf-8") + player_style,
+        script=f"const DATA = {as_json(data)};\n{script}{player_script}",
     )

@@ -13,6 +13,7 @@ import marimo as mo
 
 from gradatim.course import CHAPTERS, Chapter, progress
 from gradatim.course.exercise import Exercise, load_exercise, try_answer
+from gradatim.course.player import player_parts
 from gradatim.page import escaped
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "editor",
     "end",
     "exercise",
+    "moving",
     "picture",
     "predict",
     "verdict",
@@ -63,6 +65,17 @@ def picture(svg: str) -> Any:
     return mo.Html(svg)
 
 
+def moving(html: str) -> Any:
+    """Show a picture of :mod:`gradatim.course.player`.
+
+    marimo's editor runs no script of ours, so there it gets a frame of its own.
+    """
+    if mo.app_meta().mode != "edit":
+        return mo.Html(html)
+    style, script = player_parts()
+    return mo.iframe(f"<style>{style}</style>{html}<script>{script}</script>")
+
+
 def predict(question: str, choices: list[str]) -> Any:
     """Ask before anything runs."""
     return mo.ui.radio(choices, label=f"**Predict.** {question}")
@@ -83,7 +96,7 @@ def verdict(answer: Any, *, right: str, why: Mapping[str, str]) -> Any:
         raise ValueError(f"a sentence for each choice: {sorted(answer.options)}")
     if chosen == right:
         return mo.callout(mo.md(f"**Right.** {why[chosen]}"), kind="success")
-    text = f"**No: {right}.** {why[chosen]}\n\n{why[right]}"
+    text = f"**No.** {why[chosen]}\n\n**The answer: {right}.** {why[right]}"
     return mo.callout(mo.md(text), kind="warn")
 
 
@@ -137,7 +150,7 @@ def breaks(pressed: Any, function: Callable[[], Any], *, cure: str) -> Any:
             '<pre style="white-space:pre-wrap;color:#e03131;font-size:.85em" '
             f'role="alert">{text}</pre>'
         )
-    return mo.vstack([found, mo.callout(mo.md(f"**Cure.** {cure}"), kind="info")])
+    return mo.vstack([found, mo.callout(mo.md(f"**Cure:** {cure}"), kind="info")])
 
 
 def exercise(name: str) -> Any:

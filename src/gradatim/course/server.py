@@ -22,12 +22,13 @@ from starlette.routing import Mount, Route
 
 from gradatim.course import CHAPTERS, Chapter, progress
 from gradatim.course.contents import contents_page
+from gradatim.course.player import player_parts
 
 __all__ = ["HOST", "course_app", "free_port", "serving"]
 
 HOST = "127.0.0.1"
 COOKIE = "gradatim_course"
-HEAD = "<style>h1 { padding-right: 3rem; }</style>"
+TITLE = "h1 { padding-right: 3rem; }"
 """A chapter's title ends before marimo's menu."""
 
 
@@ -45,8 +46,12 @@ def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlett
         token: What a browser must show once, in the address; a cookie keeps it.
         chapters: Those that are served.
     """
+    style, script = player_parts()
     builder = marimo.create_asgi_app(
-        quiet=True, token=token, include_code=True, html_head=HEAD
+        quiet=True,
+        token=token,
+        include_code=True,
+        html_head=f"<style>{TITLE}{style}</style><script>{script}</script>",
     )
     for chapter in chapters:
         if chapter.path.is_file():

@@ -35,8 +35,7 @@ STATES: dict[str, dict[str, list[Any]]] = {
         "updates": [60, 10],
     },
     "ch03_numpy": {
-        "epochs": [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
-        "lr": [0.1, 0.01],
+        "lr": [0.1, 0.01, 0.03, 0.3, 0.7],
     },
     "ch04_tensors": {
         "maker": list(MAKERS),

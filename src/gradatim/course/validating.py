@@ -1,5 +1,6 @@
 """What chapter 14 shows: rung 13's loops, modes, over- and underfitting, schedules."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
-from gradatim.course.charts import COLOURS, Chart, framed
+from gradatim.course.charts import COLOURS, Chart, beside, framed
 from gradatim.course.line import least_squares
+from gradatim.course.player import MovingChart, player
 from gradatim.course.scripts import diagnosed
 from gradatim.course.walks import line_of
 from gradatim.data import line
@@ -27,7 +29,6 @@ __all__ = [
     "SCHEDULES",
     "Mode",
     "Walk",
-    "curves",
     "eval_forgotten",
     "fit_curves",
     "fit_picture",
@@ -36,14 +37,13 @@ __all__ = [
     "mode_picture",
     "modes_table",
     "numpy_of_predictions",
-    "place",
+    "played",
     "schedule_picture",
     "scheduled",
     "told_error",
     "train_forgotten",
     "two_means",
     "walk",
-    "walk_picture",
     "waves",
     "wavy_fit",
     "wavy_model",
@@ -122,58 +122,50 @@ def walk() -> Walk:
     )
 
 
-def place(update: int, steps: int | None, epochs: int | None, ticks: str | None) -> int:
-    """Tell which update is shown, by a slider, two buttons and a clock.
+def played() -> str:
+    """Draw :func:`walk` as a picture that moves, update by update.
 
-    Args:
-        update: Of the slider.
-        steps: Pressed for one more update each.
-        epochs: Updates by presses for one more epoch.
-        ticks: Of ``mo.ui.refresh``, such as ``"1s (3)"``: an epoch for each.
-
-    >>> place(10, 2, 5, "1s (3)"), place(0, None, None, "")
-    (32, 0)
+    >>> played().count("data-foot")
+    80
     """
-    told = (ticks or "").partition("(")[2].rstrip(")")
-    played = UPDATES * int(told) if told.isdigit() else 0
-    at = update + (steps or 0) + (epochs or 0) + played
-    return min(at, UPDATES * NUM_EPOCHS)
-
-
-def walk_picture(at: int) -> str:
-    """Draw the line after some updates, its residuals, and the rows of the last one."""
     went = walk()
-    (a, b), (x, y) = went.path[at], went.train
-    chart = Chart(
-        (0, 1), (0, 3.5), title=f"after update {at}", x_label="x", y_label="y"
+    num_updates = NUM_EPOCHS * UPDATES
+    x, y = (each.flatten().tolist() for each in went.train)
+    rows = {value: number for number, value in enumerate(x)}
+    batches = [{rows[v] for v in each.flatten().tolist()} for each in went.batches]
+    fit = MovingChart((0, 1), (0, 3.5), title="the line", x_label="x", y_label="y")
+    fit.residuals(x, y, went.path[0], colour="gray")
+    fit.points(x, y, colour="blue", size=2.2, label="train")
+    fit.points(*went.val, colour="orange", size=2.2, label="validate")
+    fit.lit_points(x, y, [set(), *batches], label="last batch")
+    fit.moving_line(went.path, colour="green", label="line")
+    chart = MovingChart(
+        (0, NUM_EPOCHS), (5e-3, 2), title="both losses", x_label="epoch", log_y=True
     )
-    for one, other in zip(x.flatten().tolist(), y.flatten().tolist(), strict=True):
-        chart.line((one, one), (a + b * one, other), colour="gray", width=0.8)
-    chart.points(x, y, colour="blue", size=2.2, label="train")
-    chart.points(*went.val, colour="orange", size=2.2, label="validate")
-    if at:
-        seen = torch.isin(x.flatten(), went.batches[at - 1].flatten())
-        chart.points(x[seen], y[seen], colour="violet", size=3.6, label="last batch")
-    return chart.line([0, 1], [a, a + b], colour="green", label="line").svg()
-
-
-def curves(epochs: int) -> str:
-    """Draw both losses of the first epochs of :func:`walk`."""
-    went = walk()
-    chart = Chart(
-        (0, NUM_EPOCHS),
-        (5e-3, 2),
-        title=f"after {epochs} epochs",
-        x_label="epoch",
-        log_y=True,
+    epochs = [update // UPDATES for update in range(num_updates + 1)]
+    numbers = range(1, NUM_EPOCHS + 1)
+    for losses, colour, label in (
+        (went.train_losses, "blue", "train"),
+        (went.val_losses, "orange", "validation"),
+    ):
+        chart.growing_line(numbers, losses, epochs, colour=colour, label=label)
+        # Before the first epoch there is no loss yet: the dot waits below the picture.
+        at = [math.nan if n == 0 else losses[n - 1] for n in epochs]
+        chart.moving_dot(
+            epochs, [1e-9 if math.isnan(v) else v for v in at], colour=colour
+        )
+    told = [
+        f"Update {n}, epoch {epochs[n]}: the line is a {a:.4f}, b {b:.4f}."
+        for n, (a, b) in enumerate(went.path)
+    ]
+    return player(
+        beside(fit.svg(), chart.svg()),
+        num_updates + 1,
+        steps={"one more step": 1, "one more epoch": UPDATES},
+        told=told,
+        label="update",
+        rate=12,
     )
-    numbers = range(1, epochs + 1)
-    chart.line(numbers, went.train_losses[:epochs], colour="blue", label="train")
-    chart.line(numbers, went.val_losses[:epochs], colour="orange", label="validation")
-    for losses, colour in ((went.train_losses, "blue"), (went.val_losses, "orange")):
-        if epochs:
-            chart.points([epochs], losses[epochs - 1 : epochs], colour=colour)
-    return chart.svg()
 
 
 def two_means(at: int = 0) -> tuple[float, float]:

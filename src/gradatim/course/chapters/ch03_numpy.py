@@ -138,67 +138,8 @@ def _(byhand, first, parts):
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    get_epoch, set_epoch = mo.state(0)
-    return get_epoch, set_epoch
-
-
-@app.cell(hide_code=True)
-def _(mo, set_epoch):
-    def _go(count):
-        return lambda _: set_epoch(lambda epoch: min(epoch + count, 1000))
-
-    one_more = mo.ui.button(label="one more epoch", on_change=_go(1))
-    ten_more = mo.ui.button(label="ten more", on_change=_go(10))
-    again = mo.ui.button(label="back to 0", on_change=lambda _: set_epoch(0))
-    play = mo.ui.switch(label="play")
-    return again, one_more, play, ten_more
-
-
-@app.cell(hide_code=True)
-def _(again, first, mo, one_more, parts, play, ten_more):
-    parts.after(first, mo.hstack([one_more, ten_more, again, play], justify="start", wrap=True))
-    return
-
-
-@app.cell(hide_code=True)
-def _(mo, play, set_epoch):
-    ticks = mo.ui.refresh(
-        options=["1s"],
-        default_interval="1s",
-        on_change=lambda _: set_epoch(lambda epoch: min(epoch + 2, 1000)),
-    )
-    ticks if play.value else None
-    return
-
-
-@app.cell(hide_code=True)
-def _(get_epoch, mo, set_epoch):
-    epochs = mo.ui.slider(
-        0, 1000, value=get_epoch(), on_change=set_epoch, label="epochs", show_value=True
-    )
-    return (epochs,)
-
-
-@app.cell(hide_code=True)
-def _(epochs, first, parts):
-    parts.after(first, epochs)
-    return
-
-
-@app.cell(hide_code=True)
-def _(beside, byhand, epochs, first, parts):
-    parts.after(first, parts.picture(beside(byhand.epoch_picture(epochs.value), byhand.loss_picture(epochs.value))))
-    return
-
-
-@app.cell(hide_code=True)
-def _(byhand, epochs, first, mo, parts):
-    parts.after(first, mo.md(f"""
-    What the next epoch does, with its numbers:
-
-    {byhand.arithmetic(epochs.value)}
-    """))
+def _(byhand, first, parts):
+    parts.after(first, parts.moving(byhand.played()))
     return
 
 

@@ -66,50 +66,17 @@ def _(parts, validating, weigh):
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    again = mo.ui.run_button(label="From the start")
-    return (again,)
-
-
-@app.cell(hide_code=True)
-def _(again, parts, weigh):
-    parts.after(weigh, again)
+def _(parts, validating, weigh):
+    parts.after(weigh, parts.moving(validating.played()))
     return
 
 
 @app.cell(hide_code=True)
-def _(again, mo, validating):
-    again.value
-    update = mo.ui.slider(
-        0, validating.NUM_EPOCHS * 5, value=0, label="update", show_value=True
-    )
-    one_step = mo.ui.button(value=0, on_click=lambda n: n + 1, label="One more step")
-    one_epoch = mo.ui.button(value=0, on_click=lambda n: n + 5, label="One more epoch")
-    play = mo.ui.refresh(options=["1s", "2s"], label="Play an epoch every")
-    return one_epoch, one_step, play, update
-
-
-@app.cell(hide_code=True)
-def _(mo, one_epoch, one_step, parts, play, update, weigh):
-    parts.after(weigh, mo.hstack([update, one_step, one_epoch, play], justify="start", wrap=True))
-    return
-
-
-@app.cell(hide_code=True)
-def _(beside, one_epoch, one_step, parts, play, update, validating, weigh):
-    at = validating.place(update.value, one_step.value, one_epoch.value, play.value)
-    parts.after(weigh, parts.picture(beside(validating.walk_picture(at), validating.curves(at // 5))))
-    return (at,)
-
-
-@app.cell(hide_code=True)
-def _(at, mo, parts, validating, weigh):
+def _(mo, parts, validating, weigh):
     walked = validating.walk()
-    _a, _b = walked.path[at]
     parts.after(weigh, mo.md(f"""
-    After update **{at}** the line is a {_a:.4f}, b {_b:.4f}. Gray: its residuals, y less
-    the prediction. An epoch is five updates of 16 rows; then both losses get a new point.
-    In {validating.NUM_EPOCHS} epochs the validation loss falls from
+    An epoch is five updates of 16 rows; then both losses get a new point. In
+    {validating.NUM_EPOCHS} epochs the validation loss falls from
     {walked.val_losses[0]:.4f} to **{walked.val_losses[-1]:.4f}**.
     """))
     return (walked,)
