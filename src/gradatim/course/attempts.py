@@ -15,6 +15,7 @@ from torch import Tensor
 import gradatim as gt
 from gradatim.course import line
 from gradatim.course.charts import Chart, beside
+from gradatim.course.grids import raised
 from gradatim.course.line import Descent
 from gradatim.course.walks import as_descent, points
 from gradatim.page import escaped
@@ -151,7 +152,7 @@ def cards(attempts: Sequence[tuple[str, Attempt]], *, of_loss: bool) -> str:
 def _card(name: str, attempt: Attempt, of_loss: bool) -> str:
     small = "white-space:pre-wrap;font-size:.8em;margin:.4em 0"
     if attempt.error:
-        came = f'<pre style="{small};color:#e03131">{escaped(attempt.error)}</pre>'
+        came = raised(attempt.error)
     else:
         came = '<p style="margin:.4em 0;color:#2f9e44">No exception.</p>'
     kind = "a leaf" if attempt.is_leaf else "no leaf: it has a grad_fn"

@@ -40,7 +40,8 @@ class Chart:
         y_label: At the left.
         width: In pixels, of the whole picture.
         height: As ``width``.
-        log_y: Whether equal steps of y are equal factors.
+        log_x: Whether equal steps of x are equal factors.
+        log_y: As ``log_x``.
         y_ticks: Whether numbers stand at the left.
 
     >>> chart = Chart((0, 1), (0, 3), title="a line")
@@ -59,11 +60,13 @@ class Chart:
         y_label: str = "",
         width: int = 460,
         height: int = 320,
+        log_x: bool = False,
         log_y: bool = False,
         y_ticks: bool = True,
     ) -> None:
         self.x, self.y, self.title = x, y, title
-        self.width, self.height, self.log_y = width, height, log_y
+        self.width, self.height = width, height
+        self.log_x, self.log_y = log_x, log_y
         self._labels = x_label, y_label
         self._y_ticks = y_ticks
         self._parts: list[str] = []
@@ -108,7 +111,7 @@ class Chart:
                 f'<polyline points="{text}" fill="none" stroke="{stroke}" '
                 f'stroke-width="{width:g}" stroke-linejoin="round"{dash}/>'
             )
-        self._note(label, stroke, "line")
+        self._note(label, stroke, "dashes" if dashed else "line")
         if dots:
             self.points([p[0] for p in pairs], [p[1] for p in pairs], colour=colour)
         return self
@@ -147,7 +150,7 @@ class Chart:
             f'<path d="M{cx - 7:g} {cy:g}h14M{cx:g} {cy - 7:g}v14" stroke="{colour}" '
             'stroke-width="3" fill="none"/>'
         )
-        self._note(label, colour, "line")
+        self._note(label, colour, "cross")
         return self
 
     def svg(self) -> str:
@@ -175,16 +178,12 @@ class Chart:
         return self.height - TOP - BOTTOM
 
     def _px(self, x: float) -> float:
-        low, high = self.x
-        place = LEFT + self._wide * (x - low) / (high - low)
-        return round(min(max(place, -1e4), 1e4), 1)
+        share = _share(x, self.x, is_log=self.log_x)
+        return round(min(max(LEFT + self._wide * share, -1e4), 1e4), 1)
 
     def _py(self, y: float) -> float:
-        low, high = self.y
-        if self.log_y:
-            y, low, high = (math.log10(max(v, 1e-300)) for v in (y, low, high))
-        place = TOP + self._high * (high - y) / (high - low)
-        return round(min(max(place, -1e4), 1e4), 1)
+        share = 1 - _share(y, self.y, is_log=self.log_y)
+        return round(min(max(TOP + self._high * share, -1e4), 1e4), 1)
 
     def _is_inside(self, x: float, y: float) -> bool:
         return self.x[0] <= x <= self.x[1] and self.y[0] <= y <= self.y[1]
@@ -196,7 +195,7 @@ class Chart:
     def _axes(self) -> str:
         bottom = self.height - BOTTOM
         parts = []
-        for tick in _ticks(*self.x):
+        for tick in _powers(*self.x) if self.log_x else _ticks(*self.x):
             px = self._px(tick)
             parts.append(
                 f'<path d="M{px} {TOP}V{bottom}" stroke="currentColor" '
@@ -225,11 +224,14 @@ class Chart:
         """Write the legend below, from left to right."""
         parts, place, y = [], LEFT, self.height - 6
         for label, colour, kind in self._legend:
+            way = {
+                "dashes": f"M{place} {y - 4}h5m4 0h5",
+                "cross": f"M{place + 2} {y - 4}h10m-5 -5v10",
+            }.get(kind, f"M{place} {y - 4}h14")
             mark = (
                 f'<circle cx="{place + 7}" cy="{y - 4}" r="4" fill="{colour}"/>'
                 if kind == "dot"
-                else f'<path d="M{place} {y - 4}h14" stroke="{colour}" '
-                'stroke-width="3"/>'
+                else f'<path d="{way}" stroke="{colour}" stroke-width="3"/>'
             )
             parts.append(
                 f'{mark}<text x="{place + 19}" y="{y}">{escaped(label)}</text>'
@@ -299,6 +301,14 @@ def beside(*pictures: str) -> str:
 
 def _pairs(x: Numbers, y: Numbers) -> Iterable[tuple[float, float]]:
     return zip(_floats(x), _floats(y), strict=True)
+
+
+def _share(value: float, ends: tuple[float, float], *, is_log: bool) -> float:
+    """Tell how far along an axis a value is, as a part of 1."""
+    low, high = ends
+    if is_log:
+        value, low, high = (math.log10(max(v, 1e-300)) for v in (value, low, high))
+    return (value - low) / (high - low)
 
 
 def _floats(numbers: Any) -> list[float]:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from gradatim.course.cells import cells
+from gradatim.course.charts import COLOURS, framed
 from gradatim.course.line import rows
+from gradatim.page import escaped
 
 __all__ = [
     "MAKERS",
@@ -26,6 +28,7 @@ __all__ = [
     "no_cuda",
     "numpy_elsewhere",
     "numpy_of_watched",
+    "places",
     "shared",
     "told",
     "wrong_dtype",
@@ -68,6 +71,43 @@ def after_step(name: str) -> Array | Tensor:
     if place > 2:
         tensor = tensor.to(first_device())
     return tensor.cpu().numpy() if place > 3 else tensor
+
+
+def places(name: str) -> str:
+    """Draw whose memory holds what, after one of :data:`STEPS`.
+
+    >>> places("x_train").count("<rect")
+    3
+    """
+    place, has_gpu = list(STEPS).index(name), first_device().type == "cuda"
+    away = has_gpu and place > 2
+    kept = {
+        0: ["x_train: float64"],
+        1: ["x_train and the tensor: float64"],
+        2: ["x_train: float64", "the tensor: float32"],
+        3: ["x_train: float64", *([] if away else ["the tensor: float32, as before"])],
+        4: ["x_train: float64", "the array" + (": " if away else " and the tensor: ")],
+    }[place]
+    if place == 4:
+        kept[-1] += "float32"
+    on_gpu = ["the tensor: float32"] if away else []
+    other = "memory of the GPU" if has_gpu else "memory of a GPU (none here)"
+    parts = []
+    for left, title, boxes in ((0, "memory of the CPU", kept), (250, other, on_gpu)):
+        dash = "" if left == 0 or has_gpu else ' stroke-dasharray="5 4"'
+        parts.append(
+            f'<rect x="{left + 1}" y="24" width="235" height="104" rx="6" fill="none" '
+            f'stroke="currentColor" stroke-opacity=".4"{dash}/>'
+            f'<text x="{left + 10}" y="42" opacity=".75">{title}</text>'
+        )
+        for number, text in enumerate(boxes):
+            y = 50 + 25 * number
+            parts.append(
+                f'<rect x="{left + 10}" y="{y}" width="217" height="21" rx="3" '
+                f'fill="{COLOURS["blue"]}" fill-opacity=".35"/>'
+                f'<text x="{left + 18}" y="{y + 15}">{escaped(text)}</text>'
+            )
+    return framed("".join(parts), 490, 132, "where the numbers lie")
 
 
 def told(thing: Array | Tensor) -> str:

@@ -8,6 +8,7 @@ which raises :class:`Wrong`.
 import contextlib
 import importlib
 import io
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ __all__ = [
     "Exercise",
     "Wrong",
     "expect",
+    "expect_number",
     "load_exercise",
     "needed",
     "try_answer",
@@ -118,6 +120,33 @@ def expect(is_so: bool, otherwise: str) -> None:
     """
     if not is_so:
         raise Wrong(otherwise)
+
+
+def expect_number(found: Any, wanted: float, told: str, *, within: float) -> None:
+    """Go on if an answer is a number near the right one.
+
+    Args:
+        found: A number, an array or a tensor of one.
+        wanted: What is right.
+        told: What it is, as the beginning of a sentence.
+        within: The largest difference.
+
+    Raises:
+        Wrong: It is not; a number that is off by a plain factor is told so.
+    """
+    shape = tuple(getattr(found, "shape", ()))
+    if math.prod(shape) != 1:
+        raise Wrong(f"{told} is to be one number; yours is an array of shape {shape}.")
+    try:
+        number = float(found)
+    except (TypeError, ValueError):
+        raise Wrong(f"{told} is to be a number; yours is {found!r}.") from None
+    if abs(number - wanted) < within:
+        return
+    ratio = number / wanted if wanted else math.nan
+    more = f" That is {ratio:.0f} times as much." if ratio > 1.5 else ""
+    more = more if abs(ratio - round(ratio, 0)) < 1e-3 else ""
+    raise Wrong(f"{told} is {wanted:.4f}; yours is {number:.4f}.{more}")
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 from gradatim.page import escaped
 
-__all__ = ["grid", "wrapped"]
+__all__ = ["grid", "raised", "wrapped"]
 
 
 def grid(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
@@ -53,6 +53,19 @@ def wrapped(text: str) -> str:
         "padding:.6em .8em;border-left:3px solid #8886;margin:.4em 0"
     )
     return f'<pre style="{style}">{escaped(text)}</pre>'
+
+
+def raised(text: str) -> str:
+    """Show an exception's text, in a red that can be read on light and on dark.
+
+    >>> 'role="alert"' in raised("ValueError: no")
+    True
+    """
+    style = (
+        "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85em;"
+        "color:#e03131;color:light-dark(#c92a2a,#ff9c9c)"
+    )
+    return f'<pre style="{style}" role="alert">{escaped(text)}</pre>'
 
 
 def _side(value: Any) -> str:

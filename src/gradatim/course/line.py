@@ -15,7 +15,6 @@ from gradatim.course.charts import Chart
 from gradatim.data import line, line_split
 
 __all__ = [
-    "PRESETS",
     "START",
     "Descent",
     "bowl",
@@ -23,59 +22,12 @@ __all__ = [
     "descent_of",
     "largest_stable_lr",
     "loss_at",
+    "rings",
     "rows",
 ]
 
 START = (0.49671415, -0.1382643)
 """Of rung 1: ``np.random.seed(42)``, then two numbers of ``randn(1)``."""
-
-PRESETS = {
-    "good: 0.1, all points": (
-        0.1,
-        80,
-        1.0,
-        "Small enough to be stable, large enough to arrive: the tutorial's choice.",
-    ),
-    "good: 0.3, all points": (
-        0.3,
-        80,
-        1.0,
-        "Nearer to the limit and three times as fast; the way is still straight.",
-    ),
-    "bad: 0.001, all points": (
-        0.001,
-        80,
-        1.0,
-        "Stable, and so slow that 40 epochs lead nowhere.",
-    ),
-    "bad: 0.79, all points": (
-        0.79,
-        80,
-        1.0,
-        "Just below the limit: each step lands on the other side, nearly as high.",
-    ),
-    "bad: 0.1, x in other units": (
-        0.1,
-        80,
-        10.0,
-        "x is ten times as large, so the "
-        "bowl is a hundred times steeper along b, and 0.1 is far beyond its limit.",
-    ),
-    "good: 0.1, batches of 16": (
-        0.1,
-        16,
-        1.0,
-        "Five updates an epoch for the price of "
-        "one: it arrives sooner, and trembles a little.",
-    ),
-    "bad: 0.5, one point": (
-        0.5,
-        1,
-        1.0,
-        "One point's gradient is a poor guess: with long steps it never settles.",
-    ),
-}
-"""Choices by name: learning rate, points an update, factor of x, and why."""
 
 
 def rows(*, scale: float = 1.0) -> tuple[Float[Tensor, "80 1"], Float[Tensor, "80 1"]]:
@@ -197,8 +149,6 @@ def bowl(
         arrows: Updates that are drawn of each, from the first.
         width: In pixels.
     """
-    x, y = rows(scale=scale)
-    best, matrix = least_squares(x, y), curvature(x)
     chart = Chart(
         a,
         b or (-0.5 / scale, 3.5 / scale),
@@ -207,16 +157,28 @@ def bowl(
         y_label="b",
         width=width,
     )
-    values, vectors = torch.linalg.eigh(matrix)
+    rings(chart, scale=scale)
+    for label, colour, descent in descents:
+        path = descent.path[: arrows + 1]
+        chart.line(path[:, 0], path[:, 1], label=label, colour=colour, width=1.4)
+        chart.points(path[:60, 0], path[:60, 1], colour=colour, size=2.2)
+    return chart.svg()
+
+
+def rings(chart: Chart, *, scale: float = 1.0) -> None:
+    """Draw where the loss has the same height, and the place of its lowest one.
+
+    Args:
+        chart: Its axes are a and b.
+        scale: Factor of x.
+    """
+    x, y = rows(scale=scale)
+    best = least_squares(x, y)
+    values, vectors = torch.linalg.eigh(curvature(x))
     turns = torch.linspace(0, 2 * math.pi, 49, dtype=torch.float64)
     circle = torch.stack([turns.cos(), turns.sin()])
     for height in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0):
         axes = vectors @ torch.diag((2 * height / values).sqrt())
         ring = best.unsqueeze(1) + axes @ circle
         chart.line(ring[0], ring[1], colour="gray", width=0.8)
-    chart.star(float(best[0]), float(best[1]), label="least squares")
-    for label, colour, descent in descents:
-        path = descent.path[: arrows + 1]
-        chart.line(path[:, 0], path[:, 1], label=label, colour=colour, width=1.4)
-        chart.points(path[:60, 0], path[:60, 1], colour=colour, size=2.2)
-    return chart.svg()
+    chart.star(float(best[0]), float(best[1]), label="lowest loss")

@@ -13,6 +13,7 @@ import marimo as mo
 
 from gradatim.course import CHAPTERS, Chapter, progress
 from gradatim.course.exercise import Exercise, load_exercise, try_answer
+from gradatim.course.grids import raised
 from gradatim.course.player import player_parts
 from gradatim.page import escaped
 
@@ -132,25 +133,26 @@ def button(label: str, *, breaks: bool = False) -> Any:
     return mo.ui.run_button(label=text, kind="danger" if breaks else "neutral")
 
 
-def breaks(pressed: Any, function: Callable[[], Any], *, cure: str) -> Any:
+def breaks(
+    pressed: Any, function: Callable[[], Any], *, cure: str, code: str = ""
+) -> Any:
     """Run what goes wrong when its button is pressed; show how, and the cure.
 
     Args:
         pressed: From :func:`button`.
         function: Raises an exception, or gives what to show: the silent wrong.
         cure: Markdown.
+        code: The lines that are wrong, where the button's name does not tell them.
     """
     if not pressed.value:
         return mo.md("")
     try:
         found = function()
     except Exception as error:
-        text = escaped(traceback.format_exception_only(error)[-1].strip())
-        found = mo.Html(
-            '<pre style="white-space:pre-wrap;color:#e03131;font-size:.85em" '
-            f'role="alert">{text}</pre>'
-        )
-    return mo.vstack([found, mo.callout(mo.md(f"**Cure:** {cure}"), kind="info")])
+        found = mo.Html(raised(traceback.format_exception_only(error)[-1].strip()))
+    ran = [mo.md(f"```python\n{code}\n```")] if code else []
+    cured = mo.callout(mo.md(f"**Cure:** {cure}"), kind="info")
+    return mo.vstack([*ran, found, cured])
 
 
 def exercise(name: str) -> Any:

@@ -63,8 +63,10 @@ def points_picture(x: Array, y: Array, *, title: str = "100 points") -> str:
     chart = Chart((0, 1), (-0.5, 4.5), title=title, x_label="x", y_label="y")
     chart.points(x.ravel().tolist(), y.ravel().tolist(), label="points", size=2.5)
     a, b = best_line(x, y)
+    chart.line([0, 1], [a, a + b], label="the best for these points")
+    # Above the other line, so that both are seen where they are nearly the same.
     chart.line([0, 1], [1, 3], label="the true line", colour="green", dashed=True)
-    return chart.line([0, 1], [a, a + b], label="the best for these points").svg()
+    return chart.svg()
 
 
 def shuffled_apart() -> tuple[str, float]:

@@ -5,6 +5,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import marimo
 import uvicorn
@@ -28,8 +29,7 @@ __all__ = ["HOST", "course_app", "free_port", "serving"]
 
 HOST = "127.0.0.1"
 COOKIE = "gradatim_course"
-TITLE = "h1 { padding-right: 3rem; }"
-"""A chapter's title ends before marimo's menu."""
+STYLE = Path(__file__).with_name("chapter.css")
 
 
 def free_port() -> int:
@@ -47,11 +47,12 @@ def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlett
         chapters: Those that are served.
     """
     style, script = player_parts()
+    style += STYLE.read_text(encoding="utf-8")
     builder = marimo.create_asgi_app(
         quiet=True,
         token=token,
         include_code=True,
-        html_head=f"<style>{TITLE}{style}</style><script>{script}</script>",
+        html_head=f"<style>{style}</style><script>{script}</script>",
     )
     for chapter in chapters:
         if chapter.path.is_file():

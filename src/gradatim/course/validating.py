@@ -12,6 +12,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
 from gradatim.course.charts import COLOURS, Chart, beside, framed
+from gradatim.course.grids import raised
 from gradatim.course.line import least_squares
 from gradatim.course.player import MovingChart, player
 from gradatim.course.scripts import diagnosed
@@ -408,11 +409,7 @@ def told_error(function: Callable[[], Any]) -> str:
     try:
         function()
     except Exception as error:
-        text = escaped(f"{type(error).__name__}: {error}")
-        return (
-            '<pre style="white-space:pre-wrap;color:#e03131;font-size:.85em" '
-            f'role="alert">{text}</pre>'
-        )
+        return raised(f"{type(error).__name__}: {error}")
     return ""
 
 

@@ -21,7 +21,9 @@ def _(mo):
     ## 1 · Points on a line, nearly
 
     The whole course trains one straight line, $y = a + b x$, again and again. Each time
-    PyTorch takes over one thing more. A line is small enough to see everything.
+    PyTorch takes over one thing more. A line is small enough to see everything. The idea,
+    the points and the order of the steps are those of *Understanding PyTorch with an
+    example: a step-by-step tutorial*. "The tutorial" means it from here on.
 
     We make the data ourselves: 100 points with one feature x. So we know the **true**
     numbers, a = 1 and b = 2. The model does not. It sees the points only, and each has some
@@ -32,15 +34,15 @@ def _(mo):
 
 @app.cell(hide_code=True)
 def _(problem, sources):
-    sources.shown_program(problem.make_points)
+    sources.shown_bare(problem.make_points)
     return
 
 
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    `RandomState(42)` draws the same numbers as `np.random.seed(42)` followed by
-    `np.random.rand`. It has a generator of its own, so nobody else's numbers change.
+    `random` draws the numbers of `np.random.seed(42)`. It is a generator of its own, so no
+    other program's random numbers change.
     """)
     return
 
@@ -117,6 +119,7 @@ def _(apart, mo, parts, problem):
     parts.breaks(
         apart,
         _shuffle,
+        code="random.shuffle(x)\nrandom.shuffle(y)",
         cure="shuffle the **row numbers**, once, and take both by them: `x[rows]`, "
         "`y[rows]`. A point is a pair. No error tells you that the pairs are gone.",
     )
@@ -131,6 +134,7 @@ def _(mo):
     80 points **train** the line. The other 20 are kept to **validate** it: to see how it
     does on points that it was not fitted to. The row numbers 0 to 99 are shuffled, and the
     first 80 are taken. The generator that made the data goes on; it is not seeded again.
+    So x and y above are followed by these lines:
 
     ```python
     rows = np.arange(100)
@@ -195,11 +199,11 @@ def _(problem):
 
 
 @app.cell(hide_code=True)
-def _(mo, parts, rows_train, rows_val, why_shuffle):
+def _(mo, order, parts, problem, why_shuffle):
+    _train, _val = problem.split_rows(order.value)
     parts.after(why_shuffle, mo.md(f"""
-    {len(rows_train)} rows train, the first of them {rows_train[:5].tolist()}.
-    {len(rows_val)} validate, the first {rows_val[:5].tolist()}. Rows in both sets:
-    {len(set(rows_train) & set(rows_val))}.
+    {len(_train)} rows train, the first of them {_train[:5].tolist()}. {len(_val)} validate,
+    the first {_val[:5].tolist()}. Rows in both sets: {len(set(_train) & set(_val))}.
     """))
     return
 
@@ -211,13 +215,14 @@ def _(mo):
 
     | word | dimensions | an example |
     |---|---|---|
-    | scalar | 0 | one loss |
+    | scalar | 0 | one number, such as a |
     | vector | 1 | the numbers of one row |
     | matrix | 2 | a table |
     | tensor | 3 or more | pictures: number, height, width, ... |
 
-    PyTorch is less strict. A vector or a matrix is called a tensor, too. The tutorial
-    makes an exception of scalars; for `torch.tensor(3.14)` it is a tensor with no dimension.
+    PyTorch is less strict: a vector or a matrix is called a tensor, too. So is one number:
+    `torch.tensor(3.14)` makes a tensor without a dimension, though one still says scalar.
+    (`torch` is PyTorch's name in Python. It comes in with chapter 4.)
     """)
     return
 
@@ -332,7 +337,8 @@ def _(batch_size, how_many, mo, num_rows, parts, problem):
     updates = problem.num_updates(_n, _size)
     _last = _n - (updates - 1) * _size
     _rest = "" if _last == _size else f" The last batch has {_last} points only."
-    _words = f"{_n} / {_size} = {_n / _size:g}, so **{updates}** updates an epoch.{_rest}"
+    _plural = "" if updates == 1 else "s"
+    _words = f"{_n} / {_size} = {_n / _size:g}, so **{updates}** update{_plural} an epoch.{_rest}"
     parts.after(how_many, mo.vstack([parts.picture(problem.epoch_picture(_n, _size)), mo.md(f"{_words} Neighbours of one colour are one batch.")]))
     return (updates,)
 
@@ -349,6 +355,7 @@ def _(mo, parts, problem, too_large):
     parts.breaks(
         too_large,
         lambda: mo.md(problem.nothing_trained()),
+        code="loader = DataLoader(dataset, batch_size=100, drop_last=True)  # 80 rows",
         cure="a batch no larger than the data, or the last, smaller batch kept "
         "(`drop_last=False`). An epoch without a batch is no error for Python. Count your "
         "updates.",

@@ -8,26 +8,94 @@ app = marimo.App(width="medium", app_title="Gradient descent in four steps")
 def _():
     import marimo as mo
 
-    from gradatim.course import line, parts
-    from gradatim.course.charts import Chart, beside
+    from gradatim.course import line, parts, slopes
 
     parts.beginning(2)
-    return Chart, beside, line, mo, parts
+    return line, mo, parts, slopes
 
 
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    A line has two numbers, **a** and **b**: $\hat y = a + b x$. Which two fit our 80 points?
-    Gradient descent finds out by four steps, again and again.
+    ## 1 · Four steps
 
-    1. **Loss.** How wrong is the line? The mean of all squared errors:
-       $\text{MSE} = \frac1N \sum (y - \hat y)^2$.
-    2. **Gradients.** Which way is down? The chain rule gives, piece by piece,
-       $\frac{\partial \text{MSE}}{\partial \hat y} \cdot \frac{\partial \hat y}{\partial a}
-       = -2\,\text{mean}(y - \hat y)$ for a, and $-2\,\text{mean}(x\,(y - \hat y))$ for b.
-    3. **Update.** One step down: parameter $\mathrel{-}=$ learning rate × gradient.
-    4. **Again**, from the new place.
+    A line has two numbers, **a** and **b**, and predicts $\hat y = a + b x$. Which two fit
+    our 80 points? Gradient descent finds them by four steps, again and again.
+
+    1. **Loss.** How wrong is the line? The mean of all squared errors,
+       $\text{MSE} = \text{mean}\,(y - \hat y)^2$.
+    2. **Gradients.** How does the loss change if a grows a little, or b? The chain rule
+       goes through the prediction. For one point:
+       $\frac{\partial (y - \hat y)^2}{\partial \hat y} = -2\,(y - \hat y)$,
+       $\frac{\partial \hat y}{\partial a} = 1$, $\frac{\partial \hat y}{\partial b} = x$.
+       Multiplied, and the mean taken over all points:
+       $\frac{\partial \text{MSE}}{\partial a} = -2\,\text{mean}(y - \hat y)$ and
+       $\frac{\partial \text{MSE}}{\partial b} = -2\,\text{mean}(x\,(y - \hat y))$.
+    3. **Update.** A step down: `a = a - lr * gradient`, and b in the same way. lr is the
+       **learning rate**.
+    4. **Again**, with the new a and b.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    which_way = parts.predict(
+        "All points lie above the line. What is the gradient by a, and where does a go?",
+        ["Positive: a grows", "Negative: a grows", "Negative: a gets smaller"],
+    )
+    which_way
+    return (which_way,)
+
+
+@app.cell(hide_code=True)
+def _(parts, which_way):
+    parts.verdict(
+        which_way,
+        right="Negative: a grows",
+        why={
+            "Positive: a grows": "Each y - ŷ is positive, and -2 stands before the mean.",
+            "Negative: a grows": "A larger a lifts the line, and the loss falls: that is what "
+            "a negative gradient says. Minus a negative number makes a larger.",
+            "Negative: a gets smaller": "The update takes the gradient away, and to take "
+            "away a negative number is to add.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(line, mo):
+    a_at = mo.ui.slider(-0.5, 2.5, 0.1, value=round(line.START[0], 1), label="a", show_value=True)
+    b_at = mo.ui.slider(-0.5, 3.5, 0.1, value=round(line.START[1], 1), label="b", show_value=True)
+    return a_at, b_at
+
+
+@app.cell(hide_code=True)
+def _(a_at, b_at, mo, parts, which_way):
+    _hint = mo.md("Find the lowest loss by hand. The violet line is where lr 0.1 would step.")
+    parts.after(which_way, mo.vstack([_hint, mo.hstack([a_at, b_at], justify="start", wrap=True)]))
+    return
+
+
+@app.cell(hide_code=True)
+def _(a_at, b_at, mo, parts, slopes, which_way):
+    _found = slopes.at(a_at.value, b_at.value)
+    _told = mo.md(f"""
+    Loss **{_found.loss:.4f}**. Gradient by a {_found.by_a:.3f}, by b {_found.by_b:.3f}. Red
+    are the errors. At the right each place is a line: a ring is a height of the loss, and
+    the cross its lowest place.
+    """)
+    parts.after(which_way, mo.vstack([parts.picture(_found.picture), _told]))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md("""
+    ## 2 · How long a step
+
+    The learning rate makes steps longer or shorter. Nobody tells you the right one.
     """)
     return
 
@@ -35,24 +103,23 @@ def _(mo):
 @app.cell(hide_code=True)
 def _(parts):
     how_large = parts.predict(
-        "The learning rate is the length of a step. What does a ten times larger one do?",
-        ["It is ten times faster", "It may never arrive", "Nothing changes in the end"],
+        "With lr 0.1 our line comes down. What would lr 1 do?",
+        ["Arrive ten times sooner", "Never arrive", "Arrive just the same"],
     )
     how_large
     return (how_large,)
 
 
 @app.cell(hide_code=True)
-def _(how_large, parts):
+def _(how_large, parts, slopes):
     parts.verdict(
         how_large,
-        right="It may never arrive",
+        right="Never arrive",
         why={
-            "It is ten times faster": "Up to a limit it is faster. Beyond it a step lands "
-            "farther from the bottom than it began.",
-            "It may never arrive": "Beyond 2 over the largest curvature, here 0.80, each "
-            "step lands farther away than it started. Move the slider and see.",
-            "Nothing changes in the end": "That holds below the limit, if you have time.",
+            "Arrive ten times sooner": "Up to a limit a larger rate is faster. 1 is beyond it.",
+            "Never arrive": f"The limit is {slopes.limit_of():.3f} for these points. Beyond "
+            "it each step lands farther from the bottom than it began.",
+            "Arrive just the same": "That holds below a limit, if you have time.",
         },
     )
     return
@@ -61,78 +128,101 @@ def _(how_large, parts):
 @app.cell(hide_code=True)
 def _(line, mo):
     lr = mo.ui.slider(
-        steps=[0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.79, 0.82, 0.9],
+        steps=[0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.79, 0.82, 0.9, 1],
         value=0.1,
         label="learning rate",
         show_value=True,
     )
     start = mo.ui.dropdown(
-        {"0.50, -0.14 (the tutorial's)": line.START, "2.3, 3.2": (2.3, 3.2), "-0.3, 3": (-0.3, 3.0)},
-        value="0.50, -0.14 (the tutorial's)",
+        {"0.50, -0.14 (by chance)": line.START, "2.3, 3.2": (2.3, 3.2), "-0.3, 3": (-0.3, 3.0)},
+        value="0.50, -0.14 (by chance)",
         label="start at a, b =",
     )
-    return lr, start
+    size = mo.ui.dropdown({"all 80": 80, "16": 16, "1": 1}, value="all 80", label="points in an update")
+    scale = mo.ui.dropdown({"1": 1.0, "3": 3.0, "10": 10.0}, value="1", label="x times")
+    return lr, scale, size, start
 
 
 @app.cell(hide_code=True)
-def _(how_large, lr, mo, parts, start):
-    parts.after(how_large, mo.hstack([lr, start], justify="start", wrap=True))
+def _(how_large, lr, mo, parts, scale, size, start):
+    parts.after(how_large, mo.hstack([lr, start, size, scale], justify="start", wrap=True, gap=2))
     return
 
 
 @app.cell(hide_code=True)
-def _(Chart, beside, how_large, line, lr, parts, start):
-    went = line.descend(lr=lr.value, start=start.value, epochs=40)
-    above = line.bowl((f"lr {lr.value:g}", "blue", went), title="the loss from above")
-    losses = Chart(
-        (0, len(went.losses)), (1e-3, 100), title="the loss", x_label="update", log_y=True
-    ).line(range(len(went.losses)), went.losses, label="of all points", colour="blue")
-    parts.after(how_large, parts.picture(beside(above, losses.svg())))
+def _(how_large, lr, parts, scale, size, slopes, start):
+    went = slopes.first_updates(lr.value, size.value, scale.value, start.value)
+    _picture = slopes.rolling(lr.value, size.value, scale.value, start.value)
+    parts.after(how_large, parts.moving(_picture))
     return (went,)
 
 
 @app.cell(hide_code=True)
-def _(how_large, line, lr, mo, parts, went):
-    limit = line.largest_stable_lr(line.rows()[0])
-    words = "diverges" if went.diverged else "comes down"
+def _(how_large, lr, mo, parts, scale, slopes, went):
+    limit = slopes.limit_of(scale.value)
+    _words = "diverges" if went.diverged else "comes down"
     parts.after(how_large, mo.md(f"""
-    With lr {lr.value:g} it **{words}**: the loss goes from {went.losses[0]:.4g} to
-    {went.losses[-1]:.4g} in {len(went.losses) - 1} updates. Each ring is a height of the
-    loss; the cross is its bottom. The largest stable learning rate is 2 over the largest
-    eigenvalue of the second derivatives: **{limit:.3f}** for these points.
+    With lr {lr.value:g} it **{_words}**. The largest stable learning rate is **{limit:.3f}**
+    here: 2 over the largest eigenvalue of the matrix of second derivatives, which says how
+    steep the bowl gets in its steepest direction. You will not need the formula. Most
+    people try a rate, and take a tenth of the one at which the loss begins to rise.
     """))
     return (limit,)
 
 
 @app.cell(hide_code=True)
-def _(line, mo):
-    preset = mo.ui.dropdown(list(line.PRESETS), value="good: 0.1, all points", label="a choice")
+def _(mo, slopes):
+    preset = mo.ui.dropdown(list(slopes.PRESETS), value="good: 0.1, all points", label="a choice")
     return (preset,)
 
 
 @app.cell(hide_code=True)
-def _(how_large, mo, parts, preset):
-    parts.after(how_large, mo.vstack([mo.md("Good choices and bad ones. Why is each what it is?"), preset]))
+def _(how_large, mo, parts, preset, slopes):
+    _picture, _told = slopes.chosen(preset.value)
+    _intro = mo.md("Good choices and bad ones, 40 epochs each. Why is each what it is?")
+    parts.after(how_large, mo.vstack([_intro, preset, parts.picture(_picture), mo.md(_told)]))
     return
 
 
 @app.cell(hide_code=True)
-def _(how_large, line, mo, parts, preset):
-    _lr, _size, _scale, _why = line.PRESETS[preset.value]
-    _went = line.descend(lr=_lr, batch_size=_size, scale=_scale, epochs=40)
-    _limit = line.largest_stable_lr(line.rows(scale=_scale)[0])
-    _told = f"{_why} The limit here is {_limit:.3g}; the loss ends at {_went.losses[-1]:.3g}."
-    _colour = "red" if preset.value.startswith("bad") else "green"
-    parts.after(how_large, mo.vstack([parts.picture(line.bowl((preset.value, _colour, _went), scale=_scale)), mo.md(_told)]))
+def _(mo, parts):
+    too_far = parts.button("a learning rate of 0.9", breaks=True)
+    other_units = parts.button("x in other units, ten times larger", breaks=True)
+    mo.hstack([too_far, other_units], justify="start", wrap=True)
+    return other_units, too_far
+
+
+@app.cell(hide_code=True)
+def _(parts, slopes, too_far):
+    parts.breaks(
+        too_far,
+        lambda: parts.picture(slopes.too_long(0.9)),
+        code="a = a - 0.9 * a_grad\nb = b - 0.9 * b_grad",
+        cure=f"a rate below {slopes.limit_of():.2f}. Nothing raises: the loss grows until it "
+        "is `inf`, then `nan`. A loss that grows from the start: divide the rate by ten.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(other_units, parts, slopes):
+    parts.breaks(
+        other_units,
+        lambda: parts.picture(slopes.too_long(0.1, scale=10)),
+        code="x = 10 * x  # as if in millimetres instead of centimetres; lr is 0.1",
+        cure="scale the features: subtract their mean, divide by their standard deviation. "
+        "Then the bowl is round, and one learning rate suits all directions.",
+    )
     return
 
 
 @app.cell(hide_code=True)
 def _(mo):
     mo.md("""
-    **How many points for an update?** *Batch* gradient descent uses all N points.
-    *Stochastic* gradient descent uses one. *Mini-batch* is between the two. An epoch is
-    over when every point has been used once: that is 1, N, or N / n updates.
+    ## 3 · How many points for a step
+
+    Chapter 1 counted the updates of batch, mini-batch and stochastic gradient descent. Here
+    are the ways they go, with lr 0.1.
     """)
     return
 
@@ -140,7 +230,7 @@ def _(mo):
 @app.cell(hide_code=True)
 def _(parts):
     how_straight = parts.predict(
-        "Which of the three goes down on the straightest way?",
+        "Which of the three goes down on the smoothest way?",
         ["All points at once", "Batches of 16", "One point at a time"],
     )
     how_straight
@@ -170,69 +260,16 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(epochs, how_straight, parts):
-    parts.after(how_straight, epochs)
+def _(epochs, how_straight, mo, parts, slopes):
+    parts.after(how_straight, mo.vstack([epochs, parts.picture(slopes.side_by_side(epochs.value))]))
     return
 
 
 @app.cell(hide_code=True)
-def _(beside, epochs, how_straight, line, mo, parts):
-    sizes = {"all 80 points": 80, "batches of 16": 16, "one point": 1}
-    paths = {n: line.descend(lr=0.1, batch_size=s, epochs=epochs.value) for n, s in sizes.items()}
-    parts.after(how_straight, parts.picture(
-        beside(
-            *(
-                line.bowl((f"{len(path.path) - 1} updates", "blue", path), title=name)
-                for name, path in paths.items()
-            )
-        )
-    ))
-    return
-
-
-@app.cell(hide_code=True)
-def _(parts):
-    too_far = parts.button("a learning rate of 0.9", breaks=True)
-    too_far
-    return (too_far,)
-
-
-@app.cell(hide_code=True)
-def _(line, parts, too_far):
-    parts.breaks(
-        too_far,
-        lambda: parts.picture(
-            line.bowl(
-                ("lr 0.9", "red", line.descend(lr=0.9, epochs=30)), title="lr 0.9"
-            )
-        ),
-        cure="a rate below 2 / the largest eigenvalue of the second derivatives; here 0.8. "
-        "In practice: a tenth of the one at which the loss begins to rise.",
-    )
-    return
-
-
-@app.cell(hide_code=True)
-def _(parts):
-    other_units = parts.button("x in other units, ten times larger", breaks=True)
-    other_units
-    return (other_units,)
-
-
-@app.cell(hide_code=True)
-def _(line, other_units, parts):
-    parts.breaks(
-        other_units,
-        lambda: parts.picture(
-            line.bowl(
-                ("lr 0.1, x times 10", "red", line.descend(lr=0.1, scale=10, epochs=10)),
-                scale=10,
-                title="lr 0.1, x times 10",
-            )
-        ),
-        cure="scale the features: subtract their mean, divide by their standard deviation. "
-        "Then the bowl is round, and one learning rate suits all directions.",
-    )
+def _(mo):
+    mo.md("""
+    ## 4 · Make it yourself
+    """)
     return
 
 

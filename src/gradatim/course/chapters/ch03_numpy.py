@@ -21,7 +21,8 @@ def _(mo):
     ## 1 · The four steps as a program
 
     No PyTorch yet. NumPy gives arrays; everything else is written out. Each update uses
-    all 80 points, so this is **batch** gradient descent.
+    all 80 points, so this is **batch** gradient descent. `seen` keeps each epoch, for the
+    pictures.
     """)
     return
 
@@ -42,6 +43,8 @@ def _(mo):
     np.random.seed(42)
     a, b = np.random.randn(1), np.random.randn(1)
     ```
+
+    Each is an array with one number, as PyTorch will want it.
     """)
     return
 
@@ -90,9 +93,7 @@ def _(a, b, mo, parts, seen, start, updates):
     | after {len(seen):,} epochs | **{a:.8f}** | **{b:.8f}** |
     | the true line | 1 | 2 |
 
-    The loss fell from {seen[0][2]:.4f} to {seen[-1][2]:.6f}. (gradatim takes these numbers
-    from `np.random.RandomState(42)`. They are the same, and no other program's random
-    numbers are moved.)
+    The loss fell from {seen[0][2]:.4f} to {seen[-1][2]:.6f}.
     """))
     return
 
@@ -157,6 +158,7 @@ def _(beside, byhand, parts, wrong_sign):
     parts.breaks(
         wrong_sign,
         lambda: parts.picture(beside(*byhand.fault_pictures("sign"))),
+        code=byhand.FAULTS["sign"],
         cure="`a = a - lr * a_grad`. The gradient points up. With + each step climbs, and "
         "the higher it is the longer the next step. A loss that only grows: look at the "
         "sign first.",
@@ -169,6 +171,7 @@ def _(beside, byhand, parts, stale):
     parts.breaks(
         stale,
         lambda: parts.picture(beside(*byhand.fault_pictures("stale"))),
+        code=byhand.FAULTS["stale"] + "\nfor _ in range(epochs):\n    ...",
         cure="compute predictions and error **in** the loop. That is step 4: again, with the "
         "updated parameters. Here the gradient never changes, so a and b walk straight on, "
         "past the bottom.",
@@ -181,6 +184,7 @@ def _(beside, byhand, no_x, parts):
     parts.breaks(
         no_x,
         lambda: parts.picture(beside(*byhand.fault_pictures("same"))),
+        code=byhand.FAULTS["same"],
         cure="`b_grad = -2 * (x * error).mean()`. Without x, b moves exactly as a does, and "
         "the line can never turn to the right slope. The loss falls and stops too high: "
         "nothing raises an exception.",
@@ -200,9 +204,10 @@ def _(byhand, integers, parts):
     parts.breaks(
         integers,
         byhand.integer_start,
+        code="a = np.array([0])\na -= lr * a_grad  # for a = a - lr * a_grad",
         cure="`np.array([0.0])`. `np.array([0])` holds whole numbers, and `a -= ...` has to "
-        "put its result into that array. `-=` changes the array itself; `a = a - ...` makes "
-        "a new one.",
+        "put its result into that array. `-=` changes the array itself; the program's "
+        "`a = a - ...` makes a new one.",
     )
     return
 
@@ -213,7 +218,8 @@ def _(mo):
     ## 3 · Is it right?
 
     For a straight line the lowest loss can be computed at once: **least squares**. A
-    column of ones stands for a, the column x for b.
+    column of ones stands for a, the column x for b. `lstsq` gives four things, the solution
+    first; `*_` takes the others.
 
     ```python
     columns = np.hstack([np.ones_like(x), x])
@@ -228,8 +234,8 @@ def _(mo):
 @app.cell(hide_code=True)
 def _(parts):
     same = parts.predict(
-        "1,000 epochs on one side, least squares on the other. To how many decimals are "
-        "they the same?",
+        "1,000 epochs with lr 0.1 on one side, least squares on the other. To how many "
+        "decimals are they the same?",
         ["None", "2", "6", "All of them"],
     )
     same
@@ -294,9 +300,10 @@ def _(best, byhand, lr, mo, parts, same):
     _a, _b, _ = byhand.trained(lr.value)[-1]
     _apart = max(abs(_a - best[0]), abs(_b - best[1]))
     parts.after(same, mo.md(f"""
-    With lr {lr.value:g} the end is {_apart:.1e} away. A straight line on this scale means:
-    each epoch leaves the same share of the distance. What is reached is **not** a = 1,
-    b = 2. It is the best line for these 80 noisy points.
+    With lr {lr.value:g} the end is {_apart:.1e} away. The scale is logarithmic: each step
+    down is a factor. So a straight line means that each epoch leaves the same share of the
+    distance. What is reached is **not** a = 1, b = 2. It is the best line for these 80 noisy
+    points.
     """))
     return
 
@@ -321,6 +328,7 @@ def _(byhand, mo, no_ones, parts):
     parts.breaks(
         no_ones,
         _solve,
+        code="columns = x",
         cure="`np.hstack([np.ones_like(x), x])`. What has no column has no number: the line "
         "must go through 0. scikit-learn adds the ones itself (`fit_intercept=True`).",
     )

@@ -19,17 +19,21 @@ def _(mo):
     mo.md(r"""
     ## 1 · From array to tensor
 
-    A tensor is an array that knows its **device**, and that can ask for a gradient. Our
-    80 points are NumPy arrays. Three calls make them ready:
+    A tensor is an array that knows its **device**: where its numbers lie, in the memory of
+    the CPU or in that of a GPU. PyTorch calls an NVIDIA GPU *cuda*. A tensor can also ask
+    for a gradient; that is chapter 5. Our 80 points are NumPy arrays. Three calls make them
+    ready, `from_numpy`, `float` and `to`:
 
     ```python
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    import torch
+
+    has_gpu = torch.cuda.is_available()
+    device = "cuda" if has_gpu else "cpu"
     x = torch.from_numpy(x_train).float().to(device)
     y = torch.from_numpy(y_train).float().to(device)
     ```
 
-    The first line takes a GPU where there is one, and falls back to the CPU. The rest of
-    the program need not know.
+    A GPU is taken where there is one, else the CPU. The rest of the program need not know.
     """)
     return
 
@@ -65,7 +69,7 @@ def _(parts, which_dtype):
             "torch.float32": "That is what `float()` makes of it, and what `torch.rand` "
             "would give.",
             "torch.float64": "NumPy computes in float64, and `from_numpy` takes what is "
-            "there. Layers are made in float32, so `float()` follows.",
+            "there. PyTorch makes its own numbers in float32, so `float()` follows.",
             "torch.int64": "`rand` gives numbers between 0 and 1.",
         },
     )
@@ -86,11 +90,13 @@ def _(parts, step, which_dtype):
 
 @app.cell(hide_code=True)
 def _(devices, mo, parts, step, which_dtype):
-    parts.after(which_dtype, mo.md(f"""
+    _told = mo.md(f"""
     {devices.STEPS[step.value]}
 
     {devices.told(devices.after_step(step.value))}
-    """))
+    """)
+    _where = parts.picture(devices.places(step.value))
+    parts.after(which_dtype, mo.vstack([_where, _told]))
     return
 
 
@@ -114,7 +120,7 @@ def _(devices):
 def _(mo, x_tensor, x_train):
     _apart = abs(x_tensor.cpu().numpy() - x_train).max()
     mo.md(f"""
-    The tensor has the shape {tuple(x_tensor.shape)} and the numbers of the array. float32
+    In the end x has the shape {tuple(x_tensor.shape)} and the numbers of x_train. float32
     keeps about 7 digits: the largest difference is {_apart:.0e}.
     """)
     return
@@ -143,8 +149,9 @@ def _(devices, mo, not_kept, parts):
     parts.breaks(
         not_kept,
         lambda: mo.md(devices.kept_or_not()),
-        cure="`x = x.float()`, `x = x.to(device)`. Both give a new tensor and leave x as "
-        "it is. Nothing raises here; the layer that gets x will.",
+        code="x = torch.from_numpy(x_train)\nx.float()",
+        cure="`x = x.float()`, `x = x.to(device)`. Both leave x as it is and return the "
+        "result. Nothing raises here; what is computed with x may.",
     )
     return
 
@@ -154,7 +161,7 @@ def _(mo):
     mo.md(r"""
     ## 2 · One memory, two names
 
-    `from_numpy` copies nothing. Array and tensor are two views of the same memory.
+    Is the tensor a copy of the array? That depends on who made it.
     """)
     return
 
@@ -176,8 +183,10 @@ def _(parts, see):
         right="100",
         why={
             "What it was": "That would need a copy, as `torch.tensor` makes one.",
-            "100": "The memory is the same, so a change by either name is seen by both.",
-            "An error is raised": "Neither side knows of the other.",
+            "100": "`from_numpy` copies nothing. Array and tensor are two views of one "
+            "memory, so a change by either name is seen by both.",
+            "An error is raised": "The array may write to its own memory, and nobody tells "
+            "the tensor.",
         },
     )
     return
@@ -216,7 +225,7 @@ def _(mo, parts, see):
 
 @app.cell(hide_code=True)
 def _(parts):
-    centred = parts.button("centre the tensor in place", breaks=True)
+    centred = parts.button("subtract the mean in place", breaks=True)
     centred
     return (centred,)
 
@@ -226,6 +235,7 @@ def _(centred, devices, mo, parts):
     parts.breaks(
         centred,
         lambda: mo.md(devices.added_twice()),
+        code="tensor = torch.from_numpy(x_train)\ntensor.sub_(tensor.mean())",
         cure="`tensor = tensor - tensor.mean()`, or a `.clone()` first. Here "
         "`torch.from_numpy(x_train).sub_(...)` has changed the data themselves. A "
         "second run would begin with other data.",
@@ -324,6 +334,7 @@ def _(devices, parts, watched):
     parts.breaks(
         watched,
         devices.numpy_of_watched,
+        code="torch.zeros(3, requires_grad=True).numpy()",
         cure="`tensor.detach().numpy()`. The array and the tensor still share memory; "
         "only the gradient is left behind.",
     )
@@ -335,6 +346,7 @@ def _(devices, elsewhere, parts):
     parts.breaks(
         elsewhere,
         devices.numpy_elsewhere,
+        code=f'torch.zeros(3, device="{devices.OTHER_DEVICE}").numpy()',
         cure="`tensor.cpu().numpy()`. (Where there is no GPU, the device *meta* plays its "
         "part here: it has shapes, but no numbers.) With a GPU the same line says: "
         f"`TypeError: {devices.cuda_message()}` Read it in three parts: where the tensor "
@@ -371,8 +383,8 @@ def _(devices, mixed, mo, parts):
         right="float64",
         why={
             "float32": "That would throw digits away. The larger type wins.",
-            "float64": "Element by element PyTorch takes the larger type, and says "
-            "nothing. A matrix product or a layer refuses.",
+            "float64": "Of two float types PyTorch takes the larger one, and says nothing. "
+            "(A float beats an integer of any size.) A matrix product or a layer refuses.",
             "An error is raised": "By a matrix product or a layer, yes; not by +, -, *.",
         },
     )
@@ -393,6 +405,7 @@ def _(devices, parts, two_devices):
     parts.breaks(
         two_devices,
         devices.mixed_devices,
+        code=f'torch.ones(3) + torch.ones(3, device="{devices.OTHER_DEVICE}")',
         cure="send both to one device: `x.to(device)`, and the model too. (The other "
         f"device is *{devices.OTHER_DEVICE}* here. A GPU's message names cuda:0.)",
     )
@@ -404,6 +417,7 @@ def _(devices, parts, two_dtypes):
     parts.breaks(
         two_dtypes,
         devices.wrong_dtype,
+        code="layer = torch.nn.Linear(1, 1)\nlayer(torch.from_numpy(x_train))",
         cure="`x.float()` for the data. Double is float64, Float is float32.",
     )
     return
