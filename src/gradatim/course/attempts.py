@@ -3,7 +3,7 @@
 # mypy: disable-error-code="operator, union-attr"
 # To a type checker .grad may be None, as it is before the first backward().
 
-import re
+import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from gradatim.course import line
 from gradatim.course.charts import Chart, beside
 from gradatim.course.grids import raised
 from gradatim.course.line import Descent
+from gradatim.course.player import MovingChart, player
 from gradatim.course.walks import as_descent, points
 from gradatim.page import escaped
 from gradatim.rng import keeping_rng
@@ -29,10 +30,11 @@ __all__ = [
     "broken",
     "cards",
     "pile",
-    "played",
     "slope",
     "start",
     "try_update",
+    "two_ways",
+    "unzeroed",
     "updates",
 ]
 
@@ -45,8 +47,8 @@ ATTEMPTS = {
 }
 """The tutorial's three ways to write the update, as they are run."""
 
-MOST = 30
-"""Updates that the moving picture has room for."""
+MOST, SHOWN = 30, 12
+"""Updates that the moving picture has, and that it opens with."""
 
 
 def start() -> tuple[Tensor, Tensor]:
@@ -213,48 +215,76 @@ def updates(count: int, *, zeroing: bool, lr: float = 0.1) -> Updates:
     return Updates(as_descent(path), fresh, held)
 
 
-def pile(made: Updates, *, zeroing: bool) -> str:
+def pile(*, zeroing: bool) -> str:
     """Draw ``a.grad`` after each backward, as what was left and what was added.
 
-    The path on the bowl stands beside it.
+    The path on the bowl stands beside it, and both move update by update.
     """
+    made = updates(MOST, zeroing=zeroing)
+    count, at = MOST + 1, SHOWN
     title = "a.grad, zeroed after each update" if zeroing else "a.grad, never zeroed"
-    chart = Chart((0, MOST + 1), (-9, 9), title=title, x_label="backward")
+    chart = MovingChart((0, count), (-9, 9), title=title, x_label="backward", at=at)
     for number, (new, now) in enumerate(zip(made.fresh, made.held, strict=True), 1):
         # A piece that goes back lies over what was left, and is narrower.
         left = now - new
-        chart.block((number - 0.4, number + 0.4), (0, left), colour="gray")
-        chart.block((number - 0.22, number + 0.22), (left, now), colour="blue")
+        with chart.from_frame(number, count):
+            chart.block((number - 0.4, number + 0.4), (0, left), colour="gray")
+            chart.block((number - 0.22, number + 0.22), (left, now), colour="blue")
+            chart.points([number], [now], colour="orange", size=2.4)
     chart.line([0, 0], [0, 0], colour="gray", label="left from before")
     chart.line([0, 0], [0, 0], colour="blue", label="added")
-    numbers = range(1, len(made.held) + 1)
-    chart.line((0, MOST + 1), (0, 0), colour="gray", width=0.8)
-    chart.points(numbers, made.held, colour="orange", size=2.4, label=".grad")
-    colour = "blue" if zeroing else "red"
-    above = line.bowl(
-        (f"{len(made.held)} updates", colour, made.went),
-        a=(-1.2, 3.2),
-        b=(-0.5, 4.2),
+    chart.line((0, count), (0, 0), colour="gray", width=0.8)
+    chart.points([-1], [0], colour="orange", label=".grad")
+    above = MovingChart(
+        (-1.2, 3.2),
+        (-0.5, 4.2),
         title="the way on the bowl",
+        x_label="a",
+        y_label="b",
+        at=at,
     )
-    return beside(chart.svg(), above)
+    line.rings(above)
+    path, colour = made.went.path.tolist(), "blue" if zeroing else "red"
+    for number, ((a, b), (to_a, to_b)) in enumerate(itertools.pairwise(path), 1):
+        with above.from_frame(number, count):
+            above.line([a, to_a], [b, to_b], colour=colour, width=1.4)
+    above.moving_dot([a for a, _ in path], [b for _, b in path], colour=colour)
+    told = [f"Before the first update the loss is {made.went.losses[0]:.4f}."]
+    told += [
+        f"Update {number}: backward added {new:.3f}, a.grad is {now:.3f}; "
+        f"the loss is {loss:.4f} now."
+        for number, (new, now, loss) in enumerate(
+            zip(made.fresh, made.held, made.went.losses[1:], strict=True), 1
+        )
+    ]
+    return player(
+        beside(chart.svg(), above.svg()),
+        count,
+        steps={"one more update": 1},
+        told=told,
+        label="update",
+        at=at,
+        rate=4,
+    )
 
 
-def played(count: int, ticks: str | None) -> int:
-    """Give how many updates to show: a slider's value, and more with each tick.
+def unzeroed(count: int = 100) -> str:
+    """Draw the losses of a training with and without zeroing."""
+    chart = Chart((0, count), (5e-3, 50), title="loss", x_label="update", log_y=True)
+    for name, zeroing, colour in (("zeroed", True, "green"), ("never", False, "red")):
+        losses = updates(count, zeroing=zeroing).went.losses
+        label = f"{name}: ends at {losses[-1]:.3g}"
+        chart.line(range(count + 1), losses, label=label, colour=colour)
+    return chart.svg()
 
-    After the last one the picture begins again.
 
-    Args:
-        count: Of the slider.
-        ticks: Of ``mo.ui.refresh``, such as ``"1s (3)"``.
-
-    >>> played(12, None), played(12, "1s (3)"), played(30, "1s (1)")
-    (12, 15, 1)
-    """
-    found = re.search(r"\((\d+)\)", ticks or "")
-    more = int(found.group(1)) if found else 0
-    return (count - 1 + more) % MOST + 1
+def two_ways(went: Descent) -> str:
+    """Draw the way of autograd's training beside that of NumPy's."""
+    return line.bowl(
+        ("NumPy", "gray", line.descend(epochs=1000)),
+        ("autograd", "blue", went),
+        title="two starts, one end",
+    )
 
 
 def broken(what: str) -> Any:

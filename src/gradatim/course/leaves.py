@@ -29,9 +29,9 @@ __all__ = [
 ]
 
 TARGETS: dict[str, torch.device | torch.dtype] = {
-    f"device {OTHER_DEVICE}": torch.device(OTHER_DEVICE),
-    "dtype float64": torch.float64,
-    "device cpu": torch.device("cpu"),
+    f"another device ({OTHER_DEVICE})": torch.device(OTHER_DEVICE),
+    "another dtype (float64)": torch.float64,
+    "the same device (cpu)": torch.device("cpu"),
 }
 """Where a parameter is wanted, by name: another device, another dtype, or no change."""
 
@@ -47,7 +47,7 @@ WAYS = {
 def code_of(way: str, target: str) -> str:
     """Write the code of a way.
 
-    >>> code_of("4", "dtype float64")
+    >>> code_of("4", "another dtype (float64)")
     'torch.randn(1, requires_grad=True, dtype=torch.float64)'
     """
     place = TARGETS[target]
@@ -59,7 +59,7 @@ def code_of(way: str, target: str) -> str:
 def made(way: str, target: str) -> Tensor:
     """Make a parameter in one of four ways; the caller's random numbers stay.
 
-    >>> [made(way, "dtype float64").is_leaf for way in WAYS]
+    >>> [made(way, "another dtype (float64)").is_leaf for way in WAYS]
     [True, False, True, True]
     """
     place = TARGETS[target]
@@ -191,7 +191,7 @@ EXPRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 def optimizer_of_copy() -> object:
     """Give an optimizer the result of the second way; it raises."""
-    return torch.optim.SGD([made("2", "dtype float64")], lr=0.1)
+    return torch.optim.SGD([made("2", "another dtype (float64)")], lr=0.1)
 
 
 def silent_none() -> str:

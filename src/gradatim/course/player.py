@@ -4,8 +4,9 @@ Python draws each frame's numbers once; a script of the page shows one after the
 So they are smooth, and move on a frozen page too.
 """
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,22 @@ class MovingChart(Chart):
             )
         self._note(label, COLOURS[colour], "dot")
         return self
+
+    @contextlib.contextmanager
+    def from_frame(self, first: int, count: int) -> Iterator[None]:
+        """Draw what the block draws from a frame on.
+
+        Args:
+            first: The first frame that shows it.
+            count: Frames.
+        """
+        before = len(self._parts)
+        yield
+        inner = "".join(self._parts[before:])
+        seen = ["1" if frame >= first else "0" for frame in range(count)]
+        self._parts[before:] = [
+            f'<g opacity="{seen[self.at]}" {frames({"opacity": seen})}>{inner}</g>'
+        ]
 
     def growing_line(
         self,

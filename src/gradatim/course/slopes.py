@@ -131,7 +131,8 @@ def rolling(
     )
     rings(above, scale=scale)
     above.line(a, b, colour=colour, width=1.4, label="an update each")
-    above.points(a, b, colour=colour, size=2.2).moving_dot(a, b, colour=colour)
+    above.points(a, b, colour=colour, size=2.2)
+    above.moving_dot(a, b, colour=colour)
     loss = MovingChart(
         (0, UPDATES),
         (1e-3, 100),

@@ -24,7 +24,6 @@ STATES: dict[str, dict[str, list[Any]]] = {
     },
     "ch06_autograd": {
         "zeroing": [True, False],
-        "count": [12, 1, 2, 3, 4, 6, 8, 10, 16, 20, 25, 30],
     },
     "ch07_graph": {
         "place": [1, 0, 2, 3, 4, 5, 6, 7],

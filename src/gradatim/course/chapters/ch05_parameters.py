@@ -31,8 +31,9 @@ def _(leaves, mo):
     ```
 
     With this seed a is {_a:.4f} and b is {_b:.4f} on the CPU. (NumPy's seed 42 gives other
-    numbers: the generators are not the same.) From now on PyTorch records what is computed
-    from a and b.
+    numbers, and so does a GPU: each has a generator of its own.) From now on PyTorch records
+    what is computed from a and b. `loss.backward()` will then compute their gradients and
+    leave them in `a.grad` and `b.grad`. Chapter 6 uses them.
     """)
     return
 
@@ -40,8 +41,8 @@ def _(leaves, mo):
 @app.cell(hide_code=True)
 def _(parts):
     who = parts.predict(
-        "`loss = ((y - (a + b * x)) ** 2).mean()`. Which tensors need requires_grad?",
-        ["a and b", "x and y", "All of them"],
+        "a asks for a gradient, b does not. Then you train. What becomes of b?",
+        ["It is trained too", "It stays what it is", "backward() raises an exception"],
     )
     who
     return (who,)
@@ -51,14 +52,13 @@ def _(parts):
 def _(parts, who):
     parts.verdict(
         who,
-        right="a and b",
+        right="It stays what it is",
         why={
-            "a and b": "They are changed by the update, so we must know which way is down "
-            "for them.",
-            "x and y": "We never change the data. Their gradient would be computed for "
-            "nothing.",
-            "All of them": "It would work, and cost time and memory for numbers that "
-            "nobody reads.",
+            "It is trained too": "Its gradient is None, so no update can be made by it.",
+            "It stays what it is": "No gradient is computed for it. x and y do not ask "
+            "either: we never change the data.",
+            "backward() raises an exception": "Only if nobody asks: switch both off below. "
+            "Then there is nothing to go back to.",
         },
     )
     return
@@ -88,8 +88,8 @@ def _(leaves, mo, of_a, of_b, parts, who):
 @app.cell(hide_code=True)
 def _(mo, parts, who):
     parts.after(who, mo.md(r"""
-    A tensor that does not ask has the gradient None. It stays what it is, however long
-    you train. If nobody asks, there is nothing to go back to.
+    The two numbers are those of chapter 2: -2 mean(y - ŷ) and -2 mean(x (y - ŷ)), at this
+    start.
     """))
     return
 
@@ -106,6 +106,7 @@ def _(leaves, parts, whole_numbers):
     parts.breaks(
         whole_numbers,
         leaves.integer_parameter,
+        code="torch.zeros(1, dtype=torch.int64, requires_grad=True)",
         cure="`torch.zeros(1)`: float32. A step down is a small part of a number. Between "
         "two whole numbers there is no small step.",
     )
@@ -117,15 +118,16 @@ def _(mo):
     mo.md(r"""
     ## 2 · Four ways to a device
 
-    A parameter should be made where the data are. There are four ways to write it. All
-    four run without an error.
+    A parameter should be made where the data are. Here are four ways to write it; the first
+    forgets the device. All four run without an error. But only a **leaf** can be trained: a
+    tensor that no recorded operation has made.
     """)
     return
 
 
 @app.cell(hide_code=True)
 def _(leaves, mo):
-    _codes = [leaves.code_of(way, "device cpu").replace('"cpu"', "device") for way in leaves.WAYS]
+    _codes = [leaves.code_of(way, "the same device (cpu)").replace('"cpu"', "device") for way in leaves.WAYS]
     mo.md("\n".join(f"{n}. `{code}`" for n, code in enumerate(_codes, 1)))
     return
 
@@ -133,8 +135,8 @@ def _(leaves, mo):
 @app.cell(hide_code=True)
 def _(parts):
     wrong_way = parts.predict(
-        "The device is a GPU. Which way gives a tensor there that can **not** be trained?",
-        ["Way 2", "Way 3", "Way 4"],
+        "The device is a GPU. Which way gives a tensor that can **not** be trained?",
+        ["Way 1", "Way 2", "Way 3", "Way 4"],
     )
     wrong_way
     return (wrong_way,)
@@ -146,6 +148,7 @@ def _(parts, wrong_way):
         wrong_way,
         right="Way 2",
         why={
+            "Way 1": "It can be trained. But it is on the CPU, and x is not: they cannot meet.",
             "Way 2": "The marked tensor stays on the CPU. What arrives is a copy of it: the "
             "result of an operation, with a `grad_fn`. It is no **leaf**.",
             "Way 3": "Sent first, then marked. What is sent is not yet recorded, so the "
@@ -182,11 +185,12 @@ def _(escaped, leaves, mo, parts, target, way, wrong_way):
 @app.cell(hide_code=True)
 def _(mo, parts, wrong_way):
     parts.after(wrong_way, mo.md(r"""
-    The picture shows `2 * a`. Blue is the tensor that gets a gradient. In way 2 a box
-    `ToCopy` stands between it and the name a. (Without a GPU the device *meta* plays its
-    part. It has shapes, but no numbers, so `...` is printed.)
+    The picture shows `2 * a`, and (1) is the shape. Blue is the tensor that gets a gradient;
+    green is the result. In way 2 the name a stands for the gray box `ToCopy`, and the blue
+    tensor is left behind without a name. (Without a GPU the device *meta* plays its part. It
+    has shapes, but no numbers, so `...` is printed.)
 
-    Now choose **device cpu** and way 2. On a CPU `to("cpu")` has nothing to do and gives
+    Now choose **the same device (cpu)** and way 2. On a CPU `to("cpu")` has nothing to do and gives
     the same tensor back. So way 2 works on your laptop and fails on the machine with a
     GPU.
     """))
@@ -224,6 +228,8 @@ def _(leaves, parts, refused):
     parts.breaks(
         refused,
         leaves.optimizer_of_copy,
+        code="a = torch.randn(1, requires_grad=True).to(torch.float64)\n"
+        "torch.optim.SGD([a], lr=0.1)",
         cure="`torch.randn(1, requires_grad=True, dtype=torch.float64)`, and for a device "
         "`device=device`. (Here a change of dtype makes the copy; a GPU does the same.)",
     )
@@ -235,6 +241,8 @@ def _(escaped, leaves, mo, no_grad_there, parts):
     parts.breaks(
         no_grad_there,
         lambda: mo.Html(f"<pre style='white-space:pre-wrap'>{escaped(leaves.silent_none())}</pre>"),
+        code="copy = torch.randn(1, requires_grad=True).to(torch.float64)\n"
+        "((copy - 1) ** 2).mean().backward()",
         cure="send first, then `requires_grad_()`; better, create it there. No exception "
         "came. The gradient went to the tensor that nobody has a name for.",
     )
@@ -246,8 +254,9 @@ def _(mo):
     mo.md(r"""
     ## 3 · What is a leaf?
 
-    A **leaf** is a tensor that no recorded operation has made. Only a leaf gets a `.grad`.
-    To be trained a tensor must be a leaf **and** ask for a gradient.
+    A **leaf** is a tensor that no recorded operation has made. backward() leaves a `.grad`
+    on leaves only. To be trained a tensor must be a leaf **and** ask for a gradient. An
+    **optimizer** makes the update (chapter 8), and it looks at that.
     """)
     return
 
@@ -269,8 +278,8 @@ def _(leaf, parts):
         right="A leaf, and not trained",
         why={
             "A leaf, and trained": "It is a leaf, but it does not ask for a gradient.",
-            "A leaf, and not trained": "`detach()` cuts the record off, and with it the "
-            "wish for a gradient. `requires_grad_()` would bring that back.",
+            "A leaf, and not trained": "`detach()` gives the same numbers without the record, "
+            "and without requires_grad. `requires_grad_()` would set that again.",
             "No leaf": "`detach()` is not recorded: that is what it is for.",
         },
     )
@@ -291,7 +300,7 @@ def _(expression, leaf, parts):
 
 @app.cell(hide_code=True)
 def _(expression, leaf, leaves, mo, parts):
-    parts.after(leaf, mo.md(leaves.table(leaves.EXPRESSIONS[expression.value](leaves.made("1", "device cpu")))))
+    parts.after(leaf, mo.md(leaves.table(leaves.EXPRESSIONS[expression.value](leaves.made("1", "the same device (cpu)")))))
     return
 
 

@@ -51,8 +51,8 @@ def _(before, parts):
         right="None",
         why={
             "0": "A zero would be a gradient. There is no gradient yet.",
-            "None": "No tensor is there until backward makes one. Two mistakes of this "
-            "chapter show themselves by this None.",
+            "None": "backward makes the gradient, and has not run. The first mistake of "
+            "section 2 shows itself by such a None.",
             "An error": "The attribute is always there. It holds nothing yet.",
         },
     )
@@ -77,20 +77,19 @@ def _(a_at, b_at, before, mo, parts):
 def _(a_at, attempts, b_at, before, grid, mo, parts):
     both = attempts.both_gradients(a_at.value, b_at.value)
     _rows = [{"gradient": n, "by a": f"{a:.4f}", "by b": f"{b:.4f}"} for n, (a, b) in both.items()]
-    parts.after(before, mo.vstack([parts.picture(grid(_rows)), parts.picture(attempts.slope(a_at.value, b_at.value))]))
+    _words = "They agree, wherever you put the line. The gradient points up, so the update goes the other way."
+    parts.after(before, mo.vstack([parts.picture(grid(_rows)), parts.picture(attempts.slope(a_at.value, b_at.value)), mo.md(_words)]))
     return (both,)
 
 
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    The formulas and autograd agree, wherever you put the line. The gradient points up,
-    so the update goes the other way.
-
     ## 2 · The update, in three attempts
 
     With NumPy the update was `a = a - lr * gradient`. Now a is a tensor that autograd
-    watches. Here are three ways to write the same arithmetic.
+    watches. Here are three ways to write the same arithmetic. After each comes
+    `a.grad.zero_()`, for the next epoch; section 3 tells why.
     """)
     return
 
@@ -98,7 +97,7 @@ def _(mo):
 @app.cell(hide_code=True)
 def _(parts):
     which = parts.predict(
-        "Which of the three runs without an exception?",
+        "Which of the three, with `a.grad.zero_()` after it, runs without an exception?",
         ["1 · a = a - lr * a.grad", "2 · a -= lr * a.grad", "3 · as 2, under no_grad()", "All three"],
     )
     which
@@ -152,7 +151,7 @@ def _(mo, parts, which):
     Blue is a tensor that gets a gradient, green the operation that backward starts from.
     In the first attempt the name a stands for the result of a subtraction. The parameter
     is still there, but its name is gone. A next loss reaches it only through that
-    subtraction.
+    subtraction. (Chapter 7 reads such graphs box by box.)
 
     In the other two, a is one blue box: a *leaf*. Only the third has moved it.
 
@@ -175,6 +174,7 @@ def _(attempts, parts, rebound):
     parts.breaks(
         rebound,
         lambda: attempts.broken("rebinding"),
+        code="a = a - lr * a.grad\na.grad.zero_()",
         cure="change the parameter in place, `a -= ...`, so that the name stays with it.",
     )
     return
@@ -185,6 +185,7 @@ def _(attempts, parts, recorded):
     parts.breaks(
         recorded,
         lambda: attempts.broken("recorded"),
+        code="a -= lr * a.grad",
         cure="the update is no part of the loss. Put it under `with torch.no_grad():`.",
     )
     return
@@ -195,6 +196,7 @@ def _(attempts, parts, unrecorded):
     parts.breaks(
         unrecorded,
         lambda: attempts.broken("too much unrecorded"),
+        code="with torch.no_grad():\n    loss = ((y - (a + b * x)) ** 2).mean()\n    loss.backward()",
         cure="only the update goes under `no_grad()`. The loss needs its notes: without "
         "them backward has nothing to go through.",
     )
@@ -204,9 +206,9 @@ def _(attempts, parts, unrecorded):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    ## 3 · Gradients pile up
+    ## 3 · Why zero_()?
 
-    The third attempt ends with `a.grad.zero_()`. Why?
+    The third attempt ends with `a.grad.zero_()`. What if it is forgotten?
     """)
     return
 
@@ -239,35 +241,21 @@ def _(parts, second):
 @app.cell(hide_code=True)
 def _(mo):
     zeroing = mo.ui.dropdown({"zero": True, "forget": False}, value="zero", label="after each update")
-    count = mo.ui.slider(1, 30, value=12, label="updates", show_value=True)
-    one_more = mo.ui.button(value=0, on_click=lambda value: value + 1, label="one more")
-    play = mo.ui.refresh(options=["1s"], label="play")
-    return count, one_more, play, zeroing
+    return (zeroing,)
 
 
 @app.cell(hide_code=True)
-def _(count, mo, one_more, parts, play, second, zeroing):
-    parts.after(second, mo.hstack([zeroing, count, one_more, play], justify="start", wrap=True, gap=2))
+def _(attempts, mo, parts, second, zeroing):
+    parts.after(second, mo.vstack([zeroing, parts.moving(attempts.pile(zeroing=zeroing.value))]))
     return
 
 
 @app.cell(hide_code=True)
-def _(attempts, count, one_more, parts, play, second, zeroing):
-    _count = attempts.played(count.value + one_more.value, play.value)
-    shown = attempts.updates(_count, zeroing=zeroing.value)
-    parts.after(second, parts.picture(attempts.pile(shown, zeroing=zeroing.value)))
-    return (shown,)
-
-
-@app.cell(hide_code=True)
-def _(mo, parts, second, shown, zeroing):
-    _end = "The old gradient is gone each time." if zeroing.value else (
+def _(mo, parts, second, zeroing):
+    _words = "The old gradient is gone each time." if zeroing.value else (
         "The pile pushes on after the bottom is passed. The line circles around it."
     )
-    parts.after(second, mo.md(f"""
-    After {len(shown.held)} updates a.grad is **{shown.held[-1]:.3f}**; the last backward
-    added {shown.fresh[-1]:.3f}. The loss is **{shown.went.losses[-1]:.4f}**. {_end}
-    """))
+    parts.after(second, mo.md(_words))
     return
 
 
@@ -279,14 +267,11 @@ def _(parts):
 
 
 @app.cell(hide_code=True)
-def _(attempts, forgotten, mo, parts):
+def _(attempts, forgotten, parts):
     parts.breaks(
         forgotten,
-        lambda: mo.md(
-            "No exception. The loss after 100 updates is "
-            f"{attempts.updates(100, zeroing=False).went.losses[-1]:.3f}; with zeroing it is "
-            f"{attempts.updates(100, zeroing=True).went.losses[-1]:.3f}."
-        ),
+        lambda: parts.picture(attempts.unzeroed()),
+        code="with torch.no_grad():\n    a -= lr * a.grad\n    b -= lr * b.grad",
         cure="`a.grad.zero_()` and `b.grad.zero_()` after each update. The swinging loss "
         "is the only sign that they are missing.",
     )
@@ -314,14 +299,48 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(attempts, mo):
+def _(parts):
+    ends_where = parts.predict(
+        "It starts elsewhere than NumPy did: seed 42 draws other numbers here. Where does it end?",
+        ["On another line", "On the same line", "On the true line, 1 + 2x"],
+    )
+    ends_where
+    return (ends_where,)
+
+
+@app.cell(hide_code=True)
+def _(ends_where, parts):
+    parts.verdict(
+        ends_where,
+        right="On the same line",
+        why={
+            "On another line": "Another start is another way, but the bowl has one bottom only.",
+            "On the same line": "The loss depends on the points alone, and it has one lowest "
+            "place. All ways that go down lead there.",
+            "On the true line, 1 + 2x": "Nobody tells it that line. It sees 80 noisy points.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(attempts, ends_where, mo, parts):
     trained = attempts.updates(1000, zeroing=True)
     start, end = trained.went.path[0].tolist(), trained.went.path[-1].tolist()
-    mo.md(f"""
+    _told = mo.md(f"""
     With seed 42 it starts at a {start[0]:.4f}, b {start[1]:.4f} and ends at
     **a {end[0]:.4f}, b {end[1]:.4f}**: where NumPy ended, and no derivative by hand.
     """)
+    parts.after(ends_where, mo.vstack([parts.picture(attempts.two_ways(trained.went)), _told]))
     return end, start
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md("""
+    ## 5 · Make it yourself
+    """)
+    return
 
 
 @app.cell(hide_code=True)
