@@ -11,6 +11,7 @@ import gradatim as gt
 from gradatim.course.attempts import loss_of, start
 from gradatim.course.charts import beside
 from gradatim.course.grids import grid
+from gradatim.course.player import only, player
 from gradatim.course.walks import points
 from gradatim.graphs import Graph
 from gradatim.page import escaped
@@ -23,8 +24,9 @@ __all__ = [
     "branch",
     "graph_of",
     "kept",
-    "on_the_way",
+    "rows_told",
     "small_graph",
+    "stepped",
     "steps_of",
     "three",
     "wanted",
@@ -40,16 +42,15 @@ PARTS = {
 
 TOLD = (
     "Before backward: the graph is there, no gradient yet.",
-    "**1.** backward starts at Mean, with 1. The mean has 1 / {n} of each of its "
-    "numbers in it, so it hands on 1 / {n} for each.",
-    "**2.** Pow takes a square. Its derivative is 2 times the error, which it "
-    "has kept.",
-    "**3.** Sub is y minus yhat. For yhat the derivative is -1: the sign turns.",
-    "**4.** Add hands on what arrives, to both sides.",
-    "**5.** a is one number and was added to {n} numbers. Its gradient is their sum.",
-    "**6.** Mul gets the same numbers from Add. It multiplies them by x, which it has "
+    "1. backward starts at Mean, with 1. The mean has 1/{n} of each of its numbers in "
+    "it, so it hands on {share:.4g} for each.",
+    "2. Pow takes a square. Its derivative is 2 times the error, which it has kept.",
+    "3. Sub is y minus yhat. For yhat the derivative is -1: the sign turns.",
+    "4. Add hands on what arrives, to both sides.",
+    "5. a is one number and was added to {n} numbers. Its gradient is their sum.",
+    "6. Mul gets the same numbers from Add. It multiplies them by x, which it has "
     "kept, and sums them up for b.",
-    "**7.** b has its gradient, too. backward is done.",
+    "7. b has its gradient, too. backward is done.",
 )
 """What happens at each step of backward; first what is before the first."""
 
@@ -145,17 +146,33 @@ def steps_of(graph: Graph) -> list[Step]:
     return found
 
 
-def on_the_way(num_rows: int, place: int) -> str:
-    """Draw backward after some steps: the graph, and the gradients so far.
+def stepped(num_rows: int) -> str:
+    """Draw backward step by step: the graph, and the gradients so far.
 
     Args:
         num_rows: Points that the loss is made of.
-        place: Steps that were made; 0 is before backward.
+
+    >>> stepped(3).count("data-only")
+    8
     """
     graph = small_graph(num_rows)
-    steps = steps_of(graph)[:place]
+    steps = steps_of(graph)
+    told = [line.format(n=num_rows, share=1 / num_rows) for line in TOLD]
+    pictures = [_after(graph, steps, place) for place in range(len(told))]
+    return player(
+        "".join(only(each, n, n + 1) for n, each in enumerate(pictures)),
+        len(told),
+        steps={"one more step": 1},
+        told=told,
+        label="steps of backward",
+        rate=0.7,
+    )
+
+
+def _after(graph: Graph, steps: list[Step], place: int) -> str:
+    """Draw the graph after some steps, and what has arrived where."""
     svg = graph.svg()
-    reached = [step.number for step in steps]
+    reached = [step.number for step in steps[:place]]
     for node in graph.nodes:
         opening = re.compile(rf'<g id="n{node.number}" class="\w+"')
         if reached and node.number == reached[-1]:
@@ -168,12 +185,34 @@ def on_the_way(num_rows: int, place: int) -> str:
         assert found is not None
         at = svg.index("<rect ", found.end())
         svg = f'{svg[:at]}<rect style="{look}" {svg[at + 6 :]}'
+    # All rows are there from the first, so that the page does not move.
     rows = [
-        {"step": str(n), "box": step.name, "gradient that arrives": step.gradient}
+        {
+            "step": str(n),
+            "box": step.name if n <= place else "",
+            "gradient that arrives": step.gradient if n <= place else "",
+        }
         for n, step in enumerate(steps, 1)
     ]
-    none = [{"step": "0", "box": "none yet", "gradient that arrives": ""}]
-    return beside(svg, grid(rows or none))
+    return beside(svg, grid(rows))
+
+
+def rows_told(num_rows: int) -> str:
+    """Tell the points of :func:`small_graph` and their errors, if they are few.
+
+    >>> rows_told(1)
+    'The point: x 0.7713, error 2.0385.'
+    """
+    if num_rows > 3:
+        return f"All {num_rows} points."
+    x, y = (each[:num_rows] for each in points())
+    a, b = start()
+    errors = (y - (a + b * x)).flatten().tolist()
+    pairs = [
+        f"x {one:.4f}, error {error:.4f}"
+        for one, error in zip(x.flatten().tolist(), errors, strict=True)
+    ]
+    return f"The point{'s' if num_rows > 1 else ''}: {'; '.join(pairs)}."
 
 
 KEPT = {"Pow": "the error", "Mul": "x"}
@@ -194,8 +233,8 @@ def three(*, a: bool, b: bool) -> str:
         return "<p>Neither a nor b asks for a gradient: there is no graph at all.</p>"
     return beside(
         *(
-            f"<div><code>{escaped(text)}</code><br>{graph_of(part, a=a, b=b).svg()}"
-            "</div>"
+            f'<div style="margin-right:2em"><code>{escaped(text)}</code><br>'
+            f"{graph_of(part, a=a, b=b).svg()}</div>"
             for part, text in PARTS.items()
         )
     )

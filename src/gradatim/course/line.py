@@ -6,6 +6,7 @@ contours are ellipses: nothing has to be searched for.
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from gradatim.data import line, line_split
 __all__ = [
     "START",
     "Descent",
+    "Scale",
     "bowl",
     "descend",
     "descent_of",
@@ -30,9 +32,15 @@ START = (0.49671415, -0.1382643)
 """Of rung 1: ``np.random.seed(42)``, then two numbers of ``randn(1)``."""
 
 
-def rows(*, scale: float = 1.0) -> tuple[Float[Tensor, "80 1"], Float[Tensor, "80 1"]]:
-    """Give the 80 training points, with x times a factor."""
+Scale = float | Literal["standard"]
+"""A factor of x; ``standard`` takes its mean away and divides by its deviation."""
+
+
+def rows(*, scale: Scale = 1.0) -> tuple[Float[Tensor, "80 1"], Float[Tensor, "80 1"]]:
+    """Give the 80 training points, with x in other units."""
     (x, y), _ = line_split(*line(dtype=torch.float64))
+    if scale == "standard":
+        return (x - x.mean()) / x.std(), y
     return scale * x, y
 
 
@@ -92,7 +100,7 @@ def descend(
     batch_size: int = 80,
     epochs: int = 100,
     start: tuple[float, float] = START,
-    scale: float = 1.0,
+    scale: Scale = 1.0,
     seed: int = 0,
 ) -> Descent:
     """Go down by batch, mini-batch or stochastic gradient descent.
@@ -102,7 +110,7 @@ def descend(
         batch_size: Points an update, 80 for all.
         epochs: Passes over all points.
         start: a and b before the first update.
-        scale: Factor of x, as a feature in other units has it.
+        scale: Of x, as a feature in other units has it.
         seed: Of the order of the points.
 
     >>> end = descend(epochs=1000).path[-1]
@@ -131,9 +139,9 @@ def descent_of(places: Tensor, x: Tensor, y: Tensor) -> Descent:
 
 def bowl(
     *descents: tuple[str, str, Descent],
-    scale: float = 1.0,
+    scale: Scale = 1.0,
     a: tuple[float, float] = (-0.5, 2.5),
-    b: tuple[float, float] | None = None,
+    b: tuple[float, float] = (-0.5, 3.5),
     title: str = "the loss over a and b",
     arrows: int = 400,
     width: int = 460,
@@ -142,16 +150,16 @@ def bowl(
 
     Args:
         descents: Label, colour and descent, drawn in this order.
-        scale: Factor of x.
+        scale: Of x.
         a: What is shown of a.
-        b: As ``a``; by default as wide as b is for that scale of x.
+        b: As ``a``.
         title: Above the picture.
         arrows: Updates that are drawn of each, from the first.
         width: In pixels.
     """
     chart = Chart(
         a,
-        b or (-0.5 / scale, 3.5 / scale),
+        b,
         title=title,
         x_label="a",
         y_label="b",
@@ -165,12 +173,12 @@ def bowl(
     return chart.svg()
 
 
-def rings(chart: Chart, *, scale: float = 1.0) -> None:
+def rings(chart: Chart, *, scale: Scale = 1.0) -> None:
     """Draw where the loss has the same height, and the place of its lowest one.
 
     Args:
         chart: Its axes are a and b.
-        scale: Factor of x.
+        scale: Of x.
     """
     x, y = rows(scale=scale)
     best = least_squares(x, y)

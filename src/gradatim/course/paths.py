@@ -63,14 +63,13 @@ CHOICES: dict[str, tuple[str, float, str]] = {
     "good: SGD, 0.1": (
         "SGD",
         0.1,
-        "The tutorial's choice: well below the limit of {limit:.2f}. It comes down on "
-        "one side and never jumps across.",
+        "The tutorial's choice: well below the limit of {limit:.3f}. It comes down on "
+        "one side and never jumps across. After 60 updates it is not there yet.",
     ),
     "good: SGD, 0.5": (
         "SGD",
         0.5,
-        "Nearer to the limit. It jumps from side to side at first, and is there "
-        "sooner.",
+        "Nearer to the limit. It jumps from side to side at first, and arrives sooner.",
     ),
     "bad: SGD, 0.001": (
         "SGD",
@@ -91,8 +90,8 @@ CHOICES: dict[str, tuple[str, float, str]] = {
     "bad: momentum, 1.6": (
         "SGD with momentum",
         1.6,
-        "Momentum of 0.9 makes the limit 1.9 times as large, {larger:.2f} here. It "
-        "does not take it away: 1.6 is beyond.",
+        "With momentum m the limit is 1 + m times as large: {larger:.2f} here. It is "
+        "not taken away, and 1.6 is beyond.",
     ),
     "good: Adam, 0.2": (
         "Adam",
@@ -108,8 +107,8 @@ CHOICES: dict[str, tuple[str, float, str]] = {
     "bad: Adam, 10": (
         "Adam",
         10.0,
-        "The first step is as long as lr, 10 in each direction. 60 updates are not "
-        "enough to come back.",
+        "The first step is as long as lr, 10 in each direction: far past the bottom. "
+        "It takes most of the 60 updates to come back.",
     ),
 }
 """Choices by name: a rule of :data:`RULES`, its rate, and why (:func:`why`)."""
@@ -186,7 +185,8 @@ WIDTH = 350
 
 
 def _bowl(title: str, colour: str, went: Descent) -> str:
-    told = f"loss {went.losses[-1]:.3g}, {len(went.losses) - 1} updates"
+    count = len(went.losses) - 1
+    told = f"loss {went.losses[-1]:.3g}, {count} update{'' if count == 1 else 's'}"
     return line.bowl(
         (told, colour, went), a=(-0.6, 3.2), b=(-0.5, 3.7), title=title, width=WIDTH
     )
@@ -203,6 +203,59 @@ def _chart(updates: int, highest: float, title: str) -> Chart:
     )
 
 
+def clearing() -> list[dict[str, str]]:
+    """Tell what is in ``a.grad`` at each point of an update.
+
+    >>> [row["a.grad"] for row in clearing()]
+    ['None', '-3.1125', '-3.1125', 'None', '0.0000']
+    """
+    a, b = start()
+    optimizer = optim.SGD([a, b], lr=0.1)
+
+    def backward(*, then_zeros: bool = False) -> None:
+        loss_of(a, b).backward()
+        if then_zeros:
+            optimizer.zero_grad(set_to_none=False)
+
+    steps: list[tuple[str, Callable[[], Any]]] = [
+        ("before", lambda: None),
+        ("loss.backward()", backward),
+        ("optimizer.step()", optimizer.step),
+        ("optimizer.zero_grad()", optimizer.zero_grad),
+        (
+            "backward(); zero_grad(set_to_none=False)",
+            lambda: backward(then_zeros=True),
+        ),
+    ]
+    rows = []
+    for name, run in steps:
+        run()
+        grad = "None" if a.grad is None else f"{a.grad.item():.4f}"
+        rows.append({"after": name, "a": f"{a.item():.4f}", "a.grad": grad})
+    return rows
+
+
+def by_batches(epochs: int = 3) -> str:
+    """Draw the ways of one optimizer, SGD, on losses of all, 16 and one point."""
+    x, y = points()
+    pictures = []
+    for name, size in (("batch", 80), ("mini-batch", 16), ("stochastic", 1)):
+        generator = torch.Generator().manual_seed(0)
+        a, b = start()
+        optimizer = optim.SGD([a, b], lr=0.1)
+        path = [(a.item(), b.item())]
+        for _ in range(epochs):
+            for rows in torch.randperm(80, generator=generator).split(size):
+                loss = ((y[rows] - (a + b * x[rows])) ** 2).mean()
+                loss.backward()
+                optimizer.step()
+                optimizer.zero_grad()
+                path.append((a.item(), b.item()))
+        count = f"{size} point{'s' if size > 1 else ''} in a loss"
+        pictures.append(_bowl(f"{name}: {count}", "blue", as_descent(path)))
+    return beside(*pictures)
+
+
 def side_by_side(*, lr: float, updates: int) -> str:
     """Draw the ways and the losses of all rules with one learning rate."""
     chart = _chart(updates, 10, "their losses")
@@ -212,7 +265,7 @@ def side_by_side(*, lr: float, updates: int) -> str:
         pictures.append(_bowl(name, colour, went))
         label = name.replace("SGD with momentum", "momentum  ")
         chart.line(range(updates + 1), went.losses, label=label, colour=colour)
-    return beside(*pictures, chart.svg())
+    return beside(chart.svg(), *pictures)
 
 
 def chosen(name: str, *, updates: int = 60) -> str:

@@ -7,6 +7,7 @@ from gradatim.course.charts import Chart, beside
 from gradatim.course.line import (
     START,
     Descent,
+    Scale,
     bowl,
     descend,
     largest_stable_lr,
@@ -83,15 +84,15 @@ def at(a: float, b: float, *, lr: float = 0.1) -> ByHand:
 
 
 @cache
-def limit_of(scale: float = 1.0) -> float:
-    """Give the largest stable learning rate, with x times a factor."""
+def limit_of(scale: Scale = 1.0) -> float:
+    """Give the largest stable learning rate."""
     return largest_stable_lr(rows(scale=scale)[0])
 
 
 def first_updates(
     lr: float,
     batch_size: int = 80,
-    scale: float = 1.0,
+    scale: Scale = 1.0,
     start: tuple[float, float] = START,
 ) -> Descent:
     """Go the first :data:`UPDATES` steps down.
@@ -109,7 +110,7 @@ def first_updates(
 def rolling(
     lr: float,
     batch_size: int = 80,
-    scale: float = 1.0,
+    scale: Scale = 1.0,
     start: tuple[float, float] = START,
 ) -> str:
     """Draw a descent as a ball that rolls: from above, its loss, and the limit of lr.
@@ -162,7 +163,7 @@ def rolling(
 RATES = [10 ** (n / 10) for n in range(-30, 1)]
 
 
-def _by_rate(lr: float, scale: float, start: tuple[float, float]) -> str:
+def _by_rate(lr: float, scale: Scale, start: tuple[float, float]) -> str:
     """Draw the loss after all updates for each learning rate, and the limit."""
     limit = limit_of(scale)
     chart = Chart(
@@ -241,9 +242,7 @@ def chosen(name: str) -> tuple[str, str]:
         lr=preset.lr, batch_size=preset.batch_size, scale=preset.scale, epochs=EPOCHS
     )
     colour = "red" if name.startswith("bad") else "green"
-    above = bowl(
-        (name, colour, went), scale=preset.scale, b=(-0.5, 3.5), title="from above"
-    )
+    above = bowl((name, colour, went), scale=preset.scale, title="from above")
     last = went.losses[-10:]
     told = (
         f"{preset.why} In {len(went.losses) - 1:,} updates the loss goes from "
@@ -278,5 +277,5 @@ def too_long(lr: float, *, scale: float = 1.0) -> str:
     """Draw a descent whose steps are too long."""
     went = descend(lr=lr, scale=scale, epochs=20)
     name = f"lr {lr:g}" + (f", x times {scale:g}" if scale != 1 else "")
-    above = bowl((name, "red", went), scale=scale, b=(-0.5, 3.5), title="from above")
+    above = bowl((name, "red", went), scale=scale, title="from above")
     return beside(above, _losses({name: went}, "red"))

@@ -26,8 +26,8 @@ STATES: dict[str, dict[str, list[Any]]] = {
         "zeroing": [True, False],
     },
     "ch07_graph": {
-        "place": [1, 0, 2, 3, 4, 5, 6, 7],
         "num_rows": [3, 1, 80],
+        "limit": [0, 1, 2, 2.5, 3, 4],
     },
     "ch08_optimizers": {
         "lr": [0.1, 0.001, 0.01, 0.03, 0.3, 0.5, 0.82, 1.0],

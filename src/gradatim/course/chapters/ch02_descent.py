@@ -118,7 +118,7 @@ def _(how_large, parts, slopes):
         why={
             "Arrive ten times sooner": "Up to a limit a larger rate is faster. 1 is beyond it.",
             "Never arrive": f"The limit is {slopes.limit_of():.3f} for these points. Beyond "
-            "it each step lands farther from the bottom than it began.",
+            "it each step across the valley is longer than the last one.",
             "Arrive just the same": "That holds below a limit, if you have time.",
         },
     )
@@ -139,7 +139,7 @@ def _(line, mo):
         label="start at a, b =",
     )
     size = mo.ui.dropdown({"all 80": 80, "16": 16, "1": 1}, value="all 80", label="points in an update")
-    scale = mo.ui.dropdown({"1": 1.0, "3": 3.0, "10": 10.0}, value="1", label="x times")
+    scale = mo.ui.dropdown({"as it is": 1.0, "times 3": 3.0, "times 10": 10.0, "standardised": "standard"}, value="as it is", label="x")
     return lr, scale, size, start
 
 
@@ -164,7 +164,7 @@ def _(how_large, lr, mo, parts, scale, slopes, went):
     parts.after(how_large, mo.md(f"""
     With lr {lr.value:g} it **{_words}**. The largest stable learning rate is **{limit:.3f}**
     here: 2 over the largest eigenvalue of the matrix of second derivatives, which says how
-    steep the bowl gets in its steepest direction. You will not need the formula. Most
+    strongly the bowl bends where it bends most. You will not need the formula. Most
     people try a rate, and take a tenth of the one at which the loss begins to rise.
     """))
     return (limit,)
@@ -198,7 +198,7 @@ def _(parts, slopes, too_far):
         too_far,
         lambda: parts.picture(slopes.too_long(0.9)),
         code="a = a - 0.9 * a_grad\nb = b - 0.9 * b_grad",
-        cure=f"a rate below {slopes.limit_of():.2f}. Nothing raises: the loss grows until it "
+        cure=f"a rate below {slopes.limit_of():.3f}. Nothing raises: the loss grows until it "
         "is `inf`, then `nan`. A loss that grows from the start: divide the rate by ten.",
     )
     return
@@ -211,7 +211,8 @@ def _(other_units, parts, slopes):
         lambda: parts.picture(slopes.too_long(0.1, scale=10)),
         code="x = 10 * x  # as if in millimetres instead of centimetres; lr is 0.1",
         cure="scale the features: subtract their mean, divide by their standard deviation. "
-        "Then the bowl is round, and one learning rate suits all directions.",
+        "Then the bowl is round, and one learning rate suits all directions. Choose *x "
+        "standardised* above.",
     )
     return
 

@@ -265,8 +265,8 @@ def _(a, agree, b, best, mo, parts, same):
             "None": "Both look for the bottom of the same bowl, and it has only one.",
             "2": "That many come early. The later epochs bring more.",
             "6": f"Rounded to {agree} decimals they are equal. So the four steps are right.",
-            "All of them": "Each epoch takes away a share of the distance. It never "
-            "takes all of it.",
+            "All of them": "Each epoch takes away a share of the distance. After 1,000 of "
+            "them something is left.",
         },
     )
     mo.vstack([_said, _table] if same.value else [_said])
@@ -301,7 +301,7 @@ def _(best, byhand, lr, mo, parts, same):
     _apart = max(abs(_a - best[0]), abs(_b - best[1]))
     parts.after(same, mo.md(f"""
     With lr {lr.value:g} the end is {_apart:.1e} away. The scale is logarithmic: each step
-    down is a factor. So a straight line means that each epoch leaves the same share of the
+    down is a factor, and what is below 1e-8 is not drawn. So a straight line means that each epoch leaves the same share of the
     distance. What is reached is **not** a = 1, b = 2. It is the best line for these 80 noisy
     points.
     """))

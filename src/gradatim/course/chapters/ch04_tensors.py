@@ -308,8 +308,8 @@ def _(mo):
 
     ## 4 · Back to NumPy
 
-    NumPy reads the memory of the CPU only, and knows nothing of gradients. The way back
-    that always works is
+    NumPy reads the memory of the CPU only, and knows nothing of gradients. The usual way
+    back is
 
     ```python
     array = tensor.detach().cpu().numpy()
@@ -348,7 +348,7 @@ def _(devices, elsewhere, parts):
         devices.numpy_elsewhere,
         code=f'torch.zeros(3, device="{devices.OTHER_DEVICE}").numpy()',
         cure="`tensor.cpu().numpy()`. (Where there is no GPU, the device *meta* plays its "
-        "part here: it has shapes, but no numbers.) With a GPU the same line says: "
+        "part here. It has shapes only: no numbers could come back.) A GPU's tensor says: "
         f"`TypeError: {devices.cuda_message()}` Read it in three parts: where the tensor "
         "lives (cuda:0, the first GPU), what cannot be done, and what helps.",
     )
@@ -382,7 +382,7 @@ def _(devices, mixed, mo, parts):
         mixed,
         right="float64",
         why={
-            "float32": "That would throw digits away. The larger type wins.",
+            "float32": "That would throw digits away. The larger of two float types wins.",
             "float64": "Of two float types PyTorch takes the larger one, and says nothing. "
             "(A float beats an integer of any size.) A matrix product or a layer refuses.",
             "An error is raised": "By a matrix product or a layer, yes; not by +, -, *.",

@@ -20,7 +20,8 @@ def _(mo):
     ## 1 · What autograd writes down
 
     Autograd's notes are a graph. Each operation adds a box, and arrows lead to it from
-    what it was computed from. `gt.graph(loss)` draws it.
+    what it was computed from. This course comes with a package, **gradatim**, that draws it:
+    `import gradatim as gt`, then `gt.graph(loss)`.
 
     - **Blue**: a tensor that gets a gradient, here a and b.
     - **Gray**: an operation with a blue box above it, however far.
@@ -54,23 +55,8 @@ def _(boxes_of_x, parts):
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    a_asks, b_asks = (
-        mo.ui.dropdown({"True": True, "False": False}, value="True", label=f"{n}: requires_grad =")
-        for n in "ab"
-    )
-    return a_asks, b_asks
-
-
-@app.cell(hide_code=True)
-def _(a_asks, b_asks, boxes_of_x, mo, parts):
-    parts.after(boxes_of_x, mo.hstack([a_asks, b_asks], justify="start", wrap=True, gap=2))
-    return
-
-
-@app.cell(hide_code=True)
-def _(a_asks, b_asks, backward, boxes_of_x, parts):
-    parts.after(boxes_of_x, parts.picture(backward.three(a=a_asks.value, b=b_asks.value)))
+def _(backward, boxes_of_x, parts):
+    parts.after(boxes_of_x, parts.picture(backward.three(a=True, b=True)))
     return
 
 
@@ -79,7 +65,7 @@ def _(backward, boxes_of_x, mo, parts):
     drawn = {part: backward.graph_of(part) for part in backward.PARTS}
     _counts = [sum(node.is_operation for node in graph.nodes) for graph in drawn.values()]
     parts.after(boxes_of_x, mo.md(f"""
-    With both True these are {_counts[0]}, {_counts[1]} and {_counts[2]} operations below
+    These are {_counts[0]}, {_counts[1]} and {_counts[2]} operations below
     two blue boxes. The error goes on from yhat, and the loss from the error. backward
     starts from the green box and goes up, against the arrows. In brackets stand the
     shapes: (80, 1) is a column of 80 numbers, () is one number.
@@ -103,13 +89,30 @@ def _(frozen_a, parts):
         frozen_a,
         right="The blue box of a",
         why={
-            "The blue box of a": "a is a plain number to autograd now. Choose False above "
-            "and look: Add stays, with one arrow.",
+            "The blue box of a": "a is a plain number to autograd now. Add stays, with one "
+            "arrow.",
             "The blue box of a, and Add": "Add still has b above it, through Mul. So it "
             "is on the way to a gradient and stays.",
             "Nothing": "A blue box means: gets a gradient. a gets none any more.",
         },
     )
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    a_asks, b_asks = (
+        mo.ui.dropdown({"True": True, "False": False}, value=value, label=f"{n}: requires_grad =")
+        for n, value in (("a", "False"), ("b", "True"))
+    )
+    return a_asks, b_asks
+
+
+@app.cell(hide_code=True)
+def _(a_asks, b_asks, backward, frozen_a, mo, parts):
+    _controls = mo.hstack([a_asks, b_asks], justify="start", wrap=True, gap=2)
+    _graphs = parts.picture(backward.three(a=a_asks.value, b=b_asks.value))
+    parts.after(frozen_a, mo.vstack([_controls, _graphs]))
     return
 
 
@@ -125,6 +128,7 @@ def _(backward, none_asks, parts):
     parts.breaks(
         none_asks,
         backward.without_graph,
+        code="with torch.no_grad():\n    loss = ((y - (a + b * x)) ** 2).mean()\ngt.graph(loss)",
         cure="a graph is only there if a tensor above asks for a gradient, and if it was "
         "computed outside of `no_grad()`. `loss.grad_fn` is None where there is none.",
     )
@@ -190,9 +194,11 @@ def _(limit, other_way, parts):
 def _(backward, limit, mo, other_way, parts):
     branched = backward.branch(limit.value)
     _words = "above the limit: the path was taken" if branched.was_taken else "not above it"
+    _twice = "b is used twice now, and drawn twice. It is one tensor, and to autograd one box: `b.grad` becomes the sum of what arrives on both ways."
     parts.after(other_way, mo.vstack([
         mo.md(f"The loss is {branched.loss:.3f}, {_words}. **{len(branched.graph.nodes)} boxes.**"),
         parts.picture(branched.graph.svg()),
+        mo.md(_twice if branched.was_taken else ""),
     ]))
     return (branched,)
 
@@ -200,9 +206,6 @@ def _(backward, limit, mo, other_way, parts):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    b is used twice if the path is taken, so it has two blue boxes. They are one tensor:
-    `b.grad` becomes the sum of what arrives at both.
-
     ## 3 · Backward, step by step
 
     backward starts at the green box and goes up. Each box takes the gradient that
@@ -239,26 +242,14 @@ def _(first, parts):
 
 @app.cell(hide_code=True)
 def _(mo):
-    place = mo.ui.slider(0, 7, value=1, label="steps of backward", show_value=True)
     num_rows = mo.ui.dropdown({"1": 1, "3": 3, "80": 80}, value="3", label="points")
-    return num_rows, place
+    return (num_rows,)
 
 
 @app.cell(hide_code=True)
-def _(first, mo, num_rows, parts, place):
-    parts.after(first, mo.hstack([place, num_rows], justify="start", wrap=True, gap=2))
-    return
-
-
-@app.cell(hide_code=True)
-def _(backward, first, num_rows, parts, place):
-    parts.after(first, parts.picture(backward.on_the_way(num_rows.value, place.value)))
-    return
-
-
-@app.cell(hide_code=True)
-def _(backward, first, mo, num_rows, parts, place):
-    parts.after(first, mo.md(backward.TOLD[place.value].format(n=num_rows.value)))
+def _(backward, first, mo, num_rows, parts):
+    _moving = parts.moving(backward.stepped(num_rows.value))
+    parts.after(first, mo.vstack([num_rows, mo.md(backward.rows_told(num_rows.value)), _moving]))
     return
 
 
@@ -277,7 +268,7 @@ def _(backward, first, mo, parts):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    ## 4 · The graph is used up
+    ## 4 · And once more?
 
     Some derivatives need numbers of the forward pass: Mul needs x, Pow needs the error.
     These boxes keep a tensor for backward.
@@ -346,6 +337,7 @@ def _(again, backward, parts):
     parts.breaks(
         again,
         lambda: backward.backward_twice(retain=False),
+        code="loss.backward()\nloss.backward()",
         cure="compute the loss again. A graph is made anew in each epoch, and its memory "
         "is free as soon as backward has used it.",
     )
@@ -357,6 +349,7 @@ def _(backward, mo, parts, retained):
     parts.breaks(
         retained,
         lambda: mo.md(f"No exception. {backward.backward_twice(retain=True)}"),
+        code="loss.backward(retain_graph=True)\nloss.backward()",
         cure="keep the graph only if you need two gradients of it. The second call adds "
         "to the first, and a kept graph keeps its memory.",
     )
@@ -364,14 +357,14 @@ def _(backward, mo, parts, retained):
 
 
 @app.cell(hide_code=True)
-def _(parts):
-    parts.exercise("ex07_build")
+def _(backward, mo, parts):
+    mo.vstack([mo.md("## 5 · Make it yourself"), parts.picture(backward.wanted())])
     return
 
 
 @app.cell(hide_code=True)
-def _(backward, parts):
-    parts.picture(backward.wanted())
+def _(parts):
+    parts.exercise("ex07_build")
     return
 
 

@@ -8,7 +8,7 @@ import gradatim as gt
 from gradatim.course.exercise import expect, needed
 
 TEXT = """
-Read a graph and write its code. From the green box up it is `Mean`, `Pow`, `Mul`.
+Read this graph and write its code. From the green box up it is `Mean`, `Pow`, `Mul`.
 Into `Mul` lead two arrows: one from the blue box of `a`, one from `Sub`. Into `Sub`
 leads one arrow, from the blue box of `b`; the other side of the subtraction, x, is
 data. Write `build(a, b, x)`: it returns the tensor behind that graph. The difference
@@ -19,8 +19,8 @@ def build(a, b, x):
     return ...
 """
 HINT = """
-Begin at the top: `x - b`. Then go down, one box after the other, and put brackets
-around what you have.
+Begin at the blue boxes: `x - b`. Then go down, one box after the other, and put
+brackets around what you have.
 """
 SOLUTION = """
 def build(a, b, x):

@@ -8,10 +8,10 @@ from gradatim.course.exercise import expect, needed
 
 TEXT = """
 Walk a graph yourself. `tensor.grad_fn` is the box of the operation that made it;
-`box.next_functions` is a tuple of pairs, and the first of each pair is the next box
-above, or None for data. The box of a blue tensor has an attribute `variable`: the
-tensor. Write `leaves(tensor)`: a list of all blue tensors above `tensor`, each
-**once**, however often it was used.
+`box.next_functions` is a tuple of pairs. The first of each pair is a box one step up,
+towards the blue ones, or None for data. The box of a blue tensor has an attribute
+`variable`: the tensor. Write `leaves(tensor)`: a list of all blue tensors above
+`tensor`, each **once**, however often it was used.
 """
 STUB = """
 def leaves(tensor):
@@ -96,6 +96,12 @@ def check(names: dict[str, Any]) -> None:
                 f"{type(each).__name__}.",
             )
             told += name
+        lost = sorted(set(wanted) - set(told))
+        expect(
+            not ({"b", "c"} <= set(wanted) and lost in (["b"], ["c"])),
+            f"For `{text}` {', '.join(lost)} is missing. b and c hold the same number: "
+            "compare tensors by `is`, for `in` and `==` compare their numbers.",
+        )
         expect(
             sorted(told) == list(wanted),
             f"For `{text}` you found {', '.join(sorted(told)) or 'none'}; there are "

@@ -47,6 +47,10 @@ MUTANTS = {
     ),
     "the gradient alone": SOLUTION.replace("lr * speed", "lr * p.grad"),
     "momentum left out": SOLUTION.replace("            speed *= momentum\n", ""),
+    "the rate is kept in the speed": SOLUTION.replace(
+        "speed += p.grad\n            p -= lr * speed",
+        "speed += lr * p.grad\n            p -= speed",
+    ),
     "one speed for all": SOLUTION.replace(
         "zip(params, speeds):", "zip(params, [speeds[0]] * len(params)):"
     ),
@@ -57,7 +61,7 @@ MUTANTS = {
 
 
 def check(names: dict[str, Any]) -> None:
-    """Compare with torch.optim.SGD for five updates."""
+    """Compare with torch.optim.SGD for five updates, each with a rate of its own."""
     momentum_step = needed(names, "momentum_step")
     for momentum in (0.9, 0.5, 0.0):
         ours, theirs = _two(), _two()
@@ -69,7 +73,10 @@ def check(names: dict[str, Any]) -> None:
                     p.grad = None
                 (params[0] ** 2 + 3 * (params[1] - 1) ** 2).sum().backward()
             before = [p.grad.clone() for p in ours if p.grad is not None]
-            momentum_step(ours, speeds, 0.05, momentum)
+            # Another rate each time: it must not be in what is kept.
+            lr = 0.05 / number
+            momentum_step(ours, speeds, lr, momentum)
+            wanted.param_groups[0]["lr"] = lr
             wanted.step()
             for name, found, right in zip("ab", ours, theirs, strict=True):
                 expect(

@@ -93,7 +93,8 @@ def check(names: dict[str, Any]) -> None:
             _compare(ours, theirs, "after zero_grad()")
             expect(
                 all(p.grad is None for p in ours),
-                "After `zero_grad()` a `.grad` is there; each should be None.",
+                "After `zero_grad()` a `.grad` is there; each should be None. A "
+                "generator is used up when it was gone through once.",
             )
 
 
