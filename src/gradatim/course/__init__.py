@@ -97,7 +97,7 @@ CHAPTERS = _chapters(
     (
         "losses",
         "Losses",
-        "functions that make functions",
+        "how wrong a line is, and how it goes wrong",
         ("ex09_make_loss", "ex09_shapes"),
     ),
     (

@@ -97,7 +97,9 @@ def try_answer(exercise: Exercise, code: str) -> str | None:
     except (Exception, SystemExit) as error:
         line = _line_of(error)
         where = f" in line {line}" if line else ""
-        return f"`{type(error).__name__}`{where}: {error}"
+        # A code span: a name such as __init__ is no bold text.
+        told = " ".join(f"{type(error).__name__}: {error}".split()).replace("`", "'")
+        return f"`{told}`{where}."
     return None
 
 

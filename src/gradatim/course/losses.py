@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from gradatim import make_train_step
 from gradatim.course.cells import cells
+from gradatim.course.charts import Chart
 from gradatim.course.line import Descent
 from gradatim.course.walks import line_of, points, seeded, walk
 from gradatim.ladder.rung_09_model import ManualLine
@@ -20,6 +21,7 @@ __all__ = [
     "mean_of_pairs",
     "pairs",
     "refused",
+    "sum_diverges",
     "warned",
     "with_reduction",
 ]
@@ -62,6 +64,21 @@ def make_loss_of_data() -> Tensor:
     return nn.MSELoss(x, y)(x, y)
 
 
+def sum_diverges(epochs: int = 20) -> str:
+    """Draw the losses of a mean and of a sum with one learning rate, 0.1."""
+    chart = Chart(
+        (0, epochs),
+        (1e-2, 1e9),
+        title="mean squared error",
+        x_label="epoch",
+        log_y=True,
+    )
+    for reduction, colour in (("mean", "green"), ("sum", "red")):
+        found = with_reduction(reduction, lr=0.1, epochs=epochs).losses
+        chart.line(range(len(found)), found, label=reduction, colour=colour)
+    return chart.svg()
+
+
 def pairs(num_rows: int, *, as_column: bool) -> str:
     """Draw which predictions meet which targets, with the squared differences.
 
@@ -81,7 +98,7 @@ def pairs(num_rows: int, *, as_column: bool) -> str:
         rows.append((f"row {i}", boxes))
     return cells(
         rows,
-        title="(prediction - target)²: predictions down, targets across",
+        title="squared errors of the first line: a row for each prediction",
         legend=[("its own target", "blue")]
         + ([] if as_column else [("another row's target", "red")]),
         width=48,

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from gradatim.course.cells import cells, outline
+from gradatim.course.charts import Chart
 from gradatim.course.line import Descent
-from gradatim.course.walks import points, seeded, walk
+from gradatim.course.sources import bare_source
+from gradatim.course.walks import fits, points, seeded, walk
 from gradatim.ladder.rung_09_model import ManualLine
 from gradatim.ladder.rung_10_nested import LayerLine
 from gradatim.rng import keeping_rng
@@ -19,11 +21,16 @@ __all__ = [
     "ManualLine",
     "TensorLine",
     "anatomy",
+    "code_of",
     "dropout_picture",
+    "half_trained",
     "hook_runs",
     "mean_output",
+    "modes",
     "noisy_predictions",
+    "only_train",
     "optimizer_of_list",
+    "state_of",
     "trained",
 ]
 
@@ -73,10 +80,10 @@ def _sequential() -> nn.Module:
 
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "two Parameters": ManualLine,
-    "b a plain tensor": TensorLine,
+    "b as a plain tensor": TensorLine,
     "a Linear in a Module": LayerLine,
     "Sequential": _sequential,
-    "a layer in a plain list": HalfListLine,
+    "one layer in a plain list": HalfListLine,
 }
 """By the name that the chapter gives them."""
 
@@ -91,10 +98,89 @@ def trained(kind: str, *, epochs: int = 1000) -> Descent:
     return walk(seeded(KINDS[kind]), nn.MSELoss(), *points(), epochs=epochs)
 
 
+def code_of(kind: str) -> str:
+    """Give the source of a model of :data:`KINDS`.
+
+    >>> code_of("Sequential")
+    'model = nn.Sequential(nn.Linear(1, 1))'
+    """
+    made = KINDS[kind]
+    if not isinstance(made, type):
+        return "model = nn.Sequential(nn.Linear(1, 1))"
+    return bare_source(made)
+
+
+def state_of(kind: str) -> str:
+    """Write a model's ``state_dict()`` as it is before training.
+
+    >>> state_of("two Parameters")
+    '{a: 0.3367, b: 0.1288}'
+    """
+    state = seeded(KINDS[kind]).state_dict()
+    pairs = ", ".join(f"{name}: {value.item():.4f}" for name, value in state.items())
+    return f"{{{pairs}}}"
+
+
+def half_trained() -> str:
+    """Draw what becomes of a line whose b is not found."""
+    meant, found = trained("two Parameters"), trained("b as a plain tensor")
+    return fits(
+        ("meant", "green", tuple(meant.path[-1].tolist())),
+        ("b stayed as it was", "red", tuple(found.path[-1].tolist())),
+        title="1,000 epochs",
+    )
+
+
+def modes() -> list[dict[str, str]]:
+    """Call ``train()`` and ``eval()``; tell what has changed after each.
+
+    >>> [row["model.training"] for row in modes()]
+    ['True', 'True', 'False', 'True']
+    """
+    model = seeded(ManualLine)
+    a, b = model.parameters()
+
+    def often() -> None:
+        for _ in range(1000):
+            model.train()
+
+    rows = []
+    for name, run in (
+        ("made", lambda: None),
+        ("1,000 times model.train()", often),
+        ("model.eval()", model.eval),
+        ("model.train()", model.train),
+    ):
+        run()
+        rows.append(
+            {
+                "after": name,
+                "model.training": str(model.training),
+                "a": f"{a.item():.4f}",
+                "b": f"{b.item():.4f}",
+                "a.grad": str(a.grad),
+            }
+        )
+    return rows
+
+
+def only_train(epochs: int = 1000) -> str:
+    """Draw the loss of a loop that calls ``train()`` and makes no update."""
+    x, y = points()
+    model, losses = seeded(ManualLine), []
+    for _ in range(epochs):
+        model.train()
+        losses.append(nn.functional.mse_loss(model(x), y).item())
+    right = trained("two Parameters", epochs=epochs).losses
+    chart = Chart((0, epochs), (5e-3, 10), title="loss", x_label="epoch", log_y=True)
+    chart.line(range(len(right)), right, label="with updates", colour="green")
+    return chart.line(range(epochs), losses, label="train() alone", colour="red").svg()
+
+
 def anatomy(kind: str) -> str:
     """Draw a model of :data:`KINDS`: what it holds, what is found, what learns.
 
-    >>> "layers: list" in anatomy("a layer in a plain list")
+    >>> "layers: list" in anatomy("one layer in a plain list")
     True
     """
     model = seeded(KINDS[kind])

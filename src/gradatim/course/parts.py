@@ -180,7 +180,7 @@ def checked(name: str, answer: Any) -> Any:
         return mo.md("")
     found: Exercise = load_exercise(name)
     wrong = try_answer(found, answer.value)
-    progress.keep_answer(name, answer.value, solved=wrong is None)
+    tries = progress.keep_answer(name, answer.value, solved=wrong is None)
     if wrong is None:
         return mo.callout(mo.md(f"**Solved.** {found.praise}"), kind="success")
-    return mo.callout(mo.md(f"**Not yet.** {wrong}"), kind="warn")
+    return mo.callout(mo.md(f"**Not yet** (try {tries}). {wrong}"), kind="warn")

@@ -59,8 +59,12 @@ def answer(name: str) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def keep_answer(name: str, text: str, *, solved: bool) -> None:
-    """Remember an answer, and that it was right once."""
+def keep_answer(name: str, text: str, *, solved: bool) -> int:
+    """Remember an answer, and that it was right once; give how many there were."""
     note(name, "answer", text)
     if solved:
         note(name, "solved")
+    tries = done().get(name, {}).get("tries")
+    tries = (tries if isinstance(tries, int) else 0) + 1
+    note(name, "tries", tries)
+    return tries

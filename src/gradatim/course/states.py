@@ -53,10 +53,10 @@ STATES: dict[str, dict[str, list[Any]]] = {
     "ch10_models": {
         "kind": [
             "two Parameters",
-            "b a plain tensor",
+            "b as a plain tensor",
             "a Linear in a Module",
             "Sequential",
-            "a layer in a plain list",
+            "one layer in a plain list",
         ],
         "epochs": [1000, 0, 10, 100],
     },

@@ -9,11 +9,23 @@ import torch
 from torch import Tensor, nn
 
 import gradatim as gt
-from gradatim.course.line import Descent
+from gradatim.course.charts import beside
+from gradatim.course.line import Descent, rings
+from gradatim.course.player import MovingChart, player
 from gradatim.course.walks import as_descent, line_of, points, seeded
 from gradatim.ladder.rung_11_train_step import make_train_step
 
-__all__ = ["FAULTS", "Walked", "make_parts", "make_train_step", "run_fault", "trace_of"]
+__all__ = [
+    "CODES",
+    "CURES",
+    "FAULTS",
+    "Walked",
+    "called",
+    "make_parts",
+    "make_train_step",
+    "run_fault",
+    "trace_of",
+]
 
 
 def make_parts() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
@@ -98,6 +110,74 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     'reduction="none"': _no_reduction,
 }
 """What a train step may be given, by what is wrong with it."""
+
+
+_STEP = "train_step = make_train_step(model, loss_fn, optimizer)\n"
+CODES = {
+    "the optimizer of another model": (
+        f"optimizer = SGD(other_model.parameters(), lr=0.1)\n{_STEP}train_step(x, y)"
+    ),
+    "targets of shape (80,)": f"{_STEP}train_step(x, y[:, 0])",
+    "one NaN in x": f'x[3] = float("nan")\n{_STEP}train_step(x, y)',
+    'reduction="none"': (
+        f'loss_fn = nn.MSELoss(reduction="none")\n{_STEP}train_step(x, y)'
+    ),
+}
+CURES = {
+    "the optimizer of another model": "make the optimizer last, of this model's "
+    "parameters. Look whether the line has moved at all. Or let the step look: the "
+    "other button.",
+    "targets of shape (80,)": "one shape for predictions and targets, "
+    "`y.unsqueeze(1)`. The loss falls, and the line is flat: no number here says that it is wrong.",
+    "one NaN in x": "look for NaN before the training: `x.isfinite().all()`. One of "
+    "them makes the loss NaN, then all parameters, for good.",
+    'reduction="none"': "`mean` or `sum`: backward starts from one number. This one raises "
+    "by itself, though the message does not name the loss.",
+}
+"""By the names of :data:`FAULTS`: the lines that run, and what helps."""
+
+
+def called(calls: int = 60) -> str:
+    """Draw call after call: where the line goes, and what each call returns.
+
+    >>> called(3).count("data-frames") > 6
+    True
+    """
+    walked, count = Walked.of(calls), calls + 1
+    path = walked.went.path.tolist()
+    a, b = [place[0] for place in path], [place[1] for place in path]
+    above = MovingChart(
+        (-0.5, 2.5), (-0.5, 3.5), title="from above", x_label="a", y_label="b"
+    )
+    rings(above)
+    chart = MovingChart(
+        (0, calls), (5e-3, 2), title="loss", x_label="calls", log_y=True
+    )
+    chart.line(range(count), walked.went.losses, colour="gray", label="of the line")
+    for number, returned in enumerate(walked.returned, 1):
+        with above.from_frame(number, count):
+            ends = slice(number - 1, number + 1)
+            above.line(a[ends], b[ends], colour="blue", width=1.4)
+        with chart.from_frame(number, count):
+            chart.points([number - 1], [returned], colour="blue")
+    chart.points([-1], [1], label="returned")
+    above.moving_dot(a, b)
+    told = [f"Before the first call the loss is {walked.went.losses[0]:.4f}."]
+    told += [
+        f"Call {number} returned {returned:.4f}. After its update the loss is "
+        f"{now:.4f}: the next call will return that."
+        for number, (returned, now) in enumerate(
+            zip(walked.returned, walked.went.losses[1:], strict=True), 1
+        )
+    ]
+    return player(
+        beside(above.svg(), chart.svg()),
+        count,
+        steps={"one more call": 1, "ten more": 10},
+        told=told,
+        label="calls",
+        rate=8,
+    )
 
 
 def run_fault(name: str, *, checked: bool, calls: int = 200) -> str:

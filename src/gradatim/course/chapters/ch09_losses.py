@@ -22,12 +22,13 @@ def _(mo):
     Until now the loss was written by hand: the error, its square, the mean. PyTorch has
     it ready: **`nn.MSELoss`**, the mean squared error.
 
-    ## 1 · A function that makes a function
+    ## 1 · Two calls
 
     ```python
-    loss_fn = nn.MSELoss(reduction="mean")   # once, before the loop
+    from torch import nn
 
-    loss = loss_fn(a + b * x, y)             # in the loop
+    loss_fn = nn.MSELoss(reduction="mean")
+    loss = loss_fn(a + b * x, y)
     ```
     """)
     return
@@ -36,7 +37,7 @@ def _(mo):
 @app.cell(hide_code=True)
 def _(parts):
     what_made = parts.predict(
-        "What does the first line give?",
+        "What does `nn.MSELoss(...)` give?",
         ["A number: the loss", "A function, to be called later", "A trained model"],
     )
     what_made
@@ -51,8 +52,9 @@ def _(parts, what_made):
         why={
             "A number: the loss": "No prediction and no target went in yet. There is "
             "nothing to compute from.",
-            "A function, to be called later": "The first call chooses how to reduce. The "
-            "second call, in the loop, gets predictions and targets and gives the loss.",
+            "A function, to be called later": "The first call, once before the loop, chooses "
+            "how to reduce. The second call, in the loop, gets predictions and targets and "
+            "gives the loss.",
             "A trained model": "A loss only measures. It has nothing to train.",
         },
     )
@@ -70,12 +72,12 @@ def _(losses, nn):
 def _(loss_fn, losses, mo, parts, trained, what_made):
     start, end = trained.path[0].tolist(), trained.path[-1].tolist()
     parts.after(what_made, mo.md(f"""
-    `loss_fn` is `{loss_fn}`. Called with the first predictions it gives
+    `print(loss_fn)` shows `{loss_fn}`. Called with the first predictions it gives
     **{losses.first_loss("mean"):.4f}**. After 1,000 epochs with it the line went from
     a {start[0]:.4f}, b {start[1]:.4f} to **a {end[0]:.4f}, b {end[1]:.4f}**: as by hand.
 
     Predictions come first, targets second. For a squared error the order does not
-    change the number. For other losses it does.
+    change the number. For other losses it does, `nn.CrossEntropyLoss` for one.
     """))
     return end, start
 
@@ -92,6 +94,7 @@ def _(at_once, losses, parts):
     parts.breaks(
         at_once,
         losses.make_loss_of_data,
+        code="loss = nn.MSELoss(x, y)",
         cure="two calls: `loss_fn = nn.MSELoss()`, then `loss_fn(predictions, y)`. Here "
         "the maker took the data for its options and asked whether they are true.",
     )
@@ -131,7 +134,7 @@ def _(now_sum, parts):
             "It goes 80 times faster and arrives": "A step that is 80 times longer lands "
             "on the other side, higher up than before.",
             "It diverges": "The gradient is that of the mean times 80, so lr 0.1 acts "
-            "like lr 8. The limit is about 0.8. Move the switch and the slider.",
+            "like lr 8: ten times the largest stable one. Move the switch and the slider.",
         },
     )
     return
@@ -188,9 +191,28 @@ def _(line, losses, lr, mo, now_sum, parts, reduction, walks, went):
 
 
 @app.cell(hide_code=True)
+def _(parts):
+    as_sum = parts.button('reduction="sum", and lr as before', breaks=True)
+    as_sum
+    return (as_sum,)
+
+
+@app.cell(hide_code=True)
+def _(as_sum, losses, parts):
+    parts.breaks(
+        as_sum,
+        lambda: parts.picture(losses.sum_diverges()),
+        code='loss_fn = nn.MSELoss(reduction="sum")\noptimizer = SGD([a, b], lr=0.1)',
+        cure="`reduction=\"mean\"`, the default; or a learning rate divided by the number of "
+        "points. Nothing raises: the loss becomes `inf`, then `nan`.",
+    )
+    return
+
+
+@app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    ## 3 · A loss that is silently wrong
+    ## 3 · A column and a flat row
 
     Predictions have the shape (80, 1): rows and one column. Suppose that the targets
     come as one flat row of numbers, with the shape **(80,)**.
@@ -283,6 +305,7 @@ def _(broadcast, end, losses, mo, parts, walks):
     parts.breaks(
         broadcast,
         _train,
+        code="loss_fn(a + b * x, y[:, 0])  # shapes (80, 1) and (80,)",
         cure="one shape for both: `y.unsqueeze(1)`, or `y[:, None]`, makes a column of "
         "(80,). Print `predictions.shape` and `y.shape` before the first training.",
     )
@@ -291,7 +314,7 @@ def _(broadcast, end, losses, mo, parts, walks):
 
 @app.cell(hide_code=True)
 def _(parts):
-    with_step = parts.button("the same, with gt.make_train_step", breaks=True)
+    with_step = parts.button("the same, with gradatim's train step", breaks=True)
     with_step
     return (with_step,)
 
@@ -301,8 +324,10 @@ def _(losses, parts, with_step):
     parts.breaks(
         with_step,
         losses.refused,
-        cure="the message says it. gradatim's train step compares the two shapes at each "
-        "call and stops before anything is computed from them.",
+        code="import gradatim as gt\n\n"
+        "train_step = gt.make_train_step(model, loss_fn, optimizer)\ntrain_step(x, y[:, 0])",
+        cure="the message says it. The step of this course's package (chapter 11) compares "
+        "the two shapes at each call and stops before anything is computed from them.",
     )
     return
 

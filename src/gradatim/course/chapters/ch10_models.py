@@ -8,11 +8,11 @@ app = marimo.App(width="medium", app_title="Models")
 def _():
     import marimo as mo
 
-    from gradatim.course import line, models, parts, sources, walks
+    from gradatim.course import grids, line, models, parts, sources, walks
     from gradatim.course.charts import beside
 
     parts.beginning(10)
-    return beside, line, mo, models, parts, sources, walks
+    return beside, grids, line, mo, models, parts, sources, walks
 
 
 @app.cell(hide_code=True)
@@ -20,7 +20,8 @@ def _(mo):
     mo.md(r"""
     ## 1 · A module with two parameters
 
-    A **model** is a class that derives from `nn.Module`. `__init__` makes its parts.
+    A **model** is a class that derives from `nn.Module`. `__init__` makes its parts;
+    `super().__init__()` comes first, for it makes the place where parameters are registered.
     `forward` tells how it predicts.
     """)
     return
@@ -41,7 +42,8 @@ def _(mo):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     ```
 
-    `model.state_dict()` gives the same values by name, ready to be saved.
+    `model.state_dict()` gives the same values by name, ready to be saved; it is printed
+    below.
     """)
     return
 
@@ -96,34 +98,57 @@ def _(epochs, kind, models):
 
 
 @app.cell(hide_code=True)
-def _(beside, kind, models, not_wrapped, parts, walks, went):
+def _(beside, kind, mo, models, not_wrapped, parts, walks, went):
     _fit = walks.fits(
         ("before", "gray", tuple(went.path[0].tolist())),
         ("after", "orange", tuple(went.path[-1].tolist())),
         title=f"{len(went.path) - 1} epochs",
     )
-    parts.after(not_wrapped, parts.picture(beside(models.anatomy(kind.value), _fit)))
+    _code = mo.md(f"```python\n{models.code_of(kind.value)}\n```")
+    _pictures = parts.picture(beside(models.anatomy(kind.value), _fit))
+    parts.after(not_wrapped, mo.vstack([_code, _pictures]))
     return
 
 
 @app.cell(hide_code=True)
-def _(kind, mo, not_wrapped, parts, went):
+def _(kind, mo, models, not_wrapped, parts, went):
     _a, _b = went.path[0].tolist()
     _c, _d = went.path[-1].tolist()
     parts.after(not_wrapped, mo.md(f"""
     *{kind.value}*, after `torch.manual_seed(42)`: it starts at a **{_a:.4f}**,
-    b **{_b:.4f}** and ends at a **{_c:.4f}**, b **{_d:.4f}**.
+    b **{_b:.4f}** and ends at a **{_c:.4f}**, b **{_d:.4f}**. At the start its
+    `state_dict()` is `{models.state_of(kind.value)}`.
     """))
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    unwrapped = parts.button("b without nn.Parameter", breaks=True)
+    unwrapped
+    return (unwrapped,)
+
+
+@app.cell(hide_code=True)
+def _(models, parts, unwrapped):
+    parts.breaks(
+        unwrapped,
+        lambda: parts.picture(models.half_trained()),
+        code="self.b = torch.randn(1, requires_grad=True)",
+        cure="`self.b = nn.Parameter(torch.randn(1))`. Nothing raises. Print "
+        "`len(list(model.parameters()))` once, and compare with what you meant.",
+    )
     return
 
 
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    ## 2 · Call the model, not forward
+    ## 2 · Two ways to predict
 
-    `model(x)` runs `forward`, and around it what others have registered: **hooks**.
-    Tools that look into a model live on them. gradatim's doctor and `gt.record` do, too.
+    `forward` is a method of your own. So `model.forward(x)` predicts, and `model(x)` does.
+    Tools that look into a model register **hooks**: functions that run at each prediction.
+    `model.register_forward_hook(function)` does it.
     """)
     return
 
@@ -145,7 +170,7 @@ def _(call, parts):
         right="model(x) alone",
         why={
             "model(x) alone": "The call goes through `nn.Module.__call__`. It runs the "
-            "hooks and `forward` between them.",
+            "hooks and `forward` between them. Call the model, not forward.",
             "model.forward(x) alone": "`forward` is only your own method. It knows of no "
             "hook.",
             "Both": "The prediction is the same both ways, so it looks so. But your own "
@@ -171,6 +196,7 @@ def _(mo, models, parts, skipped):
             f"`model.forward(x)` ran it **{models.hook_runs(by_forward=True)}** times, "
             "and nothing said so."
         ),
+        code="model.register_forward_hook(function)\nmodel.forward(x)",
         cure="write `model(x)`, always; inside `forward`, `self.linear(x)`.",
     )
     return
@@ -179,7 +205,10 @@ def _(mo, models, parts, skipped):
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    ## 3 · train() sets a mode
+    ## 3 · train() and eval()
+
+    Training loops call `model.train()` before the updates, and `model.eval()` before they
+    measure.
     """)
     return
 
@@ -200,8 +229,8 @@ def _(mode, parts):
         mode,
         right="A flag, model.training",
         why={
-            "The weights: they are trained": "The name misleads. Weights are moved by "
-            "`optimizer.step()` alone.",
+            "The weights: they are trained": "The name misleads. Weights are moved by an "
+            "update: `optimizer.step()`, or your own lines.",
             "A flag, model.training": "It is set to true in the model and in all layers "
             "within it. `eval()` sets it to false.",
             "The gradients": "Those come from `backward()`. `eval()` does not turn them "
@@ -212,12 +241,14 @@ def _(mode, parts):
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    mo.md(r"""
+def _(grids, mode, models, mo, parts):
+    _table = mo.Html(grids.grid(models.modes()))
+    _words = mo.md(r"""
     Our line does not care about the flag. Some layers do. **Dropout** sets random inputs
-    to zero in training, so that no unit can rely on another one. In evaluation it lets
-    everything through.
+    to zero in training, so that what follows cannot rely on a single one. In evaluation it
+    lets everything through.
     """)
+    parts.after(mode, mo.vstack([_table, _words]))
     return
 
 
@@ -225,31 +256,41 @@ def _(mo):
 def _(mo):
     p = mo.ui.slider(steps=[0, 0.2, 0.5, 0.8], value=0.5, label="p", show_value=True)
     draw = mo.ui.button(value=0, on_click=lambda value: value + 1, label="call it again")
-    mo.hstack([p, draw], justify="start", wrap=True, gap=2)
     return draw, p
 
 
 @app.cell(hide_code=True)
-def _(draw, mo, models, p, parts):
+def _(draw, mo, mode, models, p, parts):
     _train = models.mean_output(p.value, draw.value, training=True)
     _eval = models.mean_output(p.value, draw.value, training=False)
-    mo.vstack(
-        [
-            parts.picture(models.dropout_picture(p.value, draw.value)),
-            mo.md(f"""
+    _words = mo.md(f"""
     What is kept is multiplied by 1 / (1 - p) = {1 / (1 - p.value):.3g}. So the mean stays:
     over 10,000 ones it is {_train:.3f} in train mode and {_eval:.3f} in eval mode.
-    """),
-        ]
-    )
+    """)
+    _controls = mo.hstack([p, draw], justify="start", wrap=True, gap=2)
+    _picture = parts.picture(models.dropout_picture(p.value, draw.value))
+    parts.after(mode, mo.vstack([_controls, _picture, _words]))
     return
 
 
 @app.cell(hide_code=True)
-def _(parts):
+def _(mo, parts):
+    only_train = parts.button("train by model.train()", breaks=True)
     no_eval = parts.button("predict in train mode", breaks=True)
-    no_eval
-    return (no_eval,)
+    mo.hstack([only_train, no_eval], justify="start", wrap=True)
+    return no_eval, only_train
+
+
+@app.cell(hide_code=True)
+def _(models, only_train, parts):
+    parts.breaks(
+        only_train,
+        lambda: parts.picture(models.only_train()),
+        code="for epoch in range(1000):\n    model.train()\n    loss = loss_fn(model(x), y)",
+        cure="`loss.backward()`, `optimizer.step()` and `optimizer.zero_grad()`. `train()` sets "
+        "a mode; it trains nothing, and nothing raises.",
+    )
+    return
 
 
 @app.cell(hide_code=True)
@@ -267,6 +308,7 @@ def _(mo, models, no_eval, parts):
     parts.breaks(
         no_eval,
         _predict,
+        code="model.train()\nmodel(x), model(x), model(x)",
         cure="`model.eval()` before predicting or validating, `model.train()` again "
         "before the next update. gradatim's steps set the mode by themselves.",
     )
@@ -305,26 +347,25 @@ def _(parts):
 
 
 @app.cell(hide_code=True)
-def _(models, mo, parts, unused):
-    mo.vstack(
-        [
-            parts.verdict(
-                unused,
-                right="They are found, and get no gradient",
-                why={
-                    "They are not found": "Finding looks at what the Module holds. It "
-                    "does not read `forward`.",
-                    "They are found, and get no gradient": "The optimizer holds four "
-                    "parameters. Two of them have gradient None and are passed over.",
-                    "They are trained as well": "No prediction depends on them, so "
-                    "backward never comes to them.",
-                },
-            ),
-            parts.picture(models.anatomy("a Linear in a Module"))
-            if unused.value
-            else mo.md(""),
-        ]
+def _(parts, unused):
+    parts.verdict(
+        unused,
+        right="They are found, and get no gradient",
+        why={
+            "They are not found": "Finding looks at what the Module holds. It does not read "
+            "`forward`.",
+            "They are found, and get no gradient": "The optimizer holds four parameters. Two "
+            "of them have gradient None and are passed over.",
+            "They are trained as well": "No prediction depends on them, so backward never "
+            "comes to them.",
+        },
     )
+    return
+
+
+@app.cell(hide_code=True)
+def _(models, parts, unused):
+    parts.after(unused, parts.picture(models.anatomy("a Linear in a Module")))
     return
 
 
@@ -385,10 +426,11 @@ def _(in_list, models, parts):
     parts.breaks(
         in_list,
         models.optimizer_of_list,
+        code="self.layers = [nn.Linear(1, 1)]\n...\nSGD(model.parameters(), lr=0.1)",
         cure="`self.layers = nn.ModuleList([...])`, or `nn.Sequential(...)`. Here the "
         "list was all, so it raised. With a Parameter beside the list nothing "
         "raises: layers in the list keep their first weights, are not saved, and stay "
-        "where they are when the model goes to a GPU. Choose *a layer in a plain list* "
+        "where they are when the model goes to a GPU. Choose *one layer in a plain list* "
         "in section 1.",
     )
     return

@@ -8,21 +8,20 @@ app = marimo.App(width="medium", app_title="The train step")
 def _():
     import marimo as mo
 
-    from gradatim.course import line, parts, sources, steps
-    from gradatim.course.charts import Chart, beside
+    from gradatim.course import parts, sources, steps
 
     parts.beginning(11)
-    return Chart, beside, line, mo, parts, sources, steps
+    return mo, parts, sources, steps
 
 
 @app.cell(hide_code=True)
 def _(mo):
     mo.md(r"""
-    ## 1 · A function that makes a function
+    ## 1 · The body of the loop
 
     Model, loss and optimizer may change. The body of the loop stays: predict, loss,
     gradients, update, zero. So we put it into a function. A second function around it
-    keeps the three parts, as `nn.MSELoss(...)` kept its reduction.
+    gets the three parts.
     """)
     return
 
@@ -50,8 +49,9 @@ def _(made, parts):
         made,
         right="None",
         why={
-            "None": "The inner `def` makes a function and `return` hands it out. Its "
-            "lines run at each call of `train_step`, with the three parts remembered.",
+            "None": "The inner `def` makes a function and `return` hands it out, as "
+            "`nn.MSELoss(...)` did. Its lines run at each call of `train_step`, with the "
+            "three parts remembered.",
             "One": "The lines of the inner function stand there, but nobody has called "
             "it yet.",
             "One for each parameter": "An update moves all parameters, and there was "
@@ -117,37 +117,8 @@ def _(parts, which_loss):
 
 
 @app.cell(hide_code=True)
-def _(mo):
-    one_more = mo.ui.button(value=1, on_click=lambda value: value + 1, label="one more call")
-    ten_more = mo.ui.button(value=0, on_click=lambda value: value + 10, label="ten more")
-    return one_more, ten_more
-
-
-@app.cell(hide_code=True)
-def _(mo, one_more, parts, ten_more, which_loss):
-    parts.after(which_loss, mo.hstack([one_more, ten_more], justify="start", wrap=True))
-    return
-
-
-@app.cell(hide_code=True)
-def _(Chart, beside, line, one_more, parts, steps, ten_more, which_loss):
-    walked = steps.Walked.of(one_more.value + ten_more.value)
-    _calls = len(walked.returned)
-    _above = line.bowl(("train_step", "blue", walked.went), title="one call" if _calls == 1 else f"{_calls} calls")
-    _chart = Chart((0, max(10, _calls)), (5e-3, 2), title="loss", x_label="calls", log_y=True)
-    _chart.line(range(_calls + 1), walked.went.losses, colour="gray", label="of the line")
-    _chart.points(range(_calls), walked.returned, colour="blue", label="returned")
-    parts.after(which_loss, parts.picture(beside(_above, _chart.svg())))
-    return (walked,)
-
-
-@app.cell(hide_code=True)
-def _(mo, parts, walked, which_loss):
-    _last = len(walked.returned)
-    parts.after(which_loss, mo.md(f"""
-    Call {_last} returned **{walked.returned[-1]:.4f}**, the loss of the line that it found.
-    The line that it left has {walked.went.losses[-1]:.4f}. No dot stands there yet.
-    """))
+def _(parts, steps, which_loss):
+    parts.after(which_loss, parts.moving(steps.called()))
     return
 
 
@@ -223,8 +194,8 @@ def _(mo):
     ## 3 · A step that refuses
 
     `gt.make_train_step` is called in the same way. It looks at what it is given, and
-    stops before a training goes wrong in silence. Choose a fault. Give it first to the
-    function above, then to gradatim's.
+    stops before a training goes wrong. Choose a fault. Give it first to the function
+    above, then to gradatim's.
     """)
     return
 
@@ -279,8 +250,8 @@ def _(fault, mo, own, parts, steps):
     parts.breaks(
         own,
         lambda: mo.md(f"No exception. {steps.run_fault(fault.value, checked=False)}."),
-        cure="look at the end: the line must have moved, and the loss must be a number "
-        "that falls. Or let the step look: the other button.",
+        code=steps.CODES[fault.value],
+        cure=steps.CURES[fault.value],
     )
     return
 
@@ -290,6 +261,7 @@ def _(checking, fault, parts, steps):
     parts.breaks(
         checking,
         lambda: steps.run_fault(fault.value, checked=True),
+        code=steps.CODES[fault.value].replace("= make", "= gt.make"),
         cure="the last line of the message says what to change.",
     )
     return

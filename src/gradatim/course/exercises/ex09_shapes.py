@@ -22,7 +22,10 @@ def line_loss(predictions, y):
     y = y.reshape(predictions.shape)
     return ((predictions - y) ** 2).mean()
 """
-PRAISE = "It also raises where the numbers of rows differ. A silent stretch is worse."
+PRAISE = (
+    "`y.reshape(predictions.shape)` also raises where the numbers of rows differ. A "
+    "silent stretch is worse."
+)
 MUTANTS = {
     "as it is": SOLUTION.replace("    y = y.reshape(predictions.shape)\n", ""),
     "a row for a column": SOLUTION.replace(

@@ -69,7 +69,7 @@ def check(names: dict[str, Any]) -> None:
     )
     for name, parameter in found.items():
         expect(
-            parameter.shape == (1,) and parameter.item() == 0,
+            parameter.numel() == 1 and parameter.item() == 0,
             f"{name} is to start as one number, 0; it is {parameter.tolist()}.",
         )
     with torch.no_grad():
