@@ -6,9 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
+import gradatim as gt
 from gradatim.course.cells import cells
-from gradatim.course.charts import COLOURS
+from gradatim.course.charts import COLOURS, framed
+from gradatim.course.devices import OTHER_DEVICE, first_device
 from gradatim.course.line import Descent
+from gradatim.course.scripts import written
 from gradatim.course.walks import as_descent, line_of, points, seeded
 from gradatim.data import Batches
 from gradatim.ladder.rung_11_train_step import make_train_step
@@ -18,6 +21,7 @@ from gradatim.rng import keeping_rng
 
 __all__ = [
     "DEVICE_GB",
+    "OTHER_DEVICE",
     "LineDataset",
     "asked_rows",
     "by_x",
@@ -28,9 +32,12 @@ __all__ = [
     "memory",
     "one_batch",
     "orders",
+    "rows_compared",
     "rows_picture",
+    "sent_once",
     "size_of",
     "told_bytes",
+    "whole_on_device",
     "wrong_dtype",
 ]
 
@@ -97,17 +104,17 @@ def rows_picture(batches: Sequence[Sequence[int]], *, title: str) -> str:
     lines = [
         (
             f"{first}-",
-            [(str(row), colour.get(row, "")) for row in range(first, first + 16)],
+            [(str(row), colour.get(row, "")) for row in range(first, first + 10)],
         )
-        for first in range(0, 80, 16)
+        for first in range(0, 80, 10)
     ]
     names = "each colour is one batch"
     return cells(
         lines,
         title=title,
         legend=[(names, CYCLE[0]), ("not asked for", "")],
-        width=26,
-        height=22,
+        width=32,
+        height=24,
         left=34,
     )
 
@@ -155,6 +162,69 @@ def from_loader(
     return as_descent(path)
 
 
+def rows_compared(index: int = 17) -> list[dict[str, str]]:
+    """Ask both data sets for their length and for a row.
+
+    >>> one, other = rows_compared()
+    >>> one["dataset[17]"] == other["dataset[17]"]
+    True
+    """
+    x, y = points()
+    rows = []
+    for name, data in (
+        ("LineDataset(x, y)", LineDataset(x, y)),
+        ("TensorDataset(x, y)", TensorDataset(x, y)),
+    ):
+        told = ", ".join(f"{float(each):.4f}" for each in data[index])
+        rows.append(
+            {"": name, "len(dataset)": str(len(data)), f"dataset[{index}]": told}
+        )
+    return rows
+
+
+def sent_once(epochs: int = 20) -> str:
+    """Train with batches that are sent, and with data that were sent before.
+
+    >>> "5 batches" in sent_once(1), "the same bits" in sent_once(1)
+    (True, True)
+    """
+    device = first_device()
+    x, y = points()
+    ends, sent = [], 0
+    for way, data in enumerate(((x, y), (x.to(device), y.to(device)))):
+        model = seeded(lambda: nn.Sequential(nn.Linear(1, 1))).to(device)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        train_step = make_train_step(model, nn.MSELoss(), optimizer)
+        loader = _loader(TensorDataset(*data), 16, shuffle=True)
+        with keeping_rng():
+            for _ in range(epochs):
+                for x_batch, y_batch in loader:
+                    if way == 0:
+                        x_batch, y_batch = x_batch.to(device), y_batch.to(device)
+                        sent += 1
+                    train_step(x_batch, y_batch)
+        ends.append(line_of(model))
+    same = "the same bits" if ends[0] == ends[1] else "other bits"
+    return (
+        f"{sent} batches were sent to **{device}** in {epochs} epochs, 16 rows each; "
+        f"or all 80 rows once. The line at the end has {same}."
+    )
+
+
+def whole_on_device() -> str:
+    """Let the doctor see a loader whose data lie on the device already.
+
+    >>> whole_on_device().partition(" ")[0]
+    'GT512'
+    """
+    x, y = (each.to(OTHER_DEVICE) for each in points())
+    with gt.watch() as seen:
+        loader = DataLoader(TensorDataset(x, y), batch_size=16)
+        for _ in loader:
+            pass
+    return "\n".join(written(seen.findings))
+
+
 def by_x() -> Tensor:
     """Give the numbers of the rows in the order of x."""
     x, _ = points()
@@ -174,8 +244,7 @@ def loader_without_length() -> object:
 def data_elsewhere() -> Tensor:
     """Give a model on the CPU data on another device; it raises."""
     x, _ = points()
-    elsewhere = "cuda" if torch.cuda.is_available() else "meta"
-    return seeded(lambda: nn.Linear(1, 1))(x.to(elsewhere))
+    return seeded(lambda: nn.Linear(1, 1))(x.to(OTHER_DEVICE))
 
 
 def wrong_dtype() -> Tensor:
@@ -273,13 +342,7 @@ def memory(num_rows: int, batch_size: int, *, whole: bool) -> str:
             "</text>"
         )
     title = f"{num_rows:,} rows of {NUM_COLUMNS} numbers"
-    return (
-        f'<svg viewBox="0 0 440 178" width="440" role="img" '
-        f'aria-label="{title}" style="max-width:100%;height:auto;'
-        'font:12px system-ui,sans-serif" fill="currentColor">'
-        f'<text x="0" y="14" font-weight="600">{title}</text>{"".join(parts)}'
-        "</svg>"
-    )
+    return framed("".join(parts), 440, 178, title)
 
 
 def told_bytes(size: int) -> str:

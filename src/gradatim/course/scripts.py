@@ -3,15 +3,17 @@
 import contextlib
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from gradatim.doctor.finding import Finding
 from gradatim.doctor.ways import run_script
 from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
 
-__all__ = ["diagnosed", "hushed"]
+__all__ = ["diagnosed", "hushed", "written"]
 
 
 @contextlib.contextmanager
@@ -41,3 +43,8 @@ def diagnosed(script: str, *, select: tuple[str, ...] = ()) -> str:
             findings = run_script(path, select=select).findings
             told = "\n\n".join(map(str, findings)) or "nothing found"
     return told.replace(f"{folder}/", "")
+
+
+def written(findings: Sequence[Finding]) -> list[str]:
+    """Write findings; the line is that of a chapter's insides, so it is left out."""
+    return [str(replace(finding, line=None)) for finding in findings]

@@ -128,11 +128,12 @@ CURES = {
     "parameters. Look whether the line has moved at all. Or let the step look: the "
     "other button.",
     "targets of shape (80,)": "one shape for predictions and targets, "
-    "`y.unsqueeze(1)`. The loss falls, and the line is flat: no number here says that it is wrong.",
+    "`y.unsqueeze(1)`. The loss falls, and the line is flat: no number here says that "
+    "it is wrong.",
     "one NaN in x": "look for NaN before the training: `x.isfinite().all()`. One of "
     "them makes the loss NaN, then all parameters, for good.",
-    'reduction="none"': "`mean` or `sum`: backward starts from one number. This one raises "
-    "by itself, though the message does not name the loss.",
+    'reduction="none"': "`mean` or `sum`: backward starts from one number. This one "
+    "raises by itself, though the message does not name the loss.",
 }
 """By the names of :data:`FAULTS`: the lines that run, and what helps."""
 
@@ -153,7 +154,12 @@ def called(calls: int = 60) -> str:
     chart = MovingChart(
         (0, calls), (5e-3, 2), title="loss", x_label="calls", log_y=True
     )
-    chart.line(range(count), walked.went.losses, colour="gray", label="of the line")
+    chart.line(
+        range(count),
+        walked.went.losses,
+        colour="gray",
+        label="of the line after so many calls",
+    )
     for number, returned in enumerate(walked.returned, 1):
         with above.from_frame(number, count):
             ends = slice(number - 1, number + 1)

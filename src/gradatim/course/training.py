@@ -2,8 +2,8 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import gradatim as gt
 from gradatim.course.charts import Chart
-from gradatim.course.scripts import hushed
+from gradatim.course.scripts import hushed, written
 from gradatim.course.steps import make_parts
 from gradatim.course.validating import wavy_model, wavy_rows
 from gradatim.course.walks import points
-from gradatim.doctor.finding import Finding
 from gradatim.ladder import rung_13_evaluation, rung_14_gradatim
 from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
@@ -39,7 +38,6 @@ __all__ = [
     "scheduled_picture",
     "stopped_early",
     "stopped_picture",
-    "told",
     "without_optimizer",
 ]
 
@@ -271,12 +269,7 @@ def examined(name: str) -> list[str]:
             callbacks=[doctor],
             progress=False,
         )
-    return told(doctor.findings)
-
-
-def told(findings: Sequence[Finding]) -> list[str]:
-    """Write findings; the line is that of a chapter's insides, so it is left out."""
-    return [str(replace(finding, line=None)) for finding in findings]
+    return written(doctor.findings)
 
 
 # A run

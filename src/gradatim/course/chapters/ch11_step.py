@@ -134,7 +134,9 @@ def _(mo):
     gt.trace_step(model, loss_fn, optimizer, x, y)
     ```
 
-    `0.weight` is the weight of layer 0 in the Sequential.
+    Our model here is `nn.Sequential(nn.Linear(1, 1))`; `0.weight` is the weight of its layer
+    0. *std* is the standard deviation, *norm* the root of the sum of squares, and *delta*
+    what the update adds.
     """)
     return
 
@@ -171,7 +173,7 @@ def _(mo):
     calls_before = mo.ui.slider(
         steps=[0, 1, 10, 100, 1000], value=0, label="calls before", show_value=True
     )
-    rows = mo.ui.slider(steps=[1, 3, 16, 80], value=3, label="rows", show_value=True)
+    rows = mo.ui.slider(steps=[1, 3, 16, 80], value=3, label="rows that the step gets", show_value=True)
     return calls_before, rows
 
 
@@ -262,7 +264,8 @@ def _(checking, fault, parts, steps):
         checking,
         lambda: steps.run_fault(fault.value, checked=True),
         code=steps.CODES[fault.value].replace("= make", "= gt.make"),
-        cure="the last line of the message says what to change.",
+        cure="the message tells what happened, why it matters, and in its last line what to "
+        "change. It came before the first update.",
     )
     return
 

@@ -8,11 +8,11 @@ app = marimo.App(width="medium", app_title="Data sets and loaders")
 def _():
     import marimo as mo
 
-    from gradatim.course import line, loaders, parts, sources, walks
+    from gradatim.course import grids, line, loaders, parts, sources, walks
     from gradatim.course.charts import Chart, beside
 
     parts.beginning(12)
-    return Chart, beside, line, loaders, mo, parts, sources, walks
+    return Chart, beside, grids, line, loaders, mo, parts, sources, walks
 
 
 @app.cell(hide_code=True)
@@ -20,8 +20,9 @@ def _(mo):
     mo.md(r"""
     ## 1 · A data set of your own
 
-    A **Dataset** answers two questions. How many rows are there? What is row 17? Three
-    methods do it.
+    A **Dataset** answers two questions. What is row 17? How many rows are there?
+    `__getitem__` and `__len__` do it; `__init__` keeps the rows. The class is
+    `torch.utils.data.Dataset`.
     """)
     return
 
@@ -36,11 +37,28 @@ def _(loaders, sources):
 def _(mo):
     mo.md(r"""
     Rows that are tensors already need no class: `TensorDataset(x, y)` is this one, ready
-    made. The **DataLoader** puts rows together:
+    made.
+    """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(grids, loaders, mo):
+    mo.Html(grids.grid(loaders.rows_compared()))
+    return
+
+
+@app.cell(hide_code=True)
+def _(mo):
+    mo.md(r"""
+    The **DataLoader** puts rows together. To look at one batch, `iter` begins a pass over
+    the data, and `next` takes its first batch:
 
     ```python
+    from torch.utils.data import DataLoader
+
     loader = DataLoader(dataset, batch_size=16, shuffle=True)
-    x_batch, y_batch = next(iter(loader))   # one batch, to look at
+    x_batch, y_batch = next(iter(loader))
     ```
     """)
     return
@@ -121,6 +139,7 @@ def _(loaders, no_length, parts):
     parts.breaks(
         no_length,
         loaders.loader_without_length,
+        code="DataLoader(dataset, batch_size=16, shuffle=True)",
         cure="write `__len__`. A loader that shuffles must know which row numbers there "
         "are. For a stream without an end there is `IterableDataset`.",
     )
@@ -132,8 +151,7 @@ def _(mo):
     mo.md(r"""
     ## 2 · How many updates
 
-    An **epoch** is over when each row was used once. With N rows and n in a batch that is
-    N / n updates, rounded up.
+    An **epoch** is over when each row was used once.
     """)
     return
 
@@ -141,7 +159,7 @@ def _(mo):
 @app.cell(hide_code=True)
 def _(parts):
     updates = parts.predict(
-        "80 rows, batch_size=32. What is an epoch?",
+        "80 rows, batch_size=32. What happens in an epoch?",
         ["2 updates, 16 rows left out", "3 updates, the last with 16 rows", "3 updates of 32"],
     )
     updates
@@ -155,8 +173,8 @@ def _(parts, updates):
         right="3 updates, the last with 16 rows",
         why={
             "2 updates, 16 rows left out": "That is what `drop_last=True` would do.",
-            "3 updates, the last with 16 rows": "The last batch takes what is left. With "
-            "`drop_last=True` it would be left out.",
+            "3 updates, the last with 16 rows": "N / n, rounded up: the last batch takes "
+            "what is left. With `drop_last=True` it would be left out.",
             "3 updates of 32": "They would need 96 rows. No row is used twice.",
         },
     )
@@ -195,11 +213,13 @@ def _(Chart, batch_size, beside, line, loaders, parts, updates):
 
 @app.cell(hide_code=True)
 def _(batch_size, mo, num_updates, parts, updates, went):
+    _plural = "" if num_updates == 1 else "s"
     _kind = {1: "stochastic", 80: "batch"}.get(batch_size.value, "mini-batch")
     parts.after(updates, mo.md(f"""
-    This is **{_kind}** gradient descent: **{num_updates}** updates an epoch. After 5
+    This is **{_kind}** gradient descent: **{num_updates}** update{_plural} an epoch. After 5
     epochs the loss of all points is {went.losses[-1]:.4f}. Few rows give many, noisy
-    updates. All rows give one smooth update. Between them lies what one mostly takes.
+    updates; all rows give one smooth update. An update of 16 rows takes hardly longer than
+    one of a single row, so most people choose a size between the two.
     """))
     return
 
@@ -248,10 +268,12 @@ def _(beside, best, loaders, parts, only_first, walks):
     parts.breaks(
         only_first,
         _train,
+        code="for epoch in range(100):\n    for _ in range(5):\n"
+        "        train_step(*next(iter(loader)))",
         cure="`for x_batch, y_batch in loader:`. `iter(loader)` begins anew each time, so "
-        "`next(iter(loader))` is always a first batch. The rows here are sorted by x, "
-        "as in many files, and not shuffled: it is the same batch each time. With shuffling it is another one each time, and an epoch never ends. It is "
-        "for looking, not for training.",
+        "`next(iter(loader))` is always a first batch. The rows here are sorted by x, as in "
+        "many files, and not shuffled: it is the same batch each time. It is for looking, not "
+        "for training.",
     )
     return
 
@@ -261,14 +283,8 @@ def _(mo):
     mo.md(r"""
     ## 3 · Where the data live
 
-    The memory of a GPU is small and dear. So the data set stays on the CPU, and only the
-    mini-batch goes to the device:
-
-    ```python
-    for x_batch, y_batch in loader:
-        x_batch, y_batch = x_batch.to(device), y_batch.to(device)
-        train_step(x_batch, y_batch)
-    ```
+    The memory of a GPU is small and expensive. The model must be there, its gradients, and
+    what forward keeps for backward.
     """)
     return
 
@@ -315,7 +331,18 @@ def _(mo):
 
 @app.cell(hide_code=True)
 def _(data_rows, does_it_fit, mo, parts, whole):
-    parts.after(does_it_fit, mo.hstack([whole, data_rows], justify="start", wrap=True, gap=2))
+    _code = mo.md("""
+    The data set stays on the CPU, and only the mini-batch goes to the device:
+
+    ```python
+    for x_batch, y_batch in loader:
+        x_batch = x_batch.to(device)
+        y_batch = y_batch.to(device)
+        train_step(x_batch, y_batch)
+    ```
+    """)
+    _controls = mo.hstack([whole, data_rows], justify="start", wrap=True, gap=2)
+    parts.after(does_it_fit, mo.vstack([_code, _controls]))
     return
 
 
@@ -327,9 +354,9 @@ def _(data_rows, does_it_fit, loaders, parts, whole):
 
 @app.cell(hide_code=True)
 def _(mo):
-    mo.md(r"""
-    Small data may be sent once, on purpose: then no batch has to travel. Model, gradients
-    and what forward keeps need room on the device, too.
+    mo.md(f"""
+    Small data may be sent once, on purpose, before the loop: `x, y = x.to(device),
+    y.to(device)`. Then no batch has to travel. Our points, both ways: {loaders.sent_once()}
     """)
     return
 
@@ -338,8 +365,24 @@ def _(mo):
 def _(mo, parts):
     elsewhere = parts.button("data and model on two devices", breaks=True)
     other_dtype = parts.button("data in float64", breaks=True)
-    mo.hstack([elsewhere, other_dtype], justify="start", wrap=True)
-    return elsewhere, other_dtype
+    all_there = parts.button("the whole data set on the device", breaks=True)
+    mo.hstack([elsewhere, other_dtype, all_there], justify="start", wrap=True)
+    return all_there, elsewhere, other_dtype
+
+
+@app.cell(hide_code=True)
+def _(all_there, grids, loaders, mo, parts):
+    parts.breaks(
+        all_there,
+        lambda: mo.vstack([mo.md("The doctor of this course's package has seen it:"), mo.Html(grids.wrapped(loaders.whole_on_device()))]),
+        code=f'dataset = TensorDataset(x.to("{loaders.OTHER_DEVICE}"), y.to("{loaders.OTHER_DEVICE}"))\n'
+        "loader = DataLoader(dataset, batch_size=16)",
+        cure="keep the data set on the CPU, and send mini-batches. With large data this line "
+        "ends in an `OutOfMemoryError`; with middling ones, in a smaller model than you could "
+        "have. Where all of it fits easily, send it once and mean it. (Without a GPU the device "
+        "*meta* plays its part here.)",
+    )
+    return
 
 
 @app.cell(hide_code=True)
@@ -347,6 +390,7 @@ def _(elsewhere, loaders, parts):
     parts.breaks(
         elsewhere,
         loaders.data_elsewhere,
+        code=f'model(x.to("{loaders.OTHER_DEVICE}"))  # the model is on the CPU',
         cure="`x_batch.to(device)` for each batch, `model.to(device)` once, before the "
         "optimizer is made. (Without a GPU the device *meta* plays its part here.)",
     )
@@ -358,6 +402,7 @@ def _(loaders, other_dtype, parts):
     parts.breaks(
         other_dtype,
         loaders.wrong_dtype,
+        code="model(x.double())",
         cure="`x.float()`: NumPy computes in float64, layers are made in float32.",
     )
     return
@@ -373,6 +418,8 @@ def _(mo):
     epoch** alone:
 
     ```python
+    import gradatim as gt
+
     batches = gt.data.Batches((x, y), batch_size=16, seed=42)
     ```
     """)
@@ -422,7 +469,7 @@ def _(loaders, mo, parts, repeat, seed):
     parts.after(repeat, mo.vstack(
         [
             parts.picture(loaders.orders(seed.value)),
-            mo.md("\\* run 2 has drawn one random number before. First rows of each order."),
+            mo.md("The first eight rows of each order. \\* Run 2 has drawn one random number before."),
         ]
     ))
     return

@@ -55,6 +55,10 @@ MUTANTS = {
         "    def train_step(x, y):\n",
     ),
     "called at once": SOLUTION.replace("return train_step\n", "return train_step()\n"),
+    "a loss of its own": SOLUTION.replace(
+        "loss_fn(model(x), y)", "((model(x) - y) ** 2).mean()"
+    ),
+    "targets first": SOLUTION.replace("loss_fn(model(x), y)", "loss_fn(y, model(x))"),
     "forward": SOLUTION.replace("model(x)", "model.forward(x)"),
 }
 
@@ -76,6 +80,7 @@ def check(names: dict[str, Any]) -> None:
         all(map(torch.equal, model.parameters(), twin.parameters())),
         "The model was moved before `train_step` was called.",
     )
+    _other_loss(make_train_step, x, y)
     hooks: list[int] = []
     model.register_forward_hook(lambda *_: hooks.append(1))
     for call in (1, 2, 3):
@@ -102,6 +107,22 @@ def check(names: dict[str, Any]) -> None:
             f"{_values(twin)}. Are gradients left from the call before, or lost?",
         )
     expect(len(hooks) >= 3, "A hook of the model did not run: call `model(x)`.")
+
+
+def _other_loss(make: Any, x: torch.Tensor, y: torch.Tensor) -> None:
+    """Give it a loss that tells predictions from targets."""
+
+    def loss_fn(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        return (predictions - 2 * targets).abs().mean()
+
+    model = _model()
+    wanted = loss_fn(model(x), y).item()
+    found = make(model, loss_fn, torch.optim.SGD(model.parameters(), lr=0.1))(x, y)
+    expect(
+        not isinstance(found, float) or abs(found - wanted) < 1e-5,
+        f"With another loss, the mean of |prediction - 2 * target|, the step returned "
+        f"{found}; {wanted:.4f} is right. Call `loss_fn`, the predictions first.",
+    )
 
 
 def _model() -> nn.Module:
