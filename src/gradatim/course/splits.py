@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +10,13 @@ from torch.utils.data import TensorDataset, random_split
 
 import gradatim as gt
 from gradatim.course.cells import cells
-from gradatim.course.charts import Chart, framed
+from gradatim.course.charts import Chart, bars, framed
 from gradatim.course.line import least_squares
-from gradatim.data import line
+from gradatim.course.scripts import written
+from gradatim.course.walks import line_of, seeded
+from gradatim.data import Batches, line
 from gradatim.doctor.finding import Finding
+from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
 
@@ -25,15 +29,18 @@ __all__ = [
     "by_size",
     "coins",
     "errors_by_heart",
+    "leaked",
     "overlapping",
     "peeked",
     "peeks_picture",
     "same_rows",
     "scaled",
     "scaled_picture",
+    "scaled_rows",
     "split_rows",
     "split_sorted",
     "three_parts",
+    "trained",
 ]
 
 NUM_PEEKS = 1000
@@ -104,6 +111,27 @@ def split_rows(seed: int = 42, val: int = 20) -> Split:
         torch.manual_seed(seed)
         train_set, val_set = random_split(TensorDataset(*line()), [100 - val, val])
     return Split(list(train_set.indices), list(val_set.indices))
+
+
+@lru_cache(maxsize=32)
+@threads(1)
+def trained(seed: int = 42, val: int = 20, *, epochs: int = 200) -> tuple[float, float]:
+    """Train a line on a split's training rows, 16 at a time.
+
+    >>> a, b = trained()
+    >>> best_a, best_b = split_rows().best()
+    >>> abs(a - best_a) < 0.01 and abs(b - best_b) < 0.01
+    True
+    """
+    x, y = (part[split_rows(seed, val).train] for part in line())
+    model = seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    train_step = make_train_step(model, nn.MSELoss(), optimizer)
+    batches = Batches((x, y), batch_size=16, seed=seed)
+    for _ in range(epochs):
+        for batch_x, batch_y in batches:
+            train_step(batch_x, batch_y)
+    return line_of(model)
 
 
 def split_sorted(val: int = 20) -> Split:
@@ -256,14 +284,16 @@ def peeks_picture(models: int, rows: int = 40) -> str:
     found = peeked(models, rows)
     so_far = [max(found.scores[: n + 1]) for n in range(len(found.scores))]
     chart = Chart(
-        (0, max(10, len(so_far) + 1)),
+        (0, max(10, 1.04 * len(so_far))),
         (0.2, 1.0),
         title=f"accuracy on {rows} test rows",
         x_label="models tried",
     )
     numbers = range(1, len(so_far) + 1)
     thin = max(1, len(so_far) // 150)
-    chart.points(numbers[::thin], found.scores[::thin], colour="gray", size=1.8)
+    chart.points(
+        numbers[::thin], found.scores[::thin], colour="gray", size=1.8, label="a model"
+    )
     chart.across(0.5, label="truth: 0.5", colour="green")
     steps = [(n, v) for n, v in zip(numbers, so_far, strict=True)]
     if len(steps) == 1:
@@ -318,6 +348,34 @@ def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]
     return float(trainer.history["val_accuracy"][-1]), doctor.findings
 
 
+def leaked() -> tuple[str, str]:
+    """Draw what rows in both parts pretend, and tell what the doctor says."""
+    shared, findings = same_rows(30)
+    honest, _ = same_rows(0)
+    values = [
+        ("30 rows in both", shared),
+        ("no row in both", honest),
+        ("the truth", 0.5),
+    ]
+    picture = bars(values, title="accuracy on validation", colour="red")
+    return picture, "\n".join(written(findings))
+
+
+def scaled_rows() -> list[dict[str, Any]]:
+    """Tell how a row is scaled by all rows and by the training rows alone."""
+    return [
+        {
+            "scaled": "by all rows" if by_all else "by training rows",
+            "held out": value,
+            "first training row": round(float(train[0]), 3),
+            "the row held out": round(float(val), 3),
+        }
+        for by_all in (True, False)
+        for value in (5.0, 30.0)
+        for train, val in [scaled(value, by_all=by_all)]
+    ]
+
+
 def scaled(held_out: float, *, by_all: bool) -> tuple[Tensor, Tensor]:
     """Scale eight training numbers, where one more number is held out.
 
@@ -341,7 +399,7 @@ def scaled(held_out: float, *, by_all: bool) -> tuple[Tensor, Tensor]:
 def scaled_picture(held_out: float) -> str:
     """Draw both ways of scaling, one above the other."""
     chart = Chart(
-        (-4, 14),
+        (-4, 18),
         (-0.4, 2.6),
         title=f"the number held out is {held_out:g}",
         x_label="after scaling",
@@ -350,7 +408,7 @@ def scaled_picture(held_out: float) -> str:
     )
     for place, by_all, label in ((2.0, False, "by train"), (0.9, True, "by all rows")):
         train, val = scaled(held_out, by_all=by_all)
-        chart.line((-4, 14), (place, place), colour="gray", width=0.8)
+        chart.line((-4, 18), (place, place), colour="gray", width=0.8)
         chart.points(
             train,
             [place] * 8,
@@ -358,5 +416,6 @@ def scaled_picture(held_out: float) -> str:
             label=f"train, scaled {label}",
             size=4,
         )
-        chart.points(val, [place], colour="orange", size=6)
+        name = "the row held out" if by_all else ""
+        chart.points(val, [place], colour="orange", size=6, label=name)
     return chart.svg()

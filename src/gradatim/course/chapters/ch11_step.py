@@ -134,8 +134,8 @@ def _(mo):
     gt.trace_step(model, loss_fn, optimizer, x, y)
     ```
 
-    Our model here is `nn.Sequential(nn.Linear(1, 1))`; `0.weight` is the weight of its layer
-    0. *std* is the standard deviation, *norm* the root of the sum of squares, and *delta*
+    Our model here is `nn.Sequential(nn.Linear(1, 1))`, and `0.weight` is the weight of its
+    first layer. *std* is the standard deviation, *norm* the root of the sum of squares, and *delta*
     what the update adds.
     """)
     return
