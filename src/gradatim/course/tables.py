@@ -27,6 +27,7 @@ from gradatim.tabular.plan import plan_table
 
 __all__ = [
     "DISTRICTS",
+    "FAULTS",
     "MOST_BYTES",
     "SCRIPTS",
     "Fitted",
@@ -34,11 +35,14 @@ __all__ = [
     "chosen",
     "columns_of",
     "examined",
+    "fault_of",
     "first_lines",
     "fit",
     "flat_of",
     "flats",
+    "in_other_order",
     "inspected",
+    "judged",
     "opened",
     "predicted",
     "rent_of",
@@ -330,6 +334,24 @@ def predicted(fitted: Fitted, rows: Sequence[Mapping[str, Any]]) -> list[float]:
     return [float(answer) for answer in answers]
 
 
+def in_other_order(fitted: Fitted) -> list[dict[str, Any]]:
+    """Predict a flat whose columns come in another order, with one more among them.
+
+    >>> fitted = fit(flats(), "rent")
+    >>> len({row["predicted rent"] for row in in_other_order(fitted)})
+    1
+    """
+    flat = flat_of(70, "north", 1980)
+    turned = {"owner": "Smith"} | dict(reversed(flat.items()))
+    return [
+        {
+            "columns": ", ".join(row),
+            "predicted rent": round(predicted(fitted, [row])[0], 2),
+        }
+        for row in (flat, turned)
+    ]
+
+
 def flat_of(size: int, district: str, year: int) -> dict[str, Any]:
     """Give one flat as a row, with the rooms that such flats have."""
     return {
@@ -393,6 +415,46 @@ SCRIPTS = {
     "D": _SCRIPT.replace("nn.ReLU(), ", ""),
     "E": _SCRIPT,
 }
+FAULTS = {
+    "zero_grad() is missing": ("A", "It stands after step(), where it belongs."),
+    "targets of the wrong shape": (
+        "B",
+        "y[rows] is a column, as the predictions are.",
+    ),
+    "gradients are cleared before the update": (
+        "C",
+        "backward(), step(), zero_grad(): that order is right.",
+    ),
+    "two layers without anything between": (
+        "D",
+        "A ReLU stands between the layers.",
+    ),
+    "nothing is wrong": (
+        "E",
+        "Something is. Look at the loop once more, line by line.",
+    ),
+}
+"""What may be wrong: the version that it is, and what to say of the others."""
+
+
+def fault_of(version: str) -> str:
+    """Tell what is wrong in a version of the script.
+
+    >>> fault_of("C")
+    'gradients are cleared before the update'
+    """
+    return next(name for name, (found, _) in FAULTS.items() if found == version)
+
+
+def judged(version: str) -> dict[str, str]:
+    """Give for each of :data:`FAULTS` what is said to who chooses it."""
+    right = fault_of(version)
+    return {
+        name: "See below what the doctor says of it." if name == right else otherwise
+        for name, (_, otherwise) in FAULTS.items()
+    }
+
+
 """Programs by name; the last one is as it should be."""
 
 

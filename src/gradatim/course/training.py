@@ -19,6 +19,7 @@ from gradatim.course.scripts import hushed, written
 from gradatim.course.steps import make_parts
 from gradatim.course.validating import wavy_model, wavy_rows
 from gradatim.course.walks import points
+from gradatim.errors import ResumeError
 from gradatim.ladder import rung_13_evaluation, rung_14_gradatim
 from gradatim.rng import keeping_rng
 from gradatim.tabular.threads import threads
@@ -433,13 +434,20 @@ def _loader_and_size() -> Any:
 
 
 def _other_rows() -> Any:
+    try:
+        _go_on_without_val()
+    except ResumeError as error:
+        raise ResumeError(str(error).replace(f"{tempfile.gettempdir()}/", "")) from None
+
+
+def _go_on_without_val() -> None:
     with tempfile.TemporaryDirectory() as name, hushed():
         _fit(_trainer(), gt.Run(f"{name}/run"), epochs=2)
         trainer = _trainer()
         trainer.fit(
             wavy_rows()[0],
             epochs=4,
-            batch_size=10,
+            batch_size=20,
             seed=42,
             callbacks=[gt.Run(f"{name}/run")],
             progress=False,
@@ -479,7 +487,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         _loader_and_size,
         "give one of the two: a loader has its own size.",
     ),
-    "go on with other rows and batches": (
+    "go on without the validation rows": (
         _other_rows,
         "put data and choices back as they were, or begin a new run in another folder.",
     ),
@@ -492,6 +500,27 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @threads(1)
+def modes_around() -> list[dict[str, str]]:
+    """Predict with a model in either mode; tell the mode before and after.
+
+    >>> [row["after"] for row in modes_around()]
+    ['train', 'eval']
+    """
+    trainer, rows = _line_trainer(), []
+    for training in (True, False):
+        trainer.model.train(training)
+        one, other = trainer.predict(points()[0]), trainer.predict(points()[0])
+        rows.append(
+            {
+                "before": "train" if training else "eval",
+                "after": "train" if trainer.model.training else "eval",
+                "graph behind it": "no" if one.grad_fn is None else "yes",
+                "twice the same": "yes" if torch.equal(one, other) else "no",
+            }
+        )
+    return rows
+
+
 def refuse(name: str) -> Any:
     """Do one of :data:`REFUSED`; it raises."""
     return REFUSED[name][0]()

@@ -86,13 +86,12 @@ def _(mo, parts, validating, weigh):
 def _(mo):
     mo.md(r"""
     The training loss of an epoch is taken **before** each update, while the line is still
-    moving. The validation loss is taken after all of them. So it may be the lower one.
+    moving. The validation loss is taken after all of them. So the validation loss may be the
+    lower one.
 
     ## 2 · Two switches
 
-    `eval()` and `no_grad()` stand side by side, and are often taken for one. They have
-    nothing to do with each other. `eval()` tells **layers** that we do not train: dropout
-    leaves nothing out. `no_grad()` tells **autograd** to build no graph.
+    `eval()` and `no_grad()` stand side by side, and are often taken for one.
     """)
     return
 
@@ -149,9 +148,11 @@ def _(beside, does_drop, is_eval, no_grad, parts, validating):
 @app.cell(hide_code=True)
 def _(does_drop, mo, parts):
     parts.after(does_drop, mo.md(r"""
-    All of this is measured: a network with 64 hidden units and dropout, 60 rows. *Kept*
-    is what forward stores for a backward that never comes. For predictions you want
-    both switches: the green box.
+    They have nothing to do with each other. `eval()` tells **layers** that we do not train:
+    dropout leaves nothing out. `no_grad()` tells **autograd** to build no graph. All of this
+    is measured, with a network of 64 hidden units and dropout, on 60 rows. *Kept* is what
+    forward stores for a backward that never comes. For predictions you want both switches:
+    the green box.
     """))
     return
 
@@ -175,8 +176,9 @@ def _(mo, no_eval, parts, validating):
     parts.breaks(
         no_eval,
         _forget,
+        code="model.train()  # where eval() should stand\nwith torch.no_grad():\n    predictions = model(x_val)",
         cure="`model.eval()` before the validation loop. Nothing is raised: the curve is "
-        "only too high, and trembles.",
+        "just too high, and trembles.",
     )
     return
 
@@ -191,6 +193,7 @@ def _(grids, mo, no_train, parts, validating):
     parts.breaks(
         no_train,
         _forget,
+        code="model.eval()\n...  # validation\n# and no model.train() after it",
         cure="`model.train()` at the start of each epoch. Without it dropout rests from "
         "the second epoch on, and the network learns its few rows by heart.",
     )
@@ -214,6 +217,7 @@ def _(bars, grad_on, mo, parts, validating):
     parts.breaks(
         grad_on,
         _forget,
+        code="for x_batch, y_batch in val_loader:\n    total = total + loss_fn(model(x_batch), y_batch)",
         cure="`with torch.no_grad():` around the validation loop, and `loss.item()` for "
         "what you add up. The error is what `model(x).numpy()` says of a graph.",
     )
@@ -402,8 +406,9 @@ def _(beside, each_batch, parts, validating):
                 )
             )
         ),
+        code="for x_batch, y_batch in train_loader:\n    train_step(x_batch, y_batch)\n    scheduler.step()",
         cure="`scheduler.step()` after the inner loop, if its numbers count epochs. Here 20 "
-        "batches are four epochs: the rate is gone before anything is learned.",
+        "batches are four epochs: the rate is gone before the line has arrived.",
     )
     return
 

@@ -101,8 +101,8 @@ def _(epochs, grids, how_equal, mo, parts, training):
 def _(found, how_equal, mo, parts):
     _names = {name: value for name, value, _ in found.lines}
     parts.after(how_equal, mo.md(f"""
-    The line is a {_names["a, the bias"]:.4f}, b {_names["b, the weight"]:.4f}. Tensors are
-    faster than a loader: `trainer.fit((x, y), (x_val, y_val), epochs=100, batch_size=16,
+    The line is a {_names["a, the bias"]:.4f}, b {_names["b, the weight"]:.4f}. Tensors may
+    be given without a loader: `trainer.fit((x, y), (x_val, y_val), epochs=100, batch_size=16,
     seed=42)`. The order then depends on the seed and the epoch alone.
     """))
     return
@@ -114,9 +114,40 @@ def _(mo):
     ## 2 · The history
 
     `fit` returns the **history**: a dict of lists, one entry for each epoch. Two more
-    calls: `trainer.evaluate(val)` measures, and `trainer.predict(x)` predicts. Both do it
-    in eval mode and without a graph, and put the mode back.
+    calls: `trainer.evaluate(val)` measures, and `trainer.predict(x)` predicts.
     """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    mode_after = parts.predict(
+        "The model is in train mode, and you call `trainer.predict(x)`. In which mode is it "
+        "afterwards?",
+        ["In eval mode: predictions need it", "In train mode, as before"],
+    )
+    mode_after
+    return (mode_after,)
+
+
+@app.cell(hide_code=True)
+def _(mode_after, parts):
+    parts.verdict(
+        mode_after,
+        right="In train mode, as before",
+        why={
+            "In eval mode: predictions need it": "While it predicts it is. But what comes after "
+            "would train without dropout, and nothing would say so.",
+            "In train mode, as before": "`predict` and `evaluate` work in eval mode and without "
+            "a graph, and put the mode back.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(grids, mo, mode_after, parts, training):
+    parts.after(mode_after, mo.Html(grids.grid(training.modes_around())))
     return
 
 
@@ -150,7 +181,7 @@ def _(mo, trained):
     _at_2 = trained.predict(torch.tensor([[2.0]])).item()
     mo.md(f"""
     `trainer.predict(torch.tensor([[2.0]]))` gives {_at_2:.4f}: near 1 + 2 · 2, far outside
-    of the data. `history.stop_reason` is "{trained.history.stop_reason}".
+    the data. `history.stop_reason` is "{trained.history.stop_reason}".
     """)
     return
 
@@ -354,6 +385,8 @@ def _(mo, parts, training, weights_only):
     parts.breaks(
         weights_only,
         _lose,
+        code="torch.save(model.state_dict(), path)\n...  # later, in a new process\n"
+        "model.load_state_dict(torch.load(path))\noptimizer = Adam(model.parameters())",
         cure="keep the optimizer's `state_dict()`, the epoch, the order of rows and the "
         "generators too; or `callbacks=[gt.Run(folder)]`.",
     )
@@ -368,6 +401,36 @@ def _(mo):
     Some mistakes would train something else, silently. The Trainer raises instead. Each
     message says what is wrong, why it matters, and what to do.
     """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    when_nan = parts.predict(
+        "One number of x is NaN. When does the Trainer notice?",
+        [
+            "Never: the loss becomes nan",
+            "At the end of the epoch",
+            "At the update that meets it, before the weights change",
+        ],
+    )
+    when_nan
+    return (when_nan,)
+
+
+@app.cell(hide_code=True)
+def _(parts, when_nan):
+    parts.verdict(
+        when_nan,
+        right="At the update that meets it, before the weights change",
+        why={
+            "Never: the loss becomes nan": "So it is in a loop of your own, and all weights "
+            "become nan with it.",
+            "At the end of the epoch": "Then the weights would be lost.",
+            "At the update that meets it, before the weights change": "It looks at each loss "
+            "before the update. Choose *one NaN in x* below, and read the message.",
+        },
+    )
     return
 
 

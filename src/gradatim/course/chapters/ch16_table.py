@@ -186,8 +186,8 @@ def _(fitted, is_it_good, mo, parts, source, target):
     `gradatim fit {source.name} --target {target.value}`
 
     It stopped after {fitted.num_epochs} epochs: {fitted.stop_reason}. For numbers *rmse*
-    is the typical error, in the target's own units, and *r2* is 1 for perfect and 0 for
-    the mean. Other **seeds** split anew: how far the scores move tells you how rough they
+    is the typical error, in the target's own units, and *r2* is 1 for perfect and about
+    0 for the mean. Other **seeds** split anew: how far the scores move tells you how rough they
     are.
     """ if not isinstance(fitted, str) else ""))
     return
@@ -204,12 +204,13 @@ def _(parts):
 def _(grids, leak, mo, parts, tables):
     def _leak():
         found = tables.fit(tables.flats(leak=True), "rent")
-        told = "`deposit` is three rents. Nothing is raised, and the score is **too good**:"
+        told = "`deposit` is three times the rent. Nothing is raised, and the score is **too good**:"
         return mo.vstack([mo.md(told), mo.Html(grids.grid(tables.score_rows(found)))])
 
     parts.breaks(
         leak,
         _leak,
+        code="gradatim fit flats.csv --target rent  # with a column deposit",
         cure="`--drop deposit`. Ask of each column: is it known **before** the answer is? "
         "Where even the linear model is nearly perfect, look for such a column.",
     )
@@ -228,6 +229,7 @@ def _(misspelt, parts, tables):
     parts.breaks(
         misspelt,
         lambda: tables.fit(tables.flats(), "rents"),
+        code="gradatim fit flats.csv --target rents",
         cure="the name as it stands in the first line of the file.",
     )
     return
@@ -238,10 +240,42 @@ def _(mo):
     mo.md(r"""
     ## 3 · Predictions
 
-    The model keeps how its columns were read. New rows are matched by the **names** of
-    columns: `gradatim predict new.csv -o rents.csv`. In Python it is
-    `gt.load("runs/001-flats").predict("new.csv")`. Ask the model of `flats.csv`:
+    The model keeps how its columns were read. For new rows it is
+    `gradatim predict new.csv -o rents.csv`, in Python
+    `gt.load("runs/001-flats").predict("new.csv")`.
     """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    turned = parts.predict(
+        "The columns of new.csv stand in another order, and one more is among them. What does "
+        "the model do?",
+        ["It predicts nonsense", "It predicts as well as before", "It raises an exception"],
+    )
+    turned
+    return (turned,)
+
+
+@app.cell(hide_code=True)
+def _(parts, turned):
+    parts.verdict(
+        turned,
+        right="It predicts as well as before",
+        why={
+            "It predicts nonsense": "So it would if columns were counted from the left.",
+            "It predicts as well as before": "Columns are matched by their **names**, and those "
+            "that it was not trained on are passed over.",
+            "It raises an exception": "Only if a column that it needs is missing.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(flats_model, grids, mo, parts, tables, turned):
+    parts.after(turned, mo.Html(grids.grid(tables.in_other_order(flats_model))))
     return
 
 
@@ -254,27 +288,38 @@ def _(mo, tables):
     year = mo.ui.dropdown(
         {str(y): y for y in (1940, 1980, 1999, 2002, 2015)}, value="1980", label="built in"
     )
-    mo.hstack([size, district, year], justify="start", wrap=True, gap=2)
     return district, size, year
 
 
 @app.cell(hide_code=True)
-def _(district, parts, size, tables, year):
-    flats_model = tables.fit(tables.flats(), "rent")
-    _picture, answer_rent = tables.what_if(
-        flats_model, size.value, district.value, year.value
-    )
-    parts.picture(_picture)
-    return answer_rent, flats_model
+def _(district, mo, parts, size, turned, year):
+    _ask = mo.md("Ask the model of `flats.csv`:")
+    parts.after(turned, mo.vstack([_ask, mo.hstack([size, district, year], justify="start", wrap=True, gap=2)]))
+    return
 
 
 @app.cell(hide_code=True)
-def _(answer_rent, district, mo, size, tables, year):
-    mo.md(f"""
+def _(tables):
+    flats_model = tables.fit(tables.flats(), "rent")
+    return (flats_model,)
+
+
+@app.cell(hide_code=True)
+def _(district, flats_model, parts, size, tables, turned, year):
+    _picture, answer_rent = tables.what_if(
+        flats_model, size.value, district.value, year.value
+    )
+    parts.after(turned, parts.picture(_picture))
+    return (answer_rent,)
+
+
+@app.cell(hide_code=True)
+def _(answer_rent, district, mo, parts, size, tables, turned, year):
+    parts.after(turned, mo.md(f"""
     Predicted: **{answer_rent:,.0f}**. These flats were made by a formula, which gives
-    {tables.rent_of(size.value, district.value, year.value):,.0f} before noise. Flats built
-    after 2000 cost more at once; the network draws such a step only roughly.
-    """)
+    {tables.rent_of(size.value, district.value, year.value):,.0f} before noise. From the year
+    2001 on a flat costs more by a fixed amount; the network draws such a step only roughly.
+    """))
     return
 
 
@@ -292,8 +337,9 @@ def _(flats_model, no_rooms, parts, tables):
         lambda: tables.predicted(
             flats_model, [{"size": 70, "district": "north", "built": "1980-06-01"}]
         ),
+        code='model.predict([{"size": 70, "district": "north", "built": "1980-06-01"}])',
         cure="the same columns as in training. A value may be empty; a column may not be "
-        "away.",
+        "missing.",
     )
     return
 
@@ -303,8 +349,8 @@ def _(mo):
     mo.md(r"""
     ## 4 · The doctor on a script
 
-    Some day you write a loop of your own again. Then let it be watched:
-    `gradatim doctor train.py`. The script is run as it is. Look first: what is wrong?
+    Some day you will write a loop of your own again. Then let it be watched:
+    `gradatim doctor train.py`. The script is run as it is. Here are five versions of one.
     """)
     return
 
@@ -323,9 +369,23 @@ def _(mo, script, tables):
 
 
 @app.cell(hide_code=True)
-def _(grids, mo, script, tables):
+def _(parts, tables):
+    what_fault = parts.predict("What is wrong with this version?", list(tables.FAULTS))
+    what_fault
+    return (what_fault,)
+
+
+@app.cell(hide_code=True)
+def _(parts, script, tables, what_fault):
+    parts.verdict(what_fault, right=tables.fault_of(script.value), why=tables.judged(script.value))
+    return
+
+
+@app.cell(hide_code=True)
+def _(grids, mo, parts, script, tables, what_fault):
     doctor_says = tables.examined(script.value)
-    mo.accordion({"What the doctor says": mo.Html(grids.wrapped(doctor_says))})
+    _told = [mo.md("The doctor says:"), mo.Html(grids.wrapped(doctor_says))]
+    parts.after(what_fault, mo.vstack(_told))
     return (doctor_says,)
 
 
@@ -334,7 +394,7 @@ def _(mo):
     mo.md(r"""
     ## 5 · What to try next
 
-    1. **Look at the data.** Missing values, doubles, columns that know the answer. Most
+    1. **Look at the data.** Missing values, duplicates, columns that know the answer. Most
        errors are there.
     2. **Try some seeds.** A difference smaller than theirs is no difference.
     3. **More rows** help most, then better columns, then another model.
