@@ -284,14 +284,19 @@ def monitored(trainer: "Trainer", name: str) -> float:
     """
     row = trainer.history.last()
     if row.get(name) is None:
+        like_it = [key for key in row if _is_val(key) == _is_val(name)]
         raise ConfigError(
             f"{name!r} is monitored, but the epoch has only "
             f"{', '.join(key for key, value in row.items() if value is not None)}."
-            f"{nearest_name(name, row)}\n"
+            f"{nearest_name(name, like_it)}\n"
             "Without it nothing can be decided.\n"
             "Give fit() validation data for val_... values, or monitor another one."
         )
     return float(row[name])
+
+
+def _is_val(name: str) -> bool:
+    return name.startswith("val_")
 
 
 def _check_hook_names(callback: Any) -> None:

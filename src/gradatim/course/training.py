@@ -57,12 +57,12 @@ class Both:
 
 
 def bits(number: float) -> str:
-    """Write a number with all its bits.
+    """Write a number with as many digits as tell it from all others.
 
-    >>> bits(0.1)
-    '0x1.999999999999ap-4'
+    >>> bits(0.1), bits(0.1 + 0.2)
+    ('0.1', '0.30000000000000004')
     """
-    return number.hex()
+    return repr(number)
 
 
 @lru_cache(maxsize=8)

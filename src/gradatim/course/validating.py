@@ -508,7 +508,7 @@ def fit_picture(hidden: int, epoch: int) -> str:
     chart = Chart(
         (0, 1),
         (-2, 2),
-        title=f"{hidden} hidden units, epoch {epoch}",
+        title=f"{hidden} hidden unit{'' if hidden == 1 else 's'}, epoch {epoch}",
         x_label="x",
         y_label="y",
     )
@@ -600,7 +600,11 @@ def schedule_picture(
         x_label="epoch",
         log_y=True,
     )
-    rates.line(range(NUM_EPOCHS), found.rates, colour="violet")
+    # A rate holds for a whole epoch: stairs, no slopes.
+    corners = [
+        (n + part, rate) for n, rate in enumerate(found.rates) for part in (0, 1)
+    ]
+    rates.line(*zip(*corners, strict=True), colour="violet")
     above = Chart(
         (0, NUM_EPOCHS),
         (1e-8, 2),

@@ -89,8 +89,8 @@ def _(epochs, grids, how_equal, mo, parts, training):
             mo.Html(grids.grid(_rows)),
             mo.md(
                 f"**{found.num_equal} of {len(found.lines)}** numbers are equal to the last "
-                f"bit: two weights and two losses for each of {epochs.value} epochs. (Python "
-                "writes all bits of a number as 0x1...p-4.)"
+                f"bit: two weights, and two losses for each epoch. (Python writes as many digits "
+                "as tell a number from all others.)"
             ),
         ]
     ))
@@ -113,7 +113,8 @@ def _(mo):
     mo.md(r"""
     ## 2 · The history
 
-    `fit` returns the **history**: a dict of lists, one entry for each epoch. Two more
+    `fit` returns the **history**: a dict of lists, one entry for each epoch; *num_steps*
+    counts the updates so far. Two more
     calls: `trainer.evaluate(val)` measures, and `trainer.predict(x)` predicts.
     """)
     return
@@ -195,6 +196,7 @@ def _(mo):
     such as `on_epoch_end`.
 
     ```python
+    schedule = CosineAnnealingLR(optimizer, T_max=300)
     trainer.fit(train, val, epochs=300, callbacks=[
         gt.EarlyStopping("val_loss", patience=20),
         gt.LRScheduler(schedule, per="epoch"),
@@ -277,7 +279,7 @@ def _(mo, parts, patience, training, which_weights):
 @app.cell(hide_code=True)
 def _(mo, training):
     sick = mo.ui.dropdown(
-        list(training.SICK), value="a learning rate of 3", label="what is wrong"
+        list(training.SICK), value="a learning rate of 3", label="the doctor looks at"
     )
     mo.vstack(
         [mo.md("**Doctor** watches the first updates, and says what raises nothing."), sick]

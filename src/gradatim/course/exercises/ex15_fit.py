@@ -13,7 +13,7 @@ from gradatim.trainer import Trainer
 
 TEXT = """
 Write `train(model, optimizer, schedule, train_rows, val_rows)`. Fit the model with
-`nn.MSELoss()` and a Trainer: at most 200 epochs, batches of 20, `seed=0`,
+`nn.MSELoss()` and a Trainer: at most 200 epochs, batches of 10, `seed=0`,
 `progress=False`. Step the schedule once an epoch. Stop when `val_loss` has not improved
 for 15 epochs. Return the history.
 """
@@ -40,7 +40,7 @@ def train(model, optimizer, schedule, train_rows, val_rows):
         train_rows,
         val_rows,
         epochs=200,
-        batch_size=20,
+        batch_size=10,
         seed=0,
         callbacks=callbacks,
         progress=False,
@@ -53,7 +53,7 @@ MUTANTS = {
     "the default patience": SOLUTION.replace("patience=15", ""),
     "the schedule per update": SOLUTION.replace(
         "LRScheduler(schedule)", 'LRScheduler(schedule, per="step")'
-    ).replace("batch_size=20", "batch_size=10"),
+    ),
     "the best is not put back": SOLUTION.replace(
         "patience=15", "patience=15, restore_best=False"
     ),
@@ -69,7 +69,8 @@ MUTANTS = {
         "    return trainer.fit(", "    trainer.fit("
     )
     + "    return model\n",
-    "batches of 5": SOLUTION.replace("batch_size=20", "batch_size=5"),
+    "one batch": SOLUTION.replace("batch_size=10", "batch_size=20"),
+    "another seed": SOLUTION.replace("seed=0", "seed=42"),
 }
 
 
@@ -89,7 +90,7 @@ def check(names: dict[str, Any]) -> None:
         rows,
         val,
         epochs=200,
-        batch_size=20,
+        batch_size=10,
         seed=0,
         callbacks=[LRScheduler(schedule), EarlyStopping(patience=15)],
         progress=False,
@@ -103,18 +104,18 @@ def check(names: dict[str, Any]) -> None:
     expect("val_loss" in found, "The history has no `val_loss`: give `fit` `val_rows`.")
     expect(
         found["num_steps"][0] == wanted["num_steps"][0],
-        f"20 rows in batches of 20 are 1 update an epoch; yours had "
+        f"20 rows in batches of 10 are 2 updates an epoch; yours had "
         f"{found['num_steps'][0]}.",
-    )
-    expect(
-        abs(found["val_loss"][0] - wanted["val_loss"][0]) < 1e-6,
-        f"The validation loss of epoch 1 is {wanted['val_loss'][0]:.4f}; yours is "
-        f"{found['val_loss'][0]:.4f}. Are these the validation rows?",
     )
     expect(
         abs(found["lr"][1] - wanted["lr"][1]) < 1e-9,
         f"After two epochs the rate is to be {wanted['lr'][1]:.6f}; it is "
         f"{found['lr'][1]:.6f}: is the schedule stepped once an epoch?",
+    )
+    expect(
+        abs(found["val_loss"][0] - wanted["val_loss"][0]) < 1e-6,
+        f"The validation loss of epoch 1 is {wanted['val_loss'][0]:.4f}; yours is "
+        f"{found['val_loss'][0]:.4f}. Are these the validation rows, is the seed 0?",
     )
     count = len(found["val_loss"])
     expect(
