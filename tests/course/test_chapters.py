@@ -1,14 +1,16 @@
 """Every chapter is there, is clean, runs without a head, and asks no other host."""
 
+import ast
 import importlib
 import re
 import subprocess
 import sys
 import time
 
+import marimo as mo
 import pytest
 
-from gradatim.course import CHAPTERS, find_chapter
+from gradatim.course import CHAPTERS, find_chapter, parts
 from gradatim.course.exercise import EXERCISES
 from gradatim.course.states import STATES
 from gradatim.errors import ConfigError
@@ -43,6 +45,64 @@ def test_it_has_each_kind_of_part(chapter):
         chapter.exercises
     )
     assert re.search(r"mo\.ui\.(slider|dropdown|checkbox|switch|radio)", source)
+
+
+def sections_of(chapter):
+    """Give a chapter's sections: heading and what its cells are made of."""
+    source = chapter.path.read_text(encoding="utf-8")
+    # The heading's number; then the text up to the next heading.
+    found = re.split(r"## (\d+) · (.+)", source)
+    return list(zip(found[1::3], found[2::3], found[3::3], strict=True))
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
+def test_each_section_asks_before_it_shows(chapter):
+    sections = sections_of(chapter)
+    assert [int(number) for number, _, _ in sections] == list(
+        range(1, len(sections) + 1)
+    )
+    assert "Make it yourself" in sections[-1][1]
+    for _, heading, cells in sections[:-1]:
+        if heading.startswith("What to try next"):
+            continue  # advice
+        assert "parts.predict(" in cells, heading
+        assert "parts.verdict(" in cells, heading
+        shows = "parts.after(" in cells or "parts.breaks(" in cells
+        assert shows, heading
+        if "parts.after(" in cells:
+            assert cells.index("parts.predict(") < cells.index("parts.after("), heading
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
+def test_what_waits_is_there_once_a_choice_is_made(chapter):
+    """Nothing that answers a question is on the page before; all of it is after."""
+    module = importlib.import_module(f"gradatim.course.chapters.{chapter.slug}")
+    outputs, _ = module.app.run()
+    with parts.all_shown():
+        shown, _ = module.app.run()
+    source = chapter.path.read_text(encoding="utf-8")
+    waiting = source.count("parts.after(")
+    more = sum(
+        len(str(mo.as_html(late).text)) > len(str(mo.as_html(early).text))
+        for early, late in zip(outputs, shown, strict=True)
+    )
+    assert more == waiting > 0
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
+def test_its_cells_are_short_and_have_no_loops(chapter):
+    """Logic is in gradatim; a cell of a question has a sentence for each choice."""
+    tree = ast.parse(chapter.path.read_text(encoding="utf-8"))
+    for cell in [n for n in tree.body if isinstance(n, ast.FunctionDef)]:
+        assert not any(
+            isinstance(node, (ast.For, ast.While)) for node in ast.walk(cell)
+        )
+        text = ast.unparse(cell)
+        assert "manual_seed(" not in text.replace("torch.manual_seed(42)", "")
+        if "parts.verdict(" in text or "mo.md(" in text or "parts.breaks(" in text:
+            continue  # mostly words
+        # Without the decorator, the head, and what is given back.
+        assert len(text.splitlines()) - 3 <= 10, text
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)

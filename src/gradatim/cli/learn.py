@@ -109,7 +109,6 @@ def _serve(folder: Path, port: int | None, no_open: bool) -> NoReturn:
             print(file=sys.stderr)
         except SystemExit as end:  # SIGTERM
             code = end.code if isinstance(end.code, int) else 1
-        server.should_exit = server.force_exit = True
     # Threads of open chapters would be waited for; all that is kept is on disk.
     sys.stdout.flush()
     os._exit(code)

@@ -18,7 +18,7 @@ li a { display: grid; grid-template-columns: 2.2rem 1fr auto; gap: .2rem .6rem;
 li a:hover, li a:focus-visible { background: var(--panel); }
 .number { color: var(--faint); text-align: right; }
 .about { grid-column: 2; color: var(--faint); font-size: .92em; }
-.done { color: var(--mark); white-space: nowrap; font-size: .92em; }
+.done { color: #2f9e44; white-space: nowrap; font-size: .92em; }
 """
 
 
@@ -56,7 +56,11 @@ def contents_page(
     body = (
         "<main><h1>PyTorch, step by step</h1>"
         "<p>One straight line, trained again and again: each chapter lets PyTorch take "
-        f"over one more thing. {told}</p>"
+        "over one more thing, from NumPy by hand to a Trainer. Each asks for "
+        "predictions, moves, breaks, and gives an exercise. You need some Python and "
+        "school mathematics; nothing of PyTorch. A chapter takes a quarter of an hour "
+        "or more.</p>"
+        f"<p>{told}</p>"
         f"<ol>{''.join(rows)}</ol></main>"
     )
     return page("PyTorch, step by step", body, style=STYLE)

@@ -31,6 +31,7 @@ __all__ = [
     "places",
     "shared",
     "told",
+    "ways_back",
     "wrong_dtype",
 ]
 
@@ -158,6 +159,30 @@ def numpy_elsewhere() -> Array:
 def numpy_of_watched() -> Array:
     """Ask for the array of a tensor that needs a gradient; it raises."""
     return torch.zeros(3, requires_grad=True).numpy()
+
+
+def ways_back() -> list[dict[str, str]]:
+    """Try ways from a tensor to an array; tell what each gives.
+
+    >>> [row["gives"].partition(":")[0] for row in ways_back()][1]
+    'RuntimeError'
+    """
+    x, a = torch.ones(2), torch.ones(2, requires_grad=True)
+    far = torch.ones(2, device=OTHER_DEVICE)
+    tries: tuple[tuple[str, Tensor, Callable[[Tensor], Array]], ...] = (
+        ("x.numpy()", x, lambda t: t.numpy()),
+        ("a.numpy()", a, lambda t: t.numpy()),
+        ("a.detach().numpy()", a, lambda t: t.detach().numpy()),
+        (f"x.to({OTHER_DEVICE!r}).numpy()", far, lambda t: t.numpy()),
+    )
+    rows = []
+    for code, tensor, run in tries:
+        try:
+            found = f"{run(tensor)}, a view of the same memory"
+        except (RuntimeError, TypeError) as error:
+            found = f"{type(error).__name__}: {error}"
+        rows.append({"code": code, "gives": found})
+    return rows
 
 
 def no_cuda() -> Tensor:

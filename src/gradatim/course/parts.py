@@ -177,7 +177,8 @@ def editor(name: str) -> Any:
 def checked(name: str, answer: Any) -> Any:
     """Say whether an answer is right; progress is kept."""
     if answer.value is None:
-        return mo.md("")
+        solved = progress.done().get(name, {}).get("solved")
+        return mo.md("*Solved before.*" if solved else "")
     found: Exercise = load_exercise(name)
     wrong = try_answer(found, answer.value)
     tries = progress.keep_answer(name, answer.value, solved=wrong is None)

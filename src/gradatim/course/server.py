@@ -52,6 +52,7 @@ def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlett
         quiet=True,
         token=token,
         include_code=True,
+        show_tracebacks=True,
         html_head=f"<style>{style}</style><script>{script}</script>",
     )
     for chapter in chapters:
@@ -92,10 +93,18 @@ def _is_known(request: Request, token: str) -> bool:
 
 
 @contextlib.contextmanager
-def serving(port: int, token: str) -> Iterator[uvicorn.Server]:
+def serving(
+    port: int, token: str, chapters: tuple[Chapter, ...] = CHAPTERS
+) -> Iterator[uvicorn.Server]:
     """Serve the course from a thread, until the block ends."""
+    app = course_app(token, chapters)
     config = uvicorn.Config(
-        course_app(token), host=HOST, port=port, log_level="warning", lifespan="on"
+        app,
+        host=HOST,
+        port=port,
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=1,  # open chapters are not waited for
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -103,5 +112,5 @@ def serving(port: int, token: str) -> Iterator[uvicorn.Server]:
     try:
         yield server
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         thread.join(timeout=5)

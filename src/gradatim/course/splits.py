@@ -401,7 +401,7 @@ def scaled_picture(held_out: float) -> str:
     chart = Chart(
         (-4, 18),
         (-0.4, 2.6),
-        title=f"the number held out is {held_out:g}",
+        title=f"the row held out is {held_out:g}",
         x_label="after scaling",
         height=210,
         y_ticks=False,
@@ -413,9 +413,9 @@ def scaled_picture(held_out: float) -> str:
             train,
             [place] * 8,
             colour="red" if by_all else "blue",
-            label=f"train, scaled {label}",
+            label=f"train, {label}",
             size=4,
         )
-        name = "the row held out" if by_all else ""
+        name = "held out" if by_all else ""
         chart.points(val, [place], colour="orange", size=6, label=name)
     return chart.svg()

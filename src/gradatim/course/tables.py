@@ -43,6 +43,7 @@ __all__ = [
     "in_other_order",
     "inspected",
     "judged",
+    "meaning",
     "opened",
     "predicted",
     "rent_of",
@@ -50,6 +51,7 @@ __all__ = [
     "told_rows",
     "truth_picture",
     "try_fit",
+    "try_inspected",
     "what_if",
 ]
 
@@ -214,6 +216,20 @@ def inspected(
     return [dict(zip(names, row, strict=True)) for row in schema.describe()]
 
 
+def try_inspected(
+    source: Source, target: str | None, drop: tuple[str, ...] = ()
+) -> list[dict[str, str]] | str:
+    """Do :func:`inspected`, or give what is wrong with the choice.
+
+    >>> try_inspected(flats(), "built").splitlines()[0]
+    "The target 'built' holds date32[day]."
+    """
+    try:
+        return inspected(source, target, drop)
+    except GradatimError as error:
+        return _told(error)
+
+
 class _InTime(Callback):
     only_watches = True
 
@@ -299,10 +315,28 @@ def try_fit(
 
 
 NAMES = {
-    "baseline": "always the mean, or the shares",
+    "baseline": "always the same",
     "linear": "a linear model",
     "model": "the network",
 }
+
+
+MEANINGS = {
+    True: "*rmse* is the typical error and *mae* the mean one, in the target's own "
+    "units. *r2* is 1 for perfect, and about 0 for always answering the mean.",
+    False: "*accuracy* is the share of right classes; *balanced_accuracy* counts all "
+    "classes alike, however rare. *log_loss* is small where a right class was given a "
+    "high probability. The first line always answers with the shares of the classes.",
+}
+
+
+def meaning(fitted: Fitted) -> str:
+    """Tell what the scores mean, for a number or for classes.
+
+    >>> "rmse" in meaning(fit(flats(), "rent"))
+    True
+    """
+    return MEANINGS[fitted.task == "regression"]
 
 
 def told_rows(fitted: Fitted) -> str:

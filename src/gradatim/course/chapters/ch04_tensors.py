@@ -8,10 +8,10 @@ app = marimo.App(width="medium", app_title="Tensors and devices")
 def _():
     import marimo as mo
 
-    from gradatim.course import devices, parts
+    from gradatim.course import devices, grids, parts
 
     parts.beginning(4)
-    return devices, mo, parts
+    return devices, grids, mo, parts
 
 
 @app.cell(hide_code=True)
@@ -308,16 +308,42 @@ def _(mo):
 
     ## 4 · Back to NumPy
 
-    NumPy reads the memory of the CPU only, and knows nothing of gradients. The usual way
-    back is
-
-    ```python
-    array = tensor.detach().cpu().numpy()
-    ```
-
-    `detach()` leaves the gradient behind. `cpu()` does nothing to a tensor that is
-    already there.
+    NumPy reads the memory of the CPU only, and knows nothing of gradients.
     """)
+    return
+
+
+@app.cell(hide_code=True)
+def _(parts):
+    back = parts.predict(
+        "a was made with `requires_grad=True`, on the CPU. What does `a.numpy()` give?",
+        ["An array with its numbers", "An array that asks for a gradient", "An exception"],
+    )
+    back
+    return (back,)
+
+
+@app.cell(hide_code=True)
+def _(back, parts):
+    parts.verdict(
+        back,
+        right="An exception",
+        why={
+            "An array with its numbers": "So it is for a tensor that asks for no gradient.",
+            "An array that asks for a gradient": "Arrays cannot. What NumPy computes is in no "
+            "record, so no gradient could come back.",
+            "An exception": "NumPy would change or use the numbers behind autograd's back. "
+            "`detach()` says that you know it: the gradient is left behind.",
+        },
+    )
+    return
+
+
+@app.cell(hide_code=True)
+def _(back, devices, grids, mo, parts):
+    _table = mo.Html(grids.grid(devices.ways_back()))
+    _words = mo.md("The usual way back is `tensor.detach().cpu().numpy()`. `cpu()` does nothing to a tensor that is already there.")
+    parts.after(back, mo.vstack([_table, _words]))
     return
 
 

@@ -76,8 +76,14 @@ def _(mo, source, tables):
     _names = tables.columns_of(source)
     _first = "rent" if "rent" in _names else _names[-1]
     target = mo.ui.dropdown(_names, value=_first, label="predict the column")
-    drop = mo.ui.multiselect(_names, label="leave out")
-    return drop, target
+    return (target,)
+
+
+@app.cell(hide_code=True)
+def _(mo, source, tables, target):
+    _others = [name for name in tables.columns_of(source) if name != target.value]
+    drop = mo.ui.multiselect(_others, label="leave out")
+    return (drop,)
 
 
 @app.cell(hide_code=True)
@@ -88,14 +94,12 @@ def _(drop, mo, parts, target, what_kind):
 
 @app.cell(hide_code=True)
 def _(drop, grids, mo, parts, source, tables, target, what_kind):
-    left_out = tuple(name for name in drop.value if name != target.value)
-    _rows = tables.inspected(source, target.value, left_out)
-    parts.after(what_kind, mo.vstack(
-        [
-            mo.md(f"`gradatim inspect {source.name} --target {target.value}`"),
-            mo.Html(grids.grid(_rows)),
-        ]
-    ))
+    left_out = tuple(drop.value)
+    _rows = tables.try_inspected(source, target.value, left_out)
+    _problem = isinstance(_rows, str)
+    _shown = mo.callout(mo.md(_rows), kind="warn") if _problem else mo.Html(grids.grid(_rows))
+    _told = mo.md(f"In a terminal: `gradatim inspect {source.name} --target {target.value}`")
+    parts.after(what_kind, mo.vstack([_told, _shown]))
     return (left_out,)
 
 
@@ -104,7 +108,7 @@ def _(mo):
     mo.md(r"""
     ## 2 · A model, and an honest score
 
-    `gradatim fit` does what chapters 9 to 15 did. It splits the rows into three parts,
+    `gradatim fit`, in a terminal, does what chapters 9 to 15 did. It splits the rows into three parts,
     scales by the training rows, makes a network, trains it, and stops early by the
     validation rows. Then it scores on **test rows**, once.
     """)
@@ -181,14 +185,13 @@ def _(beside, fitted, grids, is_it_good, mo, parts, tables):
 
 
 @app.cell(hide_code=True)
-def _(fitted, is_it_good, mo, parts, source, target):
+def _(fitted, is_it_good, mo, parts, source, tables, target):
     parts.after(is_it_good, mo.md(f"""
     `gradatim fit {source.name} --target {target.value}`
 
-    It stopped after {fitted.num_epochs} epochs: {fitted.stop_reason}. For numbers *rmse*
-    is the typical error, in the target's own units, and *r2* is 1 for perfect and about
-    0 for the mean. Other **seeds** split anew: how far the scores move tells you how rough they
-    are.
+    It stopped after {fitted.num_epochs} epochs: {fitted.stop_reason}.
+    {tables.meaning(fitted)} Other **seeds** split anew: how far the scores move tells you how
+    rough they are.
     """ if not isinstance(fitted, str) else ""))
     return
 
@@ -293,7 +296,7 @@ def _(mo, tables):
 
 @app.cell(hide_code=True)
 def _(district, mo, parts, size, turned, year):
-    _ask = mo.md("Ask the model of `flats.csv`:")
+    _ask = mo.md("Ask the model of `flats.csv` (with as many rooms as such flats have):")
     parts.after(turned, mo.vstack([_ask, mo.hstack([size, district, year], justify="start", wrap=True, gap=2)]))
     return
 
@@ -406,8 +409,8 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(parts):
-    parts.exercise("ex16_scores")
+def _(mo, parts):
+    mo.vstack([mo.md("## 6 · Make it yourself"), parts.exercise("ex16_scores")])
     return
 
 

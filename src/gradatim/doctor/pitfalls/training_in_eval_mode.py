@@ -86,11 +86,12 @@ class TrainingInEvalMode(Pitfall):
             return None
         parts = list(model.with_mode.items())
         names = ", ".join(f"{kind} {name!r}" for name, kind in parts[:3])
+        acting = "1 layer acts" if len(parts) == 1 else f"{len(parts)} layers act"
         return self.finding(
             verdict=f"{model.kind} is trained in eval mode: train() is not called "
             "after a validation.",
             evidence=f"{len(stuck)} of {len(trained)} updates looked at, the first "
-            f"after {stuck[0].step} updates; {len(parts)} layers act as in "
+            f"after {stuck[0].step} updates; {acting} as in "
             f"evaluation: {names}",
             cure="model.train() at the start of each epoch, inside the loop",
             line=line,
