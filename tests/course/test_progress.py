@@ -26,7 +26,8 @@ def test_an_answer_is_kept(folder):
     progress.keep_answer("ex02_gradients", "x = 2", solved=True)
     progress.keep_answer("ex02_gradients", "x = 3", solved=False)
     found = json.loads((folder / "progress.json").read_text())
-    assert found == {"ex02_gradients": {"answer": "x = 3", "solved": True}}
+    kept = {"answer": "x = 3", "solved": True, "tries": 3}
+    assert found == {"ex02_gradients": kept}
     assert [path.name for path in folder.iterdir()] == ["progress.json"]
 
 

@@ -245,8 +245,14 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(attempts, mo, parts, second, zeroing):
-    parts.after(second, mo.vstack([zeroing, parts.moving(attempts.pile(zeroing=zeroing.value))]))
+def _(parts, second, zeroing):
+    parts.after(second, zeroing)
+    return
+
+
+@app.cell(hide_code=True)
+def _(attempts, parts, second, zeroing):
+    parts.after(second, parts.moving(attempts.pile(zeroing=zeroing.value)))
     return
 
 

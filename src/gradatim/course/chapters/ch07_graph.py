@@ -247,9 +247,15 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
+def _(first, num_rows, parts):
+    parts.after(first, num_rows)
+    return
+
+
+@app.cell(hide_code=True)
 def _(backward, first, mo, num_rows, parts):
     _moving = parts.moving(backward.stepped(num_rows.value))
-    parts.after(first, mo.vstack([num_rows, mo.md(backward.rows_told(num_rows.value)), _moving]))
+    parts.after(first, mo.vstack([mo.md(backward.rows_told(num_rows.value)), _moving]))
     return
 
 
