@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from gradatim.course import CHAPTERS
+from gradatim.course import CHAPTERS, Chapter
 from gradatim.course.exercise import load_exercise
 
 SLUGS = [chapter.slug for chapter in CHAPTERS]
@@ -80,11 +82,37 @@ WIDE = """() => [...document.querySelectorAll('svg[role=img], nav, img, pre')]
     .map(([name, box]) => name + ' ' + box.left + ' to ' + box.right)"""
 
 
+def choose(page, text):
+    page.get_by_text(text, exact=True).first.click()
+    page.wait_for_selector("text=/Right|The answer/", timeout=10_000)
+
+
+def wait_for_count(page, pattern, count):
+    """Wait until so many bold texts are like that; callouts are in shadow trees."""
+    found = page.locator("strong", has_text=re.compile(pattern))
+    end = time.monotonic() + 30
+    while found.count() != count and time.monotonic() < end:
+        page.wait_for_timeout(50)
+    assert found.count() == count
+
+
 @pytest.mark.parametrize("slug", SLUGS)
-def test_a_chapter_opens_and_nothing_is_wider_than_the_page(open_page, slug):
-    page = open_page(slug)
+def test_a_chapter_shows_all_it_has_and_nothing_is_wider_than_the_page(open_page, slug):
+    """Each prediction is made, right or wrong, and each button pressed that breaks."""
+    page = open_page(slug, height=3000)
     chapter = CHAPTERS[SLUGS.index(slug)]
     assert chapter.title in page.inner_text("h1")
+    groups = page.locator("[role=radiogroup]")
+    before = page.locator("svg[role=img]").count()
+    for number in range(groups.count()):
+        choices = groups.nth(number).locator("[role=radio]")
+        choices.nth(number % choices.count()).click()
+    wait_for_count(page, r"^(Right\.|The answer:)", groups.count())
+    breaking = page.locator("button", has_text="Break it:")
+    for number in range(breaking.count()):
+        breaking.nth(number).click()
+        wait_for_count(page, "^Cure:$", number + 1)
+    assert page.locator("svg[role=img]").count() > before
     assert page.locator("marimo-traceback, [data-testid=cell-error]").count() == 0
     assert "Traceback" not in page.inner_text("body")
     for width in (1400, 400):
@@ -95,7 +123,9 @@ def test_a_chapter_opens_and_nothing_is_wider_than_the_page(open_page, slug):
 
 def test_a_slider_moves_and_the_picture_changes(open_page):
     page = open_page("ch02_descent")
-    page.wait_for_selector("svg[role=img]")
+    assert page.locator("svg[role=img]").count() == 0, "before the prediction"
+    choose(page, "Never arrive")
+    page.wait_for_selector("strong:has-text('comes down')")
     before = page.locator("svg[role=img]").first.inner_html()
     slider = page.locator("[role=slider]").first
     slider.focus()
@@ -106,13 +136,66 @@ def test_a_slider_moves_and_the_picture_changes(open_page):
         timeout=10_000,
     )
     page.wait_for_selector("strong:has-text('diverges')", timeout=10_000)
+    choose(page, "Arrive just the same")
+    page.wait_for_timeout(700)
+    assert slider.get_attribute("aria-valuenow") != "2", "another choice has reset it"
+    assert page.locator("strong:has-text('diverges')").count() == 1
+
+
+def test_a_picture_plays_steps_and_begins_again(open_page):
+    page = open_page("ch03_numpy")
+    choose(page, "About 250")
+    told = page.locator("[data-player] .player-told")
+    assert told.inner_text().startswith("Epoch 0: a 0.4967")
+    line = page.locator("[data-player] [data-line]")
+    first = line.get_attribute("y1")
+    page.get_by_role("button", name="one more epoch").click()
+    assert told.inner_text().startswith("Epoch 1: a 0.8012")
+    assert line.get_attribute("y1") != first
+    page.get_by_role("button", name="play", exact=True).click()
+    page.wait_for_function(
+        "() => !/^Epoch [0-9]:/.test("
+        "document.querySelector('[data-player] .player-told').textContent)",
+        timeout=10_000,
+    )
+    page.get_by_role("button", name="pause", exact=True).click()
+    held = told.inner_text()
+    page.wait_for_timeout(400)
+    assert told.inner_text() == held
+    page.get_by_role("button", name="from the start").click()
+    assert told.inner_text().startswith("Epoch 0:")
+    assert line.get_attribute("y1") == first
+    slider = page.get_by_role("slider", name="epoch")
+    slider.focus()
+    page.keyboard.press("End")
+    assert told.inner_text().startswith("Epoch 300:")
+
+
+def test_another_learning_rate_keeps_the_frame(open_page):
+    page = open_page("ch02_descent")
+    choose(page, "Never arrive")
+    told = page.locator("[data-player] .player-told")
+    page.get_by_role("button", name="from the start").click()
+    page.get_by_role("button", name="one more step").click()
+    before = told.inner_text()
+    assert before.startswith("Update 1:")
+    page.locator("[role=slider]").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "(before) => document.querySelector('[data-player] .player-told')"
+        ".textContent !== before",
+        arg=before,
+        timeout=10_000,
+    )
+    assert told.inner_text().startswith("Update 1:")
 
 
 def test_a_wrong_prediction_gets_its_explanation(open_page):
     page = open_page("ch02_descent")
-    page.get_by_text("It is ten times faster").click()
-    page.wait_for_selector("text=No: It may never arrive", timeout=10_000)
-    page.get_by_text("It may never arrive", exact=True).first.click()
+    page.get_by_text("Arrive ten times sooner", exact=True).click()
+    page.wait_for_selector("text=The answer: Never arrive.", timeout=10_000)
+    assert "Up to a limit a larger rate is faster" in page.inner_text("body")
+    page.get_by_text("Never arrive", exact=True).first.click()
     page.wait_for_selector("text=Right.", timeout=10_000)
 
 
@@ -120,7 +203,7 @@ def test_what_breaks_shows_its_exception(open_page):
     page = open_page("ch06_autograd")
     button = page.locator("button", has_text="Break it").first
     button.click()
-    page.wait_for_selector("text=Cure.", timeout=10_000)
+    page.wait_for_selector("text=Cure:", timeout=10_000)
     for other in page.locator("button", has_text="Break it").all()[1:]:
         other.click()
         page.wait_for_timeout(700)
@@ -157,6 +240,11 @@ ACTIVE = """() => { let e = document.activeElement;
 def test_the_keyboard_alone_is_enough(open_page):
     page = open_page("ch02_descent")
     page.wait_for_selector(".cm-content")
+    page.locator("[role=radio]").first.focus()
+    page.keyboard.press("Space")
+    page.wait_for_selector("text=The answer", timeout=10_000)
+    page.wait_for_selector("[role=slider]", timeout=10_000)
+    page.evaluate("document.activeElement.blur()")
     seen = set()
     for _ in range(80):
         page.keyboard.press("Tab")
@@ -172,7 +260,9 @@ def test_the_keyboard_alone_is_enough(open_page):
 
 def test_two_windows_do_not_disturb_each_other(open_page):
     one, other = open_page("ch02_descent"), open_page("ch02_descent")
-    other.wait_for_selector("svg[role=img]")
+    for each in (one, other):
+        choose(each, "Never arrive")
+        each.wait_for_selector("svg[role=img]")
     before = other.locator("svg[role=img]").first.inner_html()
     one.locator("[role=slider]").first.focus()
     one.keyboard.press("End")
@@ -189,6 +279,52 @@ def test_next_and_previous_lead_through_the_course(open_page):
     page.wait_for_selector("nav[aria-label=chapters]", timeout=30_000)
     page.click("nav[aria-label=chapters] a:first-child")
     page.wait_for_selector(f"h1:has-text('{CHAPTERS[0].title}')", timeout=30_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere(Chapter):
+    """A chapter in another folder."""
+
+    folder: Path
+
+    @property
+    def path(self):
+        return self.folder / f"{self.slug}.py"
+
+
+def test_a_chapter_that_raises_shows_where_and_the_others_work(browser, tmp_path):
+    from gradatim.course.server import HOST, free_port, serving
+
+    source = CHAPTERS[1].path.read_text(encoding="utf-8")
+    question = "    which_way = parts.predict("
+    assert source.count(question) == 1
+    broken = source.replace(question, f"    1 / 0\n{question}")
+    (tmp_path / "ch01_broken.py").write_text(broken, encoding="utf-8")
+    (tmp_path / "ch02_sound.py").write_text(source, encoding="utf-8")
+    chapters = tuple(
+        Elsewhere(number=n, name=name, title=name, about="", folder=tmp_path)
+        for n, name in enumerate(("broken", "sound"), 1)
+    )
+    port = free_port()
+    context = browser.new_context(viewport={"width": 1200, "height": 2500})
+    with serving(port, "token", chapters) as server:
+        end = time.monotonic() + 20
+        while not server.started and time.monotonic() < end:
+            time.sleep(0.02)
+        for chapter in chapters:
+            page = context.new_page()
+            page.goto(f"http://{HOST}:{port}/?access_token=token")
+            page.click(f'a[href*="{chapter.slug}"]')
+            page.wait_for_selector("nav[aria-label=chapters]", timeout=60_000)
+            told = page.inner_text("body")
+            assert ("ZeroDivisionError" in told) == (chapter.name == "broken")
+            # The rest of a broken chapter works, too.
+            choose(page, "Never arrive")
+            page.wait_for_selector("strong:has-text('comes down')", timeout=10_000)
+            if chapter.name == "broken":
+                assert "line" in told and "1 / 0" in told
+            page.close()
+        context.close()
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +347,11 @@ def test_a_frozen_page_moves_from_a_file(browser, frozen, slug):
     )
     page.on("request", lambda r: requests.append(r.url))
     page.goto((frozen / f"{slug}.html").as_uri())
-    control = page.locator("input[type=range], select").first
+    assert page.locator("[data-after]:visible").count() == 0
+    for number in range(page.locator("fieldset").count()):
+        page.locator("fieldset").nth(number).locator("input").first.check()
+    assert page.locator("[data-after]:visible").count() > 0
+    control = page.locator("input[data-name][type=range], select").first
     before = page.inner_html("main")
     control.evaluate(
         """(each) => { if (each.tagName === 'SELECT') each.selectedIndex =
@@ -220,6 +360,12 @@ def test_a_frozen_page_moves_from_a_file(browser, frozen, slug):
         each.dispatchEvent(new Event('input')); }"""
     )
     assert page.inner_html("main") != before
+    player = page.locator("[data-player]").first
+    if player.count():
+        player.get_by_role("button", name="from the start").click()
+        first = player.inner_html()
+        player.locator("button[data-go='1']").click()
+        assert player.inner_html() != first
     assert complaints == []
     assert all(url.startswith("file:") for url in requests)
     context.close()

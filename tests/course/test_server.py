@@ -67,3 +67,10 @@ def test_another_name_for_this_machine_is_refused(port):
 def test_an_unknown_chapter_is_not_led_to(port):
     cookie = get(port, f"/?access_token={TOKEN}")[0].headers["set-cookie"].split(";")[0]
     assert get(port, "/open/ch99_none", Cookie=cookie)[0].status == 404
+
+
+def test_no_service_worker_stands_before_a_chapter(port):
+    """One that intercepts held up each chapter that a browser opened again."""
+    response, text = get(port, f"/{CHAPTERS[1].slug}/public-files-sw.js?v=2")
+    assert response.status == 200 and "javascript" in response.headers["content-type"]
+    assert "fetch" not in text

@@ -29,6 +29,8 @@ __all__ = ["HOST", "course_app", "free_port", "serving"]
 
 HOST = "127.0.0.1"
 COOKIE = "gradatim_course"
+WORKER = "// The course has no public files: nothing is to be intercepted.\n"
+"""Of marimo's service worker; its own one can hold up a page that is opened again."""
 STYLE = Path(__file__).with_name("chapter.css")
 
 
@@ -75,9 +77,13 @@ def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlett
             return PlainTextResponse("There is no such chapter.", status_code=404)
         return RedirectResponse(f"/{slug}/?access_token={token}", status_code=303)
 
+    async def worker(request: Request) -> Response:
+        return Response(WORKER, media_type="application/javascript")
+
     return Starlette(
         routes=[
             Route("/", contents),
+            Route("/{slug}/public-files-sw.js", worker),
             Route("/open/{slug}", open_chapter),
             Mount("/", app=builder.build()),
         ],
