@@ -347,6 +347,7 @@ def test_a_frozen_page_moves_from_a_file(browser, frozen, slug):
     )
     page.on("request", lambda r: requests.append(r.url))
     page.goto((frozen / f"{slug}.html").as_uri())
+    assert page.locator("[data-player]:not(.moves)").count() == 0
     assert page.locator("[data-after]:visible").count() == 0
     for number in range(page.locator("fieldset").count()):
         page.locator("fieldset").nth(number).locator("input").first.check()

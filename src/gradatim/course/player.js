@@ -98,4 +98,5 @@
     subtree: true,
     attributeFilter: ["data-frames", "data-only", "data-told"],
   });
+  refresh();
 })();
