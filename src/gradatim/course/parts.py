@@ -74,6 +74,7 @@ def moving(html: str) -> Any:
     if mo.app_meta().mode != "edit":
         return mo.Html(html)
     style, script = player_parts()
+    style += ":root{color-scheme:light dark}body{margin:0;font:15px system-ui}"
     return mo.iframe(f"<style>{style}</style>{html}<script>{script}</script>")
 
 
