@@ -404,6 +404,8 @@ def _(mo):
     4. Where the linear model is as good, keep the linear model.
     5. `gradatim show` tells a run again, `gradatim resume` goes on with it, and
        `--model mine.py:make` takes a network of your own.
+    6. **Several GPUs** can share the rows of each batch. gradatim does not do that; PyTorch's
+       `DistributedDataParallel` does.
     """)
     return
 
