@@ -196,11 +196,13 @@ class Chart:
         bottom = self.height - BOTTOM
         parts = []
         for tick in _powers(*self.x) if self.log_x else _ticks(*self.x):
-            px = self._px(tick)
+            px, told = self._px(tick), f"{tick:g}"
+            # A long number at the right edge would be cut.
+            place = min(px, self.width - 1 - 3.6 * len(told))
             parts.append(
                 f'<path d="M{px} {TOP}V{bottom}" stroke="currentColor" '
-                f'stroke-opacity=".08"/><text x="{px}" y="{bottom + 15}" '
-                f'text-anchor="middle" opacity=".75">{tick:g}</text>'
+                f'stroke-opacity=".08"/><text x="{place:g}" y="{bottom + 15}" '
+                f'text-anchor="middle" opacity=".75">{told}</text>'
             )
         y_ticks = _powers(*self.y) if self.log_y else _ticks(*self.y)
         for tick in y_ticks if self._y_ticks else ():
