@@ -3,7 +3,6 @@
 # mypy: disable-error-code="operator, union-attr"
 # To a type checker .grad may be None, as it is before the first backward().
 
-import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -235,20 +234,11 @@ def pile(*, zeroing: bool) -> str:
     chart.line([0, 0], [0, 0], colour="blue", label="added")
     chart.line((0, count), (0, 0), colour="gray", width=0.8)
     chart.points([-1], [0], colour="orange", label=".grad")
-    above = MovingChart(
-        (-1.2, 3.2),
-        (-0.5, 4.2),
-        title="the way on the bowl",
-        x_label="a",
-        y_label="b",
-        at=at,
+    above = line.bowl_axes(
+        MovingChart, a=(-1.2, 3.2), b=(-0.5, 4.2), title="the way on the bowl", at=at
     )
-    line.rings(above)
-    path, colour = made.went.path.tolist(), "blue" if zeroing else "red"
-    for number, ((a, b), (to_a, to_b)) in enumerate(itertools.pairwise(path), 1):
-        with above.from_frame(number, count):
-            above.line([a, to_a], [b, to_b], colour=colour, width=1.4)
-    above.moving_dot([a for a, _ in path], [b for _, b in path], colour=colour)
+    a, b = made.went.path.T.tolist()
+    above.moving_path(a, b, colour="blue" if zeroing else "red")
     told = [f"Before the first update the loss is {made.went.losses[0]:.4f}."]
     told += [
         f"Update {number}: backward added {new:.3f}, a.grad is {now:.3f}; "

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from gradatim.course.charts import Chart, beside
-from gradatim.course.line import largest_stable_lr, rows
+from gradatim.course.line import rows
 from gradatim.course.player import MovingChart, player, told_frames
 
 __all__ = [
@@ -20,7 +20,6 @@ __all__ = [
     "integer_start",
     "least_squares",
     "least_squares_wrong",
-    "limit",
     "line_picture",
     "played",
     "points",
@@ -300,8 +299,3 @@ def integer_start() -> float:
     error = y - (a + b * x)
     a -= 0.1 * -2 * error.mean()
     return a.item()
-
-
-def limit() -> float:
-    """Give the largest stable learning rate of these points."""
-    return largest_stable_lr(rows()[0])

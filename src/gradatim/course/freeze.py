@@ -175,29 +175,31 @@ def _changed(
 
 def _cells(chapter: Chapter) -> list[set[str]]:
     """Give the names that each cell of a chapter defines, in order."""
-    tree = ast.parse(chapter.path.read_text(encoding="utf-8"))
     cells = []
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            last = node.body[-1]
-            value = last.value if isinstance(last, ast.Return) else None
-            cells.append(
-                {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
-                if value is not None
-                else set()
-            )
+    for node in _functions(chapter):
+        last = node.body[-1]
+        value = last.value if isinstance(last, ast.Return) else None
+        cells.append(
+            {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
+            if value is not None
+            else set()
+        )
     return cells
+
+
+def _functions(chapter: Chapter) -> list[ast.FunctionDef]:
+    """Give a chapter's cells, which are functions in its file."""
+    tree = ast.parse(chapter.path.read_text(encoding="utf-8"))
+    return [node for node in tree.body if isinstance(node, ast.FunctionDef)]
 
 
 def _waiting(chapter: Chapter) -> list[str]:
     """Give for each cell the attribute that names the question it waits for."""
-    tree = ast.parse(chapter.path.read_text(encoding="utf-8"))
     found = []
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            text = ast.unparse(node)
-            name = text.partition("parts.after(")[2].partition(",")[0]
-            found.append(f' data-after="{name}"' if name else "")
+    for node in _functions(chapter):
+        text = ast.unparse(node)
+        name = text.partition("parts.after(")[2].partition(",")[0]
+        found.append(f' data-after="{name}"' if name else "")
     return found
 
 

@@ -6,7 +6,7 @@ contours are ellipses: nothing has to be searched for.
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -20,11 +20,11 @@ __all__ = [
     "Descent",
     "Scale",
     "bowl",
+    "bowl_axes",
     "descend",
     "descent_of",
     "largest_stable_lr",
     "loss_at",
-    "rings",
     "rows",
 ]
 
@@ -157,15 +157,7 @@ def bowl(
         arrows: Updates that are drawn of each, from the first.
         width: In pixels.
     """
-    chart = Chart(
-        a,
-        b,
-        title=title,
-        x_label="a",
-        y_label="b",
-        width=width,
-    )
-    rings(chart, scale=scale)
+    chart = bowl_axes(Chart, scale=scale, a=a, b=b, title=title, width=width)
     for label, colour, descent in descents:
         path = descent.path[: arrows + 1]
         chart.line(path[:, 0], path[:, 1], label=label, colour=colour, width=1.4)
@@ -173,13 +165,27 @@ def bowl(
     return chart.svg()
 
 
-def rings(chart: Chart, *, scale: Scale = 1.0) -> None:
-    """Draw where the loss has the same height, and the place of its lowest one.
+AnyChart = TypeVar("AnyChart", bound=Chart)
+
+
+def bowl_axes(
+    kind: type[AnyChart],
+    *,
+    scale: Scale = 1.0,
+    a: tuple[float, float] = (-0.5, 2.5),
+    b: tuple[float, float] = (-0.5, 3.5),
+    **more: Any,
+) -> AnyChart:
+    """Make a chart over a and b, with rings of equal loss and its lowest place.
 
     Args:
-        chart: Its axes are a and b.
+        kind: Of chart.
         scale: Of x.
+        a: What is shown of a.
+        b: As ``a``.
+        more: Of ``kind``: title, width and so on.
     """
+    chart = kind(a, b, x_label="a", y_label="b", **more)
     x, y = rows(scale=scale)
     best = least_squares(x, y)
     values, vectors = torch.linalg.eigh(curvature(x))
@@ -190,3 +196,4 @@ def rings(chart: Chart, *, scale: Scale = 1.0) -> None:
         ring = best.unsqueeze(1) + axes @ circle
         chart.line(ring[0], ring[1], colour="gray", width=0.8)
     chart.star(float(best[0]), float(best[1]), label="lowest loss")
+    return chart

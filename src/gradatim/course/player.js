@@ -53,7 +53,7 @@
     player.querySelector("[data-go=play]").textContent = "pause";
     state.clock = setInterval(() => {
       if (!player.isConnected || state.at >= last(player)) stop(player);
-      else show(player, state.at + Number(player.dataset.by));
+      else show(player, state.at + 1);
     }, 1000 / Number(player.dataset.rate));
   }
 

@@ -193,6 +193,16 @@ class MovingChart(Chart):
             f'<g opacity="{seen[self.at]}" {frames({"opacity": seen})}>{inner}</g>'
         ]
 
+    def moving_path(
+        self, x: Sequence[float], y: Sequence[float], *, colour: str = "blue"
+    ) -> "MovingChart":
+        """Draw a path that grows by a step each frame, with a dot at its end."""
+        for number in range(1, len(x)):
+            step = slice(number - 1, number + 1)
+            with self.from_frame(number, len(x)):
+                self.line(x[step], y[step], colour=colour, width=1.4)
+        return self.moving_dot(x, y, colour=colour)
+
     def growing_line(
         self,
         x: Sequence[float],
@@ -232,7 +242,6 @@ def player(
     label: str,
     at: int = 0,
     rate: float = 10.0,
-    by: int = 1,
 ) -> str:
     """Put controls above a picture whose parts have :func:`frames`.
 
@@ -244,7 +253,6 @@ def player(
         label: What the slider counts.
         at: The frame to begin with.
         rate: Frames a second while it plays.
-        by: How many frames it goes at a time while it plays.
 
     Raises:
         ValueError: There is not one sentence for each frame.
@@ -264,8 +272,8 @@ def player(
     )
     sentence = f'<p class="player-told">{told_frames(told, at=at)}</p>' if told else ""
     return (
-        f'<div data-player="{count}" data-at="{at}" data-rate="{rate:g}" '
-        f'data-by="{by}"><div class="player-controls">{controls}'
+        f'<div data-player="{count}" data-at="{at}" data-rate="{rate:g}">'
+        f'<div class="player-controls">{controls}'
         f'<input type="range" min="0" max="{count - 1}" value="{at}" data-place="" '
         f'aria-label="{escaped(label)}"/></div>{picture}{sentence}</div>'
     )

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,18 +36,23 @@ def done() -> dict[str, Any]:
     return {name: about for name, about in found.items() if isinstance(about, dict)}
 
 
-def note(name: str, what: str, value: Any = True) -> None:
+def note(name: str, what: str) -> None:
     """Remember one thing of a chapter or exercise."""
+    _change(name, lambda about: about | {what: True})
+
+
+def _change(name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Change what is known of a chapter or exercise, in one go."""
     place = folder()
     if place is None:
         return
     with _LOCK, contextlib.suppress(OSError):  # a full disk spoils no lesson
         place.mkdir(parents=True, exist_ok=True)
         found = done()
-        about = found.setdefault(name, {})
-        if about.get(what) == value:
+        before = found.get(name, {})
+        found[name] = change(before)
+        if found[name] == before:
             return
-        about[what] = value
         draft = place / f"{FILE}.{os.getpid()}"
         draft.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
         draft.replace(place / FILE)
@@ -61,10 +67,14 @@ def answer(name: str) -> str | None:
 
 def keep_answer(name: str, text: str, *, solved: bool) -> int:
     """Remember an answer, and that it was right once; give how many there were."""
-    note(name, "answer", text)
-    if solved:
-        note(name, "solved")
-    tries = done().get(name, {}).get("tries")
-    tries = (tries if isinstance(tries, int) else 0) + 1
-    note(name, "tries", tries)
+    tries = 1
+
+    def change(about: dict[str, Any]) -> dict[str, Any]:
+        nonlocal tries
+        before = about.get("tries")
+        tries = (before if isinstance(before, int) else 0) + 1
+        now = about | {"answer": text, "tries": tries}
+        return now | {"solved": True} if solved else now
+
+    _change(name, change)
     return tries

@@ -9,9 +9,9 @@ from gradatim.course.line import (
     Descent,
     Scale,
     bowl,
+    bowl_axes,
     descend,
     largest_stable_lr,
-    rings,
     rows,
 )
 from gradatim.course.player import MovingChart, player
@@ -21,7 +21,7 @@ __all__ = [
     "UPDATES",
     "ByHand",
     "Preset",
-    "at",
+    "by_hand",
     "chosen",
     "first_updates",
     "limit_of",
@@ -47,40 +47,26 @@ class ByHand:
     picture: str
 
 
-def at(a: float, b: float, *, lr: float = 0.1) -> ByHand:
+def by_hand(a: float, b: float, *, lr: float = 0.1) -> ByHand:
     """Put the line somewhere: its loss, its gradient, and one step down from there.
 
-    >>> found = at(*START)
+    >>> found = by_hand(*START)
     >>> round(found.loss, 4), round(found.by_a, 4), round(found.by_b, 4)
     (2.7422, -3.0448, -1.8338)
     """
     x, y = (each.flatten() for each in rows())
-    error = y - (a + b * x)
-    by_a, by_b = -2 * float(error.mean()), -2 * float((x * error).mean())
+    went = descend(lr=lr, start=(a, b), epochs=1)
+    by_a, by_b = ((went.path[0] - went.path[1]) / lr).tolist()
     fit = Chart(
         (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDE
     )
     for one, other in zip(x.tolist(), y.tolist(), strict=True):
         fit.line((one, one), (a + b * one, other), colour="red", width=0.8)
     fit.points(x, y, size=2.4, label="points").line((0, 1), (a, a + b), label="a + b x")
-    above = Chart(
-        (-0.5, 2.5),
-        (-0.5, 3.5),
-        title="the loss from above",
-        x_label="a",
-        y_label="b",
-        width=WIDE,
-    )
-    rings(above)
-    above.line(
-        (a, a - lr * by_a),
-        (b, b - lr * by_b),
-        colour="violet",
-        width=3,
-        label="a step down",
-    )
+    above = bowl_axes(Chart, title="the loss from above", width=WIDE)
+    above.line(*went.path.T, colour="violet", width=3, label="a step down")
     above.points([a], [b], colour="orange", size=5, label="you")
-    return ByHand(float((error**2).mean()), by_a, by_b, beside(fit.svg(), above.svg()))
+    return ByHand(went.losses[0], by_a, by_b, beside(fit.svg(), above.svg()))
 
 
 @cache
@@ -119,18 +105,15 @@ def rolling(
     3
     """
     went = first_updates(lr, batch_size, scale, start)
-    a, b = went.path[:, 0].tolist(), went.path[:, 1].tolist()
+    a, b = went.path.T.tolist()
     colour = "red" if went.diverged else "blue"
-    above = MovingChart(
-        (-0.5, 2.5),
-        (-0.5, 3.5),
+    above = bowl_axes(
+        MovingChart,
+        scale=scale,
         title="the loss from above",
-        x_label="a",
-        y_label="b",
         width=WIDE,
         at=UPDATES,
     )
-    rings(above, scale=scale)
     above.line(a, b, colour=colour, width=1.4, label="an update each")
     above.points(a, b, colour=colour, size=2.2)
     above.moving_dot(a, b, colour=colour)
@@ -242,24 +225,23 @@ def chosen(name: str) -> tuple[str, str]:
         lr=preset.lr, batch_size=preset.batch_size, scale=preset.scale, epochs=EPOCHS
     )
     colour = "red" if name.startswith("bad") else "green"
-    above = bowl((name, colour, went), scale=preset.scale, title="from above")
     last = went.losses[-10:]
     told = (
         f"{preset.why} In {len(went.losses) - 1:,} updates the loss goes from "
         f"{went.losses[0]:.3g} to {last[-1]:.3g}; in the last ten it is between "
         f"{min(last):.3g} and {max(last):.3g}."
     )
-    return beside(above, _losses({name: went}, colour)), told
+    return _from_above_and_loss(name, colour, went, preset.scale), told
 
 
-def _losses(descents: dict[str, Descent], colour: str) -> str:
-    most = max(len(went.losses) for went in descents.values()) - 1
+def _from_above_and_loss(name: str, colour: str, went: Descent, scale: Scale) -> str:
+    above = bowl((name, colour, went), scale=scale, title="from above")
+    updates = range(len(went.losses))
     chart = Chart(
-        (0, most), (1e-3, 1e3), title="the loss", x_label="update", log_y=True
+        (0, updates[-1]), (1e-3, 1e3), title="the loss", x_label="update", log_y=True
     )
-    for name, went in descents.items():
-        chart.line(range(len(went.losses)), went.losses, colour=colour, label=name)
-    return chart.svg()
+    chart.line(updates, went.losses, colour=colour, label=name)
+    return beside(above, chart.svg())
 
 
 def side_by_side(epochs: int, *, lr: float = 0.1) -> str:
@@ -277,5 +259,4 @@ def too_long(lr: float, *, scale: float = 1.0) -> str:
     """Draw a descent whose steps are too long."""
     went = descend(lr=lr, scale=scale, epochs=20)
     name = f"lr {lr:g}" + (f", x times {scale:g}" if scale != 1 else "")
-    above = bowl((name, "red", went), scale=scale, title="from above")
-    return beside(above, _losses({name: went}, "red"))
+    return _from_above_and_loss(name, "red", went, scale)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import gradatim as gt
 from gradatim.course.charts import beside
-from gradatim.course.line import Descent, rings
+from gradatim.course.line import Descent, bowl_axes
 from gradatim.course.player import MovingChart, player
 from gradatim.course.walks import as_descent, line_of, points, seeded
 from gradatim.ladder.rung_11_train_step import make_train_step
@@ -145,12 +145,8 @@ def called(calls: int = 60) -> str:
     True
     """
     walked, count = Walked.of(calls), calls + 1
-    path = walked.went.path.tolist()
-    a, b = [place[0] for place in path], [place[1] for place in path]
-    above = MovingChart(
-        (-0.5, 2.5), (-0.5, 3.5), title="from above", x_label="a", y_label="b"
-    )
-    rings(above)
+    above = bowl_axes(MovingChart, title="from above")
+    above.moving_path(*walked.went.path.T.tolist())
     chart = MovingChart(
         (0, calls), (5e-3, 2), title="loss", x_label="calls", log_y=True
     )
@@ -161,13 +157,9 @@ def called(calls: int = 60) -> str:
         label="of the line after so many calls",
     )
     for number, returned in enumerate(walked.returned, 1):
-        with above.from_frame(number, count):
-            ends = slice(number - 1, number + 1)
-            above.line(a[ends], b[ends], colour="blue", width=1.4)
         with chart.from_frame(number, count):
             chart.points([number - 1], [returned], colour="blue")
     chart.points([-1], [1], label="returned")
-    above.moving_dot(a, b)
     told = [f"Before the first call the loss is {walked.went.losses[0]:.4f}."]
     told += [
         f"Call {number} returned {returned:.4f}. After its update the loss is "

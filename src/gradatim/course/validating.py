@@ -1,6 +1,5 @@
 """What chapter 14 shows: rung 13's loops, modes, over- and underfitting, schedules."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -151,10 +150,8 @@ def played() -> str:
     ):
         chart.growing_line(numbers, losses, epochs, colour=colour, label=label)
         # Before the first epoch there is no loss yet: the dot waits below the picture.
-        at = [math.nan if n == 0 else losses[n - 1] for n in epochs]
-        chart.moving_dot(
-            epochs, [1e-9 if math.isnan(v) else v for v in at], colour=colour
-        )
+        at = [losses[n - 1] if n else 1e-9 for n in epochs]
+        chart.moving_dot(epochs, at, colour=colour)
     told = [
         f"Update {n}, epoch {epochs[n]}: the line is a {a:.4f}, b {b:.4f}."
         for n, (a, b) in enumerate(went.path)

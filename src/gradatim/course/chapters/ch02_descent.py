@@ -80,7 +80,7 @@ def _(a_at, b_at, mo, parts, which_way):
 
 @app.cell(hide_code=True)
 def _(a_at, b_at, mo, parts, slopes, which_way):
-    _found = slopes.at(a_at.value, b_at.value)
+    _found = slopes.by_hand(a_at.value, b_at.value)
     _told = mo.md(f"""
     Loss **{_found.loss:.4f}**. Gradient by a {_found.by_a:.3f}, by b {_found.by_b:.3f}. Red
     are the errors. At the right each place is a line: a ring is a height of the loss, and

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect, expect_number, needed
 
 TEXT = """
 Write `gradients(a, b, x, y)`: the two derivatives of the mean of
@@ -56,8 +56,5 @@ def check(names: dict[str, Any]) -> None:
         by_a = (loss(a + h, b) - loss(a - h, b)) / (2 * h)
         by_b = (loss(a, b + h) - loss(a, b - h)) / (2 * h)
         for name, got, wanted in (("a", found[0], by_a), ("b", found[1], by_b)):
-            expect(
-                abs(float(got) - wanted) < 1e-4,
-                f"At a = {a}, b = {b} the derivative by {name} is {wanted:.4f}; yours "
-                f"is {float(got):.4f}.",
-            )
+            told = f"At a = {a}, b = {b} the derivative by {name}"
+            expect_number(got, wanted, told, within=1e-4)
