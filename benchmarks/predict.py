@@ -22,8 +22,8 @@ TRAIN_ROWS = 20_000
 GRADATIM = str(Path(sys.executable).with_name("gradatim"))
 PREDICT = """
 from pathlib import Path
-from gradatim.run.folder import RunFolder
-from gradatim.run.predict import predict_file
+from gradatim.tables.saved.folder import RunFolder
+from gradatim.tables.saved.predict import predict_file
 run = RunFolder(Path({run!r}))
 model = run.load_model()
 output = Path({path!r} + ".out.parquet")

@@ -41,7 +41,7 @@ READ = {
     ".parquet": "import pyarrow.parquet\ntable = pyarrow.parquet.read_table({path!r})",
 }
 READ_TABLE = """
-from gradatim.data.table import read_table
+from gradatim.tables.table import read_table
 table = read_table({path!r}, target="y")
 """
 AFTER_READ_TABLE = """
@@ -49,9 +49,9 @@ result["size"] = table.y.nbytes + sum(x.nbytes for x in table.x.values())
 table.schema.save({path!r} + ".json")
 """
 ENCODE = """
-from gradatim.data.encode import TableEncoder
-from gradatim.data.schema import Schema
-from gradatim.data.table import iter_tables
+from gradatim.tables.features import TableEncoder
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.table import iter_tables
 schema = Schema.load({path!r} + ".json")
 encoder = TableEncoder(schema)
 start = time.perf_counter()

@@ -10,7 +10,7 @@ from torch import nn
 
 import gradatim as gt
 from gradatim.cli.main import run
-from gradatim.run import tree
+from gradatim.store import pack
 from tests.houses import with_target
 
 ROOT = Path(__file__).parents[1]
@@ -88,7 +88,7 @@ def test_the_parts_of_a_state_are_named(runs):
 
 def test_every_kind_of_value_is_named():
     text = section("checkpoints/step-&lt;n&gt;/")
-    for kind in tree.KINDS:
+    for kind in pack.KINDS:
         assert kind in text
 
 

@@ -11,17 +11,19 @@ ROOT = Path(gradatim.__file__).parent
 
 LAYERS = [
     {"errors"},
-    {"nested", "deferred", "interrupt", "history", "plots", "rng", "page", "nodes"},
+    {"text", "nested", "deferred", "interrupt", "history", "plots", "rng", "nodes"},
+    {"threads", "store", "pages"},
     {"graphs", "watching"},
-    {"losses"},
+    {"losses", "modules"},
     {"step", "data"},
     {"callbacks"},
     {"progress"},
     {"trainer", "lr_range"},
     {"trace"},
     {"doctor"},
-    {"models", "tabular"},
     {"run"},
+    {"tables"},
+    {"loading"},
     {"ladder"},
     {"course"},
     {"cli"},
@@ -142,7 +144,7 @@ def test_the_core_is_in_the_graph():
     "graph",
     [
         {"gradatim.step": {"gradatim.trainer"}},
-        {"gradatim.data.line": {"gradatim.run.folder"}},
+        {"gradatim.data.line": {"gradatim.run.session"}},
     ],
 )
 def test_a_wrong_arrow_is_seen(graph):
@@ -163,7 +165,7 @@ from . import callbacks
 if TYPE_CHECKING:
     from gradatim.trainer import Trainer
 def later():
-    from gradatim.run import folder
+    from gradatim.run import session
 """
     assert imports_of(source, "gradatim.ladder") == {
         "gradatim.step",
@@ -172,5 +174,5 @@ def later():
         "gradatim.ladder",
         "gradatim.ladder.callbacks",
         "gradatim.run",
-        "gradatim.run.folder",
+        "gradatim.run.session",
     }

@@ -52,23 +52,18 @@ RUNNERS = {
 """Who runs code, by what: only what somebody has asked to be run, as Python would."""
 
 READERS = [
-    "data/schema.py",
-    *(
-        f"run/{name}.py"
-        for name in (
-            "checkpoint",
-            "config_file",
-            "history_file",
-            "jsonfile",
-            "load",
-            "manifest",
-            "model_file",
-            "module_file",
-            "taking",
-            "tensors",
-            "tree",
-        )
-    ),
+    "loading.py",
+    "run/checkpoint.py",
+    "run/config_file.py",
+    "run/module_file.py",
+    "run/putting_back.py",
+    "store/json.py",
+    "store/lines.py",
+    "store/manifest.py",
+    "store/pack.py",
+    "store/tensors.py",
+    "tables/saved/model_files.py",
+    "tables/schema/schema.py",
 ]
 """Who has names from a file in hand: no attribute is looked up by a computed name."""
 

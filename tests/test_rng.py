@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gradatim.rng import keeping_rng, rng_state, set_rng_state
-from gradatim.run.tree import pack, unpack
+from gradatim.store.pack import pack, unpack
 from tests.bits import assert_same_bits, random_state
 
 pytestmark = pytest.mark.usefixtures("unchecked")

@@ -17,7 +17,7 @@ from gradatim.errors import (
     OptimizerError,
     ShapeMismatchError,
 )
-from gradatim.step import autocast, evaluating
+from gradatim.modules import autocast, evaluating
 from tests.bits import assert_same_bits, bits_of, random_state
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from gradatim.graphs.record import Recorded, record
     from gradatim.graphs.walk import graph
     from gradatim.history import History
+    from gradatim.loading import Predictor, load
     from gradatim.lr_range import LRRange, lr_range_test
-    from gradatim.run.load import Predictor, load
     from gradatim.run.run import Run
     from gradatim.step import TrainStep, ValStep, make_train_step, make_val_step
     from gradatim.trace import StepTrace, trace_step
@@ -34,7 +34,7 @@ _HOME = {
     "History": "gradatim.history",
     "LRRange": "gradatim.lr_range",
     "LRScheduler": "gradatim.callbacks",
-    "Predictor": "gradatim.run.load",
+    "Predictor": "gradatim.loading",
     "Recorded": "gradatim.graphs.record",
     "Run": "gradatim.run.run",
     "StepTrace": "gradatim.trace",
@@ -43,7 +43,7 @@ _HOME = {
     "ValStep": "gradatim.step",
     "check": "gradatim.doctor.check",
     "graph": "gradatim.graphs.walk",
-    "load": "gradatim.run.load",
+    "load": "gradatim.loading",
     "lr_range_test": "gradatim.lr_range",
     "make_train_step": "gradatim.step",
     "make_val_step": "gradatim.step",

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from gradatim.errors import ConfigError, nearest_name
+from gradatim.errors import ConfigError
+from gradatim.modules import bare
 from gradatim.nested import map_tensors
-from gradatim.step import bare, check_scheduler
+from gradatim.step import check_scheduler
+from gradatim.text import nearest_name
 
 if TYPE_CHECKING:
     from gradatim.trainer import Trainer

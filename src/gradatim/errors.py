@@ -21,11 +21,6 @@ Each is also the built-in that fits, so that ``except ValueError`` goes on worki
 A message says what happened (with values), why it matters and what to do.
 """
 
-import difflib
-import reprlib
-from collections.abc import Iterable
-from typing import Any
-
 __all__ = [
     "ConfigError",
     "DamagedError",
@@ -43,10 +38,6 @@ __all__ = [
     "RunLockedError",
     "SchemaError",
     "ShapeMismatchError",
-    "nearest_name",
-    "printable",
-    "shown",
-    "told",
 ]
 
 
@@ -112,48 +103,3 @@ class DiskError(RunError, OSError):
 
 class GradatimWarning(UserWarning):
     """Something that goes on, but probably not as meant."""
-
-
-def nearest_name(name: str, names: Iterable[str]) -> str:
-    """Say which of ``names`` was probably meant, as a sentence to append, or ``""``.
-
-    >>> nearest_name("prize", ["price", "rooms"])
-    " Did you mean 'price'?"
-    """
-    close = difflib.get_close_matches(name, list(names), n=1)
-    if not close:
-        lowered = {other.lower(): other for other in names}
-        if name.lower() in lowered:
-            close = [lowered[name.lower()]]
-    return f" Did you mean {close[0]!r}?" if close else ""
-
-
-_short = reprlib.Repr()
-_short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
-
-
-def shown(value: Any) -> str:
-    r"""Write a value of a file for a message: on one line, and not all of a long one.
-
-    >>> shown("os.system\n"), shown([0] * 1000)
-    ("'os.system\\n'", '[0, 0, 0, 0, 0, 0, ...]')
-    """
-    return " ".join(_short.repr(value).split())  # a tensor's has lines
-
-
-def told(error: BaseException) -> str:
-    r"""Give what an error says, on one line without control characters.
-
-    >>> told(ValueError("one\ntwo\x1b"))
-    'one two?'
-    """
-    return printable(" ".join(str(error).split())[:200])
-
-
-def printable(text: str) -> str:
-    r"""Put ``?`` for what would move the cursor of a terminal.
-
-    >>> printable("model\x1b[2J")
-    'model?[2J'
-    """
-    return "".join(c if c.isprintable() else "?" for c in text)

@@ -18,9 +18,10 @@ from torch import nn
 from gradatim.data.batches import as_batches
 from gradatim.errors import ConfigError, DataError, GradatimWarning, LossError
 from gradatim.losses import LossFn
+from gradatim.modules import device_of
 from gradatim.nested import parts_of
 from gradatim.plots import axes_or_new
-from gradatim.step import device_of, make_train_step
+from gradatim.step import make_train_step
 
 __all__ = ["LRRange", "lr_range_test"]
 

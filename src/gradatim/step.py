@@ -4,7 +4,6 @@ This is the tutorial's ``make_train_step``, grown up. A call is one update of th
 optimizer, always; a batch too large for memory is split inside it.
 """
 
-import contextlib
 import copy
 import inspect
 import math
@@ -33,16 +32,13 @@ from gradatim.losses import (
     reduction,
     weighs_targets,
 )
+from gradatim.modules import autocast, evaluating
 from gradatim.nested import split_rows
 
 __all__ = [
     "TrainStep",
     "ValStep",
-    "autocast",
-    "bare",
     "check_scheduler",
-    "device_of",
-    "evaluating",
     "make_forward",
     "make_train_step",
     "make_val_step",
@@ -466,29 +462,6 @@ class ValStep:
             return self._loss_fn(*self._forward(self.model, batch))
 
 
-@contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put ``model`` into eval mode without gradients; put every layer's mode back.
-
-    >>> model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
-    >>> with evaluating(model):
-    ...     [layer.training for layer in model.modules()]
-    [False, False, False]
-    >>> [layer.training for layer in model.modules()]
-    [True, True, False]
-    """
-    training = [module for module in model.modules() if module.training]
-    if training:
-        model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        # The attribute, not train(): that would go down into every child.
-        for module in training:
-            module.training = True
-
-
 def make_forward(forward: Forward | None) -> Forward:
     """Give the function from a batch, as a tuple, to ``(predictions, targets)``."""
     if forward is None:
@@ -503,28 +476,6 @@ def make_forward(forward: Forward | None) -> Forward:
         return forward(model, batch[0] if len(batch) == 1 else batch)
 
     return forward_any
-
-
-def autocast(
-    model: nn.Module, enabled: bool
-) -> contextlib.AbstractContextManager[object]:
-    """Give the context in which ``precision="bf16"`` runs the model."""
-    if not enabled:  # not autocast(enabled=False): an outer one is the user's
-        return contextlib.nullcontext()
-    return torch.autocast(device_of(model).type, dtype=torch.bfloat16)
-
-
-def bare(module: nn.Module) -> nn.Module:
-    """Give the module behind ``torch.compile``, whose names are the same."""
-    inner = getattr(module, "_orig_mod", module)
-    return inner if isinstance(inner, nn.Module) else module
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Tell where the model's first parameter or buffer lies; the CPU if it has none."""
-    for tensor in (*model.parameters(), *model.buffers()):
-        return tensor.device
-    return torch.device("cpu")
 
 
 def check_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:

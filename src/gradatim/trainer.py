@@ -29,18 +29,10 @@ from gradatim.losses import (
     to_probabilities,
     weighs_targets,
 )
+from gradatim.modules import autocast, device_of, evaluating
 from gradatim.nested import concat_rows, map_tensors, num_rows, parts_of, tensors_of
 from gradatim.progress import Progress
-from gradatim.step import (
-    Forward,
-    OnNonfinite,
-    Precision,
-    TrainStep,
-    autocast,
-    device_of,
-    evaluating,
-    make_forward,
-)
+from gradatim.step import Forward, OnNonfinite, Precision, TrainStep, make_forward
 
 __all__ = ["Trainer", "no_batch_message"]
 

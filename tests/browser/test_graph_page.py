@@ -11,7 +11,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 import gradatim as gt
-from gradatim.errors import printable
+from gradatim.text import printable
 
 # --- Graphs ---------------------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from torch import nn
 
 import gradatim as gt
 from gradatim.cli.main import run
-from gradatim.run.folder import RunFolder
-from gradatim.run.manifest import sealed
+from gradatim.store.manifest import sealed
+from gradatim.tables.saved.folder import RunFolder
 from tests.cli.process import start
 from tests.houses import with_target
 

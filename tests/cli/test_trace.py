@@ -10,7 +10,7 @@ import torch
 
 from gradatim.cli.main import run
 from gradatim.cli.trace import _first_step, _print, fitted
-from gradatim.run.folder import RunFolder
+from gradatim.tables.saved.folder import RunFolder
 
 
 def digests(folder):

@@ -25,7 +25,7 @@ from gradatim.data.restart import (
     own_generators,
 )
 from gradatim.rng import rng_state, set_rng_state
-from gradatim.run.tree import pack, unpack
+from gradatim.store.pack import pack, unpack
 from tests.bits import assert_same_bits, random_state
 
 pytestmark = pytest.mark.usefixtures("unchecked")

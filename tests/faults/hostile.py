@@ -25,9 +25,9 @@ from torch import nn
 
 import gradatim as gt
 from gradatim.cli.main import run as command
-from gradatim.run.manifest import sealed
-from gradatim.run.tensors import read_tensors, tensor_parts
-from gradatim.run.tree import pack, unpack
+from gradatim.store.manifest import sealed
+from gradatim.store.pack import pack, unpack
+from gradatim.store.tensors import read_tensors, tensor_parts
 from tests.houses import with_target
 
 KINDS = ("table", "trainer", "loop")

@@ -14,7 +14,7 @@ from torch import nn
 
 import gradatim as gt
 from gradatim.run.checkpoint import Checkpoints, Record
-from gradatim.run.manifest import read_folder
+from gradatim.store.manifest import read_folder
 from tests.faults.processes import _status_of
 
 # What changes the disk.

@@ -14,7 +14,7 @@ from torch import nn
 import gradatim as gt
 from gradatim.errors import DiskError, GradatimWarning
 from gradatim.run.checkpoint import Checkpoints
-from gradatim.run.history_file import HistoryFile
+from gradatim.store.lines import HistoryFile
 from tests.bits import assert_same_bits
 from tests.faults.injection import (
     CHANGING,

@@ -5,12 +5,12 @@ import shutil
 import pytest
 
 from gradatim.errors import RunError, RunLockedError
-from gradatim.run.folder import begin_run
-from gradatim.run.lock import Lock
-from gradatim.run.table_run import describe_file, train_in
+from gradatim.store.lock import Lock
+from gradatim.tables.saved.folder import begin_run
+from gradatim.tables.saved.table_run import describe_file, train_in
 from tests.faults.injection import Waiting, names_in
 from tests.houses import with_target
-from tests.run.conftest import plan_on
+from tests.trained_runs import plan_on
 
 
 @pytest.fixture

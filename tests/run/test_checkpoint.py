@@ -11,7 +11,7 @@ import torch
 
 from gradatim.errors import ConfigError, DamagedError, RunError
 from gradatim.run.checkpoint import Checkpoints, Record
-from gradatim.run.manifest import sealed
+from gradatim.store.manifest import sealed
 from tests.bits import assert_same_bits
 
 # Annotations that are checked at every value of a state take most of the time.

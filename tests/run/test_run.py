@@ -37,9 +37,9 @@ from gradatim.errors import (
     RunLockedError,
 )
 from gradatim.run.checkpoint import Checkpoints
-from gradatim.run.history_file import read_rows
-from gradatim.run.lock import HELD
 from gradatim.run.session import fingerprint
+from gradatim.store.lines import read_rows
+from gradatim.store.lock import HELD
 from tests.bits import assert_same_bits, random_state
 
 X = torch.linspace(-1, 1, 24).view(12, 2)

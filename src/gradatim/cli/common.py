@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.errors import ConfigError, nearest_name
+from gradatim.errors import ConfigError
+from gradatim.text import nearest_name
 
 if TYPE_CHECKING:
-    from gradatim.run.folder import RunFolder
-    from gradatim.tabular.fit import FittedTable
+    from gradatim.tables.fit.fit import FittedTable
+    from gradatim.tables.saved.folder import RunFolder
 
 __all__ = [
     "checkpoint_option",
@@ -86,7 +87,7 @@ checkpoint_option = click.option(
 
 def existing_run(run_path: Path | None, *, with_model: bool = False) -> "RunFolder":
     """Find the run to work on, and say which one was chosen where none was named."""
-    from gradatim.run.folder import find_run
+    from gradatim.tables.saved.folder import find_run
 
     run = find_run(run_path, with_model=with_model)
     if run_path is None:
@@ -235,7 +236,7 @@ def print_scores(scores: dict[str, dict[str, Any]], num_rows: int) -> None:
 
 def print_json(value: Any) -> None:
     """Print JSON for another program."""
-    from gradatim.run.jsonfile import to_json
+    from gradatim.store.json import to_json
 
     print(to_json(value, indent=2))
 

@@ -99,7 +99,8 @@ def _list() -> None:
 
 def _explain(code: str) -> None:
     from gradatim.doctor.pages import all_pages
-    from gradatim.errors import ConfigError, nearest_name
+    from gradatim.errors import ConfigError
+    from gradatim.text import nearest_name
 
     pages = all_pages()
     if code not in pages:

@@ -44,7 +44,7 @@ def evaluate(
     Example:
       gradatim evaluate houses-2027.csv
     """
-    from gradatim.run.evaluate import evaluate_file
+    from gradatim.tables.saved.evaluate import evaluate_file
 
     network = load_factory(factory)
     run = existing_run(run_path, with_model=True)

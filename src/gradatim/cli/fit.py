@@ -16,8 +16,8 @@ from gradatim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from gradatim.run.folder import RunFolder
-    from gradatim.tabular.plan import TablePlan
+    from gradatim.tables.fit.plan import TablePlan
+    from gradatim.tables.saved.folder import RunFolder
 
 __all__ = ["fit"]
 
@@ -87,7 +87,7 @@ def fit(
       gradatim fit houses.csv --target price
       gradatim fit titanic.csv --target survived --drop name --seed 1
     """
-    from gradatim.run.folder import check_free, new_run_path
+    from gradatim.tables.saved.folder import check_free, new_run_path
 
     chosen = {name: value for name, value in choices.items() if value is not None}
     if file is None:
@@ -105,11 +105,11 @@ def fit(
             "Missing option '--target': which column to predict. "
             f"`gradatim inspect {file}` shows the columns."
         )
-    from gradatim.data.table import read_table
-    from gradatim.run.table_run import describe_file, train_in
-    from gradatim.tabular.config import TabularConfig
-    from gradatim.tabular.plan import plan_table
-    from gradatim.tabular.threads import check_threads
+    from gradatim.tables.fit.config import TabularConfig
+    from gradatim.tables.fit.plan import plan_table
+    from gradatim.tables.saved.table_run import describe_file, train_in
+    from gradatim.tables.table import read_table
+    from gradatim.threads import check_threads
 
     network = load_factory(factory)
     config = TabularConfig.from_dict(chosen)
@@ -167,14 +167,14 @@ def _fit_line(
     every_s: float | None,
     doctor: bool,
 ) -> int:
-    from gradatim.run.folder import check_free, new_run_path
-    from gradatim.run.table_run import train_in
-    from gradatim.tabular.line import (
+    from gradatim.tables.fit.the_line import (
         least_squares,
         line_config,
         plan_line,
         trained_line,
     )
+    from gradatim.tables.saved.folder import check_free, new_run_path
+    from gradatim.tables.saved.table_run import train_in
 
     names = {"epochs", "batch_size", "lr", "seed"}
     if unused := [f"--{n.replace('_', '-')}" for n in chosen if n not in names]:
@@ -200,7 +200,7 @@ def _fit_line(
 def _begin(
     run_path: Path | None, stem: str, plan: "TablePlan", request: dict[str, Any]
 ) -> "RunFolder":
-    from gradatim.run.folder import begin_new_run, begin_run
+    from gradatim.tables.saved.folder import begin_new_run, begin_run
 
     if run_path is None:
         return begin_new_run(stem, plan, request)

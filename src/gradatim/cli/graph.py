@@ -94,9 +94,10 @@ def _tutorial(folder: Path | None) -> None:
 def _of_file(target: str, with_data: bool) -> "Graph":
     from torch import nn
 
-    from gradatim.errors import ConfigError, nearest_name
+    from gradatim.errors import ConfigError
     from gradatim.graphs import record
     from gradatim.graphs.walk import names_of
+    from gradatim.text import nearest_name
 
     place, colon, name = target.rpartition(":")
     if not colon or not place.endswith(".py") or not name:

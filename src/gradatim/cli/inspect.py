@@ -28,8 +28,8 @@ def inspect(
     Example:
       gradatim inspect houses.csv --target price
     """
-    from gradatim.data.files import read_columns
-    from gradatim.data.schema import Schema
+    from gradatim.tables.files.formats import read_columns
+    from gradatim.tables.schema.schema import Schema
 
     table = read_columns(file)
     schema = Schema.infer(table, target=target, drop=drop, keep=keep)

@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 import click
 
 from gradatim import __version__
-from gradatim.errors import ConfigError, GradatimError, nearest_name
+from gradatim.errors import ConfigError, GradatimError
 from gradatim.interrupt import exit_on_sigterm
+from gradatim.text import nearest_name
 
 __all__ = ["cli", "main"]
 

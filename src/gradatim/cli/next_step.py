@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from gradatim.run.folder import RunFolder
-    from gradatim.tabular.plan import TablePlan
+    from gradatim.tables.fit.plan import TablePlan
+    from gradatim.tables.saved.folder import RunFolder
 
 __all__ = ["NextStep", "next_step", "within"]
 
@@ -49,9 +49,9 @@ def next_step(
         RunError: The run is of a loop in Python, or its data file is gone.
         ConfigError: There are no such rows, or the network needs a factory.
     """
-    from gradatim.run.table_run import plan_again
-    from gradatim.tabular.fit import table_parts
-    from gradatim.tabular.line import line_parts
+    from gradatim.tables.fit.fit import table_parts
+    from gradatim.tables.fit.the_line import line_parts
+    from gradatim.tables.saved.table_run import plan_again
 
     plan = plan_again(run, data=data, factory=factory)
     chosen = plan.train[slice(*within(rows, len(plan.train)))]

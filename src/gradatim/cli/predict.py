@@ -51,8 +51,8 @@ def predict(
     Example:
       gradatim predict new.csv -o prices.csv
     """
-    from gradatim.run.predict import num_cores, predict_file
-    from gradatim.tabular.threads import check_threads
+    from gradatim.tables.saved.predict import num_cores, predict_file
+    from gradatim.threads import check_threads
 
     check_threads(threads)
     network = load_factory(factory)

@@ -16,7 +16,7 @@ from gradatim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from gradatim.run.folder import RunFolder
+    from gradatim.tables.saved.folder import RunFolder
 
 __all__ = ["show"]
 

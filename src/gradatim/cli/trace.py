@@ -20,7 +20,7 @@ from gradatim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from gradatim.run.folder import RunFolder
+    from gradatim.tables.saved.folder import RunFolder
     from gradatim.trace import StepTrace
 
 __all__ = ["trace"]
@@ -103,7 +103,7 @@ def _trace(
     data: Path | None,
     factory: str | None,
 ) -> "StepTrace":
-    from gradatim.run.folder import RUNS
+    from gradatim.tables.saved.folder import RUNS
 
     network = load_factory(factory)
     if run_path is None and network is None and not any(RUNS.glob("*/config.json")):
@@ -141,7 +141,7 @@ def _next_step(
     import torch
 
     from gradatim.cli.next_step import next_step
-    from gradatim.tabular.threads import threads
+    from gradatim.threads import threads
     from gradatim.trace import trace_step
 
     step = next_step(run, rows=rows, data=data, factory=network)
@@ -162,7 +162,7 @@ def _print(found: "StepTrace") -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from gradatim.errors import printable
+    from gradatim.text import printable
     from gradatim.trace.sections import sections_of
 
     console = Console(highlight=False)

@@ -8,7 +8,8 @@ Importing this imports neither marimo nor torch.
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradatim.errors import ConfigError, nearest_name
+from gradatim.errors import ConfigError
+from gradatim.text import nearest_name
 
 __all__ = ["CHAPTERS", "Chapter", "find_chapter"]
 

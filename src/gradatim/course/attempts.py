@@ -13,12 +13,12 @@ from torch import Tensor
 
 import gradatim as gt
 from gradatim.course import line
-from gradatim.course.charts import Chart, beside
-from gradatim.course.grids import raised
 from gradatim.course.line import Descent
-from gradatim.course.player import MovingChart, player
 from gradatim.course.walks import as_descent, points
-from gradatim.page import escaped
+from gradatim.pages.charts import Chart, beside
+from gradatim.pages.html_tables import raised
+from gradatim.pages.page import escaped
+from gradatim.pages.player import MovingChart, player
 from gradatim.rng import keeping_rng
 
 __all__ = [

@@ -9,12 +9,12 @@ from torch import Tensor
 
 import gradatim as gt
 from gradatim.course.attempts import loss_of, start
-from gradatim.course.charts import beside
-from gradatim.course.grids import grid
-from gradatim.course.player import only, player
 from gradatim.course.walks import points
 from gradatim.graphs import Graph
-from gradatim.page import escaped
+from gradatim.pages.charts import beside
+from gradatim.pages.html_tables import grid
+from gradatim.pages.page import escaped
+from gradatim.pages.player import only, player
 
 __all__ = [
     "PARTS",

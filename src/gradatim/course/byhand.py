@@ -5,9 +5,9 @@ from functools import cache
 
 import numpy as np
 
-from gradatim.course.charts import Chart, beside
 from gradatim.course.line import rows
-from gradatim.course.player import MovingChart, player, told_frames
+from gradatim.pages.charts import Chart, beside
+from gradatim.pages.player import MovingChart, player, told_frames
 
 __all__ = [
     "FAULTS",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gradatim.course import Chapter
-from gradatim.page import escaped, page
+from gradatim.pages.page import escaped, page
 
 __all__ = ["contents_page"]
 

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradatim.course.cells import cells
-from gradatim.course.charts import COLOURS, framed
 from gradatim.course.line import rows
-from gradatim.page import escaped
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import COLOURS, framed
+from gradatim.pages.page import escaped
 
 __all__ = [
     "MAKERS",

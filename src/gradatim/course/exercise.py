@@ -17,7 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from gradatim.errors import ConfigError, nearest_name
+from gradatim.errors import ConfigError
+from gradatim.text import nearest_name
 
 __all__ = [
     "EXERCISES",

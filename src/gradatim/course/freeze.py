@@ -19,9 +19,9 @@ import marimo as mo
 from gradatim.course import CHAPTERS, Chapter, parts
 from gradatim.course.contents import contents_page
 from gradatim.course.plain import Control, plain
-from gradatim.course.player import player_parts
 from gradatim.course.states import STATES
-from gradatim.page import as_json, page
+from gradatim.pages.page import as_json, page
+from gradatim.pages.player import player_parts
 
 __all__ = ["freeze", "frozen_page"]
 

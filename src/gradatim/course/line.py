@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gradatim.course.charts import Chart
 from gradatim.data import line, line_split
+from gradatim.pages.charts import Chart
 
 __all__ = [
     "START",

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import gradatim as gt
-from gradatim.course.cells import cells
-from gradatim.course.charts import COLOURS, framed
 from gradatim.course.devices import OTHER_DEVICE, first_device
 from gradatim.course.line import Descent
 from gradatim.course.scripts import written
@@ -16,8 +14,11 @@ from gradatim.course.walks import as_descent, line_of, points, seeded
 from gradatim.data import Batches
 from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.ladder.rung_12_loaders import LineDataset
-from gradatim.page import escaped
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import COLOURS, framed
+from gradatim.pages.page import escaped
 from gradatim.rng import keeping_rng
+from gradatim.text import bytes_for_people
 
 __all__ = [
     "DEVICE_GB",
@@ -36,7 +37,6 @@ __all__ = [
     "rows_picture",
     "sent_once",
     "size_of",
-    "told_bytes",
     "whole_on_device",
     "wrong_dtype",
 ]
@@ -338,22 +338,8 @@ def memory(num_rows: int, batch_size: int, *, whole: bool) -> str:
             'stroke="currentColor" stroke-opacity=".4"/>'
             f'<rect x="1" y="{y + 14}" width="{wide:.1f}" height="24" rx="3" '
             f'fill="{colour}" fill-opacity=".6"/>'
-            f'<text x="8" y="{y + 54}">{escaped(what)}: {told_bytes(size)}{verdict}'
-            "</text>"
+            f'<text x="8" y="{y + 54}">{escaped(what)}: '
+            f"{bytes_for_people(size)}{verdict}</text>"
         )
     title = f"{num_rows:,} rows of {NUM_COLUMNS} numbers"
     return framed("".join(parts), 440, 178, title)
-
-
-def told_bytes(size: int) -> str:
-    """Write a number of bytes.
-
-    >>> told_bytes(6464), told_bytes(40_400_000_000)
-    ('6.46 kB', '40.4 GB')
-    """
-    value, unit = float(size), "bytes"
-    for name in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, name
-    return f"{value:.3g} {unit}"

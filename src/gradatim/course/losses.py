@@ -7,11 +7,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gradatim import make_train_step
-from gradatim.course.cells import cells
-from gradatim.course.charts import Chart
 from gradatim.course.line import Descent
 from gradatim.course.walks import line_of, points, seeded, walk
 from gradatim.ladder.rung_09_model import ManualLine
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import Chart
 
 __all__ = [
     "broadcast_line",

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gradatim.course.cells import cells, outline
-from gradatim.course.charts import Chart
 from gradatim.course.line import Descent
 from gradatim.course.sources import bare_source
 from gradatim.course.walks import fits, points, seeded, walk
 from gradatim.ladder.rung_09_model import ManualLine
 from gradatim.ladder.rung_10_nested import LayerLine
+from gradatim.pages.boxes import cells, outline
+from gradatim.pages.charts import Chart
 from gradatim.rng import keeping_rng
 
 __all__ = [

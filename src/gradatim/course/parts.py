@@ -13,9 +13,9 @@ import marimo as mo
 
 from gradatim.course import CHAPTERS, Chapter, progress
 from gradatim.course.exercise import Exercise, load_exercise, try_answer
-from gradatim.course.grids import raised
-from gradatim.course.player import player_parts
-from gradatim.page import escaped
+from gradatim.pages.html_tables import raised
+from gradatim.pages.page import escaped
+from gradatim.pages.player import player_parts
 
 __all__ = [
     "after",
@@ -62,12 +62,12 @@ def _link(chapter: Chapter, before: str, after: str = "") -> str:
 
 
 def picture(svg: str) -> Any:
-    """Show a picture of :mod:`gradatim.course.charts`, or HTML of ours."""
+    """Show a picture of :mod:`gradatim.pages.charts`, or HTML of ours."""
     return mo.Html(svg)
 
 
 def moving(html: str) -> Any:
-    """Show a picture of :mod:`gradatim.course.player`.
+    """Show a picture of :mod:`gradatim.pages.player`.
 
     marimo's editor runs no script of ours, so there it gets a frame of its own.
     """

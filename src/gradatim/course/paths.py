@@ -13,10 +13,10 @@ import gradatim as gt
 from gradatim.course import line
 from gradatim.course.attempts import loss_of, start
 from gradatim.course.attempts import updates as updates_by_hand
-from gradatim.course.charts import Chart, beside
-from gradatim.course.grids import wrapped
 from gradatim.course.line import Descent
 from gradatim.course.walks import as_descent, points
+from gradatim.pages.charts import Chart, beside
+from gradatim.pages.html_tables import wrapped
 
 __all__ = [
     "CHOICES",

@@ -8,7 +8,7 @@ from typing import Any
 
 from latex2mathml.converter import convert
 
-from gradatim.page import escaped
+from gradatim.pages.page import escaped
 
 __all__ = ["Control", "plain"]
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from gradatim.course.cells import cells
-from gradatim.course.charts import Chart
 from gradatim.course.line import rows
 from gradatim.data.line import line_rows
-from gradatim.page import escaped
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import Chart
+from gradatim.pages.page import escaped
 
 __all__ = [
     "ORDERS",

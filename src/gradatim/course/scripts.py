@@ -11,7 +11,7 @@ from pathlib import Path
 from gradatim.doctor.finding import Finding
 from gradatim.doctor.ways import run_script
 from gradatim.rng import keeping_rng
-from gradatim.tabular.threads import threads
+from gradatim.threads import threads
 
 __all__ = ["diagnosed", "hushed", "written"]
 

@@ -23,7 +23,7 @@ from starlette.routing import Mount, Route
 
 from gradatim.course import CHAPTERS, Chapter, progress
 from gradatim.course.contents import contents_page
-from gradatim.course.player import player_parts
+from gradatim.pages.player import player_parts
 
 __all__ = ["HOST", "course_app", "free_port", "serving"]
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cache
 
-from gradatim.course.charts import Chart, beside
 from gradatim.course.line import (
     START,
     Descent,
@@ -14,7 +13,8 @@ from gradatim.course.line import (
     largest_stable_lr,
     rows,
 )
-from gradatim.course.player import MovingChart, player
+from gradatim.pages.charts import Chart, beside
+from gradatim.pages.player import MovingChart, player
 
 __all__ = [
     "PRESETS",

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset, random_split
 
 import gradatim as gt
-from gradatim.course.cells import cells
-from gradatim.course.charts import Chart, bars, framed
 from gradatim.course.line import least_squares
 from gradatim.course.scripts import written
 from gradatim.course.walks import line_of, seeded
 from gradatim.data import Batches, line
 from gradatim.doctor.finding import Finding
 from gradatim.ladder.rung_11_train_step import make_train_step
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import Chart, bars, framed
 from gradatim.rng import keeping_rng
-from gradatim.tabular.threads import threads
+from gradatim.threads import threads
 
 __all__ = [
     "NUM_PEEKS",

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 import gradatim as gt
-from gradatim.course.charts import beside
 from gradatim.course.line import Descent, bowl_axes
-from gradatim.course.player import MovingChart, player
 from gradatim.course.walks import as_descent, line_of, points, seeded
 from gradatim.ladder.rung_11_train_step import make_train_step
+from gradatim.pages.charts import beside
+from gradatim.pages.player import MovingChart, player
 
 __all__ = [
     "CODES",

@@ -14,16 +14,16 @@ import pyarrow as pa
 import torch
 
 from gradatim.callbacks import Callback
-from gradatim.course.charts import Chart
 from gradatim.course.scripts import diagnosed, hushed
-from gradatim.data.files import read_columns
-from gradatim.data.schema import Schema
-from gradatim.data.table import read_table
 from gradatim.errors import ConfigError, GradatimError
-from gradatim.run.load import Predictor
-from gradatim.tabular.config import TabularConfig
-from gradatim.tabular.fit import fit_table, predict_rows
-from gradatim.tabular.plan import plan_table
+from gradatim.loading import Predictor
+from gradatim.pages.charts import Chart
+from gradatim.tables.files.formats import read_columns
+from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.fit import fit_table, predict_rows
+from gradatim.tables.fit.plan import plan_table
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.table import read_table
 
 __all__ = [
     "DISTRICTS",

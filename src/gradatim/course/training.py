@@ -14,15 +14,15 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
 import gradatim as gt
-from gradatim.course.charts import Chart
 from gradatim.course.scripts import hushed, written
 from gradatim.course.steps import make_parts
 from gradatim.course.validating import wavy_model, wavy_rows
 from gradatim.course.walks import points
 from gradatim.errors import ResumeError
 from gradatim.ladder import rung_13_evaluation, rung_14_gradatim
+from gradatim.pages.charts import Chart
 from gradatim.rng import keeping_rng
-from gradatim.tabular.threads import threads
+from gradatim.threads import threads
 
 __all__ = [
     "REFUSED",

@@ -10,17 +10,17 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
-from gradatim.course.charts import COLOURS, Chart, beside, framed
-from gradatim.course.grids import raised
 from gradatim.course.line import least_squares
-from gradatim.course.player import MovingChart, player
 from gradatim.course.scripts import diagnosed
 from gradatim.course.walks import line_of
 from gradatim.data import line
 from gradatim.ladder.rung_11_train_step import make_train_step
-from gradatim.page import escaped
+from gradatim.pages.charts import COLOURS, Chart, beside, framed
+from gradatim.pages.html_tables import raised
+from gradatim.pages.page import escaped
+from gradatim.pages.player import MovingChart, player
 from gradatim.rng import keeping_rng
-from gradatim.tabular.threads import threads
+from gradatim.threads import threads
 
 __all__ = [
     "LAST_EPOCH",

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gradatim.course.charts import Chart
 from gradatim.course.line import Descent, descent_of
 from gradatim.data import line, line_split
+from gradatim.pages.charts import Chart
 from gradatim.rng import keeping_rng
 
 __all__ = ["Loss", "fits", "line_of", "points", "seeded", "walk"]

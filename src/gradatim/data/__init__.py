@@ -11,9 +11,9 @@ from gradatim.data.line import line, line_split
 from gradatim.data.split import split
 
 if TYPE_CHECKING:
-    from gradatim.data.encode import TableEncoder
-    from gradatim.data.schema import Schema
-    from gradatim.data.table import Table, read_table
+    from gradatim.tables.features import TableEncoder
+    from gradatim.tables.schema.schema import Schema
+    from gradatim.tables.table import Table, read_table
 
 __all__ = [
     "Batches",
@@ -27,10 +27,10 @@ __all__ = [
 ]
 
 _HOME = {
-    "Schema": "gradatim.data.schema",
-    "Table": "gradatim.data.table",
-    "TableEncoder": "gradatim.data.encode",
-    "read_table": "gradatim.data.table",
+    "Schema": "gradatim.tables.schema.schema",
+    "Table": "gradatim.tables.table",
+    "TableEncoder": "gradatim.tables.features",
+    "read_table": "gradatim.tables.table",
 }
 
 

@@ -13,9 +13,10 @@ from gradatim.doctor.finding import Finding
 from gradatim.doctor.movement import told
 from gradatim.errors import NonFiniteLossError
 from gradatim.losses import LossFn
+from gradatim.modules import evaluating
 from gradatim.nested import tensors_of
 from gradatim.rng import keeping_rng
-from gradatim.step import Forward, evaluating, make_forward, make_train_step
+from gradatim.step import Forward, make_forward, make_train_step
 from gradatim.trace.copies import copied
 
 __all__ = ["Checkup", "check"]

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
-from gradatim.errors import told
 from gradatim.graphs.shapes import shape_of
+from gradatim.text import one_line
 
 __all__ = ["Backward", "BackwardStep", "step_backward"]
 
@@ -74,7 +74,7 @@ def step_backward(
             allow_unused=True,
         )
     except Exception as error:  # of autograd, or of a hook of the user's own
-        return Backward(why_not=told(error).partition("\n")[0])
+        return Backward(why_not=one_line(error).partition("\n")[0])
     finally:
         for handle in handles:
             handle.remove()

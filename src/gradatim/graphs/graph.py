@@ -8,9 +8,10 @@ from typing import Any, Literal
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
-from gradatim.errors import ConfigError, printable
+from gradatim.errors import ConfigError
 from gradatim.graphs import dot, html, svg, text
 from gradatim.graphs.gradients import Backward, step_backward
+from gradatim.text import printable
 
 __all__ = ["Arrow", "Graph", "Group", "Kind", "Node", "Saved"]
 

@@ -14,7 +14,8 @@ from gradatim.graphs.picture import (
     Rect,
 )
 from gradatim.graphs.shapes import in_brackets
-from gradatim.page import as_json, escaped, page
+from gradatim.pages.page import as_json, escaped, page
+from gradatim.text import bytes_for_people
 
 if TYPE_CHECKING:
     from gradatim.graphs.graph import Graph, Node, Saved
@@ -62,19 +63,8 @@ def _summary(graph: "Graph") -> str:
     parameters = {node.name for node in graph.nodes if node.kind == "parameter"}
     parts = [f"{num_operations:,} operations", f"{len(parameters):,} parameters"]
     if graph.num_saved_bytes:
-        parts.append(f"{_bytes(graph.num_saved_bytes)} kept for backward")
+        parts.append(f"{bytes_for_people(graph.num_saved_bytes)} kept for backward")
     return " · ".join(parts)
-
-
-def _bytes(number: int) -> str:
-    """Write a size for people.
-
-    >>> _bytes(320), _bytes(12_800_000)
-    ('320 bytes', '12.8 MB')
-    """
-    if number < 10_000:
-        return f"{number:,} bytes"
-    return f"{number / 1e6:,.1f} MB" if number >= 1e6 else f"{number / 1e3:,.1f} kB"
 
 
 def _boxes(picture: Picture) -> str:
@@ -127,7 +117,7 @@ def _node(graph: "Graph", node: "Node") -> dict[str, Any]:
     found: dict[str, Any] = {"name": node.name, "kind": node.kind}
     if node.shape is not None:
         shape = in_brackets(node.shape)
-        found["shape"] = f"{shape} {node.dtype}, {_bytes(node.num_bytes)}"
+        found["shape"] = f"{shape} {node.dtype}, {bytes_for_people(node.num_bytes)}"
         found["shape"] += f", {node.device}" if node.device != "cpu" else ""
     if node.saved:
         found["saved"] = [_saved(each) for each in node.saved]
@@ -144,7 +134,7 @@ def _saved(saved: "Saved") -> str:
     if saved.state != "kept":
         return f"{saved.name}: {saved.state}"
     shape = in_brackets(saved.shape or ())
-    return f"{saved.name}: {shape} {saved.dtype}, {_bytes(saved.num_bytes)}"
+    return f"{saved.name}: {shape} {saved.dtype}, {bytes_for_people(saved.num_bytes)}"
 
 
 def _level(picture: Picture, level: Level) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
-from gradatim.errors import printable
 from gradatim.graphs.graph import Graph, Group
 from gradatim.graphs.walk import (
     Notes,
@@ -32,6 +31,7 @@ from gradatim.graphs.walk import (
     walk,
 )
 from gradatim.nested import tensors_of
+from gradatim.text import printable
 
 __all__ = ["Recorded", "record"]
 

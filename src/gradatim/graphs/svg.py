@@ -14,7 +14,7 @@ from gradatim.graphs.picture import (
     label,
     title,
 )
-from gradatim.page import escaped
+from gradatim.pages.page import escaped
 
 if TYPE_CHECKING:
     from gradatim.graphs.graph import Graph

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
-from gradatim.errors import ConfigError, GraphError, printable, shown
+from gradatim.errors import ConfigError, GraphError
 from gradatim.graphs.graph import Arrow, Graph, Group, Kind, Node, Saved
 from gradatim.graphs.shapes import num_bytes_of, shape_of
 from gradatim.nodes import leaf_of, operation_name
+from gradatim.text import printable, shown
 
 __all__ = [
     "NOT_THE_USERS",

@@ -21,8 +21,8 @@ from typing import Any
 
 from torch import Tensor
 
-from gradatim.errors import ConfigError, DamagedError, RunError, shown
-from gradatim.run.disk import (
+from gradatim.errors import ConfigError, DamagedError, RunError
+from gradatim.store.disk import (
     OLD,
     disk_errors,
     make_folder,
@@ -31,10 +31,11 @@ from gradatim.run.disk import (
     remove_folder,
     sweep,
 )
-from gradatim.run.jsonfile import check_version, in_utf8, may_be_read, parse_json
-from gradatim.run.manifest import LARGE, read_folder, write_folder
-from gradatim.run.tensors import num_bytes, read_tensors, tensor_parts
-from gradatim.run.tree import is_plain, pack, unpack
+from gradatim.store.json import check_version, in_utf8, may_be_read, parse_json
+from gradatim.store.manifest import LARGE, read_folder, write_folder
+from gradatim.store.pack import is_plain, pack, unpack
+from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
+from gradatim.text import shown
 
 __all__ = ["Checkpoint", "Checkpoints", "Record"]
 

@@ -2,22 +2,22 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gradatim.errors import ConfigError, DamagedError, RunError, shown, told
-from gradatim.run.disk import disk_errors, replace_file
+from gradatim.errors import DamagedError, RunError
 from gradatim.run.environment import environment
-from gradatim.run.manifest import read_sealed, sealed
-from gradatim.tabular.config import TabularConfig
+from gradatim.store.disk import disk_errors, replace_file
+from gradatim.store.manifest import read_sealed, sealed
+from gradatim.text import shown
 
 __all__ = [
     "CONFIG",
     "ENVIRONMENT",
     "begin_config",
     "check_ours",
+    "lacks",
     "mend_config",
     "read_config",
     "read_environment",
@@ -109,7 +109,7 @@ def read_environment(path: Path) -> dict[str, Any]:
         if name not in names or not isinstance(value, (str, int, type(None))):
             raise _unknown(path / ENVIRONMENT, name, value)
     if absent := names - set(found):
-        raise _lacks(path / ENVIRONMENT, absent)
+        raise lacks(path / ENVIRONMENT, absent)
     return found
 
 
@@ -126,22 +126,8 @@ def read_config(path: Path) -> dict[str, Any]:
         if name != "version" and not (name in CHECKS and CHECKS[name](value)):
             raise _unknown(path / CONFIG, name, value)
     if absent := FIELDS - set(config):
-        raise _lacks(path / CONFIG, absent)
-    if "training" in config:
-        _check_training(path / CONFIG, config["training"])
+        raise lacks(path / CONFIG, absent)
     return config
-
-
-def _check_training(path: Path, training: dict[str, Any]) -> None:
-    if absent := {each.name for each in fields(TabularConfig)} - set(training):
-        raise _lacks(path, absent)
-    try:
-        TabularConfig.from_dict(training)
-    except ConfigError as error:
-        raise DamagedError(
-            f"{path} has a training that cannot be: {told(error)}\n"
-            "It was damaged, or changed by hand.\nCopy the run folder again."
-        ) from error
 
 
 class Config(dict[str, Any]):
@@ -152,10 +138,11 @@ class Config(dict[str, Any]):
         self.path = path
 
     def __missing__(self, name: str) -> NoReturn:
-        raise _lacks(self.path, {name})
+        raise lacks(self.path, {name})
 
 
-def _lacks(path: Path, names: set[str]) -> DamagedError:
+def lacks(path: Path, names: set[str]) -> DamagedError:
+    """Make the error of a file that lacks these fields."""
     return DamagedError(
         f"{path} lacks {', '.join(sorted(names))}.\n"
         "It was damaged, or changed by hand.\nCopy the run folder again."

@@ -7,20 +7,15 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gradatim.errors import DamagedError, RunError, shown, told
-from gradatim.run.disk import disk_errors, reading
+from gradatim.errors import DamagedError, RunError
+from gradatim.modules import bare
 from gradatim.run.fingerprint import changes, signature, tensors_signature
-from gradatim.run.jsonfile import (
-    MOST_BYTES,
-    check_version,
-    in_utf8,
-    parse_json,
-    to_json,
-)
-from gradatim.run.manifest import check_files, read_folder, write_folder
-from gradatim.run.tensors import num_bytes, read_tensors, tensor_parts
-from gradatim.run.tree import pack, unpack
-from gradatim.step import bare
+from gradatim.store.disk import disk_errors, reading
+from gradatim.store.json import MOST_BYTES, check_version, in_utf8, parse_json, to_json
+from gradatim.store.manifest import check_files, read_folder, write_folder
+from gradatim.store.pack import pack, unpack
+from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
+from gradatim.text import one_line, shown
 
 __all__ = [
     "DESCRIPTION",
@@ -148,7 +143,7 @@ def fitting(path: Path, model: nn.Module) -> Iterator[None]:
     except RunError:
         raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise _unlike(path, model, [told(error)]) from error
+        raise _unlike(path, model, [one_line(error)]) from error
 
 
 def _unlike(path: Path, model: nn.Module, different: list[str]) -> RunError:

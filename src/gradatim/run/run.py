@@ -21,6 +21,7 @@ from gradatim.interrupt import (
     stop_on_ctrl_c,
     stop_on_sigterm,
 )
+from gradatim.modules import bare, device_of
 from gradatim.nested import num_rows
 from gradatim.rng import rng_state, set_rng_state
 from gradatim.run.checkpoint import Checkpoint, Record
@@ -40,8 +41,8 @@ from gradatim.run.module_file import (
     module_state,
     save_modules,
 )
+from gradatim.run.putting_back import check_optimizers, check_state, taking
 from gradatim.run.session import BY_EPOCHS, Schedule, Session
-from gradatim.run.taking import check_optimizers, check_state, taking
 from gradatim.run.tracked import (
     as_tracked,
     callbacks_why_inexact,
@@ -49,7 +50,6 @@ from gradatim.run.tracked import (
     set_gradients,
     why_inexact,
 )
-from gradatim.step import bare, device_of
 from gradatim.trainer import no_batch_message
 
 if TYPE_CHECKING:

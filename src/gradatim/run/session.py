@@ -20,9 +20,9 @@ from gradatim.errors import (
     GradatimWarning,
     RunError,
 )
+from gradatim.modules import bare, device_of
 from gradatim.run.checkpoint import Checkpoint, Checkpoints, Record
 from gradatim.run.config_file import begin_config, check_ours, mend_config
-from gradatim.run.disk import disk_errors, make_folder, put_back, sweep
 from gradatim.run.fingerprint import (
     changes,
     fingerprint,
@@ -30,10 +30,10 @@ from gradatim.run.fingerprint import (
     signature,
     tensors_signature,
 )
-from gradatim.run.history_file import HistoryFile, read_until
-from gradatim.run.lock import Lock
 from gradatim.run.notices import tell
-from gradatim.step import bare, device_of
+from gradatim.store.disk import disk_errors, make_folder, put_back, sweep
+from gradatim.store.lines import HistoryFile, read_until
+from gradatim.store.lock import Lock
 
 __all__ = ["BY_EPOCHS", "Schedule", "Session"]
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from gradatim.callbacks import Callback
 from gradatim.data.restart import GENERATORS
 from gradatim.errors import ConfigError
+from gradatim.modules import bare
 from gradatim.rng import check_generator_state
-from gradatim.step import bare
 
 if TYPE_CHECKING:
     from gradatim.trainer import Trainer

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradatim.errors import ConfigError, told
+from gradatim.errors import ConfigError
 from gradatim.nested import tensors_of
+from gradatim.text import one_line
 
 __all__ = ["copied", "lending_no_gradients"]
 
@@ -39,7 +40,7 @@ def copied(
     except Exception as error:
         raise ConfigError(
             f"{type(model).__name__}, its loss, optimizer or batch cannot be copied: "
-            f"{type(error).__name__}: {told(error)}\n"
+            f"{type(error).__name__}: {one_line(error)}\n"
             "trace_step updates a copy, so that your own stay as they are.\n"
             "Give apply=True: the update is then a real one, of the model itself."
         ) from error

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradatim.page import escaped, page
+from gradatim.pages.page import escaped, page
 from gradatim.trace.sections import Section
 
 __all__ = ["fragment", "whole_page"]

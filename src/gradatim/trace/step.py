@@ -12,8 +12,9 @@ from torch.nn.parameter import UninitializedParameter
 
 from gradatim.errors import NonFiniteLossError
 from gradatim.losses import LossFn
+from gradatim.modules import bare
 from gradatim.rng import keeping_rng
-from gradatim.step import TrainStep, bare
+from gradatim.step import TrainStep
 from gradatim.trace.arithmetic import spell_out
 from gradatim.trace.copies import copied, lending_no_gradients
 from gradatim.trace.names import named_batch, named_parameters

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gradatim.errors import printable
+from gradatim.text import printable
 from gradatim.trace.sections import Section
 
 __all__ = ["as_text"]

@@ -9,7 +9,7 @@ def _():
     import marimo as mo
 
     from gradatim.course import parts, problem, sources
-    from gradatim.course.charts import beside
+    from gradatim.pages.charts import beside
 
     parts.beginning(1)
     return beside, mo, parts, problem, sources

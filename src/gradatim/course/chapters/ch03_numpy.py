@@ -9,7 +9,7 @@ def _():
     import marimo as mo
 
     from gradatim.course import byhand, parts, sources
-    from gradatim.course.charts import beside
+    from gradatim.pages.charts import beside
 
     parts.beginning(3)
     return beside, byhand, mo, parts, sources

@@ -8,10 +8,11 @@ app = marimo.App(width="medium", app_title="Tensors and devices")
 def _():
     import marimo as mo
 
-    from gradatim.course import devices, grids, parts
+    from gradatim.course import devices, parts
+    from gradatim.pages import html_tables
 
     parts.beginning(4)
-    return devices, grids, mo, parts
+    return devices, html_tables, mo, parts
 
 
 @app.cell(hide_code=True)
@@ -340,8 +341,8 @@ def _(back, parts):
 
 
 @app.cell(hide_code=True)
-def _(back, devices, grids, mo, parts):
-    _table = mo.Html(grids.grid(devices.ways_back()))
+def _(back, devices, html_tables, mo, parts):
+    _table = mo.Html(html_tables.grid(devices.ways_back()))
     _words = mo.md("The usual way back is `tensor.detach().cpu().numpy()`. `cpu()` does nothing to a tensor that is already there.")
     parts.after(back, mo.vstack([_table, _words]))
     return

@@ -9,7 +9,7 @@ def _():
     import marimo as mo
 
     from gradatim.course import leaves, parts
-    from gradatim.page import escaped
+    from gradatim.pages.page import escaped
 
     parts.beginning(5)
     return escaped, leaves, mo, parts

@@ -9,7 +9,7 @@ def _():
     import marimo as mo
 
     from gradatim.course import attempts, parts
-    from gradatim.course.grids import grid
+    from gradatim.pages.html_tables import grid
 
     parts.beginning(6)
     return attempts, grid, mo, parts

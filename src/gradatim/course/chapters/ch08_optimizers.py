@@ -9,7 +9,7 @@ def _():
     import marimo as mo
 
     from gradatim.course import parts, paths
-    from gradatim.course.grids import grid
+    from gradatim.pages.html_tables import grid
 
     parts.beginning(8)
     return grid, mo, parts, paths

@@ -10,7 +10,7 @@ def _():
     from torch import nn
 
     from gradatim.course import line, losses, parts, walks
-    from gradatim.course.charts import Chart, beside
+    from gradatim.pages.charts import Chart, beside
 
     parts.beginning(9)
     return Chart, beside, line, losses, mo, nn, parts, walks

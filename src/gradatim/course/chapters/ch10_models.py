@@ -8,11 +8,12 @@ app = marimo.App(width="medium", app_title="Models")
 def _():
     import marimo as mo
 
-    from gradatim.course import grids, line, models, parts, sources, walks
-    from gradatim.course.charts import beside
+    from gradatim.course import line, models, parts, sources, walks
+    from gradatim.pages import html_tables
+    from gradatim.pages.charts import beside
 
     parts.beginning(10)
-    return beside, grids, line, mo, models, parts, sources, walks
+    return beside, html_tables, line, mo, models, parts, sources, walks
 
 
 @app.cell(hide_code=True)
@@ -241,8 +242,8 @@ def _(mode, parts):
 
 
 @app.cell(hide_code=True)
-def _(grids, mode, models, mo, parts):
-    _table = mo.Html(grids.grid(models.modes()))
+def _(html_tables, mode, models, mo, parts):
+    _table = mo.Html(html_tables.grid(models.modes()))
     _words = mo.md(r"""
     Our line does not care about the flag. Some layers do. **Dropout** sets random inputs
     to zero in training, so that what follows cannot rely on a single one. In evaluation it

@@ -8,11 +8,13 @@ app = marimo.App(width="medium", app_title="Data sets and loaders")
 def _():
     import marimo as mo
 
-    from gradatim.course import grids, line, loaders, parts, sources, walks
-    from gradatim.course.charts import Chart, beside
+    from gradatim.course import line, loaders, parts, sources, walks
+    from gradatim.pages import html_tables
+    from gradatim.pages.charts import Chart, beside
+    from gradatim.text import bytes_for_people
 
     parts.beginning(12)
-    return Chart, beside, grids, line, loaders, mo, parts, sources, walks
+    return Chart, beside, bytes_for_people, html_tables, line, loaders, mo, parts, sources, walks
 
 
 @app.cell(hide_code=True)
@@ -43,8 +45,8 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(grids, loaders, mo):
-    mo.Html(grids.grid(loaders.rows_compared()))
+def _(html_tables, loaders, mo):
+    mo.Html(html_tables.grid(loaders.rows_compared()))
     return
 
 
@@ -301,9 +303,9 @@ def _(loaders, parts):
 
 
 @app.cell(hide_code=True)
-def _(does_it_fit, loaders, parts):
-    _all = loaders.told_bytes(loaders.size_of(100_000_000))
-    _one = loaders.told_bytes(loaders.size_of(64))
+def _(bytes_for_people, does_it_fit, loaders, parts):
+    _all = bytes_for_people(loaders.size_of(100_000_000))
+    _one = bytes_for_people(loaders.size_of(64))
     parts.verdict(
         does_it_fit,
         right="In mini-batches",
@@ -371,10 +373,10 @@ def _(mo, parts):
 
 
 @app.cell(hide_code=True)
-def _(all_there, grids, loaders, mo, parts):
+def _(all_there, html_tables, loaders, mo, parts):
     parts.breaks(
         all_there,
-        lambda: mo.vstack([mo.md("The doctor of this course's package has seen it:"), mo.Html(grids.wrapped(loaders.whole_on_device()))]),
+        lambda: mo.vstack([mo.md("The doctor of this course's package has seen it:"), mo.Html(html_tables.wrapped(loaders.whole_on_device()))]),
         code=f'dataset = TensorDataset(x.to("{loaders.OTHER_DEVICE}"), y.to("{loaders.OTHER_DEVICE}"))\n'
         "loader = DataLoader(dataset, batch_size=16)",
         cure="keep the data set on the CPU, and send mini-batches. With large data this line "

@@ -8,11 +8,12 @@ app = marimo.App(width="medium", app_title="Splitting")
 def _():
     import marimo as mo
 
-    from gradatim.course import grids, parts, splits
-    from gradatim.course.charts import bars, beside
+    from gradatim.course import parts, splits
+    from gradatim.pages import html_tables
+    from gradatim.pages.charts import bars, beside
 
     parts.beginning(13)
-    return bars, beside, grids, mo, parts, splits
+    return bars, beside, html_tables, mo, parts, splits
 
 
 @app.cell(hide_code=True)
@@ -210,7 +211,7 @@ def _(parts):
 
 
 @app.cell(hide_code=True)
-def _(grids, in_both, mo, parts, splits):
+def _(html_tables, in_both, mo, parts, splits):
     def _leak():
         picture, told = splits.leaked()
         coins = mo.md(
@@ -218,7 +219,7 @@ def _(grids, in_both, mo, parts, splits):
             "guesses, and *accuracy* is the share that it guesses right. Nothing was raised."
         )
         seen = mo.md("The doctor has seen it, here as a callback of the Trainer (chapter 15):")
-        return mo.vstack([coins, parts.picture(picture), seen, mo.Html(grids.wrapped(told))])
+        return mo.vstack([coins, parts.picture(picture), seen, mo.Html(html_tables.wrapped(told))])
 
     parts.breaks(
         in_both,
@@ -296,10 +297,10 @@ def _(parts):
 
 
 @app.cell(hide_code=True)
-def _(grids, mo, parts, splits, too_early):
+def _(html_tables, mo, parts, splits, too_early):
     def _scale():
         told = mo.md("Nothing is raised. By all rows, an odd new row looks less odd.")
-        return mo.vstack([told, mo.Html(grids.grid(splits.scaled_rows()))])
+        return mo.vstack([told, mo.Html(html_tables.grid(splits.scaled_rows()))])
 
     parts.breaks(
         too_early,

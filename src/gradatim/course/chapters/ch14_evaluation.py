@@ -8,11 +8,12 @@ app = marimo.App(width="medium", app_title="Evaluation and schedules")
 def _():
     import marimo as mo
 
-    from gradatim.course import grids, parts, validating
-    from gradatim.course.charts import bars, beside
+    from gradatim.course import parts, validating
+    from gradatim.pages import html_tables
+    from gradatim.pages.charts import bars, beside
 
     parts.beginning(14)
-    return bars, beside, grids, mo, parts, validating
+    return bars, beside, html_tables, mo, parts, validating
 
 
 @app.cell(hide_code=True)
@@ -187,11 +188,11 @@ def _(mo, no_eval, parts, validating):
 
 
 @app.cell(hide_code=True)
-def _(grids, mo, no_train, parts, validating):
+def _(html_tables, mo, no_train, parts, validating):
     def _forget():
         svg, text = validating.train_forgotten()
         told = mo.md("On the command line, `gradatim doctor train.py` sees it in such a loop:")
-        return mo.vstack([parts.picture(svg), told, mo.Html(grids.wrapped(text))])
+        return mo.vstack([parts.picture(svg), told, mo.Html(html_tables.wrapped(text))])
 
     parts.breaks(
         no_train,

@@ -8,11 +8,12 @@ app = marimo.App(width="medium", app_title="The Trainer")
 def _():
     import marimo as mo
 
-    from gradatim.course import grids, parts, training
-    from gradatim.course.charts import beside
+    from gradatim.course import parts, training
+    from gradatim.pages import html_tables
+    from gradatim.pages.charts import beside
 
     parts.beginning(15)
-    return beside, grids, mo, parts, training
+    return beside, html_tables, mo, parts, training
 
 
 @app.cell(hide_code=True)
@@ -78,7 +79,7 @@ def _(epochs, how_equal, parts):
 
 
 @app.cell(hide_code=True)
-def _(epochs, grids, how_equal, mo, parts, training):
+def _(epochs, html_tables, how_equal, mo, parts, training):
     found = training.both(epochs.value)
     _rows = [
         {"": name, "by hand": training.bits(one), "Trainer": training.bits(other)}
@@ -86,7 +87,7 @@ def _(epochs, grids, how_equal, mo, parts, training):
     ]
     parts.after(how_equal, mo.vstack(
         [
-            mo.Html(grids.grid(_rows)),
+            mo.Html(html_tables.grid(_rows)),
             mo.md(
                 f"**{found.num_equal} of {len(found.lines)}** numbers are equal to the last "
                 f"bit: two weights, and two losses for each epoch. (Python writes as many digits "
@@ -147,8 +148,8 @@ def _(mode_after, parts):
 
 
 @app.cell(hide_code=True)
-def _(grids, mo, mode_after, parts, training):
-    parts.after(mode_after, mo.Html(grids.grid(training.modes_around())))
+def _(html_tables, mo, mode_after, parts, training):
+    parts.after(mode_after, mo.Html(html_tables.grid(training.modes_around())))
     return
 
 
@@ -162,14 +163,14 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(beside, grids, key, parts, training):
+def _(beside, html_tables, key, parts, training):
     trained = training.fit_line(30)
     _keys = ["epoch", "train_loss", "val_loss", "num_steps"]
     _rows = [{k: row[k] for k in _keys} for row in trained.history.to_dicts()[-5:]]
     parts.picture(
         beside(
             training.history_picture(trained.history, key.value),
-            grids.grid(_rows, caption="the last five epochs"),
+            html_tables.grid(_rows, caption="the last five epochs"),
         )
     )
     return (trained,)
@@ -288,9 +289,9 @@ def _(mo, training):
 
 
 @app.cell(hide_code=True)
-def _(grids, mo, sick, training):
+def _(html_tables, mo, sick, training):
     findings = training.examined(sick.value)
-    mo.Html(grids.wrapped("\n\n".join(findings) or "nothing found"))
+    mo.Html(html_tables.wrapped("\n\n".join(findings) or "nothing found"))
     return (findings,)
 
 
@@ -350,7 +351,7 @@ def _(after, parts, what_kept):
 
 
 @app.cell(hide_code=True)
-def _(after, grids, mo, parts, training, what_kept):
+def _(after, html_tables, mo, parts, training, what_kept):
     went_on = training.resumed(after.value)
     _folders = sorted({name.split("/")[1] for name in went_on.files if "/" in name})
     _equal = "equal to the last bit" if went_on.is_equal else "not equal"
@@ -361,7 +362,7 @@ def _(after, grids, mo, parts, training, what_kept):
     ends it. In its folder are {", ".join(f"`{name}`" for name in _folders)}. A **new**
     model and a new trainer go on:
     """),
-            mo.Html(grids.wrapped(went_on.told.strip())),
+            mo.Html(html_tables.wrapped(went_on.told.strip())),
             mo.md(f"""
     All weights and losses are **{_equal}** to those of a training that was never stopped.
     """),

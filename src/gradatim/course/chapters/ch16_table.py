@@ -8,11 +8,12 @@ app = marimo.App(width="medium", app_title="Your own table")
 def _():
     import marimo as mo
 
-    from gradatim.course import grids, parts, tables
-    from gradatim.course.charts import beside
+    from gradatim.course import parts, tables
+    from gradatim.pages import html_tables
+    from gradatim.pages.charts import beside
 
     parts.beginning(16)
-    return beside, grids, mo, parts, tables
+    return beside, html_tables, mo, parts, tables
 
 
 @app.cell(hide_code=True)
@@ -38,10 +39,10 @@ def _(mo):
 
 
 @app.cell(hide_code=True)
-def _(grids, mo, path, tables, uploaded):
+def _(html_tables, mo, path, tables, uploaded):
     source, problem = tables.opened(uploaded.value, path.value)
     _lines = tables.first_lines(source)
-    _told = [mo.md(f"**{source.name}**, its first lines:"), mo.Html(grids.wrapped(_lines))]
+    _told = [mo.md(f"**{source.name}**, its first lines:"), mo.Html(html_tables.wrapped(_lines))]
     mo.vstack([mo.callout(mo.md(problem), kind="warn"), *_told] if problem else _told)
     return (source,)
 
@@ -93,11 +94,11 @@ def _(drop, mo, parts, target, what_kind):
 
 
 @app.cell(hide_code=True)
-def _(drop, grids, mo, parts, source, tables, target, what_kind):
+def _(drop, html_tables, mo, parts, source, tables, target, what_kind):
     left_out = tuple(drop.value)
     _rows = tables.try_inspected(source, target.value, left_out)
     _problem = isinstance(_rows, str)
-    _shown = mo.callout(mo.md(_rows), kind="warn") if _problem else mo.Html(grids.grid(_rows))
+    _shown = mo.callout(mo.md(_rows), kind="warn") if _problem else mo.Html(html_tables.grid(_rows))
     _told = mo.md(f"In a terminal: `gradatim inspect {source.name} --target {target.value}`")
     parts.after(what_kind, mo.vstack([_told, _shown]))
     return (left_out,)
@@ -174,10 +175,10 @@ def _(left_out, seed, source, tables, target, train):
 
 
 @app.cell(hide_code=True)
-def _(beside, fitted, grids, is_it_good, mo, parts, tables):
+def _(beside, fitted, html_tables, is_it_good, mo, parts, tables):
     parts.after(is_it_good, mo.callout(mo.md(fitted)) if isinstance(fitted, str) else parts.picture(
         beside(
-            grids.grid(tables.score_rows(fitted), caption=tables.told_rows(fitted)),
+            html_tables.grid(tables.score_rows(fitted), caption=tables.told_rows(fitted)),
             tables.truth_picture(fitted) if fitted.pairs else "",
         )
     ))
@@ -204,11 +205,11 @@ def _(parts):
 
 
 @app.cell(hide_code=True)
-def _(grids, leak, mo, parts, tables):
+def _(html_tables, leak, mo, parts, tables):
     def _leak():
         found = tables.fit(tables.flats(leak=True), "rent")
         told = "`deposit` is three times the rent. Nothing is raised, and the score is **too good**:"
-        return mo.vstack([mo.md(told), mo.Html(grids.grid(tables.score_rows(found)))])
+        return mo.vstack([mo.md(told), mo.Html(html_tables.grid(tables.score_rows(found)))])
 
     parts.breaks(
         leak,
@@ -277,8 +278,8 @@ def _(parts, turned):
 
 
 @app.cell(hide_code=True)
-def _(flats_model, grids, mo, parts, tables, turned):
-    parts.after(turned, mo.Html(grids.grid(tables.in_other_order(flats_model))))
+def _(flats_model, html_tables, mo, parts, tables, turned):
+    parts.after(turned, mo.Html(html_tables.grid(tables.in_other_order(flats_model))))
     return
 
 
@@ -385,9 +386,9 @@ def _(parts, script, tables, what_fault):
 
 
 @app.cell(hide_code=True)
-def _(grids, mo, parts, script, tables, what_fault):
+def _(html_tables, mo, parts, script, tables, what_fault):
     doctor_says = tables.examined(script.value)
-    _told = [mo.md("The doctor says:"), mo.Html(grids.wrapped(doctor_says))]
+    _told = [mo.md("The doctor says:"), mo.Html(html_tables.wrapped(doctor_says))]
     parts.after(what_fault, mo.vstack(_told))
     return (doctor_says,)
 

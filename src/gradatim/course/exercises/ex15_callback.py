@@ -8,7 +8,7 @@ from gradatim.course.exercise import expect, needed
 from gradatim.course.steps import make_parts
 from gradatim.course.walks import points
 from gradatim.rng import keeping_rng
-from gradatim.tabular.threads import threads
+from gradatim.threads import threads
 from gradatim.trainer import Trainer
 
 TEXT = """

@@ -8,7 +8,7 @@ from torch import nn
 from gradatim.callbacks import EarlyStopping, LRScheduler
 from gradatim.course.exercise import expect, needed
 from gradatim.course.validating import wavy_model, wavy_rows
-from gradatim.tabular.threads import threads
+from gradatim.threads import threads
 from gradatim.trainer import Trainer
 
 TEXT = """

@@ -1,0 +1,1 @@
+"""Offline pages: their shell, charts, tables of HTML, pictures that play."""

@@ -1,0 +1,124 @@
+"""Pictures of rows of boxes: pairs, masks, the rows that a batch holds."""
+
+from collections.abc import Sequence
+
+from gradatim.pages.charts import COLOURS, framed
+from gradatim.pages.page import escaped
+
+__all__ = ["Cell", "cells", "outline", "told"]
+
+Cell = tuple[str, str]
+"""What stands in a box, and its colour; without a colour it is only a border."""
+
+MARGIN = 24
+"""Above the boxes: the title."""
+
+
+def cells(
+    rows: Sequence[tuple[str, Sequence[Cell]]],
+    *,
+    title: str,
+    legend: Sequence[tuple[str, str]] = (),
+    width: float = 40,
+    height: float = 26,
+    left: float = 70,
+) -> str:
+    """Draw rows of boxes below each other.
+
+    Args:
+        rows: What stands before a row, and its boxes.
+        title: Above; also what a screen reader says.
+        legend: What a colour means, and the colour.
+        width: Of a box, in pixels.
+        height: As ``width``.
+        left: Room for what stands before a row.
+
+    >>> "dropped" in cells([("out", [("0", "gray")])], title="dropped")
+    True
+    """
+    parts = []
+    for place, (name, boxes) in enumerate(rows):
+        y = MARGIN + place * (height + 4)
+        middle = y + height / 2 + 4
+        parts.append(
+            f'<text x="{left - 8:g}" y="{middle:g}" text-anchor="end">'
+            f"{escaped(name)}</text>"
+        )
+        for number, (text, colour) in enumerate(boxes):
+            x = left + number * width
+            parts.append(
+                f'<rect x="{x:g}" y="{y:g}" width="{width - 3:g}" height="{height:g}" '
+                f'rx="3" {_paint(colour)}/>'
+            )
+            if text:
+                parts.append(
+                    f'<text x="{x + (width - 3) / 2:g}" y="{middle:g}" '
+                    f'text-anchor="middle" font-size="11">{escaped(text)}</text>'
+                )
+    most = max((len(boxes) for _, boxes in rows), default=0)
+    wide = max(left + most * width, 7 * len(title), 240)
+    tall = MARGIN + len(rows) * (height + 4)
+    below, added = told(legend, tall + 12, wide)
+    return framed("".join(parts) + below, wide, tall + added, title)
+
+
+def outline(
+    lines: Sequence[tuple[int, str, str]],
+    *,
+    title: str,
+    legend: Sequence[tuple[str, str]] = (),
+) -> str:
+    """Draw boxes below each other, moved in by their depth.
+
+    Args:
+        lines: Depth, text and colour of each.
+        title: Above; also what a screen reader says.
+        legend: What a colour means, and the colour; only what is there is told.
+
+    >>> outline([(0, "model", ""), (1, "bias", "blue")], title="m").count("<rect")
+    2
+    """
+    parts, wide = [], max(240.0, 7.0 * len(title))
+    for place, (depth, text, colour) in enumerate(lines):
+        x, y = 2 + 26 * depth, MARGIN + 30 * place
+        room = 18 + 6.9 * len(text)
+        wide = max(wide, x + room + 4)
+        if depth:
+            parts.append(
+                f'<path d="M{x - 14} {y - 4}V{y + 12}H{x}" fill="none" '
+                'stroke="currentColor" stroke-opacity=".4"/>'
+            )
+        parts.append(
+            f'<rect x="{x}" y="{y}" width="{room:g}" height="24" rx="4" '
+            f'{_paint(colour)}/><text x="{x + 8}" y="{y + 16}">{escaped(text)}</text>'
+        )
+    tall = MARGIN + 30 * len(lines)
+    used = {colour for _, _, colour in lines}
+    seen = [(text, colour) for text, colour in legend if colour in used]
+    below, added = told(seen, tall + 12, wide)
+    return framed("".join(parts) + below, wide, tall + added, title)
+
+
+def told(
+    legend: Sequence[tuple[str, str]], top: float, width: float
+) -> tuple[str, float]:
+    """Write what colours mean, in as many lines as needed; give it and its height."""
+    parts, x, y = [], 2.0, top
+    for text, colour in legend:
+        room = 30 + 6.6 * len(text)
+        if x > 2 and x + room > width:
+            x, y = 2.0, y + 20
+        parts.append(
+            f'<rect x="{x:g}" y="{y - 8:g}" width="12" height="12" rx="2" '
+            f'{_paint(colour)}/><text x="{x + 18:g}" y="{y + 2:g}">'
+            f"{escaped(text)}</text>"
+        )
+        x += room
+    return "".join(parts), y - top + 24 if legend else 4.0
+
+
+def _paint(colour: str) -> str:
+    if not colour:
+        return 'fill="none" stroke="currentColor" stroke-opacity=".3"'
+    shade = COLOURS[colour]
+    return f'fill="{shade}" fill-opacity=".35" stroke="{shade}"'

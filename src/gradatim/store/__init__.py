@@ -1,0 +1,1 @@
+"""Durable files: written whole, checked when read. Knows nothing of training."""

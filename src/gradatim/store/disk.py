@@ -1,0 +1,434 @@
+"""Bytes that are on the disk when we say so: write, fsync, rename, remove.
+
+Everything here that changes the disk is a call of ``os``, one a change, so that a test
+can let each of them fail in turn.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import queue
+import secrets
+import shutil
+import stat
+import threading
+from collections.abc import Iterable, Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import NamedTuple
+
+from gradatim.errors import DamagedError, DiskError, RunError
+from gradatim.text import bytes_for_people
+
+__all__ = [
+    "OLD",
+    "Written",
+    "disk_errors",
+    "make_folder",
+    "opened",
+    "put_back",
+    "read_file",
+    "reading",
+    "remove_folder",
+    "replace_file",
+    "sweep",
+    "sync_folder",
+    "write_file",
+    "written_beside",
+]
+
+Buffer = bytes | bytearray | memoryview
+
+TEMPORARY = ".tmp-"
+"""What begins so was never finished, or is being removed."""
+
+OLD = "-old"
+"""Ends the name of a folder while another takes its place."""
+
+SMALL = 1 << 20
+"""Bytes below which parts are joined before they are written: one call for many."""
+
+LARGE = 1 << 21
+"""Bytes that are written at a time."""
+
+
+class Written(NamedTuple):
+    """What a file is, for its line in a manifest."""
+
+    size: int
+    sha256: str
+
+
+def write_file(path: Path, parts: Iterable[Buffer]) -> Written:
+    """Write a new file and wait until it is on the disk; its mode is the umask's.
+
+    The digest is taken while the system writes: both leave Python's lock alone.
+
+    Args:
+        path: Must not exist.
+        parts: One after the other, each a contiguous buffer.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags, 0o666)
+    hasher, size = _Hasher(), 0
+    try:
+        for part in _joined(parts):
+            hasher.update(part)
+            _write_all(descriptor, part)
+            if hasattr(os, "posix_fadvise"):
+                # The disk begins on this part while the next one is copied.
+                advice = os.POSIX_FADV_DONTNEED
+                os.posix_fadvise(descriptor, size, len(part), advice)
+            size += len(part)
+        hasher.end()  # the rest of it while fsync waits
+        os.fsync(descriptor)
+    finally:
+        hexdigest = hasher.hexdigest()
+        os.close(descriptor)
+    return Written(size, hexdigest)
+
+
+class _Hasher:
+    """A SHA-256 taken by a thread, where there is enough to be worth one."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        # Few parts wait at a time, so that memory does not grow with the file.
+        self._parts: queue.Queue[memoryview | None] = queue.Queue(maxsize=8)
+        self._thread: threading.Thread | None = None
+        self._has_ended = False
+
+    def update(self, part: memoryview) -> None:
+        """Add a part; it must not change before :meth:`hexdigest`."""
+        if self._thread is None and len(part) < SMALL:
+            self._digest.update(part)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, daemon=True)
+            self._thread.start()
+        self._parts.put(part)
+
+    def _work(self) -> None:
+        while (part := self._parts.get()) is not None:
+            self._digest.update(part)
+
+    def end(self) -> None:
+        """Say that no part follows."""
+        if self._thread is not None and not self._has_ended:
+            self._parts.put(None)
+        self._has_ended = True
+
+    def hexdigest(self) -> str:
+        """Wait for the thread; give the digest."""
+        self.end()
+        if self._thread is not None:
+            self._thread.join()
+        return self._digest.hexdigest()
+
+
+def _joined(parts: Iterable[Buffer]) -> Iterator[memoryview]:
+    """Join small parts, and cut large ones."""
+    small = bytearray()
+    for part in parts:
+        view = memoryview(part).cast("B")
+        if len(view) >= SMALL:
+            if small:
+                yield memoryview(small)
+                small = bytearray()
+            for start in range(0, len(view), LARGE):
+                yield view[start : start + LARGE]
+            continue
+        small += view
+        if len(small) >= SMALL:
+            yield memoryview(small)
+            small = bytearray()
+    if small:
+        yield memoryview(small)
+
+
+def _write_all(descriptor: int, view: memoryview) -> None:
+    while len(view):  # a call may write less than it is given
+        view = view[os.write(descriptor, view) :]
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk."""
+    if os.name == "nt":  # folders cannot be opened there
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that has no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none, and those above it, and wait for the disk."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    try:
+        os.mkdir(path)
+    except FileExistsError:
+        if not path.is_dir():  # or another process was quicker
+            raise
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def written_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Give a new folder beside ``path`` that takes its place at the end, or goes.
+
+    What was at ``path`` is called ``<path>-old`` for the moment between two renames,
+    so that at every instant one of the two can be read. With ``replace=False`` only an
+    empty folder may be there.
+    """
+    beside, old = temporary(path), old_of(path)
+    os.mkdir(beside)
+    try:
+        yield beside
+        sync_folder(beside)
+        replaces = False
+        if replace:
+            put_back(path)
+            replaces = path.exists()
+        if replaces:
+            os.rename(path, old)
+        try:
+            # The one moment that counts: before it nothing is there, then everything.
+            os.rename(beside, path)
+        except BaseException:
+            if replaces:
+                os.rename(old, path)
+            raise
+        try:
+            sync_folder(path.parent)
+        except OSError:
+            if not replace:  # whole, but it may be gone after a power cut
+                os.rename(path, beside)
+            raise
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    if replaces:
+        remove_folder(old)
+
+
+def put_back(path: Path) -> None:
+    """Undo or end a :func:`written_beside` that was killed between its renames."""
+    old = old_of(path)
+    if not old.exists():
+        return
+    if path.exists():
+        remove_folder(old)
+    else:
+        os.rename(old, path)
+
+
+def old_of(path: Path) -> Path:
+    """Give the name of a folder while another takes its place."""
+    return path.with_name(f"{path.name}{OLD}")
+
+
+def replace_file(path: Path, parts: Iterable[Buffer]) -> Written:
+    """Write a file beside ``path`` and put it there in one step."""
+    beside = temporary(path)
+    try:
+        written = write_file(beside, parts)
+        os.rename(beside, path)
+        sync_folder(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside)
+        raise
+    return written
+
+
+def temporary(path: Path) -> Path:
+    """Give a name beside ``path`` that no other process uses."""
+    return path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder: in one step from its place, then its files."""
+    beside = temporary(path)
+    os.rename(path, beside)
+    shutil.rmtree(beside, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process has left in ``folder``."""
+    with contextlib.suppress(FileNotFoundError):
+        for each in os.scandir(folder):
+            if not each.name.startswith(TEMPORARY):
+                continue
+            if each.is_dir(follow_symlinks=False):
+                shutil.rmtree(each.path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    os.unlink(each.path)
+
+
+REASONS = {
+    errno.ENOSPC: ("the disk is full", "Make room there."),
+    errno.EDQUOT: (
+        "the disk quota is used up",
+        "Remove files of your own there, or ask for a larger quota.",
+    ),
+    errno.EFBIG: ("the file is too large", "Raise the limit."),
+    errno.EMFILE: (
+        "this process has too many open files",
+        "Close some, or raise the limit (ulimit -n).",
+    ),
+    errno.ENFILE: ("the system has too many open files", "Let some be closed."),
+    errno.EROFS: (
+        "the disk is read-only",
+        "Let it be mounted for writing, or name another folder.",
+    ),
+    errno.EXDEV: (
+        "the folder lies on two file systems",
+        "Let all of the folder lie on one.",
+    ),
+    errno.EIO: (
+        "the disk reports an error",
+        "Look into the system's log; copy the folder to another disk.",
+    ),
+}
+REASONS[errno.EACCES] = REASONS[errno.EPERM] = (
+    "writing there is not allowed",
+    "Allow it, or name another folder.",
+)
+
+
+@contextlib.contextmanager
+def disk_errors(
+    path: Path,
+    *,
+    needs: int = 0,
+    cannot: str = "cannot be written",
+    why: str = "What it was to hold is not saved.\n",
+) -> Iterator[None]:
+    """Turn the system's errors into one that says what is needed and what is there.
+
+    Args:
+        path: What is being written.
+        needs: How many bytes that takes.
+        cannot: What does not happen to it.
+        why: What that means, as a line.
+    """
+    try:
+        yield
+    except RunError:
+        raise
+    except OSError as error:
+        number = error.errno or 0
+        unknown = error.strerror or str(error), "Mend that, and start again."
+        reason, cure = REASONS.get(number, unknown)
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            room = largest_file() if number == errno.EFBIG else free_at(path)
+            reason += (
+                f": needs {bytes_for_people(needs)}, {room}" if needs else f": {room}"
+            )
+        failure = DiskError(f"{path} {cannot}, {reason}.\n{why}{cure}")
+        failure.errno = error.errno
+        raise failure from error
+
+
+def free_at(path: Path) -> str:
+    """Say how much room there is where ``path`` lies or would."""
+    for each in (path, *path.absolute().parents):
+        with contextlib.suppress(OSError):
+            free = shutil.disk_usage(each).free
+            found = os.statvfs(each) if hasattr(os, "statvfs") else None
+            if found is not None and found.f_files and not found.f_favail:
+                return f"no room for another file (inode) at {each}"
+            return f"{bytes_for_people(free)} free at {each}"
+    return f"free room at {path} unknown"
+
+
+def largest_file() -> str:
+    """Say how large a file of this process may be."""
+    with contextlib.suppress(ImportError):  # Windows
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if most != resource.RLIM_INFINITY:
+            return f"{bytes_for_people(most)} allowed in a file (ulimit -f)"
+    return "more than the file system allows"
+
+
+OF_THE_SYSTEM = {
+    errno.EACCES,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.EPERM,
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+}
+"""Errors in reading that tell nothing about what was to be read."""
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn the system's errors in reading into ours.
+
+    Raises:
+        DamagedError: What is at ``path`` cannot be read.
+        RunError: It may be whole, but this process cannot read it now.
+    """
+    try:
+        yield
+    except RunError:
+        raise
+    except OSError as error:
+        is_ours = error.errno in OF_THE_SYSTEM
+        kind = RunError if is_ours else DamagedError
+        raise kind(f"{path} cannot be read ({error.strerror or error}).") from error
+
+
+def read_file(path: Path, *, most: int) -> bytes:
+    """Read a regular file of at most ``most`` bytes; a link is not followed.
+
+    Raises:
+        DamagedError: It is missing, a link, no file, or larger.
+        RunError: It cannot be read by this process now.
+    """
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise DamagedError(
+                f"{path} has {size:,} bytes, more than the {most:,} that "
+                "such a file may have."
+            )
+        content: bytes = file.raw.read()
+    if len(content) != size:
+        raise DamagedError(f"{path} changed while it was read.")
+    return content
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file to be read; a link is not followed.
+
+    Raises:
+        DamagedError: It is missing, a link, or no file.
+        RunError: It cannot be read by this process now.
+    """
+    if path.is_symlink():
+        raise DamagedError(f"{path} is a link.")
+    # Not blocking: opening a named pipe would wait for a writer for ever.
+    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with reading(path):
+        descriptor = os.open(path, os.O_RDONLY | flags)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise DamagedError(f"{path} is no regular file.")
+            with open(descriptor, "rb", closefd=False) as file:
+                yield file
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,302 @@
+"""What the schema's tensors become inside a model: one row of features each.
+
+The three parts of ``TableEncoder`` answer the same questions in the same order: ``fit``
+takes statistics from training rows, ``forward`` makes features, ``feature_names`` names
+them. Statistics are buffers: what cleans the data travels with the weights.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from gradatim.tables.schema.calendar import part
+from gradatim.tables.schema.columns import UNSEEN, Column
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.schema.values import NO_TIME, UNITS_PER_S
+
+__all__ = ["TableEncoder", "embedding_size"]
+
+LINEAR_CODES = 50
+"""Columns that a category has at most in the linear view, its most frequent codes."""
+
+
+class TableEncoder(nn.Module):
+    """Numbers imputed and scaled, categories embedded, times taken apart.
+
+    Before ``fit`` (or ``load_state_dict``) scaled features are NaN, so that no model
+    trains on values that were never scaled.
+
+    Args:
+        schema: Of the table.
+        embedding_dim: Of every category; by ``embedding_size`` if None.
+        linear: Categories become 0 and 1 for each of their 50 most frequent codes,
+            others 0 everywhere: a view without parameters, for linear models.
+
+    >>> from gradatim.tables.table import read_table
+    >>> import pyarrow as pa
+    >>> data = {"size": [1, 2, None], "kind": ["a", "b", "a"], "y": [.1, .2, .4]}
+    >>> table = read_table(pa.table(data), target="y")
+    >>> encoder = TableEncoder(table.schema, linear=True).fit(table.x)
+    >>> encoder.feature_names
+    ['size', 'size missing', 'kind missing', 'kind unseen', 'kind a', 'kind b']
+    >>> encoder(table.x).shape
+    torch.Size([3, 6])
+    """
+
+    def __init__(
+        self, schema: Schema, *, embedding_dim: int | None = None, linear: bool = False
+    ) -> None:
+        super().__init__()
+        parts: dict[str, nn.Module] = {}
+        if columns := schema.group("numbers"):
+            parts["numbers"] = _Numbers(columns)
+        if columns := schema.group("categories"):
+            parts["categories"] = (
+                _OneHot(columns) if linear else _Embeddings(columns, embedding_dim)
+            )
+        if columns := schema.group("times"):
+            parts["times"] = _Times(columns)
+        self.parts = nn.ModuleDict(parts)
+
+    @torch.no_grad()
+    def fit(self, x: dict[str, Tensor]) -> "TableEncoder":
+        """Take the statistics of these rows: give those of the training part only."""
+        for name, part_ in self._parts():
+            part_.fit(x[name])
+        return self
+
+    def forward(self, x: dict[str, Tensor]) -> Float[Tensor, "batch features"]:
+        """Make the features of a batch of rows, all finite once fitted."""
+        return torch.cat([part_(x[name]) for name, part_ in self._parts()], dim=1)
+
+    def _parts(self) -> Iterator[tuple[str, Any]]:
+        yield from self.parts.items()
+
+    @property
+    def feature_names(self) -> list[str]:
+        """A name for each feature, made of the column's and what it holds of it."""
+        return [name for _, part_ in self._parts() for name in part_.feature_names]
+
+    @property
+    def num_features(self) -> int:
+        """Width of what ``forward`` returns."""
+        return len(self.feature_names)
+
+
+class _Numbers(nn.Module):
+    """Median in the place of missing values, then mean 0 and standard deviation 1.
+
+    A column with missing values in the training file has a second feature, 1 where the
+    value is missing.
+    """
+
+    median: Tensor
+    mean: Tensor
+    std: Tensor
+    flagged: Tensor
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__()
+        self.names = [column.name for column in columns]
+        for name in ("median", "mean", "std"):
+            self.register_buffer(name, torch.full((len(columns),), math.nan))
+        places = [i for i, column in enumerate(columns) if column.num_missing]
+        self.register_buffer("flagged", torch.tensor(places, dtype=torch.int64))
+
+    def fit(self, numbers: Float[Tensor, "rows numbers"]) -> None:
+        """Median; then mean and standard deviation with it in the gaps."""
+        for place, column in enumerate(numbers.unbind(dim=1)):
+            median = _median(column)
+            values = torch.where(column.isnan(), median, column).double()
+            mean, std = values.mean(), values.std(correction=0)
+            flat = std <= torch.finfo(torch.float32).eps * mean.abs()
+            self.median[place] = median
+            self.mean[place] = mean
+            self.std[place] = torch.where(flat, 1.0, std)
+
+    def forward(
+        self, numbers: Float[Tensor, "batch numbers"]
+    ) -> Float[Tensor, "batch features"]:
+        missing = numbers.isnan()
+        values = torch.where(missing, self.median, numbers)
+        scaled = (values - self.mean) / self.std
+        return torch.cat([scaled, missing[:, self.flagged].to(scaled.dtype)], dim=1)
+
+    @property
+    def feature_names(self) -> list[str]:
+        flagged = self.flagged.tolist()
+        return self.names + [f"{self.names[place]} missing" for place in flagged]
+
+
+def _median(values: Float[Tensor, " rows"]) -> Float[Tensor, ""]:
+    """The mean of the two middle ones, NaN left out; 0 where nothing is left."""
+    lower, upper = values.nanmedian(), -(-values).nanmedian()
+    return ((lower + upper) / 2).nan_to_num(nan=0.0)
+
+
+class _Embeddings(nn.Module):
+    """A vector for each code of a category, learned.
+
+    The vectors for missing and unseen start at zero, the middle of all others: training
+    rows seldom have the one and never the other, and an untrained vector is noise.
+    """
+
+    def __init__(self, columns: Sequence[Column], embedding_dim: int | None) -> None:
+        super().__init__()
+        self.names = [column.name for column in columns]
+        self.widths = [
+            embedding_dim or embedding_size(column.num_codes) for column in columns
+        ]
+        self.tables = nn.ModuleList()
+        for column, width in zip(columns, self.widths, strict=True):
+            table = nn.Embedding(column.num_codes, width)
+            with torch.no_grad():
+                table.weight[: UNSEEN + 1] = 0
+            self.tables.append(table)
+
+    def fit(self, categories: Int64[Tensor, "rows categories"]) -> None:
+        """Nothing to take: the vocabulary is the schema's."""
+
+    def forward(
+        self, categories: Int64[Tensor, "batch categories"]
+    ) -> Float[Tensor, "batch features"]:
+        pairs = zip(self.tables, categories.unbind(dim=1), strict=True)
+        return torch.cat([table(codes) for table, codes in pairs], dim=1)
+
+    @property
+    def feature_names(self) -> list[str]:
+        return [
+            f"{name} {place}"
+            for name, width in zip(self.names, self.widths, strict=True)
+            for place in range(width)
+        ]
+
+
+def embedding_size(num_codes: int) -> int:
+    """Width of the vectors of a category: 1.6 times the 0.56th power, at most 50.
+
+    Source: the rule of thumb of fastai, ``fastai.tabular.model.emb_sz_rule``, which
+    goes up to 600.
+
+    >>> [embedding_size(num_codes) for num_codes in (4, 12, 100, 10_000)]
+    [3, 6, 21, 50]
+    """
+    return min(50, round(1.6 * num_codes**0.56))
+
+
+class _OneHot(nn.Module):
+    """1 for the code a category has, 0 for its other codes.
+
+    Where there are more than 50 codes, those most frequent in the training rows.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__()
+        self.columns = columns
+        for place, column in enumerate(columns):
+            width = min(column.num_codes, LINEAR_CODES)
+            self.register_buffer(f"codes_{place}", torch.full((width,), -1))
+
+    def _codes(self) -> list[Tensor]:
+        return [getattr(self, f"codes_{place}") for place in range(len(self.columns))]
+
+    def fit(self, categories: Int64[Tensor, "rows categories"]) -> None:
+        """The most frequent codes of each category, in the order of the codes."""
+        for place, codes in enumerate(self._codes()):
+            counts = categories[:, place].bincount(
+                minlength=self.columns[place].num_codes
+            )
+            most = counts.argsort(descending=True, stable=True)[: len(codes)]
+            codes.copy_(most.sort().values)
+
+    def forward(
+        self, categories: Int64[Tensor, "batch categories"]
+    ) -> Float[Tensor, "batch features"]:
+        pairs = zip(categories.split(1, dim=1), self._codes(), strict=True)
+        return torch.cat([column == codes for column, codes in pairs], dim=1).float()
+
+    @property
+    def feature_names(self) -> list[str]:
+        return [
+            f"{column.name} {_code_name(column, code)}"
+            for column, codes in zip(self.columns, self._codes(), strict=True)
+            for code in codes.tolist()
+        ]
+
+
+def _code_name(column: Column, code: int) -> str:
+    if code < 0:
+        return "not fitted"
+    return ("missing", "unseen", *column.vocabulary)[code]
+
+
+class _Times(nn.Module):
+    """Time elapsed, scaled, and each part of the date as a place on a circle.
+
+    All in 64-bit integers up to the division by the standard deviation, or by the
+    length of the circle. Missing times are in the middle: 0 in every feature, and 1 in
+    one of their own where the training file had some.
+    """
+
+    center: Tensor
+    std: Tensor
+    origin: Tensor
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        super().__init__()
+        self.columns = columns
+        origins = torch.tensor([int(column.origin) for column in columns])
+        self.register_buffer("origin", origins)
+        self.register_buffer("center", torch.zeros(len(columns), dtype=torch.int64))
+        self.register_buffer("std", torch.full((len(columns),), math.nan))
+
+    def fit(self, times: Int64[Tensor, "rows times"]) -> None:
+        """Middle and spread of the time elapsed, of the rows that have one."""
+        for place, column in enumerate(times.unbind(dim=1)):
+            there = column[column != NO_TIME]
+            if len(there) == 0:
+                self.std[place] = 1
+                continue
+            start = there.min()
+            center = start + (there - start).double().mean().round().long()
+            std = (there - center).double().square().mean().sqrt()
+            self.center[place] = center
+            self.std[place] = torch.where(std > 0, std, 1.0)
+
+    def forward(
+        self, times: Int64[Tensor, "batch times"]
+    ) -> Float[Tensor, "batch features"]:
+        features = []
+        for place, column in enumerate(self.columns):
+            since = times[:, place]
+            missing = since == NO_TIME
+            since = torch.where(missing, self.center[place], since)
+            elapsed = (since - self.center[place]).to(self.std.dtype) / self.std[place]
+            features.append(elapsed)
+            seconds = (since + self.origin[place]).div(
+                UNITS_PER_S[column.unit], rounding_mode="floor"
+            )
+            for name in column.parts:
+                angle = 2 * math.pi * part(name, seconds)
+                features += [
+                    torch.where(missing, 0.0, angle.sin()),
+                    torch.where(missing, 0.0, angle.cos()),
+                ]
+            if column.num_missing:
+                features.append(missing.to(elapsed.dtype))
+        return torch.stack(features, dim=1)
+
+    @property
+    def feature_names(self) -> list[str]:
+        names = []
+        for column in self.columns:
+            names.append(f"{column.name} elapsed")
+            for name in column.parts:
+                names += [f"{column.name} {name} {f}" for f in ("sin", "cos")]
+            if column.num_missing:
+                names.append(f"{column.name} missing")
+        return names

@@ -1,0 +1,92 @@
+"""Doubles to float32 right after a text file was read, to hold them once, not thrice.
+
+pyarrow reads a text file block by block, so that what lies together in memory is a
+block's rows. Narrowed column by column, the doubles would stay until the last column is
+done. Narrowed in the order of the rows, their memory is free as the floats' is used.
+"""
+
+from collections.abc import Callable, Collection
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from gradatim.tables.files.arrow import array_of, numpy_of
+from gradatim.tables.files.source import Source
+
+__all__ = ["narrowed", "needs_doubles"]
+
+LARGE = 1 << 23
+CLOSE_TOGETHER = 64
+"""Half of what ``kinds.origin_of`` goes by: here in doubt, doubles are kept."""
+
+
+def narrowed(
+    columns: dict[str, pa.ChunkedArray],
+    num_rows: int,
+    *,
+    names: Collection[str],
+    read_again: Callable[[list[str]], pa.Table] | None,
+) -> Source:
+    """Make a source whose doubles are float32, with NaN where there is none.
+
+    Args:
+        columns: All columns; they are used up.
+        num_rows: Of each of them.
+        names: The columns to narrow; those among them that are no doubles are not.
+        read_again: Reads columns of doubles once more, where float32 turns out to lose
+            differences; None where that is known not to happen.
+    """
+    order = tuple(columns)
+    narrow = [name for name in names if pa.types.is_float64(columns[name].type)]
+    for name in columns.keys() - narrow:
+        columns[name] = _moved(columns[name])
+    floats = _floats({name: columns.pop(name) for name in narrow}, num_rows)
+    if read_again is not None:
+        doubtful = [name for name in narrow if needs_doubles(floats[name])]
+        if doubtful:
+            table = read_again(doubtful)
+            for name in doubtful:
+                del floats[name]
+                columns[name] = table[name]
+
+    def take(name: str) -> pa.ChunkedArray:
+        if name in columns:
+            return columns.pop(name)
+        return pa.chunked_array([array_of(floats.pop(name), pa.float32())])
+
+    return Source(order, num_rows, take)
+
+
+def _moved(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Copy to a place of its own: a piece left behind would hold its neighbours'."""
+    whole = values.combine_chunks()
+    return whole if isinstance(whole, pa.ChunkedArray) else pa.chunked_array([whole])
+
+
+def _floats(
+    doubles: dict[str, pa.ChunkedArray], num_rows: int
+) -> dict[str, npt.NDArray[np.float32]]:
+    """Narrow in the order of the rows, and let go of each piece of ``doubles``."""
+    floats = {name: np.empty(num_rows, dtype=np.float32) for name in doubles}
+    ends = dict.fromkeys(doubles, 0)
+    pool = pa.default_memory_pool()
+    pieces = {name: doubles.pop(name).chunks[::-1] for name in tuple(doubles)}
+    with np.errstate(over="ignore"):  # beyond float32's range is infinite
+        while any(pieces.values()):
+            pool.release_unused()
+            for name, left in pieces.items():
+                if left:
+                    values = numpy_of(left.pop())
+                    start, ends[name] = ends[name], ends[name] + len(values)
+                    floats[name][start : ends[name]] = values
+    return floats
+
+
+def needs_doubles(values: npt.NDArray[np.float32]) -> bool:
+    """Whether float32 may have lost differences, or infinity stands for a number."""
+    low, high = np.fmin.reduce(values), np.fmax.reduce(values)
+    if np.isnan(low):
+        return False
+    largest = max(abs(float(low)), abs(float(high)))
+    return largest >= LARGE or largest >= CLOSE_TOGETHER * float(high - low)

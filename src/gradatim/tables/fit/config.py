@@ -1,0 +1,167 @@
+"""The choices of a table's training, and what is chosen where nothing is said."""
+
+import math
+from dataclasses import Field, asdict, dataclass, fields, replace
+from typing import Any
+
+from gradatim.errors import ConfigError
+from gradatim.text import nearest_name, shown
+
+__all__ = ["TabularConfig"]
+
+MOST = {
+    "epochs": 10**9,
+    "batch_size": 10**9,
+    "hidden": 10**5,
+    "num_blocks": 999,
+    "patience": 10**9,
+}
+"""Beyond these a number is a slip, and a model would be too large to be read again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TabularConfig:
+    """How a table is split and trained on; None means: by the number of rows.
+
+    Raises:
+        ConfigError: A value out of its range.
+    """
+
+    epochs: int | None = None
+    """At most this many passes over the training rows."""
+    batch_size: int | None = None
+    """Rows an update."""
+    lr: float = 1e-3
+    """Highest step size of AdamW; it rises at first and then falls to zero."""
+    warmup: float = 0.05
+    """Share of all updates over which ``lr`` rises linearly from zero."""
+    weight_decay: float = 1e-2
+    """AdamW's, on weight matrices; biases, norms and embeddings are left alone."""
+    hidden: int | None = None
+    """Units of a hidden layer."""
+    num_blocks: int = 2
+    """Residual blocks, of two layers each."""
+    dropout: float | None = None
+    """Probability of leaving a hidden unit out while training."""
+    max_norm: float = 1.0
+    """Gradients are shortened to this joint 2-norm."""
+    patience: int | None = None
+    """Epochs without a better ``val_loss`` after which training stops."""
+    val: float = 0.15
+    """Share of the rows that the best epoch, and penalties, are chosen by."""
+    test: float = 0.15
+    """Share of the rows that nothing is chosen by: the scores are on these."""
+    seed: int = 0
+    """Of the split, the weights' start, and the order of the batches."""
+    threads: int | None = None
+    """Of PyTorch's: one for small batches, which more would only slow down; else as
+    many as the process has. The number changes the last bits of the result."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_kind(field, getattr(self, field.name))
+        for name in ("epochs", "batch_size", "hidden", "patience", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {value}.")
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            if value is not None and value > most:
+                raise ConfigError(f"{name} must be at most {most:,}, got {value}.")
+        for name in ("val", "test"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise ConfigError(
+                    f"{name} must lie between 0 and 1, got {value:g}.\n"
+                    "It is a share of the rows.\nGive for example 0.15."
+                )
+        if self.val + self.test >= 1:
+            raise ConfigError(
+                f"val and test are {self.val:g} and {self.test:g}: no row is left to "
+                "train on.\nTogether they must be less than 1.\n"
+                "Give for example 0.15 and 0.15."
+            )
+        for name in ("lr", "max_norm"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ConfigError(f"{name} must be positive and finite, got {value}.")
+        for name in ("weight_decay", "num_blocks"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{name} must not be negative, got {value}.")
+        for name in ("warmup", "dropout"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigError(
+                    f"{name} must be at least 0 and less than 1, got {value}."
+                )
+        if not 0 <= self.seed < 1 << 63:
+            raise ConfigError(
+                f"seed must be at least 0 and less than 2^63, got {self.seed}."
+            )
+
+    def for_rows(self, num_rows: int) -> "TabularConfig":
+        """Fill in what depends on the number of training rows.
+
+        Few rows need many passes, small batches and strong dropout; many rows need few
+        passes, and large batches for speed.
+
+        >>> TabularConfig().for_rows(300).epochs, TabularConfig().for_rows(10**6).epochs
+        (200, 10)
+        """
+        batch_size = self.batch_size or _power_of_two(num_rows / 64, 32, 1024)
+        updates = math.ceil(num_rows / batch_size)
+        epochs = self.epochs or min(200, max(10, math.ceil(4000 / updates)))
+        is_small = num_rows < 2000
+        patience = self.patience or max(12 if is_small else 5, epochs // 8)
+        hidden = self.hidden or 128
+        dropout = self.dropout
+        if dropout is None:
+            dropout = 0.5 if is_small else 0.1
+        threads = self.threads
+        if threads is None and batch_size * hidden < 1 << 16:
+            threads = 1
+        return replace(
+            self,
+            batch_size=batch_size,
+            epochs=epochs,
+            patience=patience,
+            hidden=hidden,
+            dropout=dropout,
+            threads=threads,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the choices as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TabularConfig":
+        """Make it from what :meth:`to_dict` gave.
+
+        Raises:
+            ConfigError: An unknown name.
+        """
+        known = {field.name for field in fields(cls)}
+        for name in values:
+            if name not in known:
+                raise ConfigError(
+                    f"{name!r} is no choice of a table's training."
+                    f"{nearest_name(name, known)}"
+                )
+        return cls(**values)
+
+
+def _check_kind(field: Field[Any], value: Any) -> None:
+    kind: Any = field.type
+    is_kind = isinstance(value, kind) and not isinstance(value, bool)
+    if not is_kind and not (type(value) is int and isinstance(0.0, kind)):
+        raise ConfigError(
+            f"{field.name} is {shown(value)}, a {type(value).__name__}.\n"
+            "The training computes with it.\n"
+            f"Give {getattr(kind, '__name__', kind)}."
+        )
+
+
+def _power_of_two(value: float, least: int, most: int) -> int:
+    return min(most, max(least, 2 ** round(math.log2(max(1.0, value)))))

@@ -1,0 +1,187 @@
+"""What is about to be trained: rows split, network made, nothing left open."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor, nn
+
+from gradatim.data.split import split_rows_of
+from gradatim.errors import ConfigError, DataError
+from gradatim.modules import evaluating
+from gradatim.tables.features import TableEncoder
+from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.model.network import ResidualMLP, TableModel
+from gradatim.tables.table import Table
+
+__all__ = ["NetworkFactory", "TablePlan", "build_network", "plan_table"]
+
+NetworkFactory = Callable[[int, int], nn.Module]
+"""``factory(num_features, num_outputs)`` gives a network for encoded rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TablePlan:
+    """What ``fit_table`` is about to do."""
+
+    table: Table
+    config: TabularConfig
+    """With nothing left open."""
+    train: Int[Tensor, " train_rows"]
+    val: Int[Tensor, " val_rows"]
+    test: Int[Tensor, " test_rows"]
+    model: TableModel
+    architecture: dict[str, Any]
+    """By which :func:`build_network` makes the network again."""
+
+
+def plan_table(
+    table: Table,
+    config: TabularConfig | None = None,
+    *,
+    factory: NetworkFactory | None = None,
+) -> TablePlan:
+    """Split the rows and make the model, ready to be trained.
+
+    Nothing global is seeded: the weights' start is drawn from ``config.seed`` with
+    torch's global generator put back afterwards.
+
+    Args:
+        table: With its target.
+        config: What was chosen.
+        factory: Makes the network; by default a :class:`ResidualMLP`.
+
+    Raises:
+        DataError: Too few rows for the split or for every class.
+        ConfigError: The table has no target.
+    """
+    config = config or TabularConfig()
+    target = table.schema.target
+    if target is None or table.y is None:
+        raise ConfigError("the table has no target. Read it with target=COLUMN.")
+    is_classes = target.task != "regression"
+    train, val, test = _split(table, config, is_classes)
+    config = config.for_rows(len(train))
+    num_outputs = len(target.labels) if target.task == "classification" else 1
+    with torch.random.fork_rng():
+        torch.manual_seed(config.seed)
+        encoder = TableEncoder(table.schema)
+        encoder.fit(table.select(train).x)
+        architecture: dict[str, Any] = {
+            "name": "residual_mlp" if factory is None else "custom",
+            "num_features": encoder.num_features,
+            "num_outputs": num_outputs,
+        }
+        if factory is None:
+            architecture |= {
+                "width": config.hidden,
+                "num_blocks": config.num_blocks,
+                "dropout": config.dropout,
+            }
+        network = build_network(architecture, factory)
+    model = TableModel(encoder, network, target.task)
+    if not is_classes:
+        model.fit_target(table.y[train])
+    return TablePlan(
+        table=table,
+        config=config,
+        train=train,
+        val=val,
+        test=test,
+        model=model,
+        architecture=architecture,
+    )
+
+
+def build_network(
+    architecture: dict[str, Any], factory: NetworkFactory | None = None
+) -> nn.Module:
+    """Make a network from its description: one of our own names, or ``factory``.
+
+    Raises:
+        ConfigError: An unknown name, or a custom network without its factory.
+    """
+    options = dict(architecture)
+    name = options.pop("name")
+    sizes = options.pop("num_features"), options.pop("num_outputs")
+    if name == "residual_mlp":
+        return ResidualMLP(*sizes, **options)
+    if name == "linear":
+        return nn.Linear(*sizes)
+    if name == "custom" and factory is not None:
+        return _custom(factory, *sizes)
+    raise ConfigError(
+        f"the network is {name!r}.\n"
+        "A file never names code to import.\n"
+        "Give the factory that made it: --model FILE.py:FACTORY."
+    )
+
+
+def _split(
+    table: Table, config: TabularConfig, is_classes: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    assert table.y is not None
+    rows = len(table)
+    train = 1 - config.val - config.test
+    try:
+        parts = split_rows_of(
+            rows,
+            fractions=(train, config.val, config.test),
+            seed=config.seed,
+            stratify=table.y if is_classes else None,
+        )
+    except DataError as error:
+        raise DataError(
+            f"{rows} rows are too few for {config.val:g} of them to validate and "
+            f"{config.test:g} to test.\n{error}"
+        ) from error
+    if is_classes and table.schema.target is not None:
+        seen = table.y[parts[0]].unique()
+        labels = table.schema.target.labels
+        if len(seen) < len(labels):
+            lost = [str(v) for k, v in enumerate(labels) if k not in seen.tolist()]
+            raise DataError(
+                f"no training row has the class {', '.join(lost[:5])}.\n"
+                "A class that is never seen cannot be learned.\n"
+                "Give more rows of it, or leave its rows out."
+            )
+    return parts[0], parts[1], parts[2]
+
+
+def _custom(factory: NetworkFactory, num_features: int, num_outputs: int) -> nn.Module:
+    """Call a factory of the user's, and try what it gives on two rows."""
+    sizes = f"{num_features} features and {num_outputs} outputs"
+    called = f"the factory was called with {sizes}"
+    try:
+        network = factory(num_features, num_outputs)
+    except Exception as error:
+        raise ConfigError(
+            f"{called} and failed: {type(error).__name__}: {error}\n"
+            "It is called as FACTORY(num_features, num_outputs).\n"
+            "Let it take these two numbers and return the network."
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise ConfigError(
+            f"{called} and gave a {type(network).__name__}, not an nn.Module.\n"
+            "It makes the network that is trained.\n"
+            "Let it return the network."
+        )
+    with evaluating(network):
+        try:
+            shape = tuple(network(torch.zeros(2, num_features)).shape)
+        except Exception as error:
+            raise ConfigError(
+                f"{called}; its network fails on 2 rows of {num_features} features: "
+                f"{type(error).__name__}: {error}\n"
+                "Rows come encoded, as one float32 tensor (rows, features).\n"
+                "Let the network take that."
+            ) from error
+    if shape != (2, num_outputs):
+        raise ConfigError(
+            f"{called}; its network makes shape {shape} of 2 rows.\n"
+            "Each row needs one number an output.\n"
+            f"Let it give the shape (rows, {num_outputs})."
+        )
+    return network

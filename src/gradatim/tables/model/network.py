@@ -1,0 +1,155 @@
+"""The networks for tables, and the model that goes from raw codes to answers."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gradatim.tables.features import TableEncoder
+
+__all__ = ["ResidualMLP", "TableModel"]
+
+
+class ResidualMLP(nn.Module):
+    """A linear model, plus residual layers that learn what it misses.
+
+    The last layer of the residual part starts at zero, so training starts from the
+    linear part alone: zero, or the linear model that :meth:`start_from` is given. On
+    few rows early stopping so finds something near that model; on many the residual
+    part takes over.
+
+    Args:
+        num_features: Columns of the input.
+        num_outputs: Columns of the output.
+        width: Units of a hidden layer.
+        num_blocks: Residual blocks, of two layers each.
+        dropout: Probability of leaving a hidden unit out while training.
+
+    Source: the blocks are the ResNet of Gorishniy et al. 2021, Revisiting Deep Learning
+    Models for Tabular Data, https://arxiv.org/abs/2106.11959, with layer norm instead
+    of batch norm, so that a row's answer does not depend on its batch. The linear
+    path beside them is the wide part of Cheng et al. 2016, Wide & Deep Learning,
+    https://arxiv.org/abs/1606.07792.
+
+    >>> ResidualMLP(8, 3, width=16, num_blocks=2)(torch.zeros(5, 8)).shape
+    torch.Size([5, 3])
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_outputs: int,
+        *,
+        width: int = 128,
+        num_blocks: int = 2,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        self.linear = nn.Linear(num_features, num_outputs)
+        self.first = nn.Linear(num_features, width)
+        self.blocks = nn.ModuleList(Block(width, dropout) for _ in range(num_blocks))
+        self.norm = nn.LayerNorm(width)
+        self.last = nn.Linear(width, num_outputs)
+        for layer in (self.linear, self.last):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    @torch.no_grad()
+    def start_from(
+        self,
+        weight: Float[Tensor, "outputs features"],
+        bias: Float[Tensor, " outputs"],
+    ) -> None:
+        """Make the linear part the linear model with these coefficients."""
+        self.linear.weight.copy_(weight)
+        self.linear.bias.copy_(bias)
+
+    def forward(
+        self, features: Float[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch outputs"]:
+        """Give the outputs of encoded rows."""
+        hidden = self.first(features)
+        for block in self.blocks:
+            hidden = block(hidden)
+        return self.linear(features) + self.last(self.norm(hidden).relu())
+
+
+class Block(nn.Module):
+    """Two layers whose result is added to their input."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.Dropout(dropout),
+        )
+
+    def forward(
+        self, hidden: Float[Tensor, "batch width"]
+    ) -> Float[Tensor, "batch width"]:
+        """Give the input plus what the layers make of it."""
+        return hidden + self.layers(hidden)
+
+
+class TableModel(nn.Module):
+    """Encoder, network and the scale of the target: what answers a raw row.
+
+    Args:
+        encoder: Imputes, scales and embeds.
+        network: From ``encoder.num_features`` columns to the outputs.
+        task: ``"regression"``, ``"binary"`` or ``"classification"``.
+
+    Buffers ``target_mean`` and ``target_std`` (float64) hold the training rows' for a
+    regression, which is trained on standardised targets; 0 and 1 otherwise.
+    """
+
+    target_mean: Tensor
+    target_std: Tensor
+
+    def __init__(self, encoder: TableEncoder, network: nn.Module, task: str) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.network = network
+        self.task = task
+        self.register_buffer("target_mean", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("target_std", torch.ones((), dtype=torch.float64))
+
+    def forward(self, x: dict[str, Tensor]) -> Float[Tensor, "batch *outputs"]:
+        """Give standardised predictions ``(batch,)``, or logits.
+
+        Logits have the shape ``(batch,)`` for two classes and ``(batch, classes)`` for
+        more.
+        """
+        outputs = self.network(self.encoder(x))
+        return outputs if self.task == "classification" else outputs.squeeze(-1)
+
+    @torch.no_grad()
+    def fit_target(self, y: Float[Tensor, " rows"]) -> None:
+        """Take mean and standard deviation from the targets of the training rows."""
+        wide = y.double()
+        self.target_mean.copy_(wide.mean())
+        std = wide.std(correction=0)
+        self.target_std.copy_(std if std > 0 else torch.ones_like(std))
+
+    def standardise(self, y: Float[Tensor, " rows"]) -> Float[Tensor, " rows"]:
+        """Bring targets to mean 0 and standard deviation 1, as float32."""
+        return ((y.double() - self.target_mean) / self.target_std).float()
+
+    def answers(self, outputs: Any) -> Tensor:
+        """Turn outputs into what the user asked for.
+
+        Returns:
+            Predictions in the target's units, float64, of shape ``(rows,)``; or the
+            probabilities of all classes, of shape ``(rows, classes)``.
+        """
+        if self.task == "regression":
+            return outputs.double() * self.target_std + self.target_mean
+        if self.task == "binary":
+            second = outputs.sigmoid()
+            return torch.stack([1 - second, second], dim=1)
+        return outputs.softmax(dim=1)

@@ -1,0 +1,1 @@
+"""A table's training as files: its run folder, its model, predictions, evaluation."""

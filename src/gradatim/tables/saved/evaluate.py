@@ -1,0 +1,83 @@
+"""Scores of a run on the rows of a file that has the target, too."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradatim.errors import SchemaError
+from gradatim.tables.files.formats import column_names
+from gradatim.tables.fit.fit import predict_rows
+from gradatim.tables.fit.plan import NetworkFactory
+from gradatim.tables.model.scores import constant_answers, score
+from gradatim.tables.saved.folder import RunFolder
+from gradatim.tables.table import read_table
+from gradatim.text import nearest_name
+from gradatim.threads import threads
+
+__all__ = ["Evaluation", "evaluate_file"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Evaluation:
+    """What :func:`evaluate_file` found."""
+
+    num_rows: int
+    scores: dict[str, dict[str, float]]
+    """Of the baseline on these rows, and of the model."""
+    notices: list[str]
+
+
+def evaluate_file(
+    run: RunFolder,
+    file: Path,
+    *,
+    factory: NetworkFactory | None = None,
+    drop_missing_target: bool = False,
+) -> Evaluation:
+    """Score a run on all rows of a file.
+
+    The baseline is the best constant answer for these very rows: their mean, or their
+    class shares.
+
+    Args:
+        run: The run.
+        file: With the target's column.
+        factory: Makes the network again where it was one of the user's own.
+        drop_missing_target: Leave out rows without a target.
+
+    Raises:
+        DataError: The file is damaged, or lacks a column.
+    """
+    schema = run.schema
+    assert schema.target is not None
+    table = read_table(file, schema=schema, drop_missing_target=drop_missing_target)
+    if table.y is None:
+        name = schema.target.name
+        raise SchemaError(
+            f"{file} has no column {name!r}, the target."
+            f"{nearest_name(name, column_names(file))}\n"
+            "Without it there is nothing to compare predictions with.\n"
+            "Add the column, or use `gradatim predict`."
+        )
+    model = run.load_model(factory)
+    notices = table.notices.lines()
+    trained_on = run.config.get("file", {})
+    seen = trained_on.get("name"), trained_on.get("bytes")
+    if seen == (file.name, file.stat().st_size):
+        notices.append(
+            f"{file.name} has the name and size of the file this run was trained on; "
+            "rows seen in training score better than new ones"
+        )
+    task = schema.target.task
+    with threads(1):  # as `predict` does, with the same answers
+        answers = predict_rows(model, table.x)
+    baseline = constant_answers(
+        task, table.y, len(table), num_classes=len(schema.labels)
+    )
+    return Evaluation(
+        num_rows=len(table),
+        scores={
+            "baseline": score(task, baseline, table.y),
+            "model": score(task, answers, table.y),
+        },
+        notices=notices,
+    )

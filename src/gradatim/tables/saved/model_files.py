@@ -1,0 +1,344 @@
+"""A table's model on the disk, whole in one folder that can be copied by itself.
+
+``model/`` holds the weights (encoder and scale of the target among them), what network
+they belong to, the frozen columns, the scores, and a manifest of the four.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gradatim.errors import ConfigError, DamagedError, RunError, SchemaError
+from gradatim.run.fingerprint import changes, signature, tensors_signature
+from gradatim.store.disk import Buffer, reading
+from gradatim.store.json import (
+    MOST_BYTES,
+    check_version,
+    in_utf8,
+    may_be_read,
+    parse_json,
+    to_json,
+)
+from gradatim.store.manifest import check_files, read_folder
+from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
+from gradatim.tables.features import TableEncoder, embedding_size
+from gradatim.tables.fit.plan import NetworkFactory, build_network
+from gradatim.tables.model.network import TableModel
+from gradatim.tables.schema.schema import Schema
+from gradatim.text import shown
+
+__all__ = [
+    "parse_scores",
+    "read_model_files",
+    "read_schema",
+    "read_table_model",
+    "table_model_files",
+]
+
+VERSION = 1
+TENSORS, DESCRIPTION = "model.safetensors", "model.json"
+SCHEMA, SCORES = "schema.json", "scores.json"
+FILES = {TENSORS, DESCRIPTION, SCHEMA, SCORES}
+LARGEST = {
+    "num_features": 10**6,
+    "num_outputs": 10**6,
+    "width": 10**5,
+    "num_blocks": 999,
+}
+"""Above these a description is taken for damage, before memory is asked for."""
+
+CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
+SCORE_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
+
+
+def table_model_files(
+    model: TableModel,
+    architecture: Mapping[str, Any],
+    schema: Schema,
+    scores: Mapping[str, Any],
+) -> dict[str, Iterable[Buffer]]:
+    """Give the four files of a model.
+
+    Args:
+        model: Trained.
+        architecture: By which ``build_network`` makes its network again.
+        schema: The columns.
+        scores: What ``scores.json`` shall hold besides its version.
+    """
+    description = {
+        "version": VERSION,
+        "kind": "table",
+        "task": model.task,
+        "architecture": dict(architecture),
+    }
+    state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
+    return {
+        TENSORS: tensor_parts(state),
+        DESCRIPTION: [_json(description)],
+        SCHEMA: [schema_text(schema)],
+        SCORES: [_json({"version": VERSION, **scores})],
+    }
+
+
+def _json(value: Any) -> bytes:
+    return in_utf8(to_json(value, indent=2) + "\n")
+
+
+def schema_text(schema: Schema) -> bytes:
+    """Write a schema as JSON.
+
+    Raises:
+        ConfigError: It is longer than what is read again.
+    """
+    text = json.dumps(schema.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+    content = in_utf8(text + "\n")
+    if not may_be_read(content):
+        raise ConfigError(
+            f"the schema of {len(schema.columns):,} columns has {len(content):,} bytes "
+            "of JSON, more than what is read again.\n"
+            "The model could not be used.\n"
+            "Leave out columns of many categories: --drop COLUMN."
+        )
+    return content
+
+
+def read_schema(content: bytes, path: Path) -> Schema:
+    """Read what :func:`schema_text` gave.
+
+    Raises:
+        DamagedError: It is no schema, or has no target or feature.
+    """
+    try:
+        schema = Schema.from_dict(parse_json(content, str(path)))
+    except SchemaError as error:
+        raise DamagedError(f"{path}: {error}") from error
+    if schema.target is None or not schema.features:
+        raise _damaged(path, "a schema without target or features")
+    return schema
+
+
+def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
+    """Read ``scores.json``.
+
+    Raises:
+        DamagedError: It has other fields, or values that are no numbers.
+    """
+    found = parse_json(content, str(path))
+    check_version(found, VERSION, path)
+    _check_fields(found, {"version", "rows", "stop_reason", "scores"}, path)
+    rows, reason, tables = found["rows"], found["stop_reason"], found["scores"]
+    if type(rows) is not int or rows < 0:
+        raise _damaged(path, f"the rows {shown(rows)}")
+    if reason is not None and not isinstance(reason, str):
+        raise _damaged(path, f"the stop_reason {shown(reason)}")
+    if not isinstance(tables, dict) or set(tables) != {"baseline", "linear", "model"}:
+        raise _damaged(path, f"the scores {shown(tables)}")
+    for name, row in tables.items():
+        if not isinstance(row, dict) or set(row) not in SCORE_NAMES:
+            raise _damaged(path, f"the scores {shown(row)} of {name}")
+        for value in row.values():
+            if value is not None and type(value) not in (int, float):
+                raise _damaged(path, f"the score {shown(value)} of {name}")
+    if len({frozenset(row) for row in tables.values()}) != 1:
+        raise _damaged(path, "scores of two tasks")
+    return found
+
+
+def read_table_model(
+    contents: Mapping[str, bytes], path: Path, *, factory: NetworkFactory | None = None
+) -> TableModel:
+    """Make the model again, in eval mode.
+
+    Nothing that the files name is imported or called, and no memory is asked for
+    before the shapes in the files agree with each other.
+
+    Args:
+        contents: The files of ``model/``, compared with their digests.
+        path: Of the folder, for messages.
+        factory: Makes the network where it was one of the user's own.
+
+    Raises:
+        RunError: A file is damaged, or does not fit the others.
+        ConfigError: The network needs a factory.
+    """
+    check_files(contents, FILES, path)
+    architecture, task, schema = _description(contents, path)
+    state = read_tensors(contents[TENSORS], str(path / TENSORS))
+    with torch.random.fork_rng():  # layers draw weights, which are replaced
+        _check_embeddings(schema, state, path)
+        encoder = TableEncoder(schema)
+        _check_encoder(encoder, state, path)
+        if encoder.num_features != architecture["num_features"]:
+            raise RunError(
+                f"{path / DESCRIPTION}: the network takes "
+                f"{architecture['num_features']} features, the schema gives "
+                f"{encoder.num_features}.\n"
+                "Model and schema are not of the same run.\n"
+                "Copy the run folder as a whole."
+            )
+        if architecture["name"] != "custom":
+            _check_network(architecture, state, path)
+        elif factory is None:
+            raise ConfigError(
+                f"{path} is the model of a network of one's own, 'custom'.\n"
+                "A file never names code to import.\n"
+                "Give the factory that made it: --model FILE.py:FACTORY, or "
+                "load(path, model=FACTORY)."
+            )
+        model = TableModel(encoder, build_network(architecture, factory), task)
+    found = tensors_signature(state)
+    if different := changes(found, signature({"": model})):
+        if architecture["name"] == "custom":
+            raise ConfigError(
+                f"the factory's network does not take the weights of {path}: "
+                f"{different[0]}.\n"
+                "Weights go only where names, shapes and dtypes are the same.\n"
+                "It must be the factory that the run was trained with."
+            )
+        raise _unlike(path, different[0])
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def read_model_files(path: Path) -> dict[str, bytes]:
+    """Read the files of a table's model, and the weights only if they can be its own.
+
+    Returns:
+        Its files, compared with their digests; of another kind of model the
+        description alone.
+
+    Raises:
+        RunError: A file is damaged, or the weights are larger than such a network's.
+    """
+    contents = read_folder(path, only=DESCRIPTION) | read_folder(path, only=SCHEMA)
+    if SCHEMA not in contents:
+        return contents
+    check_files(contents, {DESCRIPTION, SCHEMA}, path)
+    _check_size(contents, path)
+    return read_folder(path, known=FILES)
+
+
+def _check_size(contents: Mapping[str, bytes], path: Path) -> None:
+    architecture, _, schema = _description(contents, path)
+    if architecture["name"] == "custom":  # what its factory makes is not known here
+        return
+    with torch.device("meta"):
+        most = num_bytes(build_network(architecture).state_dict())
+    most += 4 * _num_embedded(schema) + MOST_BYTES  # the header, and what is small
+    with reading(path / TENSORS):
+        size = (path / TENSORS).lstat().st_size
+    if size > most:
+        raise _unlike(path, f"{size:,} bytes, not the {most:,} that it may have")
+
+
+def _num_embedded(schema: Schema) -> int:
+    """Count the numbers in the vectors of all categories."""
+    codes = [column.num_codes for column in schema.group("categories")]
+    return sum(number * embedding_size(number) for number in codes)
+
+
+def _check_embeddings(schema: Schema, state: Mapping[str, Tensor], path: Path) -> None:
+    """Compare their number with the schema's, without memory for them."""
+    tables = [v for k, v in state.items() if k.startswith("encoder.parts.categories.")]
+    found, wanted = sum(map(Tensor.numel, tables)), _num_embedded(schema)
+    if len(tables) != len(schema.group("categories")) or found != wanted:
+        what = f"{found:,} numbers for categories, where {SCHEMA} has {wanted:,}"
+        raise _unlike(path, what)
+
+
+def _check_network(
+    architecture: dict[str, Any], state: Mapping[str, Tensor], path: Path
+) -> None:
+    """Compare the network's shapes with the weights', without memory for it."""
+    with torch.device("meta"):
+        wanted = signature({"network": build_network(architecture)})
+    found = {
+        name: text
+        for name, text in tensors_signature(state).items()
+        if name.startswith("network.")
+    }
+    if different := changes(found, wanted):
+        raise _unlike(path, different[0])
+
+
+def _check_encoder(
+    encoder: TableEncoder, state: Mapping[str, Tensor], path: Path
+) -> None:
+    """Compare the buffers that are the schema's: rows are looked up by them."""
+    for name, value in encoder.named_buffers():
+        is_schemas = name.endswith((".flagged", ".origin"))
+        found = state.get(f"encoder.{name}")
+        if is_schemas and (found is None or not torch.equal(value, found)):
+            raise _unlike(path, f"encoder.{name} is not that of {SCHEMA}")
+
+
+def _unlike(path: Path, what: str) -> DamagedError:
+    return DamagedError(
+        f"{path / TENSORS} does not fit {DESCRIPTION}: {what}.\n"
+        "The two are not of the same model.\nCopy the folder again, whole."
+    )
+
+
+def _damaged(path: Path, what: str) -> DamagedError:
+    return DamagedError(
+        f"{path} has {what}.\n"
+        "It was damaged, or written by another version, and cannot be relied on.\n"
+        "Copy the folder again, whole."
+    )
+
+
+def _check_fields(found: dict[str, Any], names: set[str], path: Path) -> None:
+    if set(found) != names:
+        fields = shown(sorted(found))
+        raise _damaged(path, f"the fields {fields}, not {sorted(names)}")
+
+
+def _description(
+    contents: Mapping[str, bytes], path: Path
+) -> tuple[dict[str, Any], str, Schema]:
+    """Give architecture, task and schema, if they fit each other."""
+    place = path / DESCRIPTION
+    found = parse_json(contents[DESCRIPTION], str(place))
+    check_version(found, VERSION, place)
+    _check_fields(found, {"version", "kind", "task", "architecture"}, place)
+    architecture, task = found["architecture"], found["task"]
+    if found["kind"] != "table":
+        raise _damaged(place, f"the unknown kind {shown(found['kind'])}")
+    if task not in ("regression", "binary", "classification"):
+        raise _damaged(place, f"the unknown task {shown(task)}")
+    _check_architecture(architecture, place)
+    schema = read_schema(contents[SCHEMA], path / SCHEMA)
+    assert schema.target is not None
+    num_outputs = len(schema.labels) if task == "classification" else 1
+    if task != schema.target.task or architecture["num_outputs"] != num_outputs:
+        raise RunError(
+            f"{path / SCHEMA} does not fit {DESCRIPTION}: {schema.target.task} of "
+            f"{len(schema.labels)} classes, not {task} with "
+            f"{architecture['num_outputs']} outputs.\n"
+            "Model and schema are not of the same run.\n"
+            "Copy the run folder as a whole."
+        )
+    return architecture, task, schema
+
+
+def _check_architecture(architecture: Any, path: Path) -> None:
+    names = ("residual_mlp", "linear", "custom")
+    if not isinstance(architecture, dict) or architecture.get("name") not in names:
+        raise _damaged(path, f"the unknown architecture {shown(architecture)}")
+    known = {"name", "num_features", "num_outputs"}
+    if architecture["name"] == "residual_mlp":
+        known |= {"width", "num_blocks", "dropout"}
+    if set(architecture) != known:
+        fields = shown(sorted(architecture))
+        raise _damaged(path, f"the fields {fields} in its architecture")
+    for name, largest in LARGEST.items():
+        size, least = architecture.get(name, 1), 0 if name == "num_blocks" else 1
+        if type(size) is not int or not least <= size <= largest:
+            raise _damaged(path, f"an architecture whose {name} is {shown(size)}")
+    dropout = architecture.get("dropout", 0.0)
+    if type(dropout) not in (int, float) or not 0 <= dropout < 1:
+        raise _damaged(path, f"an architecture whose dropout is {shown(dropout)}")

@@ -1,0 +1,229 @@
+"""Raw rows of a file in, answers out, in memory that does not grow with the file."""
+
+import contextlib
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import torch
+from torch import Tensor
+
+from gradatim.errors import ConfigError, DataError
+from gradatim.tables.files.formats import column_names, iter_batches
+from gradatim.tables.fit.fit import predict_rows
+from gradatim.tables.model.network import TableModel
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.schema.values import EncodeNotices
+from gradatim.threads import threads
+
+__all__ = ["num_cores", "predict_file"]
+
+BATCH_ROWS = 65_536
+Done = TypeVar("Done")
+
+
+def num_cores() -> int:
+    """Count the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def predict_file(
+    model: TableModel,
+    schema: Schema,
+    source: Path,
+    output: Path | None,
+    *,
+    with_input: bool = False,
+    batch_rows: int = BATCH_ROWS,
+    num_threads: int = 1,
+) -> tuple[int, EncodeNotices]:
+    """Predict every row of a file.
+
+    Args:
+        model: Of a run.
+        schema: Of the same run; columns are matched by name.
+        source: The data file.
+        output: A ``.csv`` or ``.parquet`` file, written whole or not at all and never
+            over ``source``; None for CSV on standard output.
+        with_input: Write the columns of ``source`` before the predictions.
+        batch_rows: Rows at a time.
+        num_threads: Batches that are worked on at once, each by one thread: so the
+            answers are the same bits for any number, and a busy core delays its own
+            batch only. The network must not keep anything between calls.
+
+    Returns:
+        How many rows, and what was noticed on the way.
+
+    Raises:
+        ConfigError: ``output`` has another suffix, or is ``source``.
+        DataError: ``source`` is damaged, lacks a column, or has no row.
+    """
+    _check_output(source, output)
+    names = column_names(source)
+    extra = schema.check_names(names)
+    features = {column.name for column in schema.features}
+    wanted = [name for name in names if with_input or name in features]
+    # What is only passed on is read as text, so that it comes out as it came in.
+    types = {c.name: c.read_type for c in schema.features}
+    types |= {name: pa.string() for name in wanted if name not in features}
+    notices, num_rows = EncodeNotices(extra=extra), 0
+    batches = iter_batches(
+        source,
+        types=types,
+        columns=wanted,
+        batch_rows=batch_rows,
+        missing=schema.missing_values,
+    )
+
+    def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Tensor, EncodeNotices]:
+        torch.set_num_threads(1)  # of this thread
+        x, noticed = schema.encode(batch)
+        noticed.extra = extra
+        return batch, predict_rows(model, x), noticed
+
+    model.eval()  # here, as the threads share it
+    with threads(1), _writer(output) as write:
+        for batch, answers, noticed in _in_order(answer, batches, num_threads):
+            notices.add(noticed)
+            columns = _columns(schema, answers)
+            if with_input:
+                columns = _beside_input(names, batch, columns)
+            write(pa.table(columns))
+            num_rows += batch.num_rows
+        if num_rows == 0:
+            raise DataError(f"{source} has a header and no row: nothing to predict.")
+    return num_rows, notices
+
+
+def _in_order(
+    work: Callable[[pa.RecordBatch], Done],
+    batches: Iterable[pa.RecordBatch],
+    num_threads: int,
+) -> Iterator[Done]:
+    """Work on some batches at once, and give the results in the batches' order.
+
+    As many wait as are worked on, so that memory does not grow with the file.
+    """
+    if num_threads == 1:
+        yield from map(work, batches)
+        return
+    with ThreadPoolExecutor(num_threads) as pool:
+        under_way: deque[Future[Done]] = deque()
+        try:
+            for batch in batches:
+                under_way.append(pool.submit(work, batch))
+                if len(under_way) > 2 * num_threads:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+        finally:
+            for future in under_way:
+                future.cancel()
+
+
+def _columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
+    """Name the answers: ``prediction``, and ``probability_<label>`` of classes."""
+    target = schema.target
+    assert target is not None
+    if target.task == "regression":
+        return {"prediction": answers.numpy() + target.origin}
+    labels = pa.array(list(target.labels))
+    columns = {"prediction": labels.take(pa.array(answers.argmax(dim=1).numpy()))}
+    # Labels as Arrow writes them, so that a column is named like its prediction.
+    for index, label in enumerate(labels.cast(pa.string()).to_pylist()):
+        columns[f"probability_{label}"] = np.ascontiguousarray(answers[:, index])
+    return columns
+
+
+def _beside_input(
+    names: Sequence[str], batch: pa.RecordBatch, answers: dict[str, Any]
+) -> dict[str, Any]:
+    """Put the columns of the file before the answers."""
+    if taken := [name for name in names if name in answers]:
+        raise ConfigError(
+            f"the file has a column {taken[0]!r} of its own.\n"
+            "The answer of this name would take its place.\n"
+            "Rename it, or leave out --with-input."
+        )
+    return {**dict(zip(names, batch.columns, strict=True)), **answers}
+
+
+def _check_output(source: Path, output: Path | None) -> None:
+    if output is None:
+        return
+    if output.suffix.lower() not in (".csv", ".parquet", ".pq"):
+        raise ConfigError(
+            f"-o {output} ends in {output.suffix!r}.\n"
+            "The suffix says how the file is written.\n"
+            "Name a file that ends in .csv or .parquet."
+        )
+    if output.exists() and source.exists() and os.path.samefile(source, output):
+        raise ConfigError(
+            f"-o {output} is the file that is read.\n"
+            "The rows would be gone.\nName another file."
+        )
+    if output.is_dir():
+        raise ConfigError(f"-o {output} is a folder. Name a file in it.")
+    if not output.parent.is_dir():
+        raise ConfigError(f"-o {output}: there is no folder {output.parent}.")
+
+
+@contextlib.contextmanager
+def _writer(output: Path | None) -> Iterator[Any]:
+    """Give the function that writes a table; the file appears when all is written."""
+    if output is None:
+        with _ArrowWriter(sys.stdout.buffer, parquet=False) as writer:
+            yield writer.write
+        sys.stdout.flush()
+        return
+    beside = output.with_name(f".tmp-{os.getpid()}-{output.name}")
+    try:
+        with open(beside, "wb") as file:
+            parquet = output.suffix.lower() != ".csv"
+            with _ArrowWriter(file, parquet=parquet) as writer:
+                yield writer.write
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, output)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class _ArrowWriter:
+    """CSV or Parquet, opened with the first table's schema."""
+
+    def __init__(self, file: Any, *, parquet: bool) -> None:
+        self.file = file
+        self.parquet = parquet
+        self.writer: Any = None
+
+    def __enter__(self) -> "_ArrowWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.writer is not None:
+            self.writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        if self.writer is None:
+            if self.parquet:
+                import pyarrow.parquet as pq
+
+                self.writer = pq.ParquetWriter(self.file, table.schema)
+            else:
+                import pyarrow.csv
+
+                # Quotes around text, none around numbers.
+                options = pyarrow.csv.WriteOptions(quoting_style="needed")
+                self.writer = pyarrow.csv.CSVWriter(
+                    self.file, table.schema, write_options=options
+                )
+        self.writer.write(table)

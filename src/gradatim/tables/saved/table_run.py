@@ -1,0 +1,163 @@
+"""A table's training within its run folder: begun, or gone on with."""
+
+import contextlib
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gradatim.data.digest import tensor_digest
+from gradatim.doctor import Doctor
+from gradatim.errors import ConfigError, RunError, RunLockedError
+from gradatim.interrupt import INTERRUPTED, TERMINATED
+from gradatim.run.checkpoint import Checkpoints
+from gradatim.run.notices import tell
+from gradatim.run.run import Run
+from gradatim.store.disk import remove_folder
+from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.fit import FittedTable, fit_table
+from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
+from gradatim.tables.fit.the_line import fit_line, plan_line
+from gradatim.tables.saved.folder import RunFolder, finish_run
+from gradatim.tables.table import read_table
+
+__all__ = ["describe_file", "plan_again", "train_in"]
+
+
+class TableRun(Run):
+    """The run of a command: its ``model/`` is written with columns and scores."""
+
+    exports = False
+
+    def __init__(self, plan: TablePlan, path: Path, **options: Any) -> None:
+        # Epochs may become more; threads are compared as they come to be.
+        choices = plan.config.to_dict()
+        del choices["epochs"], choices["threads"]
+        super().__init__(path, config={"training": choices}, **options)
+        self._given_path = path
+        # Training and validation rows are digested as batches: here are all of them.
+        self.own_data = {"table": tensor_digest((plan.table.x, plan.table.y))}
+
+    def _leave(self, reason: str | None) -> None:
+        # After Ctrl-C what is learned is scored; SIGTERM leaves no time for that.
+        if reason == TERMINATED:
+            tell(f"stopped by SIGTERM; {_how_to_go_on(self._given_path)}")
+            super()._leave(reason)
+
+
+def train_in(
+    run: RunFolder,
+    plan: TablePlan,
+    *,
+    every_s: float | None = 30.0,
+    accept: Sequence[str] = (),
+    progress: bool = True,
+    doctor: bool = False,
+) -> FittedTable:
+    """Train, from the run's last checkpoint on, and write the model with its scores.
+
+    A new run that fails before its first epoch or checkpoint is removed again.
+
+    Args:
+        run: From ``begin_run``, or one that was stopped.
+        plan: Of the same data and choices.
+        every_s: Seconds between checkpoints; None for those of start and end alone.
+        accept: What may have changed: ``"data"``, ``"config"``.
+        progress: As for ``Trainer.fit``.
+        doctor: Whether to say what is wrong, if something is.
+    """
+    callbacks: list[Any] = [TableRun(plan, run.path, every_s=every_s, accept=accept)]
+    if doctor:
+        callbacks.append(Doctor(tell=lambda finding: tell(f"doctor: {finding}")))
+    is_new = not Checkpoints(run.path).names()  # whole or not
+    try:
+        if run.kind == "line":
+            fitted = fit_line(plan, callbacks=callbacks, progress=progress)
+        else:
+            fitted = fit_table(plan, callbacks=callbacks, progress=progress)
+    except Exception as error:
+        record = RunFolder(run.path).checkpoint
+        is_empty = record is None or record.step == 0
+        if is_new and is_empty and not isinstance(error, RunLockedError):
+            with contextlib.suppress(OSError):
+                remove_folder(run.path)
+        raise
+    finish_run(run, fitted)
+    if fitted.history.stop_reason == INTERRUPTED:
+        tell(f"stopped by Ctrl-C; {_how_to_go_on(run.path)}")
+    return fitted
+
+
+def _how_to_go_on(run: Path) -> str:
+    return f"go on with: gradatim resume --run {shlex.quote(str(run))}"
+
+
+def describe_file(file: Path, run: Path) -> dict[str, Any]:
+    """Give what a run notes of its data file: no folder of the machine is named.
+
+    ``path`` leads there from the run's folder.
+    """
+    place = os.path.relpath(file.absolute(), run.absolute())
+    return {"name": file.name, "bytes": file.stat().st_size, "path": place}
+
+
+def plan_again(
+    run: RunFolder,
+    *,
+    data: Path | None = None,
+    epochs: int | None = None,
+    factory: NetworkFactory | None = None,
+) -> TablePlan:
+    """Plan a run's training as it was planned before, from its own files and the data.
+
+    Args:
+        run: Of a table or the tutorial's line.
+        data: The data file, where it is no longer where it was.
+        epochs: Another total.
+        factory: Makes the network where it was one of the user's own.
+
+    Raises:
+        RunError: The run is one of a loop in Python, or its data file is gone.
+        ConfigError: The network needs a factory.
+    """
+    if not run.is_table:
+        raise RunError(
+            f"{run.path} is the run of a loop in Python, whose code is not in it.\n"
+            "The command line cannot go on with it.\nStart its script again: the same "
+            "lines go on with the run."
+        )
+    config = TabularConfig.from_dict(run.config["training"])
+    if epochs is None and run.checkpoint is not None:
+        epochs = run.checkpoint.epochs or None  # they may have become more before
+    if epochs is not None:
+        config = replace(config, epochs=epochs)
+    if run.kind == "line":
+        return plan_line(config)
+    if run.config["network"] == "custom" and factory is None:
+        raise ConfigError(
+            f"{run.path} trains a network of your own.\n"
+            "A file never names code to import.\n"
+            "Give the factory that made it: --model FILE.py:FACTORY."
+        )
+    file = data or _find_data(run)
+    table = read_table(
+        file,
+        schema=run.schema,
+        drop_missing_target=run.config["drop_missing_target"],
+    )
+    return plan_table(table, config, factory=factory)
+
+
+def _find_data(run: RunFolder) -> Path:
+    about = run.config["file"]
+    place = Path(os.path.normpath(run.path.absolute() / about["path"]))
+    for file in (place, Path(about["name"])):
+        if file.is_file():
+            return file
+    raise RunError(
+        f"the data of {run.path}, {about['name']}, is not at {place}.\n"
+        "Training goes on with the rows that it began with.\n"
+        "Say where they are: --data FILE."
+    )

@@ -1,0 +1,328 @@
+"""What kind of column a column is, told from all its values.
+
+===========  ================================================================
+number       integers, floats, decimals, durations, however few distinct values
+category     text whose values repeat: at most half as many values as rows
+boolean      true and false: a category whose two values are known beforehand
+datetime     dates, dates with times, times of day
+text         longer text, or text that repeats too rarely to learn from
+identifier   text that differs in nearly every row; integers that count the rows
+constant     one value in every row, or none at all
+===========  ================================================================
+
+The last three are not used as features: the text is not read, an identifier says which
+row it is and nothing of other rows, a constant says nothing.
+
+**When text is an identifier.** At least 95 of 100 values differ, and they are short:
+of values that occur once, no other row can learn. Longer ones (over 40 characters or
+four words on average) are called text; the end is the same.
+
+**When an integer is an identifier.** Floats never are. An integer column that counts
+rows (0, 1, 2, ... or 1, 2, 3, ..., from 10 rows) is. So is one where repeats are
+missing that should be there: n values drawn from a range of size r repeat about
+n^2 / 2r times. Where 20 or more repeats are expected and under a tenth of them are
+found, chance is no explanation (odds under 1 in 10^6): the values were handed out. A
+measurement in a small table never meets this: 30 rows over a range of 100 expect 4.5.
+Last, a column whose name ends in ``id`` (``id``, ``user_id``, ``userId``) is, if its
+values all differ. Integers that read as Unix times from 1990 to 2100 are exempt.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gradatim.tables.files.arrow import numpy_of
+from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
+from gradatim.tables.schema.columns import MISSING_VALUES, Column, Kind
+from gradatim.tables.schema.values import UNITS_PER_S, places, ticks, time_unit
+
+__all__ = ["VOCABULARY_CAP", "column_of"]
+
+VOCABULARY_CAP = 10_000
+"""Values of a category with a code of their own; rarer ones count as unseen."""
+
+DIFFERENT = 0.95
+REPEATING = 0.5
+LONG_CHARACTERS, LONG_WORDS = 40, 4
+
+EXPECTED_REPEATS = 20
+FOUND_SHARE = 0.1
+ROW_NUMBERS = 10
+ID_NAME = re.compile(r"(?:^|[_\s.-])[iI][dD]$|[a-z]I[dD]$")
+UNIX_TIMES = ((631_152_000, 4_102_444_800), (631_152_000_000, 4_102_444_800_000))
+"""1990 to 2100 in seconds and in milliseconds."""
+
+EXACT_FLOAT32 = 1 << 24
+EXACT_FLOAT64 = 1 << 53
+MONTH_DAYS, SEASON_DAYS = 45, 120
+"""Spans below which the time elapsed says what day of month or year would."""
+MOST_INT64 = 2**63 - 1
+CLOSE_TOGETHER = 128
+"""A magnitude this many times the range costs float32 7 of its 24 bits."""
+
+
+def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
+    """Say what a column is.
+
+    Args:
+        name: Its name.
+        values: All its values, made plain by ``codes.plain``.
+        keep: Use it as a feature in any case: text becomes a category, integers stay
+            numbers.
+
+    >>> column_of("rooms", pa.array([3, 4, None, 3]), keep=False).seen
+    '3 to 4'
+    """
+    look = _look_for(values.type)
+    if look is None:
+        return _without_encoding(
+            name, values, f"there is no encoding for {values.type}"
+        )
+    num_missing = values.null_count
+    if num_missing == len(values):
+        return _without_encoding(name, values, "no row has a value")
+    column, drop = look(name, values)
+    if drop is None:
+        return column
+    if keep:
+        return replace(column, reason=f"kept, though {drop.reason}")
+    return replace(
+        column, kind=drop.kind, used=False, reason=drop.reason, vocabulary=()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Drop:
+    kind: Kind
+    reason: str
+
+
+_Looked = tuple[Column, _Drop | None]
+
+
+def _look_for(kind: Any) -> Callable[[str, pa.Array], _Looked] | None:
+    if pa.types.is_dictionary(kind):
+        return _text
+    if pa.types.is_boolean(kind):
+        return _boolean
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _number
+    if pa.types.is_temporal(kind):
+        return _time
+    return None
+
+
+def _without_encoding(name: str, values: pa.Array, reason: str) -> Column:
+    return Column(
+        name=name,
+        kind="constant" if values.null_count == len(values) else "text",
+        type=str(values.type),
+        used=False,
+        reason=reason,
+        num_missing=values.null_count,
+    )
+
+
+def _constant(num_distinct: int, num_missing: int, seen: str) -> _Drop | None:
+    """A single value says something only where other rows lack it."""
+    if num_distinct == 1 and num_missing == 0:
+        return _Drop("constant", f"every row has {seen}")
+    return None
+
+
+def _boolean(name: str, values: pa.Array) -> _Looked:
+    share = pc.mean(values.cast(pa.int8())).as_py()
+    column = Column(
+        name=name,
+        kind="boolean",
+        type="bool",
+        used=True,
+        seen=f"true in {share:.1%}",
+        num_missing=values.null_count,
+        vocabulary=("false", "true"),
+    )
+    seen = "true" if share == 1 else "false"
+    return column, _constant(1 if share in (0, 1) else 2, values.null_count, seen)
+
+
+def _text(name: str, values: pa.Array) -> _Looked:
+    counts = text_counts(values)
+    num_values = sum(counts.values())
+    num_missing = len(values) - num_values
+    most = counts.most_common(3)
+    examples = ", ".join(repr(_shortened(value)) for value, _ in most)
+    column = Column(
+        name=name,
+        kind="category",
+        type="string",
+        used=True,
+        seen=f"{len(counts):,} values: {examples}"[:80],
+        num_missing=num_missing,
+        vocabulary=_vocabulary(counts),
+    )
+    drop = _constant(len(counts), num_missing, examples)
+    if len(counts) == 0:
+        drop = _Drop("constant", "no row has a value")
+    elif len(counts) > max(REPEATING * num_values, 2):
+        drop = _rarely_repeats(counts, num_values)
+    return column, drop
+
+
+def _rarely_repeats(counts: Counter[str], num_values: int) -> _Drop:
+    characters = sum(map(len, counts)) / len(counts)
+    words = sum(value.count(" ") + 1 for value in counts) / len(counts)
+    found = f"{len(counts):,} of {num_values:,} values differ"
+    if characters > LONG_CHARACTERS or words > LONG_WORDS:
+        return _Drop("text", f"it is text of {words:.0f} words on average")
+    if len(counts) >= DIFFERENT * num_values:
+        return _Drop("identifier", found)
+    return _Drop("text", f"{found}: too rarely the same to learn from")
+
+
+def text_counts(values: pa.Array) -> Counter[str]:
+    """Count the strings of a dictionary column; missing ones are left out."""
+    strings = [*values.dictionary.to_pylist(), None]
+    counts = np.bincount(places(values), minlength=len(strings)).tolist()
+    found = {s: n for s, n in zip(strings, counts, strict=True) if n}
+    for missing in (None, *MISSING_VALUES):
+        found.pop(missing, None)
+    return Counter(found)
+
+
+def _vocabulary(counts: Counter[str]) -> tuple[str, ...]:
+    by_count = sorted(counts, key=lambda value: (-counts[value], value))
+    return tuple(sorted(by_count[:VOCABULARY_CAP]))
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= 20 else value[:19] + "…"
+
+
+def _number(name: str, values: pa.Array) -> _Looked:
+    low, high, num_missing = _ends(values)
+    column = Column(
+        name=name, kind="number", type="double", used=True, num_missing=num_missing
+    )
+    if low is None or high is None:
+        return column, _Drop("constant", "no row has a finite value")
+    integer = pa.types.is_integer(values.type)
+    largest = max(abs(low), abs(high))
+    column = replace(
+        column,
+        type="int64" if integer and largest > EXACT_FLOAT64 else "double",
+        seen=f"{low:,} to {high:,}" if integer else f"{low:.5g} to {high:.5g}",
+        origin=origin_of(values, low, high),
+    )
+    drop = _constant(1 if low == high else 2, num_missing, f"the value {low:g}")
+    if drop is None and integer:
+        drop = _handed_out(name, values.drop_null(), int(low), int(high))
+    return column, drop
+
+
+def _ends(
+    values: pa.Array,
+) -> tuple[int | float | None, int | float | None, int]:
+    """The least and the largest finite number, and how many rows have none."""
+    if pa.types.is_integer(values.type):
+        ends = pc.min_max(values).as_py()
+        return ends["min"], ends["max"], values.null_count
+    numbers = numpy_of(values)
+    low, high = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
+    if np.isinf(low) or np.isinf(high):
+        numbers = np.where(np.isinf(numbers), np.nan, numbers)
+        low, high = np.fmin.reduce(numbers), np.fmax.reduce(numbers)
+    num_missing = int(np.count_nonzero(np.isnan(numbers)))
+    if num_missing == len(numbers):
+        return None, None, num_missing
+    return float(low), float(high), num_missing
+
+
+def origin_of(values: pa.Array, low: float, high: float) -> int | float:
+    """What to subtract in 64 bits so that float32 keeps the differences: 0, mostly.
+
+    float32 holds 24 bits. Where values reach 2^24, or lie far from zero and close
+    together, their median is taken off first; a stray -999 does not move it.
+    """
+    largest = max(abs(low), abs(high))
+    if largest < EXACT_FLOAT32 and largest < CLOSE_TOGETHER * (high - low):
+        return 0
+    if low == high or high - low > MOST_INT64:
+        return 0
+    numbers = numpy_of(values.drop_null())
+    numbers = numbers[np.isfinite(numbers)]
+    half = len(numbers) // 2  # no mean of two: large integers would become doubles
+    middle: int | float = np.partition(numbers, half)[half].item()
+    return middle
+
+
+def _handed_out(name: str, values: pa.Array, low: int, high: int) -> _Drop | None:
+    """Tell integers that were handed out to rows from those that were measured."""
+    count, spread = len(values), high - low + 1
+    if any(start <= low and high <= end for start, end in UNIX_TIMES):
+        return None
+    if low in (0, 1) and count == spread >= ROW_NUMBERS and _counts_rows(values):
+        return _Drop("identifier", "it counts the rows")
+    expected_repeats = count**2 / (2 * spread)
+    named = ID_NAME.search(name) is not None
+    if spread < (1 - FOUND_SHARE) * count or not (
+        named or expected_repeats >= EXPECTED_REPEATS
+    ):
+        return None
+    start = values.slice(0, 10_000)
+    if not named and len(start.unique()) < 0.9 * len(start):
+        return None
+    repeats = count - pc.count_distinct(values).as_py()
+    if repeats == 0 and (named or expected_repeats >= EXPECTED_REPEATS):
+        return _Drop("identifier", "every row has a number of its own")
+    if expected_repeats >= EXPECTED_REPEATS and repeats < min(
+        FOUND_SHARE * expected_repeats, (1 - DIFFERENT) * count
+    ):
+        return _Drop("identifier", f"only {repeats:,} of {count:,} numbers repeat")
+    return None
+
+
+def _counts_rows(values: pa.Array) -> bool:
+    return bool((np.diff(numpy_of(values)) == 1).all())
+
+
+def _time(name: str, values: pa.Array) -> _Looked:
+    ends = pc.min_max(values)
+    low, high = ends["min"], ends["max"]
+    column = Column(
+        name=name,
+        kind="datetime",
+        type=str(values.type),
+        used=True,
+        seen=f"{low} to {high}",
+        num_missing=values.null_count,
+        unit=time_unit(values.type),
+    )
+    counts = ticks(values, column)
+    numbers, per_s = numpy_of(counts.drop_null()), UNITS_PER_S[column.unit]
+    if not (numbers % per_s).any():  # whole seconds, whatever the source counts in
+        numbers, column = numbers // per_s, replace(column, unit="s")
+    parts = _parts_that_vary(numbers // UNITS_PER_S[column.unit], column)
+    column = replace(column, origin=int(numbers.min()), parts=parts)
+    return column, _constant(1 if low == high else 2, values.null_count, str(low))
+
+
+def _parts_that_vary(seconds: npt.NDArray[np.int64], column: Column) -> tuple[str, ...]:
+    """The parts of a date to tell a model; of a time of day there is one."""
+    if column.type.startswith(("time32", "time64")):
+        return ("time_of_day",)
+    days, seconds = np.divmod(seconds, SECONDS_A_DAY)
+    span = int(days.max() - days.min())
+    varies = {
+        "time_of_day": bool((seconds != seconds[0]).any()),
+        "weekday": bool(((days - days[0]) % 7).any()),
+        "day_of_month": span >= MONTH_DAYS,
+        "day_of_year": span >= SEASON_DAYS,
+    }
+    return tuple(name for name in PARTS if varies[name])

@@ -1,0 +1,219 @@
+"""What is to be predicted: numbers or classes, told from the column.
+
+Text and booleans are classes. So are whole numbers, integers or floats, of two values,
+or of at most 20 where ten rows or more come on each value on average. All else is
+regression. ``task`` says otherwise.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from torch import Tensor
+
+from gradatim.errors import ConfigError, DataError
+from gradatim.tables.files.arrow import array_of, numpy_of
+from gradatim.tables.schema.columns import MISSING_VALUES, Label, Target, Task
+from gradatim.tables.schema.kinds import origin_of
+from gradatim.tables.schema.values import less_origin, typed
+
+__all__ = ["encode_target", "target_of", "usable_rows"]
+
+FEW_VALUES = 20
+ROWS_A_VALUE = 10
+MOST_CLASSES = 1_000
+TASKS = ("regression", "binary", "classification")
+
+
+def target_of(name: str, values: pa.Array, task: str | None) -> Target:
+    """Say what the column to predict is.
+
+    Args:
+        name: Its name.
+        values: All its values, made plain; none is missing.
+        task: ``"regression"``, ``"binary"`` or ``"classification"``; told if None.
+
+    Raises:
+        ConfigError: There is no such task.
+        DataError: One class only, more classes than rows allow, or a task that the
+            values do not fit.
+
+    >>> target_of("grade", pa.array(["a", "b", "a"]).dictionary_encode(), None).labels
+    ('a', 'b')
+    """
+    if task is not None and task not in TASKS:
+        raise ConfigError(
+            f"There is no task {task!r}.\n"
+            "The task decides the loss and the scores.\n"
+            f"Take one of {', '.join(TASKS)}, or none to have it told by the column."
+        )
+    if pa.types.is_temporal(values.type) or pa.types.is_nested(values.type):
+        raise _unfit(name, f"holds {values.type}", "a number or a class")
+    if task is None:
+        task = _told(values)
+    if task == "regression":
+        return _regression(name, values)
+    return _classes(name, values, task)
+
+
+def _has_target(values: pa.Array) -> pa.BooleanArray:
+    there = values.is_valid()
+    if pa.types.is_floating(values.type):
+        there = pc.and_kleene(there, pc.is_finite(values))
+    if pa.types.is_dictionary(values.type):
+        absent = pc.is_in(
+            values.cast(pa.string()), array_of(MISSING_VALUES, pa.string())
+        )
+        there = pc.and_kleene(there, pc.invert(absent))
+    return there
+
+
+def _told(values: pa.Array) -> Task:
+    if pa.types.is_dictionary(values.type) or pa.types.is_boolean(values.type):
+        return "binary" if len(values.unique()) == 2 else "classification"
+    if pa.types.is_floating(values.type) and not _all_whole(values):
+        return "regression"
+    num_values = len(values.unique())
+    if num_values == 2:
+        return "binary"
+    if num_values > FEW_VALUES or len(values) < ROWS_A_VALUE * num_values:
+        return "regression"
+    return "classification"
+
+
+def _all_whole(values: pa.Array) -> bool:
+    numbers = numpy_of(values)
+    start = numbers[:1_000]
+    return bool(
+        (start == np.floor(start)).all() and (numbers == np.floor(numbers)).all()
+    )
+
+
+def _regression(name: str, values: pa.Array) -> Target:
+    if pa.types.is_dictionary(values.type) or pa.types.is_boolean(values.type):
+        what = "text" if pa.types.is_dictionary(values.type) else "booleans"
+        raise _unfit(name, f"holds {what}", "numbers, for regression")
+    ends = pc.min_max(values).as_py()
+    low, high = ends["min"], ends["max"]
+    if low == high:
+        raise _one_value(name, low, len(values))
+    integer = pa.types.is_integer(values.type)
+    return Target(
+        name=name,
+        task="regression",
+        type="int64" if integer and max(abs(low), abs(high)) > 1 << 53 else "double",
+        origin=origin_of(values, low, high),
+        seen=f"{low:,} to {high:,}" if integer else f"{low:.5g} to {high:.5g}",
+    )
+
+
+def _classes(name: str, values: pa.Array, task: Any) -> Target:
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(pa.string())
+    found = values.value_counts()
+    counts = {row["values"].as_py(): row["counts"].as_py() for row in found}
+    labels: tuple[Label, ...] = tuple(sorted(counts))
+    if len(labels) == 1:
+        raise _one_value(name, labels[0], len(values))
+    most = min(len(values) / 2, MOST_CLASSES)
+    if len(labels) > most and len(labels) > 2:
+        raise DataError(
+            f"The target {name!r} has {len(labels):,} classes in {len(values):,} "
+            "rows.\n"
+            f"At most {int(most):,} can be learned: two rows for each class, and no "
+            f"more than {MOST_CLASSES:,}.\n"
+            "Choose another target, merge rare classes, or take --task regression if "
+            "it is a quantity."
+        )
+    if task == "binary" and len(labels) != 2:
+        raise _unfit(name, f"has {len(labels)} classes", "two, for a binary task")
+    seen = ", ".join(f"{label!r} {counts[label] / len(values):.0%}" for label in labels)
+    return Target(
+        name=name,
+        task=task,
+        type=str(values.type),
+        labels=labels,
+        seen=f"{len(labels)} classes: {seen}"[:80],
+    )
+
+
+def _unfit(name: str, what: str, wanted: str) -> DataError:
+    return DataError(
+        f"The target {name!r} {what}.\n"
+        f"A target has to be {wanted}.\n"
+        "Choose another target or another --task."
+    )
+
+
+def _one_value(name: str, value: Label, num_rows: int) -> DataError:
+    return DataError(
+        f"The target {name!r} is {value!r} in all {num_rows:,} rows.\n"
+        "With one class or value only there is nothing to learn.\n"
+        "Choose another target, or add rows with other values."
+    )
+
+
+def encode_target(values: pa.Array, target: Target) -> Tensor:
+    """Turn the target's values into a tensor ``(rows,)``.
+
+    Returns:
+        float32 for regression, less the target's origin; int64 codes of classes.
+
+    Raises:
+        DataError: A value is missing, or is none of the classes; with its row.
+    """
+    values = typed(values, target)
+    usable_rows(values, target.name, drop_missing=False)
+    if target.task == "regression":
+        return torch.from_numpy(less_origin(values, target.origin).astype(np.float32))
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(pa.string())
+    labels = array_of(target.labels, values.type)
+    codes = pc.index_in(values, value_set=labels)
+    if codes.null_count:
+        row = int(np.flatnonzero(numpy_of(codes.is_null()))[0])
+        raise DataError(
+            f"The target {target.name!r}, row {row + 1}: {values[row].as_py()!r} is "
+            f"none of the {len(labels)} classes of the training file.\n"
+            "The model has no output for it.\n"
+            "Leave such rows out, or train again with them."
+        )
+    return torch.from_numpy(numpy_of(codes).astype(np.int64))
+
+
+def usable_rows(
+    values: pa.Array, name: str, *, drop_missing: bool
+) -> pa.BooleanArray | None:
+    """Say which rows can be learned from; None where all can.
+
+    Args:
+        values: Of the target, plain.
+        name: Of the target.
+        drop_missing: Whether rows without a target may be left out.
+
+    Raises:
+        DataError: There are such rows and they may not, or there are no others.
+    """
+    there = _has_target(values)
+    absent = np.flatnonzero(~numpy_of(there))
+    if len(absent) == len(values):
+        raise DataError(
+            f"None of the {len(values):,} rows has a target {name!r}.\n"
+            "There is nothing to learn from, or to compare with.\n"
+            "Choose another target, or fill it in."
+        )
+    if len(absent) == 0:
+        return None
+    if drop_missing:
+        return there
+    rows = ", ".join(str(row + 1) for row in absent[:5])
+    more = ", ..." if len(absent) > 5 else ""
+    raise DataError(
+        f"The target {name!r} is missing, NaN or infinite in {len(absent):,} of "
+        f"{len(values):,} rows (rows {rows}{more}, counted without the header).\n"
+        "A loss cannot be computed there.\n"
+        "Leave these rows out with --drop-missing-target (drop_missing_target=True), "
+        "or fill them in."
+    )

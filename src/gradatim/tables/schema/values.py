@@ -1,0 +1,301 @@
+"""Arrow columns to tensors, as a schema's columns say.
+
+Numbers lose their origin in 64 bits and become float32, missing ones NaN; categories
+become codes; dates and times become 64-bit counts of their unit since their origin.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from jaxtyping import Float, Int64, Shaped
+from torch import Tensor
+
+from gradatim.errors import SchemaError
+from gradatim.tables.files.arrow import array_of, numpy_of, scalar
+from gradatim.tables.schema.columns import (
+    MISSING,
+    MISSING_VALUES,
+    SHARED_TEXT,
+    UNSEEN,
+    Column,
+    Target,
+    arrow_type,
+)
+from gradatim.tables.schema.notices import EncodeNotices
+
+__all__ = [
+    "NO_TIME",
+    "UNITS_PER_S",
+    "EncodeNotices",
+    "encode_values",
+    "less_origin",
+    "places",
+    "plain",
+    "ticks",
+    "time_unit",
+    "typed",
+]
+
+NO_TIME = torch.iinfo(torch.int64).min
+"""Stands in the tensor of times where there is none."""
+
+UNITS_PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def plain(values: pa.ChunkedArray) -> pa.Array:
+    """Bring a column to one of few types, so that the source's habits do not matter.
+
+    Text of any width becomes a dictionary of strings; dictionaries of anything else are
+    unpacked; decimals and half floats become doubles; durations and integers of any
+    width int64 (doubles where they do not fit).
+    """
+    kind = values.type
+    if isinstance(kind, pa.BaseExtensionType):
+        storage = [chunk.storage for chunk in values.chunks]
+        return plain(pa.chunked_array(storage, kind.storage_type))
+    if pa.types.is_dictionary(kind) and not kind.equals(SHARED_TEXT):
+        return plain(values.cast(kind.value_type))
+    if _is_text(kind):
+        return _whole(values.cast(pa.string()).dictionary_encode())
+    if pa.types.is_decimal(kind) or kind == pa.float16():
+        return _whole(values.cast(pa.float64()))
+    if pa.types.is_integer(kind) and kind != pa.int64():
+        try:
+            return _whole(values.cast(pa.int64()))
+        except pa.ArrowInvalid:  # unsigned and beyond
+            return _whole(values.cast(pa.float64(), safe=False))
+    if pa.types.is_duration(kind):
+        return _whole(values.cast(pa.int64()))
+    return _whole(values)
+
+
+def _whole(values: pa.ChunkedArray) -> pa.Array:
+    return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+    )
+
+
+def typed(values: pa.Array, column: Column | Target) -> pa.Array:
+    """Make plain values those of the type that the schema has for their column.
+
+    Text is read as strictly as in a file; whole numbers may stand for numbers, 0 and 1
+    for booleans, dates for times of day zero.
+
+    Raises:
+        SchemaError: They are of another kind; with the row where it is one value's.
+    """
+    wanted = arrow_type(column.type)
+    if pa.types.is_null(values.type):
+        values = values.cast(wanted)
+    if pa.types.is_string(wanted):
+        if not pa.types.is_dictionary(values.type):
+            if values.null_count < len(values):
+                raise _other_kind(values, column)
+            values = values.cast(pa.string()).dictionary_encode().cast(SHARED_TEXT)
+        return values
+    if values.type == wanted:
+        return values
+    if not _may_become(values.type, wanted):
+        raise _other_kind(values, column)
+    if _is_number(wanted) and _is_number(values.type) and not _is_category(column):
+        return values
+    if pa.types.is_temporal(wanted) and pa.types.is_temporal(values.type):
+        return values
+    return _cast(values, wanted, column)
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _is_category(column: Column | Target) -> bool:
+    return bool(column.vocabulary if isinstance(column, Column) else column.labels)
+
+
+def _may_become(kind: Any, wanted: Any) -> bool:
+    if pa.types.is_dictionary(kind):
+        return True
+    if not pa.types.is_temporal(wanted):
+        return _is_number(kind) or pa.types.is_boolean(kind)
+    zoned = getattr(kind, "tz", None) is not None
+    return bool(
+        pa.types.is_temporal(kind)
+        and pa.types.is_time(kind) == pa.types.is_time(wanted)
+        and zoned == (getattr(wanted, "tz", None) is not None)
+    )
+
+
+def _cast(values: pa.Array, wanted: Any, column: Column | Target) -> pa.Array:
+    """Cast by way of text, which is strict: 2 is no boolean, 0.5 no whole number."""
+    text = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    absent = pc.is_in(text, array_of(MISSING_VALUES, pa.string()))
+    text = pc.if_else(absent, scalar(None, pa.string()), text)
+    if pa.types.is_integer(wanted) and pa.types.is_floating(values.type):
+        text = pc.replace_substring_regex(text, r"\.0$", "")
+    try:
+        return text.cast(wanted)
+    except pa.ArrowInvalid as error:
+        row = _first_failing(text, wanted)
+        raise SchemaError(
+            f"Column {column.name!r}, row {row + 1}: {text[row].as_py()!r} is not of "
+            f"type {column.type}, which the schema has.\n"
+            "Read as anything else it would not mean what it meant in training.\n"
+            "Correct the value, or leave it empty if it is missing."
+        ) from error
+
+
+def _first_failing(text: pa.Array, wanted: Any) -> int:
+    low, high = 0, len(text)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            text.slice(low, middle - low).cast(wanted)
+            low = middle
+        except pa.ArrowInvalid:
+            high = middle
+    return low
+
+
+def _other_kind(values: pa.Array, column: Column | Target) -> SchemaError:
+    return SchemaError(
+        f"Column {column.name!r} holds {values.type}; the schema has {column.type}.\n"
+        "Its values do not mean what they meant in training.\n"
+        f"Give it values of type {column.type}, or train again on such data."
+    )
+
+
+def encode_values(
+    values: pa.Array, column: Column, notices: EncodeNotices
+) -> Shaped[Tensor, " rows"]:
+    """Turn the values of one column, typed, into one column of ``column.group``."""
+    encode = {"numbers": _numbers, "categories": _categories, "times": _times}
+    return encode[column.group](values, column, notices)
+
+
+def _numbers(
+    values: pa.Array, column: Column, notices: EncodeNotices
+) -> Float[Tensor, " rows"]:
+    """Less the origin, in float32; NaN where missing or infinite."""
+    with np.errstate(over="ignore"):  # beyond float32's range is infinite
+        out = less_origin(values, column.origin).astype(np.float32)
+    if not np.isfinite(out).all():
+        infinite = np.isinf(out)
+        _note(notices.infinite, column, infinite)
+        _note(notices.missing, column, np.isnan(out))
+        out[infinite] = np.nan
+    return torch.from_numpy(out)
+
+
+def less_origin(values: pa.Array, origin: int | float) -> npt.NDArray[Any]:
+    """The values minus the origin, in 64 bits, with NaN where there is none."""
+    if origin and pa.types.is_integer(values.type):
+        try:
+            values = pc.subtract_checked(values, scalar(origin, values.type))
+            origin = 0
+        except pa.ArrowInvalid:  # farther apart than 63 bits: doubles will do
+            pass
+    numbers = numpy_of(values)
+    return numbers - float(origin) if origin else numbers
+
+
+def _note(notes: dict[str, int], column: Column, rows: npt.NDArray[np.bool]) -> None:
+    if count := int(np.count_nonzero(rows)):
+        notes[column.name] = count
+
+
+def _categories(
+    values: pa.Array, column: Column, notices: EncodeNotices
+) -> Int64[Tensor, " rows"]:
+    """Codes: 0 missing, 1 unseen, then the vocabulary in order."""
+    if not pa.types.is_dictionary(values.type):  # booleans
+        values = values.cast(pa.string()).dictionary_encode()
+    strings = values.dictionary
+    code_of = _code_of(strings, column.vocabulary)
+    codes = code_of[places(values)]
+    _note(notices.missing, column, codes == MISSING)
+    _note(notices.unseen, column, codes == UNSEEN)
+    if column.name in notices.unseen:
+        counts = np.bincount(places(values), minlength=len(code_of))
+        counts[code_of != UNSEEN] = 0
+        most = np.argsort(-counts, kind="stable")[:3]
+        notices.unseen_examples[column.name] = [
+            strings[int(place)].as_py() for place in most if counts[place]
+        ]
+    return torch.from_numpy(codes)
+
+
+def places(values: pa.Array) -> npt.NDArray[Any]:
+    """Where in its dictionary each value is; behind its end where there is none."""
+    indices = values.indices
+    if indices.null_count:
+        indices = indices.fill_null(scalar(len(values.dictionary), indices.type))
+    return numpy_of(indices)
+
+
+def _code_of(strings: pa.Array, vocabulary: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The code of each string, and of no string at the end."""
+    found = pc.index_in(strings, value_set=array_of(vocabulary, pa.string()))
+    codes = numpy_of(found) + UNSEEN + 1  # NaN where not found
+    codes = np.where(np.isnan(codes), UNSEEN, codes).astype(np.int64)
+    absent = pc.is_in(strings, value_set=array_of(MISSING_VALUES, pa.string()))
+    codes[numpy_of(pc.or_(absent, strings.is_null()))] = MISSING
+    return np.append(codes, MISSING)
+
+
+def _times(
+    values: pa.Array, column: Column, notices: EncodeNotices
+) -> Int64[Tensor, " rows"]:
+    """Units since the column's origin; ``NO_TIME`` where there is no time."""
+    try:
+        origin = scalar(column.origin, pa.int64())
+        since = pc.subtract_checked(ticks(values, column), origin)
+    except pa.ArrowInvalid as error:
+        raise SchemaError(
+            f"Column {column.name!r} has times that 64 bits cannot count in "
+            f"{column.unit} from 1970: {error}.\n"
+            "They would wrap around to other times.\n"
+            "Leave out the values that are no times."
+        ) from error
+    if since.null_count:
+        notices.missing[column.name] = since.null_count
+    none = scalar(NO_TIME, pa.int64())
+    return torch.from_numpy(numpy_of(since.fill_null(none)).copy())
+
+
+def ticks(values: pa.Array, column: Column) -> pa.Array:
+    """Count units since 1970, or since midnight for times of day.
+
+    Times with a zone are taken as a clock on the wall there shows them: people's
+    rhythms follow it. (An hour is missing and one comes twice a year.)
+    """
+    kind = values.type
+    if getattr(kind, "tz", None) is not None:
+        zone = arrow_type(column.type).tz
+        values = pc.local_timestamp(values.cast(pa.timestamp(kind.unit, tz=zone)))
+    if pa.types.is_date(kind):
+        values = values.cast(pa.timestamp("s"))
+    had, wants = UNITS_PER_S[values.type.unit], UNITS_PER_S[column.unit]
+    counts = values.cast(pa.int32()) if values.type.bit_width == 32 else values
+    counts = counts.cast(pa.int64())
+    if wants >= had:
+        return pc.multiply_checked(counts, scalar(wants // had, pa.int64()))
+    there = numpy_of(counts.fill_null(scalar(0, pa.int64())))
+    earlier = there // (had // wants)  # towards the past, before 1970 as well
+    none = scalar(None, pa.int64())
+    return pc.if_else(counts.is_valid(), array_of(earlier, pa.int64()), none)
+
+
+def time_unit(kind: Any) -> str:
+    """The unit that times of an Arrow type are counted in."""
+    return "s" if pa.types.is_date(kind) else str(kind.unit)

@@ -1,0 +1,174 @@
+"""A table as tensors, with the schema that says what they hold."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from jaxtyping import Int64, Shaped
+from torch import Tensor
+
+from gradatim.tables.files import formats
+from gradatim.tables.files.source import Source
+from gradatim.tables.schema.infer import infer, stacked
+from gradatim.tables.schema.notices import EncodeNotices
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.schema.targets import encode_target, usable_rows
+from gradatim.tables.schema.values import plain
+
+__all__ = ["Table", "iter_tables", "read_table"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Encoded rows. ``Schema.encode`` says what the tensors hold."""
+
+    schema: Schema
+    x: dict[str, Tensor]
+    """``"numbers"``, ``"categories"``, ``"times"``: those that the schema has."""
+    y: Shaped[Tensor, " rows"] | None = None
+    """float32 for regression (less ``schema.target.origin``), int64 class codes."""
+    notices: EncodeNotices = field(default_factory=EncodeNotices)
+    num_dropped: int = 0
+    """Rows left out because they have no target."""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows in every tensor."""
+        return len(next(iter(self.x.values())))
+
+    def __len__(self) -> int:
+        return self.num_rows
+
+    def as_batch(self) -> Any:
+        """Give ``(x, y)``, or ``x`` without a target, as ``Batches`` takes it."""
+        return self.x if self.y is None else (self.x, self.y)
+
+    def select(self, rows: Int64[Tensor, " some"]) -> "Table":
+        """Take some rows, in the order of their numbers ``rows``.
+
+        >>> import pyarrow as pa, torch
+        >>> data = pa.table({"a": [1, 2, 4], "b": [.5, .6, .8]})
+        >>> table = read_table(data, target="b")
+        >>> table.select(torch.tensor([2, 0])).x["numbers"]
+        tensor([[4.],
+                [1.]])
+        """
+        x = {name: values[rows] for name, values in self.x.items()}
+        y = None if self.y is None else self.y[rows]
+        return Table(schema=self.schema, x=x, y=y, notices=self.notices)
+
+
+def read_table(
+    source: Any,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    drop: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    schema: Schema | None = None,
+    drop_missing_target: bool = False,
+) -> Table:
+    """Read a file or a data frame into tensors.
+
+    Without ``schema`` one is inferred from all rows, as ``Schema.infer`` says. With it
+    the data is read strictly as the schema has it; ``y`` is None where the target is
+    not among the columns.
+
+    Args:
+        source: The path of a CSV, TSV or Parquet file, or anything with
+            ``__arrow_c_stream__``: a table of pandas, polars or pyarrow.
+        target: The column to predict.
+        task: ``"regression"``, ``"binary"`` or ``"classification"``; told if None.
+        drop: Names of columns not to use.
+        keep: Names of columns to use in any case.
+        schema: Of the training file; takes the place of the four above.
+        drop_missing_target: Leave rows without a target out, instead of refusing them.
+
+    Raises:
+        FileReadError: The file is missing or damaged.
+        DataError: The rows cannot be learned from.
+        SchemaError: The data is not what ``schema`` has.
+
+    >>> import pyarrow as pa
+    >>> table = read_table(pa.table({"x": [1, 2, 3], "y": ["a", "b", "a"]}), target="y")
+    >>> table.x["numbers"].shape, table.y, table.schema.labels
+    (torch.Size([3, 1]), tensor([0, 1, 0]), ('a', 'b'))
+    """
+    if schema is not None:
+        return _read_as(source, schema, drop_missing_target)
+    opened = _open(source, target)
+    found = infer(
+        opened,
+        target=target,
+        task=task,
+        drop=drop,
+        keep=keep,
+        drop_missing_target=drop_missing_target,
+    )
+    schema = Schema.of(found)
+    return Table(
+        schema=schema,
+        x=stacked(schema.features, found.encoded),
+        y=found.y,
+        notices=found.notices,
+        num_dropped=opened.num_rows - found.num_rows,
+    )
+
+
+def _read_as(source: Any, schema: Schema, drop_missing_target: bool) -> Table:
+    opened = _open_as(source, schema)
+    target, y, rows = schema.target, None, None
+    if target is not None and target.name in opened.names:
+        values = plain(opened.take(target.name))
+        rows = usable_rows(values, target.name, drop_missing=drop_missing_target)
+        if rows is not None:
+            values = values.filter(rows)
+        y = encode_target(values, target)
+    x, notices = schema.encode_source(opened, rows)
+    table = Table(schema=schema, x=x, y=y, notices=notices)
+    return replace(table, num_dropped=opened.num_rows - len(table))
+
+
+def _open(source: Any, target: str | None) -> Source:
+    if isinstance(source, str | Path):
+        return formats.open_source(source, exact=[] if target is None else [target])
+    return Source.of_frame(source)
+
+
+def _open_as(source: Any, schema: Schema) -> Source:
+    if not isinstance(source, str | Path):
+        return Source.of_frame(source)
+    extra = schema.check_names(formats.column_names(source))
+    opened = formats.open_typed_source(
+        source,
+        schema.types,
+        narrow=[c.name for c in schema.group("numbers") if c.origin == 0],
+        missing=schema.missing_values,
+    )
+    return replace(opened, names=tuple(dict.fromkeys((*opened.names, *extra))))
+
+
+def iter_tables(
+    path: str | Path, schema: Schema, *, batch_rows: int = 65_536
+) -> Iterator[Table]:
+    """Read a file to predict, batch by batch, in memory that does not grow with it.
+
+    The target is not read. Notices are those of each batch.
+
+    Raises:
+        FileReadError: The file is missing or damaged.
+        SchemaError: The data is not what the schema has.
+    """
+    extra = schema.check_names(formats.column_names(path))
+    batches = formats.iter_batches(
+        path,
+        types=schema.types,
+        columns=[column.name for column in schema.features],
+        batch_rows=batch_rows,
+        missing=schema.missing_values,
+    )
+    for batch in batches:
+        x, notices = schema.encode(batch)
+        notices.extra = extra
+        yield Table(schema=schema, x=x, notices=notices)

@@ -1,0 +1,205 @@
+import json
+import math
+import os
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradatim.errors import DamagedError, RunError
+from gradatim.store.json import (
+    MOST_BYTES,
+    MOST_DEPTH,
+    MOST_INTEGER,
+    MOST_PARTS,
+    in_utf8,
+    may_be_read,
+    parse_json,
+    read_json,
+    read_json_lines,
+    to_json,
+    write_bytes,
+    write_json,
+)
+
+
+def test_what_is_written_is_read(tmp_path):
+    value = {"version": 1, "name": "Öl", "lines": [1, 2.5, None, True, "a\u2028b"]}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json", version=1) == value
+    assert "Öl" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_number_becomes_null_wherever_it_stands(value):
+    text = to_json({"a": [value, {"b": (value, 1.5)}], "c": 1.7e308})
+    assert json.loads(text) == {"a": [None, {"b": [None, 1.5]}], "c": 1.7e308}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NaN", '{"a": Infinity}', "[-Infinity]", "{", "", '{"a": 1,}', "[" * 99_999],
+)
+def test_what_is_no_json_is_refused(text, tmp_path):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(
+        RunError, match=r"a\.json is no valid JSON.*\n.*\n.*train again"
+    ):
+        read_json(tmp_path / "a.json")
+
+
+def test_what_is_no_utf8_is_refused(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'"\xff"')
+    with pytest.raises(RunError, match=r"a\.json cannot be read"):
+        read_json(tmp_path / "a.json")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(RunError, match=r"gone\.json does not exist"):
+        read_json(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"version": 2}', '{"version": "1"}', "1"]
+)
+def test_an_unknown_version_is_refused(text, tmp_path):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(
+        RunError, match=r"version .*, but this gradatim reads version 1"
+    ):
+        read_json(tmp_path / "a.json", version=1)
+
+
+class TestLines:
+    def test_each_line_is_a_value(self, tmp_path):
+        rows = [{"epoch": 1, "note": "a\u2028b\x85c"}, {"epoch": 2, "note": None}]
+        text = "".join(to_json(row) + "\n" for row in rows)
+        write_bytes(tmp_path / "h.jsonl", text.encode())
+        assert read_json_lines(tmp_path / "h.jsonl") == rows
+
+    def test_no_line_is_no_row(self, tmp_path):
+        write_bytes(tmp_path / "h.jsonl", b"")
+        assert read_json_lines(tmp_path / "h.jsonl") == []
+
+    def test_a_cut_line_is_told_with_its_number(self, tmp_path):
+        write_bytes(tmp_path / "h.jsonl", b'{"epoch": 1}\n{"epo')
+        with pytest.raises(RunError, match=r"h\.jsonl, line 2 is no valid JSON"):
+            read_json_lines(tmp_path / "h.jsonl")
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_the_mode_is_the_umasks(umask, tmp_path):
+    before = os.umask(umask)
+    try:
+        write_bytes(tmp_path / "a", b"x")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+INTEGERS = st.integers(-MOST_INTEGER, MOST_INTEGER)
+TEXTS = st.text(st.characters(codec=None))
+"""Halves of surrogate pairs, too."""
+JSON = st.recursive(
+    st.none() | st.booleans() | FINITE | INTEGERS | TEXTS,
+    lambda part: st.lists(part, max_size=4) | st.dictionaries(TEXTS, part, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_any_json_comes_back_by_its_bytes(value):
+    content = in_utf8(to_json(value))
+    again = parse_json(content, "it")
+    assert again == value
+    assert json.loads(content) == value
+    assert to_json(again) == to_json(value)  # -0.0, and 1 beside 1.0
+
+
+def test_texts_of_no_utf8_come_back(tmp_path):
+    value = {"name": os.fsdecode(b"caf\xe9.csv")}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+
+
+def refused(content):
+    with pytest.raises(DamagedError) as caught:
+        parse_json(content, "a.json")
+    message = str(caught.value)
+    assert len(message) < 500
+    assert all(line.isprintable() for line in message.splitlines())
+    first, *rest = message.splitlines()
+    assert first.startswith("a.json ") and len(rest) == 2
+    return first
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("NaN", "NaN is no JSON"),
+        ("[1e999]", "'1e999' is too large a number"),
+        ("-1e999", "'-1e999' is too large a number"),
+        ("1" * 302, "is too large a number"),
+        ("2" + "0" * 300, "is too large a number"),
+        ("-1" + "0" * 5000, "is too large a number"),
+        ('{"a": 1, "a": 1}', "a key stands twice"),
+        ('[{"b": {"a": 1, "\\u0061": 2}}]', "a key stands twice"),
+        ("1" + "5" * 5000 + "e5000", "is too large a number"),
+        ("01", "Extra data"),
+        ("1 2", "Extra data"),
+        ("'a'", "Expecting value"),
+        ("[1,]", "Expecting value"),
+        ("// a\n1", "Expecting value"),
+        ('"a\nb"', "Invalid control character"),
+        ("\ufeff1", "BOM"),
+        (b"\xef\xbb\xbf1", "BOM"),
+        (b'"\xff"', "is no UTF-8"),
+        (b'"\xed\xb3\xa9"', "is no UTF-8"),
+        ('"a"'.encode("utf-16"), "is no UTF-8"),
+        ("[" * 99_999, "recursion depth"),
+        ("[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1), "deeper than 250 levels"),
+        ('{"a":' * 300 + "1" + "}" * 300, "deeper than 250 levels"),
+    ],
+)
+def test_what_is_no_strict_json_is_refused(content, what):
+    assert what in refused(content)
+
+
+def test_what_is_just_strict_enough_is_read():
+    assert parse_json(str(MOST_INTEGER), "it") == MOST_INTEGER
+    assert parse_json(str(-MOST_INTEGER), "it") == -MOST_INTEGER
+    assert str(parse_json("-0.0", "it")) == "-0.0"
+    assert parse_json("[" * MOST_DEPTH + "]" * MOST_DEPTH, "it") != []
+    assert parse_json(' {"a" : [ ] }\n', "it") == {"a": []}
+    assert parse_json(b'"a' + b"\xc3\xa9" + b'"', "it") == "aé"
+
+
+class TestLength:
+    """What is written is read, and what is longer is told before it is written."""
+
+    def test_bytes(self):
+        most = b'"' + b"a" * (MOST_BYTES - 2) + b'"'
+        assert may_be_read(most) and len(parse_json(most, "it")) == MOST_BYTES - 2
+        assert not may_be_read(most + b" ")
+        assert "has 16,777,217 bytes" in refused(most + b" ")
+
+    @pytest.mark.parametrize(
+        "part",
+        ["[]", *(pytest.param(p, marks=pytest.mark.slow) for p in ("1", '{"a":1}'))],
+    )
+    def test_values(self, part):
+        number = MOST_PARTS // (1 + sum(map(part.count, "[{:")))
+        most = f"[{','.join([part] * number)}]".encode()
+        assert may_be_read(most) and len(parse_json(most, "it")) == number
+        assert not may_be_read(most[:-1] + b",{},{}]")
+        assert "more than 786,432 values" in refused(most[:-1] + b",{},{}]")
+
+    def test_what_is_refused_takes_no_time(self):
+        for character in "[{,:":
+            text = f"{character}1" * (MOST_BYTES // 2)
+            begin = time.perf_counter()
+            refused(text)
+            assert time.perf_counter() - begin < 5  # 0.02 s

@@ -1,0 +1,113 @@
+"""Scores of a run on a file, against the same by hand."""
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from sklearn import metrics
+
+from gradatim.errors import DataError, SchemaError
+from gradatim.tables.saved.evaluate import evaluate_file
+from gradatim.tables.saved.predict import predict_file
+from tests.houses import TARGETS, with_target
+
+
+def by_hand(one, file, tmp_path):
+    """scikit-learn's scores of what ``predict`` writes for the same file."""
+    run, output = one.run, tmp_path / "out.parquet"
+    predict_file(run.load_model(), run.schema, file, output)
+    found, target = pq.read_table(output), run.schema.target
+    truth = pd.read_csv(file)[target.name].to_numpy()
+    predictions = found["prediction"].to_numpy()
+    if target.task == "regression":
+        return {
+            "rmse": metrics.root_mean_squared_error(truth, predictions),
+            "mae": metrics.mean_absolute_error(truth, predictions),
+            "r2": metrics.r2_score(truth, predictions),
+        }
+    shares = np.column_stack([c.to_numpy() for c in found.columns[1:]]).astype(float)
+    shares /= shares.sum(axis=1, keepdims=True)
+    scores = {
+        "accuracy": metrics.accuracy_score(truth, predictions),
+        "balanced_accuracy": metrics.balanced_accuracy_score(truth, predictions),
+        "log_loss": metrics.log_loss(truth, shares, labels=list(target.labels)),
+    }
+    if target.task == "binary":
+        scores["roc_auc"] = metrics.roc_auc_score(truth, shares[:, 1])
+    return scores
+
+
+@pytest.mark.parametrize("rows", ["trained on", "new"])
+@pytest.mark.parametrize("target", TARGETS)
+def test_scores_are_those_by_hand(target, rows, trained, tmp_path):
+    one = trained(target)
+    file = one.csv
+    if rows == "new":
+        file = tmp_path / "new.csv"
+        with_target(target, rows=90, seed=1).to_csv(file, index=False)
+    found = evaluate_file(one.run, file)
+    assert found.num_rows == (160 if rows == "trained on" else 90)
+    assert found.scores["model"] == pytest.approx(
+        by_hand(one, file, tmp_path), rel=1e-5
+    )
+
+
+def test_the_baseline_is_the_best_constant(trained):
+    one = trained("price")
+    truth = pd.read_csv(one.csv)["price"]
+    baseline = evaluate_file(one.run, one.csv).scores["baseline"]
+    assert baseline["rmse"] == pytest.approx(truth.std(ddof=0), rel=1e-6)
+    assert baseline["r2"] == pytest.approx(0, abs=1e-9)
+
+    one = trained("town")
+    truth = pd.read_csv(one.csv)["town"]
+    baseline = evaluate_file(one.run, one.csv).scores["baseline"]
+    shares = truth.value_counts(normalize=True)
+    assert baseline["accuracy"] == pytest.approx(shares.max())
+    assert baseline["log_loss"] == pytest.approx(-(shares * np.log(shares)).sum())
+
+
+def test_the_training_file_is_told(trained, tmp_path):
+    one = trained("price")
+    (note,) = evaluate_file(one.run, one.csv).notices
+    assert "price.csv has the name and size of the file this run was trained on" in note
+    renamed = tmp_path / "other.csv"
+    renamed.write_bytes(one.csv.read_bytes())
+    assert evaluate_file(one.run, renamed).notices == []
+
+
+def test_rows_without_a_target_are_refused_or_left_out(trained, tmp_path):
+    one, frame = trained("price"), with_target("price")
+    frame.loc[[2, 5], "price"] = None
+    file = tmp_path / "new.csv"
+    frame.to_csv(file, index=False)
+    with pytest.raises(
+        DataError, match=r"in 2 of 160 rows(.|\n)*--drop-missing-target"
+    ):
+        evaluate_file(one.run, file)
+    found = evaluate_file(one.run, file, drop_missing_target=True)
+    assert found.num_rows == 158
+
+
+def test_a_file_without_the_target_is_refused(trained, tmp_path):
+    one, file = trained("price"), tmp_path / "new.csv"
+    with_target("price").rename(columns={"price": "prize"}).to_csv(file, index=False)
+    with pytest.raises(SchemaError, match=r"no column 'price', .*Did you mean 'prize'"):
+        evaluate_file(one.run, file)
+
+
+def test_a_class_that_training_did_not_have_is_refused(trained, tmp_path):
+    one, file = trained("town"), tmp_path / "new.csv"
+    frame = with_target("town")
+    frame.loc[7, "town"] = "Zell"
+    frame.to_csv(file, index=False)
+    with pytest.raises(DataError, match=r"row 8: 'Zell' is none of the 3 classes"):
+        evaluate_file(one.run, file)
+
+
+def test_unseen_categories_are_noticed(trained, tmp_path):
+    one, file = trained("price"), tmp_path / "new.csv"
+    with_target("price").assign(kind="castle", more=1).to_csv(file, index=False)
+    notices = evaluate_file(one.run, file).notices
+    assert any("castle" in note for note in notices)
+    assert any("'more'" in note for note in notices)
