@@ -1,7 +1,9 @@
-"""How long someone waits for the help, and for ``import gradatim``."""
+"""How long someone waits: for the help, for ``import gradatim``, for the course."""
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ REPEATS = 9
 
 HELP_S = 0.3
 IMPORT_S = 0.15
+LEARN_S = 2.0
 
 IMPORT = """
 import time, torch
@@ -37,6 +40,7 @@ def main() -> None:
         "`gradatim --help`": (help_s, HELP_S),
         "`import gradatim` beyond `import torch`": (lambda: import_s(""), IMPORT_S),
         "the same, every public name used": (lambda: import_s(ALL_NAMES), IMPORT_S),
+        "`gradatim learn` answers": (learn_s, LEARN_S),
         "for scale: `python -c pass`": (lambda: wall_s(sys.executable, "-c", ""), None),
     }
     seconds: dict[str, list[float]] = {name: [] for name in timings}
@@ -72,6 +76,24 @@ def wall_s(*command: str) -> float:
     begin = time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
     return time.perf_counter() - begin
+
+
+def learn_s() -> float:
+    """Start the course; give the time until it says the address that it serves."""
+    gradatim = str(Path(sys.executable).parent / "gradatim")
+    with tempfile.TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        server = subprocess.Popen(
+            [gradatim, "learn", "--no-open", "--folder", folder],
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert server.stdout is not None
+        server.stdout.readline()
+        seconds = time.perf_counter() - begin
+        server.terminate()
+        server.wait()
+    return seconds
 
 
 def python(code: str) -> str:

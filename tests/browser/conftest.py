@@ -72,6 +72,7 @@ def open_html(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         path.write_text(text, encoding="utf-8")
         size = {"width": width, "height": height}
         context = browser.new_context(viewport=size, **of_context)
+        context.set_default_timeout(300_000)  # a test never asks for speed
         contexts.append(context)
         found = Watched(context.new_page())
         watched.append((path.as_uri(), found))

@@ -13,6 +13,9 @@ from gradatim.course import CHAPTERS, Chapter
 from gradatim.course.exercise import load_exercise
 
 SLUGS = [chapter.slug for chapter in CHAPTERS]
+PATIENCE_S = 300
+"""How long a page may take on a machine that is busy: a test never asks for speed."""
+
 FROZEN = ["ch02_descent", "ch07_graph", "ch14_evaluation"]
 
 
@@ -21,7 +24,6 @@ def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("learner")
     program = "from gradatim.cli.main import main; main()"
     command = [sys.executable, "-c", program, "learn", "--no-open"]
-    begin = time.monotonic()
     server = subprocess.Popen(
         [*command, "--folder", str(folder)],
         stdout=subprocess.PIPE,
@@ -35,10 +37,10 @@ def address(tmp_path_factory):
     )
     line = server.stdout.readline()
     try:
-        yield re.search(r"http\S+", line)[0], time.monotonic() - begin
+        yield re.search(r"http\S+", line)[0]
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait()
         server.stdout.close()
 
 
@@ -51,6 +53,7 @@ def open_page(browser, address):
         size = {"width": width, "height": height}
         context = browser.new_context(viewport=size, **options)
         contexts.append(context)
+        context.set_default_timeout(1000 * PATIENCE_S)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
@@ -58,22 +61,23 @@ def open_page(browser, address):
             lambda m: complaints.append(m.text) if m.type == "error" else None,
         )
         page.on("request", lambda r: hosts.add(r.url.split("/")[2]))
-        page.goto(address[0])
+        page.goto(address)
         if path:
             page.click(f'a[href*="{path}"]')
-            page.wait_for_selector("nav[aria-label=chapters]", timeout=60_000)
+            page.wait_for_selector("nav[aria-label=chapters]")
         return page
 
     yield open_page
     for context in contexts:
         context.close()
     assert complaints == []
-    own = address[0].split("/")[2]
+    own = address.split("/")[2]
     assert {host for host in hosts if host} <= {own}
 
 
-def test_it_is_up_soon(address):
-    assert address[1] < 10  # 2 s on an idle machine; here others run
+def test_it_is_up(address, open_page):
+    assert address.startswith("http://127.0.0.1:")
+    assert CHAPTERS[0].title in open_page().inner_text("body")
 
 
 WIDE = """() => [...document.querySelectorAll('svg[role=img], nav, img, pre')]
@@ -82,18 +86,23 @@ WIDE = """() => [...document.querySelectorAll('svg[role=img], nav, img, pre')]
     .map(([name, box]) => name + ' ' + box.left + ' to ' + box.right)"""
 
 
+def eventually(page, look, wanted):
+    """Look again until ``wanted`` is seen; give what was seen last."""
+    end = time.monotonic() + PATIENCE_S
+    while (value := look()) != wanted and time.monotonic() < end:
+        page.wait_for_timeout(50)
+    return value
+
+
 def choose(page, text):
     page.get_by_text(text, exact=True).first.click()
-    page.wait_for_selector("text=/Right|The answer/", timeout=10_000)
+    page.wait_for_selector("text=/Right|The answer/")
 
 
 def wait_for_count(page, pattern, count):
     """Wait until so many bold texts are like that; callouts are in shadow trees."""
-    found = page.locator("strong", has_text=re.compile(pattern))
-    end = time.monotonic() + 30
-    while found.count() != count and time.monotonic() < end:
-        page.wait_for_timeout(50)
-    assert found.count() == count
+    bold = page.locator("strong", has_text=re.compile(pattern))
+    assert eventually(page, bold.count, count) == count
 
 
 @pytest.mark.parametrize("slug", SLUGS)
@@ -118,8 +127,7 @@ def test_a_chapter_shows_all_it_has_and_nothing_is_wider_than_the_page(open_page
     assert "Traceback" not in page.inner_text("body")
     for width in (1400, 400):
         page.set_viewport_size({"width": width, "height": 3000})
-        page.wait_for_timeout(300)
-        assert page.evaluate(WIDE) == [], width
+        assert eventually(page, lambda: page.evaluate(WIDE), []) == [], width
 
 
 def test_a_slider_moves_and_the_picture_changes(open_page):
@@ -134,11 +142,10 @@ def test_a_slider_moves_and_the_picture_changes(open_page):
     page.wait_for_function(
         "(before) => document.querySelector('svg[role=img]').innerHTML !== before",
         arg=before,
-        timeout=10_000,
     )
-    page.wait_for_selector("strong:has-text('diverges')", timeout=10_000)
+    page.wait_for_selector("strong:has-text('diverges')")
     choose(page, "Arrive just the same")
-    page.wait_for_timeout(700)
+    page.wait_for_timeout(700)  # what must not happen gets time to happen
     assert slider.get_attribute("aria-valuenow") != "2", "another choice has reset it"
     assert page.locator("strong:has-text('diverges')").count() == 1
 
@@ -157,11 +164,10 @@ def test_a_picture_plays_steps_and_begins_again(open_page):
     page.wait_for_function(
         "() => !/^Epoch [0-9]:/.test("
         "document.querySelector('[data-player] .player-told').textContent)",
-        timeout=10_000,
     )
     page.get_by_role("button", name="pause", exact=True).click()
     held = told.inner_text()
-    page.wait_for_timeout(400)
+    page.wait_for_timeout(400)  # four frames, if it went on
     assert told.inner_text() == held
     page.get_by_role("button", name="from the start").click()
     assert told.inner_text().startswith("Epoch 0:")
@@ -186,7 +192,6 @@ def test_another_learning_rate_keeps_the_frame(open_page):
         "(before) => document.querySelector('[data-player] .player-told')"
         ".textContent !== before",
         arg=before,
-        timeout=10_000,
     )
     assert told.inner_text().startswith("Update 1:")
 
@@ -194,20 +199,21 @@ def test_another_learning_rate_keeps_the_frame(open_page):
 def test_a_wrong_prediction_gets_its_explanation(open_page):
     page = open_page("ch02_descent")
     page.get_by_text("Arrive ten times sooner", exact=True).click()
-    page.wait_for_selector("text=The answer: Never arrive.", timeout=10_000)
+    page.wait_for_selector("text=The answer: Never arrive.")
     page.wait_for_selector("text=Up to a limit a larger rate is faster")
     page.get_by_text("Never arrive", exact=True).first.click()
-    page.wait_for_selector("text=Right.", timeout=10_000)
+    page.wait_for_selector("text=Right.")
 
 
 def test_what_breaks_shows_its_exception(open_page):
     page = open_page("ch06_autograd")
     button = page.locator("button", has_text="Break it").first
     button.click()
-    page.wait_for_selector("text=Cure:", timeout=10_000)
-    for other in page.locator("button", has_text="Break it").all()[1:]:
-        other.click()
-        page.wait_for_timeout(700)
+    page.wait_for_selector("text=Cure:")
+    for number, other in enumerate(page.locator("button", has_text="Break it").all()):
+        if number:
+            other.click()
+        wait_for_count(page, "^Cure:$", number + 1)
     told = page.inner_text("body")
     assert "RuntimeError" in told or "AttributeError" in told
 
@@ -225,10 +231,10 @@ def test_a_right_answer_is_accepted_and_a_wrong_one_is_not(open_page):
     page = open_page("ch02_descent")
     type_answer(page, exercise.mutants["the sign"])
     page.get_by_role("button", name="Check").click()
-    page.wait_for_selector("text=Not yet", timeout=15_000)
+    page.wait_for_selector("text=Not yet")
     type_answer(page, exercise.solution)
     page.get_by_role("button", name="Check").click()
-    page.wait_for_selector("text=Solved.", timeout=15_000)
+    page.wait_for_selector("text=Solved.")
     contents = open_page()
     assert "1 of 1 solved" in contents.inner_text("body")
 
@@ -243,8 +249,8 @@ def test_the_keyboard_alone_is_enough(open_page):
     page.wait_for_selector(".cm-content")
     page.locator("[role=radio]").first.focus()
     page.keyboard.press("Space")
-    page.wait_for_selector("text=The answer", timeout=10_000)
-    page.wait_for_selector("[role=slider]", timeout=10_000)
+    page.wait_for_selector("text=The answer")
+    page.wait_for_selector("[role=slider]")
     page.evaluate("document.activeElement.blur()")
     seen = set()
     for _ in range(80):
@@ -267,8 +273,8 @@ def test_two_windows_do_not_disturb_each_other(open_page):
     before = other.locator("svg[role=img]").first.inner_html()
     one.locator("[role=slider]").first.focus()
     one.keyboard.press("End")
-    one.wait_for_selector("text=diverges", timeout=10_000)
-    other.wait_for_timeout(1000)
+    one.wait_for_selector("text=diverges")
+    other.wait_for_timeout(1000)  # what must not happen gets time to happen
     assert other.locator("svg[role=img]").first.inner_html() == before
     assert "comes down" in other.inner_text("body")
 
@@ -276,10 +282,10 @@ def test_two_windows_do_not_disturb_each_other(open_page):
 def test_next_and_previous_lead_through_the_course(open_page):
     page = open_page("ch01_problem")
     page.click("nav[aria-label=chapters] a:last-child")
-    page.wait_for_selector(f"h1:has-text('{CHAPTERS[1].title}')", timeout=30_000)
-    page.wait_for_selector("nav[aria-label=chapters]", timeout=30_000)
+    page.wait_for_selector(f"h1:has-text('{CHAPTERS[1].title}')")
+    page.wait_for_selector("nav[aria-label=chapters]")
     page.click("nav[aria-label=chapters] a:first-child")
-    page.wait_for_selector(f"h1:has-text('{CHAPTERS[0].title}')", timeout=30_000)
+    page.wait_for_selector(f"h1:has-text('{CHAPTERS[0].title}')")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,20 +314,21 @@ def test_a_chapter_that_raises_shows_where_and_the_others_work(browser, tmp_path
     )
     port = free_port()
     context = browser.new_context(viewport={"width": 1200, "height": 2500})
+    context.set_default_timeout(1000 * PATIENCE_S)
     with serving(port, "token", chapters) as server:
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_S
         while not server.started and time.monotonic() < end:
             time.sleep(0.02)
         for chapter in chapters:
             page = context.new_page()
             page.goto(f"http://{HOST}:{port}/?access_token=token")
             page.click(f'a[href*="{chapter.slug}"]')
-            page.wait_for_selector("nav[aria-label=chapters]", timeout=60_000)
+            page.wait_for_selector("nav[aria-label=chapters]")
             told = page.inner_text("body")
             assert ("ZeroDivisionError" in told) == (chapter.name == "broken")
             # The rest of a broken chapter works, too.
             choose(page, "Never arrive")
-            page.wait_for_selector("strong:has-text('comes down')", timeout=10_000)
+            page.wait_for_selector("strong:has-text('comes down')")
             if chapter.name == "broken":
                 assert "line" in told and "1 / 0" in told
             page.close()
@@ -340,6 +347,7 @@ def frozen(tmp_path_factory):
 @pytest.mark.parametrize("slug", FROZEN)
 def test_a_frozen_page_moves_from_a_file(browser, frozen, slug):
     context = browser.new_context(offline=True)
+    context.set_default_timeout(1000 * PATIENCE_S)
     page = context.new_page()
     complaints, requests = [], []
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -197,7 +197,7 @@ class TestSignals:
 NEVER_STOP_EARLY = """
 import sys
 from gradatim.callbacks import Callback
-from gradatim.tables import fit
+from gradatim.tables.fit import fit
 class Tell(Callback):
     def __init__(self, *arguments, **options): pass
     def on_epoch_end(self, trainer): print("EPOCH", file=sys.stderr, flush=True)

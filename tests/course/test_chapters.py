@@ -27,10 +27,10 @@ def test_marimo_finds_nothing_to_complain_of(chapter):
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
 def test_it_runs_without_a_head(chapter):
-    begin = time.monotonic()
+    begin = time.process_time()
     module = importlib.import_module(f"gradatim.course.chapters.{chapter.slug}")
     outputs, defs = module.app.run()
-    assert time.monotonic() - begin < 30
+    assert time.process_time() - begin < 60  # of the processor, on two threads
     assert len(outputs) >= 8 and "parts" in defs
 
 

@@ -53,10 +53,10 @@ def test_an_exception_is_told_with_its_line(gradients):
 
 def test_a_loop_without_end_is_ended(gradients, monkeypatch):
     monkeypatch.setattr("gradatim.course.exercise.MOST_SECONDS", 0.2)
-    begin = time.monotonic()
+    begin = time.process_time()
     wrong = try_answer(gradients, "while True:\n    pass")
     assert "does its loop end" in wrong
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_what_an_answer_prints_is_not_printed(gradients, capsys):

@@ -15,14 +15,14 @@ TOKEN = "a-token"
 def port():
     port = free_port()
     with serving(port, TOKEN) as server:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 300
         while not server.started and time.monotonic() < end:
             time.sleep(0.02)
         yield port
 
 
 def get(port, path, **headers):
-    connection = http.client.HTTPConnection(HOST, port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, port, timeout=300)
     connection.request("GET", path, headers=headers)
     response = connection.getresponse()
     text = response.read().decode(errors="replace")

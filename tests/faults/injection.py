@@ -273,7 +273,7 @@ class Waiting:
 
         def wait():
             os.write(writing, b".")
-            time.sleep(60)
+            time.sleep(600)
 
         self.process, self.is_killed = start(lambda: function(wait)), False
         os.close(writing)

@@ -8,7 +8,7 @@ import time
 import traceback
 
 
-def forked(function, *, timeout_s=60.0):
+def forked(function, *, timeout_s=600.0):
     """Call ``function`` in a child process and give its exit status.
 
     A signal that ended it is negative, as ``subprocess`` has it; Ctrl-C is 130, as

@@ -167,7 +167,7 @@ def test_what_is_not_put_back_is_noticed(broken, name, folder, capfd):
 
 def test_process_that_hangs_is_an_error():
     with pytest.raises(TimeoutError, match=r"longer than 0\.1 s"):
-        forked(lambda: time.sleep(60), timeout_s=0.1)
+        forked(lambda: time.sleep(600), timeout_s=0.1)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_every_optimizer_goes_on(optim_cls, case, folder):
 def executed(*arguments):
     """Do a training in a new interpreter; give its exit status."""
     command = [sys.executable, "-m", "tests.faults.scenarios", *map(str, arguments)]
-    return subprocess.run(command, timeout=120).returncode
+    return subprocess.run(command).returncode
 
 
 def check_executed(name, folder, moments):

@@ -200,6 +200,6 @@ class TestLength:
     def test_what_is_refused_takes_no_time(self):
         for character in "[{,:":
             text = f"{character}1" * (MOST_BYTES // 2)
-            begin = time.perf_counter()
+            begin = time.process_time()
             refused(text)
-            assert time.perf_counter() - begin < 5  # 0.02 s
+            assert time.process_time() - begin < 5  # 0.02 s of the processor
