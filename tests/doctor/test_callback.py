@@ -94,7 +94,7 @@ def test_what_stands_still_shows_over_epochs():
 
 def test_updates_are_counted_that_nobody_watched():
     doctor, _ = fit(trainer(), epochs=12)
-    assert doctor._recorder.seen.num_steps == 120
+    assert doctor._watcher.seen.num_steps == 120
 
 
 def test_weights_are_the_same_bits_as_without(unchecked):

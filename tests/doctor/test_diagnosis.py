@@ -6,7 +6,7 @@ from gradatim.doctor import all_pitfalls, diagnose
 from gradatim.doctor import diagnosis as module
 from gradatim.doctor.exceptions import RULES
 from gradatim.doctor.pitfall import SECTIONS, Pitfall
-from gradatim.watching import Seen
+from gradatim.watching import TrainingSeen
 
 
 def made(code, *, hides=(), severity="warning"):
@@ -23,7 +23,7 @@ def made(code, *, hides=(), severity="warning"):
 def codes(monkeypatch):
     def of(*pitfalls, **options):
         monkeypatch.setattr(module, "all_pitfalls", lambda: pitfalls)
-        return [each.code for each in diagnose(Seen(), **options)]
+        return [each.code for each in diagnose(TrainingSeen(), **options)]
 
     return of
 
@@ -52,7 +52,7 @@ def test_the_worst_stand_first(codes):
 
 
 def test_nothing_is_found_where_nothing_was_seen():
-    assert diagnose(Seen()) == []
+    assert diagnose(TrainingSeen()) == []
 
 
 @pytest.mark.parametrize("pitfall", all_pitfalls(), ids=lambda each: each.code)

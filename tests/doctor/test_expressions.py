@@ -12,7 +12,7 @@ from gradatim.doctor.expressions import (
     operands,
     sources_of,
 )
-from gradatim.watching.lines import Line
+from gradatim.watching.source_lines import SourceLine
 
 
 def line_and_node(tmp_path, source, part):
@@ -24,7 +24,7 @@ def line_and_node(tmp_path, source, part):
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.expr) and ast.unparse(node) == part
     )
-    line = Line(str(path), found.lineno)
+    line = SourceLine(str(path), found.lineno)
     place = (found.lineno, found.end_lineno, found.col_offset, found.end_col_offset)
     node = expression_at(line, place)
     assert node is not None and ast.unparse(node) == part
@@ -86,10 +86,10 @@ def test_arguments(tmp_path):
 def test_what_cannot_be_read(tmp_path):
     path = tmp_path / "broken.py"
     path.write_text("def (:\n")
-    assert expression_at(Line(str(path), 1), (1, 1, 0, 3)) is None
-    assert expression_at(Line(str(tmp_path / "none.py"), 1), (1, 1, 0, 3)) is None
+    assert expression_at(SourceLine(str(path), 1), (1, 1, 0, 3)) is None
+    assert expression_at(SourceLine(str(tmp_path / "none.py"), 1), (1, 1, 0, 3)) is None
     assert expression_at(None, (1, 1, 0, 3)) is None
-    assert expression_at(Line(str(path), 1), (None, None, None, None)) is None
+    assert expression_at(SourceLine(str(path), 1), (None, None, None, None)) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import gradatim
-from gradatim.watching.rows import codes_of
+from gradatim.watching.row_codes import codes_of
 
 N = 60
 

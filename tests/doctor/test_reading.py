@@ -11,8 +11,8 @@ import gradatim
 from gradatim.doctor.pitfalls.best_weights_not_copied import kept_models
 from gradatim.doctor.pitfalls.module_repeated import multiplied_lists
 from gradatim.doctor.reading import assignment_line
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import ModelSeen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import ModelSeen
 
 LOOP = """
 for epoch in range(9):
@@ -58,7 +58,7 @@ def test_where_a_part_is_assigned(tmp_path):
         "        self.layers_of = 1\n        self.layers = [nn.Linear(1, 1)]\n"
         "        if self.head == 2:\n            pass\n"
     )
-    start = Line(str(path), 2, "__init__")
+    start = SourceLine(str(path), 2, "__init__")
     ref = weakref.ref(nn.Identity())
     model = ModelSeen(ref, "Net", None, {}, 0, {}, places={"net": start})
     found = assignment_line(model, "net.layers[0]")

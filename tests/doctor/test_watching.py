@@ -26,9 +26,9 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 import gradatim.doctor as doctor
 from gradatim.ladder import RUNGS
-from gradatim.watching import Recorder, installed
+from gradatim.watching import Watcher, installed
 from gradatim.watching.patches import COMPARED, LOSSES
-from gradatim.watching.seen import Record
+from gradatim.watching.training_seen import FirstAndLast
 
 OWNERS = [
     F,
@@ -140,7 +140,7 @@ def test_a_transformer_takes_the_same_path_in_eval_mode():
 def test_memory_is_bounded():
     def sizes(seen):
         for name, value in vars(seen).items():
-            if isinstance(value, (Record, list)):
+            if isinstance(value, (FirstAndLast, list)):
                 yield name, len(value)
 
     model = nn.Linear(2, 1)
@@ -376,8 +376,8 @@ def test_views_are_traced_compiled_and_mapped():
 
 def test_outputs_are_let_go():
     model = nn.Linear(2, 1)
-    recorder = Recorder()
-    with installed(recorder):
+    watcher = Watcher()
+    with installed(watcher):
         train(model)
-        assert recorder.calls._outputs
-    assert not recorder.calls._outputs and not recorder.calls._targets
+        assert watcher.calls._outputs
+    assert not watcher.calls._outputs and not watcher.calls._targets

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gradatim.callbacks import Callback
 from gradatim.doctor.diagnosis import diagnose
 from gradatim.doctor.finding import Finding
-from gradatim.watching import Recorder, installed
+from gradatim.watching import Watcher, installed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,19 +70,19 @@ class Doctor(Callback):
         self.findings: list[Finding] = []
         self._tell = tell or _tell
         self._open = contextlib.ExitStack()
-        self._recorder = Recorder()
+        self._watcher = Watcher()
         self._num_seen = 0
-        """Updates of the trainer that the recorder knows of."""
+        """Updates of the trainer that the watcher knows of."""
         self._is_on = False
         self._is_first = True
         """Whether the first updates are still to come."""
 
     def on_fit_begin(self, trainer: "Trainer") -> None:
         """Begin to watch."""
-        self._recorder = Recorder()
-        self._recorder.seen.is_whole = False
-        self._recorder.forwards.holds_out = True  # of what is not trained on
-        self._recorder.clock.is_lean = True
+        self._watcher = Watcher()
+        self._watcher.seen.is_whole = False
+        self._watcher.forwards.holds_out = True  # of what is not trained on
+        self._watcher.position.is_lean = True
         self.findings = []
         self._num_seen = trainer.num_steps
         self._is_first = True
@@ -91,7 +91,7 @@ class Doctor(Callback):
     def on_epoch_begin(self, trainer: "Trainer") -> None:
         """Look at the first update again, now and then."""
         if not self._is_on and trainer.epoch + 1 in LOOKED_AT:
-            self._recorder.clock.is_asked = True
+            self._watcher.position.is_asked = True
             self._watch(trainer)
 
     def on_step_end(self, trainer: "Trainer", loss: "Tensor") -> None:
@@ -100,7 +100,7 @@ class Doctor(Callback):
             self._num_seen = trainer.num_steps
             if not self._is_first:
                 self._leave()
-            elif self._recorder.seen.num_steps >= self.num_steps:
+            elif self._watcher.seen.num_steps >= self.num_steps:
                 self._is_first = False
                 self._leave()
                 self._look()
@@ -115,7 +115,7 @@ class Doctor(Callback):
         if self._is_on:
             self._leave()
         loss = trainer.history.last()["train_loss"]
-        self._recorder.seen.loss_series.append((trainer.num_steps, float(loss)))
+        self._watcher.seen.loss_series.append((trainer.num_steps, float(loss)))
         if trainer.epoch in (1, *LOOKED_AT):
             self._look(trainer)
         if self._is_first:
@@ -125,19 +125,19 @@ class Doctor(Callback):
         """Say what was found, if that was not done before."""
         self._leave()
         self._look(trainer)
-        self._recorder.seen.replay = None  # a model and batches: they are big
+        self._watcher.seen.replay = None  # a model and batches: they are big
 
     def _watch(self, trainer: "Trainer") -> None:
         self._skip(trainer)
-        self._open.enter_context(installed(self._recorder))
+        self._open.enter_context(installed(self._watcher))
         self._is_on = True
 
     def _leave(self) -> None:
-        self._is_on = self._recorder.clock.is_asked = False
+        self._is_on = self._watcher.position.is_asked = False
         self._open.close()
 
     def _skip(self, trainer: "Trainer") -> None:
-        self._recorder.skip(trainer.num_steps - self._num_seen)
+        self._watcher.skip(trainer.num_steps - self._num_seen)
         self._num_seen = trainer.num_steps
 
     def _look(self, trainer: "Trainer | None" = None) -> None:
@@ -146,7 +146,7 @@ class Doctor(Callback):
             self._skip(trainer)
         known = [each.code for each in self.findings]  # not tried a second time
         ignore = [*self.ignore, *known]
-        for finding in diagnose(self._recorder.seen, select=self.select, ignore=ignore):
+        for finding in diagnose(self._watcher.seen, select=self.select, ignore=ignore):
             self.findings.append(finding)
             self._tell(finding)
 

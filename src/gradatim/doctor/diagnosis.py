@@ -8,7 +8,7 @@ from gradatim.doctor.exceptions import explain
 from gradatim.doctor.finding import SEVERITIES, Finding
 from gradatim.doctor.pitfall import all_pitfalls
 from gradatim.doctor.trial import try_out
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -16,7 +16,7 @@ IGNORE = re.compile(r"#\s*gt:\s*ignore(?:\[([A-Z0-9, ]+)\])?")
 
 
 def diagnose(
-    seen: Seen, *, select: Sequence[str] = (), ignore: Sequence[str] = ()
+    seen: TrainingSeen, *, select: Sequence[str] = (), ignore: Sequence[str] = ()
 ) -> list[Finding]:
     """Find what is wrong in what was seen.
 
@@ -50,7 +50,7 @@ def diagnose(
     return sorted(kept, key=lambda each: (SEVERITIES.index(each.severity), each.code))
 
 
-def _tried(finding: Finding, seen: Seen) -> Finding:
+def _tried(finding: Finding, seen: TrainingSeen) -> Finding:
     """Try a finding's cure, where it can be tried; without effect it is advice."""
     pitfall = next(p for p in all_pitfalls() if p.code == finding.code)
     trial = pitfall.trial(seen)
@@ -74,7 +74,7 @@ def _is_ignored(finding: Finding) -> bool:
 class Diagnosis:
     """Findings of a watch that has ended; made by :func:`gradatim.watch`."""
 
-    seen: Seen = field(default_factory=Seen)
+    seen: TrainingSeen = field(default_factory=TrainingSeen)
     select: Sequence[str] = ()
     ignore: Sequence[str] = ()
     _kept: list[Finding] | None = field(default=None, init=False, repr=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from gradatim.doctor.pitfall import Finding
-from gradatim.watching.lines import Line, is_users
+from gradatim.watching.source_lines import SourceLine, is_user_file
 
 __all__ = ["explain"]
 
@@ -17,7 +17,7 @@ __all__ = ["explain"]
 class _Place:
     """Where it happened."""
 
-    line: Line | None
+    line: SourceLine | None
     name: str
     """Of the innermost module that was called, within the outermost one."""
     module: nn.Module | None
@@ -95,13 +95,13 @@ def _evidence(text: str, place: _Place) -> str:
 
 
 def _place(error: BaseException) -> _Place:
-    line: Line | None = None
+    line: SourceLine | None = None
     tensors: dict[str, Tensor] = {}
     modules: list[nn.Module] = []
     for frame, number in traceback.walk_tb(error.__traceback__):
         code = frame.f_code
-        if is_users(code.co_filename):
-            line = Line(code.co_filename, number, code.co_name)
+        if is_user_file(code.co_filename):
+            line = SourceLine(code.co_filename, number, code.co_name)
             tensors = {
                 name: value
                 for name, value in frame.f_locals.items()

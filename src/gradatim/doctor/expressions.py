@@ -5,8 +5,8 @@ import functools
 import linecache
 from collections.abc import Iterator
 
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import Place
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import Extent
 
 __all__ = [
     "argument_at",
@@ -45,7 +45,7 @@ SIZES = ("shape", "size", "numel", "dtype", "device", "dim", "ndim")
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
-def expression_at(line: Line | None, place: Place) -> ast.expr | None:
+def expression_at(line: SourceLine | None, place: Extent) -> ast.expr | None:
     """Give the expression that stands at a place of a file."""
     if line is None or None in place:
         return None
@@ -84,7 +84,7 @@ def operands(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
     return None
 
 
-def sources_of(line: Line | None, node: ast.expr) -> Iterator[ast.expr]:
+def sources_of(line: SourceLine | None, node: ast.expr) -> Iterator[ast.expr]:
     """Give an expression, and what its names are given in its function or by calls."""
     yield node
     if line is None:
@@ -133,7 +133,7 @@ def gets_dimension(node: ast.expr | None) -> bool:
     return False
 
 
-def is_averaged(line: Line | None, node: ast.expr) -> bool:
+def is_averaged(line: SourceLine | None, node: ast.expr) -> bool:
     """Tell whether an expression becomes one number, and serves nothing else."""
     return line is not None and _is_averaged(_parents(line.file), node, set())
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gradatim.watching.lines import Line
+from gradatim.watching.source_lines import SourceLine
 
 __all__ = ["SEVERITIES", "Finding", "Severity"]
 
@@ -24,7 +24,7 @@ class Finding:
     """The numbers that were seen."""
     cure: str
     """A line of code, or what to do."""
-    line: Line | None = None
+    line: SourceLine | None = None
     tried: str | None = None
     """What the cure changed on a copy; None where it was not tried."""
 

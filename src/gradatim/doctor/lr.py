@@ -2,7 +2,7 @@
 
 from gradatim.doctor.reading import steps_of
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LOW", "fall_of", "full_batch", "lr_trial"]
 
@@ -11,7 +11,7 @@ LOW, LONG = 1 / 200, 0.5
 
 
 def fall_of(
-    seen: Seen, optimizer: int, *, low: float = LOW
+    seen: TrainingSeen, optimizer: int, *, low: float = LOW
 ) -> tuple[float, float, float] | None:
     """Tell whether a learning rate falls to nothing long before the end.
 
@@ -36,7 +36,7 @@ def fall_of(
     return (peak, rates[-1][1], share) if share > LONG else None
 
 
-def full_batch(seen: Seen, optimizer: int) -> bool:
+def full_batch(seen: TrainingSeen, optimizer: int) -> bool:
     """Tell whether each update was of the same tensors: then it is an epoch."""
     keys = set(seen.optimizers[optimizer].parameters)
     models = {n for n, m in enumerate(seen.models) if keys & m.names.keys()}
@@ -45,7 +45,7 @@ def full_batch(seen: Seen, optimizer: int) -> bool:
     return len(used) > 2 and again > 0.8 * (len(used) - 1)
 
 
-def lr_trial(seen: Seen, *factors: float) -> Trial:
+def lr_trial(seen: TrainingSeen, *factors: float) -> Trial:
     """Try other learning rates."""
     lr = max((lr for s in seen.steps for lr in s.lrs), default=0.0)
     return Trial(cures=tuple(Variant(name=f"lr={lr * f:.2g}", lr=f) for f in factors))

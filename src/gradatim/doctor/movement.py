@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from gradatim.watching.leaves import LeafSeen
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import BackwardSeen, ModelSeen, Seen, StepSeen
+from gradatim.watching.graph_leaves import LeafSeen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import (
+    BackwardSeen,
+    ModelSeen,
+    StepSeen,
+    TrainingSeen,
+)
 
 __all__ = [
     "by_hand",
@@ -25,12 +30,12 @@ __all__ = [
 ]
 
 
-def followed(seen: Seen) -> list[BackwardSeen]:
+def followed(seen: TrainingSeen) -> list[BackwardSeen]:
     """Give the backwards whose leaves were looked at."""
     return [each for each in seen.backwards if each.leaves is not None]
 
 
-def reached(seen: Seen) -> dict[int, list[LeafSeen]]:
+def reached(seen: TrainingSeen) -> dict[int, list[LeafSeen]]:
     """Give what backwards reach, each leaf as it was at each look."""
     found: dict[int, list[LeafSeen]] = {}
     for backward in followed(seen):
@@ -66,7 +71,7 @@ def ratios(steps: list[StepSeen]) -> list[float]:
     return found
 
 
-def fall(seen: Seen) -> tuple[float, float] | None:
+def fall(seen: TrainingSeen) -> tuple[float, float] | None:
     """Give the median loss of the first and of the last tenth; None of too few."""
     losses = [value for _, value in seen.loss_series]
     if len(losses) < 20 or not all(map(math.isfinite, losses)):
@@ -108,7 +113,7 @@ def tree_of(file: str) -> ast.Module | None:
         return None
 
 
-def nodes_in(line: Line | None) -> Iterator[ast.AST]:
+def nodes_in(line: SourceLine | None) -> Iterator[ast.AST]:
     """Give the syntax of a file, the innermost function around a line alone."""
     tree = tree_of(line.file) if line else None
     if tree is None or line is None:

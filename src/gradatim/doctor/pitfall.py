@@ -9,8 +9,8 @@ from typing import ClassVar
 
 from gradatim.doctor.finding import Finding, Severity
 from gradatim.doctor.trial import Trial
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["Finding", "Pitfall", "Trial", "all_pitfalls", "unique"]
 
@@ -32,11 +32,11 @@ class Pitfall:
     hides: ClassVar[tuple[str, ...]] = ()
     """Codes of what only follows from this one: they are not told beside it."""
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Give the findings in what was seen, at most a few."""
         raise NotImplementedError
 
-    def trial(self, seen: Seen) -> Trial | None:
+    def trial(self, seen: TrainingSeen) -> Trial | None:
         """Give what is to be tried on a copy, if that can be tried."""
         return None
 
@@ -46,7 +46,7 @@ class Pitfall:
         verdict: str,
         evidence: str,
         cure: str,
-        line: Line | None = None,
+        line: SourceLine | None = None,
         severity: Severity | None = None,
     ) -> Finding:
         """Make a finding of this pitfall."""

@@ -5,14 +5,14 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import (
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import (
     ForwardSeen,
     LoaderSeen,
     ModelSeen,
     OptimizerSeen,
-    Seen,
     StepSeen,
+    TrainingSeen,
 )
 
 __all__ = [
@@ -31,12 +31,12 @@ EVALUATES = re.compile("eval|valid|test|accura|score|metric|error", re.IGNORECAS
 """How functions are named that evaluate."""
 
 
-def forwards_of(seen: Seen, number: int) -> list[ForwardSeen]:
+def forwards_of(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
     """Give the calls of a model."""
     return [f for f in seen.forwards if f.model == number]
 
 
-def optimizers_of(seen: Seen, model: ModelSeen) -> list[int]:
+def optimizers_of(seen: TrainingSeen, model: ModelSeen) -> list[int]:
     """Number the optimizers that update parameters of a model."""
     return [
         number
@@ -45,12 +45,12 @@ def optimizers_of(seen: Seen, model: ModelSeen) -> list[int]:
     ]
 
 
-def held(seen: Seen) -> set[int]:
+def held(seen: TrainingSeen) -> set[int]:
     """Give the identities of all parameters that an optimizer holds."""
     return {key for each in seen.optimizers for key in each.parameters}
 
 
-def steps_of(seen: Seen, optimizer: int) -> list[StepSeen]:
+def steps_of(seen: TrainingSeen, optimizer: int) -> list[StepSeen]:
     """Give the updates of one optimizer."""
     return [each for each in seen.steps if each.optimizer == optimizer]
 
@@ -69,7 +69,7 @@ def runs(forwards: list[ForwardSeen]) -> list[list[ForwardSeen]]:
     return list(found.values())
 
 
-def evaluations(seen: Seen, number: int) -> list[ForwardSeen]:
+def evaluations(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
     """Find the calls of a trained model that evaluate it.
 
     No backward goes through them; they begin after training has begun; and they are
@@ -91,7 +91,7 @@ def evaluations(seen: Seen, number: int) -> list[ForwardSeen]:
         and (seen.is_whole or f is not last)
     ]
     feeding = {f.source for f in seen.forwards if f.used}
-    lines: dict[Line | None, list[ForwardSeen]] = {}
+    lines: dict[SourceLine | None, list[ForwardSeen]] = {}
     for each in _without_repeats(mine, unused):
         lines.setdefault(each.line, []).append(each)
     found: list[ForwardSeen] = []
@@ -116,9 +116,9 @@ def _without_repeats(
 
 
 def _evaluates(
-    seen: Seen,
+    seen: TrainingSeen,
     number: int,
-    line: Line | None,
+    line: SourceLine | None,
     group: list[ForwardSeen],
     used: list[ForwardSeen],
 ) -> bool:
@@ -155,7 +155,7 @@ def _are_the_same(forwards: list[ForwardSeen]) -> bool:
     return sum(f.same_input for f in forwards) >= 0.8 * (len(forwards) - 1)
 
 
-def _is_compared(seen: Seen, forward: ForwardSeen) -> bool:
+def _is_compared(seen: TrainingSeen, forward: ForwardSeen) -> bool:
     """Tell whether a loss is computed of what a call gave, before the next call."""
     after = [f for f in seen.forwards if f.order > forward.order]
     following = min(after, key=lambda f: f.order, default=None)
@@ -172,7 +172,7 @@ def _is_compared(seen: Seen, forward: ForwardSeen) -> bool:
     )
 
 
-def training_loader(seen: Seen, about: OptimizerSeen) -> LoaderSeen | None:
+def training_loader(seen: TrainingSeen, about: OptimizerSeen) -> LoaderSeen | None:
     """Find the loader whose batches an optimizer's updates were made of."""
     for loader in seen.loaders:
         length, times = loader.length, loader.starts.count
@@ -184,7 +184,7 @@ def training_loader(seen: Seen, about: OptimizerSeen) -> LoaderSeen | None:
     return None
 
 
-def assignment_line(model: ModelSeen, path: str) -> Line | None:
+def assignment_line(model: ModelSeen, path: str) -> SourceLine | None:
     """Find where a part of a model was made, else where ``self.name = ...`` stands."""
     if path in model.made:
         return model.made[path]
@@ -200,5 +200,5 @@ def assignment_line(model: ModelSeen, path: str) -> Line | None:
         if not code or re.match(r"class\s", code):
             return None
         if pattern.search(code):
-            return Line(place.file, number, "__init__")
+            return SourceLine(place.file, number, "__init__")
     return None

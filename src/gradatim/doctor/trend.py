@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from gradatim.watching.seen import LossCall, Seen
+from gradatim.watching.training_seen import LossCall, TrainingSeen
 
 __all__ = ["Trend", "trained_calls", "trend_of"]
 
@@ -24,7 +24,7 @@ class Trend:
         return not math.isfinite(self.last) or self.last > 3 * abs(self.first)
 
 
-def trend_of(seen: Seen) -> Trend | None:
+def trend_of(seen: TrainingSeen) -> Trend | None:
     """Give the trend of what went backward; None of too few."""
     losses = [value for _, value in seen.loss_series]
     if len(losses) < 5 or not math.isfinite(losses[0]):
@@ -34,7 +34,7 @@ def trend_of(seen: Seen) -> Trend | None:
     return Trend(losses[0], last, seen.backwards.count)
 
 
-def trained_calls(seen: Seen, *names: str) -> list[LossCall]:
+def trained_calls(seen: TrainingSeen, *names: str) -> list[LossCall]:
     """Give the calls of these losses that were looked at and that trained."""
     return [
         call

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gradatim.doctor.diagnosis import Diagnosis
-from gradatim.watching import Recorder, installed
+from gradatim.watching import Watcher, installed
 
 __all__ = ["run_script", "watch"]
 
@@ -38,13 +38,13 @@ def watch(
     >>> [finding.code for finding in seen.findings]
     ['GT301']
     """
-    recorder = Recorder()
-    diagnosis = Diagnosis(recorder.seen, select, ignore)
+    watcher = Watcher()
+    diagnosis = Diagnosis(watcher.seen, select, ignore)
     try:
-        with installed(recorder):
+        with installed(watcher):
             yield diagnosis
     except Exception as error:
-        recorder.seen.error = error
+        watcher.seen.error = error
         raise
 
 
@@ -65,18 +65,18 @@ def run_script(
         select: As for :func:`watch`.
         ignore: As for :func:`watch`.
     """
-    recorder = Recorder()
-    recorder.seen.is_script = True
+    watcher = Watcher()
+    watcher.seen.is_script = True
     argv, sys.argv = sys.argv, [str(path), *arguments]
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        with installed(recorder):
+        with installed(watcher):
             runpy.run_path(str(path), run_name="__main__")
     except SystemExit:
         pass
     except Exception as error:
-        recorder.seen.error = error
+        watcher.seen.error = error
     finally:
         sys.path.remove(str(path.resolve().parent))
         sys.argv = argv
-    return Diagnosis(recorder.seen, select, ignore)
+    return Diagnosis(watcher.seen, select, ignore)

@@ -1,7 +1,7 @@
 """The events of any PyTorch loop, as the doctor reads them."""
 
 from gradatim.watching.patches import installed
-from gradatim.watching.recorder import Recorder
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching.watcher import Watcher
 
-__all__ = ["Recorder", "Seen", "installed"]
+__all__ = ["TrainingSeen", "Watcher", "installed"]

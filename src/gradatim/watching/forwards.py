@@ -11,27 +11,32 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
 from gradatim.nested import tensors_of
-from gradatim.watching import data, initial, probes, structure
-from gradatim.watching.clock import (
+from gradatim.watching import (
+    initial_weights,
+    inputs,
+    module_structure,
+    numbers_of_tensors,
+)
+from gradatim.watching.identities import identity_of
+from gradatim.watching.layers import Layers
+from gradatim.watching.loops import Loops
+from gradatim.watching.position import (
     MOST_OBJECTS,
-    Clock,
-    Part,
+    Observer,
+    Position,
     info_of,
     is_wrapped,
 )
-from gradatim.watching.keys import key_of
-from gradatim.watching.layers import Layers
-from gradatim.watching.lines import (
-    Line,
+from gradatim.watching.replay import Replays
+from gradatim.watching.source_lines import (
+    SourceLine,
     is_called_by_user,
-    is_users,
+    is_user_file,
     line_of,
     user_frame,
     user_line,
 )
-from gradatim.watching.loops import Loops
-from gradatim.watching.replay import Replays
-from gradatim.watching.seen import ForwardSeen, ModelSeen
+from gradatim.watching.training_seen import ForwardSeen, ModelSeen
 
 __all__ = ["Forwards"]
 
@@ -40,18 +45,18 @@ MOST_DIGESTED, MOST_ROWS, LEAN_ROWS = 200, 50_000, 256
 """Forwards whose rows are remembered, and rows of one model, of one forward."""
 
 
-class Forwards(Part):
+class Forwards(Observer):
     """Sees modules made and called."""
 
-    def __init__(self, clock: Clock, loops: Loops, replays: Replays) -> None:
-        super().__init__(clock)
+    def __init__(self, position: Position, loops: Loops, replays: Replays) -> None:
+        super().__init__(position)
         self._replays = replays
         self.last_input: tuple[int, weakref.ref[Tensor]] | None = None
         """Rows of what a model was given last, and the tensor."""
         self.holds_out: bool | None = None
         """Whether rows are held out, where somebody knows; else names tell."""
         self._loops = loops
-        self._layers = Layers(clock)
+        self._layers = Layers(position)
         self._stack: list[nn.Module] = []
         self._models: dict[int, int] = {}
         self._buffers: dict[int, list[tuple[str, int]]] = {}
@@ -59,7 +64,7 @@ class Forwards(Part):
         self._doubtful: tuple[ForwardSeen, ModelSeen, set[int]] | None = None
         self._inputs: dict[tuple[int, int], weakref.ref[Tensor]] = {}
         self._outputs: deque[tuple[int, StorageWeakRef]] = deque(maxlen=8)
-        self._made: dict[int, tuple[weakref.ref[nn.Module], Line | None]] = {}
+        self._made: dict[int, tuple[weakref.ref[nn.Module], SourceLine | None]] = {}
 
     @property
     def depth(self) -> int:
@@ -69,14 +74,14 @@ class Forwards(Part):
     def enter(self, module: nn.Module, args: Any) -> None:
         """A module is called."""
         # Nothing may stand before the first of these: it would be compiled, too.
-        if torch.compiler.is_compiling() or self.clock.is_elsewhere():
+        if torch.compiler.is_compiling() or self.position.is_elsewhere():
             return
-        if self.clock.is_busy or self.clock.is_inside_backward:
-            self.clock.recomputes |= self.clock.is_inside_backward
+        if self.position.is_busy or self.position.is_inside_backward:
+            self.position.recomputes |= self.position.is_inside_backward
             return  # inside backward: checkpointing computes it anew
         if not self._stack:
             self._enter_root(module, args)
-        elif self.clock.is_start:
+        elif self.position.is_start:
             self._enter_inner(module)
         self._stack.append(module)
 
@@ -92,7 +97,7 @@ class Forwards(Part):
         if len(self.seen.models) >= MOST_OBJECTS:
             return
         self._models[key] = len(self.seen.models)
-        self.clock.begin_phase()
+        self.position.begin_phase()
         about = _model_seen(module)
         about.made = self._places(module)
         self.seen.models.append(about)
@@ -102,7 +107,7 @@ class Forwards(Part):
         if number is None:
             return
         model = self.seen.models[number]
-        key = key_of(module)
+        key = identity_of(module)
         name = model.modules.get(key)
         has_own = bool(module._parameters)
         if name is None:
@@ -115,9 +120,9 @@ class Forwards(Part):
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module has given its output."""
-        if torch.compiler.is_compiling() or self.clock.is_elsewhere():
+        if torch.compiler.is_compiling() or self.position.is_elsewhere():
             return
-        if self.clock.is_busy or self.clock.is_inside_backward or not self._stack:
+        if self.position.is_busy or self.position.is_inside_backward or not self._stack:
             return
         while self._stack:
             if self._stack.pop() is module:
@@ -128,7 +133,7 @@ class Forwards(Part):
         model = self.seen.models[number]
         if self.is_close and not is_loss(module):
             self._probe(model, module, output)
-        if self.clock.is_start:
+        if self.position.is_start:
             owner = self._stack[-1] if self._stack else None
             self._layers.layer(model, module, args, output, owner)
         if not self._stack:
@@ -137,9 +142,9 @@ class Forwards(Part):
     def _probe(self, model: ModelSeen, module: nn.Module, output: Any) -> None:
         if next(module.children(), None) is not None or not isinstance(output, Tensor):
             return
-        name = model.modules.get(key_of(module), type(module).__name__)
+        name = model.modules.get(identity_of(module), type(module).__name__)
         found = self.quietly(
-            probes.module_probe, self.step, name, module, output.detach()
+            numbers_of_tensors.module_probe, self.step, name, module, output.detach()
         )
         if found is not None:
             model.probes.add(found)
@@ -163,8 +168,8 @@ class Forwards(Part):
             # Its parts are called by no module: forward itself was called.
             model.direct = model.direct or _outer_line(frame)
             model.has_hooks |= bool(owner._forward_hooks or owner._forward_pre_hooks)
-        if self.is_close or self.clock.has_new_mode or model.num_calls % 20 == 0:
-            self.clock.has_new_mode = False
+        if self.is_close or self.position.has_new_mode or model.num_calls % 20 == 0:
+            self.position.has_new_mode = False
             self._renew(model, module)
         if model.num_calls == 1 and frame is not None:
             model.variable = _variable(frame, module)
@@ -189,19 +194,23 @@ class Forwards(Part):
                 function.register_prehook(use)
             self._follow(forward, args, outputs)
         if forward.training and forward.grad and model.as_made is None:
-            model.as_made = self.quietly(initial.layers_as_made, module) or set()
-            model.mistyped = self.quietly(structure.mistyped_freezing, module) or {}
-        if self.clock.steps_since == 1 and forward.training and model.drift is None:
-            model.drift = self.quietly(structure.drift_of, module)
+            model.as_made = (
+                self.quietly(initial_weights.layers_as_made, module) or set()
+            )
+            model.mistyped = (
+                self.quietly(module_structure.mistyped_freezing, module) or {}
+            )
+        if self.position.steps_since == 1 and forward.training and model.drift is None:
+            model.drift = self.quietly(module_structure.drift_of, module)
         elif model.drift is not None and self.is_close:
             drift = model.drift
-            drift.shift = self.quietly(structure.shift_of, module, drift) or 0.0
+            drift.shift = self.quietly(module_structure.shift_of, module, drift) or 0.0
             drift.line = drift.line or line
         if self.is_close and forward.training and forward.grad:
             asking = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
             model.trainable.update(n for n, _ in asking)
-            model.asking.update(key_of(p) for _, p in asking)
-        if self.clock.is_start or self.seen.forwards.count % 10 == 0:
+            model.asking.update(identity_of(p) for _, p in asking)
+        if self.position.is_start or self.seen.forwards.count % 10 == 0:
             forward.modes = _other_modes(module)
         if self.seen.forwards.count < 200:
             forward.moved = self._moved_buffers(module)
@@ -209,12 +218,12 @@ class Forwards(Part):
 
     def _renew(self, model: ModelSeen, module: nn.Module) -> None:
         """Notice layers that were put into a model, and those that left it."""
-        parameters = {key_of(p): name for name, p in module.named_parameters()}
+        parameters = {identity_of(p): name for name, p in module.named_parameters()}
         model.replaced |= model.names.keys() - parameters.keys()
         new = parameters.keys() - model.names.keys()
         if not new:
             return
-        self.clock.begin_phase()
+        self.position.begin_phase()
         about = _model_seen(module)
         model.names.update(about.names)
         model.num_parameters = about.num_parameters
@@ -223,7 +232,7 @@ class Forwards(Part):
         model.with_mode = about.with_mode
         model.made.update(self._places(module))
         owners = {parameters[key].rpartition(".")[0] for key in new}
-        as_made = self.quietly(initial.layers_as_made, module) or set()
+        as_made = self.quietly(initial_weights.layers_as_made, module) or set()
         model.as_made = (model.as_made or set()) | (as_made & owners)
 
     def _moved_buffers(self, module: nn.Module) -> tuple[str, ...]:
@@ -262,7 +271,9 @@ class Forwards(Part):
             return
         self.last_input = len(given) if given.dim() else 0, weakref.ref(given)
         if self.is_close and model.inputs.count < 1000:
-            found = self.quietly(data.input_numbers, self.step, forward.training, given)
+            found = self.quietly(
+                inputs.input_numbers, self.step, forward.training, given
+            )
             if found is not None:
                 model.inputs.add(found)
         if self._doubtful is not None:
@@ -271,12 +282,12 @@ class Forwards(Part):
         if forward.same_input or self._num_digested[is_training] >= MOST_DIGESTED:
             return
         self._num_digested[is_training] += 1
-        most_rows = LEAN_ROWS if self.clock.is_lean else data.MOST_ROWS
+        most_rows = LEAN_ROWS if self.position.is_lean else inputs.MOST_ROWS
         if is_training:
             if len(model.trained) < MOST_ROWS:
-                model.trained |= self.quietly(data.digests, given, most_rows) or set()
+                model.trained |= self.quietly(inputs.digests, given, most_rows) or set()
         elif len(model.held) < MOST_ROWS and self._is_held_out(given):
-            rows = self.quietly(data.digests, given, most_rows) or set()
+            rows = self.quietly(inputs.digests, given, most_rows) or set()
             if forward.grad:  # in eval mode: a backward may follow
                 self._doubtful = forward, model, rows
             else:
@@ -295,7 +306,7 @@ class Forwards(Part):
         if self.holds_out is not None:
             return self.holds_out
         loader = self._loops.last_loader and self._loops.last_loader()
-        return bool(self.quietly(data.is_held_out, user_frame(4), loader, given))
+        return bool(self.quietly(inputs.is_held_out, user_frame(4), loader, given))
 
     def module_made(self, module: nn.Module) -> None:
         """A module was constructed."""
@@ -309,12 +320,12 @@ class Forwards(Part):
             frame = frame.f_back
         if (
             frame is not None
-            and is_users(frame.f_code.co_filename)
+            and is_user_file(frame.f_code.co_filename)
             and len(self._made) < MOST_MADE
         ):
             self._made[id(module)] = weakref.ref(module), line_of(frame)
 
-    def _places(self, module: nn.Module) -> dict[str, Line]:
+    def _places(self, module: nn.Module) -> dict[str, SourceLine]:
         found = {}
         for name, each in module.named_modules():
             ref, line = self._made.get(id(each), (None, None))
@@ -336,7 +347,9 @@ class Forwards(Part):
         if frame is None or frame.f_code.co_name != "forward":
             return
         if is_layer:
-            is_own = key_of(module) in model.modules  # registered, but not told of eval
+            is_own = (
+                identity_of(module) in model.modules
+            )  # registered, but not told of eval
         else:
             is_own = not is_called_by_user()
             if not is_own and root.training:
@@ -368,7 +381,7 @@ def _variable(frame: Any, module: nn.Module) -> str:
     return ""
 
 
-def _outer_line(frame: Any) -> Line | None:
+def _outer_line(frame: Any) -> SourceLine | None:
     outer = frame.f_back
     while outer is not None and outer.f_code.co_name == "forward":
         outer = outer.f_back
@@ -382,17 +395,19 @@ def _model_seen(module: nn.Module) -> ModelSeen:
         ref=weakref.ref(module),
         kind=type(module).__name__,
         line=user_line(4),
-        names={key_of(p): name for name, p in parameters},
+        names={identity_of(p): name for name, p in parameters},
         num_parameters=len(parameters),
         numels={n: 0 if is_lazy(p) else p.numel() for n, p in parameters},
         owners={n: type(m).__name__ for n, m in named if m._parameters},
-        modules={key_of(m): name for name, m in module.named_modules()},
+        modules={identity_of(m): name for name, m in module.named_modules()},
         uncalled={name for name, m in module.named_modules() if name and m._parameters},
-        with_mode=structure.parts_with_mode(module),
-        places=structure.places_of(module),
-        repeated=structure.repeated_modules(module),
-        of_library=structure.of_library(module),
-        loose={n: key_of(t) for n, t in structure.loose_leaves(module).items()},
+        with_mode=module_structure.parts_with_mode(module),
+        places=module_structure.places_of(module),
+        repeated=module_structure.repeated_modules(module),
+        of_library=module_structure.of_library(module),
+        loose={
+            n: identity_of(t) for n, t in module_structure.loose_leaves(module).items()
+        },
     )
 
 
@@ -401,5 +416,5 @@ def _other_modes(module: nn.Module) -> tuple[str, ...]:
     return tuple(
         name
         for name, each in module.named_modules()
-        if each.training is not module.training and probes.has_mode(each)
+        if each.training is not module.training and numbers_of_tensors.has_mode(each)
     )[:50]

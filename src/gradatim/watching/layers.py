@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradatim.watching import structure
-from gradatim.watching.clock import MOST_OBJECTS, Clock, Part, is_wrapped
-from gradatim.watching.keys import key_of
-from gradatim.watching.lines import user_line
-from gradatim.watching.seen import LayoutSeen, ModelSeen
+from gradatim.watching import module_structure
+from gradatim.watching.identities import identity_of
+from gradatim.watching.position import MOST_OBJECTS, Observer, Position, is_wrapped
+from gradatim.watching.source_lines import user_line
+from gradatim.watching.training_seen import BatchLayout, ModelSeen
 
 __all__ = ["Layers"]
 
@@ -19,11 +19,11 @@ _Linear = tuple["weakref.ref[Tensor]", "weakref.ref[nn.Linear]", int]
 """What a linear layer gave, the layer, and the version of what it gave."""
 
 
-class Layers(Part):
+class Layers(Observer):
     """Sees the modules that another one calls, in the first updates."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
+    def __init__(self, position: Position) -> None:
+        super().__init__(position)
         self._root_shape: tuple[int, ...] = ()
         self._strangers: dict[str, weakref.ref[nn.Module]] = {}
         self._linears: deque[_Linear] = deque(maxlen=8)
@@ -40,17 +40,17 @@ class Layers(Part):
         root = callers[0]
         for name, each in root.named_modules():
             if each is module:  # it was added since
-                model.modules[key_of(module)] = name
+                model.modules[identity_of(module)] = name
                 return
         if not torch.is_grad_enabled():
             return
-        found = structure.holder_of(module, callers)
+        found = module_structure.holder_of(module, callers)
         if found is not None:
             place, _ = found
             if place not in model.hidden and len(model.hidden) < MOST_OBJECTS:
                 model.hidden[place] = user_line(4)
                 model.hidden_parameters[place] = tuple(
-                    key_of(p) for p in module.parameters() if p.requires_grad
+                    identity_of(p) for p in module.parameters() if p.requires_grad
                 )
             return
         key = type(module).__name__
@@ -72,13 +72,13 @@ class Layers(Part):
         given = args[0] if isinstance(args, tuple) and args else None
         if not isinstance(given, Tensor) or is_wrapped(given):
             return
-        name = model.modules.get(key_of(module))
+        name = model.modules.get(identity_of(module))
         if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
             if not module.batch_first and given.dim() == 3 and name is not None:
                 root = self._root_shape
                 model.layouts.add(
-                    LayoutSeen(
-                        order=self.clock.num_events,
+                    BatchLayout(
+                        order=self.position.num_events,
                         name=name,
                         kind=type(module).__name__,
                         shape=tuple(given.shape),
@@ -101,11 +101,11 @@ class Layers(Part):
                 kept = weakref.ref(output), weakref.ref(first), output._version
                 self._linears.append(kept)
             return
-        if first is not None and key_of(first) in model.modules:
+        if first is not None and identity_of(first) in model.modules:
             are_neighbours = isinstance(owner, nn.Sequential) and any(
                 each is first for each in owner.children()
             )
-            model.chains[model.modules[key_of(first)], name] = (
+            model.chains[model.modules[identity_of(first)], name] = (
                 first.in_features,
                 first.out_features,
                 module.out_features,

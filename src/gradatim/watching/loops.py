@@ -6,18 +6,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradatim.watching import data
-from gradatim.watching.clock import MOST_OBJECTS, Clock, Part
-from gradatim.watching.lines import (
-    Line,
+from gradatim.watching import inputs
+from gradatim.watching.position import MOST_OBJECTS, Observer, Position
+from gradatim.watching.scheduler_options import options_of
+from gradatim.watching.source_lines import (
+    SourceLine,
     is_called_by_user,
-    is_users,
+    is_user_file,
     line_of,
     user_frame,
     user_line,
 )
-from gradatim.watching.schedules import options_of
-from gradatim.watching.seen import LoaderSeen, SchedulerSeen, SeedSeen
+from gradatim.watching.training_seen import LoaderSeen, SchedulerSeen, SeedCall
 from gradatim.watching.updates import Updates
 
 __all__ = ["Loops"]
@@ -26,11 +26,11 @@ IN_ORDER = ("SequentialSampler", "_InfiniteConstantSampler")
 """Samplers of ``torch.utils.data`` that do not shuffle."""
 
 
-class Loops(Part):
+class Loops(Observer):
     """Sees ``train`` and ``eval``, schedules, data loaders and seeds."""
 
-    def __init__(self, clock: Clock, updates: Updates) -> None:
-        super().__init__(clock)
+    def __init__(self, position: Position, updates: Updates) -> None:
+        super().__init__(position)
         self.last_loader: weakref.ref[Any] | None = None
         """That was started last."""
         self._updates = updates
@@ -40,11 +40,11 @@ class Loops(Part):
             weakref.WeakKeyDictionary()
         )
         self._seeded: dict[str, Any] = {}
-        self._last_seed: SeedSeen | None = None
+        self._last_seed: SeedCall | None = None
 
     def mode(self, module: nn.Module, training: bool) -> None:
         """``train`` or ``eval`` was called."""
-        self.clock.has_new_mode = True
+        self.position.has_new_mode = True
         self.seen.modes.add((self.order(), id(module), training, user_line(3)))
 
     def scheduler_made(self, scheduler: Any, optimizer: Any) -> None:
@@ -88,7 +88,7 @@ class Loops(Part):
         """A ``DataLoader`` was constructed."""
         self._loader(loader, user_line(3))
 
-    def _loader(self, loader: Any, line: Line | None) -> int | None:
+    def _loader(self, loader: Any, line: SourceLine | None) -> int | None:
         number = self._loaders.get(id(loader))
         if number is not None and self.seen.loaders[number].ref() is loader:
             return number
@@ -105,7 +105,7 @@ class Loops(Part):
                 shuffles=sampler not in IN_ORDER,
                 num_workers=loader.num_workers,
                 generators=(
-                    self.quietly(data.generators_of, loader.dataset) or ()
+                    self.quietly(inputs.generators_of, loader.dataset) or ()
                     if loader.num_workers
                     else ()
                 ),
@@ -146,10 +146,10 @@ class Loops(Part):
         frame = user_frame(3)
         while frame is not None and "seed" in frame.f_code.co_name:
             frame = frame.f_back
-        if frame is None or not is_users(frame.f_code.co_filename):
+        if frame is None or not is_user_file(frame.f_code.co_filename):
             return
         last = self._seeded.get(name)
-        event = SeedSeen(
+        event = SeedCall(
             order=self.order(),
             step=self.step,
             line=line_of(frame),

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from gradatim.nested import tensors_of
 from gradatim.nodes import operation_name
-from gradatim.watching import blame, data, probes
-from gradatim.watching.clock import Clock, Part, info_of, is_wrapped
+from gradatim.watching import inputs, numbers_of_tensors, saved_tensors
 from gradatim.watching.forwards import Forwards
-from gradatim.watching.keys import key_of
-from gradatim.watching.leaves import LeafSeen, leaves_of
-from gradatim.watching.lines import Line, user_frame, user_line
-from gradatim.watching.orders import Orders
+from gradatim.watching.graph_leaves import LeafSeen, leaves_of
+from gradatim.watching.identities import identity_of
+from gradatim.watching.position import Observer, Position, info_of, is_wrapped
 from gradatim.watching.replay import Replays
-from gradatim.watching.seen import BackwardSeen, LossCall
+from gradatim.watching.row_orders import RowOrders
+from gradatim.watching.source_lines import SourceLine, user_frame, user_line
+from gradatim.watching.training_seen import BackwardSeen, LossCall
 from gradatim.watching.updates import Updates
 
 __all__ = ["Losses"]
@@ -25,18 +25,18 @@ __all__ = ["Losses"]
 MOST_SERIES = 1000
 
 
-class Losses(Part):
+class Losses(Observer):
     """Sees the losses of ``torch.nn.functional``, and ``backward``."""
 
     def __init__(
         self,
-        clock: Clock,
+        position: Position,
         forwards: Forwards,
         updates: Updates,
         replays: Replays,
-        orders: Orders,
+        orders: RowOrders,
     ) -> None:
-        super().__init__(clock)
+        super().__init__(position)
         self._orders = orders
         self._replays = replays
         self._forwards, self._updates = forwards, updates
@@ -47,8 +47,8 @@ class Losses(Part):
         """One of the losses of ``torch.nn.functional`` is called."""
         input, target = arguments.get("input"), arguments.get("target")
         if (
-            self.clock.is_elsewhere()
-            or self.clock.is_busy
+            self.position.is_elsewhere()
+            or self.position.is_busy
             or not isinstance(input, Tensor)
         ):
             return
@@ -65,21 +65,24 @@ class Losses(Part):
             grad=torch.is_grad_enabled(),
             options={k: v for k, v in arguments.items() if type(v) is bool},
         )
-        is_early = self.seen.losses.count < 20 and not self.clock.is_lean
+        is_early = self.seen.losses.count < 20 and not self.position.is_lean
         if self.is_close or is_early:
             call.facts = (
-                self.quietly(probes.loss_facts, input.detach(), target.detach()) or {}
+                self.quietly(
+                    numbers_of_tensors.loss_facts, input.detach(), target.detach()
+                )
+                or {}
             )
-            call.before = probes.operations_before(input)
+            call.before = numbers_of_tensors.operations_before(input)
             if call.grad and call.facts and self._forwards.last_input is not None:
                 rows, ref = self._forwards.last_input
                 given = ref()
                 if given is not None and target.dim() and rows == len(target):
-                    leak = self.quietly(data.leaking_column, given, target.detach())
+                    leak = self.quietly(inputs.leaking_column, given, target.detach())
                     if leak is not None:
                         call.facts["leak_column"] = float(leak[0])
                         call.facts["leak_equal"] = float(leak[1])
-        last = None if self.clock.is_lean else self._forwards.last_input
+        last = None if self.position.is_lean else self._forwards.last_input
         if call.grad and last is not None:
             given = last[1]()
             if given is not None:
@@ -92,7 +95,7 @@ class Losses(Part):
 
     def backward(self, tensors: Any, retain_graph: bool | None) -> None:
         """``backward`` is about to run."""
-        if self.clock.is_elsewhere() or self.clock.is_busy:
+        if self.position.is_elsewhere() or self.position.is_busy:
             return
         found = list(tensors_of(tensors))
         if not found or is_wrapped(found[0]):
@@ -113,12 +116,14 @@ class Losses(Part):
             retain_graph=bool(retain_graph),
         )
         if self.is_close and loss.grad_fn is not None:
-            num_nodes, broadcasts = probes.graph_facts(loss.grad_fn)
+            num_nodes, broadcasts = numbers_of_tensors.graph_facts(loss.grad_fn)
             event.num_nodes, event.broadcasts = num_nodes, broadcasts
-            event.made_by = probes.operations_before(loss)
-            if self.step and not self.clock.recomputes:
+            event.made_by = numbers_of_tensors.operations_before(loss)
+            if self.step and not self.position.recomputes:
                 event.activations = (
-                    self.quietly(blame.activations_of, loss.grad_fn, self.seen.names())
+                    self.quietly(
+                        saved_tensors.activations_of, loss.grad_fn, self.seen.names()
+                    )
                     or ()
                 )
         if loss.grad_fn is not None:
@@ -152,13 +157,13 @@ class Losses(Part):
             return {}
         named = [*frame.f_locals.items(), *frame.f_globals.items()]
         tensors = [(n, value) for n, value in named if isinstance(value, Tensor)]
-        return {key_of(t): name for name, t in tensors if key_of(t) in keys}
+        return {identity_of(t): name for name, t in tensors if identity_of(t) in keys}
 
-    def _blame(self, loss: Tensor, value: float, line: Line | None) -> None:
+    def _blame(self, loss: Tensor, value: float, line: SourceLine | None) -> None:
         """Find where the first loss that is no number comes from."""
         if loss.grad_fn is None:
             return
-        bad = self.quietly(blame.bad_start, loss.grad_fn, self.seen.names())
+        bad = self.quietly(saved_tensors.bad_start, loss.grad_fn, self.seen.names())
         if bad is not None:
             bad.step, bad.value, bad.line = self.step, value, line
             bad.before = tuple(self._recent)

@@ -37,9 +37,9 @@ from torch.overrides import (
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
-from gradatim.watching import orders
-from gradatim.watching.lines import is_called_by_user
-from gradatim.watching.recorder import Recorder
+from gradatim.watching import row_orders
+from gradatim.watching.source_lines import is_called_by_user
+from gradatim.watching.watcher import Watcher
 
 __all__ = ["installed"]
 
@@ -76,8 +76,8 @@ LOSSES = (
 
 
 @contextlib.contextmanager
-def installed(recorder: Recorder) -> Iterator[None]:
-    """Let a recorder see what happens; put everything back at the end."""
+def installed(watcher: Watcher) -> Iterator[None]:
+    """Let a watcher see what happens; put everything back at the end."""
     with contextlib.ExitStack() as stack:
         # It tells the user of hooks that are ours.
         warnings.filterwarnings("ignore", message=OF_OUR_HOOKS)
@@ -93,53 +93,51 @@ def installed(recorder: Recorder) -> Iterator[None]:
             else:
                 stack.callback(delattr, owner, name)
 
-        _losses(patch, recorder)
-        patch(F, "dropout", functools.partial(_dropout, recorder))
-        _tensor_methods(patch, recorder)
-        patch(Tensor, "backward", _backward(recorder))
-        patch(torch.autograd, "backward", _autograd_backward(recorder))
-        patch(Optimizer, "__init__", _after(recorder.updates.optimizer_made))
-        patch(Optimizer, "zero_grad", _after(recorder.updates.zeroed))
-        patch(nn.Module, "zero_grad", _after(recorder.updates.zeroed))
-        patch(nn.Module, "__init__", _after(recorder.forwards.module_made))
-        patch(nn.Module, "train", _train(recorder))
-        patch(LRScheduler, "__init__", _scheduler_made(recorder))
-        patch(ReduceLROnPlateau, "__init__", _scheduler_made(recorder))
+        _losses(patch, watcher)
+        patch(F, "dropout", functools.partial(_dropout, watcher))
+        _tensor_methods(patch, watcher)
+        patch(Tensor, "backward", _backward(watcher))
+        patch(torch.autograd, "backward", _autograd_backward(watcher))
+        patch(Optimizer, "__init__", _after(watcher.updates.optimizer_made))
+        patch(Optimizer, "zero_grad", _after(watcher.updates.zeroed))
+        patch(nn.Module, "zero_grad", _after(watcher.updates.zeroed))
+        patch(nn.Module, "__init__", _after(watcher.forwards.module_made))
+        patch(nn.Module, "train", _train(watcher))
+        patch(LRScheduler, "__init__", _scheduler_made(watcher))
+        patch(ReduceLROnPlateau, "__init__", _scheduler_made(watcher))
         for outer in (SequentialLR, ChainedScheduler):
-            patch(outer, "__init__", _outer_scheduler_made(recorder))
+            patch(outer, "__init__", _outer_scheduler_made(watcher))
         for kind in WITH_STEP:
-            patch(kind, "step", _scheduler_step(recorder))
-        patch(nn.Module, "state_dict", _state_dict(recorder))
-        patch(nn.Module, "load_state_dict", _load_state_dict(recorder))
+            patch(kind, "step", _scheduler_step(watcher))
+        patch(nn.Module, "state_dict", _state_dict(watcher))
+        patch(nn.Module, "load_state_dict", _load_state_dict(watcher))
         patch(
             torch,
             "save",
-            _before(lambda state: recorder.states.state_used(state, "saved")),
+            _before(lambda state: watcher.states.state_used(state, "saved")),
         )
-        patch(DataLoader, "__init__", _after(recorder.loops.loader_made))
-        patch(DataLoader, "__iter__", _iterated(recorder))
-        patch(_BaseDataLoaderIter, "__next__", _fetched(recorder))
-        for owner, name, noted in orders.DRAWING:
-            patch(owner, name, functools.partial(noted, recorder.orders))
-        patch(torch, "manual_seed", _seed(recorder, "torch", _torch_state))
-        patch(random, "seed", _seed(recorder, "random", _python_state))
-        patch(np.random, "seed", _seed(recorder, "numpy", _numpy_state))
-        patch(np.random, "default_rng", _before_call(recorder.loops.generator_made))
-        patch(
-            torch, "set_rng_state", _before(lambda _: recorder.loops.state_restored())
-        )
+        patch(DataLoader, "__init__", _after(watcher.loops.loader_made))
+        patch(DataLoader, "__iter__", _iterated(watcher))
+        patch(_BaseDataLoaderIter, "__next__", _fetched(watcher))
+        for owner, name, noted in row_orders.DRAWING:
+            patch(owner, name, functools.partial(noted, watcher.orders))
+        patch(torch, "manual_seed", _seed(watcher, "torch", _torch_state))
+        patch(random, "seed", _seed(watcher, "random", _python_state))
+        patch(np.random, "seed", _seed(watcher, "numpy", _numpy_state))
+        patch(np.random, "default_rng", _before_call(watcher.loops.generator_made))
+        patch(torch, "set_rng_state", _before(lambda _: watcher.loops.state_restored()))
         for handle in (
-            register_module_forward_pre_hook(recorder.forwards.enter),
-            register_module_forward_hook(recorder.forwards.leave, always_call=True),
-            register_module_forward_pre_hook(recorder.calls.enter),
-            register_module_forward_hook(recorder.calls.leave),
-            register_optimizer_step_pre_hook(recorder.updates.before_step),
-            register_optimizer_step_post_hook(recorder.updates.after_step),
+            register_module_forward_pre_hook(watcher.forwards.enter),
+            register_module_forward_hook(watcher.forwards.leave, always_call=True),
+            register_module_forward_pre_hook(watcher.calls.enter),
+            register_module_forward_hook(watcher.calls.leave),
+            register_optimizer_step_pre_hook(watcher.updates.before_step),
+            register_optimizer_step_post_hook(watcher.updates.after_step),
         ):
             stack.callback(handle.remove)
-        stack.callback(recorder.calls.close)
-        recorder.seen.is_open = True
-        stack.callback(setattr, recorder.seen, "is_open", False)
+        stack.callback(watcher.calls.close)
+        watcher.seen.is_open = True
+        stack.callback(setattr, watcher.seen, "is_open", False)
         yield
 
 
@@ -191,7 +189,7 @@ def _after(note: Callable[[Any], None]) -> Callable[[Any], Any]:
     return made
 
 
-def _train(recorder: Recorder) -> Callable[[Any], Any]:
+def _train(watcher: Watcher) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         depth = 0
 
@@ -199,7 +197,7 @@ def _train(recorder: Recorder) -> Callable[[Any], Any]:
         def train(self: nn.Module, mode: bool = True) -> nn.Module:
             nonlocal depth
             if not depth and not torch.compiler.is_compiling():
-                recorder.loops.mode(self, mode)
+                watcher.loops.mode(self, mode)
             depth += 1  # it calls itself for each part
             try:
                 result: nn.Module = original(self, mode)
@@ -212,13 +210,13 @@ def _train(recorder: Recorder) -> Callable[[Any], Any]:
     return made
 
 
-def _fetched(recorder: Recorder) -> Callable[[Any], Any]:
+def _fetched(watcher: Watcher) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def __next__(self: Any) -> Any:
-            recorder.loops.batch_fetched(self)
+            watcher.loops.batch_fetched(self)
             batch = original(self)
-            recorder.calls.batch_fetched(self, batch)
+            watcher.calls.batch_fetched(self, batch)
             return batch
 
         return __next__
@@ -226,13 +224,13 @@ def _fetched(recorder: Recorder) -> Callable[[Any], Any]:
     return made
 
 
-def _iterated(recorder: Recorder) -> Callable[[Any], Any]:
+def _iterated(watcher: Watcher) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def __iter__(self: Any) -> Any:
-            recorder.loops.loader_started(self)
+            watcher.loops.loader_started(self)
             iterator = original(self)
-            recorder.loops.iterator_made(self, iterator)
+            watcher.loops.iterator_made(self, iterator)
             return iterator
 
         return __iter__
@@ -240,42 +238,42 @@ def _iterated(recorder: Recorder) -> Callable[[Any], Any]:
     return made
 
 
-def _scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
+def _scheduler_made(watcher: Watcher) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def __init__(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> None:
             original(self, optimizer, *args, **kwargs)
-            recorder.loops.scheduler_made(self, optimizer)
+            watcher.loops.scheduler_made(self, optimizer)
 
         return __init__
 
     return made
 
 
-def _outer_scheduler_made(recorder: Recorder) -> Callable[[Any], Any]:
+def _outer_scheduler_made(watcher: Watcher) -> Callable[[Any], Any]:
     """Note a schedule that is made of others, and its optimizer, which is theirs."""
 
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-            with recorder.clock.inside_scheduler():
+            with watcher.position.inside_scheduler():
                 original(self, *args, **kwargs)
-            recorder.loops.scheduler_made(self, self._schedulers[0].optimizer)
+            watcher.loops.scheduler_made(self, self._schedulers[0].optimizer)
 
         return __init__
 
     return made
 
 
-def _scheduler_step(recorder: Recorder) -> Callable[[Any], Any]:
+def _scheduler_step(watcher: Watcher) -> Callable[[Any], Any]:
     """Note a step of a schedule, but not those that it makes of others."""
 
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def step(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if not recorder.clock.is_inside_scheduler:
-                recorder.loops.scheduler_stepped(self)
-            with recorder.clock.inside_scheduler():
+            if not watcher.position.is_inside_scheduler:
+                watcher.loops.scheduler_stepped(self)
+            with watcher.position.inside_scheduler():
                 return original(self, *args, **kwargs)
 
         return step
@@ -283,7 +281,7 @@ def _scheduler_step(recorder: Recorder) -> Callable[[Any], Any]:
     return made
 
 
-def _state_dict(recorder: Recorder) -> Callable[[Any], Any]:
+def _state_dict(watcher: Watcher) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         depth = 0
 
@@ -296,7 +294,7 @@ def _state_dict(recorder: Recorder) -> Callable[[Any], Any]:
             finally:
                 depth -= 1
             if not depth:
-                recorder.states.state_taken(self, state)
+                watcher.states.state_taken(self, state)
             return state
 
         return state_dict
@@ -304,13 +302,13 @@ def _state_dict(recorder: Recorder) -> Callable[[Any], Any]:
     return made
 
 
-def _load_state_dict(recorder: Recorder) -> Callable[[Any], Any]:
+def _load_state_dict(watcher: Watcher) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def load_state_dict(
             self: nn.Module, state_dict: Any, *args: Any, **kwargs: Any
         ) -> Any:
-            recorder.states.state_used(state_dict, "itself", self)
+            watcher.states.state_used(state_dict, "itself", self)
             return original(self, state_dict, *args, **kwargs)
 
         return load_state_dict
@@ -319,20 +317,20 @@ def _load_state_dict(recorder: Recorder) -> Callable[[Any], Any]:
 
 
 def _seed(
-    recorder: Recorder, name: str, state: Callable[[], Any]
+    watcher: Watcher, name: str, state: Callable[[], Any]
 ) -> Callable[[Any], Any]:
     """Note a seed of a global generator, where the user's own code sets it."""
 
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def seed(*args: Any, **kwargs: Any) -> Any:
-            recorder.seen.seeded.setdefault(name, recorder.clock.order())
+            watcher.seen.seeded.setdefault(name, watcher.position.order())
             if not is_called_by_user():
                 return original(*args, **kwargs)
             before = state()
             result = original(*args, **kwargs)
             given = args[0] if args else next(iter(kwargs.values()), None)
-            recorder.loops.seeded(name, given, before, state())
+            watcher.loops.seeded(name, given, before, state())
             return result
 
         return seed
@@ -353,7 +351,7 @@ def _numpy_state() -> int:
     return hash((bytes(state[1]), state[2]))
 
 
-def _backward(recorder: Recorder) -> Callable[[Any], Any]:
+def _backward(watcher: Watcher) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def backward(
@@ -364,8 +362,8 @@ def _backward(recorder: Recorder) -> Callable[[Any], Any]:
             inputs: Any = None,
         ) -> None:
             if not torch.compiler.is_compiling():
-                recorder.losses.backward(self, retain_graph)
-            with recorder.clock.inside_backward():
+                watcher.losses.backward(self, retain_graph)
+            with watcher.position.inside_backward():
                 original(self, gradient, retain_graph, create_graph, inputs)
 
         return backward
@@ -373,21 +371,19 @@ def _backward(recorder: Recorder) -> Callable[[Any], Any]:
     return made
 
 
-def _autograd_backward(recorder: Recorder) -> Callable[[Any], Any]:
+def _autograd_backward(watcher: Watcher) -> Callable[[Any], Any]:
     def made(original: Any) -> Any:
         signature = inspect.signature(original)
 
         @functools.wraps(original)
         def backward(*args: Any, **kwargs: Any) -> None:
             if (
-                not recorder.clock.is_inside_backward
+                not watcher.position.is_inside_backward
                 and not torch.compiler.is_compiling()
             ):
                 bound = signature.bind(*args, **kwargs).arguments
-                recorder.losses.backward(
-                    bound.get("tensors"), bound.get("retain_graph")
-                )
-            with recorder.clock.inside_backward():
+                watcher.losses.backward(bound.get("tensors"), bound.get("retain_graph"))
+            with watcher.position.inside_backward():
                 original(*args, **kwargs)
 
         return backward
@@ -396,14 +392,14 @@ def _autograd_backward(recorder: Recorder) -> Callable[[Any], Any]:
 
 
 def _losses(
-    patch: Callable[[Any, str, Callable[[Any], Any]], None], recorder: Recorder
+    patch: Callable[[Any, str, Callable[[Any], Any]], None], watcher: Watcher
 ) -> None:
     for name in LOSSES:
-        patch(F, name, functools.partial(_loss, recorder, name))
+        patch(F, name, functools.partial(_loss, watcher, name))
 
 
 def _tensor_methods(
-    patch: Callable[[Any, str, Callable[[Any], Any]], None], recorder: Recorder
+    patch: Callable[[Any, str, Callable[[Any], Any]], None], watcher: Watcher
 ) -> None:
     """Note methods of tensors.
 
@@ -412,9 +408,9 @@ def _tensor_methods(
     """
     is_tensor_method_or_property(Tensor.view)  # PyTorch keeps what it finds there
     for name in ("view", "reshape"):
-        patch(Tensor, name, functools.partial(_shaped, recorder, name))
+        patch(Tensor, name, functools.partial(_shaped, watcher, name))
     for name in COMPARED:
-        patch(Tensor, name, functools.partial(_compared, recorder, name))
+        patch(Tensor, name, functools.partial(_compared, watcher, name))
 
 
 def _overridden(function: Any, given: tuple[Any, ...], *args: Any, **kw: Any) -> Any:
@@ -438,8 +434,8 @@ def _overridden(function: Any, given: tuple[Any, ...], *args: Any, **kw: Any) ->
         raise TypeError(f"no implementation found for {error.obj!r}") from None
 
 
-def _shaped(recorder: Recorder, name: str, original: Any) -> Any:
-    note = recorder.calls.shaped
+def _shaped(watcher: Watcher, name: str, original: Any) -> Any:
+    note = watcher.calls.shaped
 
     @functools.wraps(original)
     def shaped(self: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -455,11 +451,11 @@ def _shaped(recorder: Recorder, name: str, original: Any) -> Any:
     return shaped
 
 
-def _compared(recorder: Recorder, name: str, original: Any) -> Any:
+def _compared(watcher: Watcher, name: str, original: Any) -> Any:
     operation, public = COMPARED[name]
     is_operator = name.startswith("__")
     dispatched = getattr(torch._C.TensorBase, public)
-    note = recorder.calls.compared
+    note = watcher.calls.compared
 
     @functools.wraps(original)
     def compared(self: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -484,19 +480,19 @@ def _compared(recorder: Recorder, name: str, original: Any) -> Any:
     return compared
 
 
-def _dropout(recorder: Recorder, original: Any) -> Any:
+def _dropout(watcher: Watcher, original: Any) -> Any:
     @functools.wraps(original)
     def dropout(
         input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
     ) -> Any:
         if not torch.compiler.is_compiling():
-            recorder.forwards.dropout(training and p > 0)
+            watcher.forwards.dropout(training and p > 0)
         return original(input, p, training, inplace)
 
     return dropout
 
 
-def _loss(recorder: Recorder, name: str, original: Any) -> Any:
+def _loss(watcher: Watcher, name: str, original: Any) -> Any:
     signature = inspect.signature(original)
 
     @functools.wraps(original)
@@ -508,10 +504,10 @@ def _loss(recorder: Recorder, name: str, original: Any) -> Any:
         except TypeError:  # the original has the better words
             return original(*args, **kwargs)
         bound.apply_defaults()
-        recorder.calls.loss(bound.arguments)
-        recorder.losses.loss(name, bound.arguments)
+        watcher.calls.loss(bound.arguments)
+        watcher.losses.loss(name, bound.arguments)
         result = original(*args, **kwargs)
-        recorder.losses.loss_made(name, bound.arguments, result)
+        watcher.losses.loss_made(name, bound.arguments, result)
         return result
 
     return patched

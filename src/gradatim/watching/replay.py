@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from gradatim.nodes import operation_name
-from gradatim.watching.clock import Clock, Part, is_wrapped
-from gradatim.watching.seen import Replay, ReplayBatch
+from gradatim.watching.position import Observer, Position, is_wrapped
+from gradatim.watching.training_seen import Replay, ReplayBatch
 
 __all__ = ["Replays"]
 
@@ -46,11 +46,11 @@ class _Step:
     """Whether the one backward was of the one loss."""
 
 
-class Replays(Part):
+class Replays(Observer):
     """Sees the forward, loss, backward and update of the first steps."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
+    def __init__(self, position: Position) -> None:
+        super().__init__(position)
         self._step = _Step()
         self._bytes = 0
         self._is_over = False
@@ -68,7 +68,7 @@ class Replays(Part):
     def loss(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """A loss has been computed."""
         step = self._step
-        if self._is_over or self.clock.is_busy or self.clock.is_elsewhere():
+        if self._is_over or self.position.is_busy or self.position.is_elsewhere():
             return
         output = step.output() if step.output is not None else None
         if output is None or not isinstance(result, Tensor):

@@ -11,10 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from gradatim.nested import tensors_of
-from gradatim.watching.clock import MOST_OBJECTS, Clock, Part, is_wrapped
 from gradatim.watching.forwards import Forwards
-from gradatim.watching.lines import is_ours, is_users, line_of
-from gradatim.watching.seen import MetricSeen, Place, ViewCall, ViewSeen
+from gradatim.watching.position import MOST_OBJECTS, Observer, Position, is_wrapped
+from gradatim.watching.source_lines import is_our_file, is_user_file, line_of
+from gradatim.watching.training_seen import (
+    Extent,
+    MetricComparison,
+    ViewCall,
+    ViewPlace,
+)
 
 __all__ = ["TensorCalls", "moved_sizes"]
 
@@ -26,18 +31,18 @@ MOST_PENDING = 50
 FEWEST_ROWS = 4
 
 
-class TensorCalls(Part):
+class TensorCalls(Observer):
     """Sees ``view`` and ``reshape``, ``==``, ``!=`` and ``-``.
 
     It compares shapes, and looks further only where they are odd: at a view after
     which a size stands elsewhere, and at a column against a row of the same length.
     """
 
-    def __init__(self, clock: Clock, forwards: Forwards) -> None:
-        super().__init__(clock)
+    def __init__(self, position: Position, forwards: Forwards) -> None:
+        super().__init__(position)
         self._forwards = forwards
         self._moved: dict[tuple[Shape, Shape], Shape] = {}
-        self._views: dict[tuple[str, int, int], ViewSeen] = {}
+        self._views: dict[tuple[str, int, int], ViewPlace] = {}
         self._looks: dict[tuple[str, int, int], int] = {}
         self._root: Shape | None = None
         self._splits: set[Shape] = set()
@@ -146,7 +151,7 @@ class TensorCalls(Part):
                 return
             line = line_of(frame)
             assert line is not None
-            about = self._views[key] = ViewSeen(line=line, place=_place(frame))
+            about = self._views[key] = ViewPlace(line=line, place=_place(frame))
             self.seen.views.append(about)
         shapes = tuple(before.shape), tuple(after.shape)
         for call in about.calls:
@@ -219,7 +224,7 @@ class TensorCalls(Part):
 
     def _metric(
         self, name: str, column: Tensor, row: Tensor, result: Tensor
-    ) -> MetricSeen | None:
+    ) -> MetricComparison | None:
         """Find which is the model's and which the target; None where nobody knows."""
         if column.numel() < FEWEST_ROWS or column.numel() > MOST_NUMBERS:
             return None
@@ -238,7 +243,7 @@ class TensorCalls(Part):
         paired = one == other if name == "==" else one != other
         if name == "-":
             wide, paired = wide.abs(), (one - other).abs()
-        return MetricSeen(
+        return MetricComparison(
             step=self.step,
             operation=name,
             rows=len(one),
@@ -295,8 +300,10 @@ class TensorCalls(Part):
         )
 
     def _is_off(self) -> bool:
-        clock = self.clock
-        return clock.is_busy or clock.is_inside_backward or clock.is_elsewhere()
+        position = self.position
+        return (
+            position.is_busy or position.is_inside_backward or position.is_elsewhere()
+        )
 
 
 def moved_sizes(before: Shape, after: Shape) -> Shape:
@@ -367,14 +374,14 @@ def _is_monotone(given: Tensor, numbers: Tensor) -> bool:
 
 def _direct_frame(frame: FrameType | None) -> FrameType | None:
     """Give the frame that called what is patched, if it is of the user's own code."""
-    while frame is not None and is_ours(frame.f_code.co_filename):
+    while frame is not None and is_our_file(frame.f_code.co_filename):
         frame = frame.f_back
-    if frame is None or not is_users(frame.f_code.co_filename):
+    if frame is None or not is_user_file(frame.f_code.co_filename):
         return None
     return frame
 
 
-def _place(frame: FrameType) -> Place:
+def _place(frame: FrameType) -> Extent:
     """Give where in the source the call that a frame is at begins and ends."""
     positions = list(frame.f_code.co_positions())
     number = frame.f_lasti // 2

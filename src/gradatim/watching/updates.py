@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
-from gradatim.watching import blame, probes
-from gradatim.watching.clock import Clock, Part
-from gradatim.watching.keys import key_of
-from gradatim.watching.lines import Line, user_line
+from gradatim.watching import numbers_of_tensors, saved_tensors
+from gradatim.watching.identities import identity_of
+from gradatim.watching.position import Observer, Position
 from gradatim.watching.replay import Replays
-from gradatim.watching.seen import OptimizerSeen, StepSeen
+from gradatim.watching.source_lines import SourceLine, user_line
+from gradatim.watching.training_seen import OptimizerSeen, StepSeen
 
 __all__ = ["Updates"]
 
@@ -28,18 +28,18 @@ class _Alive:
         self.step = step
 
 
-class Updates(Part):
+class Updates(Observer):
     """Sees optimizers made, their ``step`` and ``zero_grad``."""
 
-    def __init__(self, clock: Clock, replays: Replays) -> None:
-        super().__init__(clock)
+    def __init__(self, position: Position, replays: Replays) -> None:
+        super().__init__(position)
         self._replays = replays
         self.last_grad_norm: float | None = None
         """Of the last update that was looked at."""
         self._optimizers: dict[int, int] = {}
         self._backwards: list[int] = []
         self._backward_at = -1
-        self._backward_line: Line | None = None
+        self._backward_line: SourceLine | None = None
         self._zeroed_at = -1
         self._stale: dict[int, float] = {}
         """By optimizer: the norm of what an update has used and is still there."""
@@ -54,13 +54,13 @@ class Updates(Part):
         """An optimizer was constructed."""
         self.number_of(optimizer, user_line(3))
 
-    def number_of(self, optimizer: Any, line: Line | None) -> int:
+    def number_of(self, optimizer: Any, line: SourceLine | None) -> int:
         """Number an optimizer, which is noted the first time."""
         number = self._optimizers.get(id(optimizer))
         if number is not None and self.seen.optimizers[number].ref() is optimizer:
             return number
         groups = optimizer.param_groups
-        self.clock.begin_phase()
+        self.position.begin_phase()
         self._optimizers[id(optimizer)] = number = len(self.seen.optimizers)
         self.seen.optimizers.append(
             OptimizerSeen(
@@ -72,21 +72,21 @@ class Updates(Part):
                     {k: v for k, v in g.items() if isinstance(v, (int, float, bool))}
                     for g in groups
                 ],
-                parameters=[key_of(p) for g in groups for p in g["params"]],
+                parameters=[identity_of(p) for g in groups for p in g["params"]],
             )
         )
         return number
 
     def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An update is about to be made."""
-        if self.clock.is_elsewhere() or self.clock.is_busy:
+        if self.position.is_elsewhere() or self.position.is_busy:
             return
         line = user_line(3)
         number = self.number_of(optimizer, line)
         about = self.seen.optimizers[number]
         groups = optimizer.param_groups
         parameters = [p for g in groups for p in g["params"]]
-        about.parameters = [key_of(p) for p in parameters]
+        about.parameters = [identity_of(p) for p in parameters]
         self._note_never(about, parameters)
         last = self._stepped_with.get(number, -1)
         event = StepSeen(
@@ -108,26 +108,28 @@ class Updates(Part):
         self._replays.update(optimizer, event.closure)
         gradients = _gradients(optimizer)
         if self.step < 100 or self.step % 10 == 0:
-            event.grad_norm = probes.joint_norm(gradients)
+            event.grad_norm = numbers_of_tensors.joint_norm(gradients)
             self.last_grad_norm = event.grad_norm
         self._before = {}
         if not about.num_steps:
-            found = self.quietly(blame.constant_weights, parameters, self._names(about))
+            found = self.quietly(
+                saved_tensors.constant_weights, parameters, self._names(about)
+            )
             event.num_matrices, event.constant = found or (None, ())
         if self.is_close and about.num_steps < 1000:
             names = self._names(about)
             event.no_grad = tuple(
-                names[key_of(p)] for p in parameters if p.grad is None
+                names[identity_of(p)] for p in parameters if p.grad is None
             )
             event.grad_norms = {
-                names[key_of(p)]: norm
+                names[identity_of(p)]: norm
                 for p in parameters
                 if p.grad is not None
-                and (norm := probes.joint_norm([p.grad])) is not None
+                and (norm := numbers_of_tensors.joint_norm([p.grad])) is not None
             }
             event.zero_grad = tuple(n for n, v in event.grad_norms.items() if v == 0.0)
             self._before = {
-                names[key_of(p)]: p.detach().clone() for p in parameters[:200]
+                names[identity_of(p)]: p.detach().clone() for p in parameters[:200]
             }
         self._pending = event
 
@@ -138,17 +140,17 @@ class Updates(Part):
         if not about.never:
             return
         without = [p for p in parameters if p.requires_grad and p.grad is None]
-        about.never &= {key_of(p) for p in without}
+        about.never &= {identity_of(p) for p in without}
         if self.is_close:
             for p in without:
-                size = probes.joint_norm([p])
-                if self._sizes.setdefault(key_of(p), size) != size:
-                    about.never.discard(key_of(p))
+                size = numbers_of_tensors.joint_norm([p])
+                if self._sizes.setdefault(identity_of(p), size) != size:
+                    about.never.discard(identity_of(p))
 
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An update was made."""
         event = self._pending
-        if self.clock.is_elsewhere() or self.clock.is_busy or event is None:
+        if self.position.is_elsewhere() or self.position.is_busy or event is None:
             return
         about = self.seen.optimizers[event.optimizer]
         if self._before:
@@ -156,9 +158,11 @@ class Updates(Part):
             event.updates = {}
             for group in optimizer.param_groups:
                 for p in group["params"]:
-                    before = self._before.get(names[key_of(p)])
+                    before = self._before.get(names[identity_of(p)])
                     if before is not None and before.shape == p.shape:
-                        event.updates[names[key_of(p)]] = probes.update_of(before, p)
+                        event.updates[names[identity_of(p)]] = (
+                            numbers_of_tensors.update_of(before, p)
+                        )
             self._before = {}
         about.num_steps += 1
         self.seen.steps.add(event, looked_at=event.updates is not None)
@@ -178,14 +182,14 @@ class Updates(Part):
 
     def zeroed(self, owner: Any) -> None:
         """An optimizer or a module has cleared its gradients by ``zero_grad``."""
-        if self.clock.is_busy:
+        if self.position.is_busy:
             return
         self._zeroed_at = self.order()
         self.seen.zeroings.add((self._zeroed_at, user_line(3)))
         if isinstance(owner, torch.optim.Optimizer):
             self._stale[self._optimizers.get(id(owner), -1)] = 0.0
             return
-        own = {key_of(p) for p in owner.parameters()}
+        own = {identity_of(p) for p in owner.parameters()}
         for number, about in enumerate(self.seen.optimizers):
             if not own.isdisjoint(about.parameters):
                 self._stale[number] = 0.0
@@ -202,7 +206,9 @@ class Updates(Part):
         """Give the identities of all tensors that an optimizer has."""
         return {key for each in self.seen.optimizers for key in each.parameters}
 
-    def backward_came(self, order: int, value: float | None, line: Line | None) -> None:
+    def backward_came(
+        self, order: int, value: float | None, line: SourceLine | None
+    ) -> None:
         """A backward is about to run, of a loss with this value."""
         self._backward_at, self._backward_line = order, line
         self._backwards.append(order)
@@ -215,7 +221,7 @@ class Updates(Part):
             # Of an optimizer's gradients since its update: cleared once is cleared.
             optimizer = self.seen.optimizers[number].ref() if number >= 0 else None
             if stale and optimizer is not None:
-                norm = probes.joint_norm(_gradients(optimizer)) or 0.0
+                norm = numbers_of_tensors.joint_norm(_gradients(optimizer)) or 0.0
                 self._stale[number] = min(stale, norm)
 
 

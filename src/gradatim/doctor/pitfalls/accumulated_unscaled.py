@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["AccumulatedUnscaled"]
 
@@ -52,7 +52,7 @@ class AccumulatedUnscaled(Pitfall):
     severity = "info"
     hides = ()
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if sum(o.num_steps > 0 for o in seen.optimizers) != 1:
             return
         if any(c.reduction != "mean" for c in seen.losses):

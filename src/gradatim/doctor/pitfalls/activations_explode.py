@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import ModuleProbe, Seen
+from gradatim.watching.training_seen import OutputNumbers, TrainingSeen
 
 __all__ = ["ActivationsExplode"]
 
@@ -40,9 +40,9 @@ class ActivationsExplode(Pitfall):
     severity = "warning"
     hides = ("GT105", "GT107", "GT204", "GT205", "GT207", "GT701", "GT308")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
-            layers: list[ModuleProbe] = []
+            layers: list[OutputNumbers] = []
             for probe in model.probes:
                 if probe.step or probe.name in [each.name for each in layers]:
                     break

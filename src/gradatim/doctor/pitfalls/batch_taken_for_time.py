@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import assignment_line
-from gradatim.watching.seen import LayoutSeen, LossCall, Seen
+from gradatim.watching.training_seen import BatchLayout, LossCall, TrainingSeen
 
 __all__ = ["BatchTakenForTime"]
 
@@ -37,11 +37,11 @@ class BatchTakenForTime(Pitfall):
     title = "batch taken for time"
     severity = "error"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         sizes = {each.batch_size for each in seen.loaders if each.batch_size}
         losses = list(seen.losses)
         for model in seen.models:
-            found: dict[str, list[LayoutSeen]] = {}
+            found: dict[str, list[BatchLayout]] = {}
             for each in model.layouts:
                 if _is_mixed(each, losses, sizes):
                     found.setdefault(each.name, []).append(each)
@@ -60,7 +60,7 @@ class BatchTakenForTime(Pitfall):
                 return
 
 
-def _is_mixed(each: LayoutSeen, losses: list[LossCall], sizes: set[int]) -> bool:
+def _is_mixed(each: BatchLayout, losses: list[LossCall], sizes: set[int]) -> bool:
     rows, times = each.shape[:2]
     if rows == times or times == 1 or rows == 1 or each.root_shape[:1] != (rows,):
         return False

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["BestWeightsNotCopied"]
 
@@ -45,7 +45,7 @@ class BestWeightsNotCopied(Pitfall):
     title = "best weights kept without a copy"
     severity = "error"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for use in seen.states:
             same = [u for u in seen.states if u.taken == use.taken]
             if use.how != "itself" and len(same) > FEW:
@@ -63,7 +63,7 @@ class BestWeightsNotCopied(Pitfall):
             return
         yield from self._models(seen)
 
-    def _models(self, seen: Seen) -> Iterator[Finding]:
+    def _models(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find ``best_model = model``, which is one model with two names."""
         files = {line.file for m in seen.models for line in m.made.values()}
         files |= {s.line.file for s in seen.steps if s.line is not None}
@@ -80,7 +80,7 @@ class BestWeightsNotCopied(Pitfall):
                         evidence=f"one object with two names through {seen.num_steps} "
                         "updates",
                         cure=f"copy.deepcopy({name})",
-                        line=Line(file, number),
+                        line=SourceLine(file, number),
                     )
                     return
 

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["BroadcastLoss"]
 
@@ -48,7 +48,7 @@ class BroadcastLoss(Pitfall):
     severity = "error"
     hides = ("GT203", "GT309", "GT310")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for call in seen.losses:
             one, other = call.input.shape, call.target.shape
             if call.name in ELEMENTWISE and one != other and _squeezed(one, other):
@@ -66,11 +66,11 @@ class BroadcastLoss(Pitfall):
                     yield self._finding(one, other, backward.line)
                     return
 
-    def trial(self, seen: Seen) -> Trial:
+    def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(loss=_paired),))
 
     def _finding(
-        self, one: tuple[int, ...], other: tuple[int, ...], line: Line | None
+        self, one: tuple[int, ...], other: tuple[int, ...], line: SourceLine | None
     ) -> Finding:
         rows = max(one)
         return self.finding(

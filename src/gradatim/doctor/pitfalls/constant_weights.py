@@ -6,7 +6,7 @@ from torch import nn
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ConstantWeights"]
 
@@ -51,7 +51,7 @@ class ConstantWeights(Pitfall):
         "GT704",
     )
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for step in seen.steps:
             found = step.constant
             if len(found) < 2 or len(found) != step.num_matrices:
@@ -70,7 +70,7 @@ class ConstantWeights(Pitfall):
             )
             return
 
-    def trial(self, seen: Seen) -> Trial:
+    def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(change=_draw_anew),))
 
 

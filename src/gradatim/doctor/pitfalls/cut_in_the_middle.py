@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from gradatim.doctor.movement import followed, nodes_in, told
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import ModelSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
 __all__ = ["CutInTheMiddle"]
 
@@ -57,7 +57,7 @@ class CutInTheMiddle(Pitfall):
     severity = "error"
     hides = ("GT203",)
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         looks = [b for b in followed(seen) if b.leaves]
         for number, model in enumerate(seen.models):
             without = without_gradient(seen, model)
@@ -87,7 +87,7 @@ class CutInTheMiddle(Pitfall):
             return
         yield from self._models(seen)
 
-    def _models(self, seen: Seen) -> Iterator[Finding]:
+    def _models(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find a model whose output another one is given without its graph."""
         never = in_vain(seen)
         for number, model in enumerate(seen.models):
@@ -113,7 +113,9 @@ class CutInTheMiddle(Pitfall):
             return
 
 
-def _cut_between(first: Line | None, last: Line | None) -> Line | None:
+def _cut_between(
+    first: SourceLine | None, last: SourceLine | None
+) -> SourceLine | None:
     """Find what cuts from one call to the next, if both are in one function."""
     if first is None or last is None or first.file != last.file:
         return last
@@ -124,10 +126,10 @@ def _cut_between(first: Line | None, last: Line | None) -> Line | None:
         or _is_new_tensor(node)
     ]
     cuts = {n for n in numbers if first.number - 1 <= n <= last.number}
-    return Line(first.file, min(cuts), first.function) if cuts else last
+    return SourceLine(first.file, min(cuts), first.function) if cuts else last
 
 
-def _trained_with(seen: Seen, number: int) -> list[set[int]]:
+def _trained_with(seen: TrainingSeen, number: int) -> list[set[int]]:
     """Give what those optimizers hold that have trained some of a model."""
     own = seen.models[number].names.keys()
     return [
@@ -137,7 +139,7 @@ def _trained_with(seen: Seen, number: int) -> list[set[int]]:
     ]
 
 
-def in_vain(seen: Seen) -> set[int]:
+def in_vain(seen: TrainingSeen) -> set[int]:
     """Give the parameters that an optimizer holds and that never had a gradient."""
     never = {key for each in seen.optimizers if each.num_steps for key in each.never}
     had = {
@@ -149,7 +151,7 @@ def in_vain(seen: Seen) -> set[int]:
     return never - had - {key for model in seen.models for key in model.replaced}
 
 
-def without_gradient(seen: Seen, model: ModelSeen) -> list[str]:
+def without_gradient(seen: TrainingSeen, model: ModelSeen) -> list[str]:
     """Name called layers whose own parameters are to be trained, and never are.
 
     Other parts of the model are. A part of a library's model that is not needed, as
@@ -184,7 +186,7 @@ def _is_spare(model: ModelSeen, layer: str, trained: set[str]) -> bool:
     )
 
 
-def cuts_in(seen: Seen, number: int) -> list[Line]:
+def cuts_in(seen: TrainingSeen, number: int) -> list[SourceLine]:
     """Find what cuts a graph in the methods of modules, in the file of a model."""
     model = seen.models[number]
     file = next((each.file for each in model.places.values()), None)
@@ -199,12 +201,14 @@ def cuts_in(seen: Seen, number: int) -> list[Line]:
             # torch.tensor(...) makes a new one, too.
             if name in CUTS or _is_new_tensor(node):
                 cuts.add(getattr(node, "lineno", 0))
-    return [Line(file, line, "forward") for line in sorted(cuts)]
+    return [SourceLine(file, line, "forward") for line in sorted(cuts)]
 
 
 def _run_by_forward(file: str) -> list[ast.FunctionDef]:
     """Give the functions of a file named ``forward``, and those that they name."""
-    functions = [n for n in nodes_in(Line(file, 0)) if isinstance(n, ast.FunctionDef)]
+    functions = [
+        n for n in nodes_in(SourceLine(file, 0)) if isinstance(n, ast.FunctionDef)
+    ]
     names, found = {"forward"}, list[ast.FunctionDef]()
     while more := [f for f in functions if f.name in names and f not in found]:
         found += more

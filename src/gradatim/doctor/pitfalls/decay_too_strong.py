@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gradatim.doctor.movement import fall
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["DecayTooStrong"]
 
@@ -40,7 +40,7 @@ class DecayTooStrong(Pitfall):
     title = "weight decay too strong"
     hides = ("GT106", "GT203", "GT309", "GT701", "GT702")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         trend = fall(seen)
         if trend is None:
             return

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["DropoutAlwaysOn"]
 
@@ -36,7 +36,7 @@ class DropoutAlwaysOn(Pitfall):
     title = "dropout in eval mode"
     severity = "error"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         lines = {
             line: None
             for _, line in seen.dropouts

@@ -6,7 +6,7 @@ from statistics import median
 
 from gradatim.doctor.movement import depth_trend
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ExplodingGradients"]
 
@@ -39,7 +39,7 @@ class ExplodingGradients(Pitfall):
     title = "exploding gradients"
     hides = ("GT309", "GT704")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             keys = model.names.keys()
             steps = [
@@ -72,6 +72,6 @@ class ExplodingGradients(Pitfall):
             return
 
 
-def _is_scaled(seen: Seen) -> bool:
+def _is_scaled(seen: TrainingSeen) -> bool:
     """Tell half precision, whose losses a scaler multiplies."""
     return any(i.dtype == "float16" for f in seen.forwards for i in f.outputs)

@@ -10,7 +10,7 @@ from torch import Tensor
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import Trend, trained_calls, trend_of
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.seen import InputSeen, ModelSeen, Seen
+from gradatim.watching.training_seen import InputNumbers, ModelSeen, TrainingSeen
 
 __all__ = ["FeaturesUnscaled"]
 
@@ -50,7 +50,7 @@ class FeaturesUnscaled(Pitfall):
         "GT308", "GT506", "GT701", "GT702", "GT704",
     )  # fmt: skip
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         trend = trend_of(seen)
         if trend is None or seen.backwards.count < 10 or not _suffers(seen, trend):
             return
@@ -73,7 +73,7 @@ class FeaturesUnscaled(Pitfall):
             )
             return
 
-    def trial(self, seen: Seen) -> Trial | None:
+    def trial(self, seen: TrainingSeen) -> Trial | None:
         given = [b.args[0] for b in seen.replay.batches] if seen.replay else []
         if not given or not isinstance(given[0], Tensor):
             return None
@@ -89,11 +89,11 @@ class FeaturesUnscaled(Pitfall):
         return Trial(cures=(Variant(prepare=scaled),))
 
 
-def _is_picture(given: InputSeen) -> bool:
+def _is_picture(given: InputNumbers) -> bool:
     return given.is_whole and given.min >= 0 and 200 <= given.max <= 255
 
 
-def _what(given: InputSeen) -> str | None:
+def _what(given: InputNumbers) -> str | None:
     if given.num_bad:
         return None
     if _is_picture(given) and math.prod(given.shape[1:]) >= 16:
@@ -111,7 +111,7 @@ def _what(given: InputSeen) -> str | None:
     return None
 
 
-def _suffers(seen: Seen, trend: Trend) -> bool:
+def _suffers(seen: TrainingSeen, trend: Trend) -> bool:
     if trend.diverges:
         return True
     calls = trained_calls(seen, "cross_entropy", "nll_loss")

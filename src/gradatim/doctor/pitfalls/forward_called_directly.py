@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ForwardCalledDirectly"]
 
@@ -34,7 +34,7 @@ class ForwardCalledDirectly(Pitfall):
     title = "forward called instead of the model"
     severity = "info"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             if model.direct is None or ".forward(" not in model.direct.code:
                 continue

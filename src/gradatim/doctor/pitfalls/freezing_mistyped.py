@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from gradatim.doctor.movement import nodes_in
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import held
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import ModelSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
 __all__ = ["FreezingMistyped"]
 
@@ -39,7 +39,7 @@ class FreezingMistyped(Pitfall):
     title = "attribute that freezes nothing"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         inside = held(seen)
         for model in seen.models:
             own = {n for k, n in model.names.items() if k in inside}
@@ -64,12 +64,12 @@ class FreezingMistyped(Pitfall):
                 return
 
 
-def _line(model: ModelSeen, attribute: str) -> Line | None:
+def _line(model: ModelSeen, attribute: str) -> SourceLine | None:
     """Find where the attribute is set to False, but not of a loop over parameters."""
     files = {line.file for line in model.made.values()}
     files |= {line.file for line in model.places.values()}
     for file in sorted(files):
-        nodes = list(nodes_in(Line(file, 0)))
+        nodes = list(nodes_in(SourceLine(file, 0)))
         parameters = {
             name.id
             for loop in nodes
@@ -87,7 +87,7 @@ def _line(model: ModelSeen, attribute: str) -> Line | None:
             owner = ast.unparse(target.value)
             is_right = owner in parameters or owner.endswith((".weight", ".bias"))
             if attribute != "requires_grad" or not is_right:
-                return Line(file, node.lineno)
+                return SourceLine(file, node.lineno)
     return None
 
 

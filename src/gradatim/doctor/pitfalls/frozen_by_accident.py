@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from gradatim.doctor.movement import told
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import held
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import ModelSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
 __all__ = ["FrozenByAccident"]
 
@@ -44,7 +44,7 @@ class FrozenByAccident(Pitfall):
     code = "GT105"
     title = "frozen by accident"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         inside = held(seen)
         ever = {key for model in seen.models for key in model.asking}
         for model in seen.models:
@@ -71,7 +71,7 @@ class FrozenByAccident(Pitfall):
             return
         yield from self._new_layers(seen)
 
-    def _new_layers(self, seen: Seen) -> Iterator[Finding]:
+    def _new_layers(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find new layers that were frozen with the rest."""
         inside = held(seen)
         ever = {key for model in seen.models for key in model.asking}
@@ -100,7 +100,7 @@ class FrozenByAccident(Pitfall):
                 return
 
 
-def _is_put_in(line: Line) -> bool:
+def _is_put_in(line: SourceLine) -> bool:
     """Tell ``model.fc = nn.Linear(...)``, whose freezing no line says by name."""
     found = re.match(r"([\w.\[\]-]*?)(\.\w+|\[-?\d+\])\s*=[^=]", line.code)
     if found is None or line.function == "__init__":

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["FrozenNormDrifts"]
 
@@ -40,7 +40,7 @@ class FrozenNormDrifts(Pitfall):
     title = "batch norm drifts in a frozen body"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             drift = model.drift
             if drift is None or drift.shift < SMALL:

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from gradatim.doctor.movement import nodes_in
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import BackwardSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import BackwardSeen, TrainingSeen
 
 __all__ = ["GraphKept"]
 
@@ -43,10 +43,10 @@ class GraphKept(Pitfall):
     code = "GT104"
     title = "graph kept from step to step"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         yield from self._joined(seen) or self._kept(seen)
 
-    def _kept(self, seen: Seen) -> list[Finding]:
+    def _kept(self, seen: TrainingSeen) -> list[Finding]:
         bad = [(n, k) for n, k in seen.graphs_kept if n >= FIRST and k >= SHARE * n]
         if not bad:
             return []
@@ -62,7 +62,7 @@ class GraphKept(Pitfall):
         )
         return [finding]
 
-    def _joined(self, seen: Seen) -> list[Finding]:
+    def _joined(self, seen: TrainingSeen) -> list[Finding]:
         looks: dict[int, BackwardSeen] = {}
         for number, each in enumerate(seen.backwards):
             if each.num_nodes is not None and each.retain_graph:
@@ -87,7 +87,7 @@ class GraphKept(Pitfall):
         return [finding]
 
 
-def _where(backward: BackwardSeen | None) -> tuple[Line | None, str]:
+def _where(backward: BackwardSeen | None) -> tuple[SourceLine | None, str]:
     """Find the line that keeps a loss: ``total += loss``, ``losses.append(loss)``."""
     line = backward.line if backward else None
     names = {
@@ -118,5 +118,5 @@ def _where(backward: BackwardSeen | None) -> tuple[Line | None, str]:
                 if isinstance(each, ast.BinOp):
                     each = each.left
                 if isinstance(each, ast.Name) and each.id in names and line:
-                    return Line(line.file, node.lineno, line.function), each.id
+                    return SourceLine(line.file, node.lineno, line.function), each.id
     return line, next(iter(names), "")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["HeldOutRowsTrained"]
 
@@ -38,7 +38,7 @@ class HeldOutRowsTrained(Pitfall):
     title = "same rows in training and validation"
     severity = "error"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             both = model.trained & model.held
             if len(both) < ENOUGH or len(both) < SHARE * len(model.held):

@@ -9,8 +9,8 @@ from gradatim.doctor.frames import misaligned
 from gradatim.doctor.movement import nodes_in, tree_of
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import ApartSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import LabelsApart, TrainingSeen
 
 __all__ = ["LabelsShuffledApart"]
 
@@ -54,7 +54,7 @@ class LabelsShuffledApart(Pitfall):
     severity = "error"
     hides = ("GT203", "GT204", "GT205", "GT506")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         apart = seen.apart
         if apart is None:
             yield from self._of_tables(seen)
@@ -81,7 +81,7 @@ class LabelsShuffledApart(Pitfall):
             line=apart.labels_line or apart.features_line,
         )
 
-    def _of_tables(self, seen: Seen) -> Iterator[Finding]:
+    def _of_tables(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find a table that is sorted after its target was taken, and no learning."""
         share = _unlearned(seen)
         files = {c.line.file for c in seen.losses if c.line is not None}
@@ -98,17 +98,17 @@ class LabelsShuffledApart(Pitfall):
                     evidence=f"after {seen.num_steps:,} updates the error is still "
                     f"{share:.0%} of that of a constant prediction",
                     cure=f"take {target} after {frame}.{found.how}(...)",
-                    line=Line(file, found.reordered),
+                    line=SourceLine(file, found.reordered),
                 )
                 return
 
-    def _explained(self, apart: ApartSeen) -> str:
+    def _explained(self, apart: LabelsApart) -> str:
         if apart.labels_line is None:
             return f"one order of {apart.num_rows} rows explains all of them"
         return f"two orders of {apart.num_rows} rows explain all of them"
 
 
-def _cure(apart: ApartSeen, x: str, y: str) -> str:
+def _cure(apart: LabelsApart, x: str, y: str) -> str:
     if apart.features_line is not None and ".sample(" in apart.features_line.code:
         return f"{x} = {x}.sample(frac=1); {y} = {y}.loc[{x}.index]"
     return (
@@ -117,7 +117,7 @@ def _cure(apart: ApartSeen, x: str, y: str) -> str:
     )
 
 
-def _is_put_back(apart: ApartSeen) -> bool:
+def _is_put_back(apart: LabelsApart) -> bool:
     """Tell whether the features take the place of what they were, and labels do not.
 
     A variable of its own may be meant: a model that is to learn nothing.
@@ -167,7 +167,7 @@ def _called(node: ast.Call) -> str:
     return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
-def _unlearned(seen: Seen) -> float | None:
+def _unlearned(seen: TrainingSeen) -> float | None:
     """Give the error at the end as a share of a constant's; None where it is small."""
     calls = [
         c

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.pitfalls.cut_in_the_middle import in_vain
 from gradatim.doctor.reading import assignment_line
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LayersNeverUsed"]
 
@@ -40,7 +40,7 @@ class LayersNeverUsed(Pitfall):
     title = "layers never used"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         looks = [s for s in seen.steps if s.no_grad is not None]
         for model in seen.models:
             if not model.uncalled or len(model.uncalled) >= len(model.modules) - 1:

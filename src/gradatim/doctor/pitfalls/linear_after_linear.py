@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import assignment_line
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LinearAfterLinear"]
 
@@ -38,7 +38,7 @@ class LinearAfterLinear(Pitfall):
     severity = "warning"
     hides = ()
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             firsts = [first for first, _ in model.chains]
             chains = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import LoaderSeen, Seen
+from gradatim.watching.training_seen import LoaderSeen, TrainingSeen
 
 __all__ = ["LoaderRestarted"]
 
@@ -41,7 +41,7 @@ class LoaderRestarted(Pitfall):
     severity = "warning"
     hides = ("GT501",)
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         by_line: dict[object, list[LoaderSeen]] = defaultdict(list)
         for loader in seen.loaders:
             by_line[loader.line].append(loader)

@@ -8,8 +8,8 @@ from functools import lru_cache
 from gradatim.doctor.movement import by_hand, followed, nodes_in, reached
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import assignment_line, held, optimizers_of
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LooseParameters"]
 
@@ -47,7 +47,7 @@ class LooseParameters(Pitfall):
     severity = "error"
     hides = ("GT201",)
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         known = held(seen)
         for model in seen.models:
             for kind, (times, line) in model.fresh.items():
@@ -78,7 +78,7 @@ class LooseParameters(Pitfall):
         yield from self._made_in_forward(seen)
         yield from self._of_no_module(seen)
 
-    def _made_in_forward(self, seen: Seen) -> Iterator[Finding]:
+    def _made_in_forward(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find parameters that are new at each backward, and made in a forward."""
         known = held(seen) | _lasting(seen)
         looks = [b.leaves for b in followed(seen) if b.leaves]
@@ -103,11 +103,11 @@ class LooseParameters(Pitfall):
                         f"gradient of before, at {len(new)} of {len(looks)} backwards "
                         "looked at",
                         cure="make it in __init__: self.weight = nn.Parameter(...)",
-                        line=Line(file, number, "forward"),
+                        line=SourceLine(file, number, "forward"),
                     )
                     return
 
-    def _of_no_module(self, seen: Seen) -> Iterator[Finding]:
+    def _of_no_module(self, seen: TrainingSeen) -> Iterator[Finding]:
         known = held(seen) | seen.names().keys()
         looks = followed(seen)
         names = {key: name for b in looks for key, name in b.loose.items()}
@@ -139,7 +139,7 @@ class LooseParameters(Pitfall):
 def made_in_forward(file: str) -> tuple[int, ...]:
     """Find ``nn.Parameter(torch.randn(...))`` in forward, under no condition."""
     found = []
-    for function in nodes_in(Line(file, 0)):
+    for function in nodes_in(SourceLine(file, 0)):
         if not isinstance(function, ast.FunctionDef) or function.name != "forward":
             continue
         for statement in function.body:
@@ -160,7 +160,7 @@ def made_in_forward(file: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _lasting(seen: Seen) -> set[int]:
+def _lasting(seen: TrainingSeen) -> set[int]:
     """Give the parameters of models, without those that come and go."""
     found: set[int] = set()
     for model in seen.models:

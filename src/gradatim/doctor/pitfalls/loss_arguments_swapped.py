@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
 from gradatim.doctor.trial import LOSSES, Trial, Variant
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LossArgumentsSwapped"]
 
@@ -45,7 +45,7 @@ class LossArgumentsSwapped(Pitfall):
     severity = "error"
     hides = ("GT106", "GT203", "GT204", "GT309", "GT303", "GT306", "GT302")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         calls = trained_calls(seen, *ONE_SIDED)
         swapped = [
             c for c in calls if c.target.requires_grad and not c.input.requires_grad
@@ -64,7 +64,7 @@ class LossArgumentsSwapped(Pitfall):
             line=call.line,
         )
 
-    def trial(self, seen: Seen) -> Trial | None:
+    def trial(self, seen: TrainingSeen) -> Trial | None:
         if seen.replay is None or not seen.replay.is_swapped:
             return None
         return Trial(cures=(Variant(loss=LOSSES[seen.replay.loss]),))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LossConstant"]
 
@@ -37,7 +37,7 @@ class LossConstant(Pitfall):
     severity = "warning"
     hides = ("GT106", "GT203", "GT108")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         losses = {value for _, value in seen.loss_series}
         if len(seen.loss_series) < ENOUGH or len(losses) != 1:
             return

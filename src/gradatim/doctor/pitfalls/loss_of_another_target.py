@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
-from gradatim.watching.seen import LossCall, Seen
+from gradatim.watching.training_seen import LossCall, TrainingSeen
 
 __all__ = ["LossOfAnotherTarget"]
 
@@ -47,7 +47,7 @@ class LossOfAnotherTarget(Pitfall):
         "GT106", "GT107", "GT203", "GT204", "GT301", "GT303", "GT308", "GT309", "GT506"
     )  # fmt: skip
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         yield from self._one_column(trained_calls(seen, "cross_entropy"))
         yield from self._several(trained_calls(seen, "cross_entropy"))
         yield from self._outside(trained_calls(seen, *BINARY))

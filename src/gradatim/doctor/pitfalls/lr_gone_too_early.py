@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.lr import fall_of
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LrGoneTooEarly"]
 
@@ -37,7 +37,7 @@ class LrGoneTooEarly(Pitfall):
     title = "learning rate gone too early"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         plateaus = {
             each.optimizer
             for each in seen.schedulers

@@ -10,7 +10,7 @@ from gradatim.doctor.movement import ratios
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
 from gradatim.doctor.trial import Trial
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LrTooHigh"]
 
@@ -51,7 +51,7 @@ class LrTooHigh(Pitfall):
     is_doubtful = True
     hides = ("GT107", "GT309", "GT701", "GT702", "GT704")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if sum(o.num_steps > 0 for o in seen.optimizers) != 1:
             return
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
@@ -66,7 +66,7 @@ class LrTooHigh(Pitfall):
         if found is not None:
             yield replace(found, line=line)
 
-    def _loss(self, seen: Seen, lr: float, size: float) -> Finding | None:
+    def _loss(self, seen: TrainingSeen, lr: float, size: float) -> Finding | None:
         """Find a loss that does not fall."""
         losses = [value for _, value in seen.loss_series]
         start = losses[0] if losses else math.nan
@@ -89,7 +89,7 @@ class LrTooHigh(Pitfall):
             cure=_smaller(lr),
         )
 
-    def _dying(self, seen: Seen, lr: float, size: float) -> Finding | None:
+    def _dying(self, seen: TrainingSeen, lr: float, size: float) -> Finding | None:
         """Find ReLUs that the first updates kill."""
         looked_at = [b.activations for b in seen.backwards if b.activations]
         if size < LARGE or len(looked_at) < 4:
@@ -109,7 +109,7 @@ class LrTooHigh(Pitfall):
                 )
         return None
 
-    def trial(self, seen: Seen) -> Trial:
+    def trial(self, seen: TrainingSeen) -> Trial:
         return lr_trial(seen, 0.1, 0.01, 0.001)
 
 

@@ -10,7 +10,7 @@ from gradatim.doctor.expressions import (
     sources_of,
 )
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import MetricSeen, Seen
+from gradatim.watching.training_seen import MetricComparison, TrainingSeen
 
 __all__ = ["MetricBroadcasts"]
 
@@ -42,7 +42,7 @@ class MetricBroadcasts(Pitfall):
     title = "metric broadcasts"
     severity = "error"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for each in seen.metrics:
             if each.is_on_purpose or not _is_averaged(each):
                 continue
@@ -63,7 +63,7 @@ class MetricBroadcasts(Pitfall):
             return
 
 
-def _is_averaged(each: MetricSeen) -> bool:
+def _is_averaged(each: MetricComparison) -> bool:
     node = expression_at(each.line, each.place)
     sides = None if node is None else operands(node)
     if node is None or sides is None or not is_averaged(each.line, node):

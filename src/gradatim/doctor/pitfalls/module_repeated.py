@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import assignment_line
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import ModelSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
 __all__ = ["ModuleRepeated"]
 
@@ -48,7 +48,7 @@ class ModuleRepeated(Pitfall):
     title = "one module at several places"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             for name, (kind, times, places) in model.repeated.items():
                 line = self._line(model, name)
@@ -66,13 +66,15 @@ class ModuleRepeated(Pitfall):
                 return
 
     @staticmethod
-    def _line(model: ModelSeen, name: str) -> Line | None:
+    def _line(model: ModelSeen, name: str) -> SourceLine | None:
         assigned = assignment_line(model, name)
         files = {place.file for place in model.places.values()}
         if model.line is not None:
             files.add(model.line.file)
         found = [
-            Line(file, number) for file in files for number in multiplied_lists(file)
+            SourceLine(file, number)
+            for file in files
+            for number in multiplied_lists(file)
         ]
         for line in found:
             if assigned is not None and str(line) == str(assigned):
@@ -80,7 +82,7 @@ class ModuleRepeated(Pitfall):
         return found[0] if found else None
 
 
-def _is_meant(line: Line | None) -> bool:
+def _is_meant(line: SourceLine | None) -> bool:
     """Tell whether the source near a line speaks of sharing."""
     if line is None:
         return False

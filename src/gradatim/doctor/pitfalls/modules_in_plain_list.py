@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import assignment_line, held, optimizers_of
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ModulesInPlainList"]
 
@@ -37,7 +37,7 @@ class ModulesInPlainList(Pitfall):
     severity = "error"
     hides = ("GT203", "GT208", "GT201")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         known = held(seen)
         for model in seen.models:
             if not seen.num_steps or not model.hidden:

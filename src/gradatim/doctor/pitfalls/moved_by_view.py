@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.expressions import argument_at, expression_at
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen, ViewCall, ViewSeen
+from gradatim.watching.training_seen import TrainingSeen, ViewCall, ViewPlace
 
 __all__ = ["MovedByView"]
 
@@ -50,14 +50,14 @@ class MovedByView(Pitfall):
     title = "view where a transpose is meant"
     severity = "error"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for view in seen.views:
             found = self._rows(view) or self._others(view)
             if found is not None:
                 yield found
                 return
 
-    def _rows(self, view: ViewSeen) -> Finding | None:
+    def _rows(self, view: ViewPlace) -> Finding | None:
         """Find a batch that becomes another dimension."""
         calls = [call for call in view.calls if not _cannot_tell(call)]
         batches = [_batch_of(call) for call in calls]
@@ -78,7 +78,7 @@ class MovedByView(Pitfall):
             line=view.line,
         )
 
-    def _others(self, view: ViewSeen) -> Finding | None:
+    def _others(self, view: ViewPlace) -> Finding | None:
         """Find pixels, and heads of attention."""
         if all(map(_is_of_pixels, view.calls)):
             call = view.calls[0]
@@ -128,7 +128,7 @@ def _batch_of(call: ViewCall) -> int | None:
     return rows if rows in call.moved and others else None
 
 
-def _is_meant(view: ViewSeen, call: ViewCall, rows: int) -> bool:
+def _is_meant(view: ViewPlace, call: ViewCall, rows: int) -> bool:
     """Tell whether the source asks for the rows there, where one size is seen only."""
     index = call.after.index(rows)
     node = argument_at(expression_at(view.line, view.place), index)
@@ -188,7 +188,7 @@ def _is_of_heads(call: ViewCall) -> bool:
     return False
 
 
-def _method(view: ViewSeen) -> str:
+def _method(view: ViewPlace) -> str:
     node = expression_at(view.line, view.place)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         return node.func.attr

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import LossCall, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import LossCall, TrainingSeen
 
 __all__ = ["NeverShuffled"]
 
@@ -51,7 +51,7 @@ class NeverShuffled(Pitfall):
     severity = "error"
     hides = ("GT205", "GT506", "GT204", "GT207")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         yield from self._by_target(seen)
         every = trained_calls(seen, *NAMES)
         calls = [c for c in every if _label(c) is not None]
@@ -78,7 +78,7 @@ class NeverShuffled(Pitfall):
             line=line or calls[0].line,
         )
 
-    def _by_target(self, seen: Seen) -> Iterator[Finding]:
+    def _by_target(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find rows in the order of what is to be predicted."""
         about = seen.sorted
         if about is None or about.num_batches < 5 or about.has_column:
@@ -99,7 +99,9 @@ class NeverShuffled(Pitfall):
             severity="warning",
         )
 
-    def _narrow(self, calls: list[LossCall], line: Line | None) -> Iterator[Finding]:
+    def _narrow(
+        self, calls: list[LossCall], line: SourceLine | None
+    ) -> Iterator[Finding]:
         """Find batches that hold a few neighbours of many classes."""
         if any(c.input.shape[0] < 16 or "target_common" not in c.facts for c in calls):
             return
@@ -136,7 +138,7 @@ def _label(call: LossCall) -> float | bool | None:
     return False
 
 
-def _loader_line(seen: Seen) -> Line | None:
+def _loader_line(seen: TrainingSeen) -> SourceLine | None:
     used = [e for e in seen.loaders if e.fetched and not e.shuffles]
     most = max(used, key=lambda each: each.fetched, default=None)
     return most.line if most is not None else None

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.movement import by_hand, reached
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["NeverStepped"]
 
@@ -40,7 +40,7 @@ class NeverStepped(Pitfall):
     severity = "error"
     hides = ("GT101", "GT111", "GT203", "GT309", "GT805")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if not seen.is_whole or seen.error is not None:
             return
         leaves = reached(seen)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["NeverZeroed"]
 
@@ -47,7 +47,7 @@ class NeverZeroed(Pitfall):
     severity = "error"
     hides = ("GT107", "GT204", "GT207")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, optimizer in enumerate(seen.optimizers):
             looked_at = [s for s in steps_of(seen, number) if s.stale is not None]
             stale = [s for s in looked_at if s.stale]
@@ -67,5 +67,5 @@ class NeverZeroed(Pitfall):
             )
             return
 
-    def trial(self, seen: Seen) -> Trial:
+    def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(as_is=Variant(zeroes=False), cures=(Variant(),))

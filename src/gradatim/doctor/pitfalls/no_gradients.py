@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.movement import followed
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["NoGradients"]
 
@@ -46,7 +46,7 @@ class NoGradients(Pitfall):
     severity = "error"
     hides = ("GT108", "GT203", "GT309")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, optimizer in enumerate(seen.optimizers):
             steps = steps_of(seen, number)
             looks = [s for s in steps if s.no_grad is not None]
@@ -99,7 +99,7 @@ class NoGradients(Pitfall):
                 return
         yield from self._rounded(seen)
 
-    def _rounded(self, seen: Seen) -> Iterator[Finding]:
+    def _rounded(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find losses of rounded numbers, whose slope is 0 everywhere."""
         rounded = [c for c in seen.losses if c.grad and STEPS & set(c.before)]
         looks = [s for s in seen.steps if s.grad_norms]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.movement import by_hand, reached
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["NoLeaf"]
 
@@ -38,7 +38,7 @@ class NoLeaf(Pitfall):
     severity = "error"
     hides = ("GT101", "GT103", "GT607")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for key, looks in reached(seen).items():
             later = looks[1:]
             if len(later) < ENOUGH or not all(look.stale for look in later):

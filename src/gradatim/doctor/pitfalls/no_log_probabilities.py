@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
-from gradatim.watching.seen import LossCall, Seen
+from gradatim.watching.training_seen import LossCall, TrainingSeen
 
 __all__ = ["NoLogProbabilities"]
 
@@ -41,7 +41,7 @@ class NoLogProbabilities(Pitfall):
     severity = "error"
     hides = ("GT106", "GT203", "GT204", "GT107", "GT309", "GT308")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         yield from self._rates(seen)
         for name in ("nll_loss", "kl_div"):
             calls = [c for c in trained_calls(seen, name) if c.input.requires_grad]
@@ -60,7 +60,7 @@ class NoLogProbabilities(Pitfall):
             )
             return
 
-    def _rates(self, seen: Seen) -> Iterator[Finding]:
+    def _rates(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find rates where the loss of counts takes their logarithms."""
         calls = trained_calls(seen, "poisson_nll_loss")
         rates = [

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import BadSeen, Seen
+from gradatim.watching.training_seen import NonFiniteStart, TrainingSeen
 
 __all__ = ["NotANumber"]
 
@@ -91,7 +91,7 @@ class NotANumber(Pitfall):
     severity = "error"
     hides = FOLLOWS
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         bad = seen.bad
         if bad is None or _has_diverged(bad):
             return
@@ -107,7 +107,7 @@ class NotANumber(Pitfall):
         elif bad.where == "weights":
             yield from self._slope(bad)
 
-    def _slope(self, bad: BadSeen) -> Iterator[Finding]:
+    def _slope(self, bad: NonFiniteStart) -> Iterator[Finding]:
         is_nan = bad.grad_norm is not None and math.isnan(bad.grad_norm)
         if not bad.before or not (is_nan or (bad.grad_norm is None and bad.ops)):
             return
@@ -123,7 +123,7 @@ class NotANumber(Pitfall):
         )
 
 
-def _has_diverged(bad: BadSeen) -> bool:
+def _has_diverged(bad: NonFiniteStart) -> bool:
     good = [abs(v) for v in bad.before if math.isfinite(v)]
     if len(good) < 2:
         return False

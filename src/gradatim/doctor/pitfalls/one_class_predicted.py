@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
-from gradatim.watching.seen import LossCall, Seen
+from gradatim.watching.training_seen import LossCall, TrainingSeen
 
 __all__ = ["OneClassPredicted"]
 
@@ -40,7 +40,7 @@ class OneClassPredicted(Pitfall):
     severity = "warning"
     hides = ("GT203",)
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         calls = [
             c
             for c in trained_calls(seen, "cross_entropy", "nll_loss", *BINARY)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.movement import by_hand, reached
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import held, steps_of
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["OptimizerOfAnother"]
 
@@ -41,7 +41,7 @@ class OptimizerOfAnother(Pitfall):
     severity = "error"
     hides = ("GT103", "GT201", "GT203", "GT206", "GT309")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         inside, leaves = held(seen), reached(seen)
         for number, optimizer in enumerate(seen.optimizers):
             looks = [

@@ -10,8 +10,8 @@ from gradatim.doctor.pitfalls.cut_in_the_middle import (
     in_vain,
     without_gradient,
 )
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import ModelSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
 __all__ = ["OutputNotInLoss"]
 
@@ -49,7 +49,7 @@ class OutputNotInLoss(Pitfall):
     severity = "warning"
     hides = ("GT108", "GT203", "GT403")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, model in enumerate(seen.models):
             without = without_gradient(seen, model)
             if not without or cuts_in(seen, number):
@@ -72,7 +72,7 @@ class OutputNotInLoss(Pitfall):
             return
         yield from self._models(seen)
 
-    def _models(self, seen: Seen) -> Iterator[Finding]:
+    def _models(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find a model that is called beside others, and in no loss."""
         never = in_vain(seen)
         for number, model in enumerate(seen.models):
@@ -102,7 +102,9 @@ class OutputNotInLoss(Pitfall):
             )
             return
 
-    def _finding(self, what: str, count: str, seen: Seen, line: Line | None) -> Finding:
+    def _finding(
+        self, what: str, count: str, seen: TrainingSeen, line: SourceLine | None
+    ) -> Finding:
         return self.finding(
             verdict=f"The loss does not depend on {what}: it is never trained.",
             evidence=f"{count} had no gradient in {seen.num_steps} updates; "
@@ -128,7 +130,7 @@ def _tops(model: ModelSeen, layers: list[str]) -> list[str]:
     return list(tops)
 
 
-def _call_line(model: ModelSeen, path: str) -> Line | None:
+def _call_line(model: ModelSeen, path: str) -> SourceLine | None:
     """Find where a part is called, as ``self.name(``, in the class that has it."""
     owner, _, attribute = path.rpartition(".")
     place = model.places.get(owner)
@@ -136,12 +138,12 @@ def _call_line(model: ModelSeen, path: str) -> Line | None:
         return None
     classes = [
         node
-        for node in nodes_in(Line(place.file, 0))
+        for node in nodes_in(SourceLine(place.file, 0))
         if isinstance(node, ast.ClassDef)
         and node.lineno <= place.number <= (node.end_lineno or 0)
     ]
     for node in ast.walk(classes[-1]) if classes else ():
         called = node.func if isinstance(node, ast.Call) else None
         if isinstance(called, ast.Attribute) and called.attr == attribute:
-            return Line(place.file, called.lineno, "forward")
+            return SourceLine(place.file, called.lineno, "forward")
     return None

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from gradatim.doctor.movement import by_hand, reached, told
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import held
-from gradatim.watching.leaves import LeafSeen
-from gradatim.watching.seen import ModelSeen, Seen
+from gradatim.watching.graph_leaves import LeafSeen
+from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
 __all__ = ["ParametersLeftOut"]
 
@@ -48,7 +48,7 @@ class ParametersLeftOut(Pitfall):
     severity = "error"
     hides = ("GT203",)
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         inside = held(seen)
         leaves = reached(seen)
         known = {key for model in seen.models for key in model.names}
@@ -67,7 +67,7 @@ class ParametersLeftOut(Pitfall):
 
     def _body_finding(
         self,
-        seen: Seen,
+        seen: TrainingSeen,
         model: ModelSeen,
         left: list[int],
         leaves: dict[int, list[LeafSeen]],
@@ -94,7 +94,7 @@ class ParametersLeftOut(Pitfall):
 
     def _finding(
         self,
-        seen: Seen,
+        seen: TrainingSeen,
         model: ModelSeen,
         left: list[int],
         leaves: dict[int, list[LeafSeen]],
@@ -130,7 +130,7 @@ def _left_out(
 
 
 def _is_by_accident(
-    seen: Seen,
+    seen: TrainingSeen,
     number: int,
     left: list[int],
     leaves: dict[int, list[LeafSeen]],
@@ -154,7 +154,7 @@ def _is_by_accident(
 
 
 def _is_random_body(
-    seen: Seen, number: int, left: list[int], leaves: dict[int, list[LeafSeen]]
+    seen: TrainingSeen, number: int, left: list[int], leaves: dict[int, list[LeafSeen]]
 ) -> bool:
     """Tell a body of random weights whose gradients pile up, before a trained part.
 
@@ -176,7 +176,7 @@ def _is_random_body(
     return piles and all(look.feeds for each in looks for look in each)
 
 
-def _feeds_on_trained(seen: Seen, number: int, inside: set[int]) -> bool:
+def _feeds_on_trained(seen: TrainingSeen, number: int, inside: set[int]) -> bool:
     """Tell whether a model is given what a trained one made."""
     by_order = {f.order: f.model for f in seen.forwards}
     for forward in seen.forwards:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from gradatim.doctor.movement import by_hand, nodes_in, reached
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ReboundByUpdate"]
 
@@ -43,7 +43,7 @@ class ReboundByUpdate(Pitfall):
     severity = "error"
     hides = ("GT101", "GT110")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if seen.num_steps or seen.error is not None:
             return
         leaves = reached(seen)
@@ -63,7 +63,9 @@ class ReboundByUpdate(Pitfall):
                 evidence=f"{len(still)} parameters were the same at "
                 f"{len(leaves[still[0]])} looks, over {seen.backwards.count} backwards",
                 cure=f"with torch.no_grad(): {target.id} -= lr * {target.id}.grad",
-                line=Line(line.file, node.lineno, line.function) if line else None,
+                line=SourceLine(line.file, node.lineno, line.function)
+                if line
+                else None,
             )
             return
 

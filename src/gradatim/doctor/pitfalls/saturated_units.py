@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["SaturatedUnits"]
 
@@ -39,7 +39,7 @@ class SaturatedUnits(Pitfall):
     severity = "warning"
     hides = ("GT105", "GT106", "GT203")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         looked_at = [b for b in seen.backwards if b.activations]
         if len(looked_at) < 4:
             return

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["SchedulerBeforeOptimizer"]
 
@@ -39,7 +39,7 @@ class SchedulerBeforeOptimizer(Pitfall):
     title = "scheduler stepped before the optimizer"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for about in seen.schedulers:
             if about.optimizer is None or about.is_inner or about.steps.count < 2:
                 continue

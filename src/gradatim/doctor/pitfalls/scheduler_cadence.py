@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gradatim.doctor.lr import LOW, fall_of, full_batch
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of, training_loader
-from gradatim.watching.seen import LoaderSeen, SchedulerSeen, Seen
+from gradatim.watching.training_seen import LoaderSeen, SchedulerSeen, TrainingSeen
 
 __all__ = ["SchedulerPerBatch", "SchedulerPerEpoch"]
 
@@ -54,7 +54,7 @@ class SchedulerPerBatch(Pitfall):
     severity = "error"
     hides = ("GT807", "GT204")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for about in seen.schedulers:
             if about.optimizer is None or about.kind == "OneCycleLR":
                 continue
@@ -134,7 +134,7 @@ class SchedulerPerEpoch(Pitfall):
     severity = "error"
     hides = ("GT204",)
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if not seen.is_whole or seen.error is not None:
             return
         for about in seen.schedulers:
@@ -176,7 +176,7 @@ def _is_impatient(about: SchedulerSeen, loader: LoaderSeen | None) -> bool:
     return bool(about.options.get("patience", 0) < loader.length)
 
 
-def _is_of_epochs(seen: Seen, about: SchedulerSeen, epochs: int | None) -> bool:
+def _is_of_epochs(seen: TrainingSeen, about: SchedulerSeen, epochs: int | None) -> bool:
     """Tell whether a schedule's own numbers say that it counts epochs.
 
     Its first fall is before the last of them. Or it has a function whose argument is
@@ -212,7 +212,7 @@ def _of_its_length(about: SchedulerSeen, updates: int) -> str | None:
     )
 
 
-def _in_warm_up(seen: Seen, about: SchedulerSeen) -> str | None:
+def _in_warm_up(seen: TrainingSeen, about: SchedulerSeen) -> str | None:
     """Tell that a training was over before the warm-up was."""
     assert about.optimizer is not None
     count, options = about.steps.count, about.options

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["SchedulerNeverStepped"]
 
@@ -40,7 +40,7 @@ class SchedulerNeverStepped(Pitfall):
     title = "scheduler never stepped"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if not seen.is_whole or seen.error is not None:
             return
         for about in seen.schedulers:

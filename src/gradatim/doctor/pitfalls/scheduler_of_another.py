@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["SchedulerOfAnother"]
 
@@ -39,7 +39,7 @@ class SchedulerOfAnother(Pitfall):
     severity = "error"
     hides = ("GT801", "GT803", "GT804", "GT807")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for about in seen.schedulers:
             if about.optimizer is None or about.is_inner:
                 continue

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import SeedSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import SeedCall, TrainingSeen
 
 __all__ = ["SeedInTheLoop"]
 
@@ -45,11 +45,11 @@ class SeedInTheLoop(Pitfall):
     severity = "warning"
     hides = ("GT501", "GT808")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         yield from self._rows(seen)
         made = sorted(each.order for each in seen.optimizers)
         trains = {s.line.function for s in seen.steps if s.line is not None}
-        groups: dict[tuple[str, Line, int, int | None], list[SeedSeen]] = {}
+        groups: dict[tuple[str, SourceLine, int, int | None], list[SeedCall]] = {}
         for each in seen.seeds:
             if each.line is None or each.undone:
                 continue
@@ -76,7 +76,7 @@ class SeedInTheLoop(Pitfall):
             )
             return
 
-    def _rows(self, seen: Seen) -> Iterator[Finding]:
+    def _rows(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find a generator that each row of a data set makes anew, with one seed."""
         for (line, value), times in seen.row_seeds.items():
             seeds = {seed for place, seed in seen.row_seeds if place == line}

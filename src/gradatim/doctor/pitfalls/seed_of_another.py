@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import optimizers_of
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import SeedSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import SeedCall, TrainingSeen
 
 __all__ = ["SeedOfAnother"]
 
@@ -51,7 +51,7 @@ class SeedOfAnother(Pitfall):
     title = "seed set, but not for all that is drawn"
     severity = "info"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         seeds = [s for s in seen.seeds if not s.step and not s.undone and s.line]
         if not seeds or not seen.steps or not seen.is_script:
             return  # or seeds may have been set before
@@ -60,7 +60,7 @@ class SeedOfAnother(Pitfall):
                 yield found
                 return
 
-    def _orders(self, seen: Seen, seeds: list[SeedSeen]) -> Finding | None:
+    def _orders(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Finding | None:
         """Find an order from a generator that has no seed yet."""
         for each in seen.orders:
             if each.generator not in NAMES or each.line is None:
@@ -80,7 +80,7 @@ class SeedOfAnother(Pitfall):
             )
         return None
 
-    def _weights(self, seen: Seen, seeds: list[SeedSeen]) -> Finding | None:
+    def _weights(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Finding | None:
         """Find first weights that were drawn without a seed."""
         first = seen.seeded.get("torch")
         for model in seen.models:
@@ -92,7 +92,7 @@ class SeedOfAnother(Pitfall):
                 if not _is_claimed(seeds):
                     continue
                 verdict = "Seeds are set, but none for PyTorch, which draws the weights"
-                line: Line | None = seeds[-1].line
+                line: SourceLine | None = seeds[-1].line
             elif first > made:
                 verdict = "The seed is set after the first weights were drawn"
                 line = next((s.line for s in seeds if s.name == "torch"), None)
@@ -110,14 +110,14 @@ class SeedOfAnother(Pitfall):
         return None
 
 
-def _told(seeds: list[SeedSeen]) -> str:
+def _told(seeds: list[SeedCall]) -> str:
     names = dict.fromkeys(NAMES[s.name] for s in seeds)
     lines = dict.fromkeys(s.line.number for s in seeds if s.line is not None)
     where = ", ".join(map(str, list(lines)[:3]))
     return f"seed for {' and '.join(names)} (line {where})"
 
 
-def _is_claimed(seeds: list[SeedSeen]) -> bool:
+def _is_claimed(seeds: list[SeedCall]) -> bool:
     """Tell whether all is to be seeded, not one generator for the data alone."""
     return len({s.name for s in seeds}) > 1 or any(
         s.line is not None and not OF_ONE.search(s.line.code) for s in seeds

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["SigmoidBeforeLogits"]
 
@@ -43,7 +43,7 @@ class SigmoidBeforeLogits(Pitfall):
     severity = "error"
     hides = ("GT106", "GT203", "GT309", "GT506", "GT702")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         calls = trained_calls(seen, "binary_cross_entropy_with_logits")
         found = []
         for call in calls:
@@ -63,5 +63,5 @@ class SigmoidBeforeLogits(Pitfall):
             line=call.line,
         )
 
-    def trial(self, seen: Seen) -> Trial:
+    def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(loss=F.binary_cross_entropy),))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gradatim.doctor.pitfall import Finding, Pitfall, unique
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["SoftmaxBeforeCrossEntropy"]
 
@@ -44,7 +44,7 @@ class SoftmaxBeforeCrossEntropy(Pitfall):
     severity = "error"
     hides = ("GT106", "GT203", "GT309")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         calls = [c for c in seen.losses if c.name == "cross_entropy" and c.facts]
         found = []
         for call in calls:
@@ -69,7 +69,7 @@ class SoftmaxBeforeCrossEntropy(Pitfall):
         if len(found) == len(calls):
             yield from unique(found)[:1]
 
-    def trial(self, seen: Seen) -> Trial:
+    def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(loss=_of_probabilities),))
 
 

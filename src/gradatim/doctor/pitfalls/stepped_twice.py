@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["SteppedTwice"]
 
@@ -40,7 +40,7 @@ class SteppedTwice(Pitfall):
     title = "stepped twice a batch"
     hides = ("GT204",)
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, _ in enumerate(seen.optimizers):
             steps = [s for s in steps_of(seen, number) if not s.closure]
             again = [s for s in steps[1:] if not s.num_backwards and s.grad_norm != 0.0]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trend_of
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["SumWithMeanLr"]
 
@@ -50,7 +50,7 @@ class SumWithMeanLr(Pitfall):
     severity = "error"
     hides = ("GT107", "GT108", "GT204", "GT205", "GT207", "GT308", "GT701", "GT702")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         trend = trend_of(seen)
         kinds = {each.kind for each in seen.optimizers if each.num_steps}
         if trend is None or not kinds or kinds & {*SCALE_FREE, "LBFGS"}:
@@ -85,5 +85,5 @@ class SumWithMeanLr(Pitfall):
             line=line,
         )
 
-    def trial(self, seen: Seen) -> Trial:
+    def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(reduction="mean"),))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["TargetAmongFeatures"]
 
@@ -34,7 +34,7 @@ class TargetAmongFeatures(Pitfall):
     title = "target among the features"
     severity = "error"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         calls = [c for c in seen.losses if c.grad and c.facts]
         leaks = [c for c in calls if "leak_column" in c.facts]
         columns = {c.facts["leak_column"] for c in leaks}

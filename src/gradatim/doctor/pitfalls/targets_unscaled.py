@@ -10,7 +10,7 @@ from torch import Tensor
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trend import trained_calls, trend_of
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["TargetsUnscaled"]
 
@@ -48,7 +48,7 @@ class TargetsUnscaled(Pitfall):
     is_doubtful = True
     hides = ("GT105", "GT107", "GT203", "GT204", "GT205", "GT207", "GT308", "GT701")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         calls = [c for c in trained_calls(seen, *NAMES) if c.facts.get("squared_error")]
         trend = trend_of(seen)
         if len(calls) < 5 or seen.num_steps < 20 or trend is None:
@@ -73,7 +73,7 @@ class TargetsUnscaled(Pitfall):
             line=calls[0].line,
         )
 
-    def trial(self, seen: Seen) -> Trial | None:
+    def trial(self, seen: TrainingSeen) -> Trial | None:
         if seen.replay is None:
             return None
         targets = torch.cat([b.target.flatten() for b in seen.replay.batches]).double()

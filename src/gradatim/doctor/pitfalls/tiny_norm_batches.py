@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import active_parts, forwards_of
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["TinyNormBatches"]
 
@@ -36,7 +36,7 @@ class TinyNormBatches(Pitfall):
     title = "batch norm with tiny batches"
     severity = "info"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, model in enumerate(seen.models):
             calls = [
                 f

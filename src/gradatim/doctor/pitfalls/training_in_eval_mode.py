@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import forwards_of, optimizers_of
-from gradatim.watching.lines import Line
-from gradatim.watching.seen import ForwardSeen, ModelSeen, Seen
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.training_seen import ForwardSeen, ModelSeen, TrainingSeen
 
 __all__ = ["TrainingInEvalMode"]
 
@@ -49,7 +49,7 @@ class TrainingInEvalMode(Pitfall):
     title = "training in eval mode"
     severity = "error"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, model in enumerate(seen.models):
             if model.with_mode:
                 found = self._of(seen, number, model)
@@ -57,12 +57,12 @@ class TrainingInEvalMode(Pitfall):
                     yield found
                     return
 
-    def _of(self, seen: Seen, number: int, model: ModelSeen) -> Finding | None:
+    def _of(self, seen: TrainingSeen, number: int, model: ModelSeen) -> Finding | None:
         optimizers = optimizers_of(seen, model)
         updates = {s.step for s in seen.steps if s.optimizer in optimizers}
         mine = forwards_of(seen, number)
         stuck: list[ForwardSeen] = []
-        line: Line | None = None
+        line: SourceLine | None = None
         trained: dict[int, list[ForwardSeen]] = {}
         for forward in mine:
             if forward.used and forward.step in updates:
@@ -104,8 +104,8 @@ class TrainingInEvalMode(Pitfall):
 
     @staticmethod
     def _eval_before(
-        seen: Seen, mine: list[ForwardSeen], start: int, end: int
-    ) -> Line | None:
+        seen: TrainingSeen, mine: list[ForwardSeen], start: int, end: int
+    ) -> SourceLine | None:
         """Find the call of ``eval()`` that a validation came after."""
         for order, _, training, line in seen.modes:
             is_between = not training and start < order < end

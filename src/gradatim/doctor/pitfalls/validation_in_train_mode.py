@@ -9,7 +9,7 @@ from gradatim.doctor.reading import (
     forwards_of,
     optimizers_of,
 )
-from gradatim.watching.seen import ForwardSeen, Seen
+from gradatim.watching.training_seen import ForwardSeen, TrainingSeen
 
 __all__ = ["ValidationInTrainMode"]
 
@@ -55,7 +55,7 @@ class ValidationInTrainMode(Pitfall):
     severity = "warning"
     hides = ("GT403",)
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, model in enumerate(seen.models):
             if not model.with_mode:
                 continue
@@ -83,7 +83,7 @@ class ValidationInTrainMode(Pitfall):
             return
 
 
-def _of_a_copy(seen: Seen, number: int) -> list[ForwardSeen]:
+def _of_a_copy(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
     """Give calls after the last update of a model that is made as the trained one."""
     model = seen.models[number]
     mine = forwards_of(seen, number)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import evaluations, runs
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ValidationWithGradients"]
 
@@ -43,7 +43,7 @@ class ValidationWithGradients(Pitfall):
     title = "validation without no_grad"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, model in enumerate(seen.models):
             found = [f for f in evaluations(seen, number) if f.grad]
             if len(found) < ENOUGH:

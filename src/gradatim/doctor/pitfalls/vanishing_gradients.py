@@ -5,7 +5,7 @@ from statistics import median
 
 from gradatim.doctor.movement import depth_trend
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["VanishingGradients"]
 
@@ -40,7 +40,7 @@ class VanishingGradients(Pitfall):
     title = "vanishing gradients"
     hides = ("GT203", "GT309")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             keys = model.names.keys()
             owners = [

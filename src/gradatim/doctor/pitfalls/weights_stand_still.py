@@ -8,7 +8,7 @@ from gradatim.doctor.movement import fall, ratios
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
 from gradatim.doctor.trial import Trial
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["WeightsStandStill"]
 
@@ -46,7 +46,7 @@ class WeightsStandStill(Pitfall):
     is_doubtful = True
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if seen.schedulers or sum(o.num_steps > 0 for o in seen.optimizers) != 1:
             return
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
@@ -70,7 +70,7 @@ class WeightsStandStill(Pitfall):
             line=seen.optimizers[number].line,
         )
 
-    def trial(self, seen: Seen) -> Trial:
+    def trial(self, seen: TrainingSeen) -> Trial:
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
         factor = 1e-3 / median(ratios(steps_of(seen, number)))
         return lr_trial(seen, factor, 10 * factor, 100 * factor)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["WholeDataOnDevice"]
 
@@ -37,7 +37,7 @@ class WholeDataOnDevice(Pitfall):
     title = "whole data set on the accelerator"
     severity = "info"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for loader in seen.loaders:
             if loader.num_bytes_away:
                 yield self.finding(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["WorkersRepeat"]
 
@@ -37,7 +37,7 @@ class WorkersRepeat(Pitfall):
     title = "workers repeat random numbers"
     severity = "warning"
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for loader in seen.loaders:
             if not loader.generators or loader.has_worker_init or not loader.fetched:
                 continue

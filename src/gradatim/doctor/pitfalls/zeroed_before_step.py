@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.reading import steps_of
-from gradatim.watching.seen import Seen
+from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ZeroedBeforeStep"]
 
@@ -42,7 +42,7 @@ class ZeroedBeforeStep(Pitfall):
     severity = "error"
     hides = ("GT103", "GT108", "GT201", "GT203", "GT206", "GT309")
 
-    def find(self, seen: Seen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, optimizer in enumerate(seen.optimizers):
             steps = [s for s in steps_of(seen, number) if not s.closure]
             looks = [s for s in steps if s.no_grad is not None]

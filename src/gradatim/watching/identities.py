@@ -7,18 +7,18 @@ import itertools
 import weakref
 from typing import Any
 
-__all__ = ["key_of"]
+__all__ = ["identity_of"]
 
 _COUNT = itertools.count(1)
 _KEYS: dict[int, tuple["weakref.ref[Any]", int]] = {}
 
 
-def key_of(thing: Any) -> int:
+def identity_of(thing: Any) -> int:
     """Give the number of a tensor or module, the same at each call.
 
     >>> import torch
     >>> tensor = torch.zeros(1)
-    >>> key_of(tensor) == key_of(tensor), key_of(tensor) == key_of(torch.zeros(1))
+    >>> identity_of(tensor) == identity_of(tensor), identity_of(tensor) == identity_of(torch.zeros(1))
     (True, False)
     """
     number = id(thing)

@@ -6,21 +6,21 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gradatim.watching.clock import MOST_OBJECTS, Clock, Part
-from gradatim.watching.lines import Line, user_line
-from gradatim.watching.seen import StateUse
+from gradatim.watching.position import MOST_OBJECTS, Observer, Position
+from gradatim.watching.source_lines import SourceLine, user_line
+from gradatim.watching.training_seen import StateUse
 
-__all__ = ["States"]
+__all__ = ["StateDicts"]
 
-_State = tuple["weakref.ref[dict[str, Any]]", "weakref.ref[nn.Module]", int, Line]
+_State = tuple["weakref.ref[dict[str, Any]]", "weakref.ref[nn.Module]", int, SourceLine]
 """A state that was taken, of which module, after how many updates, and where."""
 
 
-class States(Part):
+class StateDicts(Observer):
     """Sees ``state_dict``, ``load_state_dict`` and ``torch.save``."""
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
+    def __init__(self, position: Position) -> None:
+        super().__init__(position)
         self._states: deque[_State] = deque(maxlen=500)
 
     def state_taken(self, module: nn.Module, state: Any) -> None:

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradatim.watching.clock import Clock, Part
-from gradatim.watching.lines import Line, user_line
-from gradatim.watching.rows import Rows, codes_of, rows_in
-from gradatim.watching.seen import ApartSeen, OrderSeen
-from gradatim.watching.slices import Slices
+from gradatim.watching.position import Observer, Position
+from gradatim.watching.row_codes import Rows, codes_of, rows_in
+from gradatim.watching.sorted_batches import Slices
+from gradatim.watching.source_lines import SourceLine, user_line
+from gradatim.watching.training_seen import DrawnOrder, LabelsApart
 
-__all__ = ["DRAWING", "Orders"]
+__all__ = ["DRAWING", "RowOrders"]
 
 FEWEST, MOST = 20, 200_000
 """Rows of which orders are looked at."""
@@ -33,7 +33,7 @@ ALIGNED = 60
 @dataclass
 class _Draw:
     order: Tensor
-    line: Line | None
+    line: SourceLine | None
 
 
 @dataclass
@@ -48,7 +48,7 @@ class _Group:
     num_looks: int = 0
     num_optimizers: int = 0
     is_aligned: bool = False
-    apart: ApartSeen | None = None
+    apart: LabelsApart | None = None
 
     def forget(self) -> None:
         """Leave out what was trained on before."""
@@ -56,7 +56,7 @@ class _Group:
         self.targets.clear()
 
 
-class Orders(Part):
+class RowOrders(Observer):
     """Sees orders drawn at random, and which label a row is trained with.
 
     Before an order is drawn it notes what rows and labels there are. Of the rows that
@@ -64,15 +64,15 @@ class Orders(Part):
     would have if features and labels went two ways.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
+    def __init__(self, position: Position) -> None:
+        super().__init__(position)
         self._groups: dict[int, _Group] = {}
         self._slices = Slices()
         self._initial_seed = torch.initial_seed()
 
     def group_of(self, num_rows: Any) -> _Group | None:
         """Give the group for an order that is about to be drawn, if it is noted."""
-        if self.clock.is_busy or self.clock.is_elsewhere():
+        if self.position.is_busy or self.position.is_elsewhere():
             return None
         if type(num_rows) is not int or not FEWEST <= num_rows <= MOST:
             return None
@@ -108,7 +108,7 @@ class Orders(Part):
             line = user_line(3)
             group.draws.append(_Draw(kept, line))
             self.seen.orders.append(
-                OrderSeen(self.order(), generator, group.num_rows, line)
+                DrawnOrder(self.order(), generator, group.num_rows, line)
             )
             group.forget()
 
@@ -149,7 +149,7 @@ class Orders(Part):
                 group.forget()
                 if self.seen.apart is group.apart:
                     self.seen.apart = None
-            elif isinstance(found, ApartSeen) and self.seen.apart in (
+            elif isinstance(found, LabelsApart) and self.seen.apart in (
                 None,
                 group.apart,
             ):
@@ -176,10 +176,10 @@ def _as_order(order: Any, num_rows: int) -> Tensor | None:
     return kept if is_whole else None
 
 
-def _judge(group: _Group) -> ApartSeen | str | None:
+def _judge(group: _Group) -> LabelsApart | str | None:
     """Tell that labels are "aligned" with their rows, or where they went; or None."""
     given, targets = torch.cat(group.given), torch.cat(group.targets)
-    found: list[tuple[int, bool, ApartSeen | str]] = []
+    found: list[tuple[int, bool, LabelsApart | str]] = []
     for features in group.rows:
         if not features.is_told_apart:
             continue
@@ -207,7 +207,7 @@ def _judge(group: _Group) -> ApartSeen | str | None:
 
 def _ways(
     group: _Group, features: Rows, labels: Rows, places: Tensor, wanted: Tensor
-) -> Iterator[ApartSeen]:
+) -> Iterator[LabelsApart]:
     """Find two orders, of the features and of the labels, that explain the labels."""
     since = max(features.since, labels.since)
     for first in group.draws[since:]:
@@ -222,15 +222,15 @@ def _ways(
                 names = features.name, labels.name
                 if first.line == second.line:  # in a function that is called twice
                     names = features.outer, labels.outer
-                yield ApartSeen(*names, group.num_rows, *lines)
+                yield LabelsApart(*names, group.num_rows, *lines)
         again = [d for d in group.draws if torch.equal(d.order, first.order)]
         if len(again) == 1 and bool((labels.codes[at] == wanted).all()):
-            yield ApartSeen(
+            yield LabelsApart(
                 features.name, labels.name, group.num_rows, first.line, None
             )
 
 
-def _randperm(orders: Orders, original: Any) -> Any:
+def _randperm(orders: RowOrders, original: Any) -> Any:
     """Let ``torch.randperm`` be noted."""
 
     @functools.wraps(original)
@@ -248,7 +248,7 @@ def _randperm(orders: Orders, original: Any) -> Any:
     return patched
 
 
-def _choice(orders: Orders, original: Any) -> Any:
+def _choice(orders: RowOrders, original: Any) -> Any:
     """Let ``np.random.choice`` of all be noted, with which pandas draws."""
 
     @functools.wraps(original)
@@ -267,7 +267,7 @@ def _choice(orders: Orders, original: Any) -> Any:
     return patched
 
 
-def _permutation(orders: Orders, original: Any) -> Any:
+def _permutation(orders: RowOrders, original: Any) -> Any:
     """Let ``np.random.permutation`` be noted, and ``np.random.shuffle``."""
 
     @functools.wraps(original)
@@ -286,7 +286,7 @@ def _permutation(orders: Orders, original: Any) -> Any:
     return patched
 
 
-def _shuffle(orders: Orders, original: Any) -> Any:
+def _shuffle(orders: RowOrders, original: Any) -> Any:
     """Let ``random.shuffle`` be noted."""
 
     @functools.wraps(original)
@@ -315,7 +315,7 @@ def _length(x: Any) -> Any:
         return None
 
 
-DRAWING: tuple[tuple[Any, str, Callable[[Orders, Any], Any]], ...] = (
+DRAWING: tuple[tuple[Any, str, Callable[[RowOrders, Any], Any]], ...] = (
     (torch, "randperm", _randperm),
     (torch.utils.data.dataset, "randperm", _randperm),
     (np.random, "permutation", _permutation),

@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradatim.watching.seen import Seen, TensorInfo
+from gradatim.watching.training_seen import TensorInfo, TrainingSeen
 
 __all__ = [
     "CLOSE",
     "MOST_OBJECTS",
-    "Clock",
-    "Part",
+    "Observer",
+    "Position",
     "info_of",
     "is_wrapped",
 ]
@@ -27,10 +27,10 @@ MOST_OBJECTS = 200
 """Models, optimizers, loaders and the like that are noted."""
 
 
-class Clock:
-    """Counts what happens; one for all parts of a recorder."""
+class Position:
+    """Counts what happens; one for all parts of a watcher."""
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: TrainingSeen) -> None:
         self.seen = seen
         self.num_events = 0
         self._phase_at = self._num_phases = 0
@@ -122,24 +122,24 @@ class Clock:
             setattr(self, flag, before)
 
 
-class Part:
+class Observer:
     """What notes the events of one kind."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.seen = clock.seen
-        self.order = clock.order
-        self.quietly = clock.quietly
+    def __init__(self, position: Position) -> None:
+        self.position = position
+        self.seen = position.seen
+        self.order = position.order
+        self.quietly = position.quietly
 
     @property
     def step(self) -> int:
         """Updates so far."""
-        return self.clock.step
+        return self.position.step
 
     @property
     def is_close(self) -> bool:
         """Whether this update is looked at closely."""
-        return self.clock.is_close
+        return self.position.is_close
 
 
 def is_round(step: int) -> bool:

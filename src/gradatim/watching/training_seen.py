@@ -13,51 +13,51 @@ from weakref import ReferenceType
 
 from torch import Tensor, nn
 
-from gradatim.watching.leaves import LeafSeen
-from gradatim.watching.lines import Line
+from gradatim.watching.graph_leaves import LeafSeen
+from gradatim.watching.source_lines import SourceLine
 
 __all__ = [
-    "ActivationSeen",
-    "ApartSeen",
+    "ActivationOutput",
     "BackwardSeen",
-    "BadSeen",
+    "BatchLayout",
     "Broadcast",
-    "ConstantSeen",
-    "DriftSeen",
+    "ConstantMatrix",
+    "DrawnOrder",
+    "Extent",
+    "FirstAndLast",
     "ForwardSeen",
-    "InputSeen",
-    "LayoutSeen",
+    "InputNumbers",
+    "LabelsApart",
     "LoaderSeen",
     "LossCall",
-    "MetricSeen",
+    "MetricComparison",
     "ModelSeen",
-    "ModuleProbe",
+    "NonFiniteStart",
+    "NormDrift",
     "OptimizerSeen",
-    "OrderSeen",
-    "Place",
-    "Record",
+    "OutputNumbers",
     "Replay",
     "ReplayBatch",
     "SchedulerSeen",
-    "SeedSeen",
-    "Seen",
-    "SortedSeen",
+    "SeedCall",
+    "SortedBatches",
     "StateUse",
     "StepSeen",
     "TensorInfo",
+    "TrainingSeen",
     "ViewCall",
-    "ViewSeen",
+    "ViewPlace",
 ]
 
 FIRST, LAST, LOOKED_AT = 400, 400, 400
 Broadcast = tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]
 """An operation, the shape of its output, and those of its inputs."""
-Place = tuple[int | None, int | None, int | None, int | None]
+Extent = tuple[int | None, int | None, int | None, int | None]
 """Of an expression in its file: first and last line, first and last column."""
 T = TypeVar("T")
 
 
-class Record(Generic[T]):
+class FirstAndLast(Generic[T]):
     """The first and the last of many, those that matter between, and how many."""
 
     def __init__(self, first: int = FIRST, last: int = LAST) -> None:
@@ -106,7 +106,7 @@ class TensorInfo:
 
 
 @dataclass(slots=True)
-class ModuleProbe:
+class OutputNumbers:
     """What one call of a module gave, looked at closely."""
 
     step: int
@@ -117,7 +117,7 @@ class ModuleProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class InputSeen:
+class InputNumbers:
     """The numbers of a model's first input, by column."""
 
     step: int
@@ -137,7 +137,7 @@ class InputSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class ActivationSeen:
+class ActivationOutput:
     """What an activation between two layers gave, found in a graph."""
 
     kind: str
@@ -149,7 +149,7 @@ class ActivationSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class ConstantSeen:
+class ConstantMatrix:
     """A matrix of weights that is one number throughout."""
 
     name: str
@@ -160,7 +160,7 @@ class ConstantSeen:
 
 
 @dataclass(slots=True)
-class BadSeen:
+class NonFiniteStart:
     """Where the first NaN or infinity of a loss came from."""
 
     where: str
@@ -171,7 +171,7 @@ class BadSeen:
     """Operations in the graph whose slope can be infinite."""
     step: int = 0
     value: float = 0.0
-    line: Line | None = None
+    line: SourceLine | None = None
     before: tuple[float, ...] = ()
     """The losses before it, the last one last."""
     grad_norm: float | None = None
@@ -190,7 +190,7 @@ class ForwardSeen:
     """Whether gradients were on, and its output has a graph."""
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
-    line: Line | None
+    line: SourceLine | None
     used: bool = False
     """Whether a backward went through it."""
     modes: tuple[str, ...] = ()
@@ -213,7 +213,7 @@ class LossCall:
     input: TensorInfo
     target: TensorInfo
     reduction: str
-    line: Line | None
+    line: SourceLine | None
     facts: dict[str, float] = field(default_factory=dict)
     """About the numbers: ``input_min``, ``input_row_sum_error``, ``target_max``..."""
     before: tuple[str, ...] = ()
@@ -231,7 +231,7 @@ class BackwardSeen:
     step: int
     value: float | None
     shape: tuple[int, ...]
-    line: Line | None
+    line: SourceLine | None
     retain_graph: bool = False
     num_nodes: int | None = None
     """Of its graph, where that was counted."""
@@ -239,7 +239,7 @@ class BackwardSeen:
     """Operations near the loss whose output has more numbers than any input."""
     made_by: tuple[str, ...] = ()
     """The operations that made the loss, the last one first."""
-    activations: tuple[ActivationSeen, ...] = ()
+    activations: tuple[ActivationOutput, ...] = ()
     leaves: dict[int, LeafSeen] | None = None
     """What it gives a gradient, by identity, where that was looked at."""
     loose: dict[int, str] = field(default_factory=dict)
@@ -255,7 +255,7 @@ class StepSeen:
     order: int
     step: int
     optimizer: int
-    line: Line | None
+    line: SourceLine | None
     loss: float | None
     num_backwards: int
     """Since the update of this optimizer before."""
@@ -270,12 +270,12 @@ class StepSeen:
     """Norm of the update and of the weight, by parameter."""
     num_matrices: int | None = None
     """At an optimizer's first update: its matrices, and those that are one number."""
-    constant: tuple[ConstantSeen, ...] = ()
+    constant: tuple[ConstantMatrix, ...] = ()
     zeroed_after_backward: bool = False
     """Whether gradients were cleared between the last backward and this."""
     stale: float | None = None
     """Norm of gradients that its last update used, and that this one uses again."""
-    backward_line: Line | None = None
+    backward_line: SourceLine | None = None
     closure: bool = False
     """Whether it calls a function that computes the loss, as LBFGS does."""
 
@@ -286,31 +286,35 @@ class ModelSeen:
 
     ref: "ReferenceType[nn.Module]"
     kind: str
-    line: Line | None
+    line: SourceLine | None
     names: dict[int, str]
     """Of parameters, by identity."""
     num_parameters: int
     modules: dict[int, str]
     num_calls: int = 0
-    inputs: Record[InputSeen] = field(default_factory=lambda: Record(50, 50))
+    inputs: FirstAndLast[InputNumbers] = field(
+        default_factory=lambda: FirstAndLast(50, 50)
+    )
     trained: set[int] = field(default_factory=set)
     """Digests of rows that it was trained on, and of those that were held out."""
     held: set[int] = field(default_factory=set)
-    held_line: Line | None = None
-    probes: Record[ModuleProbe] = field(default_factory=lambda: Record(2000, 500))
+    held_line: SourceLine | None = None
+    probes: FirstAndLast[OutputNumbers] = field(
+        default_factory=lambda: FirstAndLast(2000, 500)
+    )
     uncalled: set[str] = field(default_factory=set)
     """Submodules with parameters of their own that no forward has called yet."""
-    direct: Line | None = None
+    direct: SourceLine | None = None
     """Where ``forward`` was called instead of the module."""
     has_hooks: bool = False
     """Whether the module called so has hooks, which such a call leaves out."""
     with_mode: dict[str, str] = field(default_factory=dict)
     """Kinds of the parts that do something else in eval mode, by name."""
-    places: dict[str, Line] = field(default_factory=dict)
+    places: dict[str, SourceLine] = field(default_factory=dict)
     """Where the ``__init__`` of a user's own module begins, by the module's name."""
-    made: dict[str, Line] = field(default_factory=dict)
+    made: dict[str, SourceLine] = field(default_factory=dict)
     """Where the parts were made, by name."""
-    hidden: dict[str, Line | None] = field(default_factory=dict)
+    hidden: dict[str, SourceLine | None] = field(default_factory=dict)
     """Modules called in it that a plain list or dict of it holds, by their place."""
     hidden_parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """Identities of those modules' parameters that ask for a gradient."""
@@ -324,7 +328,7 @@ class ModelSeen:
     """Kinds of the modules that have parameters of their own, by name."""
     called: list[str] = field(default_factory=list)
     """Modules with parameters of their own, in the order of their first calls."""
-    fresh: dict[str, tuple[int, Line | None]] = field(default_factory=dict)
+    fresh: dict[str, tuple[int, SourceLine | None]] = field(default_factory=dict)
     """Modules with parameters made anew by each forward: how often, and where."""
     loose: dict[str, int] = field(default_factory=dict)
     """Leaves that ask for a gradient and are not registered: their identities."""
@@ -334,8 +338,10 @@ class ModelSeen:
         default_factory=dict
     )
     """Linear layers that meet with nothing between: in, middle, out, neighbours."""
-    layouts: Record["LayoutSeen"] = field(default_factory=lambda: Record(50, 0))
-    drift: "DriftSeen | None" = None
+    layouts: FirstAndLast["BatchLayout"] = field(
+        default_factory=lambda: FirstAndLast(50, 0)
+    )
+    drift: "NormDrift | None" = None
     as_made: set[str] | None = None
     """Layers with the random weights that PyTorch gave them, at the first training."""
     mistyped: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -354,7 +360,7 @@ class ModelSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class LayoutSeen:
+class BatchLayout:
     """What a layer that takes the batch along dim 1 was given."""
 
     order: int
@@ -362,11 +368,11 @@ class LayoutSeen:
     kind: str
     shape: tuple[int, ...]
     root_shape: tuple[int, ...]
-    line: Line | None
+    line: SourceLine | None
 
 
 @dataclass(slots=True)
-class DriftSeen:
+class NormDrift:
     """Batch norm whose statistics move though its body is frozen."""
 
     names: tuple[str, ...]
@@ -379,15 +385,15 @@ class DriftSeen:
     """Of the frozen parameters, all together: a teacher's are changed by hand."""
     shift: float = 0.0
     """The largest move since then, in standard deviations."""
-    line: Line | None = None
+    line: SourceLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StateUse:
     """A ``state_dict`` used after the weights in it have moved on."""
 
-    taken: Line | None
-    used: Line | None
+    taken: SourceLine | None
+    used: SourceLine | None
     how: str
     """``load_state_dict`` of the same module, of another one, or ``torch.save``."""
     updates: int
@@ -422,17 +428,17 @@ class ViewCall:
 
 
 @dataclass
-class ViewSeen:
+class ViewPlace:
     """A place in the user's code where a view moved a size."""
 
-    line: Line
-    place: Place
+    line: SourceLine
+    place: Extent
     calls: list[ViewCall] = field(default_factory=list)
     """With different shapes, also those that move nothing."""
 
 
 @dataclass
-class MetricSeen:
+class MetricComparison:
     """A model's output compared with targets so that each row meets every other."""
 
     step: int
@@ -442,8 +448,8 @@ class MetricSeen:
     of_pairs: float
     """Mean over all pairs, and over the rows alone."""
     of_rows: float
-    line: Line | None = None
-    place: Place = (None, None, None, None)
+    line: SourceLine | None = None
+    place: Extent = (None, None, None, None)
     left: tuple[int, ...] = ()
     right: tuple[int, ...] = ()
     is_on_purpose: bool = False
@@ -456,7 +462,7 @@ class OptimizerSeen:
 
     ref: "ReferenceType[Any]"
     kind: str
-    line: Line | None
+    line: SourceLine | None
     order: int
     options: list[dict[str, Any]]
     parameters: list[int]
@@ -472,24 +478,24 @@ class SchedulerSeen:
 
     ref: "ReferenceType[Any]"
     kind: str
-    line: Line | None
+    line: SourceLine | None
     optimizer: int | None
     order: int
-    steps: Record[tuple[int, int]] = field(default_factory=Record)
+    steps: FirstAndLast[tuple[int, int]] = field(default_factory=FirstAndLast)
     """Order and number of updates at each of its steps."""
     options: dict[str, Any] = field(default_factory=dict)
-    step_line: Line | None = None
+    step_line: SourceLine | None = None
     is_inner: bool = False
     """Whether another schedule steps it."""
 
 
 @dataclass(slots=True)
-class SeedSeen:
+class SeedCall:
     """A call of ``torch.manual_seed``, or of what seeds another generator."""
 
     order: int
     step: int
-    line: Line | None
+    line: SourceLine | None
     name: str
     seed: int | None
     drawn: bool
@@ -499,15 +505,15 @@ class SeedSeen:
 
 
 @dataclass(slots=True)
-class ApartSeen:
+class LabelsApart:
     """Features and labels that were put into two orders, by the rows trained on."""
 
     features: str
     labels: str
     """The variables; empty where none is known."""
     num_rows: int
-    features_line: Line | None
-    labels_line: Line | None
+    features_line: SourceLine | None
+    labels_line: SourceLine | None
     """Where the order was drawn; None where the labels stayed as they were."""
     num_looked_at: int = 0
     num_apart: int = 0
@@ -515,18 +521,18 @@ class ApartSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class OrderSeen:
+class DrawnOrder:
     """An order of rows that was drawn at random."""
 
     order: int
     generator: str
     """``torch``, ``numpy`` or ``random``; ``own`` if it is none of the global ones."""
     num_rows: int
-    line: Line | None
+    line: SourceLine | None
 
 
 @dataclass(slots=True)
-class SortedSeen:
+class SortedBatches:
     """Batches whose targets go up, or down, from each to the next."""
 
     num_batches: int = 0
@@ -540,7 +546,7 @@ class SortedSeen:
     """Of the batch with the widest range of targets."""
     has_column: bool = False
     """Whether a column of the input goes so, too, as time does."""
-    line: Line | None = None
+    line: SourceLine | None = None
 
 
 @dataclass
@@ -548,14 +554,14 @@ class LoaderSeen:
     """A ``DataLoader``."""
 
     ref: "ReferenceType[Any]"
-    line: Line | None
+    line: SourceLine | None
     length: int | None
     batch_size: int | None
     shuffles: bool
     num_workers: int
-    starts: Record[tuple[int, int]] = field(default_factory=Record)
+    starts: FirstAndLast[tuple[int, int]] = field(default_factory=FirstAndLast)
     """Order and number of updates at each start of an iteration."""
-    iter_line: Line | None = None
+    iter_line: SourceLine | None = None
     fetched: int = 0
     """Batches taken from it."""
     generators: tuple[str, ...] = ()
@@ -601,41 +607,47 @@ class Replay:
 
 
 @dataclass
-class Seen:
+class TrainingSeen:
     """Everything that was seen."""
 
     models: list[ModelSeen] = field(default_factory=list)
     optimizers: list[OptimizerSeen] = field(default_factory=list)
     schedulers: list[SchedulerSeen] = field(default_factory=list)
     loaders: list[LoaderSeen] = field(default_factory=list)
-    forwards: Record[ForwardSeen] = field(default_factory=Record)
-    losses: Record[LossCall] = field(default_factory=Record)
-    backwards: Record[BackwardSeen] = field(default_factory=Record)
-    steps: Record[StepSeen] = field(default_factory=Record)
-    modes: Record[tuple[int, int, bool, Line | None]] = field(default_factory=Record)
+    forwards: FirstAndLast[ForwardSeen] = field(default_factory=FirstAndLast)
+    losses: FirstAndLast[LossCall] = field(default_factory=FirstAndLast)
+    backwards: FirstAndLast[BackwardSeen] = field(default_factory=FirstAndLast)
+    steps: FirstAndLast[StepSeen] = field(default_factory=FirstAndLast)
+    modes: FirstAndLast[tuple[int, int, bool, SourceLine | None]] = field(
+        default_factory=FirstAndLast
+    )
     """Order, identity, whether to train, line; of calls of ``train`` and ``eval``."""
-    zeroings: Record[tuple[int, Line | None]] = field(default_factory=Record)
-    seeds: Record["SeedSeen"] = field(default_factory=Record)
-    row_seeds: dict[tuple[Line, int], int] = field(default_factory=dict)
+    zeroings: FirstAndLast[tuple[int, SourceLine | None]] = field(
+        default_factory=FirstAndLast
+    )
+    seeds: FirstAndLast["SeedCall"] = field(default_factory=FirstAndLast)
+    row_seeds: dict[tuple[SourceLine, int], int] = field(default_factory=dict)
     """Generators made in ``__getitem__``, by line and seed: how often."""
     loss_series: list[tuple[int, float]] = field(default_factory=list)
     """Step and loss, thinned as it grows."""
-    bad: BadSeen | None = None
+    bad: NonFiniteStart | None = None
     """Where the first NaN of a loss came from."""
-    dropouts: Record[tuple[int, Line | None]] = field(default_factory=Record)
+    dropouts: FirstAndLast[tuple[int, SourceLine | None]] = field(
+        default_factory=FirstAndLast
+    )
     """Order and line of ``F.dropout`` at work in a model in eval mode."""
     seeded: dict[str, int] = field(default_factory=dict)
     """When a global generator was seeded first, also by a library; 0 if not known."""
-    orders: list["OrderSeen"] = field(default_factory=list)
-    apart: ApartSeen | None = None
+    orders: list["DrawnOrder"] = field(default_factory=list)
+    apart: LabelsApart | None = None
     """Where labels are not with their rows."""
-    sorted: SortedSeen | None = None
+    sorted: SortedBatches | None = None
     """Batches in the order of their targets, pass after pass."""
     graphs_kept: list[tuple[int, int]] = field(default_factory=list)
     """Updates done, and graphs of earlier steps that were still alive then."""
     states: list[StateUse] = field(default_factory=list)
-    views: list[ViewSeen] = field(default_factory=list)
-    metrics: list[MetricSeen] = field(default_factory=list)
+    views: list[ViewPlace] = field(default_factory=list)
+    metrics: list[MetricComparison] = field(default_factory=list)
     is_open: bool = False
     """Whether the watch is still on."""
     is_whole: bool = True

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
 from gradatim.nodes import WEIGHED, leaf_of, operation_name
-from gradatim.watching.seen import Broadcast, ModuleProbe
+from gradatim.watching.training_seen import Broadcast, OutputNumbers
 
 __all__ = [
     "graph_facts",
@@ -43,7 +43,7 @@ def has_mode(module: nn.Module) -> bool:
 
 def module_probe(
     step: int, name: str, module: nn.Module, output: Tensor
-) -> ModuleProbe | None:
+) -> OutputNumbers | None:
     """Look at what a module gave."""
     if not output.is_floating_point() or not output.numel():
         return None
@@ -55,7 +55,7 @@ def module_probe(
     if not math.isfinite(std):
         good = numbers[numbers.isfinite()]
         std = float(good.std(correction=0)) if good.numel() else 0.0
-    return ModuleProbe(step, name, type(module).__name__, std)
+    return OutputNumbers(step, name, type(module).__name__, std)
 
 
 def loss_facts(input: Tensor, target: Tensor) -> dict[str, float]:

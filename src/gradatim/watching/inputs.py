@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradatim.watching.lines import is_users
-from gradatim.watching.rows import mixed
-from gradatim.watching.seen import InputSeen
+from gradatim.watching.row_codes import mixed
+from gradatim.watching.source_lines import is_user_file
+from gradatim.watching.training_seen import InputNumbers
 
 __all__ = ["digests", "generators_of", "input_numbers", "is_held_out", "leaking_column"]
 
@@ -29,7 +29,7 @@ STRING = re.compile(r"\"[^\"]*\"|'[^']*'")
 GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
 
-def input_numbers(step: int, training: bool, given: Tensor) -> InputSeen | None:
+def input_numbers(step: int, training: bool, given: Tensor) -> InputNumbers | None:
     """Look at the columns of an input: the last dimension, of pictures the channels."""
     if not given.is_floating_point() or given.dim() < 2 or not given.numel():
         return None
@@ -44,7 +44,7 @@ def input_numbers(step: int, training: bool, given: Tensor) -> InputSeen | None:
     if not varied.any():
         varied = torch.ones_like(varied)
     some = std[varied]
-    return InputSeen(
+    return InputNumbers(
         step=step,
         training=training,
         shape=tuple(given.shape),
@@ -86,7 +86,7 @@ def is_held_out(frame: FrameType | None, loader: Any, given: Tensor) -> bool:
     of_loader: set[str] = set()
     of_lines: set[str] = set()
     while frame is not None:
-        if is_users(frame.f_code.co_filename):
+        if is_user_file(frame.f_code.co_filename):
             line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
             of_lines |= _words(line)
             for name, value in _named(frame):
@@ -189,7 +189,7 @@ def _codes(kind: type) -> list[Any]:
     for each in reversed(kind.__mro__):
         methods.update({n: v for n, v in vars(each).items() if hasattr(v, "__code__")})
     names = [n for n in ("__getitem__", "__call__", "__iter__") if n in methods]
-    names = [n for n in names if is_users(methods[n].__code__.co_filename)]
+    names = [n for n in names if is_user_file(methods[n].__code__.co_filename)]
     for name in names:
         for other in methods[name].__code__.co_names:
             if other in methods and other not in names:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from gradatim.watching.seen import SortedSeen
+from gradatim.watching.training_seen import SortedBatches
 
 __all__ = ["Slices"]
 
@@ -17,7 +17,7 @@ class Slices:
     def __init__(self) -> None:
         self.is_over = False
         """Whether a batch was out of order: nothing is looked at any more."""
-        self.about = SortedSeen()
+        self.about = SortedBatches()
         self._first: tuple[Tensor, Tensor] | None = None
         self._last: tuple[Tensor, Tensor] | None = None
         self._up: Tensor | None = None

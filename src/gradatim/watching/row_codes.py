@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradatim.watching.lines import is_users
+from gradatim.watching.source_lines import is_user_file
 
 __all__ = ["Rows", "codes_of", "mixed", "rows_in"]
 
@@ -133,7 +133,7 @@ def rows_in(frame: FrameType | None, num_rows: int, *more: Any) -> Iterator[Any]
         parts = getattr(each, "tensors", None)
         named += [("", part) for part in parts] if isinstance(parts, tuple) else []
     while frame is not None:
-        if is_users(frame.f_code.co_filename):
+        if is_user_file(frame.f_code.co_filename):
             named += _variables(frame)
         frame = frame.f_back
     inner = {id(value): name for name, value in reversed(named) if name}

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
 from gradatim.nodes import leaf_of, operation_name
-from gradatim.watching.keys import key_of
+from gradatim.watching.identities import identity_of
 
 __all__ = ["LeafSeen", "leaves_of"]
 
@@ -57,7 +57,7 @@ def leaves_of(
             if other is None:
                 continue
             if (leaf := leaf_of(other)) is not None:
-                key = key_of(leaf)
+                key = identity_of(leaf)
                 tensors[key] = leaf
                 metadata: Any = function.metadata
                 if metadata.setdefault("gradatim_step", (step, num_before))[0] == step:
@@ -66,8 +66,8 @@ def leaves_of(
                 seen.add(other)
                 stack.append(other)
     if (leaf := leaf_of(root)) is not None:
-        tensors[key_of(leaf)] = leaf
-        fresh.add(key_of(leaf))
+        tensors[identity_of(leaf)] = leaf
+        fresh.add(identity_of(leaf))
     feeding = _feeding(root, trained)
     return {
         key: _leaf(tensor, key not in fresh, key in feeding)
@@ -85,11 +85,11 @@ def _feeding(root: Function, trained: set[int]) -> set[int]:
         flag = below[function]
         others = [other for other, _ in function.next_functions if other is not None]
         own = [_own_leaf(other) for other in others]
-        takes = any(leaf is not None and key_of(leaf) in trained for leaf in own)
+        takes = any(leaf is not None and identity_of(leaf) in trained for leaf in own)
         for other, leaf in zip(others, own, strict=True):
             if leaf is not None:
                 if flag:
-                    found.add(key_of(leaf))
+                    found.add(identity_of(leaf))
                 continue
             known = below.get(other)
             if known is None or (not known and (flag or takes)):

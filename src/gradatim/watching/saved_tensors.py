@@ -7,8 +7,12 @@ from torch import Tensor
 from torch.autograd.graph import Node as Function
 
 from gradatim.nodes import WEIGHED, leaf_of, operation_name
-from gradatim.watching.keys import key_of
-from gradatim.watching.seen import ActivationSeen, BadSeen, ConstantSeen
+from gradatim.watching.identities import identity_of
+from gradatim.watching.training_seen import (
+    ActivationOutput,
+    ConstantMatrix,
+    NonFiniteStart,
+)
 
 __all__ = ["activations_of", "bad_start", "constant_weights"]
 
@@ -28,9 +32,9 @@ def _saved(function: Function, name: str) -> Tensor | None:
 
 def activations_of(
     root: Function, names: Mapping[int, str]
-) -> tuple[ActivationSeen, ...]:
+) -> tuple[ActivationOutput, ...]:
     """Look at what ReLU, sigmoid and tanh gave, at those between layers."""
-    found: list[ActivationSeen] = []
+    found: list[ActivationOutput] = []
     seen = {(root, False)}
     stack = [(root, False)]
     while stack and len(seen) < MOST_NODES and len(found) < MOST_ACTIVATIONS:
@@ -48,17 +52,17 @@ def activations_of(
     return tuple({id(a): a for a in found}.values())
 
 
-def _activation(kind: str, layer: str, result: Tensor) -> ActivationSeen:
+def _activation(kind: str, layer: str, result: Tensor) -> ActivationOutput:
     numbers = result[: max(8, 200_000 * len(result) // max(1, result.numel()))]
     is_picture = numbers.dim() >= 4
     units = numbers.movedim(1, -1) if is_picture else numbers
     units = units.flatten(0, -2)
     if kind == "Relu":
         dead = float((units == 0).all(dim=0).float().mean())
-        return ActivationSeen(kind, layer, units.size(1), dead=dead)
+        return ActivationOutput(kind, layer, units.size(1), dead=dead)
     low = 0.0 if kind == "Sigmoid" else -1.0
     near = (units < low + 0.01) | (units > 0.99)
-    return ActivationSeen(
+    return ActivationOutput(
         kind, layer, units.size(1), saturated=float(near.float().mean())
     )
 
@@ -72,14 +76,16 @@ def _layer(function: Function, names: Mapping[int, str]) -> str:
         for other, _ in each.next_functions:
             variable = None if other is None else leaf_of(other)
             if variable is not None and variable.dim() >= 2:
-                return names.get(key_of(variable), "a weight").removesuffix(".weight")
+                return names.get(identity_of(variable), "a weight").removesuffix(
+                    ".weight"
+                )
         stack += [other for other, _ in each.next_functions if other is not None]
     return "a layer"
 
 
 def constant_weights(
     parameters: list[Tensor], names: Mapping[int, str]
-) -> tuple[int, tuple[ConstantSeen, ...]]:
+) -> tuple[int, tuple[ConstantMatrix, ...]]:
     """Count the matrices, and give those that are one number throughout."""
     matrices = [p for p in parameters if p.dim() >= 2 and p.numel() > 1][:100]
     found = []
@@ -101,12 +107,12 @@ def constant_weights(
             columns = (wide - wide[:, :1]).abs().max() <= size
             is_same = min(wide.shape) >= 2 and bool(rows | columns)
         found.append(
-            ConstantSeen(names[key_of(p)], tuple(p.shape), float(first), is_same)
+            ConstantMatrix(names[identity_of(p)], tuple(p.shape), float(first), is_same)
         )
     return len(matrices), tuple(found)
 
 
-def bad_start(root: Function, names: Mapping[int, str]) -> BadSeen:
+def bad_start(root: Function, names: Mapping[int, str]) -> NonFiniteStart:
     """Find the first operation that gave NaN or infinity, or the data that has them."""
     seen = {root}
     stack = [root]
@@ -119,8 +125,8 @@ def bad_start(root: Function, names: Mapping[int, str]) -> BadSeen:
     weights = [v for f in seen if (v := leaf_of(f)) is not None]
     for v in weights:
         if (bad := _num_bad(v.detach())) > 0:
-            name = names.get(key_of(v), "a parameter")
-            return BadSeen(
+            name = names.get(identity_of(v), "a parameter")
+            return NonFiniteStart(
                 "weights", name, f"{bad:,} of {v.numel():,}", ops=_roots(ops)
             )
     inner = [f for f in seen if leaf_of(f) is None]
@@ -128,7 +134,7 @@ def bad_start(root: Function, names: Mapping[int, str]) -> BadSeen:
         found = _look(function)
         if found is not None:
             return found
-    return BadSeen("unknown", operation_name(root), "", ops=_roots(ops))
+    return NonFiniteStart("unknown", operation_name(root), "", ops=_roots(ops))
 
 
 def _roots(ops: set[str]) -> tuple[str, ...]:
@@ -142,7 +148,7 @@ def _num_bad(tensor: Tensor) -> int:
     return int((~tensor.isfinite()).sum())
 
 
-def _look(function: Function) -> BadSeen | None:
+def _look(function: Function) -> NonFiniteStart | None:
     kind = operation_name(function)
     self_, result = _saved(function, "self"), _saved(function, "result")
     other = _saved(function, "other")
@@ -153,8 +159,8 @@ def _look(function: Function) -> BadSeen | None:
             where = "target" if is_target else "input"
             total = f"{bad:,} of {saved.numel():,}"
             if saved.requires_grad:
-                return BadSeen("operation", kind, f"{total} numbers given to it")
-            return BadSeen(where, kind, total)
+                return NonFiniteStart("operation", kind, f"{total} numbers given to it")
+            return NonFiniteStart(where, kind, total)
     risky = None
     if kind in ("Log", "Log2", "Log10") and self_ is not None:
         risky = ("log", self_ <= 0)
@@ -163,10 +169,10 @@ def _look(function: Function) -> BadSeen | None:
     elif kind == "Pow" and self_ is not None and _is_root(function):
         risky = ("pow", self_ <= 0)
     if risky is not None and (count := int(risky[1].sum())) > 0:
-        return BadSeen(risky[0], kind, f"{count:,} of {risky[1].numel():,}")
+        return NonFiniteStart(risky[0], kind, f"{count:,} of {risky[1].numel():,}")
     if result is not None and (bad := _num_bad(result)) > 0:
         where = {"Exp": "exp", "Sqrt": "sqrt"}.get(kind, "operation")
-        return BadSeen(where, kind, f"{bad:,} of {result.numel():,}")
+        return NonFiniteStart(where, kind, f"{bad:,} of {result.numel():,}")
     return None
 
 

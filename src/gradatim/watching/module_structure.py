@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradatim.watching.lines import Line, is_users
-from gradatim.watching.probes import has_mode
-from gradatim.watching.seen import DriftSeen
+from gradatim.watching.numbers_of_tensors import has_mode
+from gradatim.watching.source_lines import SourceLine, is_user_file
+from gradatim.watching.training_seen import NormDrift
 
 __all__ = [
     "drift_of",
@@ -46,13 +46,13 @@ def parts_with_mode(module: nn.Module) -> dict[str, str]:
     }
 
 
-def places_of(module: nn.Module) -> dict[str, Line]:
+def places_of(module: nn.Module) -> dict[str, SourceLine]:
     """Find where the ``__init__`` of each module of the user's own begins."""
     places = {}
     for name, each in module.named_modules():
         code = getattr(type(each).__init__, "__code__", None)
-        if code is not None and is_users(code.co_filename):
-            places[name] = Line(code.co_filename, code.co_firstlineno, "__init__")
+        if code is not None and is_user_file(code.co_filename):
+            places[name] = SourceLine(code.co_filename, code.co_firstlineno, "__init__")
     return places
 
 
@@ -162,12 +162,12 @@ def of_library(module: nn.Module) -> set[str]:
     for name, each in module.named_modules():
         code = getattr(getattr(type(each), "forward", None), "__code__", None)
         is_torchs = type(each).__module__.startswith("torch.")
-        if code is not None and not is_torchs and not is_users(code.co_filename):
+        if code is not None and not is_torchs and not is_user_file(code.co_filename):
             found.add(name)
     return found
 
 
-def drift_of(module: nn.Module) -> DriftSeen | None:
+def drift_of(module: nn.Module) -> NormDrift | None:
     """Find batch norm that is frozen with the layers around it, and in train mode."""
     parameters = list(module.parameters())
     num_frozen = sum(not p.requires_grad for p in parameters)
@@ -177,7 +177,7 @@ def drift_of(module: nn.Module) -> DriftSeen | None:
     if not norms:
         return None
     first = next(iter(norms.values()))
-    return DriftSeen(
+    return NormDrift(
         names=tuple(norms)[:50],
         num_frozen=num_frozen,
         num_parameters=len(parameters),
@@ -186,7 +186,7 @@ def drift_of(module: nn.Module) -> DriftSeen | None:
     )
 
 
-def shift_of(module: nn.Module, drift: DriftSeen) -> float:
+def shift_of(module: nn.Module, drift: NormDrift) -> float:
     """Tell how far the running means have gone since, in standard deviations."""
     if _version(module) != drift.version:
         return 0.0

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import FrameType
 
 __all__ = [
-    "Line",
+    "SourceLine",
     "is_called_by_user",
-    "is_users",
+    "is_user_file",
     "line_of",
     "user_frame",
     "user_line",
@@ -26,7 +26,7 @@ NO_FILES = ("<frozen ", "<string>", "<@beartype", "<eval_with_key>")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class SourceLine:
     """A line of a file, and the function that it stands in."""
 
     file: str
@@ -43,7 +43,7 @@ class Line:
 
 
 @lru_cache(maxsize=4096)
-def is_users(file: str) -> bool:
+def is_user_file(file: str) -> bool:
     """Tell whether a file is neither of Python, nor installed, nor ours."""
     if file.startswith(NO_FILES):
         return False
@@ -54,36 +54,38 @@ def is_users(file: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def is_ours(file: str) -> bool:
+def is_our_file(file: str) -> bool:
     """Tell whether a file is of this package, or of what checks its annotations."""
     is_checker = "/jaxtyping/" in file or "/beartype/" in file
-    return is_checker or (file.startswith((PACKAGE, *NO_FILES)) and not is_users(file))
+    return is_checker or (
+        file.startswith((PACKAGE, *NO_FILES)) and not is_user_file(file)
+    )
 
 
 def is_called_by_user() -> bool:
     """Tell whether the user's own code called what is patched, not a library."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and is_ours(frame.f_code.co_filename):
+    while frame is not None and is_our_file(frame.f_code.co_filename):
         frame = frame.f_back
-    return frame is not None and is_users(frame.f_code.co_filename)
+    return frame is not None and is_user_file(frame.f_code.co_filename)
 
 
 def user_frame(depth: int = 1) -> FrameType | None:
     """Give the innermost frame of the user's own code."""
     frame: FrameType | None = sys._getframe(depth)
-    while frame is not None and not is_users(frame.f_code.co_filename):
+    while frame is not None and not is_user_file(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
 
 
-def line_of(frame: FrameType | None) -> Line | None:
+def line_of(frame: FrameType | None) -> SourceLine | None:
     """Give the line that a frame is at."""
     if frame is None:
         return None
     code = frame.f_code
-    return Line(code.co_filename, frame.f_lineno, code.co_name)
+    return SourceLine(code.co_filename, frame.f_lineno, code.co_name)
 
 
-def user_line(depth: int = 2) -> Line | None:
+def user_line(depth: int = 2) -> SourceLine | None:
     """Give the line of the user's own code that is being run."""
     return line_of(user_frame(depth))
