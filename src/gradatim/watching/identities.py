@@ -17,9 +17,11 @@ def identity_of(thing: Any) -> int:
     """Give the number of a tensor or module, the same at each call.
 
     >>> import torch
-    >>> tensor = torch.zeros(1)
-    >>> identity_of(tensor) == identity_of(tensor), identity_of(tensor) == identity_of(torch.zeros(1))
-    (True, False)
+    >>> tensor, other = torch.zeros(1), torch.zeros(1)
+    >>> identity_of(tensor) == identity_of(tensor)
+    True
+    >>> identity_of(tensor) == identity_of(other)
+    False
     """
     number = id(thing)
     kept = _KEYS.get(number)
