@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files.csv_scan import records
+from gradatim.tables.files.csv_records import records
 from gradatim.tables.files.formats import (
     column_names,
     iter_batches,
@@ -58,6 +58,15 @@ DAMAGE = {
     "an open quote closed by the next": (
         'a,b\n1,"x\n2,y\n3,"z"\n4,w\n',
         r"line 4: 'z\"' follows a closing quote; that quote was opened on line 2",
+    ),
+    "an open quote on a later line of its record": (
+        'a,b\n"two\nlines","2\n3,4\n',
+        r"line 3: the quote that opens '\"2' is never closed",
+    ),
+    "an open quote, lines that end in CR": ('a,b\r1,"2\r3,4\r', r"line 2: the quote"),
+    "an open quote around a NUL byte": (
+        f'a,b\n{MANY}1,"x\0\n2,3\n',
+        r"line 200002: the quote that opens '\"x\\x00' is never closed",
     ),
     "text after a quote": ('a,b\n"1"x,2\n', r"line 2: 'x,2' follows a closing quote"),
     "repeated names": ("a,b,a\n1,2,3\n", r"more than one column is named 'a'"),
@@ -310,6 +319,16 @@ def test_a_source_narrows_doubles_where_float32_will_do(write):
     assert kinds["a"] == pa.float32()
     assert kinds["b"] == kinds["d"] == kinds["e"] == pa.float64()
     assert kinds["c"] == pa.int64()
+
+
+def test_records_of_any_length_leave_the_limit_of_the_process_alone(write):
+    path = write('a,b\n1,"' + "x" * 200_000 + '"\n')
+    before = csv.field_size_limit()
+    rows = records(path, ",")
+    assert next(rows).fields == ["a", "b"]
+    assert csv.field_size_limit() == before
+    assert len(next(rows).fields[1]) == 200_000
+    assert csv.field_size_limit() == before
 
 
 FIELD = st.text(alphabet='ab1 ,"\n\r;é', max_size=4)

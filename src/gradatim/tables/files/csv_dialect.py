@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files.csv_scan import open_bytes, records
+from gradatim.tables.files.csv_records import open_bytes, records
 from gradatim.text import listed, nearest_name
 
 __all__ = [

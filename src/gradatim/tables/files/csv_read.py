@@ -27,7 +27,7 @@ from gradatim.tables.files.csv_dialect import (
     check_quotes,
     may_have_leading_zeros,
 )
-from gradatim.tables.files.csv_scan import records
+from gradatim.tables.files.csv_records import records
 
 __all__ = [
     "iter_typed_text",

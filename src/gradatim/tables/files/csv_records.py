@@ -1,0 +1,163 @@
+r"""The records of a delimited text file, with the line on which each begins.
+
+pyarrow reads fast, but it counts rows and not lines, and takes some damage in silence.
+This reader is the standard library's ``csv.reader`` in its strict mode: slower, strict
+and right about lines. It runs where pyarrow has failed, and where a file has quotes
+that do not pair up.
+
+The grammar is RFC 4180's with any one-character separator: a field that begins with
+``"`` ends at the next ``"`` that is not doubled, and a separator or a line end must
+follow. A ``"`` inside an unquoted field is a character like others. Lines end with
+``\n``, ``\r\n`` or ``\r``; empty ones are skipped, and counted.
+"""
+
+import contextlib
+import csv
+import gzip
+import io
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradatim.errors import FileReadError
+
+__all__ = ["Record", "open_bytes", "records"]
+
+MOST_FIELD_CHARACTERS = (1 << 31) - 1
+"""The largest limit that ``csv.field_size_limit`` takes on every platform, and the size
+of the largest block that pyarrow reads. Python's own limit of 131,072 is too small."""
+
+QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
+"""The regular expression of a quoted field; doubled quotes are part of its text."""
+
+_limit_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the file as text."""
+
+    line: int
+    """The line on which the row begins, counted from 1 as an editor does."""
+    fields: list[str]
+
+
+def open_bytes(path: Path) -> io.BufferedReader:
+    """Open ``path``, unpacking ``.gz`` on the way."""
+    if path.suffix.lower() == ".gz":
+        return io.BufferedReader(gzip.open(path))
+    return path.open("rb")
+
+
+def records(path: Path, separator: str) -> Iterator[Record]:
+    r"""Give the records of a file, the header first.
+
+    Raises:
+        FileReadError: A byte that is not UTF-8, a quote never closed or text after a
+            closing quote, with the line.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "a.csv")
+    >>> _ = path.write_text('name,size\n\n"two\nlines",3\n')
+    >>> [(record.line, record.fields) for record in records(path, ",")]
+    [(1, ['name', 'size']), (3, ['two\nlines', '3'])]
+    """
+    # newline="": csv.reader finds the line ends itself, those inside values included.
+    with io.TextIOWrapper(
+        open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline=""
+    ) as file:
+        record_lines: list[str] = []
+        lines = _utf8_lines(path, file, record_lines)
+        reader = csv.reader(lines, delimiter=separator, strict=True)
+        while True:
+            record_lines.clear()
+            first_line = reader.line_num + 1
+            try:
+                with _long_fields_allowed():
+                    fields = next(reader, None)
+            except csv.Error:
+                raise _bad_quote(path, first_line, record_lines, separator) from None
+            if fields is None:
+                return
+            if fields:
+                yield Record(first_line, fields)
+
+
+def _utf8_lines(
+    path: Path, file: io.TextIOWrapper, record_lines: list[str]
+) -> Iterator[str]:
+    """Give the lines of a file and keep them in ``record_lines``, for error messages.
+
+    A byte that is not UTF-8 comes as a surrogate, and is an error.
+    """
+    for number, line in enumerate(file, 1):
+        try:
+            line.encode("utf-8")
+        except UnicodeEncodeError as error:
+            byte = ord(line[error.start]) - 0xDC00
+            raise FileReadError(
+                f"{path}, line {number}, character {error.start + 1}: "
+                f"the byte 0x{byte:02X} is not UTF-8.\n"
+                "Read in a guessed encoding, names and categories would differ from "
+                "those of the next file.\n"
+                "Save it as UTF-8, for example with: "
+                f"iconv -f WINDOWS-1252 -t UTF-8 {path.name}"
+            ) from None
+        record_lines.append(line)
+        yield line
+
+
+@contextlib.contextmanager
+def _long_fields_allowed() -> Iterator[None]:
+    """Raise the limit on a field's length for a moment: it is the whole process's."""
+    with _limit_lock:
+        before = csv.field_size_limit(MOST_FIELD_CHARACTERS)
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
+def _bad_quote(
+    path: Path, first_line: int, lines: Sequence[str], separator: str
+) -> FileReadError:
+    """Say which quote ``csv.reader`` refused: it tells neither its line nor its text.
+
+    Args:
+        path: The file.
+        first_line: The number of the line on which the refused record begins.
+        lines: The lines of the record, up to the one with the damage.
+        separator: What stands between fields.
+    """
+    text = "".join(lines)
+    end = re.escape(separator)
+    whole_fields = re.compile(rf'(?:(?:{QUOTED}|(?!")[^{end}\r\n]*+){end})*+')
+    opening = whole_fields.match(text).end()  # type: ignore[union-attr]
+    opened_on, rest = _place(first_line, lines, opening)
+    shown = rest[:20].strip()
+    quoted = re.compile(QUOTED).match(text, opening)
+    if quoted is None:
+        return FileReadError(
+            f"{path}, line {opened_on}: the quote that opens {shown!r} is never "
+            "closed.\n"
+            "All rows after it would be swallowed as one value.\n"
+            'Close the quote, or double it ("") where it is part of the text.'
+        )
+    line, rest = _place(first_line, lines, quoted.end())
+    return FileReadError(
+        f"{path}, line {line}: {rest[:10].strip()!r} follows a closing "
+        f"quote; that quote was opened on line {opened_on}, at {shown!r}.\n"
+        "A quote left open makes the rows up to the next one a single value.\n"
+        'Close the quote where it belongs, or double it ("") where it is text.'
+    )
+
+
+def _place(first_line: int, lines: Sequence[str], position: int) -> tuple[int, str]:
+    """Give a position in the joined lines as a line number, and that line's rest."""
+    for number, line in enumerate(lines, first_line):
+        if position < len(line):
+            return number, line[position:]
+        position -= len(line)
+    raise AssertionError("the position lies in one of the lines")
