@@ -47,7 +47,7 @@ RUNNERS = {
     "course/attempts.py": ["exec"],  # the attempts that a chapter shows
     "course/exercise.py": ["compile", "exec"],  # the answer that a learner has written
     "course/paths.py": ["compile", "eval", "exec"],  # the programs that a chapter shows
-    "doctor/ways.py": ["import of runpy"],  # the script that is given to the doctor
+    "doctor/watch.py": ["import of runpy"],  # the script that is given to the doctor
 }
 """Who runs code, by what: only what somebody has asked to be run, as Python would."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gradatim.callbacks import Callback, EarlyStopping, LRScheduler
     from gradatim.doctor.callback import Doctor
     from gradatim.doctor.check import check
-    from gradatim.doctor.ways import watch
+    from gradatim.doctor.watch import watch
     from gradatim.graphs.graph import Graph
     from gradatim.graphs.record import Recorded, record
     from gradatim.graphs.walk import graph
@@ -49,7 +49,7 @@ _HOME = {
     "make_val_step": "gradatim.step",
     "record": "gradatim.graphs.record",
     "trace_step": "gradatim.trace",
-    "watch": "gradatim.doctor.ways",
+    "watch": "gradatim.doctor.watch",
 }
 
 __all__ = [

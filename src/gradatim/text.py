@@ -60,15 +60,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def listed(names: Iterable[str], most: int = 5) -> str:
+def listed(names: Iterable[str], most: int = 5, *, quoted: bool = True) -> str:
     """Write out names for a message, the first few of many.
 
     >>> listed(["a", "b", "c"], most=2)
     "'a', 'b' and 1 more"
     """
-    quoted = [repr(name) for name in names]
-    more = f" and {len(quoted) - most} more" if len(quoted) > most else ""
-    return ", ".join(quoted[:most]) + more
+    written = [repr(name) if quoted else name for name in names]
+    more = f" and {len(written) - most} more" if len(written) > most else ""
+    return ", ".join(written[:most]) + more
 
 
 def bytes_for_people(size: float) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from gradatim.doctor.finding import Finding
-from gradatim.doctor.ways import run_script
+from gradatim.doctor.watch import run_script
 from gradatim.rng import keeping_rng
 from gradatim.threads import threads
 

@@ -6,7 +6,7 @@ from gradatim.doctor.diagnosis import Diagnosis, diagnose
 from gradatim.doctor.exceptions import explain
 from gradatim.doctor.finding import Finding
 from gradatim.doctor.pitfall import Pitfall, all_pitfalls
-from gradatim.doctor.ways import run_script, watch
+from gradatim.doctor.watch import run_script, watch
 
 __all__ = [
     "Checkup",

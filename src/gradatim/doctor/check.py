@@ -8,15 +8,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradatim.doctor.checks import FarFromChance, NotLearned, RowsLeak, WithoutGradient
+from gradatim.doctor.check_pages import (
+    FarFromChance,
+    NotLearned,
+    RowsLeak,
+    WithoutGradient,
+)
 from gradatim.doctor.finding import Finding
-from gradatim.doctor.movement import told
 from gradatim.errors import NonFiniteLossError
 from gradatim.losses import LossFn
 from gradatim.modules import evaluating
 from gradatim.nested import tensors_of
 from gradatim.rng import keeping_rng
 from gradatim.step import Forward, make_forward, make_train_step
+from gradatim.text import listed
 from gradatim.trace.copies import copied
 
 __all__ = ["Checkup", "check"]
@@ -200,7 +205,8 @@ def _by_heart(
 def _no_gradient(names: list[str]) -> Iterator[Finding]:
     if names:
         yield WithoutGradient().finding(
-            verdict=f"{len(names)} parameters get no gradient: {told(names, 5)}.",
+            verdict=f"{len(names)} parameters get no gradient: "
+            f"{listed(names, quoted=False)}.",
             evidence=f"after one backward, .grad is None for {len(names)}",
             cure="use them in forward, or requires_grad_(False) where that is meant",
         )

@@ -7,7 +7,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from gradatim.doctor.checks import CHECKS
+from gradatim.doctor.check_pages import CHECKS
 from gradatim.doctor.exceptions import RULES
 from gradatim.doctor.finding import Severity
 from gradatim.doctor.pitfall import Pitfall, all_pitfalls

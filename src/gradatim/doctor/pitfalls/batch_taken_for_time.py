@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import assignment_line
+from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching.training_seen import BatchLayout, LossCall, TrainingSeen
 
 __all__ = ["BatchTakenForTime"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.source_code.syntax import tree_of
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import TrainingSeen
 
@@ -93,10 +94,7 @@ def kept_models(file: str) -> tuple[tuple[int, str], ...]:
         Lines and names. A name that the loop itself gives to another model each time is
         left alone.
     """
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
-        return ()
+    tree = tree_of(file)
     modules = _modules_in(tree)
     training = {
         node.name
@@ -153,13 +151,9 @@ def _modules_in(tree: ast.Module) -> set[str]:
 @lru_cache(maxsize=64)
 def kept_by_class(file: str) -> tuple[tuple[int, str], ...]:
     """Find ``self.best... = model`` in a class that is given the model, used later."""
-    text = "".join(linecache.getlines(file))
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
+    if "copy" in "".join(linecache.getlines(file)):
         return ()
-    if "copy" in text:
-        return ()
+    tree = tree_of(file)
     modules = _modules_in(tree)
     found = []
     for owner in ast.walk(tree):

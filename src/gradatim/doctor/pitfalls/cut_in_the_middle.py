@@ -3,8 +3,10 @@
 import ast
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import followed, nodes_in, told
+from gradatim.doctor.gradients import backwards_with_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.source_code.syntax import last_name, nodes_around, nodes_of
+from gradatim.text import listed
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
@@ -58,7 +60,7 @@ class CutInTheMiddle(Pitfall):
     hides = ("GT203",)
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        looks = [b for b in followed(seen) if b.leaves]
+        looks = [b for b in backwards_with_leaves(seen) if b.leaves]
         for number, model in enumerate(seen.models):
             without = without_gradient(seen, model)
             if not without:
@@ -70,7 +72,7 @@ class CutInTheMiddle(Pitfall):
             )
             cuts = cuts_in(seen, number)
             yield self.finding(
-                verdict=f"{told(without)} of {model.kind} "
+                verdict=f"{listed(without, quoted=False)} of {model.kind} "
                 f"{'is' if len(without) == 1 else 'are'} used, and no gradient comes "
                 "back.",
                 evidence=f"{len(own)} backwards looked at reach "
@@ -121,9 +123,8 @@ def _cut_between(
         return last
     numbers = [
         getattr(node, "lineno", 0)
-        for node in nodes_in(first)
-        if getattr(node, "attr", getattr(node, "id", "")) in CUTS
-        or _is_new_tensor(node)
+        for node in nodes_around(first)
+        if last_name(node) in CUTS or _is_new_tensor(node)
     ]
     cuts = {n for n in numbers if first.number - 1 <= n <= last.number}
     return SourceLine(first.file, min(cuts), first.function) if cuts else last
@@ -157,7 +158,7 @@ def without_gradient(seen: TrainingSeen, model: ModelSeen) -> list[str]:
     Other parts of the model are. A part of a library's model that is not needed, as
     the pooler of a language model, is left alone.
     """
-    looks = [b for b in followed(seen) if b.leaves]
+    looks = [b for b in backwards_with_leaves(seen) if b.leaves]
     own = [b for b in looks if (b.leaves or {}).keys() & model.names.keys()]
     if len(own) < ENOUGH:
         return []
@@ -197,7 +198,7 @@ def cuts_in(seen: TrainingSeen, number: int) -> list[SourceLine]:
     cuts = set()
     for function in _run_by_forward(file):
         for node in ast.walk(function):
-            name = getattr(node, "attr", getattr(node, "id", ""))
+            name = last_name(node)
             # torch.tensor(...) makes a new one, too.
             if name in CUTS or _is_new_tensor(node):
                 cuts.add(getattr(node, "lineno", 0))
@@ -206,15 +207,13 @@ def cuts_in(seen: TrainingSeen, number: int) -> list[SourceLine]:
 
 def _run_by_forward(file: str) -> list[ast.FunctionDef]:
     """Give the functions of a file named ``forward``, and those that they name."""
-    functions = [
-        n for n in nodes_in(SourceLine(file, 0)) if isinstance(n, ast.FunctionDef)
-    ]
+    functions = [n for n in nodes_of(file) if isinstance(n, ast.FunctionDef)]
     names, found = {"forward"}, list[ast.FunctionDef]()
     while more := [f for f in functions if f.name in names and f not in found]:
         found += more
         for function in more:
             nodes = ast.walk(function)
-            names |= {getattr(n, "attr", getattr(n, "id", "")) for n in nodes}
+            names |= {last_name(n) for n in nodes}
     return found
 
 

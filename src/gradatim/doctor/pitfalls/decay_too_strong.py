@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import fall
+from gradatim.doctor.loss_trend import fall_of_loss
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import steps_of
+from gradatim.doctor.queries import steps_of
 from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["DecayTooStrong"]
@@ -41,7 +41,7 @@ class DecayTooStrong(Pitfall):
     hides = ("GT106", "GT203", "GT309", "GT701", "GT702")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        trend = fall(seen)
+        trend = fall_of_loss(seen)
         if trend is None:
             return
         first, last = trend

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
-from gradatim.doctor.movement import depth_trend
+from gradatim.doctor.gradients import depth_trend
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.watching.training_seen import TrainingSeen
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradatim.doctor.loss_trend import Trend, trend_of
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.trend import Trend, trained_calls, trend_of
+from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.training_seen import InputNumbers, ModelSeen, TrainingSeen
 

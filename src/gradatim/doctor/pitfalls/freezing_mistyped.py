@@ -3,9 +3,9 @@
 import ast
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import nodes_in
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import held
+from gradatim.doctor.queries import optimized_parameters
+from gradatim.doctor.source_code.syntax import nodes_of
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
@@ -40,7 +40,7 @@ class FreezingMistyped(Pitfall):
     severity = "warning"
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        inside = held(seen)
+        inside = optimized_parameters(seen)
         for model in seen.models:
             own = {n for k, n in model.names.items() if k in inside}
             for place, (attribute, count) in model.mistyped.items():
@@ -69,7 +69,7 @@ def _line(model: ModelSeen, attribute: str) -> SourceLine | None:
     files = {line.file for line in model.made.values()}
     files |= {line.file for line in model.places.values()}
     for file in sorted(files):
-        nodes = list(nodes_in(SourceLine(file, 0)))
+        nodes = list(nodes_of(file))
         parameters = {
             name.id
             for loop in nodes

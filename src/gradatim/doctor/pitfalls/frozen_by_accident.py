@@ -4,9 +4,9 @@ import linecache
 import re
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import told
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import held
+from gradatim.doctor.queries import optimized_parameters
+from gradatim.text import listed
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
@@ -45,7 +45,7 @@ class FrozenByAccident(Pitfall):
     title = "frozen by accident"
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        inside = held(seen)
+        inside = optimized_parameters(seen)
         ever = {key for model in seen.models for key in model.asking}
         for model in seen.models:
             if not model.trainable or not inside & model.names.keys():
@@ -60,8 +60,8 @@ class FrozenByAccident(Pitfall):
                 continue
             line = next((o.line for o in seen.optimizers if o.line), model.line)
             yield self.finding(
-                verdict=f"{told(found)} of {model.kind} ask for no gradient, though "
-                "the rest of their layers does.",
+                verdict=f"{listed(found, quoted=False)} of {model.kind} ask for no "
+                "gradient, though the rest of their layers does.",
                 evidence=f"{len(frozen)} of {model.num_parameters} parameters have "
                 f"requires_grad=False; {share_of_all:.0%} of all numbers are trained",
                 cure="freeze whole parts: model.body.requires_grad_(False); set the "
@@ -73,7 +73,7 @@ class FrozenByAccident(Pitfall):
 
     def _new_layers(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find new layers that were frozen with the rest."""
-        inside = held(seen)
+        inside = optimized_parameters(seen)
         ever = {key for model in seen.models for key in model.asking}
         for model in seen.models:
             if not model.trainable or not inside & model.names.keys():

@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gradatim.doctor.movement import nodes_in
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.source_code.syntax import nodes_around
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import BackwardSeen, TrainingSeen
 
@@ -92,13 +92,13 @@ def _where(backward: BackwardSeen | None) -> tuple[SourceLine | None, str]:
     line = backward.line if backward else None
     names = {
         node.func.value.id
-        for node in nodes_in(line)
+        for node in nodes_around(line)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "backward"
         and isinstance(node.func.value, ast.Name)
     }
-    for node in nodes_in(line):
+    for node in nodes_around(line):
         if not isinstance(node, (ast.stmt, ast.expr)):
             continue
         given: list[ast.expr] = []

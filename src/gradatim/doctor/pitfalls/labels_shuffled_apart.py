@@ -5,10 +5,10 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
-from gradatim.doctor.frames import misaligned
-from gradatim.doctor.movement import nodes_in, tree_of
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.trend import trained_calls
+from gradatim.doctor.queries import trained_calls
+from gradatim.doctor.source_code.pandas_order import misaligned
+from gradatim.doctor.source_code.syntax import last_name, nodes_around, tree_of
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import LabelsApart, TrainingSeen
 
@@ -88,8 +88,7 @@ class LabelsShuffledApart(Pitfall):
         if share is None:
             return
         for file in sorted(files):
-            tree = tree_of(file)
-            for found in misaligned(tree) if tree is not None else ():
+            for found in misaligned(tree_of(file)):
                 frame, target = found.frame, found.target
                 yield self.finding(
                     verdict=f"{target} is taken from {frame} in line {found.taken}, "
@@ -123,7 +122,7 @@ def _is_put_back(apart: LabelsApart) -> bool:
     A variable of its own may be meant: a model that is to learn nothing.
     """
     names: set[str] = set()
-    for node in nodes_in(apart.features_line):
+    for node in nodes_around(apart.features_line):
         if isinstance(node, ast.If) and "__name__" not in ast.unparse(node.test):
             inner = {name for each in ast.walk(node) for name in _reordered(each)}
             if apart.features in inner:
@@ -141,7 +140,7 @@ def _reordered(node: ast.AST) -> Iterator[str]:
                 yield from (ast.unparse(t) for t, v in pairs if _is_of(v, t))
             elif _is_of(node.value, target):
                 yield ast.unparse(target)
-    elif isinstance(node, ast.Call) and _called(node) == "shuffle" and node.args:
+    elif isinstance(node, ast.Call) and last_name(node.func) == "shuffle" and node.args:
         yield ast.unparse(node.args[0])
 
 
@@ -155,16 +154,10 @@ def _is_of(value: ast.AST, target: ast.AST) -> bool:
         return ast.unparse(owner) == name
     if not isinstance(value, ast.Call):
         return False
-    if _called(value) == "permutation":
+    if last_name(value.func) == "permutation":
         return bool(value.args) and ast.unparse(value.args[0]) == name
     owner = value.func.value if isinstance(value.func, ast.Attribute) else value
-    return _called(value) in OWN and ast.unparse(owner) == name
-
-
-def _called(node: ast.Call) -> str:
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
+    return last_name(value.func) in OWN and ast.unparse(owner) == name
 
 
 def _unlearned(seen: TrainingSeen) -> float | None:

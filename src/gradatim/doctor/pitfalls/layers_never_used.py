@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.pitfalls.cut_in_the_middle import in_vain
-from gradatim.doctor.reading import assignment_line
+from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["LayersNeverUsed"]

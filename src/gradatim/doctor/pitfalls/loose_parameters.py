@@ -5,9 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
-from gradatim.doctor.movement import by_hand, followed, nodes_in, reached
+from gradatim.doctor.gradients import (
+    backwards_with_leaves,
+    have_moved,
+    reached_leaves,
+)
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import assignment_line, held, optimizers_of
+from gradatim.doctor.queries import optimized_parameters, optimizers_of
+from gradatim.doctor.source_code.assignments import assignment_line
+from gradatim.doctor.source_code.syntax import nodes_of
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import TrainingSeen
 
@@ -48,7 +54,7 @@ class LooseParameters(Pitfall):
     hides = ("GT201",)
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        known = held(seen)
+        known = optimized_parameters(seen)
         for model in seen.models:
             for kind, (times, line) in model.fresh.items():
                 if times >= ENOUGH:
@@ -80,8 +86,8 @@ class LooseParameters(Pitfall):
 
     def _made_in_forward(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find parameters that are new at each backward, and made in a forward."""
-        known = held(seen) | _lasting(seen)
-        looks = [b.leaves for b in followed(seen) if b.leaves]
+        known = optimized_parameters(seen) | _lasting(seen)
+        looks = [b.leaves for b in backwards_with_leaves(seen) if b.leaves]
         new = [
             leaves
             for leaves in looks
@@ -108,20 +114,22 @@ class LooseParameters(Pitfall):
                     return
 
     def _of_no_module(self, seen: TrainingSeen) -> Iterator[Finding]:
-        known = held(seen) | seen.names().keys()
-        looks = followed(seen)
+        known = optimized_parameters(seen) | seen.names().keys()
+        looks = backwards_with_leaves(seen)
         names = {key: name for b in looks for key, name in b.loose.items()}
-        leaves = reached(seen)
+        leaves = reached_leaves(seen)
         for key, name in names.items():
             own = leaves[key]
-            stays = len(own) >= ENOUGH and not by_hand(own) and key not in known
+            stays = len(own) >= ENOUGH and not have_moved(own) and key not in known
             if not stays or not all(look.old_grad for look in own[1:]):
                 continue
             # Before what is trained it may be of a body that is meant to stay.
             if any(look.feeds or not look.is_parameter for look in own):
                 continue
             beside = [b for b in looks if b.leaves and key in b.leaves]
-            if not all((b.leaves or {}).keys() & held(seen) for b in beside):
+            if not all(
+                (b.leaves or {}).keys() & optimized_parameters(seen) for b in beside
+            ):
                 continue
             about = next((o for o in seen.optimizers if o.num_steps), None)
             yield self.finding(
@@ -139,7 +147,7 @@ class LooseParameters(Pitfall):
 def made_in_forward(file: str) -> tuple[int, ...]:
     """Find ``nn.Parameter(torch.randn(...))`` in forward, under no condition."""
     found = []
-    for function in nodes_in(SourceLine(file, 0)):
+    for function in nodes_of(file):
         if not isinstance(function, ast.FunctionDef) or function.name != "forward":
             continue
         for statement in function.body:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradatim.doctor.lr import fall_of
+from gradatim.doctor.learning_rates import fall_of
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.watching.training_seen import TrainingSeen
 

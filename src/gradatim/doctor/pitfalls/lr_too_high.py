@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from statistics import median
 
-from gradatim.doctor.lr import lr_trial
-from gradatim.doctor.movement import ratios
+from gradatim.doctor.gradients import update_ratios
+from gradatim.doctor.learning_rates import lr_trial
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import steps_of
+from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial
 from gradatim.watching.training_seen import TrainingSeen
 
@@ -56,7 +56,7 @@ class LrTooHigh(Pitfall):
             return
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
         steps = [s for s in steps_of(seen, number) if not s.closure]
-        ratio = [r for r in ratios(steps[:50]) if not math.isnan(r)]
+        ratio = [r for r in update_ratios(steps[:50]) if not math.isnan(r)]
         if len(ratio) < 4 or not all(s.lrs for s in steps[:1]):
             return
         lr, line = max(steps[0].lrs), seen.optimizers[number].line

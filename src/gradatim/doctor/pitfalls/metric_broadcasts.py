@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
-from gradatim.doctor.expressions import (
+from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.source_code.expressions import (
     expression_at,
     gets_dimension,
     is_averaged,
     operands,
     sources_of,
 )
-from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.watching.training_seen import MetricComparison, TrainingSeen
 
 __all__ = ["MetricBroadcasts"]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import assignment_line
+from gradatim.doctor.source_code.assignments import assignment_line
+from gradatim.doctor.source_code.syntax import nodes_of
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
@@ -93,14 +94,10 @@ def _is_meant(line: SourceLine | None) -> bool:
 @lru_cache(maxsize=64)
 def multiplied_lists(file: str) -> tuple[int, ...]:
     """Find the lines where a list of objects is multiplied, ``[layer] * n``."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except SyntaxError:
-        return ()
     return tuple(
         sorted(
             node.lineno
-            for node in ast.walk(tree)
+            for node in nodes_of(file)
             if isinstance(node, ast.BinOp)
             and isinstance(node.op, ast.Mult)
             and any(

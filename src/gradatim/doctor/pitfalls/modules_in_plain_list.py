@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import assignment_line, held, optimizers_of
+from gradatim.doctor.queries import optimized_parameters, optimizers_of
+from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ModulesInPlainList"]
@@ -38,7 +39,7 @@ class ModulesInPlainList(Pitfall):
     hides = ("GT203", "GT208", "GT201")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        known = held(seen)
+        known = optimized_parameters(seen)
         for model in seen.models:
             if not seen.num_steps or not model.hidden:
                 continue

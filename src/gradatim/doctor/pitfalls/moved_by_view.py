@@ -4,8 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gradatim.doctor.expressions import argument_at, expression_at
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.source_code.expressions import argument_at, expression_at
 from gradatim.watching.training_seen import TrainingSeen, ViewCall, ViewPlace
 
 __all__ = ["MovedByView"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.trend import trained_calls
+from gradatim.doctor.queries import trained_calls
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import LossCall, TrainingSeen
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import by_hand, reached
+from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.watching.training_seen import TrainingSeen
 
@@ -43,12 +43,12 @@ class NeverStepped(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if not seen.is_whole or seen.error is not None:
             return
-        leaves = reached(seen)
+        leaves = reached_leaves(seen)
         for optimizer in seen.optimizers:
             own = [key for key in optimizer.parameters if key in leaves]
             if optimizer.num_steps or not own:
                 continue
-            if any(len(leaves[k]) < ENOUGH or by_hand(leaves[k]) for k in own):
+            if any(len(leaves[k]) < ENOUGH or have_moved(leaves[k]) for k in own):
                 continue
             owners = {
                 number

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import followed
+from gradatim.doctor.gradients import backwards_with_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import steps_of
+from gradatim.doctor.queries import steps_of
 from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["NoGradients"]
@@ -71,7 +71,7 @@ class NoGradients(Pitfall):
                     line=without[0].line,
                 )
                 return
-            used = followed(seen)
+            used = backwards_with_leaves(seen)
             models = {key for model in seen.models for key in model.names}
             if used and not any((b.leaves or {}).keys() & models for b in used):
                 yield self.finding(

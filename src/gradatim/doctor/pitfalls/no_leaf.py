@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import by_hand, reached
+from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.watching.training_seen import TrainingSeen
 
@@ -39,11 +39,11 @@ class NoLeaf(Pitfall):
     hides = ("GT101", "GT103", "GT607")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        for key, looks in reached(seen).items():
+        for key, looks in reached_leaves(seen).items():
             later = looks[1:]
             if len(later) < ENOUGH or not all(look.stale for look in later):
                 continue
-            if by_hand(looks):
+            if have_moved(looks):
                 continue
             shape = looks[0].shape
             line = next(

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import by_hand, reached
+from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import held, steps_of
+from gradatim.doctor.queries import optimized_parameters, steps_of
 from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["OptimizerOfAnother"]
@@ -42,7 +42,7 @@ class OptimizerOfAnother(Pitfall):
     hides = ("GT103", "GT201", "GT203", "GT206", "GT309")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        inside, leaves = held(seen), reached(seen)
+        inside, leaves = optimized_parameters(seen), reached_leaves(seen)
         for number, optimizer in enumerate(seen.optimizers):
             looks = [
                 s
@@ -57,7 +57,7 @@ class OptimizerOfAnother(Pitfall):
                 continue
             for model in seen.models:
                 own = [key for key in model.names if len(leaves.get(key, ())) >= ENOUGH]
-                if not own or any(k in inside or by_hand(leaves[k]) for k in own):
+                if not own or any(k in inside or have_moved(leaves[k]) for k in own):
                     continue
                 yield self.finding(
                     verdict=f"The optimizer holds none of the parameters of "

@@ -3,13 +3,15 @@
 import ast
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import followed, nodes_in, told
+from gradatim.doctor.gradients import backwards_with_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.pitfalls.cut_in_the_middle import (
     cuts_in,
     in_vain,
     without_gradient,
 )
+from gradatim.doctor.source_code.syntax import nodes_of
+from gradatim.text import listed
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
@@ -63,7 +65,7 @@ class OutputNotInLoss(Pitfall):
                 (f for f in seen.forwards if f.model == number and f.used), None
             )
             yield self._finding(
-                f"what {told(tops)} of {model.kind} "
+                f"what {listed(tops, quoted=False)} of {model.kind} "
                 f"{'gives' if len(tops) == 1 else 'give'}",
                 f"{count} of {model.num_parameters} parameter tensors",
                 seen,
@@ -108,7 +110,7 @@ class OutputNotInLoss(Pitfall):
         return self.finding(
             verdict=f"The loss does not depend on {what}: it is never trained.",
             evidence=f"{count} had no gradient in {seen.num_steps} updates; "
-            f"{len(followed(seen))} backwards looked at do not reach them",
+            f"{len(backwards_with_leaves(seen))} backwards looked at do not reach them",
             cure="use its output in what comes after it, or add its loss to the one "
             "that goes backward; leave the layer out where it is not needed",
             line=line,
@@ -138,7 +140,7 @@ def _call_line(model: ModelSeen, path: str) -> SourceLine | None:
         return None
     classes = [
         node
-        for node in nodes_in(SourceLine(place.file, 0))
+        for node in nodes_of(place.file)
         if isinstance(node, ast.ClassDef)
         and node.lineno <= place.number <= (node.end_lineno or 0)
     ]

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import by_hand, reached, told
+from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import held
+from gradatim.doctor.queries import optimized_parameters
+from gradatim.text import listed
 from gradatim.watching.graph_leaves import LeafSeen
 from gradatim.watching.training_seen import ModelSeen, TrainingSeen
 
@@ -49,8 +50,8 @@ class ParametersLeftOut(Pitfall):
     hides = ("GT203",)
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        inside = held(seen)
-        leaves = reached(seen)
+        inside = optimized_parameters(seen)
+        leaves = reached_leaves(seen)
         known = {key for model in seen.models for key in model.names}
         if not inside & leaves.keys() & known:
             return
@@ -74,7 +75,11 @@ class ParametersLeftOut(Pitfall):
     ) -> Finding:
         names = [model.names[key] for key in left]
         is_whole = len(left) == model.num_parameters
-        what = model.title if is_whole else f"{told(names)} of {model.kind}"
+        what = (
+            model.title
+            if is_whole
+            else f"{listed(names, quoted=False)} of {model.kind}"
+        )
         old = next((o for o in seen.optimizers if o.num_steps), None)
         name = model.variable or "model"
         if not is_whole:
@@ -104,8 +109,8 @@ class ParametersLeftOut(Pitfall):
         stale = sum(key not in leaves for each in old for key in each.parameters)
         about = f"; it holds {stale} tensors that no backward reaches" if stale else ""
         return self.finding(
-            verdict=f"The optimizer does not hold {told(names)} of {model.kind}: they "
-            "get gradients and never move.",
+            verdict=f"The optimizer does not hold {listed(names, quoted=False)} of "
+            f"{model.kind}: they get gradients and never move.",
             evidence=f"{len(left)} of {model.num_parameters} parameters are in no "
             f"optimizer; their numbers were the same at {len(leaves[left[0]])} looks"
             f"{about}",
@@ -125,7 +130,7 @@ def _left_out(
         if key in leaves
         and key not in inside
         and len(leaves[key]) >= ENOUGH
-        and not by_hand(leaves[key])
+        and not have_moved(leaves[key])
     ]
 
 

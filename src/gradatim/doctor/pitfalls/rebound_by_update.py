@@ -3,8 +3,9 @@
 import ast
 from collections.abc import Iterator
 
-from gradatim.doctor.movement import by_hand, nodes_in, reached
+from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.source_code.syntax import nodes_around
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import TrainingSeen
 
@@ -46,12 +47,12 @@ class ReboundByUpdate(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         if seen.num_steps or seen.error is not None:
             return
-        leaves = reached(seen)
-        still = [k for k, v in leaves.items() if len(v) >= ENOUGH and not by_hand(v)]
+        leaves = reached_leaves(seen)
+        still = [k for k, v in leaves.items() if len(v) >= ENOUGH and not have_moved(v)]
         if not still or len(still) < len([v for v in leaves.values() if len(v) > 1]):
             return
         line = next((b.line for b in seen.backwards if b.line), None)
-        for node in nodes_in(line):
+        for node in nodes_around(line):
             if not isinstance(node, ast.Assign) or len(node.targets) != 1:
                 continue
             target = node.targets[0]

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from gradatim.doctor.lr import LOW, fall_of, full_batch
+from gradatim.doctor.learning_rates import LOW, fall_of, full_batch
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import steps_of, training_loader
+from gradatim.doctor.queries import steps_of, training_loader
 from gradatim.watching.training_seen import LoaderSeen, SchedulerSeen, TrainingSeen
 
 __all__ = ["SchedulerPerBatch", "SchedulerPerEpoch"]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import optimizers_of
+from gradatim.doctor.queries import optimizers_of
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import SeedCall, TrainingSeen
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.trend import trained_calls
+from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.training_seen import TrainingSeen
 

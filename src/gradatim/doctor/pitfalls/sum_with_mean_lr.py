@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from gradatim.doctor.loss_trend import trend_of
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.trend import trend_of
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.training_seen import TrainingSeen
 

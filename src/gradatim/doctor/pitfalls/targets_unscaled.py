@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gradatim.doctor.loss_trend import trend_of
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.trend import trained_calls, trend_of
+from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.training_seen import TrainingSeen
 

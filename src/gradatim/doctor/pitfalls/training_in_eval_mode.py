@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import forwards_of, optimizers_of
+from gradatim.doctor.queries import forwards_of, optimizers_of
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import ForwardSeen, ModelSeen, TrainingSeen
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import (
+from gradatim.doctor.queries import (
     active_parts,
     evaluations,
     forwards_of,

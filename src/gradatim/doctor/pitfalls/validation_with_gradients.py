@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import evaluations, runs
+from gradatim.doctor.queries import evaluations, grouped_by_update
 from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ValidationWithGradients"]
@@ -48,7 +48,7 @@ class ValidationWithGradients(Pitfall):
             found = [f for f in evaluations(seen, number) if f.grad]
             if len(found) < ENOUGH:
                 continue
-            groups = runs(found)
+            groups = grouped_by_update(found)
             in_loops = sum(len(group) for group in groups if len(group) > 1)
             is_much = in_loops >= MANY and not all(f.same_input for f in found)
             yield self.finding(

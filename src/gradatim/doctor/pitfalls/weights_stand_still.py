@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from statistics import median
 
-from gradatim.doctor.lr import lr_trial
-from gradatim.doctor.movement import fall, ratios
+from gradatim.doctor.gradients import update_ratios
+from gradatim.doctor.learning_rates import lr_trial
+from gradatim.doctor.loss_trend import fall_of_loss
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import steps_of
+from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial
 from gradatim.watching.training_seen import TrainingSeen
 
@@ -52,7 +53,7 @@ class WeightsStandStill(Pitfall):
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
         steps = steps_of(seen, number)
         num_steps = seen.optimizers[number].num_steps
-        found, trend = ratios(steps), fall(seen)
+        found, trend = update_ratios(steps), fall_of_loss(seen)
         if num_steps < ENOUGH or len(found) < 5 or trend is None or not median(found):
             return
         ratio = median(found)
@@ -72,7 +73,7 @@ class WeightsStandStill(Pitfall):
 
     def trial(self, seen: TrainingSeen) -> Trial:
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
-        factor = 1e-3 / median(ratios(steps_of(seen, number)))
+        factor = 1e-3 / median(update_ratios(steps_of(seen, number)))
         return lr_trial(seen, factor, 10 * factor, 100 * factor)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.doctor.reading import steps_of
+from gradatim.doctor.queries import steps_of
 from gradatim.watching.training_seen import TrainingSeen
 
 __all__ = ["ZeroedBeforeStep"]

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from gradatim.watching.training_seen import LossCall, TrainingSeen
+from gradatim.watching.training_seen import TrainingSeen
 
-__all__ = ["Trend", "trained_calls", "trend_of"]
+__all__ = ["Trend", "fall_of_loss", "trend_of"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,10 @@ def trend_of(seen: TrainingSeen) -> Trend | None:
     return Trend(losses[0], last, seen.backwards.count)
 
 
-def trained_calls(seen: TrainingSeen, *names: str) -> list[LossCall]:
-    """Give the calls of these losses that were looked at and that trained."""
-    return [
-        call
-        for call in seen.losses
-        if call.name in names
-        and call.grad
-        and call.facts
-        and (call.input.requires_grad or call.target.requires_grad)
-    ]
+def fall_of_loss(seen: TrainingSeen) -> tuple[float, float] | None:
+    """Give the median loss of the first and of the last tenth; None of too few."""
+    losses = [value for _, value in seen.loss_series]
+    if len(losses) < 20 or not all(map(math.isfinite, losses)):
+        return None
+    tenth = max(3, len(losses) // 10)
+    return median(losses[:tenth]), median(losses[-tenth:])

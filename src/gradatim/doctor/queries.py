@@ -1,6 +1,5 @@
 """What several pitfalls ask of what was seen: who trains, and what is validation."""
 
-import linecache
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -9,6 +8,7 @@ from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import (
     ForwardSeen,
     LoaderSeen,
+    LossCall,
     ModelSeen,
     OptimizerSeen,
     StepSeen,
@@ -17,13 +17,13 @@ from gradatim.watching.training_seen import (
 
 __all__ = [
     "active_parts",
-    "assignment_line",
     "evaluations",
     "forwards_of",
-    "held",
+    "grouped_by_update",
+    "optimized_parameters",
     "optimizers_of",
-    "runs",
     "steps_of",
+    "trained_calls",
     "training_loader",
 ]
 
@@ -45,7 +45,7 @@ def optimizers_of(seen: TrainingSeen, model: ModelSeen) -> list[int]:
     ]
 
 
-def held(seen: TrainingSeen) -> set[int]:
+def optimized_parameters(seen: TrainingSeen) -> set[int]:
     """Give the identities of all parameters that an optimizer holds."""
     return {key for each in seen.optimizers for key in each.parameters}
 
@@ -61,7 +61,7 @@ def active_parts(model: ModelSeen, forwards: list[ForwardSeen]) -> dict[str, str
     return {name: kind for name, kind in model.with_mode.items() if name not in others}
 
 
-def runs(forwards: list[ForwardSeen]) -> list[list[ForwardSeen]]:
+def grouped_by_update(forwards: list[ForwardSeen]) -> list[list[ForwardSeen]]:
     """Group calls by the update that they come after."""
     found: dict[int, list[ForwardSeen]] = {}
     for each in forwards:
@@ -143,7 +143,8 @@ def _evaluates(
         )
     trained = {f.model for f in seen.forwards if f.used and seen.models[f.model].names}
     is_loop = any(
-        len(run) > 1 and not all(f.same_input for f in run[1:]) for run in runs(group)
+        len(run) > 1 and not all(f.same_input for f in run[1:])
+        for run in grouped_by_update(group)
     )
     own = optimizers_of(seen, seen.models[number])
     # Parts of one model, if there are several: one optimizer updates them all.
@@ -184,21 +185,13 @@ def training_loader(seen: TrainingSeen, about: OptimizerSeen) -> LoaderSeen | No
     return None
 
 
-def assignment_line(model: ModelSeen, path: str) -> SourceLine | None:
-    """Find where a part of a model was made, else where ``self.name = ...`` stands."""
-    if path in model.made:
-        return model.made[path]
-    owner, _, attribute = re.sub(r"\[.*", "", path).rpartition(".")
-    while owner and owner not in model.places:
-        owner, _, attribute = owner.rpartition(".")
-    place = model.places.get(owner)
-    if place is None or not attribute:
-        return None
-    pattern = re.compile(rf"\b\w+\.{re.escape(attribute)}\s*(:[^=]+)?=(?!=)")
-    for number in range(place.number, place.number + 300):
-        code = linecache.getline(place.file, number)
-        if not code or re.match(r"class\s", code):
-            return None
-        if pattern.search(code):
-            return SourceLine(place.file, number, "__init__")
-    return None
+def trained_calls(seen: TrainingSeen, *names: str) -> list[LossCall]:
+    """Give the calls of these losses that were looked at and that trained."""
+    return [
+        call
+        for call in seen.losses
+        if call.name in names
+        and call.grad
+        and call.facts
+        and (call.input.requires_grad or call.target.requires_grad)
+    ]

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import gradatim
 from gradatim.doctor.pitfalls.best_weights_not_copied import kept_models
 from gradatim.doctor.pitfalls.module_repeated import multiplied_lists
-from gradatim.doctor.reading import assignment_line
+from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import ModelSeen
 

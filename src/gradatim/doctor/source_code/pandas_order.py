@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gradatim.doctor.source_code.syntax import FUNCTIONS, assigns
+
 __all__ = ["Misaligned", "misaligned"]
 
 REORDER = {"sort_values", "sort_index", "sample"}
@@ -39,7 +41,7 @@ def misaligned(tree: ast.Module) -> Iterator[Misaligned]:
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Give statements in order, those of inner functions left out."""
     for node in body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef)):
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
             continue
         yield node
         for name in ("body", "orelse", "finalbody"):
@@ -55,7 +57,7 @@ def _in_scope(statements: list[ast.stmt]) -> Iterator[Misaligned]:
         for later, other in enumerate(statements[place + 1 :], place + 1):
             how = _reorders(other, frame)
             if how is None:
-                if _assigns(other, target) or _assigns(other, frame):
+                if assigns(other, target) or assigns(other, frame):
                     break
                 continue
             rest = statements[later + 1 :]
@@ -106,14 +108,9 @@ def _reorders(node: ast.stmt, frame: str) -> str | None:
             k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value
             for k in call.keywords
         )
-        if in_place or (isinstance(node, ast.Assign) and _assigns(node, frame)):
+        if in_place or (isinstance(node, ast.Assign) and assigns(node, frame)):
             return call.func.attr
     return None
-
-
-def _assigns(node: ast.stmt, name: str) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else []
-    return any(isinstance(t, ast.Name) and t.id == name for t in targets)
 
 
 def _reads(node: ast.stmt, name: str) -> bool:

@@ -1,14 +1,8 @@
 """What several pitfalls ask of gradients and updates: who gets one, who moves."""
 
-import ast
-import functools
 import math
-from collections.abc import Iterator
-from pathlib import Path
-from statistics import median
 
 from gradatim.watching.graph_leaves import LeafSeen
-from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import (
     BackwardSeen,
     ModelSeen,
@@ -17,49 +11,34 @@ from gradatim.watching.training_seen import (
 )
 
 __all__ = [
-    "by_hand",
+    "backwards_with_leaves",
     "depth_trend",
-    "fall",
-    "followed",
-    "names_of",
-    "nodes_in",
-    "ratios",
-    "reached",
-    "told",
-    "tree_of",
+    "have_moved",
+    "reached_leaves",
+    "update_ratios",
 ]
 
 
-def followed(seen: TrainingSeen) -> list[BackwardSeen]:
+def backwards_with_leaves(seen: TrainingSeen) -> list[BackwardSeen]:
     """Give the backwards whose leaves were looked at."""
     return [each for each in seen.backwards if each.leaves is not None]
 
 
-def reached(seen: TrainingSeen) -> dict[int, list[LeafSeen]]:
+def reached_leaves(seen: TrainingSeen) -> dict[int, list[LeafSeen]]:
     """Give what backwards reach, each leaf as it was at each look."""
     found: dict[int, list[LeafSeen]] = {}
-    for backward in followed(seen):
+    for backward in backwards_with_leaves(seen):
         for key, leaf in (backward.leaves or {}).items():
             found.setdefault(key, []).append(leaf)
     return found
 
 
-def by_hand(looks: list[LeafSeen]) -> bool:
+def have_moved(looks: list[LeafSeen]) -> bool:
     """Tell whether a leaf moved between the looks."""
     return len({(look.total, look.size) for look in looks}) > 1
 
 
-def names_of(model: ModelSeen, keys: set[int]) -> list[str]:
-    """Name those of some parameters that are a model's, in its order."""
-    return [name for key, name in model.names.items() if key in keys]
-
-
-def told(names: list[str] | tuple[str, ...], most: int = 4) -> str:
-    """Write names with commas, the first few."""
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
-
-
-def ratios(steps: list[StepSeen]) -> list[float]:
+def update_ratios(steps: list[StepSeen]) -> list[float]:
     """Give update over weight, of all parameters of each update together."""
     found = []
     for step in steps:
@@ -69,15 +48,6 @@ def ratios(steps: list[StepSeen]) -> list[float]:
             if weight > 0:
                 found.append(update / weight)
     return found
-
-
-def fall(seen: TrainingSeen) -> tuple[float, float] | None:
-    """Give the median loss of the first and of the last tenth; None of too few."""
-    losses = [value for _, value in seen.loss_series]
-    if len(losses) < 20 or not all(map(math.isfinite, losses)):
-        return None
-    tenth = max(3, len(losses) // 10)
-    return median(losses[:tenth]), median(losses[-tenth:])
 
 
 def depth_trend(step: StepSeen, model: ModelSeen) -> tuple[float, float] | None:
@@ -102,26 +72,3 @@ def depth_trend(step: StepSeen, model: ModelSeen) -> tuple[float, float] | None:
         sum((p - middle) ** 2 for p in places) * sum((v - mean) ** 2 for v in logs)
     )
     return sizes[0] / sizes[-1], top / spread if spread else 0.0
-
-
-@functools.lru_cache(maxsize=16)
-def tree_of(file: str) -> ast.Module | None:
-    """Read the syntax of a file; None where it cannot be read."""
-    try:
-        return ast.parse(Path(file).read_text())
-    except (OSError, SyntaxError, ValueError):
-        return None
-
-
-def nodes_in(line: SourceLine | None) -> Iterator[ast.AST]:
-    """Give the syntax of a file, the innermost function around a line alone."""
-    tree = tree_of(line.file) if line else None
-    if tree is None or line is None:
-        return
-    best: ast.AST = tree
-    for node in ast.walk(tree):
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            continue
-        if node.lineno <= line.number <= (node.end_lineno or 0):
-            best = node
-    yield from ast.walk(best)

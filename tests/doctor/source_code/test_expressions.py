@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from gradatim.doctor.expressions import (
+from gradatim.doctor.source_code.expressions import (
     argument_at,
     expression_at,
     gets_dimension,

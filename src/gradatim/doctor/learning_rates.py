@@ -1,6 +1,6 @@
 """How a learning rate went, as several pitfalls ask."""
 
-from gradatim.doctor.reading import steps_of
+from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching.training_seen import TrainingSeen
 

@@ -1,10 +1,14 @@
 """Expressions of the user's source, by where they stand, and what becomes of them."""
 
 import ast
-import functools
-import linecache
 from collections.abc import Iterator
 
+from gradatim.doctor.source_code.syntax import (
+    FUNCTIONS,
+    last_name,
+    nodes_of,
+    parents_in,
+)
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.training_seen import Extent
 
@@ -42,14 +46,13 @@ AVERAGES = ("mean", "sum", "count_nonzero", "average")
 WITH_DIMENSION = ("T", "expand", "mT", "reshape", "t", "unsqueeze", "view")
 PACKAGES = ("torch", "F", "np")
 SIZES = ("shape", "size", "numel", "dtype", "device", "dim", "ndim")
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def expression_at(line: SourceLine | None, place: Extent) -> ast.expr | None:
     """Give the expression that stands at a place of a file."""
     if line is None or None in place:
         return None
-    for node in _parents(line.file):
+    for node in nodes_of(line.file):
         if isinstance(node, ast.expr) and place == (
             node.lineno,
             node.end_lineno,
@@ -89,7 +92,7 @@ def sources_of(line: SourceLine | None, node: ast.expr) -> Iterator[ast.expr]:
     yield node
     if line is None:
         return
-    parents = _parents(line.file)
+    parents = parents_in(line.file)
     names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
     scope = _scope(parents, node)
     for each in ast.walk(scope):
@@ -97,9 +100,9 @@ def sources_of(line: SourceLine | None, node: ast.expr) -> Iterator[ast.expr]:
             given = {t.id for t in each.targets if isinstance(t, ast.Name)}
             if given & names:
                 yield each.value
-    if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+    if isinstance(scope, FUNCTIONS):
         for each in parents:
-            if isinstance(each, ast.Call) and _name(each.func) == scope.name:
+            if isinstance(each, ast.Call) and last_name(each.func) == scope.name:
                 yield from each.args
                 yield from (keyword.value for keyword in each.keywords)
 
@@ -135,22 +138,7 @@ def gets_dimension(node: ast.expr | None) -> bool:
 
 def is_averaged(line: SourceLine | None, node: ast.expr) -> bool:
     """Tell whether an expression becomes one number, and serves nothing else."""
-    return line is not None and _is_averaged(_parents(line.file), node, set())
-
-
-def _parents(file: str) -> Tree:
-    return _parsed("".join(linecache.getlines(file)))
-
-
-@functools.lru_cache(maxsize=32)
-def _parsed(source: str) -> Tree:
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return {}
-    return {
-        child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
-    }
+    return line is not None and _is_averaged(parents_in(line.file), node, set())
 
 
 def _is_averaged(parents: Tree, node: ast.AST, done: set[ast.AST]) -> bool:
@@ -168,7 +156,7 @@ def _is_averaged(parents: Tree, node: ast.AST, done: set[ast.AST]) -> bool:
                 return not call.args and not _has_dim(call)
             outer = call if outer.attr in BY_ELEMENT else None
         elif isinstance(outer, ast.Call):
-            name = _name(outer.func)
+            name = last_name(outer.func)
             is_first = bool(outer.args) and outer.args[0] is node
             if is_first and name in AVERAGES and isinstance(outer.func, ast.Attribute):
                 return len(outer.args) == 1 and not _has_dim(outer)
@@ -208,7 +196,7 @@ def _target(made: ast.AST) -> ast.AST | None:
 
 def _scope(parents: Tree, node: ast.AST) -> ast.AST:
     while (outer := parents.get(node)) is not None:
-        if isinstance(outer, FUNCTIONS):
+        if isinstance(outer, (*FUNCTIONS, ast.Lambda)):
             return outer
         node = outer
     return node
@@ -218,17 +206,11 @@ def _is_size(parents: Tree, use: ast.AST) -> bool:
     outer = parents.get(use)
     if isinstance(outer, ast.Attribute):
         return outer.attr in SIZES
-    return isinstance(outer, ast.Call) and _name(outer.func) == "len"
+    return isinstance(outer, ast.Call) and last_name(outer.func) == "len"
 
 
 def _has_dim(call: ast.Call) -> bool:
     return any(keyword.arg != "dtype" for keyword in call.keywords)
-
-
-def _name(function: ast.expr) -> str:
-    if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else ""
 
 
 def _sides(node: ast.BinOp) -> Iterator[ast.expr]:
