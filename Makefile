@@ -2,10 +2,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt
+
+# Which torch `make clean test` installs: TORCH=pinned (of constraints.txt), lowest (that
+# pyproject.toml allows) or newest.
+TORCH ?= pinned
+CONSTRAINTS_pinned := cat constraints.txt
+CONSTRAINTS_lowest := sed 's/^torch==.*/torch==2.11.0/' constraints.txt
+CONSTRAINTS_newest := grep -v '^torch==' constraints.txt
+
+# What starts processes or browsers, or runs whole programs: left to `make test`.
+SLOW_FOLDERS := browser cli course doctor/test_programs.py examples faults ladder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format types docs bench clean
+.PHONY: help demo check one test test-slow lint format types docs bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -13,6 +23,7 @@ help:  ## list the targets
 # A stamp per set of extras: the second call of a target installs nothing.
 $(VENV)/.base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(CONSTRAINTS_$(TORCH)) > $(VENV)/constraints.txt
 	$(INSTALL) -e .
 	@touch $@
 
@@ -37,6 +48,12 @@ format: $(VENV)/.test  ## let ruff mend what it can
 
 types: $(VENV)/.test  ## the type checker
 	$(BIN)/mypy
+
+check: lint types  ## before each commit: ruff, types and the quick tests
+	$(BIN)/python -m pytest -q -n auto tests $(SLOW_FOLDERS:%=--ignore=tests/%)
+
+one: $(VENV)/.test  ## one file or folder of tests: make one T=tests/test_step.py
+	$(BIN)/python -m pytest -q $(T)
 
 test: lint types  ## ruff, types and the whole test suite
 	$(BIN)/python -m pytest -q -n auto
