@@ -263,7 +263,7 @@ class TrainStep:
         """
         self._check_read(self._unread.drain())
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, model: bool = True) -> dict[str, Any]:
         """Give what is needed to go on: model, optimizer, scheduler and counters.
 
         Of a loss that is a module, too: its buffers, and the parameters that train.
@@ -271,21 +271,29 @@ class TrainStep:
         The tensors are those in use, as in PyTorch's own ``state_dict``: copy what is
         to stay as it is (``copy.deepcopy``). Random generators, which dropout draws
         from, are not in it.
+
+        Args:
+            model: False leaves the model out, for who saves it in a file of its own.
         """
-        state = {
-            "model": self.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "num_steps": self.num_steps,
-            "num_skipped": self.num_skipped,
-        }
+        state: dict[str, Any] = {"model": self.model.state_dict()} if model else {}
+        state["optimizer"] = self.optimizer.state_dict()
+        state["num_steps"] = self.num_steps
+        state["num_skipped"] = self.num_skipped
         if self.lr_scheduler is not None:
             state["lr_scheduler"] = self.lr_scheduler.state_dict()
         if self._own_loss is not None and (tensors := _training(self._own_loss)):
             state["loss_fn"] = tensors
         return state
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(
+        self, state: dict[str, Any], *, model: bool = True, loss: bool = True
+    ) -> None:
         """Go on from what :meth:`state_dict` gave; ``state`` stays as it is.
+
+        Args:
+            state: What :meth:`state_dict` gave, with the same ``model``.
+            model: False leaves the model as it is.
+            loss: False leaves a loss that is a module as it is.
 
         Raises:
             ConfigError: One of the two has a scheduler, the other none.
@@ -299,8 +307,9 @@ class TrainStep:
                 "The rate would not go on as it was.\n"
                 "Make the step as it was made when the state was saved."
             )
-        self.model.load_state_dict(state["model"])
-        if self._own_loss is not None:
+        if model:
+            self.model.load_state_dict(state["model"])
+        if loss and self._own_loss is not None:
             self._own_loss.load_state_dict(state.get("loss_fn", {}), strict=False)
         # The optimizer would go on in the very tensors that it is given.
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))

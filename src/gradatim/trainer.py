@@ -163,15 +163,18 @@ class Trainer:
         """
         self.stop_requested = reason
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, model: bool = True) -> dict[str, Any]:
         """Give what is needed to go on after any update, but the history.
 
         Model, optimizer, counters, and how far the epoch at hand is. The tensors are
         those in use. Callbacks and random generators have states of their own.
+
+        Args:
+            model: False leaves the model out, for who saves it in a file of its own.
         """
         self.train_step.flush()
         state = {
-            "train_step": self.train_step.state_dict(),
+            "train_step": self.train_step.state_dict(model=model),
             "epoch": self.epoch,
             "num_samples": self.num_samples,
             "so_far": self.so_far.state_dict(),
@@ -182,13 +185,20 @@ class Trainer:
                 state["val_batches"] = self.plan.val_batches.state_dict()
         return state
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(
+        self, state: dict[str, Any], *, model: bool = True, loss: bool = True
+    ) -> None:
         """Go on from what :meth:`state_dict` gave; ``state`` stays as it is.
 
         The next :meth:`fit` begins in the middle of the epoch, where the state was
         taken. Called in ``on_fit_begin`` it also puts the data back.
+
+        Args:
+            state: What :meth:`state_dict` gave, with the same ``model``.
+            model: False leaves the model as it is.
+            loss: False leaves a loss that is a module as it is.
         """
-        self.train_step.load_state_dict(state["train_step"])
+        self.train_step.load_state_dict(state["train_step"], model=model, loss=loss)
         self.epoch = state["epoch"]
         self.so_far = EpochSoFar(self._mean_loss())
         self.so_far.load_state_dict(state["so_far"])
@@ -287,6 +297,7 @@ class Trainer:
                         hook(self)
                 if not self.should_stop:
                     self.history.stop_reason = "epochs"
+                plan.completed = True
             except KeyboardInterrupt:  # the second one, or that of another handler
                 self.stop(INTERRUPTED)
                 raise
@@ -488,6 +499,8 @@ class Plan:
         self.val_batches = val_batches
         self.callbacks = list(callbacks)
         """Without the progress display."""
+        self.completed = False
+        """Whether the epochs ended without an error: True in ``on_fit_end`` then."""
 
 
 class EpochSoFar:

@@ -13,7 +13,7 @@ from gradatim.errors import DamagedError, GradatimError
 from gradatim.run.choices import describe_object
 from gradatim.text import one_line, shown
 
-__all__ = ["check_optimizers", "check_state", "taking"]
+__all__ = ["check_optimizers", "comparing", "taking"]
 
 NUMBERS = (int, float, Tensor)
 
@@ -61,36 +61,43 @@ def taking(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_state(value: Any, state: Any, old: Any) -> None:
-    """Compare a state with the optimizer or schedule of PyTorch that is to take it.
+@contextlib.contextmanager
+def comparing(value: Any, old: Any) -> Iterator[None]:
+    """Compare an optimizer or schedule of PyTorch with itself before it took a state.
 
     They look at little themselves: a schedule makes attributes of all that is there,
     and an optimizer's options are used at the next step.
 
     Args:
-        value: As it was made; anything else is left alone.
-        state: For ``load_state_dict``.
+        value: Takes its state meanwhile; anything else is left alone.
         old: What ``describe_object`` gave of it as the run began.
 
     Raises:
-        ValueError: It holds another kind of value, or lacks one.
+        ValueError: The state had another kind of value, or lacked one.
     """
     if not _is_torchs(value):
+        yield
         return
     same = old == describe_object(value)
     if isinstance(value, LRScheduler):
-        for name in state:
-            if name in {"optimizer", *_methods(type(value))}:
-                raise ValueError(f"the state of a schedule has {shown(name)}")
-        made = value.state_dict()
-        _check_like({k: v for k, v in made.items() if k in state}, state, "", same)
+        made, optimizer = value.state_dict(), value.optimizer
+        yield
+        taken = set(vars(value)) & _methods(type(value))
+        if value.optimizer is not optimizer:
+            taken.add("optimizer")
+        for name in sorted(taken):
+            raise ValueError(f"the state of a schedule has {shown(name)}")
+        _check_like(made, value.state_dict(), "", same)
     elif isinstance(value, Optimizer):
-        groups = state["param_groups"]
-        for made, found in zip(value.param_groups, groups, strict=True):
+        groups = [dict(group) for group in value.param_groups]
+        yield
+        for group, loaded in zip(groups, value.param_groups, strict=True):
             # What a newer version added is set by the optimizer itself.
-            added = {*value.defaults, "params", "param_names"} - set(found)
-            options = {k: v for k, v in made.items() if k not in added | {"params"}}
-            _check_like(options, found, "", same)
+            added = {*value.defaults, "params", "param_names"} - set(loaded)
+            options = {k: v for k, v in group.items() if k not in added | {"params"}}
+            _check_like(options, loaded, "", same)
+    else:
+        yield
 
 
 def _methods(kind: type) -> set[str]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import sys
 import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,7 @@ from gradatim.interrupt import (
     stop_on_ctrl_c,
     stop_on_sigterm,
 )
-from gradatim.modules import bare, device_of
+from gradatim.modules import device_of
 from gradatim.nested import num_rows
 from gradatim.rng import rng_state, set_rng_state
 from gradatim.run.checkpoint import Checkpoint, Record
@@ -41,7 +40,7 @@ from gradatim.run.module_file import (
     module_state,
     save_modules,
 )
-from gradatim.run.putting_back import check_optimizers, check_state, taking
+from gradatim.run.putting_back import check_optimizers, comparing, taking
 from gradatim.run.session import BY_EPOCHS, Schedule, Session
 from gradatim.run.tracked import (
     as_tracked,
@@ -158,7 +157,6 @@ class Run(Callback):
         self._loop: weakref.ref[Generator[Any, None, None]] | None = None
         self._stop_requested: str | None = None
         self._rng: dict[str, Any] | None = None
-        self._handled: BaseException | None = None
         self._callbacks: dict[str, Any] = {}
         self._open = contextlib.ExitStack()
 
@@ -382,9 +380,9 @@ class Run(Callback):
         load_module_state(modules, loaded.model)
         for name, its in loaded.state["tracked"].items():
             if name in self._tracked:  # not where that was accepted
-                check_state(self._tracked[name], its, old[name])
-                with keeping_changes(self._tracked[name], old[name]):
-                    self._tracked[name].load_state_dict(its)
+                value, was = self._tracked[name], old[name]
+                with keeping_changes(value, was), comparing(value, was):
+                    value.load_state_dict(its)
         if self._gradients:
             set_gradients(modules, loaded.state.get("gradients", {}))
         batches.load_state_dict(loaded.state["batches"])
@@ -453,7 +451,6 @@ class Run(Callback):
     def on_fit_begin(self, trainer: "Trainer") -> None:
         plan, session = trainer.plan, self._session
         assert plan is not None
-        self._handled = sys.exc_info()[1]  # where the program is in an except block
         self._open.enter_context(session.opened())
         self._open.enter_context(stop_on_sigterm(trainer))
         others = [
@@ -521,13 +518,12 @@ class Run(Callback):
             self._save_trainer(trainer)
 
     def on_fit_end(self, trainer: "Trainer") -> None:
-        failed = sys.exc_info()[1] is not self._handled
-        self._handled = None
+        completed = trainer.plan is not None and trainer.plan.completed
         with self._open.pop_all():
-            if not failed:
+            if completed:
                 # After the other callbacks: the best weights may be back by now.
                 self._export()
-        if not failed:
+        if completed:
             self._leave(trainer.stop_requested)
 
     def _export(self) -> None:
@@ -570,8 +566,6 @@ class Run(Callback):
         record.step, record.epoch = trainer.num_steps, trainer.epoch
         record.batch = trainer.so_far.num_batches
         record.samples = trainer.num_samples
-        state = trainer.state_dict()
-        del state["train_step"]["model"]
         callbacks = {
             name: each.state_dict()
             for name, each in self._callbacks.items()
@@ -579,21 +573,23 @@ class Run(Callback):
         }
         self._session.save(
             module_state(self._modules()),
-            {"trainer": state, "callbacks": callbacks, "rng": rng_state()},
+            {
+                "trainer": trainer.state_dict(model=False),
+                "callbacks": callbacks,
+                "rng": rng_state(),
+            },
         )
 
     def _load_trainer(self, loaded: Checkpoint, trainer: "Trainer") -> None:
         state, old = loaded.state["trainer"], loaded.record.config
-        state["train_step"]["model"] = _named_as(trainer.model, loaded.model)
+        load_module_state(self._modules(), loaded.model)
         record = self._session.record
         if old["best"] != record.config["best"]:  # which was accepted
             record.best = None
-        if old["loss"] != describe_loss(trainer.loss_fn):  # which was accepted
-            state["train_step"].pop("loss_fn", None)
-        its = state["train_step"]["optimizer"]
-        check_state(trainer.optimizer, its, old["optimizer"])
-        with keeping_changes(trainer.optimizer, old["optimizer"]):
-            trainer.load_state_dict(state)
+        same_loss = old["loss"] == describe_loss(trainer.loss_fn)  # else accepted
+        optimizer, was = trainer.optimizer, old["optimizer"]
+        with keeping_changes(optimizer, was), comparing(optimizer, was):
+            trainer.load_state_dict(state, model=False, loss=same_loss)
         check_optimizers([trainer.optimizer])
         _check_place(trainer, loaded.record)
         trainer.history.clear()
@@ -604,8 +600,7 @@ class Run(Callback):
             if hasattr(callback, "load_state_dict"):
                 scheduler = getattr(callback, "scheduler", None)
                 was = old["callbacks"][name].get("scheduler", {})
-                check_state(scheduler, its.get("scheduler", {}), was)
-                with keeping_changes(scheduler, was):
+                with keeping_changes(scheduler, was), comparing(scheduler, was):
                     callback.load_state_dict(its)
         self._rng = loaded.state["rng"]
         set_rng_state(self._rng)
@@ -618,13 +613,6 @@ def _check_place(trainer: "Trainer", record: Record) -> None:
     wanted = record.step, record.epoch, record.batch, record.samples
     if found != wanted:
         raise ValueError(f"the trainer is at {found}, the checkpoint at {wanted}")
-
-
-def _named_as(model: nn.Module, state: dict[str, Any]) -> dict[str, Any]:
-    """Give the names that ``torch.compile`` puts before those of its module."""
-    if bare(model) is model:
-        return state
-    return {f"_orig_mod.{name}": value for name, value in state.items()}
 
 
 def _num_rows(batch: Any) -> int:
