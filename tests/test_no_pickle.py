@@ -44,9 +44,9 @@ IMPORTERS = {
 """Who imports by a name that is computed, and where that is from: never from a file."""
 
 RUNNERS = {
-    "course/attempts.py": ["exec"],  # the attempts that a chapter shows
+    "course/ch06_autograd/shows.py": ["exec"],  # the attempts that a chapter shows
     "course/exercise.py": ["compile", "exec"],  # the answer that a learner has written
-    "course/paths.py": ["compile", "eval", "exec"],  # the programs that a chapter shows
+    "course/ch08_optimizers/shows.py": ["compile", "eval", "exec"],  # programs
     "doctor/watch.py": ["import of runpy"],  # the script that is given to the doctor
 }
 """Who runs code, by what: only what somebody has asked to be run, as Python would."""

@@ -10,7 +10,7 @@ import time
 import marimo as mo
 import pytest
 
-from gradatim.course import CHAPTERS, find_chapter, parts
+from gradatim.course import CHAPTERS, find_chapter, widgets
 from gradatim.course.exercise import EXERCISES
 from gradatim.course.states import STATES
 from gradatim.errors import ConfigError
@@ -28,20 +28,20 @@ def test_marimo_finds_nothing_to_complain_of(chapter):
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
 def test_it_runs_without_a_head(chapter):
     begin = time.process_time()
-    module = importlib.import_module(f"gradatim.course.chapters.{chapter.slug}")
+    module = importlib.import_module(f"gradatim.course.{chapter.slug}.chapter")
     outputs, defs = module.app.run()
     assert time.process_time() - begin < 60  # of the processor, on two threads
-    assert len(outputs) >= 8 and "parts" in defs
+    assert len(outputs) >= 8 and "widgets" in defs
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
 def test_it_has_each_kind_of_part(chapter):
     source = chapter.path.read_text(encoding="utf-8")
-    assert f"parts.beginning({chapter.number})" in source
-    assert f"parts.end({chapter.number})" in source
+    assert f"widgets.beginning({chapter.number})" in source
+    assert f"widgets.end({chapter.number})" in source
     for part in ("predict(", "verdict(", "breaks(", "exercise(", "checked("):
-        assert f"parts.{part}" in source, part
-    assert set(re.findall(r'parts\.exercise\("(\w+)"\)', source)) == set(
+        assert f"widgets.{part}" in source, part
+    assert set(re.findall(r'widgets\.exercise\("(\w+)"\)', source)) == set(
         chapter.exercises
     )
     assert re.search(r"mo\.ui\.(slider|dropdown|checkbox|switch|radio)", source)
@@ -65,23 +65,25 @@ def test_each_section_asks_before_it_shows(chapter):
     for _, heading, cells in sections[:-1]:
         if heading.startswith("What to try next"):
             continue  # advice
-        assert "parts.predict(" in cells, heading
-        assert "parts.verdict(" in cells, heading
-        shows = "parts.after(" in cells or "parts.breaks(" in cells
+        assert "widgets.predict(" in cells, heading
+        assert "widgets.verdict(" in cells, heading
+        shows = "widgets.after(" in cells or "widgets.breaks(" in cells
         assert shows, heading
-        if "parts.after(" in cells:
-            assert cells.index("parts.predict(") < cells.index("parts.after("), heading
+        if "widgets.after(" in cells:
+            assert cells.index("widgets.predict(") < cells.index("widgets.after("), (
+                heading
+            )
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
 def test_what_waits_is_there_once_a_choice_is_made(chapter):
     """Nothing that answers a question is on the page before; all of it is after."""
-    module = importlib.import_module(f"gradatim.course.chapters.{chapter.slug}")
+    module = importlib.import_module(f"gradatim.course.{chapter.slug}.chapter")
     outputs, _ = module.app.run()
-    with parts.all_shown():
+    with widgets.all_shown():
         shown, _ = module.app.run()
     source = chapter.path.read_text(encoding="utf-8")
-    waiting = source.count("parts.after(")
+    waiting = source.count("widgets.after(")
     more = sum(
         len(str(mo.as_html(late).text)) > len(str(mo.as_html(early).text))
         for early, late in zip(outputs, shown, strict=True)
@@ -99,7 +101,7 @@ def test_its_cells_are_short_and_have_no_loops(chapter):
         )
         text = ast.unparse(cell)
         assert "manual_seed(" not in text.replace("torch.manual_seed(42)", "")
-        if "parts.verdict(" in text or "mo.md(" in text or "parts.breaks(" in text:
+        if "widgets.verdict(" in text or "mo.md(" in text or "widgets.breaks(" in text:
             continue  # mostly words
         # Without the decorator, the head, and what is given back.
         assert len(text.splitlines()) - 3 <= 10, text

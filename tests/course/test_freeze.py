@@ -7,7 +7,7 @@ import pytest
 
 from gradatim.course import CHAPTERS
 from gradatim.course.freeze import freeze, frozen_page
-from gradatim.course.plain import Control, plain
+from gradatim.course.marimo_to_html import Control, plain
 from gradatim.course.states import STATES
 
 NAMESPACES = ("http://www.w3.org/1998/Math/MathML", "http://www.w3.org/2000/svg")

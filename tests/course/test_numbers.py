@@ -14,7 +14,7 @@ from gradatim.ladder import rung_12_loaders, rung_13_evaluation
 
 def defs_of(number, **given):
     chapter = CHAPTERS[number - 1]
-    module = importlib.import_module(f"gradatim.course.chapters.{chapter.slug}")
+    module = importlib.import_module(f"gradatim.course.{chapter.slug}.chapter")
     _, defs = module.app.run(defs=given) if given else module.app.run()
     return defs
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from gradatim.course.line import bowl, descend, largest_stable_lr, loss_at, rows
+from gradatim.course.loss_bowl import bowl, descend, largest_stable_lr, loss_at, rows
 from gradatim.pages.charts import Chart, bars, beside
 
 

@@ -4,18 +4,23 @@ import re
 
 import pytest
 
-from gradatim.course import attempts, backward, byhand, slopes, steps, validating
+from gradatim.course.ch02_descent import shows as ch02
+from gradatim.course.ch03_numpy import shows as ch03
+from gradatim.course.ch06_autograd import shows as ch06
+from gradatim.course.ch07_graph import shows as ch07
+from gradatim.course.ch11_step import shows as ch11
+from gradatim.course.ch14_evaluation import shows as ch14
 from gradatim.pages import player
 from gradatim.pages.player import MovingChart, frames, only, told_frames
 
 PLAYERS = {
-    "numpy": lambda: byhand.played(),
-    "rolling": lambda: slopes.rolling(0.3, 16),
-    "diverging": lambda: slopes.rolling(0.9),
-    "pile": lambda: attempts.pile(zeroing=False),
-    "backward": lambda: backward.stepped(3),
-    "calls": lambda: steps.called(),
-    "evaluation": lambda: validating.played(),
+    "numpy": lambda: ch03.played(),
+    "rolling": lambda: ch02.rolling(0.3, 16),
+    "diverging": lambda: ch02.rolling(0.9),
+    "pile": lambda: ch06.pile(zeroing=False),
+    "backward": lambda: ch07.stepped(3),
+    "calls": lambda: ch11.called(),
+    "evaluation": lambda: ch14.played(),
 }
 
 

@@ -157,7 +157,7 @@ def mine(folder: Path, chapter: str, no_open: bool) -> int:
 
 
 def _copy(chapter: "Chapter", folder: Path) -> Path:
-    place = folder / chapter.path.name
+    place = folder / f"{chapter.slug}.py"
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "pyproject.toml"
     if not settings.exists():  # without it cells wait to be run one by one

@@ -36,7 +36,7 @@ class Chapter:
     @property
     def path(self) -> Path:
         """Where the notebook is."""
-        return Path(__file__).parent / "chapters" / f"{self.slug}.py"
+        return Path(__file__).parent / self.slug / "chapter.py"
 
 
 def _chapters(*lines: tuple[str, str, str, tuple[str, ...]]) -> tuple[Chapter, ...]:

@@ -33,8 +33,11 @@ __all__ = [
 
 MOST_SECONDS = 10.0
 ANSWER = "<your answer>"
-FOLDER = Path(__file__).parent / "exercises"
-EXERCISES = tuple(sorted(path.stem for path in FOLDER.glob("ex*.py")))
+_HOMES = {
+    path.stem: path.parent.name for path in Path(__file__).parent.glob("ch*/ex*.py")
+}
+"""The folder of the chapter that each exercise belongs to."""
+EXERCISES = tuple(sorted(_HOMES))
 """Names of all exercises."""
 
 
@@ -67,7 +70,7 @@ def load_exercise(name: str) -> Exercise:
             f"there is no exercise {name}.{nearest_name(name, EXERCISES)}\n"
             "gradatim learn list names them all."
         )
-    source: Any = importlib.import_module(f"gradatim.course.exercises.{name}")
+    source: Any = importlib.import_module(f"gradatim.course.{_HOMES[name]}.{name}")
     return Exercise(
         name=name,
         text=source.TEXT.strip(),

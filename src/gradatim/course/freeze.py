@@ -16,9 +16,9 @@ from typing import Any
 
 import marimo as mo
 
-from gradatim.course import CHAPTERS, Chapter, parts
+from gradatim.course import CHAPTERS, Chapter, widgets
 from gradatim.course.contents import contents_page
-from gradatim.course.plain import Control, plain
+from gradatim.course.marimo_to_html import Control, plain
 from gradatim.course.states import STATES
 from gradatim.pages.page import as_json, page
 from gradatim.pages.player import player_parts
@@ -75,14 +75,14 @@ def freeze(folder: Path, chapters: tuple[Chapter, ...] = CHAPTERS) -> list[Path]
 
 def frozen_page(chapter: Chapter) -> str:
     """Give a chapter as one page."""
-    with parts.all_shown():
+    with widgets.all_shown():
         return _page(chapter, _run(chapter))
 
 
 def _run(chapter: Chapter) -> _Frozen:
     """Run a chapter in all its states."""
     cells = _cells(chapter)
-    app = importlib.import_module(f"gradatim.course.chapters.{chapter.slug}").app
+    app = importlib.import_module(f"gradatim.course.{chapter.slug}.chapter").app
     outputs, defs = app.run()
     controls = {
         control.key: control
@@ -198,7 +198,7 @@ def _waiting(chapter: Chapter) -> list[str]:
     found = []
     for node in _functions(chapter):
         text = ast.unparse(node)
-        name = text.partition("parts.after(")[2].partition(",")[0]
+        name = text.partition("widgets.after(")[2].partition(",")[0]
         found.append(f' data-after="{name}"' if name else "")
     return found
 

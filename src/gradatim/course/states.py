@@ -7,9 +7,9 @@ value is the one that the page opens with.
 
 from typing import Any
 
-from gradatim.course.devices import MAKERS
-from gradatim.course.leaves import TARGETS
-from gradatim.course.line import START
+from gradatim.course.ch04_tensors.shows import MAKERS
+from gradatim.course.ch05_parameters.shows import TARGETS
+from gradatim.course.loss_bowl import START
 
 __all__ = ["STATES"]
 

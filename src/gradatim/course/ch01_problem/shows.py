@@ -1,0 +1,211 @@
+"""What chapter 1 shows: the points, their split, words for shapes, and batches."""
+
+import math
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+from gradatim.course.loss_bowl import rows
+from gradatim.data.line import line_rows
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import Chart
+from gradatim.pages.page import escaped
+
+__all__ = [
+    "ORDERS",
+    "WORDS",
+    "best_line",
+    "epoch_picture",
+    "make_points",
+    "nothing_trained",
+    "num_updates",
+    "points_picture",
+    "shape_of",
+    "shape_picture",
+    "shuffled_apart",
+    "split_pictures",
+    "split_rows",
+]
+
+Array = np.ndarray
+NUM_POINTS, NUM_TRAIN = 100, 80
+CYCLE = ("blue", "orange", "green", "violet", "red")
+WORDS = ("scalar", "vector", "matrix", "tensor", "tensor")
+"""By the number of dimensions."""
+
+
+def make_points(noise: float = 0.1, seed: int = 42) -> tuple[Array, Array]:
+    """Make the tutorial's points, with another noise or seed if asked for.
+
+    >>> x, y = make_points()
+    >>> x.shape, round(x[0, 0], 4), round(y[0, 0], 4)
+    ((100, 1), np.float64(0.3745), np.float64(1.7578))
+    """
+    random = np.random.RandomState(seed)
+    x = random.rand(100, 1)
+    y = 1 + 2 * x + noise * random.randn(100, 1)
+    return x, y
+
+
+def best_line(x: Array, y: Array) -> tuple[float, float]:
+    """Give the line with the lowest mean squared error.
+
+    >>> [round(value, 6) for value in best_line(np.arange(3), 1 + np.arange(3))]
+    [1.0, 1.0]
+    """
+    b, a = np.polyfit(x.ravel(), y.ravel(), 1)
+    return float(a), float(b)
+
+
+def points_picture(x: Array, y: Array, *, title: str = "100 points") -> str:
+    """Draw points, the true line and the one that fits them best."""
+    chart = Chart((0, 1), (-0.5, 4.5), title=title, x_label="x", y_label="y")
+    chart.points(x.ravel().tolist(), y.ravel().tolist(), label="points", size=2.5)
+    a, b = best_line(x, y)
+    chart.line([0, 1], [a, a + b], label="the best for these points")
+    # Above the other line, so that both are seen where they are nearly the same.
+    chart.line([0, 1], [1, 3], label="the true line", colour="green", dashed=True)
+    return chart.svg()
+
+
+def shuffled_apart() -> tuple[str, float]:
+    """Shuffle x and y each by itself; give the picture and the slope that is left."""
+    x, y = make_points()
+    random = np.random.RandomState(42)
+    x, y = x[random.permutation(NUM_POINTS)], y[random.permutation(NUM_POINTS)]
+    return points_picture(x, y, title="x and y shuffled apart"), best_line(x, y)[1]
+
+
+ORDERS = {
+    "shuffled": "The tutorial's split: both sets are spread over all x.",
+    "sorted by x": "The last 20 of sorted rows are the 20 largest x. Nothing on the "
+    "left is validated, and nothing on the right is trained.",
+    "as they came": "Here x was drawn at random, so this does no harm. Rows of a file "
+    "are mostly in some order; then it does.",
+    "seeded again": "np.random.seed(42) once more, before the shuffle: also a fair "
+    "split, but another one. Numbers can no longer be compared with the tutorial's.",
+}
+"""Orders of the rows before the first 80 are taken, and what each means."""
+
+
+def split_rows(order: str = "shuffled") -> tuple[Array, Array]:
+    """Give the numbers of the rows to train and to validate with.
+
+    >>> split_rows()[0][:5]
+    array([76, 83, 80, 98,  2])
+    """
+    x, _ = make_points()
+    numbers = np.arange(NUM_POINTS)
+    if order == "shuffled":
+        numbers = torch.cat(line_rows()).numpy()
+    elif order == "sorted by x":
+        numbers = np.argsort(x.ravel())
+    elif order == "seeded again":
+        np.random.RandomState(42).shuffle(numbers)
+    return numbers[:NUM_TRAIN], numbers[NUM_TRAIN:]
+
+
+def split_pictures(order: str) -> tuple[str, str]:
+    """Draw both sets, on the same axes."""
+    x, y = make_points()
+    pictures = []
+    for name, colour, chosen in zip(
+        ("train", "validate"), ("blue", "orange"), split_rows(order), strict=True
+    ):
+        title = f"{name}: {len(chosen)} points"
+        chart = Chart(
+            (0, 1), (0.5, 3.5), title=title, x_label="x", y_label="y", width=390
+        )
+        chart.points(
+            x[chosen].ravel().tolist(), y[chosen].ravel().tolist(), colour=colour
+        )
+        pictures.append(chart.svg())
+    return pictures[0], pictures[1]
+
+
+def shape_of(dims: int) -> tuple[int, ...]:
+    """Give an example of a shape with so many dimensions.
+
+    >>> shape_of(0), shape_of(3)
+    ((), (2, 3, 4))
+    """
+    return {0: (), 1: (4,), 2: (3, 4), 3: (2, 3, 4), 4: (2, 2, 3, 4)}[dims]
+
+
+def shape_picture(dims: int) -> str:
+    """Draw the numbers of a tensor with so many dimensions as boxes.
+
+    >>> shape_picture(3).count("<rect")
+    24
+    """
+    shape = shape_of(dims)
+    depth, high, wide = (1, 1, 1, *shape)[-3:]
+    lots = math.prod(shape[:-3])
+    size, parts = 30, []
+    for lot in range(lots):
+        for layer in reversed(range(depth)):
+            left = 8 + lot * (wide * size + 60) + 14 * layer
+            top = 30 + 14 * (depth - 1 - layer)
+            for row in range(high):
+                for column in range(wide):
+                    parts.append(
+                        f'<rect x="{left + column * size}" y="{top + row * size}" '
+                        f'width="{size - 3}" height="{size - 3}" rx="3" fill="#3b82f6" '
+                        f'fill-opacity="{0.75 if layer == 0 else 0.3}" '
+                        'stroke="#3b82f6"/>'
+                    )
+    width = max(260, 30 + lots * (wide * size + 60))
+    height = 40 + high * size + 14 * depth
+    title = f"{WORDS[dims]}, shape {shape}"
+    return (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
+        f'aria-label="{escaped(title)}" style="max-width:100%;height:auto;'
+        'font:12px system-ui,sans-serif" fill="currentColor">'
+        f'<text x="8" y="16" font-weight="600">{escaped(title)}</text>'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def num_updates(num_rows: int, batch_size: int) -> int:
+    """Count the updates of an epoch.
+
+    >>> num_updates(80, 80), num_updates(80, 16), num_updates(80, 1)
+    (1, 5, 80)
+    """
+    return math.ceil(num_rows / batch_size)
+
+
+def epoch_picture(num_rows: int, batch_size: int) -> str:
+    """Draw the rows of an epoch; each colour is one batch.
+
+    >>> epoch_picture(80, 16).count("<rect")
+    80
+    """
+    lines = [
+        (
+            str(first),
+            [
+                (str(row), CYCLE[row // batch_size % len(CYCLE)])
+                for row in range(first, min(first + 16, num_rows))
+            ],
+        )
+        for first in range(0, num_rows, 16)
+    ]
+    updates = num_updates(num_rows, batch_size)
+    title = f"one epoch: {updates} update{'' if updates == 1 else 's'}"
+    return cells(lines, title=title, width=26, height=22, left=34)
+
+
+def nothing_trained(epochs: int = 1000) -> str:
+    """Run a loop over batches that are larger than the data, and no rest wanted.
+
+    >>> nothing_trained(3)
+    '3 epochs, 0 updates: a is still 0.0'
+    """
+    loader = DataLoader(TensorDataset(*rows()), batch_size=100, drop_last=True)
+    a = updates = 0.0
+    for _ in range(epochs):
+        for _, y in loader:
+            a, updates = a + 0.1 * float(y.mean() - a), updates + 1
+    return f"{epochs:,} epochs, {updates:g} updates: a is still {a}"

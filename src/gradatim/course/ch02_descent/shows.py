@@ -1,0 +1,262 @@
+"""What chapter 2 shows: a line moved by hand, the way down, how long a step may be."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from gradatim.course.loss_bowl import (
+    START,
+    Descent,
+    Scale,
+    bowl,
+    bowl_axes,
+    descend,
+    largest_stable_lr,
+    rows,
+)
+from gradatim.pages.charts import Chart, beside
+from gradatim.pages.player import MovingChart, player
+
+__all__ = [
+    "PRESETS",
+    "UPDATES",
+    "ByHand",
+    "Preset",
+    "by_hand",
+    "chosen",
+    "first_updates",
+    "limit_of",
+    "rolling",
+    "side_by_side",
+    "too_long",
+]
+
+UPDATES = 40
+"""That the pictures of a descent show."""
+WIDE = 350
+"""Three pictures stand side by side."""
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """A line that was put somewhere by hand."""
+
+    loss: float
+    by_a: float
+    by_b: float
+    """The gradient."""
+    picture: str
+
+
+def by_hand(a: float, b: float, *, lr: float = 0.1) -> ByHand:
+    """Put the line somewhere: its loss, its gradient, and one step down from there.
+
+    >>> found = by_hand(*START)
+    >>> round(found.loss, 4), round(found.by_a, 4), round(found.by_b, 4)
+    (2.7422, -3.0448, -1.8338)
+    """
+    x, y = (each.flatten() for each in rows())
+    went = descend(lr=lr, start=(a, b), epochs=1)
+    by_a, by_b = ((went.path[0] - went.path[1]) / lr).tolist()
+    fit = Chart(
+        (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDE
+    )
+    for one, other in zip(x.tolist(), y.tolist(), strict=True):
+        fit.line((one, one), (a + b * one, other), colour="red", width=0.8)
+    fit.points(x, y, size=2.4, label="points").line((0, 1), (a, a + b), label="a + b x")
+    above = bowl_axes(Chart, title="the loss from above", width=WIDE)
+    above.line(*went.path.T, colour="violet", width=3, label="a step down")
+    above.points([a], [b], colour="orange", size=5, label="you")
+    return ByHand(went.losses[0], by_a, by_b, beside(fit.svg(), above.svg()))
+
+
+@cache
+def limit_of(scale: Scale = 1.0) -> float:
+    """Give the largest stable learning rate."""
+    return largest_stable_lr(rows(scale=scale)[0])
+
+
+def first_updates(
+    lr: float,
+    batch_size: int = 80,
+    scale: Scale = 1.0,
+    start: tuple[float, float] = START,
+) -> Descent:
+    """Go the first :data:`UPDATES` steps down.
+
+    >>> len(first_updates(0.1, 16).losses)
+    41
+    """
+    epochs = -(-UPDATES * batch_size // 80)
+    went = descend(
+        lr=lr, batch_size=batch_size, scale=scale, start=start, epochs=epochs
+    )
+    return Descent(went.path[: UPDATES + 1], went.losses[: UPDATES + 1])
+
+
+def rolling(
+    lr: float,
+    batch_size: int = 80,
+    scale: Scale = 1.0,
+    start: tuple[float, float] = START,
+) -> str:
+    """Draw a descent as a ball that rolls: from above, its loss, and the limit of lr.
+
+    >>> rolling(0.1).count("<svg")
+    3
+    """
+    went = first_updates(lr, batch_size, scale, start)
+    a, b = went.path.T.tolist()
+    colour = "red" if went.diverged else "blue"
+    above = bowl_axes(
+        MovingChart,
+        scale=scale,
+        title="the loss from above",
+        width=WIDE,
+        at=UPDATES,
+    )
+    above.line(a, b, colour=colour, width=1.4, label="an update each")
+    above.points(a, b, colour=colour, size=2.2)
+    above.moving_dot(a, b, colour=colour)
+    loss = MovingChart(
+        (0, UPDATES),
+        (1e-3, 100),
+        title="the loss of all points",
+        x_label="update",
+        width=WIDE,
+        log_y=True,
+        at=UPDATES,
+    )
+    loss.line(range(UPDATES + 1), went.losses, colour=colour)
+    loss.moving_dot(range(UPDATES + 1), went.losses, colour=colour)
+    told = [
+        f"Update {n}: a {one:.3f}, b {other:.3f}, loss {value:.4g}."
+        for n, (one, other, value) in enumerate(zip(a, b, went.losses, strict=True))
+    ]
+    return player(
+        beside(above.svg(), loss.svg(), _by_rate(lr, scale, start)),
+        UPDATES + 1,
+        steps={"one more step": 1},
+        told=told,
+        label="update",
+        at=UPDATES,
+        rate=8,
+    )
+
+
+RATES = [10 ** (n / 10) for n in range(-30, 1)]
+
+
+def _by_rate(lr: float, scale: Scale, start: tuple[float, float]) -> str:
+    """Draw the loss after all updates for each learning rate, and the limit."""
+    limit = limit_of(scale)
+    chart = Chart(
+        (1e-3, 1),
+        (1e-3, 100),
+        title=f"all points, after {UPDATES} updates",
+        x_label="learning rate",
+        y_label="loss",
+        width=WIDE,
+        log_x=True,
+        log_y=True,
+    )
+    rates = sorted({*RATES, lr, limit})
+    ends = [first_updates(rate, 80, scale, start).losses[-1] for rate in rates]
+    chart.line(rates, ends, colour="blue", label="end")
+    chart.upright(limit, colour="red", label=f"the limit, {limit:.3g}")
+    return chart.points([lr], [ends[rates.index(lr)]], size=5, label="yours").svg()
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A choice, and why it is good or bad."""
+
+    lr: float
+    batch_size: int
+    scale: float
+    why: str
+
+
+PRESETS = {
+    "good: 0.1, all points": Preset(
+        0.1, 80, 1.0, "Stable, and never over the bottom. Slow, but it will arrive."
+    ),
+    "good: 0.3, all points": Preset(
+        0.3, 80, 1.0, "Three times as fast, and still without a zigzag."
+    ),
+    "bad: 0.001, all points": Preset(
+        0.001, 80, 1.0, "Stable, and so slow that 40 epochs lead nowhere."
+    ),
+    "bad: 0.79, all points": Preset(
+        0.79,
+        80,
+        1.0,
+        "Just below the limit: each step lands on the other side of the valley, nearly "
+        "as high. Most of its length is lost.",
+    ),
+    "bad: 0.1, x in other units": Preset(
+        0.1,
+        80,
+        10.0,
+        "x is ten times as large, so the bowl is about a hundred times as steep along "
+        "b. 0.1 is far beyond the limit now.",
+    ),
+    "good: 0.1, batches of 16": Preset(
+        0.1,
+        16,
+        1.0,
+        "Five updates an epoch where all points make one. So it is much farther after "
+        "as many epochs, and trembles a little.",
+    ),
+    "bad: 0.5, one point": Preset(
+        0.5,
+        1,
+        1.0,
+        "80 updates an epoch, but one point's gradient is a poor guess. With long "
+        "steps it jumps about, and never settles.",
+    ),
+}
+EPOCHS = 40
+
+
+def chosen(name: str) -> tuple[str, str]:
+    """Draw one of :data:`PRESETS`; tell why it is good or bad, with its numbers."""
+    preset = PRESETS[name]
+    went = descend(
+        lr=preset.lr, batch_size=preset.batch_size, scale=preset.scale, epochs=EPOCHS
+    )
+    colour = "red" if name.startswith("bad") else "green"
+    last = went.losses[-10:]
+    told = (
+        f"{preset.why} In {len(went.losses) - 1:,} updates the loss goes from "
+        f"{went.losses[0]:.3g} to {last[-1]:.3g}; in the last ten it is between "
+        f"{min(last):.3g} and {max(last):.3g}."
+    )
+    return _from_above_and_loss(name, colour, went, preset.scale), told
+
+
+def _from_above_and_loss(name: str, colour: str, went: Descent, scale: Scale) -> str:
+    above = bowl((name, colour, went), scale=scale, title="from above")
+    updates = range(len(went.losses))
+    chart = Chart(
+        (0, updates[-1]), (1e-3, 1e3), title="the loss", x_label="update", log_y=True
+    )
+    chart.line(updates, went.losses, colour=colour, label=name)
+    return beside(above, chart.svg())
+
+
+def side_by_side(epochs: int, *, lr: float = 0.1) -> str:
+    """Draw the ways of batch, mini-batch and stochastic gradient descent."""
+    pictures = []
+    for name, size in (("all 80 points", 80), ("batches of 16", 16), ("one point", 1)):
+        went = descend(lr=lr, batch_size=size, epochs=epochs)
+        count = len(went.path) - 1
+        told = f"{count} update{'' if count == 1 else 's'}"
+        pictures.append(bowl((told, "blue", went), title=name, width=WIDE))
+    return beside(*pictures)
+
+
+def too_long(lr: float, *, scale: float = 1.0) -> str:
+    """Draw a descent whose steps are too long."""
+    went = descend(lr=lr, scale=scale, epochs=20)
+    name = f"lr {lr:g}" + (f", x times {scale:g}" if scale != 1 else "")
+    return _from_above_and_loss(name, "red", went, scale)

@@ -1,0 +1,1 @@
+"""Chapter 3: All by hand, in NumPy."""

@@ -1,0 +1,331 @@
+"""What chapter 4 shows: arrays and tensors, shared memory, devices and dtypes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradatim.course.loss_bowl import rows
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import COLOURS, framed
+from gradatim.pages.page import escaped
+
+__all__ = [
+    "MAKERS",
+    "OPERATIONS",
+    "OTHER_DEVICE",
+    "STEPS",
+    "added_twice",
+    "after_step",
+    "cuda_message",
+    "dtype_table",
+    "first_device",
+    "in_place",
+    "kept_or_not",
+    "mixed_devices",
+    "no_cuda",
+    "numpy_elsewhere",
+    "numpy_of_watched",
+    "places",
+    "shared",
+    "told",
+    "ways_back",
+    "wrong_dtype",
+]
+
+Array = np.ndarray
+OTHER_DEVICE = "cuda" if torch.cuda.is_available() else "meta"
+"""Where a GPU is missing, ``meta`` plays its part: shapes without numbers."""
+
+
+def first_device() -> torch.device:
+    """Give the GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+STEPS = {
+    "x_train": "the NumPy array",
+    "torch.from_numpy(x_train)": "a tensor on the array's own memory; still float64",
+    "torch.from_numpy(x_train).float()": "a copy in float32, as layers have it",
+    "torch.from_numpy(x_train).float().to(device)": "sent to the device; a copy if it "
+    "is another one",
+    "... .cpu().numpy()": "and back: an array again",
+}
+"""Expressions of rung 3 in their order, and what each gives."""
+
+
+def after_step(name: str) -> Array | Tensor:
+    """Give the training feature after one of :data:`STEPS`.
+
+    >>> after_step("torch.from_numpy(x_train)").dtype
+    torch.float64
+    """
+    x = rows()[0].numpy()
+    place = list(STEPS).index(name)
+    if place == 0:
+        return x
+    tensor = torch.from_numpy(x)
+    if place > 1:
+        tensor = tensor.float()
+    if place > 2:
+        tensor = tensor.to(first_device())
+    return tensor.cpu().numpy() if place > 3 else tensor
+
+
+def places(name: str) -> str:
+    """Draw whose memory holds what, after one of :data:`STEPS`.
+
+    >>> places("x_train").count("<rect")
+    3
+    """
+    place, has_gpu = list(STEPS).index(name), first_device().type == "cuda"
+    away = has_gpu and place > 2
+    kept = {
+        0: ["x_train: float64"],
+        1: ["x_train and the tensor: float64"],
+        2: ["x_train: float64", "the tensor: float32"],
+        3: ["x_train: float64", *([] if away else ["the tensor: float32, as before"])],
+        4: ["x_train: float64", "the array" + (": " if away else " and the tensor: ")],
+    }[place]
+    if place == 4:
+        kept[-1] += "float32"
+    on_gpu = ["the tensor: float32"] if away else []
+    other = "memory of the GPU" if has_gpu else "memory of a GPU (none here)"
+    parts = []
+    for left, title, boxes in ((0, "memory of the CPU", kept), (250, other, on_gpu)):
+        dash = "" if left == 0 or has_gpu else ' stroke-dasharray="5 4"'
+        parts.append(
+            f'<rect x="{left + 1}" y="24" width="235" height="104" rx="6" fill="none" '
+            f'stroke="currentColor" stroke-opacity=".4"{dash}/>'
+            f'<text x="{left + 10}" y="42" opacity=".75">{title}</text>'
+        )
+        for number, text in enumerate(boxes):
+            y = 50 + 25 * number
+            parts.append(
+                f'<rect x="{left + 10}" y="{y}" width="217" height="21" rx="3" '
+                f'fill="{COLOURS["blue"]}" fill-opacity=".35"/>'
+                f'<text x="{left + 18}" y="{y + 15}">{escaped(text)}</text>'
+            )
+    return framed("".join(parts), 490, 132, "where the numbers lie")
+
+
+def told(thing: Array | Tensor) -> str:
+    """Write a table of what an array or tensor says of itself.
+
+    >>> "torch.FloatTensor" in told(torch.zeros(2))
+    True
+    """
+    kind = type(thing)
+    lines = [
+        ("`type(...)`", f"`{kind.__module__}.{kind.__qualname__}`"),
+        ("`.dtype`", f"`{thing.dtype}`"),
+        ("`.shape`", f"`{tuple(thing.shape)}`"),
+        (
+            "`.type()`",
+            f"`{thing.type()}`" if isinstance(thing, Tensor) else "an array has none",
+        ),
+        (
+            "`.device`",
+            f"`{thing.device}`" if isinstance(thing, Tensor) else "always the CPU",
+        ),
+        ("bytes a number", str(thing.itemsize)),
+        ("first number", f"`{float(thing.ravel()[0])!r}`"),
+    ]
+    return "| | |\n|---|---|\n" + "\n".join(f"| {a} | {b} |" for a, b in lines)
+
+
+def cuda_message() -> str:
+    """Give the message of ``numpy()`` on a GPU's tensor, made from that of ``meta``.
+
+    Both come from one line of PyTorch that puts the device's name in.
+
+    >>> cuda_message()[:44]
+    "can't convert cuda:0 device type tensor to n"
+    """
+    try:
+        numpy_elsewhere()
+    except TypeError as error:
+        return str(error).replace("meta", "cuda:0")
+    return ""
+
+
+def numpy_elsewhere() -> Array:
+    """Ask for the numbers of a tensor on another device; it raises."""
+    return torch.zeros(3, device=OTHER_DEVICE).numpy()
+
+
+def numpy_of_watched() -> Array:
+    """Ask for the array of a tensor that needs a gradient; it raises."""
+    return torch.zeros(3, requires_grad=True).numpy()
+
+
+def ways_back() -> list[dict[str, str]]:
+    """Try ways from a tensor to an array; tell what each gives.
+
+    >>> [row["gives"].partition(":")[0] for row in ways_back()][1]
+    'RuntimeError'
+    """
+    x, a = torch.ones(2), torch.ones(2, requires_grad=True)
+    far = torch.ones(2, device=OTHER_DEVICE)
+    tries: tuple[tuple[str, Tensor, Callable[[Tensor], Array]], ...] = (
+        ("x.numpy()", x, lambda t: t.numpy()),
+        ("a.numpy()", a, lambda t: t.numpy()),
+        ("a.detach().numpy()", a, lambda t: t.detach().numpy()),
+        (f"x.to({OTHER_DEVICE!r}).numpy()", far, lambda t: t.numpy()),
+    )
+    rows = []
+    for code, tensor, run in tries:
+        try:
+            found = f"{run(tensor)}, a view of the same memory"
+        except (RuntimeError, TypeError) as error:
+            found = f"{type(error).__name__}: {error}"
+        rows.append({"code": code, "gives": found})
+    return rows
+
+
+def no_cuda() -> Tensor:
+    """Send a tensor to a GPU; without one it raises."""
+    if torch.cuda.is_available():
+        raise RuntimeError("This machine has a GPU: the line works here.")
+    return torch.zeros(3).to("cuda")
+
+
+MAKERS: dict[str, Callable[[Array], Tensor]] = {
+    "torch.from_numpy(array)": torch.from_numpy,
+    "torch.as_tensor(array)": torch.as_tensor,
+    "torch.tensor(array)": torch.tensor,
+    "torch.from_numpy(array).clone()": lambda array: torch.from_numpy(array).clone(),
+    "torch.from_numpy(array).float()": lambda array: torch.from_numpy(array).float(),
+    "torch.from_numpy(array).double()": lambda array: torch.from_numpy(array).double(),
+}
+"""Ways to make a tensor of a float64 array, by their code."""
+
+
+def shared(name: str, *, by_tensor: bool = False) -> tuple[str, bool]:
+    """Change the array, or the tensor made of it; show both.
+
+    Args:
+        name: Of :data:`MAKERS`.
+        by_tensor: Change the tensor.
+
+    Returns:
+        The picture, and whether both changed.
+
+    >>> shared("torch.from_numpy(array)")[1], shared("torch.tensor(array)")[1]
+    (True, False)
+    """
+    array = np.array([1.0, 2.0, 3.0, 4.0])
+    tensor = MAKERS[name](array)
+    before = array.copy()
+    if by_tensor:
+        tensor[0] = 100.0
+    else:
+        array[0] = 100.0
+    both = bool(array[0] == 100 and tensor[0] == 100)
+    lines = [
+        (told, [(f"{v:g}", "orange" if v != old else "blue") for v, old in pairs])
+        for told, pairs in (
+            ("before", zip(before, before, strict=True)),
+            ("array", zip(array, before, strict=True)),
+            ("tensor", zip(tensor.tolist(), before, strict=True)),
+        )
+    ]
+    line = "tensor[0] = 100" if by_tensor else "array[0] = 100"
+    picture = cells(lines, title=f"after {line}", legend=[("changed", "orange")])
+    return picture, both
+
+
+OPERATIONS: dict[str, Callable[[Tensor], Any]] = {
+    "v.add(10)": lambda v: v.add(10),
+    "v.add_(10)": lambda v: v.add_(10),
+    "v = v.add(10)": lambda v: v.add(10),
+    "v.zero_()": lambda v: v.zero_(),
+    "v + 10": lambda v: v + 10,
+    "v += 10": lambda v: v.__iadd__(10),
+    "v.double()": lambda v: v.double(),
+}
+"""What may be done to a tensor, by its code."""
+
+
+def in_place(name: str) -> tuple[str, bool]:
+    """Do one of :data:`OPERATIONS`; show the tensor, and another name for it.
+
+    >>> in_place("v.add(10)")[1], in_place("v.add_(10)")[1]
+    (False, True)
+    """
+    v = torch.tensor([1.0, 2.0, 3.0])
+    w = v
+    result = OPERATIONS[name](v)
+    if name.startswith("v = "):
+        v = result
+    lines = [
+        (
+            label,
+            [
+                (f"{value:g}", "blue" if value == old else "orange")
+                for value, old in zip(each.tolist(), (1, 2, 3), strict=True)
+            ],
+        )
+        for label, each in (("v", v), ("w", w))
+    ]
+    title = f"w = v, then {name}"
+    return cells(lines, title=title, legend=[("changed", "orange")]), result is w
+
+
+def added_twice() -> str:
+    """Centre a tensor in place that shares its memory with the data.
+
+    >>> added_twice()
+    'x_train.mean() was 0.4725 before and is 0.0000 now.'
+    """
+    x = rows()[0].numpy().copy()
+    before = x.mean()
+    tensor = torch.from_numpy(x)
+    tensor.sub_(tensor.mean())
+    return f"x_train.mean() was {before:.4f} before and is {abs(x.mean()):.4f} now."
+
+
+def kept_or_not() -> str:
+    """Call what gives a new tensor, and do not keep it.
+
+    >>> kept_or_not()
+    'x.float() was called; x.dtype is torch.float64.'
+    """
+    x = rows()[0]
+    x.float()
+    return f"x.float() was called; x.dtype is {x.dtype}."
+
+
+def dtype_table() -> str:
+    """Write what comes out of two dtypes: a dtype, or the exception."""
+    one, other = torch.ones(1, 1), torch.ones(1, 1, dtype=torch.float64)
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1)
+    tries: tuple[tuple[str, Callable[[], Tensor]], ...] = (
+        ("float32 + float64", lambda: one + other),
+        ("float32 * int64", lambda: one * torch.ones(1, 1, dtype=torch.int64)),
+        ("float32 @ float64", lambda: one @ other),
+        ("nn.Linear (float32) of float64", lambda: layer(other)),
+        ("int64 .add_(0.5)", lambda: torch.ones(1, dtype=torch.int64).add_(0.5)),
+    )
+    lines = ["| what | gives |", "|---|---|"]
+    for name, function in tries:
+        try:
+            found = str(function().dtype)
+        except RuntimeError as error:
+            found = f"RuntimeError: {error}"
+        lines.append(f"| `{name}` | `{found}` |")
+    return "\n".join(lines)
+
+
+def mixed_devices() -> Tensor:
+    """Add tensors of two devices; it raises."""
+    return torch.ones(3) + torch.ones(3, device=OTHER_DEVICE)
+
+
+def wrong_dtype() -> Tensor:
+    """Give a layer in float32 rows in float64; it raises."""
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1)
+    found: Tensor = layer(rows()[0])
+    return found

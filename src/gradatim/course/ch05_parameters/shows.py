@@ -1,0 +1,222 @@
+"""What chapter 5 shows: parameters, leaves, and four ways to make one on a device."""
+
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+import gradatim as gt
+from gradatim.course.ch04_tensors.shows import OTHER_DEVICE
+from gradatim.course.training_paths import points
+from gradatim.rng import keeping_rng
+
+__all__ = [
+    "EXPRESSIONS",
+    "TARGETS",
+    "WAYS",
+    "code_of",
+    "facts",
+    "gradients",
+    "grows_from",
+    "integer_parameter",
+    "made",
+    "optimizer_of_copy",
+    "seeded_start",
+    "silent_none",
+    "table",
+    "ways_table",
+]
+
+TARGETS: dict[str, torch.device | torch.dtype] = {
+    f"another device ({OTHER_DEVICE})": torch.device(OTHER_DEVICE),
+    "another dtype (float64)": torch.float64,
+    "the same device (cpu)": torch.device("cpu"),
+}
+"""Where a parameter is wanted, by name: another device, another dtype, or no change."""
+
+WAYS = {
+    "1": "torch.randn(1, requires_grad=True)",
+    "2": "torch.randn(1, requires_grad=True).to({})",
+    "3": "torch.randn(1).to({}).requires_grad_()",
+    "4": "torch.randn(1, requires_grad=True, {})",
+}
+"""The tutorial's four ways, by number."""
+
+
+def code_of(way: str, target: str) -> str:
+    """Write the code of a way.
+
+    >>> code_of("4", "another dtype (float64)")
+    'torch.randn(1, requires_grad=True, dtype=torch.float64)'
+    """
+    place = TARGETS[target]
+    text = str(place) if isinstance(place, torch.dtype) else f'"{place}"'
+    name = "dtype" if isinstance(place, torch.dtype) else "device"
+    return WAYS[way].format(f"{name}={text}" if way == "4" else text)
+
+
+def made(way: str, target: str) -> Tensor:
+    """Make a parameter in one of four ways; the caller's random numbers stay.
+
+    >>> [made(way, "another dtype (float64)").is_leaf for way in WAYS]
+    [True, False, True, True]
+    """
+    place = TARGETS[target]
+    with keeping_rng():
+        torch.manual_seed(42)
+        if way == "1":
+            return torch.randn(1, requires_grad=True)
+        if way == "2":
+            return torch.randn(1, requires_grad=True).to(place)
+        if way == "3":
+            return torch.randn(1).to(place).requires_grad_()
+        if isinstance(place, torch.dtype):
+            return torch.randn(1, requires_grad=True, dtype=place)
+        return torch.randn(1, requires_grad=True, device=place)
+
+
+def ways_table() -> str:
+    """Write for each way and target whether a leaf comes out.
+
+    >>> ways_table().splitlines()[3].count("no leaf")
+    2
+    """
+    names = list(TARGETS)
+    lines = ["| way | " + " | ".join(names) + " |", "|---" * (1 + len(names)) + "|"]
+    for way in WAYS:
+        cells = ["leaf" if made(way, n).is_leaf else "**no leaf**" for n in names]
+        lines.append(f"| {way} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def facts(tensor: Tensor) -> dict[str, str]:
+    """Tell what decides whether a tensor can be trained.
+
+    >>> facts(torch.zeros(1))["can it be trained"]
+    'no: the optimizer takes it, and it never moves'
+    """
+    made_by = type(tensor.grad_fn).__name__ if tensor.grad_fn is not None else "none"
+    return {
+        "device, dtype": f"{tensor.device}, {str(tensor.dtype).partition('.')[2]}",
+        "requires_grad": str(tensor.requires_grad),
+        "grad_fn": made_by,
+        "is_leaf": str(tensor.is_leaf),
+        "can it be trained": _taken(tensor),
+    }
+
+
+def _taken(tensor: Tensor) -> str:
+    try:
+        torch.optim.SGD([tensor], lr=0.1)
+    except ValueError as error:
+        return f"no: the optimizer raises ValueError: {error}"
+    if tensor.requires_grad:
+        return "yes"
+    return "no: the optimizer takes it, and it never moves"
+
+
+def table(tensor: Tensor) -> str:
+    """Write :func:`facts` as a table."""
+    lines = [f"| {name} | {text} |" for name, text in facts(tensor).items()]
+    return "| | |\n|---|---|\n" + "\n".join(lines)
+
+
+def grows_from(tensor: Tensor) -> str:
+    """Draw where a tensor comes from; blue is what gets the gradient."""
+    name = "a" if tensor.is_leaf else "left behind"
+    return str(gt.graph(2 * tensor, names={name: _root(tensor)}).svg())
+
+
+def _root(tensor: Tensor) -> Tensor:
+    """Give the leaf that a tensor was made of."""
+    step = tensor.grad_fn
+    while step is not None and not hasattr(step, "variable"):
+        step = step.next_functions[0][0]
+    return tensor if step is None else step.variable
+
+
+def seeded_start() -> tuple[float, float]:
+    """Give a and b as ``torch.manual_seed(42)`` makes them on the CPU.
+
+    >>> [round(value, 4) for value in seeded_start()]
+    [0.3367, 0.1288]
+    """
+    a, b = _pair()
+    return a.item(), b.item()
+
+
+def _pair() -> tuple[Tensor, Tensor]:
+    with keeping_rng():
+        torch.manual_seed(42)
+        return torch.randn(1), torch.randn(1)
+
+
+def gradients(*, of_a: bool, of_b: bool) -> str:
+    """Say what backward leaves in a, b and x, or what it raises.
+
+    >>> "RuntimeError" in gradients(of_a=False, of_b=False)
+    True
+    """
+    x, y = points()
+    a, b = _pair()
+    a.requires_grad_(of_a)
+    b.requires_grad_(of_b)
+    loss = ((y - (a + b * x)) ** 2).mean()
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        return f"`loss.backward()` raises `RuntimeError: {error}`"
+    lines = ["| | requires_grad | .grad after backward |", "|---|---|---|"]
+    for name, tensor in (("a", a), ("b", b), ("x", x), ("y", y)):
+        grad = "None" if tensor.grad is None else f"{tensor.grad.item():.4f}"
+        lines.append(f"| {name} | {tensor.requires_grad} | {grad} |")
+    return "\n".join(lines)
+
+
+EXPRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "torch.randn(1)": lambda a: a.detach().clone(),
+    "a": lambda a: a,
+    "2 * a": lambda a: 2 * a,
+    "a.clone()": lambda a: a.clone(),
+    "a.detach()": lambda a: a.detach(),
+    'a.to("cpu")': lambda a: a.to("cpu"),
+    "a.double()": lambda a: a.double(),
+    "a.detach().double().requires_grad_()": lambda a: (
+        a.detach().double().requires_grad_()
+    ),
+}
+"""What may be made with a parameter ``a`` on the CPU, by its code."""
+
+
+def optimizer_of_copy() -> object:
+    """Give an optimizer the result of the second way; it raises."""
+    return torch.optim.SGD([made("2", "another dtype (float64)")], lr=0.1)
+
+
+def silent_none() -> str:
+    """Train the second way's tensor by hand, as far as it goes.
+
+    >>> silent_none().splitlines()[0]
+    'backward() ran. copy.grad is None.'
+    """
+    with keeping_rng():
+        torch.manual_seed(42)
+        behind = torch.randn(1, requires_grad=True)
+    copy = behind.to(torch.float64)
+    ((copy - 1) ** 2).mean().backward()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = copy.grad
+    warned = str(caught[0].message).partition(". ")[0] if caught else "nothing"
+    grad = behind.grad.item() if behind.grad is not None else float("nan")
+    return (
+        f"backward() ran. copy.grad is {found}.\n"
+        f"The tensor left behind has .grad = {grad:.4f}.\n"
+        f"PyTorch warns: {warned}."
+    )
+
+
+def integer_parameter() -> Tensor:
+    """Ask for the gradient of whole numbers; it raises."""
+    return torch.zeros(1, dtype=torch.int64, requires_grad=True)

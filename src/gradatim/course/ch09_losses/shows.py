@@ -1,0 +1,150 @@
+"""What chapter 9 shows: a mean and a sum, and targets that broadcast."""
+
+import warnings
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gradatim import make_train_step
+from gradatim.course.loss_bowl import Descent
+from gradatim.course.training_paths import line_of, points, seeded, walk
+from gradatim.ladder.rung_09_model import ManualLine
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import Chart
+
+__all__ = [
+    "broadcast_line",
+    "first_gradient",
+    "first_loss",
+    "make_loss_of_data",
+    "mean_of_pairs",
+    "pairs",
+    "refused",
+    "sum_diverges",
+    "warned",
+    "with_reduction",
+]
+
+
+def first_loss(reduction: str) -> float:
+    """Give the loss of the starting line."""
+    x, y = points()
+    return nn.MSELoss(reduction=reduction)(seeded(ManualLine)(x), y).item()
+
+
+def first_gradient(reduction: str) -> float:
+    """Give the derivative of the first loss by a."""
+    x, y = points()
+    model = seeded(ManualLine)
+    nn.MSELoss(reduction=reduction)(model(x), y).backward()
+    grad = next(model.parameters()).grad
+    assert grad is not None
+    return grad.item()
+
+
+def with_reduction(reduction: str, *, lr: float, epochs: int) -> Descent:
+    """Train rung 8's line with one or the other reduction.
+
+    >>> ends = [
+    ...     with_reduction("mean", lr=0.1, epochs=50).path[-1].tolist(),
+    ...     with_reduction("sum", lr=0.1 / 80, epochs=50).path[-1].tolist(),
+    ... ]
+    >>> [[round(value, 4) for value in end] for end in ends]
+    [[1.3054, 1.4174], [1.3054, 1.4174]]
+    """
+    x, y = points()
+    loss_fn = nn.MSELoss(reduction=reduction)
+    return walk(seeded(ManualLine), loss_fn, x, y, lr=lr, epochs=epochs)
+
+
+def make_loss_of_data() -> Tensor:
+    """Do what is often done: give the data to the maker of the loss."""
+    x, y = points()
+    return nn.MSELoss(x, y)(x, y)
+
+
+def sum_diverges(epochs: int = 20) -> str:
+    """Draw the losses of a mean and of a sum with one learning rate, 0.1."""
+    chart = Chart(
+        (0, epochs),
+        (1e-2, 1e9),
+        title="mean squared error",
+        x_label="epoch",
+        log_y=True,
+    )
+    for reduction, colour in (("mean", "green"), ("sum", "red")):
+        found = with_reduction(reduction, lr=0.1, epochs=epochs).losses
+        chart.line(range(len(found)), found, label=reduction, colour=colour)
+    return chart.svg()
+
+
+def pairs(num_rows: int, *, as_column: bool) -> str:
+    """Draw which predictions meet which targets, with the squared differences.
+
+    Args:
+        num_rows: So many of the points.
+        as_column: Whether targets have the shape (N, 1), as predictions have.
+    """
+    found = _squares(num_rows)
+    rows = []
+    for i in range(num_rows):
+        boxes = []
+        for j in range(num_rows):
+            if i == j:
+                boxes.append((f"{found[i, j]:.2f}", "blue"))
+            else:
+                boxes.append(("", "") if as_column else (f"{found[i, j]:.2f}", "red"))
+        rows.append((f"row {i}", boxes))
+    return cells(
+        rows,
+        title="squared errors of the first line: a row for each prediction",
+        legend=[("its own target", "blue")]
+        + ([] if as_column else [("another row's target", "red")]),
+        width=48,
+        left=56,
+    )
+
+
+def mean_of_pairs(num_rows: int, *, as_column: bool) -> float:
+    """Give the mean of the boxes of :func:`pairs`."""
+    found = _squares(num_rows)
+    return float(found.diagonal().mean() if as_column else found.mean())
+
+
+def _squares(num_rows: int) -> Float[Tensor, "rows rows"]:
+    x, y = points()
+    with torch.no_grad():
+        predictions = seeded(ManualLine)(x[:num_rows])
+    return (predictions - y[:num_rows, 0]) ** 2
+
+
+def broadcast_line(epochs: int = 1000) -> tuple[float, float]:
+    """Train with targets of the shape (80,); PyTorch's warning is kept back.
+
+    >>> [round(value, 3) for value in broadcast_line()]
+    [1.954, 0.0]
+    """
+    x, y = points()
+    model = seeded(ManualLine)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        walk(model, nn.MSELoss(), x, y[:, 0], epochs=epochs)
+    return line_of(model)
+
+
+def warned() -> str:
+    """Give what PyTorch says to targets of another shape."""
+    x, y = points()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        nn.MSELoss()(seeded(ManualLine)(x), y[:, 0])
+    return "\n".join(f"{w.category.__name__}: {w.message}" for w in caught)
+
+
+def refused() -> Tensor:
+    """Give the same targets to gradatim's step; it raises."""
+    x, y = points()
+    model = seeded(ManualLine)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return make_train_step(model, nn.MSELoss(), optimizer)(x, y[:, 0])

@@ -1,0 +1,291 @@
+"""What chapter 10 shows: modules and what is found in them, hooks, modes, dropout."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gradatim.course.loss_bowl import Descent
+from gradatim.course.shown_source import bare_source
+from gradatim.course.training_paths import fits, points, seeded, walk
+from gradatim.ladder.rung_09_model import ManualLine
+from gradatim.ladder.rung_10_nested import LayerLine
+from gradatim.pages.boxes import cells, outline
+from gradatim.pages.charts import Chart
+from gradatim.rng import keeping_rng
+
+__all__ = [
+    "KINDS",
+    "HalfListLine",
+    "ListLine",
+    "ManualLine",
+    "TensorLine",
+    "anatomy",
+    "code_of",
+    "dropout_picture",
+    "half_trained",
+    "hook_runs",
+    "mean_output",
+    "modes",
+    "noisy_predictions",
+    "only_train",
+    "optimizer_of_list",
+    "state_of",
+    "trained",
+]
+
+
+class TensorLine(nn.Module):
+    """A line whose b is a tensor, not a Parameter."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(1))
+        self.b = torch.randn(1, requires_grad=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict y."""
+        return self.a + self.b * x
+
+
+class ListLine(nn.Module):
+    """A line whose layer is in a plain list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(1, 1)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict y."""
+        predictions: Tensor = self.layers[0](x)
+        return predictions
+
+
+class HalfListLine(nn.Module):
+    """A line whose a is a Parameter, and whose other layer is in a plain list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(1))
+        self.layers = [nn.Linear(1, 1, bias=False)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Predict y."""
+        return self.a + self.layers[0](x)
+
+
+def _sequential() -> nn.Module:
+    return nn.Sequential(nn.Linear(1, 1))
+
+
+KINDS: dict[str, Callable[[], nn.Module]] = {
+    "two Parameters": ManualLine,
+    "b as a plain tensor": TensorLine,
+    "a Linear in a Module": LayerLine,
+    "Sequential": _sequential,
+    "one layer in a plain list": HalfListLine,
+}
+"""By the name that the chapter gives them."""
+
+
+def trained(kind: str, *, epochs: int = 1000) -> Descent:
+    """Train a model of :data:`KINDS` from ``torch.manual_seed(42)`` on.
+
+    >>> path = trained("Sequential", epochs=1).path
+    >>> [round(value, 4) for value in path[0].tolist()]
+    [0.83, 0.7645]
+    """
+    return walk(seeded(KINDS[kind]), nn.MSELoss(), *points(), epochs=epochs)
+
+
+def code_of(kind: str) -> str:
+    """Give the source of a model of :data:`KINDS`.
+
+    >>> code_of("Sequential")
+    'model = nn.Sequential(nn.Linear(1, 1))'
+    """
+    made = KINDS[kind]
+    if not isinstance(made, type):
+        return "model = nn.Sequential(nn.Linear(1, 1))"
+    return bare_source(made)
+
+
+def state_of(kind: str) -> str:
+    """Write a model's ``state_dict()`` as it is before training.
+
+    >>> state_of("two Parameters")
+    '{a: 0.3367, b: 0.1288}'
+    """
+    state = seeded(KINDS[kind]).state_dict()
+    pairs = ", ".join(f"{name}: {value.item():.4f}" for name, value in state.items())
+    return f"{{{pairs}}}"
+
+
+def half_trained() -> str:
+    """Draw what becomes of a line whose b is not found."""
+    meant, found = trained("two Parameters"), trained("b as a plain tensor")
+    return fits(
+        ("meant", "green", tuple(meant.path[-1].tolist())),
+        ("b stayed as it was", "red", tuple(found.path[-1].tolist())),
+        title="1,000 epochs",
+    )
+
+
+def modes() -> list[dict[str, str]]:
+    """Call ``train()`` and ``eval()``; tell what has changed after each.
+
+    >>> [row["model.training"] for row in modes()]
+    ['True', 'True', 'False', 'True']
+    """
+    model = seeded(ManualLine)
+    a, b = model.parameters()
+
+    def often() -> None:
+        for _ in range(1000):
+            model.train()
+
+    rows = []
+    for name, run in (
+        ("made", lambda: None),
+        ("1,000 times model.train()", often),
+        ("model.eval()", model.eval),
+        ("model.train()", model.train),
+    ):
+        run()
+        rows.append(
+            {
+                "after": name,
+                "model.training": str(model.training),
+                "a": f"{a.item():.4f}",
+                "b": f"{b.item():.4f}",
+                "a.grad": str(a.grad),
+            }
+        )
+    return rows
+
+
+def only_train(epochs: int = 1000) -> str:
+    """Draw the loss of a loop that calls ``train()`` and makes no update."""
+    x, y = points()
+    model, losses = seeded(ManualLine), []
+    for _ in range(epochs):
+        model.train()
+        losses.append(nn.functional.mse_loss(model(x), y).item())
+    right = trained("two Parameters", epochs=epochs).losses
+    chart = Chart((0, epochs), (5e-3, 10), title="loss", x_label="epoch", log_y=True)
+    chart.line(range(len(right)), right, label="with updates", colour="green")
+    return chart.line(range(epochs), losses, label="train() alone", colour="red").svg()
+
+
+def anatomy(kind: str) -> str:
+    """Draw a model of :data:`KINDS`: what it holds, what is found, what learns.
+
+    >>> "layers: list" in anatomy("one layer in a plain list")
+    True
+    """
+    model = seeded(KINDS[kind])
+    x, y = points()
+    nn.functional.mse_loss(model(x), y).backward()
+    lines = [(0, f"model: {type(model).__name__}", "")]
+    for name, parameter in model.named_parameters(recurse=False):
+        lines.append((1, _told(name, parameter), "blue"))
+    for name, child in model.named_children():
+        lines.append((1, f"{name}: {type(child).__name__}", ""))
+        for inner, parameter in child.named_parameters():
+            colour = "gray" if parameter.grad is None else "blue"
+            lines.append((2, _told(f"{name}.{inner}", parameter), colour))
+    for name, value in vars(model).items():
+        if isinstance(value, Tensor):
+            lines.append((1, f"{name}: a tensor", "red"))
+        elif isinstance(value, list):
+            lines.append((1, f"{name}: list", ""))
+            lines += [(2, f"{type(each).__name__}: not found", "red") for each in value]
+    found = sum(1 for _ in model.parameters())
+    return outline(
+        lines,
+        title=f"parameters() finds {found}",
+        legend=[
+            ("found, has a gradient", "blue"),
+            ("found, gradient None", "gray"),
+            ("not found", "red"),
+        ],
+    )
+
+
+def _told(name: str, parameter: nn.Parameter) -> str:
+    grad = "None" if parameter.grad is None else f"{parameter.grad.item():.3f}"
+    return f"{name} = {parameter.item():.4f}, gradient {grad}"
+
+
+def hook_runs(*, by_forward: bool) -> int:
+    """Count how often a hook runs in one prediction.
+
+    >>> hook_runs(by_forward=False), hook_runs(by_forward=True)
+    (1, 0)
+    """
+    model, seen = seeded(ManualLine), []
+    model.register_forward_hook(lambda *_: seen.append("hook"))
+    x, _ = points()
+    if by_forward:
+        model.forward(x)
+    else:
+        model(x)
+    return len(seen)
+
+
+def optimizer_of_list() -> torch.optim.Optimizer:
+    """Make an optimizer for a model whose layer is not found; it raises."""
+    return torch.optim.SGD(ListLine().parameters(), lr=0.1)
+
+
+def _dropped(p: float, draw: int, *, training: bool, size: int) -> Tensor:
+    dropout = nn.Dropout(p)
+    dropout.train(training)
+    with keeping_rng():
+        torch.manual_seed(draw)
+        return dropout(torch.ones(size))
+
+
+def dropout_picture(p: float, draw: int) -> str:
+    """Draw what dropout gives for ones, in both modes.
+
+    Args:
+        p: The share that is dropped.
+        draw: Number of the random draw.
+    """
+    rows: list[tuple[str, list[tuple[str, str]]]] = [("input", [("1", "")] * 10)]
+    for name, training in (("train()", True), ("eval()", False)):
+        out = _dropped(p, draw, training=training, size=10).tolist()
+        rows.append(
+            (name, [(f"{v:.3g}", "blue" if v else "red") for v in out]),
+        )
+    return cells(
+        rows,
+        title=f"nn.Dropout(p={p:g}) on ten ones",
+        legend=[("kept", "blue"), ("dropped", "red")],
+    )
+
+
+def mean_output(p: float, draw: int, *, training: bool) -> float:
+    """Give the mean of what dropout makes of 10,000 ones.
+
+    >>> mean_output(0.5, 0, training=False)
+    1.0
+    """
+    return _dropped(p, draw, training=training, size=10_000).mean().item()
+
+
+def noisy_predictions(count: int = 3, *, training: bool = True) -> list[float]:
+    """Predict one row several times with a model that has dropout.
+
+    >>> len(set(noisy_predictions(training=False)))
+    1
+    """
+
+    def make() -> nn.Module:
+        return nn.Sequential(nn.Linear(1, 16), nn.Dropout(0.5), nn.Linear(16, 1))
+
+    model = seeded(make).train(training)
+    with keeping_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        return [model(torch.tensor([[0.5]])).item() for _ in range(count)]

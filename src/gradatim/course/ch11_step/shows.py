@@ -1,0 +1,206 @@
+"""What chapter 11 shows: the train step as a function, its steps, its refusals."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import gradatim as gt
+from gradatim.course.loss_bowl import Descent, bowl_axes
+from gradatim.course.training_paths import as_descent, line_of, points, seeded
+from gradatim.ladder.rung_11_train_step import make_train_step
+from gradatim.pages.charts import beside
+from gradatim.pages.player import MovingChart, player
+
+__all__ = [
+    "CODES",
+    "CURES",
+    "FAULTS",
+    "Walked",
+    "called",
+    "make_parts",
+    "make_train_step",
+    "run_fault",
+    "trace_of",
+]
+
+
+def make_parts() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
+    """Make what a train step is made of: rung 10's model, the loss, SGD."""
+    model = seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
+    return model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1)
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What some calls of a train step did."""
+
+    returned: list[float]
+    """What the calls gave back."""
+    went: Descent
+    """Where the line was, before the first call and after each."""
+
+    @classmethod
+    def of(cls, calls: int) -> "Walked":
+        """Make a step and call it with all points.
+
+        >>> walked = Walked.of(2)
+        >>> [round(value, 3) for value in walked.went.losses[:2]] == [
+        ...     round(value, 3) for value in walked.returned
+        ... ]
+        True
+        """
+        model, loss_fn, optimizer = make_parts()
+        train_step = make_train_step(model, loss_fn, optimizer)
+        x, y = points()
+        path, returned = [line_of(model)], []
+        for _ in range(calls):
+            returned.append(train_step(x, y))
+            path.append(line_of(model))
+        return cls(returned, as_descent(path))
+
+
+def trace_of(*, calls: int, rows: int) -> Any:
+    """Look into the next step, after some calls, on the first rows.
+
+    >>> trace_of(calls=0, rows=2).loss > trace_of(calls=100, rows=2).loss
+    True
+    """
+    model, loss_fn, optimizer = make_parts()
+    train_step = make_train_step(model, loss_fn, optimizer)
+    x, y = points()
+    for _ in range(calls):
+        train_step(x, y)
+    return gt.trace_step(model, loss_fn, optimizer, x[:rows], y[:rows])
+
+
+Fault = tuple[nn.Module, nn.Module, torch.optim.Optimizer, Tensor, Tensor]
+
+
+def _other_optimizer() -> Fault:
+    model, loss_fn, _ = make_parts()
+    _, _, optimizer = make_parts()
+    return model, loss_fn, optimizer, *points()
+
+
+def _flat_targets() -> Fault:
+    x, y = points()
+    return *make_parts(), x, y[:, 0]
+
+
+def _nan_in_data() -> Fault:
+    x, y = points()
+    x = x.clone()
+    x[3] = float("nan")
+    return *make_parts(), x, y
+
+
+def _no_reduction() -> Fault:
+    model, _, optimizer = make_parts()
+    return model, nn.MSELoss(reduction="none"), optimizer, *points()
+
+
+FAULTS: dict[str, Callable[[], Fault]] = {
+    "the optimizer of another model": _other_optimizer,
+    "targets of shape (80,)": _flat_targets,
+    "one NaN in x": _nan_in_data,
+    'reduction="none"': _no_reduction,
+}
+"""What a train step may be given, by what is wrong with it."""
+
+
+_STEP = "train_step = make_train_step(model, loss_fn, optimizer)\n"
+CODES = {
+    "the optimizer of another model": (
+        f"optimizer = SGD(other_model.parameters(), lr=0.1)\n{_STEP}train_step(x, y)"
+    ),
+    "targets of shape (80,)": f"{_STEP}train_step(x, y[:, 0])",
+    "one NaN in x": f'x[3] = float("nan")\n{_STEP}train_step(x, y)',
+    'reduction="none"': (
+        f'loss_fn = nn.MSELoss(reduction="none")\n{_STEP}train_step(x, y)'
+    ),
+}
+CURES = {
+    "the optimizer of another model": "make the optimizer last, of this model's "
+    "parameters. Look whether the line has moved at all. Or let the step look: the "
+    "other button.",
+    "targets of shape (80,)": "one shape for predictions and targets, "
+    "`y.unsqueeze(1)`. The loss falls, and the line is flat: no number here says that "
+    "it is wrong.",
+    "one NaN in x": "look for NaN before the training: `x.isfinite().all()`. One of "
+    "them makes the loss NaN, then all parameters, for good.",
+    'reduction="none"': "`mean` or `sum`: backward starts from one number. This one "
+    "raises by itself, though the message does not name the loss.",
+}
+"""By the names of :data:`FAULTS`: the lines that run, and what helps."""
+
+
+def called(calls: int = 60) -> str:
+    """Draw call after call: where the line goes, and what each call returns.
+
+    >>> called(3).count("data-frames") > 6
+    True
+    """
+    walked, count = Walked.of(calls), calls + 1
+    above = bowl_axes(MovingChart, title="from above")
+    above.moving_path(*walked.went.path.T.tolist())
+    chart = MovingChart(
+        (0, calls), (5e-3, 2), title="loss", x_label="calls", log_y=True
+    )
+    chart.line(
+        range(count),
+        walked.went.losses,
+        colour="gray",
+        label="of the line after so many calls",
+    )
+    for number, returned in enumerate(walked.returned, 1):
+        with chart.from_frame(number, count):
+            chart.points([number - 1], [returned], colour="blue")
+    chart.points([-1], [1], label="returned")
+    told = [f"Before the first call the loss is {walked.went.losses[0]:.4f}."]
+    told += [
+        f"Call {number} returned {returned:.4f}. After its update the loss is "
+        f"{now:.4f}: the next call will return that."
+        for number, (returned, now) in enumerate(
+            zip(walked.returned, walked.went.losses[1:], strict=True), 1
+        )
+    ]
+    return player(
+        beside(above.svg(), chart.svg()),
+        count,
+        steps={"one more call": 1, "ten more": 10},
+        told=told,
+        label="calls",
+        rate=8,
+    )
+
+
+def run_fault(name: str, *, checked: bool, calls: int = 200) -> str:
+    """Train with one of :data:`FAULTS`; give where the line went, if nothing raises.
+
+    Args:
+        name: The fault.
+        checked: With gradatim's train step, not rung 11's.
+        calls: Updates.
+
+    >>> run_fault("one NaN in x", checked=False)
+    'a 0.8300, b 0.7645 before; a nan, b nan after 200 calls; last loss nan'
+    """
+    model, loss_fn, optimizer, x, y = FAULTS[name]()
+    before = line_of(model)
+    make: Any = gt.make_train_step if checked else make_train_step
+    train_step = make(model, loss_fn, optimizer)
+    loss = float("nan")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        for _ in range(calls):
+            loss = float(train_step(x, y))
+    after = line_of(model)
+    return (
+        f"a {before[0]:.4f}, b {before[1]:.4f} before; "
+        f"a {after[0]:.4f}, b {after[1]:.4f} after {calls} calls; "
+        f"last loss {loss:.4f}"
+    )

@@ -1,0 +1,345 @@
+"""What chapter 12 shows: data sets, loaders, the order of rows, and memory."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, TensorDataset
+
+import gradatim as gt
+from gradatim.course.ch04_tensors.shows import OTHER_DEVICE, first_device
+from gradatim.course.doctor_says import written
+from gradatim.course.loss_bowl import Descent
+from gradatim.course.training_paths import as_descent, line_of, points, seeded
+from gradatim.data import Batches
+from gradatim.ladder.rung_11_train_step import make_train_step
+from gradatim.ladder.rung_12_loaders import LineDataset
+from gradatim.pages.boxes import cells
+from gradatim.pages.charts import COLOURS, framed
+from gradatim.pages.page import escaped
+from gradatim.rng import keeping_rng
+from gradatim.text import bytes_for_people
+
+__all__ = [
+    "DEVICE_GB",
+    "OTHER_DEVICE",
+    "LineDataset",
+    "asked_rows",
+    "by_x",
+    "data_elsewhere",
+    "first_batches",
+    "from_loader",
+    "loader_without_length",
+    "memory",
+    "one_batch",
+    "orders",
+    "rows_compared",
+    "rows_picture",
+    "sent_once",
+    "size_of",
+    "whole_on_device",
+    "wrong_dtype",
+]
+
+DEVICE_GB = 16
+"""Memory of the device that is drawn."""
+HOST_GB = 256
+NUM_COLUMNS = 100
+CYCLE = ("blue", "orange", "green", "violet", "red")
+
+
+class _Asked(Dataset[int]):
+    """Notes which rows are asked for."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    def __getitem__(self, index: int) -> int:
+        self.rows.append(index)
+        return index
+
+    def __len__(self) -> int:
+        return 80
+
+
+class NoLength(Dataset[tuple[Tensor, Tensor]]):
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x, y = points()
+        return x[index], y[index]
+
+
+def _loader(
+    data: Dataset[object], batch_size: int, *, shuffle: bool, seed: int = 42
+) -> "DataLoader[object]":
+    generator = torch.Generator().manual_seed(seed)
+    return DataLoader(data, batch_size, shuffle=shuffle, generator=generator)
+
+
+def asked_rows(batch_size: int, taken: int, *, shuffle: bool) -> list[list[int]]:
+    """Take some batches from a loader; give the rows that it asked the data set for.
+
+    >>> asked_rows(4, 2, shuffle=False)
+    [[0, 1, 2, 3], [4, 5, 6, 7]]
+    """
+    data, batches = _Asked(), []
+    loader = _loader(data, batch_size, shuffle=shuffle)
+    before = 0
+    for _, _batch in zip(range(taken), loader, strict=False):
+        batches.append(data.rows[before:])
+        before = len(data.rows)
+    return batches
+
+
+def rows_picture(batches: Sequence[Sequence[int]], *, title: str) -> str:
+    """Draw the 80 rows, those of each batch in its colour.
+
+    >>> rows_picture([[0, 1]], title="two").count("<rect")
+    82
+    """
+    colour = {
+        row: CYCLE[number % len(CYCLE)]
+        for number, batch in enumerate(batches)
+        for row in batch
+    }
+    lines = [
+        (
+            f"{first}-",
+            [(str(row), colour.get(row, "")) for row in range(first, first + 10)],
+        )
+        for first in range(0, 80, 10)
+    ]
+    names = "each colour is one batch"
+    return cells(
+        lines,
+        title=title,
+        legend=[(names, CYCLE[0]), ("not asked for", "")],
+        width=32,
+        height=24,
+        left=34,
+    )
+
+
+def one_batch(batch_size: int = 16) -> tuple[Tensor, Tensor]:
+    """Give the first batch of a shuffled loader."""
+    loader = _loader(TensorDataset(*points()), batch_size, shuffle=True)
+    x, y = next(iter(loader))
+    return x, y
+
+
+def from_loader(
+    batch_size: int, epochs: int, *, first_only: bool = False, lr: float = 0.1
+) -> Descent:
+    """Train rung 12's model in mini-batches of the 80 points.
+
+    Args:
+        batch_size: Rows in a batch.
+        epochs: Passes over all batches.
+        first_only: Take ``next(iter(loader))`` at each update, of rows that are sorted
+            by x and not shuffled.
+        lr: Of ``SGD``.
+
+    >>> len(from_loader(32, 2).path) - 1
+    6
+    """
+    model = seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    train_step = make_train_step(model, nn.MSELoss(), optimizer)
+    x, y = points()
+    order = by_x() if first_only else torch.arange(len(x))
+    data = TensorDataset(x[order], y[order])
+    loader = _loader(data, batch_size, shuffle=not first_only)
+    path = [line_of(model)]
+    with keeping_rng():
+        for _ in range(epochs):
+            batches = (
+                (next(iter(loader)) for _ in range(len(loader)))
+                if first_only
+                else loader
+            )
+            for x_batch, y_batch in batches:
+                train_step(x_batch, y_batch)
+                path.append(line_of(model))
+    return as_descent(path)
+
+
+def rows_compared(index: int = 17) -> list[dict[str, str]]:
+    """Ask both data sets for their length and for a row.
+
+    >>> one, other = rows_compared()
+    >>> one["dataset[17]"] == other["dataset[17]"]
+    True
+    """
+    x, y = points()
+    rows = []
+    for name, data in (
+        ("LineDataset(x, y)", LineDataset(x, y)),
+        ("TensorDataset(x, y)", TensorDataset(x, y)),
+    ):
+        told = ", ".join(f"{float(each):.4f}" for each in data[index])
+        rows.append(
+            {"": name, "len(dataset)": str(len(data)), f"dataset[{index}]": told}
+        )
+    return rows
+
+
+def sent_once(epochs: int = 20) -> str:
+    """Train with batches that are sent, and with data that were sent before.
+
+    >>> "5 batches" in sent_once(1), "the same bits" in sent_once(1)
+    (True, True)
+    """
+    device = first_device()
+    x, y = points()
+    ends, sent = [], 0
+    for way, data in enumerate(((x, y), (x.to(device), y.to(device)))):
+        model = seeded(lambda: nn.Sequential(nn.Linear(1, 1))).to(device)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        train_step = make_train_step(model, nn.MSELoss(), optimizer)
+        loader = _loader(TensorDataset(*data), 16, shuffle=True)
+        with keeping_rng():
+            for _ in range(epochs):
+                for x_batch, y_batch in loader:
+                    if way == 0:
+                        x_batch, y_batch = x_batch.to(device), y_batch.to(device)
+                        sent += 1
+                    train_step(x_batch, y_batch)
+        ends.append(line_of(model))
+    same = "the same bits" if ends[0] == ends[1] else "other bits"
+    return (
+        f"{sent} batches were sent to **{device}** in {epochs} epochs, 16 rows each; "
+        f"or all 80 rows once. The line at the end has {same}."
+    )
+
+
+def whole_on_device() -> str:
+    """Let the doctor see a loader whose data lie on the device already.
+
+    >>> whole_on_device().partition(" ")[0]
+    'GT512'
+    """
+    x, y = (each.to(OTHER_DEVICE) for each in points())
+    with gt.watch() as seen:
+        loader = DataLoader(TensorDataset(x, y), batch_size=16)
+        for _ in loader:
+            pass
+    return "\n".join(written(seen.findings))
+
+
+def by_x() -> Tensor:
+    """Give the numbers of the rows in the order of x."""
+    x, _ = points()
+    return x.flatten().argsort()
+
+
+def first_batches(batch_size: int = 16) -> list[int]:
+    """Give the places that ``next(iter(loader))`` sees, however often it is called."""
+    return asked_rows(batch_size, 1, shuffle=False)[0]
+
+
+def loader_without_length() -> object:
+    """Give a data set without ``__len__`` to a loader; it raises."""
+    return DataLoader(NoLength(), batch_size=16, shuffle=True)
+
+
+def data_elsewhere() -> Tensor:
+    """Give a model on the CPU data on another device; it raises."""
+    x, _ = points()
+    return seeded(lambda: nn.Linear(1, 1))(x.to(OTHER_DEVICE))
+
+
+def wrong_dtype() -> Tensor:
+    """Give a model in float32 data in float64; it raises."""
+    x, _ = points()
+    return seeded(lambda: nn.Linear(1, 1))(x.double())
+
+
+def orders(seed: int, *, count: int = 8) -> str:
+    """Draw in which order rows come, of gradatim's batches and of a loader.
+
+    Args:
+        seed: Of both.
+        count: Rows that are shown.
+    """
+    rows = torch.arange(80)
+    lines = []
+    for name, epoch in (("run 1, epoch 0", 0), ("run 1, epoch 1", 1)):
+        order = _by_batches(rows, seed, epoch)
+        lines.append((name, [(str(n), "blue") for n in order[:count]]))
+    for name, epoch in (("run 2, epoch 0", 0), ("run 2, epoch 1", 1)):
+        order = _by_batches(rows, seed, epoch)
+        lines.append((name, [(str(n), "blue") for n in order[:count]]))
+    ours = cells(lines, title=f"Batches(seed={seed})", left=104, width=38)
+    plain = [_by_loader(rows, seed, drawn) for drawn in (False, True)]
+    theirs = cells(
+        [
+            (name, [(str(n), colour) for n in order[:count]])
+            for name, order, colour in (
+                ("run 1", plain[0], "blue"),
+                ("run 2 *", plain[1], "orange"),
+            )
+        ],
+        title=f"DataLoader after torch.manual_seed({seed})",
+        left=104,
+        width=38,
+    )
+    return ours + theirs
+
+
+def _by_batches(rows: Tensor, seed: int, epoch: int) -> list[int]:
+    batches = Batches(rows, batch_size=16, seed=seed)
+    return [n for batch in batches.epoch(epoch) for n in batch.tolist()]
+
+
+def _by_loader(rows: Tensor, seed: int, drawn: bool) -> list[int]:
+    """Give a loader's order, where another number was drawn before or not."""
+    with keeping_rng():
+        torch.manual_seed(seed)
+        if drawn:
+            torch.rand(1)
+        loader = DataLoader(TensorDataset(rows), 16, shuffle=True)
+        return [n for (batch,) in loader for n in batch.tolist()]
+
+
+def size_of(num_rows: int, num_columns: int = NUM_COLUMNS) -> int:
+    """Give the bytes of float32 numbers: x, and one y a row.
+
+    >>> size_of(1_000_000)
+    404000000
+    """
+    return 4 * num_rows * (num_columns + 1)
+
+
+def memory(num_rows: int, batch_size: int, *, whole: bool) -> str:
+    """Draw what lies in the memory of the CPU and of the device.
+
+    Args:
+        num_rows: Of the data set.
+        batch_size: Rows in a mini-batch.
+        whole: Whether the whole data set is sent to the device.
+    """
+    data, batch = size_of(num_rows), size_of(min(batch_size, num_rows))
+    sent = data if whole else batch
+    name = "the whole data set" if whole else f"one mini-batch of {batch_size}"
+    parts = []
+    for place, (where, what, size, gigabytes) in enumerate(
+        (
+            ("CPU", "the data set", data, HOST_GB),
+            ("device", name, sent, DEVICE_GB),
+        )
+    ):
+        y, room = 30 + 74 * place, gigabytes * 10**9
+        fits = size <= room
+        colour = COLOURS["blue" if fits else "red"]
+        wide = max(2.0, 430 * min(1, size / room))
+        verdict = "" if fits else ", does not fit"
+        parts.append(
+            f'<text x="0" y="{y + 8}">{where}: {gigabytes} GB</text>'
+            f'<rect x="1" y="{y + 14}" width="430" height="24" rx="3" fill="none" '
+            'stroke="currentColor" stroke-opacity=".4"/>'
+            f'<rect x="1" y="{y + 14}" width="{wide:.1f}" height="24" rx="3" '
+            f'fill="{colour}" fill-opacity=".6"/>'
+            f'<text x="8" y="{y + 54}">{escaped(what)}: '
+            f"{bytes_for_people(size)}{verdict}</text>"
+        )
+    title = f"{num_rows:,} rows of {NUM_COLUMNS} numbers"
+    return framed("".join(parts), 440, 178, title)

@@ -1,0 +1,616 @@
+"""What chapter 14 shows: rung 13's loops, modes, over- and underfitting, schedules."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader, TensorDataset, random_split
+
+from gradatim.course.doctor_says import diagnosed
+from gradatim.course.loss_bowl import least_squares
+from gradatim.course.training_paths import line_of
+from gradatim.data import line
+from gradatim.ladder.rung_11_train_step import make_train_step
+from gradatim.pages.charts import COLOURS, Chart, beside, framed
+from gradatim.pages.html_tables import raised
+from gradatim.pages.page import escaped
+from gradatim.pages.player import MovingChart, player
+from gradatim.rng import keeping_rng
+from gradatim.threads import threads
+
+__all__ = [
+    "LAST_EPOCH",
+    "MARKS",
+    "NUM_EPOCHS",
+    "SCHEDULES",
+    "Mode",
+    "Walk",
+    "eval_forgotten",
+    "fit_curves",
+    "fit_picture",
+    "graphs_added_up",
+    "mode_of",
+    "mode_picture",
+    "modes_table",
+    "numpy_of_predictions",
+    "played",
+    "schedule_picture",
+    "scheduled",
+    "told_error",
+    "train_forgotten",
+    "two_means",
+    "walk",
+    "waves",
+    "wavy_fit",
+    "wavy_model",
+    "wavy_rows",
+]
+
+NUM_EPOCHS = 60
+UPDATES = 5
+"""In an epoch of 80 rows, 16 at a time."""
+
+
+def _parts(lr: float = 0.1) -> tuple[Any, Any, nn.Module, torch.optim.Optimizer]:
+    """Give rung 13's loaders, model and optimizer; the caller has forked the seeds."""
+    torch.manual_seed(42)
+    train_set, val_set = random_split(TensorDataset(*line()), [80, 20])
+    train_loader = DataLoader(train_set, batch_size=16, shuffle=True)
+    val_loader = DataLoader(val_set, batch_size=16)
+    torch.manual_seed(42)
+    model = nn.Sequential(nn.Linear(1, 1))
+    return (
+        train_loader,
+        val_loader,
+        model,
+        torch.optim.SGD(model.parameters(), lr=lr),
+    )
+
+
+@dataclass(frozen=True)
+class Walk:
+    """Rung 13's training, update by update."""
+
+    path: list[tuple[float, float]]
+    """a and b, before the first update and after each."""
+    batches: list[Tensor]
+    """x of the rows of each update."""
+    train_losses: list[float]
+    """Of each epoch, the mean over its rows as they were trained on."""
+    val_losses: list[float]
+    """Of each epoch, after it."""
+    train: tuple[Tensor, Tensor]
+    val: tuple[Tensor, Tensor]
+
+
+@lru_cache(maxsize=1)
+@threads(1)
+def walk() -> Walk:
+    """Train and validate as rung 13 does, :data:`NUM_EPOCHS` epochs."""
+    with keeping_rng():
+        train_loader, val_loader, model, optimizer = _parts()
+        loss_fn = nn.MSELoss()
+        train_step = make_train_step(model, loss_fn, optimizer)
+        path, batches = [line_of(model)], []
+        train_losses, val_losses = [], []
+        for _ in range(NUM_EPOCHS):
+            total = 0.0
+            for x, y in train_loader:
+                total += train_step(x, y) * len(x)
+                batches.append(x)
+                path.append(line_of(model))
+            train_losses.append(total / 80)
+            model.eval()
+            total = 0.0
+            with torch.no_grad():
+                for x, y in val_loader:
+                    total += loss_fn(model(x), y).item() * len(x)
+            val_losses.append(total / 20)
+            model.train()
+    train, val = train_loader.dataset, val_loader.dataset
+    return Walk(
+        path,
+        batches,
+        train_losses,
+        val_losses,
+        train.dataset[train.indices],
+        val.dataset[val.indices],
+    )
+
+
+def played() -> str:
+    """Draw :func:`walk` as a picture that moves, update by update.
+
+    >>> played().count("data-foot")
+    80
+    """
+    went = walk()
+    num_updates = NUM_EPOCHS * UPDATES
+    x, y = (each.flatten().tolist() for each in went.train)
+    rows = {value: number for number, value in enumerate(x)}
+    batches = [{rows[v] for v in each.flatten().tolist()} for each in went.batches]
+    fit = MovingChart((0, 1), (0, 3.5), title="the line", x_label="x", y_label="y")
+    fit.residuals(x, y, went.path[0], colour="gray")
+    fit.points(x, y, colour="blue", size=2.2, label="train")
+    fit.points(*went.val, colour="orange", size=2.2, label="validate")
+    fit.lit_points(x, y, [set(), *batches], label="last batch")
+    fit.moving_line(went.path, colour="green", label="line")
+    chart = MovingChart(
+        (0, NUM_EPOCHS), (5e-3, 2), title="both losses", x_label="epoch", log_y=True
+    )
+    epochs = [update // UPDATES for update in range(num_updates + 1)]
+    numbers = range(1, NUM_EPOCHS + 1)
+    for losses, colour, label in (
+        (went.train_losses, "blue", "train"),
+        (went.val_losses, "orange", "validation"),
+    ):
+        chart.growing_line(numbers, losses, epochs, colour=colour, label=label)
+        # Before the first epoch there is no loss yet: the dot waits below the picture.
+        at = [losses[n - 1] if n else 1e-9 for n in epochs]
+        chart.moving_dot(epochs, at, colour=colour)
+    told = [
+        f"Update {n}, epoch {epochs[n]}: the line is a {a:.4f}, b {b:.4f}."
+        for n, (a, b) in enumerate(went.path)
+    ]
+    return player(
+        beside(fit.svg(), chart.svg()),
+        num_updates + 1,
+        steps={"one more step": 1, "one more epoch": UPDATES},
+        told=told,
+        label="update",
+        rate=12,
+    )
+
+
+def two_means(at: int = 0) -> tuple[float, float]:
+    """Give the mean of the two batches' losses, and that over all 20 rows.
+
+    >>> by_batch, by_row = two_means()
+    >>> round(by_batch, 3) != round(by_row, 3)
+    True
+    """
+    (a, b), (x, y) = walk().path[at], walk().val
+    squares = (y - (a + b * x)) ** 2
+    parts = [float(part.mean()) for part in squares.split(16)]
+    return sum(parts) / len(parts), float(squares.mean())
+
+
+# Modes
+
+
+def wavy_model(hidden: int, p: float | None = None) -> nn.Module:
+    """Make a network of one hidden layer that bends all over from 0 to 1."""
+    with keeping_rng():
+        torch.manual_seed(3)
+        drop = [] if p is None else [nn.Dropout(p)]
+        model = nn.Sequential(
+            nn.Linear(1, hidden), nn.Tanh(), *drop, nn.Linear(hidden, 1)
+        )
+        layer: Any = model[0]
+        with torch.no_grad():
+            layer.weight.mul_(min(8 + hidden / 3, 40))
+            layer.bias.copy_(-layer.weight[:, 0] * torch.linspace(0, 1, hidden))
+    return model
+
+
+@lru_cache(maxsize=1)
+@threads(1)
+def _trained_dropout() -> nn.Module:
+    model = wavy_model(64, 0.5)
+    x, y = waves(200, seed=7)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    with keeping_rng():
+        torch.manual_seed(0)
+        for _ in range(300):
+            optimizer.zero_grad()
+            nn.functional.mse_loss(model(x), y).backward()
+            optimizer.step()
+    return model
+
+
+@dataclass(frozen=True)
+class Mode:
+    """What a forward pass does in one of the four ways."""
+
+    drops: bool
+    """Whether two calls with the same input differ."""
+    has_graph: bool
+    kept: int
+    """Bytes of intermediate results that are kept for backward."""
+    answers: list[list[float]]
+    """Of some calls, at 60 places."""
+
+
+def mode_of(*, is_eval: bool, no_grad: bool, calls: int = 6) -> Mode:
+    """Call a model with dropout in one of the four ways, and look.
+
+    >>> mode_of(is_eval=False, no_grad=True).drops
+    True
+    >>> mode_of(is_eval=True, no_grad=False).has_graph
+    True
+    """
+    model = _trained_dropout()
+    x = torch.linspace(0, 1, 60).unsqueeze(1)
+    kept: dict[int, int] = {}
+    own = {p.data_ptr() for p in model.parameters()} | {x.data_ptr()}
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.data_ptr() not in own:
+            kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    model.train(not is_eval)
+    try:
+        with keeping_rng(), torch.set_grad_enabled(not no_grad):
+            torch.manual_seed(1)
+            with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+                first = model(x)
+            answers = [first, *(model(x) for _ in range(calls - 1))]
+    finally:
+        model.train()
+    return Mode(
+        drops=not torch.equal(answers[0], answers[1]),
+        has_graph=first.grad_fn is not None,
+        kept=sum(kept.values()),
+        answers=[each.detach().flatten().tolist() for each in answers],
+    )
+
+
+def modes_table(is_eval: bool, no_grad: bool) -> str:
+    """Draw the four ways as two rows of two, the chosen one framed."""
+    parts = []
+    for row, evaluates in enumerate((False, True)):
+        name = "eval()" if evaluates else "train()"
+        y = 48 + 92 * row
+        parts.append(f'<text x="0" y="{y + 44}" font-weight="600">{name}</text>')
+        for column, without in enumerate((False, True)):
+            found = mode_of(is_eval=evaluates, no_grad=without, calls=2)
+            x = 62 + 196 * column
+            is_chosen = (evaluates, without) == (is_eval, no_grad)
+            stroke = COLOURS["violet"] if is_chosen else "currentColor"
+            frame = f'stroke-width="{3 if is_chosen else 1}"'
+            fill = COLOURS["green"] if evaluates and without else "none"
+            parts.append(
+                f'<rect x="{x}" y="{y}" width="186" height="82" rx="6" fill="{fill}" '
+                f'fill-opacity=".2" stroke="{stroke}" {frame} '
+                f'stroke-opacity="{1 if is_chosen else 0.3}"/>'
+            )
+            told = (
+                f"dropout {'acts' if found.drops else 'rests'}",
+                "a graph is built" if found.has_graph else "no graph",
+                f"kept: {found.kept:,} bytes",
+            )
+            for place, text in enumerate(told):
+                parts.append(
+                    f'<text x="{x + 12}" y="{y + 22 + 22 * place}">{escaped(text)}'
+                    "</text>"
+                )
+    heads = "".join(
+        f'<text x="{62 + 196 * place}" y="38" font-weight="600">{name}</text>'
+        for place, name in enumerate(("with gradients", "under no_grad()"))
+    )
+    return framed(heads + "".join(parts), 448, 230, "two switches, four ways")
+
+
+def mode_picture(is_eval: bool, no_grad: bool) -> str:
+    """Draw six calls with the same input."""
+    found = mode_of(is_eval=is_eval, no_grad=no_grad)
+    chart = Chart(
+        (0, 1), (-2.2, 2.2), title="six calls, the same x", x_label="x", y_label="y"
+    )
+    places = torch.linspace(0, 1, 60)
+    colours = ("blue", "orange", "green", "red", "violet", "gray")
+    for answer, colour in zip(found.answers, colours, strict=True):
+        chart.line(places, answer, colour=colour, width=1.5)
+    return chart.svg()
+
+
+@threads(1)
+def eval_forgotten(epochs: int = 60) -> tuple[str, float, float]:
+    """Validate a model with dropout in both modes; give the curves and their ends."""
+    model = wavy_model(64, 0.5)
+    x, y = waves(200, seed=7)
+    val_x, val_y = waves(100, seed=8)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    losses: dict[bool, list[float]] = {True: [], False: []}
+    with keeping_rng():
+        torch.manual_seed(0)
+        for _ in range(epochs):
+            for _ in range(5):
+                optimizer.zero_grad()
+                nn.functional.mse_loss(model(x), y).backward()
+                optimizer.step()
+            for is_eval in (True, False):
+                model.train(not is_eval)
+                with torch.no_grad():
+                    loss = nn.functional.mse_loss(model(val_x), val_y).item()
+                losses[is_eval].append(loss)
+            model.train()
+    numbers = range(1, epochs + 1)
+    chart = Chart((0, epochs), (0, 1.2), title="validation loss", x_label="epoch")
+    chart.line(numbers, losses[False], colour="red", label="eval() forgotten")
+    chart.line(numbers, losses[True], colour="green", label="with eval()")
+    return chart.svg(), losses[True][-1], losses[False][-1]
+
+
+FORGOTTEN = """\
+import torch
+from torch import nn
+
+model = nn.Sequential(nn.Linear(1, 64), nn.Tanh(), nn.Dropout(0.2), nn.Linear(64, 1))
+optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+x, x_val = torch.rand(80, 1), torch.rand(20, 1)
+for epoch in range(20):
+    for rows in torch.randperm(80).split(16):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x[rows]), 1 + 2 * x[rows]).backward()
+        optimizer.step()
+    model.eval()
+    with torch.no_grad():
+        val_loss = nn.functional.mse_loss(model(x_val), 1 + 2 * x_val)
+"""
+"""A loop that does not go back to train mode."""
+
+
+def _train(*, back: bool, epochs: int) -> tuple[list[float], list[float]]:
+    """Train with dropout; after validation go back to train mode, or not."""
+    model = wavy_model(128, 0.2)
+    (x, y), (val_x, val_y) = wavy_rows()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
+    train_losses, val_losses = [], []
+    with keeping_rng():
+        torch.manual_seed(0)
+        for _ in range(epochs):
+            for _ in range(5):
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(model(x), y)
+                loss.backward()
+                optimizer.step()
+            train_losses.append(loss.item())
+            model.eval()
+            with torch.no_grad():
+                val_loss = nn.functional.mse_loss(model(val_x), val_y)
+            val_losses.append(val_loss.item())
+            if back:
+                model.train()
+    return train_losses, val_losses
+
+
+@threads(1)
+def train_forgotten(epochs: int = 150) -> tuple[str, str]:
+    """Forget ``train()`` after ``eval()``; give curves, and what the doctor says."""
+    _, forgotten = _train(back=False, epochs=epochs)
+    _, right = _train(back=True, epochs=epochs)
+    chart = Chart((0, epochs), (0, 0.6), title="validation loss", x_label="epoch")
+    numbers = range(1, epochs + 1)
+    chart.line(numbers, forgotten, colour="red", label="train() forgotten")
+    chart.line(numbers, right, colour="green", label="with train()")
+    return chart.svg(), diagnosed(FORGOTTEN, select=("GT402",))
+
+
+def numpy_of_predictions() -> Any:
+    """Take predictions to NumPy without ``no_grad()``; it raises."""
+    return _trained_dropout().eval()(torch.zeros(1, 1)).numpy()
+
+
+def told_error(function: Callable[[], Any]) -> str:
+    """Call what raises; give the exception's last line as HTML.
+
+    >>> "requires grad" in told_error(numpy_of_predictions)
+    True
+    """
+    try:
+        function()
+    except Exception as error:
+        return raised(f"{type(error).__name__}: {error}")
+    return ""
+
+
+def graphs_added_up(batches: int = 200) -> tuple[int, int]:
+    """Add up losses of validation batches; give the operations that stay in memory.
+
+    Returns:
+        With a graph behind each loss, and under ``no_grad()``.
+    """
+    x, y = walk().val
+    model = nn.Sequential(nn.Linear(1, 1))
+    found = []
+    for is_on in (True, False):
+        with torch.set_grad_enabled(is_on):
+            total = torch.zeros(())
+            for _ in range(batches):
+                total = total + nn.functional.mse_loss(model(x), y)
+        found.append(_operations(total))
+    return found[0], found[1]
+
+
+def _operations(tensor: Tensor) -> int:
+    seen, ahead = set(), [tensor.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            ahead += [other for other, _ in node.next_functions]
+    return len(seen)
+
+
+# Under- and overfitting
+
+NUM_WAVES = 20
+LAST_EPOCH = 1500
+MARKS = (0, 10, 30, 100, 300, 1000, LAST_EPOCH)
+"""Epochs at which the curve of a fit is kept."""
+EVERY = 10
+
+
+def waves(rows: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Make points of a sine with noise."""
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.rand(rows, 1, generator=generator)
+    noise = 0.3 * torch.randn(rows, 1, generator=generator)
+    return x, (9 * x).sin() + noise
+
+
+def wavy_rows() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Give few rows to train, and many to validate."""
+    return waves(NUM_WAVES, seed=4), waves(200, seed=99)
+
+
+@dataclass(frozen=True)
+class WavyFit:
+    """A network that was trained on few points of a sine."""
+
+    epochs: list[int]
+    train: list[float]
+    val: list[float]
+    curves: dict[int, list[float]]
+    """By epoch, what it predicts at 121 places."""
+
+    @property
+    def best_epoch(self) -> int:
+        """Where the validation loss is least."""
+        return self.epochs[min(range(len(self.val)), key=self.val.__getitem__)]
+
+
+@lru_cache(maxsize=16)
+@threads(1)
+def wavy_fit(hidden: int) -> WavyFit:
+    """Train a network of one hidden layer, all points at once."""
+    (x, y), (val_x, val_y) = wavy_rows()
+    places = torch.linspace(0, 1, 121).unsqueeze(1)
+    model = wavy_model(hidden)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, fused=True)
+    fit = WavyFit([], [], [], {})
+    for epoch in range(LAST_EPOCH + 1):
+        loss = nn.functional.mse_loss(model(x), y)
+        if epoch % EVERY == 0:
+            with torch.no_grad():
+                fit.epochs.append(epoch)
+                fit.train.append(loss.item())
+                fit.val.append(nn.functional.mse_loss(model(val_x), val_y).item())
+                if epoch in MARKS:
+                    fit.curves[epoch] = model(places).flatten().tolist()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return fit
+
+
+def fit_picture(hidden: int, epoch: int) -> str:
+    """Draw what the network predicts after an epoch of :data:`MARKS`."""
+    chart = Chart(
+        (0, 1),
+        (-2, 2),
+        title=f"{hidden} hidden unit{'' if hidden == 1 else 's'}, epoch {epoch}",
+        x_label="x",
+        y_label="y",
+    )
+    (x, y), _ = wavy_rows()
+    places = torch.linspace(0, 1, 121)
+    chart.line(places, (9 * places).sin(), colour="gray", dashed=True, label="truth")
+    chart.line(places, wavy_fit(hidden).curves[epoch], colour="green", label="network")
+    return chart.points(x, y, colour="blue", label="train", size=3.5).svg()
+
+
+def fit_curves(hidden: int, epoch: int) -> str:
+    """Draw both losses over all epochs."""
+    fit = wavy_fit(hidden)
+    chart = Chart((0, LAST_EPOCH + 100), (0, 1), title="the loss", x_label="epoch")
+    chart.line(fit.epochs, fit.train, colour="blue", label="train")
+    chart.line(fit.epochs, fit.val, colour="orange", label="validation")
+    return chart.upright(epoch).svg()
+
+
+# Schedules
+
+SCHEDULES: dict[str, Callable[[torch.optim.Optimizer], Any]] = {
+    "none: the same to the end": lambda o: lr_scheduler.LambdaLR(o, lambda _: 1.0),
+    "StepLR: a tenth every 20 epochs": lambda o: lr_scheduler.StepLR(o, 20, gamma=0.1),
+    "ExponentialLR: 0.93 of it each epoch": lambda o: lr_scheduler.ExponentialLR(
+        o, 0.93
+    ),
+    "CosineAnnealingLR: along a cosine": lambda o: lr_scheduler.CosineAnnealingLR(
+        o, NUM_EPOCHS
+    ),
+}
+"""By name, what makes a scheduler."""
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """A training with a schedule."""
+
+    rates: list[float]
+    """Of each epoch, as it began."""
+    above: list[float]
+    """After each update, by how much the loss of all 80 rows is above its least."""
+
+
+@lru_cache(maxsize=16)
+@threads(1)
+def scheduled(name: str, *, lr: float = 0.1, per_batch: bool = False) -> Scheduled:
+    """Train rung 13's model with one of :data:`SCHEDULES`.
+
+    Args:
+        name: Of the schedule.
+        lr: At the start.
+        per_batch: Step it after each batch: wrong, where it counts epochs.
+    """
+    with keeping_rng():
+        train_loader, _, model, optimizer = _parts(lr)
+        scheduler = SCHEDULES[name](optimizer)
+        train_step = make_train_step(model, nn.MSELoss(), optimizer)
+        rates, path = [], [line_of(model)]
+        for _ in range(NUM_EPOCHS):
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+            for x, y in train_loader:
+                train_step(x, y)
+                path.append(line_of(model))
+                if per_batch:
+                    scheduler.step()
+            if not per_batch:
+                scheduler.step()
+    part = train_loader.dataset
+    x, y = (values.double() for values in part.dataset[part.indices])
+    design = torch.cat([torch.ones_like(x), x], dim=1)
+    places = torch.tensor(path, dtype=torch.float64)
+    losses = ((places @ design.T - y.flatten()) ** 2).mean(dim=1)
+    best = least_squares(x, y)
+    least = ((design @ best - y.flatten()) ** 2).mean()
+    return Scheduled(rates, (losses - least).clamp(min=1e-12).tolist())
+
+
+def schedule_picture(
+    name: str, lr: float = 0.1, *, per_batch: bool = False
+) -> tuple[str, str]:
+    """Draw the rates, and how far above the least loss training is."""
+    found = scheduled(name, lr=lr, per_batch=per_batch)
+    plain = scheduled(next(iter(SCHEDULES)), lr=lr)
+    rates = Chart(
+        (0, NUM_EPOCHS),
+        (5e-5, 1),
+        title="learning rate of each epoch",
+        x_label="epoch",
+        log_y=True,
+    )
+    # A rate holds for a whole epoch: stairs, no slopes.
+    corners = [
+        (n + part, rate) for n, rate in enumerate(found.rates) for part in (0, 1)
+    ]
+    rates.line(*zip(*corners, strict=True), colour="violet")
+    above = Chart(
+        (0, NUM_EPOCHS),
+        (1e-8, 2),
+        title="loss of all 80 rows above the least one",
+        x_label="epoch",
+        log_y=True,
+    )
+    places = [n / UPDATES for n in range(len(found.above))]
+    above.line(places, plain.above, colour="gray", width=1, label="no schedule")
+    if found.rates != plain.rates:
+        above.line(places, found.above, colour="violet", label="with the schedule")
+    return rates.svg(), above.svg()

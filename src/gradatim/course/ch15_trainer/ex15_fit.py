@@ -1,0 +1,134 @@
+"""A Trainer with early stopping and a schedule."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradatim.callbacks import EarlyStopping, LRScheduler
+from gradatim.course.ch14_evaluation.shows import wavy_model, wavy_rows
+from gradatim.course.exercise import expect, needed
+from gradatim.threads import threads
+from gradatim.trainer import Trainer
+
+TEXT = """
+Write `train(model, optimizer, schedule, train_rows, val_rows)`. Fit the model with
+`nn.MSELoss()` and a Trainer: at most 200 epochs, batches of 10, `seed=0`,
+`progress=False`. Step the schedule once an epoch. Stop when `val_loss` has not improved
+for 15 epochs. Return the history.
+"""
+STUB = """
+import gradatim as gt
+from torch import nn
+
+def train(model, optimizer, schedule, train_rows, val_rows):
+    trainer = gt.Trainer(...)
+    return trainer.fit(...)
+"""
+HINT = """
+`callbacks=[gt.LRScheduler(schedule), gt.EarlyStopping(patience=15)]`. The validation
+rows are the second argument of `fit`.
+"""
+SOLUTION = """
+import gradatim as gt
+from torch import nn
+
+def train(model, optimizer, schedule, train_rows, val_rows):
+    trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
+    callbacks = [gt.LRScheduler(schedule), gt.EarlyStopping(patience=15)]
+    return trainer.fit(
+        train_rows,
+        val_rows,
+        epochs=200,
+        batch_size=10,
+        seed=0,
+        callbacks=callbacks,
+        progress=False,
+    )
+"""
+PRAISE = "Compare it with the loops of chapter 14: what would you still write by hand?"
+MUTANTS = {
+    "no early stopping": SOLUTION.replace(", gt.EarlyStopping(patience=15)", ""),
+    "no schedule": SOLUTION.replace("gt.LRScheduler(schedule), ", ""),
+    "the default patience": SOLUTION.replace("patience=15", ""),
+    "the schedule per update": SOLUTION.replace(
+        "LRScheduler(schedule)", 'LRScheduler(schedule, per="step")'
+    ),
+    "the best is not put back": SOLUTION.replace(
+        "patience=15", "patience=15, restore_best=False"
+    ),
+    "a bare schedule": SOLUTION.replace("gt.LRScheduler(schedule)", "schedule"),
+    "validated on the training rows": SOLUTION.replace(
+        "        val_rows,\n", "        train_rows,\n"
+    ),
+    "no validation": SOLUTION.replace("        val_rows,\n", ""),
+    "monitors the training loss": SOLUTION.replace(
+        "patience=15", '"train_loss", patience=15'
+    ),
+    "the model comes back": SOLUTION.replace(
+        "    return trainer.fit(", "    trainer.fit("
+    )
+    + "    return model\n",
+    "one batch": SOLUTION.replace("batch_size=10", "batch_size=20"),
+    "another seed": SOLUTION.replace("seed=0", "seed=42"),
+}
+
+
+def _parts() -> tuple[nn.Module, torch.optim.Optimizer, Any]:
+    model = wavy_model(64)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    return model, optimizer, torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.99)
+
+
+@threads(1)
+def check(names: dict[str, Any]) -> None:
+    """Compare with the same training."""
+    train = needed(names, "train")
+    rows, val = wavy_rows()
+    model, optimizer, schedule = _parts()
+    wanted = Trainer(model, nn.MSELoss(), optimizer).fit(
+        rows,
+        val,
+        epochs=200,
+        batch_size=10,
+        seed=0,
+        callbacks=[LRScheduler(schedule), EarlyStopping(patience=15)],
+        progress=False,
+    )
+    yours, its, its_schedule = _parts()
+    found = train(yours, its, its_schedule, rows, val)
+    expect(
+        isinstance(found, dict) and "train_loss" in found,
+        "The history is to come back: what `fit` returns.",
+    )
+    expect("val_loss" in found, "The history has no `val_loss`: give `fit` `val_rows`.")
+    expect(
+        found["num_steps"][0] == wanted["num_steps"][0],
+        f"20 rows in batches of 10 are 2 updates an epoch; yours had "
+        f"{found['num_steps'][0]}.",
+    )
+    expect(
+        abs(found["lr"][1] - wanted["lr"][1]) < 1e-9,
+        f"After two epochs the rate is to be {wanted['lr'][1]:.6f}; it is "
+        f"{found['lr'][1]:.6f}: is the schedule stepped once an epoch?",
+    )
+    expect(
+        abs(found["val_loss"][0] - wanted["val_loss"][0]) < 1e-6,
+        f"The validation loss of epoch 1 is {wanted['val_loss'][0]:.4f}; yours is "
+        f"{found['val_loss'][0]:.4f}. Are these the validation rows, is the seed 0?",
+    )
+    count = len(found["val_loss"])
+    expect(
+        count == len(wanted["val_loss"]),
+        f"It is to stop after epoch {len(wanted['val_loss'])}: 15 epochs after the "
+        f"best `val_loss`. Yours ran {count} epochs.",
+    )
+    with torch.no_grad():
+        left = [
+            float(nn.functional.mse_loss(m(val[0]), val[1])) for m in (yours, model)
+        ]
+    expect(
+        abs(left[0] - left[1]) < 1e-6,
+        f"The model is to have the best epoch's weights, with a validation loss of "
+        f"{left[1]:.4f}; it has {left[0]:.4f}.",
+    )

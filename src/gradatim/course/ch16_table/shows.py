@@ -1,0 +1,501 @@
+"""What chapter 16 shows: a table, from its file to a model; the doctor on scripts."""
+
+import hashlib
+import re
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from gradatim.callbacks import Callback
+from gradatim.course.doctor_says import diagnosed, hushed
+from gradatim.errors import ConfigError, GradatimError
+from gradatim.loading import Predictor
+from gradatim.pages.charts import Chart
+from gradatim.tables.files.formats import read_columns
+from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.fit import fit_table, predict_rows
+from gradatim.tables.fit.plan import plan_table
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.table import read_table
+
+__all__ = [
+    "DISTRICTS",
+    "FAULTS",
+    "MOST_BYTES",
+    "SCRIPTS",
+    "Fitted",
+    "Source",
+    "chosen",
+    "columns_of",
+    "examined",
+    "fault_of",
+    "first_lines",
+    "fit",
+    "flat_of",
+    "flats",
+    "in_other_order",
+    "inspected",
+    "judged",
+    "meaning",
+    "opened",
+    "predicted",
+    "rent_of",
+    "score_rows",
+    "told_rows",
+    "truth_picture",
+    "try_fit",
+    "try_inspected",
+    "what_if",
+]
+
+DISTRICTS = ("center", "harbour", "north", "south")
+PER_METRE = {"center": 15.0, "harbour": 12.0, "north": 9.0, "south": 8.0}
+PREFIX = "gradatim-course-"
+MOST_BYTES = 50_000_000
+"""Of a file that is read in the course."""
+MOST_SECONDS = 60.0
+"""Of a training in the course."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table's file, as it was read."""
+
+    name: str
+    content: bytes
+
+    @property
+    def digest(self) -> str:
+        """Tell one content from another."""
+        return hashlib.sha256(self.content).hexdigest()
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.digest))
+
+
+@lru_cache(maxsize=4)
+def flats(rows: int = 400, *, leak: bool = False) -> Source:
+    """Make a table of flats, as a CSV file: ``rent`` depends on the rest, with noise.
+
+    Args:
+        rows: Without the header.
+        leak: Add ``deposit``: three rents, to be paid by whoever moves in.
+
+    >>> flats(2).content.decode().splitlines()[0]
+    'size,rooms,district,built,rent'
+    """
+    generator = torch.Generator().manual_seed(16)
+    size = torch.randint(25, 141, (rows,), generator=generator)
+    noise = torch.randn(rows, 2, generator=generator)
+    place = torch.randint(4, (rows,), generator=generator)
+    year = torch.randint(1930, 2021, (rows,), generator=generator)
+    month = torch.randint(1, 13, (rows,), generator=generator)
+    unknown = torch.rand(rows, generator=generator) < 0.05
+    lines = ["size,rooms,district,built,rent" + (",deposit" if leak else "")]
+    for row in range(rows):
+        metres, district = int(size[row]), DISTRICTS[int(place[row])]
+        rooms = max(1, round(metres / 28 + 0.5 * float(noise[row, 0])))
+        rent = round(
+            rent_of(metres, district, int(year[row])) + 40 * float(noise[row, 1])
+        )
+        told = "" if unknown[row] else str(rooms)
+        date = f"{int(year[row])}-{int(month[row]):02}-01"
+        line = f"{metres},{told},{district},{date},{rent}"
+        lines.append(line + (f",{3 * rent}" if leak else ""))
+    return Source("flats.csv", ("\n".join(lines) + "\n").encode())
+
+
+def rent_of(size: float, district: str, year: int) -> float:
+    """Give the rent without noise: large flats are cheaper by the metre.
+
+    >>> rent_of(40, "north", 1950)
+    510.0
+    """
+    metre = PER_METRE[district] * (1 - 0.0018 * max(0.0, size - 40))
+    return 150 + metre * size + (120 if year > 2000 else 0)
+
+
+def chosen(uploaded: Sequence[Any], path: str) -> Source:
+    """Give what was uploaded; else the file at a path; else the flats.
+
+    Args:
+        uploaded: Of ``mo.ui.file``.
+        path: Of a file on this machine, or nothing.
+
+    Raises:
+        ConfigError: There is no such file, or it is too large for the course.
+
+    >>> chosen([], "").name
+    'flats.csv'
+    """
+    if uploaded:
+        return Source(uploaded[0].name, uploaded[0].contents)
+    if not path.strip():
+        return flats()
+    file = Path(path.strip()).expanduser()
+    if not file.is_file():
+        raise ConfigError(f"there is no file {file}.")
+    if file.stat().st_size > MOST_BYTES:
+        raise ConfigError(
+            f"{file} has more than {MOST_BYTES:,} bytes.\n"
+            f"Use the command: gradatim fit {file.name} --target COLUMN"
+        )
+    return Source(file.name, file.read_bytes())
+
+
+def opened(uploaded: Sequence[Any], path: str) -> tuple[Source, str]:
+    """Call :func:`chosen`, and see whether it can be read as a table.
+
+    Returns:
+        The table, and what is wrong with the one that was asked for; then it is the
+        flats.
+
+    >>> opened([], "no.csv")[1]
+    'there is no file no.csv.'
+    """
+    try:
+        source = chosen(uploaded, path)
+        columns_of(source)
+    except (GradatimError, OSError) as error:
+        return flats(), _told(error)
+    return source, ""
+
+
+def first_lines(source: Source, lines: int = 5) -> str:
+    """Give the first lines of a file of text; of another its first columns' names."""
+    if source.name.endswith(".parquet"):
+        return ", ".join(columns_of(source)[:20])
+    text = source.content[:20_000].decode("utf-8", errors="replace")
+    return "\n".join(line[:120] for line in text.splitlines()[:lines])
+
+
+def _told(error: Exception) -> str:
+    """Give a message, without the temporary folder that the file was read from."""
+    return re.sub(rf"\S*{PREFIX}\w+[/\\\\]", "", str(error))
+
+
+def _written(source: Source, folder: str) -> Path:
+    path = Path(folder) / (Path(source.name).name or "table.csv")
+    path.write_bytes(source.content)
+    return path
+
+
+@lru_cache(maxsize=8)
+def columns_of(source: Source) -> list[str]:
+    """Give the names of a table's columns.
+
+    >>> columns_of(flats())
+    ['size', 'rooms', 'district', 'built', 'rent']
+    """
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        return [
+            str(name) for name in read_columns(_written(source, folder)).column_names
+        ]
+
+
+@lru_cache(maxsize=32)
+def inspected(
+    source: Source, target: str | None, drop: tuple[str, ...] = ()
+) -> list[dict[str, str]]:
+    """Tell what ``gradatim inspect`` tells.
+
+    >>> [row["kind"] for row in inspected(flats(), "rent")]
+    ['target', 'number', 'number', 'category', 'datetime']
+    """
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        table = read_columns(_written(source, folder))
+    schema = Schema.infer(table, target=target, drop=drop)
+    names = ("column", "kind", "seen", "what is done with it")
+    return [dict(zip(names, row, strict=True)) for row in schema.describe()]
+
+
+def try_inspected(
+    source: Source, target: str | None, drop: tuple[str, ...] = ()
+) -> list[dict[str, str]] | str:
+    """Do :func:`inspected`, or give what is wrong with the choice.
+
+    >>> try_inspected(flats(), "built").splitlines()[0]
+    "The target 'built' holds date32[day]."
+    """
+    try:
+        return inspected(source, target, drop)
+    except GradatimError as error:
+        return _told(error)
+
+
+class _InTime(Callback):
+    only_watches = True
+
+    def on_fit_begin(self, trainer: Any) -> None:
+        self.end = time.monotonic() + MOST_SECONDS
+
+    def on_epoch_end(self, trainer: Any) -> None:
+        if time.monotonic() > self.end:
+            trainer.stop(f"more than {MOST_SECONDS:g} s: enough for a course")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A table's model, and what is known of it."""
+
+    task: str
+    num_rows: tuple[int, int, int]
+    """To train, to validate, to test."""
+    scores: dict[str, dict[str, float]]
+    stop_reason: str
+    num_epochs: int
+    predictor: Predictor
+    pairs: list[tuple[float, float]]
+    """Of a number: truth and prediction of test rows, 300 at most."""
+
+
+@lru_cache(maxsize=32)
+def fit(
+    source: Source, target: str, drop: tuple[str, ...] = (), seed: int = 0
+) -> Fitted:
+    """Do what ``gradatim fit`` does, without a run's folder.
+
+    Args:
+        source: The file.
+        target: The column to predict.
+        drop: Columns to leave out.
+        seed: Of split, start and order.
+
+    Raises:
+        DataError: The file, or the target, cannot be used.
+    """
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        table = read_table(
+            _written(source, folder),
+            target=target,
+            drop=drop,
+            drop_missing_target=True,
+        )
+    plan = plan_table(table, TabularConfig(seed=seed, threads=1))
+    with hushed():
+        done = fit_table(plan, callbacks=[_InTime()], progress=False)
+    pairs = []
+    if done.model.task == "regression":
+        some = plan.test[:300]
+        origin = table.schema.target.origin if table.schema.target else 0.0
+        answers = predict_rows(done.model, table.select(some).x).double() + origin
+        assert table.y is not None
+        truth = table.y[some].double() + origin
+        pairs = list(zip(truth.tolist(), answers.tolist(), strict=True))
+    return Fitted(
+        task=done.model.task,
+        num_rows=(len(plan.train), len(plan.val), len(plan.test)),
+        scores=done.scores,
+        stop_reason=str(done.history.stop_reason),
+        num_epochs=done.history.num_epochs,
+        predictor=Predictor(model=done.model, schema=table.schema, scores=done.scores),
+        pairs=pairs,
+    )
+
+
+def try_fit(
+    source: Source, target: str, drop: tuple[str, ...] = (), seed: int = 0
+) -> Fitted | str:
+    """Call :func:`fit`; give the message where it refuses.
+
+    >>> "rents" in str(try_fit(flats(40), "rents"))
+    True
+    """
+    try:
+        return fit(source, target, drop, seed)
+    except GradatimError as error:
+        return _told(error)
+
+
+NAMES = {
+    "baseline": "always the same",
+    "linear": "a linear model",
+    "model": "the network",
+}
+
+
+MEANINGS = {
+    True: "*rmse* is the typical error and *mae* the mean one, in the target's own "
+    "units. *r2* is 1 for perfect, and about 0 for always answering the mean.",
+    False: "*accuracy* is the share of right classes; *balanced_accuracy* counts all "
+    "classes alike, however rare. *log_loss* is small where a right class was given a "
+    "high probability. The first line always answers with the shares of the classes.",
+}
+
+
+def meaning(fitted: Fitted) -> str:
+    """Tell what the scores mean, for a number or for classes.
+
+    >>> "rmse" in meaning(fit(flats(), "rent"))
+    True
+    """
+    return MEANINGS[fitted.task == "regression"]
+
+
+def told_rows(fitted: Fitted) -> str:
+    """Tell how many rows each part has."""
+    train, val, test = fitted.num_rows
+    return f"scores on {test:,} test rows; {train:,} to train, {val:,} to validate"
+
+
+def score_rows(fitted: Fitted) -> list[dict[str, Any]]:
+    """Give the scores as rows of a table."""
+    return [{"": NAMES[name], **scores} for name, scores in fitted.scores.items()]
+
+
+def truth_picture(fitted: Fitted, *, title: str = "test rows") -> str:
+    """Draw predictions over truth; on the line both are equal."""
+    values = [value for pair in fitted.pairs for value in pair] or [0.0, 1.0]
+    low, high = min(values), max(values)
+    room = 0.05 * (high - low) or 1.0
+    ends = low - room, high + room
+    chart = Chart(ends, ends, title=title, x_label="truth", y_label="predicted")
+    chart.line(ends, ends, colour="gray", dashed=True, label="truth = prediction")
+    truth, told = [p[0] for p in fitted.pairs], [p[1] for p in fitted.pairs]
+    return chart.points(truth, told, colour="blue", label="a test row").svg()
+
+
+def predicted(fitted: Fitted, rows: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Predict numbers for rows as they stand in a file."""
+    answers = fitted.predictor.predict(pa.Table.from_pylist([dict(r) for r in rows]))
+    return [float(answer) for answer in answers]
+
+
+def in_other_order(fitted: Fitted) -> list[dict[str, Any]]:
+    """Predict a flat whose columns come in another order, with one more among them.
+
+    >>> fitted = fit(flats(), "rent")
+    >>> len({row["predicted rent"] for row in in_other_order(fitted)})
+    1
+    """
+    flat = flat_of(70, "north", 1980)
+    turned = {"owner": "Smith"} | dict(reversed(flat.items()))
+    return [
+        {
+            "columns": ", ".join(row),
+            "predicted rent": round(predicted(fitted, [row])[0], 2),
+        }
+        for row in (flat, turned)
+    ]
+
+
+def flat_of(size: int, district: str, year: int) -> dict[str, Any]:
+    """Give one flat as a row, with the rooms that such flats have."""
+    return {
+        "size": size,
+        "rooms": max(1, round(size / 28)),
+        "district": district,
+        "built": f"{year}-06-01",
+    }
+
+
+def what_if(fitted: Fitted, size: int, district: str, year: int) -> tuple[str, float]:
+    """Predict one flat, and draw the rent over all sizes in its district.
+
+    Returns:
+        The picture, and the predicted rent.
+    """
+    sizes = [*range(25, 141, 5), size]
+    answers = predicted(fitted, [flat_of(s, district, year) for s in sizes])
+    chart = Chart(
+        (20, 145),
+        (0, 2200),
+        title=f"{district}, built in {year}",
+        x_label="size",
+        y_label="rent",
+    )
+    truth = [rent_of(s, district, year) for s in sizes[:-1]]
+    chart.line(sizes[:-1], truth, colour="gray", dashed=True, label="made with")
+    chart.line(sizes[:-1], answers[:-1], colour="blue", label="predicted")
+    return chart.star(size, answers[-1], label="this flat").svg(), answers[-1]
+
+
+# The doctor on a script
+
+_SCRIPT = """\
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(200, 5)
+y = x[:, :1] - 2 * x[:, 1:2] + 0.1 * torch.randn(200, 1)
+
+model = nn.Sequential(nn.Linear(5, 16), nn.ReLU(), nn.Linear(16, 1))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+for epoch in range(30):
+    for rows in torch.randperm(160).split(16):
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(x[rows]), y[rows])
+        loss.backward()
+        optimizer.step()
+print(f"loss {loss.item():.4f}")
+"""
+
+SCRIPTS = {
+    "A": _SCRIPT.replace("        optimizer.zero_grad()\n", ""),
+    "B": _SCRIPT.replace("y[rows])", "y[rows, 0])"),
+    "C": _SCRIPT.replace(
+        "        loss.backward()\n        optimizer.step()\n",
+        "        loss.backward()\n        optimizer.zero_grad()\n"
+        "        optimizer.step()\n",
+    ),
+    "D": _SCRIPT.replace("nn.ReLU(), ", ""),
+    "E": _SCRIPT,
+}
+FAULTS = {
+    "zero_grad() is missing": ("A", "It stands after step(), where it belongs."),
+    "targets of the wrong shape": (
+        "B",
+        "y[rows] is a column, as the predictions are.",
+    ),
+    "gradients are cleared before the update": (
+        "C",
+        "backward(), step(), zero_grad(): that order is right.",
+    ),
+    "two layers without anything between": (
+        "D",
+        "A ReLU stands between the layers.",
+    ),
+    "nothing is wrong": (
+        "E",
+        "Something is. Look at the loop once more, line by line.",
+    ),
+}
+"""What may be wrong: the version that it is, and what to say of the others."""
+
+
+def fault_of(version: str) -> str:
+    """Tell what is wrong in a version of the script.
+
+    >>> fault_of("C")
+    'gradients are cleared before the update'
+    """
+    return next(name for name, (found, _) in FAULTS.items() if found == version)
+
+
+def judged(version: str) -> dict[str, str]:
+    """Give for each of :data:`FAULTS` what is said to who chooses it."""
+    right = fault_of(version)
+    return {
+        name: "See below what the doctor says of it." if name == right else otherwise
+        for name, (_, otherwise) in FAULTS.items()
+    }
+
+
+"""Programs by name; the last one is as it should be."""
+
+
+def examined(name: str) -> str:
+    """Do what ``gradatim doctor train.py`` does with one of :data:`SCRIPTS`.
+
+    >>> examined("A")[:5]
+    'GT101'
+    """
+    return diagnosed(SCRIPTS[name])
