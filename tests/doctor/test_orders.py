@@ -33,7 +33,9 @@ def test_draws_are_the_same_under_watch(unchecked):
     with gradatim.watch() as diagnosis:
         watched = draws()
     assert watched == alone
-    noted = [(each.generator, each.num_rows) for each in diagnosis.seen.orders]
+    noted = [
+        (each.generator, each.num_rows) for each in diagnosis.seen.row_orders.drawn
+    ]
     assert noted == [("torch", N), *[("numpy", N)] * 4, ("random", N)]
 
 
@@ -95,7 +97,7 @@ def labels_at_random(x, y):
 def test_only_two_orders_are_told(program, is_apart):
     with gradatim.watch() as diagnosis:
         program(torch.randn(N, 3), torch.randn(N, 1))
-    apart = diagnosis.seen.apart
+    apart = diagnosis.seen.row_orders.labels_apart
     assert (apart is not None) is is_apart
     if apart is not None:
         assert (apart.features, apart.labels, apart.num_rows) == ("x", "y", N)

@@ -11,8 +11,7 @@ import gradatim
 from gradatim.doctor.pitfalls.best_weights_not_copied import kept_models
 from gradatim.doctor.pitfalls.module_repeated import multiplied_lists
 from gradatim.doctor.source_code.assignments import assignment_line
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import ModelSeen
+from gradatim.watching import ModelSeen, SourceLine
 
 LOOP = """
 for epoch in range(9):
@@ -60,7 +59,8 @@ def test_where_a_part_is_assigned(tmp_path):
     )
     start = SourceLine(str(path), 2, "__init__")
     ref = weakref.ref(nn.Identity())
-    model = ModelSeen(ref, "Net", None, {}, 0, {}, places={"net": start})
+    model = ModelSeen(ref, "Net", None)
+    model.structure.init_lines["net"] = start
     found = assignment_line(model, "net.layers[0]")
     assert found is not None and found.number == 4
     assert assignment_line(model, "net.head") is None

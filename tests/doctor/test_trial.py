@@ -64,9 +64,9 @@ def trained(*, lr=0.1, loss_of=squared, num_steps=25, model=None):
 
 def test_a_copy_goes_the_way_of_the_program():
     seen, model = trained(num_steps=100, lr=1e-4)
-    outcome = try_out(Trial(cures=(Variant(),)), seen.seen.replay)
+    outcome = try_out(Trial(cures=(Variant(),)), seen.seen.kept.replay)
     with torch.no_grad():
-        x = seen.seen.replay.batches[0].args[0]
+        x = seen.seen.kept.replay.batches[0].args[0]
         own = float(F.mse_loss(model(x), x.sum(dim=1, keepdim=True)))
     assert (outcome.num_steps, outcome.before) == (100, pytest.approx(own, rel=1e-5))
     assert outcome.before == outcome.after and not outcome.helps
@@ -125,11 +125,11 @@ class WithHook(nn.Linear):
 
 @pytest.mark.parametrize("loss_of", [two_losses, scaled_loss])
 def test_a_step_of_another_kind_is_not_replayed(loss_of):
-    assert trained(loss_of=loss_of)[0].seen.replay is None
+    assert trained(loss_of=loss_of)[0].seen.kept.replay is None
 
 
 def test_a_model_with_hooks_is_not_replayed():
-    assert trained(model=WithHook())[0].seen.replay is None
+    assert trained(model=WithHook())[0].seen.kept.replay is None
 
 
 def test_what_a_model_prints_is_not_printed_by_its_copy(capsys):

@@ -1,5 +1,6 @@
 """What is watched is put back: every name, by identity, and every hook."""
 
+import dataclasses
 import gc
 import random
 import threading
@@ -26,9 +27,8 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 import gradatim.doctor as doctor
 from gradatim.ladder import RUNGS
-from gradatim.watching import Watcher, installed
+from gradatim.watching import FirstAndLast, Watcher, installed
 from gradatim.watching.patches import COMPARED, LOSSES
-from gradatim.watching.training_seen import FirstAndLast
 
 OWNERS = [
     F,
@@ -139,9 +139,12 @@ def test_a_transformer_takes_the_same_path_in_eval_mode():
 
 def test_memory_is_bounded():
     def sizes(seen):
-        for name, value in vars(seen).items():
+        for each in dataclasses.fields(seen):
+            value = getattr(seen, each.name)
             if isinstance(value, (FirstAndLast, list)):
-                yield name, len(value)
+                yield each.name, len(value)
+            elif dataclasses.is_dataclass(value):
+                yield from sizes(value)
 
     model = nn.Linear(2, 1)
     with doctor.watch() as watched:

@@ -115,7 +115,7 @@ class Doctor(Callback):
         if self._is_on:
             self._leave()
         loss = trainer.history.last()["train_loss"]
-        self._watcher.seen.loss_series.append((trainer.num_steps, float(loss)))
+        self._watcher.seen.loss_values.series.append((trainer.num_steps, float(loss)))
         if trainer.epoch in (1, *LOOKED_AT):
             self._look(trainer)
         if self._is_first:
@@ -125,7 +125,7 @@ class Doctor(Callback):
         """Say what was found, if that was not done before."""
         self._leave()
         self._look(trainer)
-        self._watcher.seen.replay = None  # a model and batches: they are big
+        self._watcher.seen.kept.replay = None  # a model and batches: they are big
 
     def _watch(self, trainer: "Trainer") -> None:
         self._skip(trainer)

@@ -8,7 +8,7 @@ from gradatim.doctor.exceptions import explain
 from gradatim.doctor.finding import SEVERITIES, Finding
 from gradatim.doctor.pitfall import all_pitfalls
 from gradatim.doctor.trial import try_out
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["Diagnosis", "diagnose"]
 
@@ -45,7 +45,7 @@ def diagnose(
         and not each.code.startswith(tuple(ignore) or ("-",))
         and not _is_ignored(each)
     ]
-    if seen.replay is not None and not seen.is_open:
+    if seen.kept.replay is not None and not seen.is_open:
         kept = [_tried(each, seen) for each in kept]
     return sorted(kept, key=lambda each: (SEVERITIES.index(each.severity), each.code))
 
@@ -54,8 +54,8 @@ def _tried(finding: Finding, seen: TrainingSeen) -> Finding:
     """Try a finding's cure, where it can be tried; without effect it is advice."""
     pitfall = next(p for p in all_pitfalls() if p.code == finding.code)
     trial = pitfall.trial(seen)
-    assert seen.replay is not None
-    outcome = None if trial is None else try_out(trial, seen.replay)
+    assert seen.kept.replay is not None
+    outcome = None if trial is None else try_out(trial, seen.kept.replay)
     if outcome is None or not (outcome.helps or pitfall.is_doubtful):
         return finding
     severity = finding.severity if outcome.helps else "info"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from gradatim.doctor.pitfall import Finding
-from gradatim.watching.source_lines import SourceLine, is_user_file
+from gradatim.watching import SourceLine, is_user_file
 
 __all__ = ["explain"]
 

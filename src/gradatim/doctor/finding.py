@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from gradatim.watching.source_lines import SourceLine
+from gradatim.watching import SourceLine
 
 __all__ = ["SEVERITIES", "Finding", "Severity"]
 

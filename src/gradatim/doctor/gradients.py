@@ -2,13 +2,7 @@
 
 import math
 
-from gradatim.watching.graph_leaves import LeafSeen
-from gradatim.watching.training_seen import (
-    BackwardSeen,
-    ModelSeen,
-    StepSeen,
-    TrainingSeen,
-)
+from gradatim.watching import BackwardSeen, LeafSeen, ModelSeen, StepSeen, TrainingSeen
 
 __all__ = [
     "backwards_with_leaves",
@@ -42,9 +36,9 @@ def update_ratios(steps: list[StepSeen]) -> list[float]:
     """Give update over weight, of all parameters of each update together."""
     found = []
     for step in steps:
-        if step.updates:
-            update = math.hypot(*(u for u, _ in step.updates.values()))
-            weight = math.hypot(*(w for _, w in step.updates.values()))
+        if step.weights.updates:
+            update = math.hypot(*(u for u, _ in step.weights.updates.values()))
+            weight = math.hypot(*(w for _, w in step.weights.updates.values()))
             if weight > 0:
                 found.append(update / weight)
     return found
@@ -58,9 +52,9 @@ def depth_trend(step: StepSeen, model: ModelSeen) -> tuple[float, float] | None:
         logarithm with depth; None of fewer than four weights.
     """
     sizes = [
-        norm / math.sqrt(model.numels[name])
-        for name, norm in (step.grad_norms or {}).items()
-        if name.endswith("weight") and model.numels.get(name, 0) > 1
+        norm / math.sqrt(model.parameters.numels[name])
+        for name, norm in (step.gradients.norms or {}).items()
+        if name.endswith("weight") and model.parameters.numels.get(name, 0) > 1
     ]
     if len(sizes) < 4 or not all(math.isfinite(s) and s > 0 for s in sizes):
         return None

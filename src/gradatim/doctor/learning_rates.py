@@ -2,7 +2,7 @@
 
 from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["LOW", "fall_of", "full_batch", "lr_trial"]
 
@@ -39,7 +39,7 @@ def fall_of(
 def full_batch(seen: TrainingSeen, optimizer: int) -> bool:
     """Tell whether each update was of the same tensors: then it is an epoch."""
     keys = set(seen.optimizers[optimizer].parameters)
-    models = {n for n, m in enumerate(seen.models) if keys & m.names.keys()}
+    models = {n for n, m in enumerate(seen.models) if keys & m.parameters.names.keys()}
     used = [f for f in seen.forwards if f.used and f.model in models]
     again = sum(f.same_input for f in used)
     return len(used) > 2 and again > 0.8 * (len(used) - 1)

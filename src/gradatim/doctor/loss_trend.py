@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from statistics import median
 
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["Trend", "fall_of_loss", "trend_of"]
 
@@ -26,7 +26,7 @@ class Trend:
 
 def trend_of(seen: TrainingSeen) -> Trend | None:
     """Give the trend of what went backward; None of too few."""
-    losses = [value for _, value in seen.loss_series]
+    losses = [value for _, value in seen.loss_values.series]
     if len(losses) < 5 or not math.isfinite(losses[0]):
         return None
     tail = losses[-max(1, len(losses) // 10) :]
@@ -36,7 +36,7 @@ def trend_of(seen: TrainingSeen) -> Trend | None:
 
 def fall_of_loss(seen: TrainingSeen) -> tuple[float, float] | None:
     """Give the median loss of the first and of the last tenth; None of too few."""
-    losses = [value for _, value in seen.loss_series]
+    losses = [value for _, value in seen.loss_values.series]
     if len(losses) < 20 or not all(map(math.isfinite, losses)):
         return None
     tenth = max(3, len(losses) // 10)

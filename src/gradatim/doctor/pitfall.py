@@ -9,8 +9,7 @@ from typing import ClassVar
 
 from gradatim.doctor.finding import Finding, Severity
 from gradatim.doctor.trial import Trial
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import SourceLine, TrainingSeen
 
 __all__ = ["Finding", "Pitfall", "Trial", "all_pitfalls", "unique"]
 

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import (
+from gradatim.watching import (
     ForwardSeen,
     LoaderSeen,
     LossCall,
     ModelSeen,
     OptimizerSeen,
+    SourceLine,
     StepSeen,
     TrainingSeen,
 )
@@ -41,7 +41,8 @@ def optimizers_of(seen: TrainingSeen, model: ModelSeen) -> list[int]:
     return [
         number
         for number, each in enumerate(seen.optimizers)
-        if each.num_steps and not model.names.keys().isdisjoint(each.parameters)
+        if each.num_steps
+        and not model.parameters.names.keys().isdisjoint(each.parameters)
     ]
 
 
@@ -58,7 +59,11 @@ def steps_of(seen: TrainingSeen, optimizer: int) -> list[StepSeen]:
 def active_parts(model: ModelSeen, forwards: list[ForwardSeen]) -> dict[str, str]:
     """Leave out of ``with_mode`` what was put into the other mode than its model."""
     others = {name for f in forwards for name in f.modes}
-    return {name: kind for name, kind in model.with_mode.items() if name not in others}
+    return {
+        name: kind
+        for name, kind in model.structure.with_mode.items()
+        if name not in others
+    }
 
 
 def grouped_by_update(forwards: list[ForwardSeen]) -> list[list[ForwardSeen]]:
@@ -141,7 +146,11 @@ def _evaluates(
             and line.number > update.number
             for update in updates
         )
-    trained = {f.model for f in seen.forwards if f.used and seen.models[f.model].names}
+    trained = {
+        f.model
+        for f in seen.forwards
+        if f.used and seen.models[f.model].parameters.names
+    }
     is_loop = any(
         len(run) > 1 and not all(f.same_input for f in run[1:])
         for run in grouped_by_update(group)
@@ -164,7 +173,7 @@ def _is_compared(seen: TrainingSeen, forward: ForwardSeen) -> bool:
     if (
         following is not None
         and following.source == forward.order
-        and not seen.models[following.model].names
+        and not seen.models[following.model].parameters.names
     ):
         return True  # a loss of the user's own
     return any(

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gradatim.rng import keeping_rng
-from gradatim.watching.training_seen import Replay, ReplayBatch
+from gradatim.watching import Replay, ReplayBatch
 
 __all__ = ["LOSSES", "Outcome", "Trial", "Variant", "try_out"]
 

@@ -1,7 +1,60 @@
 """The events of any PyTorch loop, as the doctor reads them."""
 
+from gradatim.watching.graph_leaves import LeafSeen
 from gradatim.watching.patches import installed
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching.source_lines import SourceLine, is_user_file
+from gradatim.watching.training_seen import (
+    BackwardSeen,
+    BatchLayout,
+    Extent,
+    FirstAndLast,
+    ForwardSeen,
+    InputNumbers,
+    LabelsApart,
+    LoaderSeen,
+    LossCall,
+    MetricComparison,
+    ModelSeen,
+    NonFiniteStart,
+    OptimizerSeen,
+    OutputNumbers,
+    Replay,
+    ReplayBatch,
+    SchedulerSeen,
+    SeedCall,
+    StepSeen,
+    TrainingSeen,
+    ViewCall,
+    ViewPlace,
+)
 from gradatim.watching.watcher import Watcher
 
-__all__ = ["TrainingSeen", "Watcher", "installed"]
+__all__ = [
+    "BackwardSeen",
+    "BatchLayout",
+    "Extent",
+    "FirstAndLast",
+    "ForwardSeen",
+    "InputNumbers",
+    "LabelsApart",
+    "LeafSeen",
+    "LoaderSeen",
+    "LossCall",
+    "MetricComparison",
+    "ModelSeen",
+    "NonFiniteStart",
+    "OptimizerSeen",
+    "OutputNumbers",
+    "Replay",
+    "ReplayBatch",
+    "SchedulerSeen",
+    "SeedCall",
+    "SourceLine",
+    "StepSeen",
+    "TrainingSeen",
+    "ViewCall",
+    "ViewPlace",
+    "Watcher",
+    "installed",
+    "is_user_file",
+]

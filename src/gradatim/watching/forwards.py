@@ -36,7 +36,15 @@ from gradatim.watching.source_lines import (
     user_frame,
     user_line,
 )
-from gradatim.watching.training_seen import ForwardSeen, ModelSeen
+from gradatim.watching.training_seen import (
+    ForwardSeen,
+    LayersSeen,
+    ModelParameters,
+    ModelSeen,
+    ModelStructure,
+    NormDrift,
+    Unregistered,
+)
 
 __all__ = ["Forwards"]
 
@@ -99,7 +107,7 @@ class Forwards(Observer):
         self._models[key] = len(self.seen.models)
         self.position.begin_phase()
         about = _model_seen(module)
-        about.made = self._places(module)
+        about.structure.made_at = self._places(module)
         self.seen.models.append(about)
 
     def _enter_inner(self, module: nn.Module) -> None:
@@ -108,15 +116,15 @@ class Forwards(Observer):
             return
         model = self.seen.models[number]
         key = identity_of(module)
-        name = model.modules.get(key)
+        name = model.structure.modules.get(key)
         has_own = bool(module._parameters)
         if name is None:
             if has_own:
                 self._layers.stranger(model, module, self._stack)
             return
-        model.uncalled.discard(name)
-        if has_own and name not in model.called:
-            model.called.append(name)
+        model.layers.uncalled.discard(name)
+        if has_own and name not in model.layers.called:
+            model.layers.called.append(name)
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         """A module has given its output."""
@@ -142,12 +150,12 @@ class Forwards(Observer):
     def _probe(self, model: ModelSeen, module: nn.Module, output: Any) -> None:
         if next(module.children(), None) is not None or not isinstance(output, Tensor):
             return
-        name = model.modules.get(identity_of(module), type(module).__name__)
+        name = model.structure.modules.get(identity_of(module), type(module).__name__)
         found = self.quietly(
             numbers_of_tensors.module_probe, self.step, name, module, output.detach()
         )
         if found is not None:
-            model.probes.add(found)
+            model.outputs.add(found)
 
     def _leave_root(
         self, number: int, module: nn.Module, args: Any, output: Any
@@ -166,8 +174,10 @@ class Forwards(Observer):
             and owner is not module
         ):
             # Its parts are called by no module: forward itself was called.
-            model.direct = model.direct or _outer_line(frame)
-            model.has_hooks |= bool(owner._forward_hooks or owner._forward_pre_hooks)
+            model.direct.line = model.direct.line or _outer_line(frame)
+            model.direct.has_hooks |= bool(
+                owner._forward_hooks or owner._forward_pre_hooks
+            )
         if self.is_close or self.position.has_new_mode or model.num_calls % 20 == 0:
             self.position.has_new_mode = False
             self._renew(model, module)
@@ -193,23 +203,27 @@ class Forwards(Observer):
             for function in {t.grad_fn for t in outputs[:8] if t.grad_fn is not None}:
                 function.register_prehook(use)
             self._follow(forward, args, outputs)
-        if forward.training and forward.grad and model.as_made is None:
-            model.as_made = (
+        if forward.training and forward.grad and model.initial.as_made is None:
+            model.initial.as_made = (
                 self.quietly(initial_weights.layers_as_made, module) or set()
             )
-            model.mistyped = (
+            model.freezing.mistyped = (
                 self.quietly(module_structure.mistyped_freezing, module) or {}
             )
-        if self.position.steps_since == 1 and forward.training and model.drift is None:
-            model.drift = self.quietly(module_structure.drift_of, module)
-        elif model.drift is not None and self.is_close:
+        if (
+            self.position.steps_since == 1
+            and forward.training
+            and not model.drift.names
+        ):
+            model.drift = self.quietly(module_structure.drift_of, module) or NormDrift()
+        elif model.drift.names and self.is_close:
             drift = model.drift
             drift.shift = self.quietly(module_structure.shift_of, module, drift) or 0.0
             drift.line = drift.line or line
         if self.is_close and forward.training and forward.grad:
             asking = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
-            model.trainable.update(n for n, _ in asking)
-            model.asking.update(identity_of(p) for _, p in asking)
+            model.freezing.trainable.update(n for n, _ in asking)
+            model.freezing.asking.update(identity_of(p) for _, p in asking)
         if self.position.is_start or self.seen.forwards.count % 10 == 0:
             forward.modes = _other_modes(module)
         if self.seen.forwards.count < 200:
@@ -219,21 +233,24 @@ class Forwards(Observer):
     def _renew(self, model: ModelSeen, module: nn.Module) -> None:
         """Notice layers that were put into a model, and those that left it."""
         parameters = {identity_of(p): name for name, p in module.named_parameters()}
-        model.replaced |= model.names.keys() - parameters.keys()
-        new = parameters.keys() - model.names.keys()
+        model.parameters.replaced |= model.parameters.names.keys() - parameters.keys()
+        new = parameters.keys() - model.parameters.names.keys()
         if not new:
             return
         self.position.begin_phase()
         about = _model_seen(module)
-        model.names.update(about.names)
-        model.num_parameters = about.num_parameters
-        model.numels, model.owners = about.numels, about.owners
-        model.modules.update(about.modules)
-        model.with_mode = about.with_mode
-        model.made.update(self._places(module))
+        model.parameters.names.update(about.parameters.names)
+        model.parameters.num_tensors = about.parameters.num_tensors
+        model.parameters.numels, model.structure.kinds = (
+            about.parameters.numels,
+            about.structure.kinds,
+        )
+        model.structure.modules.update(about.structure.modules)
+        model.structure.with_mode = about.structure.with_mode
+        model.structure.made_at.update(self._places(module))
         owners = {parameters[key].rpartition(".")[0] for key in new}
         as_made = self.quietly(initial_weights.layers_as_made, module) or set()
-        model.as_made = (model.as_made or set()) | (as_made & owners)
+        model.initial.as_made = (model.initial.as_made or set()) | (as_made & owners)
 
     def _moved_buffers(self, module: nn.Module) -> tuple[str, ...]:
         """Tell which buffers were changed in place since the call before."""
@@ -284,9 +301,11 @@ class Forwards(Observer):
         self._num_digested[is_training] += 1
         most_rows = LEAN_ROWS if self.position.is_lean else inputs.MOST_ROWS
         if is_training:
-            if len(model.trained) < MOST_ROWS:
-                model.trained |= self.quietly(inputs.digests, given, most_rows) or set()
-        elif len(model.held) < MOST_ROWS and self._is_held_out(given):
+            if len(model.rows.trained) < MOST_ROWS:
+                model.rows.trained |= (
+                    self.quietly(inputs.digests, given, most_rows) or set()
+                )
+        elif len(model.rows.held_out) < MOST_ROWS and self._is_held_out(given):
             rows = self.quietly(inputs.digests, given, most_rows) or set()
             if forward.grad:  # in eval mode: a backward may follow
                 self._doubtful = forward, model, rows
@@ -297,10 +316,10 @@ class Forwards(Observer):
         """Tell whether rows were trained on or held out."""
         self._doubtful = None
         if forward.used:
-            model.trained |= rows
+            model.rows.trained |= rows
         else:
-            model.held |= rows
-            model.held_line = model.held_line or forward.line
+            model.rows.held_out |= rows
+            model.rows.held_out_line = model.rows.held_out_line or forward.line
 
     def _is_held_out(self, given: Tensor) -> bool:
         if self.holds_out is not None:
@@ -348,14 +367,14 @@ class Forwards(Observer):
             return
         if is_layer:
             is_own = (
-                identity_of(module) in model.modules
+                identity_of(module) in model.structure.modules
             )  # registered, but not told of eval
         else:
             is_own = not is_called_by_user()
             if not is_own and root.training:
-                model.with_mode.setdefault("F.dropout", "F.dropout")
+                model.structure.with_mode.setdefault("F.dropout", "F.dropout")
         if not is_own and not root.training:
-            self.seen.dropouts.add((self.order(), line_of(frame)))
+            self.seen.modes.dropouts.add((self.order(), line_of(frame)))
 
 
 def is_loss(module: nn.Module) -> bool:
@@ -395,19 +414,26 @@ def _model_seen(module: nn.Module) -> ModelSeen:
         ref=weakref.ref(module),
         kind=type(module).__name__,
         line=user_line(4),
-        names={identity_of(p): name for name, p in parameters},
-        num_parameters=len(parameters),
-        numels={n: 0 if is_lazy(p) else p.numel() for n, p in parameters},
-        owners={n: type(m).__name__ for n, m in named if m._parameters},
-        modules={identity_of(m): name for name, m in module.named_modules()},
-        uncalled={name for name, m in module.named_modules() if name and m._parameters},
-        with_mode=module_structure.parts_with_mode(module),
-        places=module_structure.places_of(module),
-        repeated=module_structure.repeated_modules(module),
-        of_library=module_structure.of_library(module),
-        loose={
-            n: identity_of(t) for n, t in module_structure.loose_leaves(module).items()
-        },
+        parameters=ModelParameters(
+            names={identity_of(p): name for name, p in parameters},
+            num_tensors=len(parameters),
+            numels={n: 0 if is_lazy(p) else p.numel() for n, p in parameters},
+        ),
+        structure=ModelStructure(
+            modules={identity_of(m): name for name, m in named},
+            kinds={n: type(m).__name__ for n, m in named if m._parameters},
+            with_mode=module_structure.parts_with_mode(module),
+            init_lines=module_structure.places_of(module),
+            repeated=module_structure.repeated_modules(module),
+            of_library=module_structure.of_library(module),
+        ),
+        layers=LayersSeen(uncalled={n for n, m in named if n and m._parameters}),
+        unregistered=Unregistered(
+            leaves={
+                n: identity_of(t)
+                for n, t in module_structure.loose_leaves(module).items()
+            }
+        ),
     )
 
 

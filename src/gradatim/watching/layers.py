@@ -40,16 +40,19 @@ class Layers(Observer):
         root = callers[0]
         for name, each in root.named_modules():
             if each is module:  # it was added since
-                model.modules[identity_of(module)] = name
+                model.structure.modules[identity_of(module)] = name
                 return
         if not torch.is_grad_enabled():
             return
         found = module_structure.holder_of(module, callers)
         if found is not None:
             place, _ = found
-            if place not in model.hidden and len(model.hidden) < MOST_OBJECTS:
-                model.hidden[place] = user_line(4)
-                model.hidden_parameters[place] = tuple(
+            if (
+                place not in model.unregistered.modules
+                and len(model.unregistered.modules) < MOST_OBJECTS
+            ):
+                model.unregistered.modules[place] = user_line(4)
+                model.unregistered.parameters[place] = tuple(
                     identity_of(p) for p in module.parameters() if p.requires_grad
                 )
             return
@@ -57,8 +60,8 @@ class Layers(Observer):
         before = self._strangers.get(key)
         self._strangers[key] = weakref.ref(module)
         if before is not None and before() is None:
-            count, line = model.fresh.get(key, (1, user_line(4)))
-            model.fresh[key] = count + 1, line
+            count, line = model.unregistered.made_anew.get(key, (1, user_line(4)))
+            model.unregistered.made_anew[key] = count + 1, line
 
     def layer(
         self,
@@ -72,11 +75,11 @@ class Layers(Observer):
         given = args[0] if isinstance(args, tuple) and args else None
         if not isinstance(given, Tensor) or is_wrapped(given):
             return
-        name = model.modules.get(identity_of(module))
+        name = model.structure.modules.get(identity_of(module))
         if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
             if not module.batch_first and given.dim() == 3 and name is not None:
                 root = self._root_shape
-                model.layouts.add(
+                model.layers.layouts.add(
                     BatchLayout(
                         order=self.position.num_events,
                         name=name,
@@ -101,11 +104,11 @@ class Layers(Observer):
                 kept = weakref.ref(output), weakref.ref(first), output._version
                 self._linears.append(kept)
             return
-        if first is not None and identity_of(first) in model.modules:
+        if first is not None and identity_of(first) in model.structure.modules:
             are_neighbours = isinstance(owner, nn.Sequential) and any(
                 each is first for each in owner.children()
             )
-            model.chains[model.modules[identity_of(first)], name] = (
+            model.layers.chains[model.structure.modules[identity_of(first)], name] = (
                 first.in_features,
                 first.out_features,
                 module.out_features,

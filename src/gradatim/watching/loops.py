@@ -45,7 +45,7 @@ class Loops(Observer):
     def mode(self, module: nn.Module, training: bool) -> None:
         """``train`` or ``eval`` was called."""
         self.position.has_new_mode = True
-        self.seen.modes.add((self.order(), id(module), training, user_line(3)))
+        self.seen.modes.changes.add((self.order(), id(module), training, user_line(3)))
 
     def scheduler_made(self, scheduler: Any, optimizer: Any) -> None:
         """A schedule was constructed."""
@@ -158,7 +158,7 @@ class Loops(Observer):
             drawn=last is None or last != before,
         )
         self._seeded[name] = after
-        self.seen.seeds.add(event)
+        self.seen.seeds.calls.add(event)
         self._last_seed = event
 
     def generator_made(self, seed: Any = None) -> None:
@@ -173,7 +173,7 @@ class Loops(Observer):
         line = line_of(frame)
         if outer is None or outer.f_code.co_name != "__getitem__" or line is None:
             return
-        found = self.seen.row_seeds
+        found = self.seen.seeds.in_rows
         if (line, seed) in found or len(found) < MOST_OBJECTS:
             found[line, seed] = found.get((line, seed), 0) + 1
 

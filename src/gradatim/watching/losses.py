@@ -141,7 +141,7 @@ class Losses(Observer):
         elif self.is_close and loss.requires_grad:
             event.leaves = {}  # it is a leaf itself
         if value is not None:
-            if not math.isfinite(value) and self.seen.bad is None:
+            if not math.isfinite(value) and self.seen.loss_values.non_finite is None:
                 self._blame(loss, value, event.line)
             self._recent.append(value)
         if loss.grad_fn is not None:
@@ -168,11 +168,11 @@ class Losses(Observer):
             bad.step, bad.value, bad.line = self.step, value, line
             bad.before = tuple(self._recent)
             bad.grad_norm = self._updates.last_grad_norm
-            self.seen.bad = bad
+            self.seen.loss_values.non_finite = bad
 
     def _note_loss(self, value: float) -> None:
         if self.seen.backwards.count % self._stride == 0:
-            series = self.seen.loss_series
+            series = self.seen.loss_values.series
             series.append((self.step, value))
             if len(series) >= 2 * MOST_SERIES:
                 del series[MOST_SERIES // 2 :: 2]  # the start stays as it is

@@ -324,7 +324,7 @@ def _seed(
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def seed(*args: Any, **kwargs: Any) -> Any:
-            watcher.seen.seeded.setdefault(name, watcher.position.order())
+            watcher.seen.seeds.first.setdefault(name, watcher.position.order())
             if not is_called_by_user():
                 return original(*args, **kwargs)
             before = state()

@@ -102,7 +102,7 @@ class Replays(Observer):
         if self._is_over:
             return
         step, self._step = self._step, _Step()
-        replay = self.seen.replay
+        replay = self.seen.kept.replay
         counts = len(step.models), step.num_losses, step.num_backwards
         is_plain = not closure and step.is_plain and counts == (1, 1, 1)
         if is_plain and replay is None and self.step == 0:
@@ -121,7 +121,7 @@ class Replays(Observer):
     def _end(self) -> None:
         """Give it up: of such a program a copy would not do the same."""
         self._is_over = True
-        self.seen.replay = None
+        self.seen.kept.replay = None
         self._step = _Step()
 
     def _begin(self, step: _Step, optimizer: Any) -> None:
@@ -135,7 +135,7 @@ class Replays(Observer):
         if made is None:
             self._end()
             return
-        self.seen.replay = Replay(
+        self.seen.kept.replay = Replay(
             ref=weakref.ref(model),
             optimizer_ref=weakref.ref(optimizer),
             model=made[0],
@@ -146,7 +146,7 @@ class Replays(Observer):
             is_swapped=is_swapped,
             first_loss=step.value,
         )
-        self._keep(self.seen.replay, batch)
+        self._keep(self.seen.kept.replay, batch)
 
     def _keep(self, replay: Replay, batch: ReplayBatch) -> None:
         """Keep a copy of a batch, unless it is the one before again."""

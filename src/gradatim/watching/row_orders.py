@@ -107,7 +107,7 @@ class RowOrders(Observer):
         if kept is not None:
             line = user_line(3)
             group.draws.append(_Draw(kept, line))
-            self.seen.orders.append(
+            self.seen.row_orders.drawn.append(
                 DrawnOrder(self.order(), generator, group.num_rows, line)
             )
             group.forget()
@@ -115,11 +115,11 @@ class RowOrders(Observer):
     def trained(self, given: Tensor, target: Tensor) -> None:
         """A model was given rows, and a loss is computed with their targets."""
         if torch.initial_seed() != self._initial_seed:
-            self.seen.seeded.setdefault("torch", 0)  # in whatever way
+            self.seen.seeds.first.setdefault("torch", 0)  # in whatever way
         if not self._slices.is_over:
             self.quietly(self._slices.add, given, target.detach())
             is_sorted = self._slices.about.num_passes and not self._slices.is_over
-            self.seen.sorted = self._slices.about if is_sorted else None
+            self.seen.row_orders.sorted = self._slices.about if is_sorted else None
             if self._slices.about.line is None:
                 self._slices.about.line = user_line(3)
         groups = [g for g in self._groups.values() if g.draws and not g.is_aligned]
@@ -147,13 +147,15 @@ class RowOrders(Observer):
                 group.is_aligned = True
                 group.rows.clear()
                 group.forget()
-                if self.seen.apart is group.apart:
-                    self.seen.apart = None
-            elif isinstance(found, LabelsApart) and self.seen.apart in (
+                if self.seen.row_orders.labels_apart is group.apart:
+                    self.seen.row_orders.labels_apart = None
+            elif isinstance(
+                found, LabelsApart
+            ) and self.seen.row_orders.labels_apart in (
                 None,
                 group.apart,
             ):
-                self.seen.apart = group.apart = found
+                self.seen.row_orders.labels_apart = group.apart = found
 
 
 def _sampler(frame: FrameType | None) -> Any:

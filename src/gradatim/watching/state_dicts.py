@@ -61,8 +61,8 @@ class StateDicts(Observer):
                 self._note_state(found)
 
     def _note_state(self, found: StateUse) -> None:
-        if len(self.seen.states) < MOST_OBJECTS:
-            self.seen.states.append(found)
+        if len(self.seen.state_uses) < MOST_OBJECTS:
+            self.seen.state_uses.append(found)
 
 
 def _is_alias(state: dict[str, Any], module: nn.Module) -> bool:

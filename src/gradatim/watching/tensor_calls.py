@@ -152,7 +152,7 @@ class TensorCalls(Observer):
             line = line_of(frame)
             assert line is not None
             about = self._views[key] = ViewPlace(line=line, place=_place(frame))
-            self.seen.views.append(about)
+            self.seen.tensor_calls.views.append(about)
         shapes = tuple(before.shape), tuple(after.shape)
         for call in about.calls:
             if (call.before, call.after) == shapes and call.root == self._root:
@@ -214,12 +214,12 @@ class TensorCalls(Observer):
                 self._looks[key] = MOST_LOOKS
                 found.line, found.place = line_of(frame), _place(frame)
                 found.left, found.right = tuple(one.shape), tuple(other.shape)
-                self.seen.metrics.append(found)
+                self.seen.tensor_calls.metrics.append(found)
 
     def _all_with_all(self, frame: FrameType) -> None:
         """Two numbers of rows are compared, so each with each is what is meant."""
         here = line_of(frame), _place(frame)
-        for metric in self.seen.metrics:
+        for metric in self.seen.tensor_calls.metrics:
             metric.is_on_purpose |= (metric.line, metric.place) == here
 
     def _metric(

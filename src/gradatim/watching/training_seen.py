@@ -249,114 +249,97 @@ class BackwardSeen:
 
 
 @dataclass(slots=True)
+class GradientsSeen:
+    """The gradients that one update uses."""
+
+    norm: float | None = None
+    """The joint 2-norm of all of them, where it was computed."""
+    missing: tuple[str, ...] | None = None
+    """Names of the parameters without a gradient, where they were looked at."""
+    zero: tuple[str, ...] | None = None
+    """Names of the parameters whose gradient is all zeros."""
+    norms: dict[str, float] | None = None
+    """The 2-norm of each parameter's gradient, by the parameter's name."""
+    stale: float | None = None
+    """The norm of gradients that the update before used, and that this one uses
+    again."""
+    cleared_after_backward: bool = False
+    """Whether gradients were cleared between the last backward and this update."""
+
+
+@dataclass(slots=True)
+class WeightsSeen:
+    """The weights that one update changes."""
+
+    updates: dict[str, tuple[float, float]] | None = None
+    """The norm of the update and of the weight before it, by the parameter's name."""
+    num_matrices: int | None = None
+    """The number of matrices, counted at the optimizer's first update alone."""
+    constant: tuple[ConstantMatrix, ...] = ()
+    """The matrices that are one number throughout, at the first update alone."""
+
+
+@dataclass(slots=True)
 class StepSeen:
     """An update of an optimizer."""
 
     order: int
+    """The number of this event among all events."""
     step: int
+    """The number of updates that were made before this one."""
     optimizer: int
+    """The number of the optimizer among all optimizers."""
     line: SourceLine | None
+    """The user's line that makes the update."""
     loss: float | None
+    """The value of the last loss that went backward."""
     num_backwards: int
-    """Since the update of this optimizer before."""
-    grad_norm: float | None
+    """The number of backwards since this optimizer's update before."""
     lrs: tuple[float, ...]
-    no_grad: tuple[str, ...] | None = None
-    """Parameters without a gradient, where they were looked at."""
-    zero_grad: tuple[str, ...] | None = None
-    """Parameters whose gradient is all zeros."""
-    grad_norms: dict[str, float] | None = None
-    updates: dict[str, tuple[float, float]] | None = None
-    """Norm of the update and of the weight, by parameter."""
-    num_matrices: int | None = None
-    """At an optimizer's first update: its matrices, and those that are one number."""
-    constant: tuple[ConstantMatrix, ...] = ()
-    zeroed_after_backward: bool = False
-    """Whether gradients were cleared between the last backward and this."""
-    stale: float | None = None
-    """Norm of gradients that its last update used, and that this one uses again."""
+    """The learning rate of each parameter group."""
     backward_line: SourceLine | None = None
+    """The user's line that called the last ``backward``."""
     closure: bool = False
-    """Whether it calls a function that computes the loss, as LBFGS does."""
+    """Whether the update calls a function that computes the loss, as LBFGS does."""
+    gradients: GradientsSeen = field(default_factory=GradientsSeen)
+    """What the gradients were."""
+    weights: WeightsSeen = field(default_factory=WeightsSeen)
+    """What the weights were, and how far they moved."""
 
 
-@dataclass
-class ModelSeen:
-    """A module that was called by none other."""
+@dataclass(slots=True)
+class ModelParameters:
+    """The parameters of a model."""
 
-    ref: "ReferenceType[nn.Module]"
-    kind: str
-    line: SourceLine | None
-    names: dict[int, str]
-    """Of parameters, by identity."""
-    num_parameters: int
-    modules: dict[int, str]
-    num_calls: int = 0
-    inputs: FirstAndLast[InputNumbers] = field(
-        default_factory=lambda: FirstAndLast(50, 50)
-    )
-    trained: set[int] = field(default_factory=set)
-    """Digests of rows that it was trained on, and of those that were held out."""
-    held: set[int] = field(default_factory=set)
-    held_line: SourceLine | None = None
-    probes: FirstAndLast[OutputNumbers] = field(
-        default_factory=lambda: FirstAndLast(2000, 500)
-    )
-    uncalled: set[str] = field(default_factory=set)
-    """Submodules with parameters of their own that no forward has called yet."""
-    direct: SourceLine | None = None
-    """Where ``forward`` was called instead of the module."""
-    has_hooks: bool = False
-    """Whether the module called so has hooks, which such a call leaves out."""
-    with_mode: dict[str, str] = field(default_factory=dict)
-    """Kinds of the parts that do something else in eval mode, by name."""
-    places: dict[str, SourceLine] = field(default_factory=dict)
-    """Where the ``__init__`` of a user's own module begins, by the module's name."""
-    made: dict[str, SourceLine] = field(default_factory=dict)
-    """Where the parts were made, by name."""
-    hidden: dict[str, SourceLine | None] = field(default_factory=dict)
-    """Modules called in it that a plain list or dict of it holds, by their place."""
-    hidden_parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Identities of those modules' parameters that ask for a gradient."""
+    names: dict[int, str] = field(default_factory=dict)
+    """The name of each parameter, by its identity."""
+    num_tensors: int = 0
+    """How many parameters the model has now."""
     numels: dict[str, int] = field(default_factory=dict)
-    """Numbers in each parameter, by name."""
-    trainable: set[str] = field(default_factory=set)
-    """Parameters that asked for a gradient in some forward in train mode."""
-    asking: set[int] = field(default_factory=set)
-    """Their identities: a layer may be another one later."""
-    owners: dict[str, str] = field(default_factory=dict)
-    """Kinds of the modules that have parameters of their own, by name."""
-    called: list[str] = field(default_factory=list)
-    """Modules with parameters of their own, in the order of their first calls."""
-    fresh: dict[str, tuple[int, SourceLine | None]] = field(default_factory=dict)
-    """Modules with parameters made anew by each forward: how often, and where."""
-    loose: dict[str, int] = field(default_factory=dict)
-    """Leaves that ask for a gradient and are not registered: their identities."""
-    repeated: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    """Containers with one module at several places: kind, places, of how many."""
-    chains: dict[tuple[str, str], tuple[int, int, int, bool]] = field(
-        default_factory=dict
-    )
-    """Linear layers that meet with nothing between: in, middle, out, neighbours."""
-    layouts: FirstAndLast["BatchLayout"] = field(
-        default_factory=lambda: FirstAndLast(50, 0)
-    )
-    drift: "NormDrift | None" = None
-    as_made: set[str] | None = None
-    """Layers with the random weights that PyTorch gave them, at the first training."""
-    mistyped: dict[str, tuple[str, int]] = field(default_factory=dict)
-    """By module: an attribute taken for ``requires_grad``, and parameters in vain."""
-    of_library: set[str] = field(default_factory=set)
-    """Modules whose class is neither the user's nor PyTorch's."""
+    """How many numbers each parameter holds, by its name."""
     replaced: set[int] = field(default_factory=set)
-    """Parameters of before that are none any more."""
-    variable: str = ""
-    """What it is called where it is called first."""
+    """The identities of parameters that the model had, and has no more."""
 
-    @property
-    def title(self) -> str:
-        """What the user calls it: its class, or a variable if that is PyTorch's."""
-        return self.variable if self.kind in vars(nn) and self.variable else self.kind
+
+@dataclass(slots=True)
+class ModelStructure:
+    """The modules that a model is made of."""
+
+    modules: dict[int, str] = field(default_factory=dict)
+    """The name of each module, by its identity."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """The class of each module that has parameters of its own, by its name."""
+    with_mode: dict[str, str] = field(default_factory=dict)
+    """The class of each part that does something else in eval mode, by its name."""
+    init_lines: dict[str, SourceLine] = field(default_factory=dict)
+    """Where the ``__init__`` of each module of the user's own begins, by its name."""
+    made_at: dict[str, SourceLine] = field(default_factory=dict)
+    """The user's line that made each part, by its name."""
+    repeated: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """Containers that hold one module at several places: its class, the number of
+    these places, and the number of all places."""
+    of_library: set[str] = field(default_factory=set)
+    """The names of modules whose class is neither the user's nor PyTorch's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,28 +347,151 @@ class BatchLayout:
     """What a layer that takes the batch along dim 1 was given."""
 
     order: int
+    """The number of the event before the call."""
     name: str
+    """The name of the layer in its model."""
     kind: str
+    """The class of the layer."""
     shape: tuple[int, ...]
+    """The shape of the layer's input."""
     root_shape: tuple[int, ...]
+    """The shape of the model's input."""
     line: SourceLine | None
+    """The user's line that called the layer."""
+
+
+@dataclass(slots=True)
+class LayersSeen:
+    """Which layers of a model are called, and how they meet."""
+
+    called: list[str] = field(default_factory=list)
+    """Modules with parameters of their own, in the order of their first calls."""
+    uncalled: set[str] = field(default_factory=set)
+    """Modules with parameters of their own that no forward has called yet."""
+    chains: dict[tuple[str, str], tuple[int, int, int, bool]] = field(
+        default_factory=dict
+    )
+    """Linear layers that meet with nothing between, by their two names: the sizes of
+    input, middle and output, and whether the two are neighbours in a Sequential."""
+    layouts: FirstAndLast[BatchLayout] = field(
+        default_factory=lambda: FirstAndLast(50, 0)
+    )
+    """The inputs of layers that take the batch along dim 1."""
+
+
+@dataclass(slots=True)
+class Unregistered:
+    """What a model uses and does not register, so that no optimizer gets it."""
+
+    modules: dict[str, SourceLine | None] = field(default_factory=dict)
+    """Called modules that a plain list or dict holds, by their place in it."""
+    parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """The identities of these modules' parameters that ask for a gradient."""
+    made_anew: dict[str, tuple[int, SourceLine | None]] = field(default_factory=dict)
+    """Modules with parameters that each forward makes again, by their class: how
+    often, and where."""
+    leaves: dict[str, int] = field(default_factory=dict)
+    """The identities of leaf tensors that ask for a gradient, by their place."""
+
+
+@dataclass(slots=True)
+class DirectCall:
+    """Whether ``forward`` of a model was called, instead of the model itself."""
+
+    line: SourceLine | None = None
+    """The user's line that called it; None where nobody did."""
+    has_hooks: bool = False
+    """Whether the model has hooks, which such a call leaves out."""
+
+
+@dataclass(slots=True)
+class RowsSeen:
+    """The rows that a model was given, by digests of their bits."""
+
+    trained: set[int] = field(default_factory=set)
+    """The digests of rows that the model was trained on."""
+    held_out: set[int] = field(default_factory=set)
+    """The digests of rows that the model was evaluated on."""
+    held_out_line: SourceLine | None = None
+    """The user's line that first evaluated held-out rows."""
+
+
+@dataclass(slots=True)
+class InitialWeights:
+    """Which layers began with the random weights that PyTorch gave them."""
+
+    as_made: set[str] | None = None
+    """The names of these layers; None before the model is trained."""
+
+
+@dataclass(slots=True)
+class Freezing:
+    """Which parameters ask for a gradient, and which attributes freeze nothing."""
+
+    mistyped: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """By module: an attribute taken for ``requires_grad``, and how many of its
+    parameters ask for a gradient all the same."""
+    trainable: set[str] = field(default_factory=set)
+    """The names of parameters that asked for a gradient in a forward in train mode."""
+    asking: set[int] = field(default_factory=set)
+    """The identities of these parameters: a name may belong to another one later."""
 
 
 @dataclass(slots=True)
 class NormDrift:
-    """Batch norm whose statistics move though its body is frozen."""
+    """Batch norm whose statistics move though the layers around it are frozen."""
 
-    names: tuple[str, ...]
-    num_frozen: int
-    """Tensors of parameters that ask for no gradient."""
-    num_parameters: int
-    start: list[float]
-    """Running means of the first of them, when first looked at."""
+    names: tuple[str, ...] = ()
+    """The names of these batch norms; none where there is no such layer."""
+    num_frozen: int = 0
+    """How many parameters of the model ask for no gradient."""
+    num_parameters: int = 0
+    """How many parameters the model has."""
+    start: list[float] = field(default_factory=list)
+    """The running means of the first batch norm, when it was first looked at."""
     version: int = 0
-    """Of the frozen parameters, all together: a teacher's are changed by hand."""
+    """The versions of all frozen parameters, added: those of a teacher are changed by
+    hand."""
     shift: float = 0.0
-    """The largest move since then, in standard deviations."""
+    """The largest move of a running mean since then, in standard deviations."""
     line: SourceLine | None = None
+    """The user's line that called the model."""
+
+
+@dataclass
+class ModelSeen:
+    """A module that no other module called: its call, and a record per observer."""
+
+    ref: "ReferenceType[nn.Module]"
+    """A weak reference to the module."""
+    kind: str
+    """The name of the module's class."""
+    line: SourceLine | None
+    """The user's line that called the module first."""
+    variable: str = ""
+    """The name of the variable that held the module at its first call."""
+    num_calls: int = 0
+    """How often the module was called."""
+    parameters: ModelParameters = field(default_factory=ModelParameters)
+    structure: ModelStructure = field(default_factory=ModelStructure)
+    layers: LayersSeen = field(default_factory=LayersSeen)
+    unregistered: Unregistered = field(default_factory=Unregistered)
+    direct: DirectCall = field(default_factory=DirectCall)
+    rows: RowsSeen = field(default_factory=RowsSeen)
+    inputs: FirstAndLast[InputNumbers] = field(
+        default_factory=lambda: FirstAndLast(50, 50)
+    )
+    outputs: FirstAndLast[OutputNumbers] = field(
+        default_factory=lambda: FirstAndLast(2000, 500)
+    )
+    drift: NormDrift = field(default_factory=NormDrift)
+    initial: InitialWeights = field(default_factory=InitialWeights)
+    freezing: Freezing = field(default_factory=Freezing)
+
+    @property
+    def title(self) -> str:
+        """What the user calls it: its class, or a variable if that is PyTorch's."""
+        return self.variable if self.kind in vars(nn) and self.variable else self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -606,48 +712,108 @@ class Replay:
     """The tensors of the last batch, as the program has them."""
 
 
-@dataclass
-class TrainingSeen:
-    """Everything that was seen."""
+@dataclass(slots=True)
+class ModesSeen:
+    """In which mode modules are: what ``train`` and ``eval`` set."""
 
-    models: list[ModelSeen] = field(default_factory=list)
-    optimizers: list[OptimizerSeen] = field(default_factory=list)
-    schedulers: list[SchedulerSeen] = field(default_factory=list)
-    loaders: list[LoaderSeen] = field(default_factory=list)
-    forwards: FirstAndLast[ForwardSeen] = field(default_factory=FirstAndLast)
-    losses: FirstAndLast[LossCall] = field(default_factory=FirstAndLast)
-    backwards: FirstAndLast[BackwardSeen] = field(default_factory=FirstAndLast)
-    steps: FirstAndLast[StepSeen] = field(default_factory=FirstAndLast)
-    modes: FirstAndLast[tuple[int, int, bool, SourceLine | None]] = field(
+    changes: FirstAndLast[tuple[int, int, bool, SourceLine | None]] = field(
         default_factory=FirstAndLast
     )
-    """Order, identity, whether to train, line; of calls of ``train`` and ``eval``."""
-    zeroings: FirstAndLast[tuple[int, SourceLine | None]] = field(
-        default_factory=FirstAndLast
-    )
-    seeds: FirstAndLast["SeedCall"] = field(default_factory=FirstAndLast)
-    row_seeds: dict[tuple[SourceLine, int], int] = field(default_factory=dict)
-    """Generators made in ``__getitem__``, by line and seed: how often."""
-    loss_series: list[tuple[int, float]] = field(default_factory=list)
-    """Step and loss, thinned as it grows."""
-    bad: NonFiniteStart | None = None
-    """Where the first NaN of a loss came from."""
+    """Calls of ``train`` and ``eval``: the order, the module's ``id``, whether to
+    train, and the user's line."""
     dropouts: FirstAndLast[tuple[int, SourceLine | None]] = field(
         default_factory=FirstAndLast
     )
-    """Order and line of ``F.dropout`` at work in a model in eval mode."""
-    seeded: dict[str, int] = field(default_factory=dict)
-    """When a global generator was seeded first, also by a library; 0 if not known."""
-    orders: list["DrawnOrder"] = field(default_factory=list)
-    apart: LabelsApart | None = None
+    """Calls of ``F.dropout`` that drop in a model in eval mode: order and line."""
+
+
+@dataclass(slots=True)
+class SeedsSeen:
+    """How the generators of random numbers were seeded."""
+
+    calls: FirstAndLast[SeedCall] = field(default_factory=FirstAndLast)
+    """The user's seeds of global generators."""
+    in_rows: dict[tuple[SourceLine, int], int] = field(default_factory=dict)
+    """Generators made in ``__getitem__``, by line and seed: how often."""
+    first: dict[str, int] = field(default_factory=dict)
+    """The order of each global generator's first seed, also by a library; 0 where
+    that is not known."""
+
+
+@dataclass(slots=True)
+class LossValues:
+    """The values of the losses that went backward."""
+
+    series: list[tuple[int, float]] = field(default_factory=list)
+    """Updates before it, and the loss; thinned as it grows."""
+    non_finite: NonFiniteStart | None = None
+    """Where the first NaN or infinity of a loss came from."""
+
+
+@dataclass(slots=True)
+class RowOrdersSeen:
+    """The orders in which rows are trained on."""
+
+    drawn: list[DrawnOrder] = field(default_factory=list)
+    """The orders that were drawn at random."""
+    labels_apart: LabelsApart | None = None
     """Where labels are not with their rows."""
     sorted: SortedBatches | None = None
     """Batches in the order of their targets, pass after pass."""
-    graphs_kept: list[tuple[int, int]] = field(default_factory=list)
-    """Updates done, and graphs of earlier steps that were still alive then."""
-    states: list[StateUse] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class TensorCallsSeen:
+    """Views and comparisons in the user's code whose shapes are odd."""
+
     views: list[ViewPlace] = field(default_factory=list)
+    """The places where a view moved a size."""
     metrics: list[MetricComparison] = field(default_factory=list)
+    """Outputs that were compared with targets, each row with every other."""
+
+
+@dataclass(slots=True)
+class KeptReplay:
+    """What is kept of the first steps, so that cures can be tried on a copy."""
+
+    replay: Replay | None = None
+    """The copy and its batches; None where the program's step is not plain."""
+
+
+@dataclass
+class TrainingSeen:
+    """Everything that was seen of a training: its objects, its events, in order."""
+
+    models: list[ModelSeen] = field(default_factory=list)
+    """The modules that no other module called."""
+    optimizers: list[OptimizerSeen] = field(default_factory=list)
+    """The optimizers, in the order in which they were made."""
+    schedulers: list[SchedulerSeen] = field(default_factory=list)
+    """The learning-rate schedules."""
+    loaders: list[LoaderSeen] = field(default_factory=list)
+    """The data loaders."""
+    forwards: FirstAndLast[ForwardSeen] = field(default_factory=FirstAndLast)
+    """The calls of the models."""
+    losses: FirstAndLast[LossCall] = field(default_factory=FirstAndLast)
+    """The calls of PyTorch's losses."""
+    backwards: FirstAndLast[BackwardSeen] = field(default_factory=FirstAndLast)
+    """The calls of ``backward``."""
+    steps: FirstAndLast[StepSeen] = field(default_factory=FirstAndLast)
+    """The updates of all optimizers."""
+    zeroings: FirstAndLast[tuple[int, SourceLine | None]] = field(
+        default_factory=FirstAndLast
+    )
+    """Calls of ``zero_grad``: order and line."""
+    graphs_kept: list[tuple[int, int]] = field(default_factory=list)
+    """Updates done, and how many graphs of earlier steps were still alive then."""
+    loss_values: LossValues = field(default_factory=LossValues)
+    modes: ModesSeen = field(default_factory=ModesSeen)
+    seeds: SeedsSeen = field(default_factory=SeedsSeen)
+    row_orders: RowOrdersSeen = field(default_factory=RowOrdersSeen)
+    tensor_calls: TensorCallsSeen = field(default_factory=TensorCallsSeen)
+    state_uses: list[StateUse] = field(default_factory=list)
+    """Uses of a ``state_dict`` after the weights in it have moved on."""
+    kept: KeptReplay = field(default_factory=KeptReplay)
     is_open: bool = False
     """Whether the watch is still on."""
     is_whole: bool = True
@@ -656,14 +822,12 @@ class TrainingSeen:
     """Whether a whole script was watched, from its first line."""
     error: BaseException | None = None
     """What ended the program."""
-    replay: Replay | None = None
-    """With which cures are tried, where the program's step is of the plainest kind."""
 
     def names(self) -> dict[int, str]:
         """Name parameters as the models that were called name them, by identity."""
         names: dict[int, str] = {}
         for model in self.models:
-            for key, name in model.names.items():
+            for key, name in model.parameters.names.items():
                 names.setdefault(key, name)
         return names
 

@@ -97,37 +97,40 @@ class Updates(Observer):
             loss=self._last_loss,
             num_backwards=len(self._backwards)
             - bisect.bisect_right(self._backwards, last),
-            grad_norm=None,
             lrs=tuple(float(g.get("lr", 0.0)) for g in groups),
-            zeroed_after_backward=last < self._backward_at < self._zeroed_at,
             closure=bool(_closure(args, kwargs)),
             backward_line=self._backward_line,
         )
+        event.gradients.cleared_after_backward = (
+            last < self._backward_at < self._zeroed_at
+        )
         stale = self._stale.get(number, math.inf)
-        event.stale = stale if math.isfinite(stale) else None
+        event.gradients.stale = stale if math.isfinite(stale) else None
         self._replays.update(optimizer, event.closure)
         gradients = _gradients(optimizer)
         if self.step < 100 or self.step % 10 == 0:
-            event.grad_norm = numbers_of_tensors.joint_norm(gradients)
-            self.last_grad_norm = event.grad_norm
+            event.gradients.norm = numbers_of_tensors.joint_norm(gradients)
+            self.last_grad_norm = event.gradients.norm
         self._before = {}
         if not about.num_steps:
             found = self.quietly(
                 saved_tensors.constant_weights, parameters, self._names(about)
             )
-            event.num_matrices, event.constant = found or (None, ())
+            event.weights.num_matrices, event.weights.constant = found or (None, ())
         if self.is_close and about.num_steps < 1000:
             names = self._names(about)
-            event.no_grad = tuple(
+            event.gradients.missing = tuple(
                 names[identity_of(p)] for p in parameters if p.grad is None
             )
-            event.grad_norms = {
+            event.gradients.norms = {
                 names[identity_of(p)]: norm
                 for p in parameters
                 if p.grad is not None
                 and (norm := numbers_of_tensors.joint_norm([p.grad])) is not None
             }
-            event.zero_grad = tuple(n for n, v in event.grad_norms.items() if v == 0.0)
+            event.gradients.zero = tuple(
+                n for n, v in event.gradients.norms.items() if v == 0.0
+            )
             self._before = {
                 names[identity_of(p)]: p.detach().clone() for p in parameters[:200]
             }
@@ -155,17 +158,17 @@ class Updates(Observer):
         about = self.seen.optimizers[event.optimizer]
         if self._before:
             names = self._names(about)
-            event.updates = {}
+            event.weights.updates = {}
             for group in optimizer.param_groups:
                 for p in group["params"]:
                     before = self._before.get(names[identity_of(p)])
                     if before is not None and before.shape == p.shape:
-                        event.updates[names[identity_of(p)]] = (
+                        event.weights.updates[names[identity_of(p)]] = (
                             numbers_of_tensors.update_of(before, p)
                         )
             self._before = {}
         about.num_steps += 1
-        self.seen.steps.add(event, looked_at=event.updates is not None)
+        self.seen.steps.add(event, looked_at=event.weights.updates is not None)
         self._stepped_with[event.optimizer] = self.order()
         self._stale[event.optimizer] = math.inf  # until a backward looks
         self._pending = None

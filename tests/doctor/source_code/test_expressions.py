@@ -12,7 +12,7 @@ from gradatim.doctor.source_code.expressions import (
     operands,
     sources_of,
 )
-from gradatim.watching.source_lines import SourceLine
+from gradatim.watching import SourceLine
 
 
 def line_and_node(tmp_path, source, part):

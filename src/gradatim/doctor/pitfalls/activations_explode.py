@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import OutputNumbers, TrainingSeen
+from gradatim.watching import OutputNumbers, TrainingSeen
 
 __all__ = ["ActivationsExplode"]
 
@@ -43,12 +43,16 @@ class ActivationsExplode(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             layers: list[OutputNumbers] = []
-            for probe in model.probes:
+            for probe in model.outputs:
                 if probe.step or probe.name in [each.name for each in layers]:
                     break
                 if probe.kind in KINDS:
                     layers.append(probe)
-            if len(layers) < LAYERS or not layers[0].std or not model.num_parameters:
+            if (
+                len(layers) < LAYERS
+                or not layers[0].std
+                or not model.parameters.num_tensors
+            ):
                 continue
             ratios = [b.std / max(a.std, 1e-30) for a, b in pairwise(layers)]
             total = layers[-1].std / layers[0].std

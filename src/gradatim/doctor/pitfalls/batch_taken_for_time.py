@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.source_code.assignments import assignment_line
-from gradatim.watching.training_seen import BatchLayout, LossCall, TrainingSeen
+from gradatim.watching import BatchLayout, LossCall, TrainingSeen
 
 __all__ = ["BatchTakenForTime"]
 
@@ -42,11 +42,11 @@ class BatchTakenForTime(Pitfall):
         losses = list(seen.losses)
         for model in seen.models:
             found: dict[str, list[BatchLayout]] = {}
-            for each in model.layouts:
+            for each in model.layers.layouts:
                 if _is_mixed(each, losses, sizes):
                     found.setdefault(each.name, []).append(each)
             for name, group in found.items():
-                calls = sum(each.name == name for each in model.layouts)
+                calls = sum(each.name == name for each in model.layers.layouts)
                 if len(group) < ENOUGH or len(group) < 0.8 * calls:
                     continue
                 rows, times, _ = group[0].shape

@@ -7,8 +7,7 @@ from functools import lru_cache
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.source_code.syntax import tree_of
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import SourceLine, TrainingSeen
 
 __all__ = ["BestWeightsNotCopied"]
 
@@ -47,8 +46,8 @@ class BestWeightsNotCopied(Pitfall):
     severity = "error"
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        for use in seen.states:
-            same = [u for u in seen.states if u.taken == use.taken]
+        for use in seen.state_uses:
+            same = [u for u in seen.state_uses if u.taken == use.taken]
             if use.how != "itself" and len(same) > FEW:
                 continue  # taken once, and meant to follow the weights
             done = "saved" if use.how == "saved" else "loaded"
@@ -66,7 +65,9 @@ class BestWeightsNotCopied(Pitfall):
 
     def _models(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find ``best_model = model``, which is one model with two names."""
-        files = {line.file for m in seen.models for line in m.made.values()}
+        files = {
+            line.file for m in seen.models for line in m.structure.made_at.values()
+        }
         files |= {s.line.file for s in seen.steps if s.line is not None}
         for file in sorted(files):
             found = kept_models(file)

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import SourceLine, TrainingSeen
 
 __all__ = ["BroadcastLoss"]
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["ConstantWeights"]
 
@@ -53,8 +53,8 @@ class ConstantWeights(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for step in seen.steps:
-            found = step.constant
-            if len(found) < 2 or len(found) != step.num_matrices:
+            found = step.weights.constant
+            if len(found) < 2 or len(found) != step.weights.num_matrices:
                 continue
             if not any(each.is_same for each in found):
                 continue
@@ -62,8 +62,8 @@ class ConstantWeights(Pitfall):
             yield self.finding(
                 verdict="All weights start as one number: the units of a layer are "
                 "equal and stay so.",
-                evidence=f"at the first update {len(found)} of {step.num_matrices} "
-                f"matrices are constant: {told}",
+                evidence=f"at the first update {len(found)} of "
+                f"{step.weights.num_matrices} matrices are constant: {told}",
                 cure="leave PyTorch's own initial weights, or "
                 "nn.init.kaiming_uniform_(weight); zeros for biases only",
                 line=seen.optimizers[step.optimizer].line,

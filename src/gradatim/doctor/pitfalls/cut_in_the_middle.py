@@ -7,8 +7,7 @@ from gradatim.doctor.gradients import backwards_with_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.source_code.syntax import last_name, nodes_around, nodes_of
 from gradatim.text import listed
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import ModelSeen, TrainingSeen
+from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
 __all__ = ["CutInTheMiddle"]
 
@@ -65,7 +64,11 @@ class CutInTheMiddle(Pitfall):
             without = without_gradient(seen, model)
             if not without:
                 continue
-            own = [b for b in looks if (b.leaves or {}).keys() & model.names.keys()]
+            own = [
+                b
+                for b in looks
+                if (b.leaves or {}).keys() & model.parameters.names.keys()
+            ]
             got = {key for b in looks for key in b.leaves or {}}
             forward = next(
                 (f for f in seen.forwards if f.model == number and f.used), None
@@ -76,8 +79,9 @@ class CutInTheMiddle(Pitfall):
                 f"{'is' if len(without) == 1 else 'are'} used, and no gradient comes "
                 "back.",
                 evidence=f"{len(own)} backwards looked at reach "
-                f"{len(got & model.names.keys())} of {model.num_parameters} "
-                f"parameters, and none of {len(without)} called layers",
+                f"{len(got & model.parameters.names.keys())} of "
+                f"{model.parameters.num_tensors} parameters, and none of "
+                f"{len(without)} called layers",
                 cure="take away what cuts the graph after them: detach, .data, "
                 "torch.no_grad, argmax; or requires_grad_(False) where that is meant",
                 line=cuts[0]
@@ -96,7 +100,7 @@ class CutInTheMiddle(Pitfall):
             forwards = [f for f in seen.forwards if f.model == number]
             orders = {f.order for f in forwards if f.training}
             takers = [f for f in seen.forwards if f.used and f.source in orders]
-            keys = never & model.names.keys()
+            keys = never & model.parameters.names.keys()
             is_used = any(f.used for f in forwards)
             if is_used or len(takers) < ENOUGH or not keys:
                 continue
@@ -132,7 +136,7 @@ def _cut_between(
 
 def _trained_with(seen: TrainingSeen, number: int) -> list[set[int]]:
     """Give what those optimizers hold that have trained some of a model."""
-    own = seen.models[number].names.keys()
+    own = seen.models[number].parameters.names.keys()
     return [
         set(o.parameters)
         for o in seen.optimizers
@@ -149,7 +153,11 @@ def in_vain(seen: TrainingSeen) -> set[int]:
         if each.num_steps
         for key in set(each.parameters) - each.never
     }
-    return never - had - {key for model in seen.models for key in model.replaced}
+    return (
+        never
+        - had
+        - {key for model in seen.models for key in model.parameters.replaced}
+    )
 
 
 def without_gradient(seen: TrainingSeen, model: ModelSeen) -> list[str]:
@@ -159,18 +167,18 @@ def without_gradient(seen: TrainingSeen, model: ModelSeen) -> list[str]:
     the pooler of a language model, is left alone.
     """
     looks = [b for b in backwards_with_leaves(seen) if b.leaves]
-    own = [b for b in looks if (b.leaves or {}).keys() & model.names.keys()]
+    own = [b for b in looks if (b.leaves or {}).keys() & model.parameters.names.keys()]
     if len(own) < ENOUGH:
         return []
     got = {key for b in looks for key in b.leaves or {}}
     never = in_vain(seen) - got
-    trained = {name for key, name in model.names.items() if key in got}
+    trained = {name for key, name in model.parameters.names.items() if key in got}
     found = []
-    for layer in model.called:
+    for layer in model.layers.called:
         start = f"{layer}."
         keys = [
             key
-            for key, name in model.names.items()
+            for key, name in model.parameters.names.items()
             if name.startswith(start) and "." not in name[len(start) :]
         ]
         if keys and never.issuperset(keys) and not _is_spare(model, layer, trained):
@@ -179,7 +187,11 @@ def without_gradient(seen: TrainingSeen, model: ModelSeen) -> list[str]:
 
 
 def _is_spare(model: ModelSeen, layer: str, trained: set[str]) -> bool:
-    outer = [n for n in model.of_library if f"{layer}.".startswith(f"{n}." if n else n)]
+    outer = [
+        n
+        for n in model.structure.of_library
+        if f"{layer}.".startswith(f"{n}." if n else n)
+    ]
     return any(
         name.startswith(f"{place}." if place else place)
         for place in outer
@@ -190,7 +202,7 @@ def _is_spare(model: ModelSeen, layer: str, trained: set[str]) -> bool:
 def cuts_in(seen: TrainingSeen, number: int) -> list[SourceLine]:
     """Find what cuts a graph in the methods of modules, in the file of a model."""
     model = seen.models[number]
-    file = next((each.file for each in model.places.values()), None)
+    file = next((each.file for each in model.structure.init_lines.values()), None)
     if file is None:
         file = next((f.line.file for f in seen.forwards if f.line), None)
     if file is None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gradatim.doctor.loss_trend import fall_of_loss
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import steps_of
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["DecayTooStrong"]
 
@@ -49,11 +49,12 @@ class DecayTooStrong(Pitfall):
             decay = max(
                 (o.get("weight_decay", 0) for o in optimizer.options), default=0
             )
-            looks = [s for s in steps_of(seen, number) if s.updates]
+            looks = [s for s in steps_of(seen, number) if s.weights.updates]
             if decay < STRONG or len(looks) < 6 or last < 0.67 * first:
                 continue
             sizes = [
-                math.hypot(*(w for _, w in (s.updates or {}).values())) for s in looks
+                math.hypot(*(w for _, w in (s.weights.updates or {}).values()))
+                for s in looks
             ]
             if not 0 <= sizes[-1] < SHRUNK * sizes[0]:
                 continue

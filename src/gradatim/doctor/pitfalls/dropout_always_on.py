@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["DropoutAlwaysOn"]
 
@@ -39,11 +39,11 @@ class DropoutAlwaysOn(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         lines = {
             line: None
-            for _, line in seen.dropouts
+            for _, line in seen.modes.dropouts
             if line is not None and "training=True" not in line.code.replace(" ", "")
         }
         for line in list(lines)[:3]:
-            times = sum(each == line for _, each in seen.dropouts)
+            times = sum(each == line for _, each in seen.modes.dropouts)
             yield self.finding(
                 verdict="Dropout is on in eval mode: it does not know the mode of the "
                 "model.",

@@ -6,7 +6,7 @@ from statistics import median
 
 from gradatim.doctor.gradients import depth_trend
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["ExplodingGradients"]
 
@@ -41,7 +41,7 @@ class ExplodingGradients(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
-            keys = model.names.keys()
+            keys = model.parameters.names.keys()
             steps = [
                 s
                 for s in seen.steps
@@ -54,10 +54,10 @@ class ExplodingGradients(Pitfall):
                 evidence = f"the first weight's gradients are {ratio:,.0f} times the "
                 evidence += f"last's, at {len(bad)} of {len(trends)} first updates"
             else:
-                over = [s for s in steps if s.grad_norm == math.inf and s.step < 2]
+                over = [s for s in steps if s.gradients.norm == math.inf and s.step < 2]
                 if not over or not all(math.isfinite(s.loss or 0) for s in over[:1]):
                     continue
-                if any(s.grad_norm is None for s in over) or _is_scaled(seen):
+                if any(s.gradients.norm is None for s in over) or _is_scaled(seen):
                     continue
                 evidence = f"gradients are infinite at update {over[0].step}, the loss "
                 evidence += f"is {over[0].loss or 0:.4g}"

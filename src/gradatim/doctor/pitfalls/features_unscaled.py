@@ -11,7 +11,7 @@ from gradatim.doctor.loss_trend import Trend, trend_of
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.training_seen import InputNumbers, ModelSeen, TrainingSeen
+from gradatim.watching import InputNumbers, ModelSeen, TrainingSeen
 
 __all__ = ["FeaturesUnscaled"]
 
@@ -75,7 +75,9 @@ class FeaturesUnscaled(Pitfall):
             return
 
     def trial(self, seen: TrainingSeen) -> Trial | None:
-        given = [b.args[0] for b in seen.replay.batches] if seen.replay else []
+        given = (
+            [b.args[0] for b in seen.kept.replay.batches] if seen.kept.replay else []
+        )
         if not given or not isinstance(given[0], Tensor):
             return None
         columns = (0,) if given[0].dim() == 2 else tuple(range(given[0].dim()))
@@ -135,5 +137,5 @@ def _suffers(seen: TrainingSeen, trend: Trend) -> bool:
 
 
 def _begins_with_norm(model: ModelSeen) -> bool:
-    first = next(iter(model.probes), None)
+    first = next(iter(model.outputs), None)
     return first is not None and ("Norm" in first.kind or "Embedding" in first.kind)

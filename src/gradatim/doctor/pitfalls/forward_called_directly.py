@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["ForwardCalledDirectly"]
 
@@ -36,14 +36,14 @@ class ForwardCalledDirectly(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
-            if model.direct is None or ".forward(" not in model.direct.code:
+            if model.direct.line is None or ".forward(" not in model.direct.line.code:
                 continue
             yield self.finding(
                 verdict="forward is called directly: hooks of the module do not run.",
                 evidence=f"{model.kind} was called {model.num_calls} times from a "
                 "forward whose own module was called 0 times",
                 cure="model(x) instead of model.forward(x)",
-                line=model.direct,
-                severity="warning" if model.has_hooks else "info",
+                line=model.direct.line,
+                severity="warning" if model.direct.has_hooks else "info",
             )
             return

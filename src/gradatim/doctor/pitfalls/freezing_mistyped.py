@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import optimized_parameters
 from gradatim.doctor.source_code.syntax import nodes_of
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import ModelSeen, TrainingSeen
+from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
 __all__ = ["FreezingMistyped"]
 
@@ -42,13 +41,13 @@ class FreezingMistyped(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         inside = optimized_parameters(seen)
         for model in seen.models:
-            own = {n for k, n in model.names.items() if k in inside}
-            for place, (attribute, count) in model.mistyped.items():
+            own = {n for k, n in model.parameters.names.items() if k in inside}
+            for place, (attribute, count) in model.freezing.mistyped.items():
                 start = f"{place}." if place else ""
                 trained = {n for n in own if n == place or n.startswith(start)}
-                if not trained & model.trainable:
+                if not trained & model.freezing.trainable:
                     continue
-                is_parameter = place in model.numels
+                is_parameter = place in model.parameters.numels
                 what = f"{place} of {model.title}" if place else model.title
                 right = "requires_grad = False"
                 right = right if is_parameter else "requires_grad_(False)"
@@ -66,8 +65,8 @@ class FreezingMistyped(Pitfall):
 
 def _line(model: ModelSeen, attribute: str) -> SourceLine | None:
     """Find where the attribute is set to False, but not of a loop over parameters."""
-    files = {line.file for line in model.made.values()}
-    files |= {line.file for line in model.places.values()}
+    files = {line.file for line in model.structure.made_at.values()}
+    files |= {line.file for line in model.structure.init_lines.values()}
     for file in sorted(files):
         nodes = list(nodes_of(file))
         parameters = {

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import optimized_parameters
 from gradatim.text import listed
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import ModelSeen, TrainingSeen
+from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
 __all__ = ["FrozenByAccident"]
 
@@ -46,24 +45,28 @@ class FrozenByAccident(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         inside = optimized_parameters(seen)
-        ever = {key for model in seen.models for key in model.asking}
+        ever = {key for model in seen.models for key in model.freezing.asking}
         for model in seen.models:
-            if not model.trainable or not inside & model.names.keys():
+            if (
+                not model.freezing.trainable
+                or not inside & model.parameters.names.keys()
+            ):
                 continue
-            frozen = [n for k, n in model.names.items() if k not in ever]
+            frozen = [n for k, n in model.parameters.names.items() if k not in ever]
             found = _halves(model, frozen) if frozen else []
             if not found:
                 continue
-            share = sum(model.numels[n] for n in model.trainable)
-            share_of_all = share / max(1, sum(model.numels.values()))
+            share = sum(model.parameters.numels[n] for n in model.freezing.trainable)
+            share_of_all = share / max(1, sum(model.parameters.numels.values()))
             if share_of_all < MOST:
                 continue
             line = next((o.line for o in seen.optimizers if o.line), model.line)
             yield self.finding(
                 verdict=f"{listed(found, quoted=False)} of {model.kind} ask for no "
                 "gradient, though the rest of their layers does.",
-                evidence=f"{len(frozen)} of {model.num_parameters} parameters have "
-                f"requires_grad=False; {share_of_all:.0%} of all numbers are trained",
+                evidence=f"{len(frozen)} of {model.parameters.num_tensors} parameters "
+                f"have requires_grad=False; {share_of_all:.0%} of all numbers are "
+                "trained",
                 cure="freeze whole parts: model.body.requires_grad_(False); set the "
                 "others back with requires_grad_(True)",
                 line=line,
@@ -74,16 +77,25 @@ class FrozenByAccident(Pitfall):
     def _new_layers(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find new layers that were frozen with the rest."""
         inside = optimized_parameters(seen)
-        ever = {key for model in seen.models for key in model.asking}
+        ever = {key for model in seen.models for key in model.freezing.asking}
         for model in seen.models:
-            if not model.trainable or not inside & model.names.keys():
+            if (
+                not model.freezing.trainable
+                or not inside & model.parameters.names.keys()
+            ):
                 continue
-            now = {k: n for k, n in model.names.items() if k not in model.replaced}
+            now = {
+                k: n
+                for k, n in model.parameters.names.items()
+                if k not in model.parameters.replaced
+            }
             frozen = {n for k, n in now.items() if k not in ever}
-            for layer in model.called:
-                own = {n for n in model.numels if n.rpartition(".")[0] == layer}
-                line = model.made.get(layer)
-                if layer not in (model.as_made or ()) or not own <= frozen:
+            for layer in model.layers.called:
+                own = {
+                    n for n in model.parameters.numels if n.rpartition(".")[0] == layer
+                }
+                line = model.structure.made_at.get(layer)
+                if layer not in (model.initial.as_made or ()) or not own <= frozen:
                     continue
                 if line is None or not _is_put_in(line):
                     continue
@@ -92,7 +104,7 @@ class FrozenByAccident(Pitfall):
                     "stay at their first random numbers.",
                     evidence=f"{len(own)} of its {len(own)} parameter tensors have "
                     f"requires_grad=False; of the model {len(frozen)} of "
-                    f"{model.num_parameters}",
+                    f"{model.parameters.num_tensors}",
                     cure="freeze first, then put the new layer in; or "
                     f"{line.code.partition('=')[0].strip()}.requires_grad_(True)",
                     line=line,
@@ -113,10 +125,12 @@ def _is_put_in(line: SourceLine) -> bool:
 def _halves(model: ModelSeen, frozen: list[str]) -> list[str]:
     """Name frozen weights of layers whose bias is trained, and the reverse."""
     found = []
-    for owner, kind in model.owners.items():
+    for owner, kind in model.structure.kinds.items():
         start = f"{owner}." if owner else ""
         pair = [f"{start}weight", f"{start}bias"]
-        if any(n not in model.numels for n in pair) or kind.startswith(NORMS):
+        if any(n not in model.parameters.numels for n in pair) or kind.startswith(
+            NORMS
+        ):
             continue
         rest = [n for n in pair if n in frozen]
         if len(rest) == 1:

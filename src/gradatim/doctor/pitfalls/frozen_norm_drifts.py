@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["FrozenNormDrifts"]
 
@@ -43,7 +43,7 @@ class FrozenNormDrifts(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
             drift = model.drift
-            if drift is None or drift.shift < SMALL:
+            if drift.shift < SMALL:
                 continue
             if drift.num_frozen <= 2 * len(drift.names):
                 continue  # the norms alone are frozen, the body is not

@@ -6,8 +6,7 @@ from itertools import pairwise
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.source_code.syntax import nodes_around
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import BackwardSeen, TrainingSeen
+from gradatim.watching import BackwardSeen, SourceLine, TrainingSeen
 
 __all__ = ["GraphKept"]
 

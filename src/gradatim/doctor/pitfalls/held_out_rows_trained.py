@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["HeldOutRowsTrained"]
 
@@ -40,16 +40,17 @@ class HeldOutRowsTrained(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
-            both = model.trained & model.held
-            if len(both) < ENOUGH or len(both) < SHARE * len(model.held):
+            rows = model.rows
+            both = rows.trained & rows.held_out
+            if len(both) < ENOUGH or len(both) < SHARE * len(rows.held_out):
                 continue
             yield self.finding(
                 verdict="Rows that are held out are also trained on.",
-                evidence=f"{len(both):,} of {len(model.held):,} different rows that "
-                f"were evaluated are among {len(model.trained):,} of training, bit for "
+                evidence=f"{len(both):,} of {len(rows.held_out):,} different rows that "
+                f"were evaluated are among {len(rows.trained):,} of training, bit for "
                 "bit",
                 cure="split the indices once, before anything is drawn or repeated: "
                 "order = torch.randperm(len(x)); train, val = order[:k], order[k:]",
-                line=model.held_line,
+                line=rows.held_out_line,
             )
             return

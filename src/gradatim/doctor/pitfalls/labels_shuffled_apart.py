@@ -9,8 +9,7 @@ from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.source_code.pandas_order import misaligned
 from gradatim.doctor.source_code.syntax import last_name, nodes_around, tree_of
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import LabelsApart, TrainingSeen
+from gradatim.watching import LabelsApart, SourceLine, TrainingSeen
 
 __all__ = ["LabelsShuffledApart"]
 
@@ -55,7 +54,7 @@ class LabelsShuffledApart(Pitfall):
     hides = ("GT203", "GT204", "GT205", "GT506")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        apart = seen.apart
+        apart = seen.row_orders.labels_apart
         if apart is None:
             yield from self._of_tables(seen)
             return
@@ -171,7 +170,7 @@ def _unlearned(seen: TrainingSeen) -> float | None:
     classes = trained_calls(seen, "cross_entropy")
     if classes and len(classes[0].input.shape) == 2:
         chance = math.log(max(2, classes[0].input.shape[1]))
-        shares = [value / chance for _, value in seen.loss_series]
+        shares = [value / chance for _, value in seen.loss_values.series]
     if len(shares) < 5 or seen.num_steps < 100:
         return None
     share = median(shares[-max(5, len(shares) // 10) :])

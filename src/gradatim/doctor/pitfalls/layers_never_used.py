@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.pitfalls.cut_in_the_middle import in_vain
 from gradatim.doctor.source_code.assignments import assignment_line
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["LayersNeverUsed"]
 
@@ -41,20 +41,27 @@ class LayersNeverUsed(Pitfall):
     severity = "warning"
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        looks = [s for s in seen.steps if s.no_grad is not None]
+        looks = [s for s in seen.steps if s.gradients.missing is not None]
         for model in seen.models:
-            if not model.uncalled or len(model.uncalled) >= len(model.modules) - 1:
+            if (
+                not model.layers.uncalled
+                or len(model.layers.uncalled) >= len(model.structure.modules) - 1
+            ):
                 continue
-            own = set(model.names.values())
-            mine = [s for s in looks if s.grad_norms and own & s.grad_norms.keys()]
+            own = set(model.parameters.names.values())
+            mine = [
+                s for s in looks if s.gradients.norms and own & s.gradients.norms.keys()
+            ]
             if len(mine) < ENOUGH:
                 continue
-            never = set.intersection(*(set(s.no_grad or ()) for s in mine))
-            never &= {n for k, n in model.names.items() if k in in_vain(seen)}
+            never = set.intersection(*(set(s.gradients.missing or ()) for s in mine))
+            never &= {
+                n for k, n in model.parameters.names.items() if k in in_vain(seen)
+            }
             unused = [
                 name
-                for name in model.modules.values()
-                if name in model.uncalled
+                for name in model.structure.modules.values()
+                if name in model.layers.uncalled
                 and (parts := [n for n in own if n.rpartition(".")[0] == name])
                 and never.issuperset(parts)
             ]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.source_code.assignments import assignment_line
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["LinearAfterLinear"]
 
@@ -40,15 +40,17 @@ class LinearAfterLinear(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
-            firsts = [first for first, _ in model.chains]
+            firsts = [first for first, _ in model.layers.chains]
             chains = {
                 (first, second): sizes
-                for (first, second), sizes in model.chains.items()
+                for (first, second), sizes in model.layers.chains.items()
                 if firsts.count(first) == 1 and sizes[1] >= min(sizes[0], sizes[2])
             }
             if not chains:
                 continue
-            with_parameters = {n.rpartition(".")[0] for n in model.names.values()}
+            with_parameters = {
+                n.rpartition(".")[0] for n in model.parameters.names.values()
+            }
             met = {name for pair in chains for name in pair}
             is_all = met == with_parameters and len(chains) == len(met) - 1
             together = [pair for pair, sizes in chains.items() if sizes[3]]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import LoaderSeen, TrainingSeen
+from gradatim.watching import LoaderSeen, TrainingSeen
 
 __all__ = ["LoaderRestarted"]
 

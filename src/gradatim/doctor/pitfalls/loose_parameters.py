@@ -14,8 +14,7 @@ from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import optimized_parameters, optimizers_of
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.doctor.source_code.syntax import nodes_of
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import SourceLine, TrainingSeen
 
 __all__ = ["LooseParameters"]
 
@@ -56,7 +55,7 @@ class LooseParameters(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         known = optimized_parameters(seen)
         for model in seen.models:
-            for kind, (times, line) in model.fresh.items():
+            for kind, (times, line) in model.unregistered.made_anew.items():
                 if times >= ENOUGH:
                     yield self.finding(
                         verdict=f"Each call of {model.kind} makes a new {kind}: its "
@@ -67,7 +66,11 @@ class LooseParameters(Pitfall):
                         line=line,
                     )
                     return
-            loose = [name for name, key in model.loose.items() if key not in known]
+            loose = [
+                name
+                for name, key in model.unregistered.leaves.items()
+                if key not in known
+            ]
             if not loose or not optimizers_of(seen, model):
                 continue
             attribute = loose[0].partition("[")[0].rpartition(".")[2]
@@ -75,8 +78,8 @@ class LooseParameters(Pitfall):
                 verdict=f"self.{attribute} asks for a gradient, but {model.kind} does "
                 "not know it as a parameter: no optimizer has it.",
                 evidence=f"{len(loose)} tensors ({', '.join(loose[:3])}) in 0 of "
-                f"{len(seen.optimizers)} optimizers, {model.num_parameters} parameters "
-                "are registered",
+                f"{len(seen.optimizers)} optimizers, {model.parameters.num_tensors} "
+                "parameters are registered",
                 cure=f"self.{attribute} = nn.Parameter(...), or nn.ParameterList",
                 line=assignment_line(model, loose[0]) or model.line,
             )
@@ -99,7 +102,9 @@ class LooseParameters(Pitfall):
         if len(new) < ENOUGH or len(new) < len(looks):
             return
         for model in seen.models:
-            for file in sorted({place.file for place in model.places.values()}):
+            for file in sorted(
+                {place.file for place in model.structure.init_lines.values()}
+            ):
                 for number in made_in_forward(file):
                     yield self.finding(
                         verdict=f"Each forward of {model.kind} makes a new parameter: "
@@ -172,6 +177,8 @@ def _lasting(seen: TrainingSeen) -> set[int]:
     """Give the parameters of models, without those that come and go."""
     found: set[int] = set()
     for model in seen.models:
-        times = Counter(model.names.values())
-        found |= {key for key, name in model.names.items() if times[name] < ENOUGH}
+        times = Counter(model.parameters.names.values())
+        found |= {
+            key for key, name in model.parameters.names.items() if times[name] < ENOUGH
+        }
     return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import LOSSES, Trial, Variant
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["LossArgumentsSwapped"]
 
@@ -65,6 +65,6 @@ class LossArgumentsSwapped(Pitfall):
         )
 
     def trial(self, seen: TrainingSeen) -> Trial | None:
-        if seen.replay is None or not seen.replay.is_swapped:
+        if seen.kept.replay is None or not seen.kept.replay.is_swapped:
             return None
-        return Trial(cures=(Variant(loss=LOSSES[seen.replay.loss]),))
+        return Trial(cures=(Variant(loss=LOSSES[seen.kept.replay.loss]),))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["LossConstant"]
 
@@ -38,16 +38,16 @@ class LossConstant(Pitfall):
     hides = ("GT106", "GT203", "GT108")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        losses = {value for _, value in seen.loss_series}
-        if len(seen.loss_series) < ENOUGH or len(losses) != 1:
+        losses = {value for _, value in seen.loss_values.series}
+        if len(seen.loss_values.series) < ENOUGH or len(losses) != 1:
             return
-        steps = [s for s in seen.steps if s.grad_norms is not None]
-        if len(steps) < 3 or any(s.zeroed_after_backward for s in steps):
+        steps = [s for s in seen.steps if s.gradients.norms is not None]
+        if len(steps) < 3 or any(s.gradients.cleared_after_backward for s in steps):
             return
-        if any(not s.grad_norms or any(s.grad_norms.values()) for s in steps):
+        if any(not s.gradients.norms or any(s.gradients.norms.values()) for s in steps):
             return
         line = next((b.line for b in seen.backwards if b.line), None)
-        num = len(steps[0].grad_norms or ())
+        num = len(steps[0].gradients.norms or ())
         yield self.finding(
             verdict="The loss never changes, and every gradient is exactly 0.",
             evidence=f"{losses.pop():.6g} in all of {seen.backwards.count} steps; "

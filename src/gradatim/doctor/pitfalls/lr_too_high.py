@@ -10,7 +10,7 @@ from gradatim.doctor.learning_rates import lr_trial
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["LrTooHigh"]
 
@@ -68,7 +68,7 @@ class LrTooHigh(Pitfall):
 
     def _loss(self, seen: TrainingSeen, lr: float, size: float) -> Finding | None:
         """Find a loss that does not fall."""
-        losses = [value for _, value in seen.loss_series]
+        losses = [value for _, value in seen.loss_values.series]
         start = losses[0] if losses else math.nan
         if not math.isfinite(start) or start <= 0 or min(losses) < 0 or size < LARGE:
             return None

@@ -10,7 +10,7 @@ from gradatim.doctor.source_code.expressions import (
     operands,
     sources_of,
 )
-from gradatim.watching.training_seen import MetricComparison, TrainingSeen
+from gradatim.watching import MetricComparison, TrainingSeen
 
 __all__ = ["MetricBroadcasts"]
 
@@ -43,7 +43,7 @@ class MetricBroadcasts(Pitfall):
     severity = "error"
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        for each in seen.metrics:
+        for each in seen.tensor_calls.metrics:
             if each.is_on_purpose or not _is_averaged(each):
                 continue
             n = each.rows

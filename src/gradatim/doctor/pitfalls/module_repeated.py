@@ -9,8 +9,7 @@ from functools import lru_cache
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.doctor.source_code.syntax import nodes_of
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import ModelSeen, TrainingSeen
+from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
 __all__ = ["ModuleRepeated"]
 
@@ -51,7 +50,7 @@ class ModuleRepeated(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
-            for name, (kind, times, places) in model.repeated.items():
+            for name, (kind, times, places) in model.structure.repeated.items():
                 line = self._line(model, name)
                 is_sure = line is not None or times == places
                 where = f"{model.kind}.{name}" if name else model.kind
@@ -69,7 +68,7 @@ class ModuleRepeated(Pitfall):
     @staticmethod
     def _line(model: ModelSeen, name: str) -> SourceLine | None:
         assigned = assignment_line(model, name)
-        files = {place.file for place in model.places.values()}
+        files = {place.file for place in model.structure.init_lines.values()}
         if model.line is not None:
             files.add(model.line.file)
         found = [

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import optimized_parameters, optimizers_of
 from gradatim.doctor.source_code.assignments import assignment_line
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["ModulesInPlainList"]
 
@@ -41,22 +41,24 @@ class ModulesInPlainList(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         known = optimized_parameters(seen)
         for model in seen.models:
-            if not seen.num_steps or not model.hidden:
+            if not seen.num_steps or not model.unregistered.modules:
                 continue
             untrained = [
                 place
-                for place, keys in model.hidden_parameters.items()
+                for place, keys in model.unregistered.parameters.items()
                 if keys and known.isdisjoint(keys)
             ]
-            if untrained and not (optimizers_of(seen, model) or not model.names):
+            if untrained and not (
+                optimizers_of(seen, model) or not model.parameters.names
+            ):
                 continue
-            places = untrained or list(model.hidden)
+            places = untrained or list(model.unregistered.modules)
             if not untrained and not known & {
-                key for keys in model.hidden_parameters.values() for key in keys
+                key for keys in model.unregistered.parameters.values() for key in keys
             }:
                 continue
             attribute = places[0].partition("[")[0]
-            count = sum(len(model.hidden_parameters[place]) for place in places)
+            count = sum(len(model.unregistered.parameters[place]) for place in places)
             yield self.finding(
                 verdict=f"Modules in self.{attribute}, a plain list or dict, are not "
                 f"registered in {model.kind}"
@@ -65,7 +67,8 @@ class ModulesInPlainList(Pitfall):
                 f"{count} parameter tensors, {0 if untrained else count} of them in an "
                 "optimizer",
                 cure=f"self.{attribute} = nn.ModuleList(...), or nn.ModuleDict",
-                line=assignment_line(model, places[0]) or model.hidden[places[0]],
+                line=assignment_line(model, places[0])
+                or model.unregistered.modules[places[0]],
                 severity="error" if untrained else "info",
             )
             return

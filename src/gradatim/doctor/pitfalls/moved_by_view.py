@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.source_code.expressions import argument_at, expression_at
-from gradatim.watching.training_seen import TrainingSeen, ViewCall, ViewPlace
+from gradatim.watching import TrainingSeen, ViewCall, ViewPlace
 
 __all__ = ["MovedByView"]
 
@@ -51,7 +51,7 @@ class MovedByView(Pitfall):
     severity = "error"
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        for view in seen.views:
+        for view in seen.tensor_calls.views:
             found = self._rows(view) or self._others(view)
             if found is not None:
                 yield found

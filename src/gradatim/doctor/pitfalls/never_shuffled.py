@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import LossCall, TrainingSeen
+from gradatim.watching import LossCall, SourceLine, TrainingSeen
 
 __all__ = ["NeverShuffled"]
 
@@ -80,7 +79,7 @@ class NeverShuffled(Pitfall):
 
     def _by_target(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find rows in the order of what is to be predicted."""
-        about = seen.sorted
+        about = seen.row_orders.sorted
         if about is None or about.num_batches < 5 or about.has_column:
             return
         loaders = [

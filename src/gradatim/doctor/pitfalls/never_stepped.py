@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["NeverStepped"]
 
@@ -53,7 +53,7 @@ class NeverStepped(Pitfall):
             owners = {
                 number
                 for number, model in enumerate(seen.models)
-                if model.names.keys() & set(own)
+                if model.parameters.names.keys() & set(own)
             }
             used = [f for f in seen.forwards if f.model in owners and f.used]
             if used and not any(f.training for f in used):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["NeverZeroed"]
 
@@ -49,8 +49,10 @@ class NeverZeroed(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, optimizer in enumerate(seen.optimizers):
-            looked_at = [s for s in steps_of(seen, number) if s.stale is not None]
-            stale = [s for s in looked_at if s.stale]
+            looked_at = [
+                s for s in steps_of(seen, number) if s.gradients.stale is not None
+            ]
+            stale = [s for s in looked_at if s.gradients.stale]
             if len(stale) < ENOUGH or len(stale) < SHARE * len(looked_at):
                 continue
             are_many = sum(each.num_steps > 0 for each in seen.optimizers) > 1
@@ -61,7 +63,7 @@ class NeverZeroed(Pitfall):
                 "those before.",
                 evidence=f"at {len(stale)} of {len(looked_at)} updates looked at, "
                 "gradients of the update before were still there, the last with "
-                f"norm {stale[-1].stale:.4g}",
+                f"norm {stale[-1].gradients.stale:.4g}",
                 cure="optimizer.zero_grad() before loss.backward()",
                 line=stale[0].backward_line,
             )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.gradients import backwards_with_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import steps_of
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["NoGradients"]
 
@@ -49,15 +49,16 @@ class NoGradients(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, optimizer in enumerate(seen.optimizers):
             steps = steps_of(seen, number)
-            looks = [s for s in steps if s.no_grad is not None]
+            looks = [s for s in steps if s.gradients.missing is not None]
             without = [
                 s
                 for s in looks
-                if len(s.no_grad or ()) == len(optimizer.parameters) and not s.closure
+                if len(s.gradients.missing or ()) == len(optimizer.parameters)
+                and not s.closure
             ]
             if len(without) < ENOUGH or len(without) < len(looks):
                 continue
-            if any(s.zeroed_after_backward for s in without):
+            if any(s.gradients.cleared_after_backward for s in without):
                 continue
             number_of = len(optimizer.parameters)
             facts = f"at {len(without)} of {len(looks)} updates looked at .grad was "
@@ -72,7 +73,7 @@ class NoGradients(Pitfall):
                 )
                 return
             used = backwards_with_leaves(seen)
-            models = {key for model in seen.models for key in model.names}
+            models = {key for model in seen.models for key in model.parameters.names}
             if used and not any((b.leaves or {}).keys() & models for b in used):
                 yield self.finding(
                     verdict="The loss has no way back to the parameters: its graph is "
@@ -86,7 +87,7 @@ class NoGradients(Pitfall):
                 return
             own = set(optimizer.parameters)
             called = [model for model in seen.models if model.num_calls]
-            of = [model.kind for model in called if own & model.names.keys()]
+            of = [model.kind for model in called if own & model.parameters.names.keys()]
             if used and of and not any((b.leaves or {}).keys() & own for b in used):
                 yield self.finding(
                     verdict=f"The loss that is to train {of[0]} has no way back to it: "
@@ -102,15 +103,17 @@ class NoGradients(Pitfall):
     def _rounded(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find losses of rounded numbers, whose slope is 0 everywhere."""
         rounded = [c for c in seen.losses if c.grad and STEPS & set(c.before)]
-        looks = [s for s in seen.steps if s.grad_norms]
+        looks = [s for s in seen.steps if s.gradients.norms]
         if len(rounded) < ENOUGH or len(looks) < ENOUGH:
             return
-        if any(len(s.zero_grad or ()) < len(s.grad_norms or ()) for s in looks):
+        if any(
+            len(s.gradients.zero or ()) < len(s.gradients.norms or ()) for s in looks
+        ):
             return
-        if any(s.zeroed_after_backward or not s.loss for s in looks):
+        if any(s.gradients.cleared_after_backward or not s.loss for s in looks):
             return
         operation = next(n for n in rounded[0].before if n in STEPS).lower()
-        count = len(looks[0].grad_norms or ())
+        count = len(looks[0].gradients.norms or ())
         yield self.finding(
             verdict=f"The loss is computed of what {operation} gives: its slope is 0, "
             "and so is every gradient.",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
-from gradatim.watching.training_seen import LossCall, TrainingSeen
+from gradatim.watching import LossCall, TrainingSeen
 
 __all__ = ["NoLogProbabilities"]
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import NonFiniteStart, TrainingSeen
+from gradatim.watching import NonFiniteStart, TrainingSeen
 
 __all__ = ["NotANumber"]
 
@@ -92,7 +92,7 @@ class NotANumber(Pitfall):
     hides = FOLLOWS
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        bad = seen.bad
+        bad = seen.loss_values.non_finite
         if bad is None or _has_diverged(bad):
             return
         if bad.where in TOLD:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import optimized_parameters, steps_of
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["OptimizerOfAnother"]
 
@@ -47,16 +47,20 @@ class OptimizerOfAnother(Pitfall):
             looks = [
                 s
                 for s in steps_of(seen, number)
-                if s.no_grad is not None and not s.closure
+                if s.gradients.missing is not None and not s.closure
             ]
             if len(looks) < ENOUGH or any(
-                len(s.no_grad or ()) < len(optimizer.parameters)
-                or s.zeroed_after_backward
+                len(s.gradients.missing or ()) < len(optimizer.parameters)
+                or s.gradients.cleared_after_backward
                 for s in looks
             ):
                 continue
             for model in seen.models:
-                own = [key for key in model.names if len(leaves.get(key, ())) >= ENOUGH]
+                own = [
+                    key
+                    for key in model.parameters.names
+                    if len(leaves.get(key, ())) >= ENOUGH
+                ]
                 if not own or any(k in inside or have_moved(leaves[k]) for k in own):
                     continue
                 yield self.finding(

@@ -12,8 +12,7 @@ from gradatim.doctor.pitfalls.cut_in_the_middle import (
 )
 from gradatim.doctor.source_code.syntax import nodes_of
 from gradatim.text import listed
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import ModelSeen, TrainingSeen
+from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
 __all__ = ["OutputNotInLoss"]
 
@@ -59,7 +58,7 @@ class OutputNotInLoss(Pitfall):
             tops = _tops(model, without)
             count = sum(
                 name.startswith(tuple(f"{layer}." for layer in without))
-                for name in model.names.values()
+                for name in model.parameters.names.values()
             )
             forward = next(
                 (f for f in seen.forwards if f.model == number and f.used), None
@@ -67,7 +66,7 @@ class OutputNotInLoss(Pitfall):
             yield self._finding(
                 f"what {listed(tops, quoted=False)} of {model.kind} "
                 f"{'gives' if len(tops) == 1 else 'give'}",
-                f"{count} of {model.num_parameters} parameter tensors",
+                f"{count} of {model.parameters.num_tensors} parameter tensors",
                 seen,
                 _call_line(model, tops[0]) or (forward.line if forward else model.line),
             )
@@ -78,7 +77,7 @@ class OutputNotInLoss(Pitfall):
         """Find a model that is called beside others, and in no loss."""
         never = in_vain(seen)
         for number, model in enumerate(seen.models):
-            keys = never & model.names.keys()
+            keys = never & model.parameters.names.keys()
             forwards = [f for f in seen.forwards if f.model == number]
             called = [f for f in forwards if f.grad and f.training]
             orders = {f.order for f in forwards}
@@ -124,8 +123,8 @@ def _tops(model: ModelSeen, layers: list[str]) -> list[str]:
         top = layer
         while "." in top:
             outer = top.rpartition(".")[0]
-            inside = {n for n in model.owners if n.startswith(f"{outer}.")}
-            if outer in model.places or not inside <= set(layers):
+            inside = {n for n in model.structure.kinds if n.startswith(f"{outer}.")}
+            if outer in model.structure.init_lines or not inside <= set(layers):
                 break
             top = outer
         tops[top] = None
@@ -135,7 +134,7 @@ def _tops(model: ModelSeen, layers: list[str]) -> list[str]:
 def _call_line(model: ModelSeen, path: str) -> SourceLine | None:
     """Find where a part is called, as ``self.name(``, in the class that has it."""
     owner, _, attribute = path.rpartition(".")
-    place = model.places.get(owner)
+    place = model.structure.init_lines.get(owner)
     if place is None:
         return None
     classes = [

@@ -7,8 +7,7 @@ from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import optimized_parameters
 from gradatim.text import listed
-from gradatim.watching.graph_leaves import LeafSeen
-from gradatim.watching.training_seen import ModelSeen, TrainingSeen
+from gradatim.watching import LeafSeen, ModelSeen, TrainingSeen
 
 __all__ = ["ParametersLeftOut"]
 
@@ -52,7 +51,7 @@ class ParametersLeftOut(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         inside = optimized_parameters(seen)
         leaves = reached_leaves(seen)
-        known = {key for model in seen.models for key in model.names}
+        known = {key for model in seen.models for key in model.parameters.names}
         if not inside & leaves.keys() & known:
             return
         for number, model in enumerate(seen.models):
@@ -73,8 +72,8 @@ class ParametersLeftOut(Pitfall):
         left: list[int],
         leaves: dict[int, list[LeafSeen]],
     ) -> Finding:
-        names = [model.names[key] for key in left]
-        is_whole = len(left) == model.num_parameters
+        names = [model.parameters.names[key] for key in left]
+        is_whole = len(left) == model.parameters.num_tensors
         what = (
             model.title
             if is_whole
@@ -104,15 +103,15 @@ class ParametersLeftOut(Pitfall):
         left: list[int],
         leaves: dict[int, list[LeafSeen]],
     ) -> Finding:
-        names = [model.names[key] for key in left]
+        names = [model.parameters.names[key] for key in left]
         old = [o for o in seen.optimizers if o.num_steps]
         stale = sum(key not in leaves for each in old for key in each.parameters)
         about = f"; it holds {stale} tensors that no backward reaches" if stale else ""
         return self.finding(
             verdict=f"The optimizer does not hold {listed(names, quoted=False)} of "
             f"{model.kind}: they get gradients and never move.",
-            evidence=f"{len(left)} of {model.num_parameters} parameters are in no "
-            f"optimizer; their numbers were the same at {len(leaves[left[0]])} looks"
+            evidence=f"{len(left)} of {model.parameters.num_tensors} parameters are in "
+            f"no optimizer; their numbers were the same at {len(leaves[left[0]])} looks"
             f"{about}",
             cure="make the optimizer of model.parameters(), after the model's last "
             "change",
@@ -126,7 +125,7 @@ def _left_out(
     """Give a model's parameters that get gradients, in no optimizer, never moved."""
     return [
         key
-        for key in model.names
+        for key in model.parameters.names
         if key in leaves
         and key not in inside
         and len(leaves[key]) >= ENOUGH
@@ -145,13 +144,13 @@ def _is_by_accident(
     used = [f for f in seen.forwards if f.model == number and f.used]
     if not used or not any(f.training for f in used):
         return False  # in eval mode: a critic that is meant to stay
-    trained = [key for key in model.names if key in inside and key in leaves]
+    trained = [key for key in model.parameters.names if key in inside and key in leaves]
     if not trained:
         # A whole model: frozen on purpose would be without gradients. It is known
         # to be forgotten where an optimizer holds what nothing uses any more, or
         # where another model is trained before it.
         return _feeds_on_trained(seen, number, inside)
-    places = {key: place for place, key in enumerate(model.names)}
+    places = {key: place for place, key in enumerate(model.parameters.names)}
     # A prefix of the model before a trained head is left out on purpose.
     return max(places[k] for k in left) > max(places[k] for k in trained) or any(
         places[k] > min(places[t] for t in trained) for k in left
@@ -169,9 +168,9 @@ def _is_random_body(
     model = seen.models[number]
     if not any(f.model == number and f.used and f.training for f in seen.forwards):
         return False
-    owners = {model.names[key].rpartition(".")[0] for key in left}
-    drawn = {o for o in owners if model.owners.get(o, "").startswith(DRAWN)}
-    if not drawn or not drawn <= (model.as_made or set()):
+    owners = {model.parameters.names[key].rpartition(".")[0] for key in left}
+    drawn = {o for o in owners if model.structure.kinds.get(o, "").startswith(DRAWN)}
+    if not drawn or not drawn <= (model.initial.as_made or set()):
         return False
     looks = [leaves[key] for key in left]
     piles = min(map(len, looks)) >= ENOUGH and all(
@@ -188,6 +187,6 @@ def _feeds_on_trained(seen: TrainingSeen, number: int, inside: set[int]) -> bool
         if forward.model != number or forward.source is None or not forward.training:
             continue
         before = by_order.get(forward.source)
-        if before is not None and inside & seen.models[before].names.keys():
+        if before is not None and inside & seen.models[before].parameters.names.keys():
             return True
     return False

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.source_code.syntax import nodes_around
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import SourceLine, TrainingSeen
 
 __all__ = ["ReboundByUpdate"]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from gradatim.doctor.learning_rates import LOW, fall_of, full_batch
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import steps_of, training_loader
-from gradatim.watching.training_seen import LoaderSeen, SchedulerSeen, TrainingSeen
+from gradatim.watching import LoaderSeen, SchedulerSeen, TrainingSeen
 
 __all__ = ["SchedulerPerBatch", "SchedulerPerEpoch"]
 

@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import SeedCall, TrainingSeen
+from gradatim.watching import SeedCall, SourceLine, TrainingSeen
 
 __all__ = ["SeedInTheLoop"]
 
@@ -50,7 +49,7 @@ class SeedInTheLoop(Pitfall):
         made = sorted(each.order for each in seen.optimizers)
         trains = {s.line.function for s in seen.steps if s.line is not None}
         groups: dict[tuple[str, SourceLine, int, int | None], list[SeedCall]] = {}
-        for each in seen.seeds:
+        for each in seen.seeds.calls:
             if each.line is None or each.undone:
                 continue
             if each.name != "torch" and each.line.function not in trains:
@@ -78,8 +77,8 @@ class SeedInTheLoop(Pitfall):
 
     def _rows(self, seen: TrainingSeen) -> Iterator[Finding]:
         """Find a generator that each row of a data set makes anew, with one seed."""
-        for (line, value), times in seen.row_seeds.items():
-            seeds = {seed for place, seed in seen.row_seeds if place == line}
+        for (line, value), times in seen.seeds.in_rows.items():
+            seeds = {seed for place, seed in seen.seeds.in_rows if place == line}
             if times < MANY or len(seeds) > 1:
                 continue
             yield self.finding(

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import optimizers_of
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import SeedCall, TrainingSeen
+from gradatim.watching import SeedCall, SourceLine, TrainingSeen
 
 __all__ = ["SeedOfAnother"]
 
@@ -52,7 +51,7 @@ class SeedOfAnother(Pitfall):
     severity = "info"
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
-        seeds = [s for s in seen.seeds if not s.step and not s.undone and s.line]
+        seeds = [s for s in seen.seeds.calls if not s.step and not s.undone and s.line]
         if not seeds or not seen.steps or not seen.is_script:
             return  # or seeds may have been set before
         for found in (self._orders(seen, seeds), self._weights(seen, seeds)):
@@ -62,10 +61,10 @@ class SeedOfAnother(Pitfall):
 
     def _orders(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Finding | None:
         """Find an order from a generator that has no seed yet."""
-        for each in seen.orders:
+        for each in seen.row_orders.drawn:
             if each.generator not in NAMES or each.line is None:
                 continue
-            first = seen.seeded.get(each.generator)
+            first = seen.seeds.first.get(each.generator)
             if first is not None and first < each.order:
                 continue
             name = NAMES[each.generator]
@@ -82,10 +81,10 @@ class SeedOfAnother(Pitfall):
 
     def _weights(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Finding | None:
         """Find first weights that were drawn without a seed."""
-        first = seen.seeded.get("torch")
+        first = seen.seeds.first.get("torch")
         for model in seen.models:
             numbers = optimizers_of(seen, model)
-            if not model.as_made or not numbers:
+            if not model.initial.as_made or not numbers:
                 continue
             made = seen.optimizers[numbers[0]].order
             if first is None:
@@ -102,7 +101,7 @@ class SeedOfAnother(Pitfall):
                 continue
             return self.finding(
                 verdict=f"{verdict}: they are others in each run.",
-                evidence=f"{_told(seeds)}; {len(model.as_made)} layers of "
+                evidence=f"{_told(seeds)}; {len(model.initial.as_made)} layers of "
                 f"{model.title} with random weights",
                 cure="torch.manual_seed(0) before the model is made",
                 line=line,

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["SigmoidBeforeLogits"]
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gradatim.doctor.pitfall import Finding, Pitfall, unique
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["SoftmaxBeforeCrossEntropy"]
 

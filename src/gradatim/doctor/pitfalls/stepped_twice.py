@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import steps_of
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["SteppedTwice"]
 
@@ -43,7 +43,9 @@ class SteppedTwice(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, _ in enumerate(seen.optimizers):
             steps = [s for s in steps_of(seen, number) if not s.closure]
-            again = [s for s in steps[1:] if not s.num_backwards and s.grad_norm != 0.0]
+            again = [
+                s for s in steps[1:] if not s.num_backwards and s.gradients.norm != 0.0
+            ]
             if len(again) < ENOUGH or len(again) < 0.4 * len(steps):
                 continue
             if not any(s.num_backwards for s in steps):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from gradatim.doctor.loss_trend import trend_of
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["SumWithMeanLr"]
 

@@ -11,7 +11,7 @@ from gradatim.doctor.loss_trend import trend_of
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["TargetsUnscaled"]
 
@@ -75,9 +75,11 @@ class TargetsUnscaled(Pitfall):
         )
 
     def trial(self, seen: TrainingSeen) -> Trial | None:
-        if seen.replay is None:
+        if seen.kept.replay is None:
             return None
-        targets = torch.cat([b.target.flatten() for b in seen.replay.batches]).double()
+        targets = torch.cat(
+            [b.target.flatten() for b in seen.kept.replay.batches]
+        ).double()
         mean, std = float(targets.mean()), float(targets.std())
 
         def scaled(

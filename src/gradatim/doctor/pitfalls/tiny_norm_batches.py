@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import active_parts, forwards_of
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["TinyNormBatches"]
 
@@ -46,7 +46,7 @@ class TinyNormBatches(Pitfall):
             tiny = [f for f in calls if f.inputs[0].shape[0] <= TINY]
             parts = active_parts(model, calls)
             norms = [n for n, kind in parts.items() if kind.startswith("BatchNorm")]
-            if not tiny or not norms or not model.names:
+            if not tiny or not norms or not model.parameters.names:
                 continue
             sizes = sorted({f.inputs[0].shape[0] for f in tiny})
             yield self.finding(

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import forwards_of, optimizers_of
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import ForwardSeen, ModelSeen, TrainingSeen
+from gradatim.watching import ForwardSeen, ModelSeen, SourceLine, TrainingSeen
 
 __all__ = ["TrainingInEvalMode"]
 
@@ -51,7 +50,7 @@ class TrainingInEvalMode(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, model in enumerate(seen.models):
-            if model.with_mode:
+            if model.structure.with_mode:
                 found = self._of(seen, number, model)
                 if found is not None:
                     yield found
@@ -79,12 +78,12 @@ class TrainingInEvalMode(Pitfall):
             if is_stuck:
                 stuck.append(group[0])
         parameters = {key for o in optimizers for key in seen.optimizers[o].parameters}
-        is_frozen = not model.names.keys() <= parameters
+        is_frozen = not model.parameters.names.keys() <= parameters
         if len(stuck) < max(ENOUGH, 0.1 * len(trained)):
             return None
         if not has_trained and is_frozen:
             return None
-        parts = list(model.with_mode.items())
+        parts = list(model.structure.with_mode.items())
         names = ", ".join(f"{kind} {name!r}" for name, kind in parts[:3])
         acting = "1 layer acts" if len(parts) == 1 else f"{len(parts)} layers act"
         return self.finding(
@@ -100,14 +99,14 @@ class TrainingInEvalMode(Pitfall):
     @staticmethod
     def _is_on_purpose(model: ModelSeen, group: list[ForwardSeen]) -> bool:
         others = {name for f in group for name in f.modes}
-        return model.with_mode.keys() <= others
+        return model.structure.with_mode.keys() <= others
 
     @staticmethod
     def _eval_before(
         seen: TrainingSeen, mine: list[ForwardSeen], start: int, end: int
     ) -> SourceLine | None:
         """Find the call of ``eval()`` that a validation came after."""
-        for order, _, training, line in seen.modes:
+        for order, _, training, line in seen.modes.changes:
             is_between = not training and start < order < end
             if is_between and any(not f.used and order < f.order < end for f in mine):
                 return line

@@ -9,7 +9,7 @@ from gradatim.doctor.queries import (
     forwards_of,
     optimizers_of,
 )
-from gradatim.watching.training_seen import ForwardSeen, TrainingSeen
+from gradatim.watching import ForwardSeen, TrainingSeen
 
 __all__ = ["ValidationInTrainMode"]
 
@@ -57,7 +57,7 @@ class ValidationInTrainMode(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, model in enumerate(seen.models):
-            if not model.with_mode:
+            if not model.structure.with_mode:
                 continue
             calls = evaluations(seen, number) or _of_a_copy(seen, number)
             found = [f for f in calls if f.training]
@@ -92,7 +92,7 @@ def _of_a_copy(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
     last = max(step.order for step in seen.steps)
     is_copy = any(
         each.kind == model.kind
-        and each.num_parameters == model.num_parameters
+        and each.parameters.num_tensors == model.parameters.num_tensors
         and optimizers_of(seen, each)
         for each in seen.models
     )

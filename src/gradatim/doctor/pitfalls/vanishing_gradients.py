@@ -5,7 +5,7 @@ from statistics import median
 
 from gradatim.doctor.gradients import depth_trend
 from gradatim.doctor.pitfall import Finding, Pitfall
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["VanishingGradients"]
 
@@ -42,7 +42,7 @@ class VanishingGradients(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for model in seen.models:
-            keys = model.names.keys()
+            keys = model.parameters.names.keys()
             owners = [
                 n for n, o in enumerate(seen.optimizers) if keys & set(o.parameters)
             ]

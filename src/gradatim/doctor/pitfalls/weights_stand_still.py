@@ -9,7 +9,7 @@ from gradatim.doctor.loss_trend import fall_of_loss
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["WeightsStandStill"]
 

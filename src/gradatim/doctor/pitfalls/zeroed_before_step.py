@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import steps_of
-from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching import TrainingSeen
 
 __all__ = ["ZeroedBeforeStep"]
 
@@ -45,12 +45,12 @@ class ZeroedBeforeStep(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         for number, optimizer in enumerate(seen.optimizers):
             steps = [s for s in steps_of(seen, number) if not s.closure]
-            looks = [s for s in steps if s.no_grad is not None]
+            looks = [s for s in steps if s.gradients.missing is not None]
             empty = [
                 s
                 for s in looks
-                if s.zeroed_after_backward
-                and len(s.no_grad or ()) + len(s.zero_grad or ())
+                if s.gradients.cleared_after_backward
+                and len(s.gradients.missing or ()) + len(s.gradients.zero or ())
                 == len(optimizer.parameters)
             ]
             if len(empty) < ENOUGH or len(empty) < len(looks):

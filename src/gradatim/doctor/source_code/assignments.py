@@ -3,20 +3,19 @@
 import linecache
 import re
 
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import ModelSeen
+from gradatim.watching import ModelSeen, SourceLine
 
 __all__ = ["assignment_line"]
 
 
 def assignment_line(model: ModelSeen, path: str) -> SourceLine | None:
     """Find where a part of a model was made, else where ``self.name = ...`` stands."""
-    if path in model.made:
-        return model.made[path]
+    if path in model.structure.made_at:
+        return model.structure.made_at[path]
     owner, _, attribute = re.sub(r"\[.*", "", path).rpartition(".")
-    while owner and owner not in model.places:
+    while owner and owner not in model.structure.init_lines:
         owner, _, attribute = owner.rpartition(".")
-    place = model.places.get(owner)
+    place = model.structure.init_lines.get(owner)
     if place is None or not attribute:
         return None
     pattern = re.compile(rf"\b\w+\.{re.escape(attribute)}\s*(:[^=]+)?=(?!=)")

@@ -9,8 +9,7 @@ from gradatim.doctor.source_code.syntax import (
     nodes_of,
     parents_in,
 )
-from gradatim.watching.source_lines import SourceLine
-from gradatim.watching.training_seen import Extent
+from gradatim.watching import Extent, SourceLine
 
 __all__ = [
     "argument_at",

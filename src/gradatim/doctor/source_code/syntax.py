@@ -5,7 +5,7 @@ import functools
 import linecache
 from collections.abc import Iterator
 
-from gradatim.watching.source_lines import SourceLine
+from gradatim.watching import SourceLine
 
 __all__ = [
     "FUNCTIONS",
