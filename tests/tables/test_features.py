@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from gradatim.tables.features import TableEncoder, embedding_size
 from gradatim.tables.schema.calendar import days_and_seconds, weekday, year_and_day
-from gradatim.tables.schema.values import NO_TIME
+from gradatim.tables.schema.values_to_codes import NO_TIME
 from gradatim.tables.table import read_table
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gradatim.errors import DataError, FileReadError, SchemaError
 from gradatim.tables.schema.schema import Schema
-from gradatim.tables.schema.values import NO_TIME
+from gradatim.tables.schema.values_to_codes import NO_TIME
 from gradatim.tables.table import iter_tables, read_table
 
 NUM_ROWS = 500

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gradatim.tables.schema.calendar import part
 from gradatim.tables.schema.columns import UNSEEN, Column
 from gradatim.tables.schema.schema import Schema
-from gradatim.tables.schema.values import NO_TIME, UNITS_PER_S
+from gradatim.tables.schema.values_to_codes import NO_TIME, UNITS_PER_S
 
 __all__ = ["TableEncoder", "embedding_size"]
 

@@ -9,12 +9,12 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from gradatim.tables.files import formats
-from gradatim.tables.files.source import Source
-from gradatim.tables.schema.infer import infer, stacked
-from gradatim.tables.schema.notices import EncodeNotices
+from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.schema.infer_schema import infer, stacked
 from gradatim.tables.schema.schema import Schema
-from gradatim.tables.schema.targets import encode_target, usable_rows
-from gradatim.tables.schema.values import plain
+from gradatim.tables.schema.targets import codes_of_target, usable_rows
+from gradatim.tables.schema.value_notices import ValueNotices
+from gradatim.tables.schema.values_to_codes import plain
 
 __all__ = ["Table", "iter_tables", "read_table"]
 
@@ -28,7 +28,7 @@ class Table:
     """``"numbers"``, ``"categories"``, ``"times"``: those that the schema has."""
     y: Shaped[Tensor, " rows"] | None = None
     """float32 for regression (less ``schema.target.origin``), int64 class codes."""
-    notices: EncodeNotices = field(default_factory=EncodeNotices)
+    notices: ValueNotices = field(default_factory=ValueNotices)
     num_dropped: int = 0
     """Rows left out because they have no target."""
 
@@ -124,21 +124,21 @@ def _read_as(source: Any, schema: Schema, drop_missing_target: bool) -> Table:
         rows = usable_rows(values, target.name, drop_missing=drop_missing_target)
         if rows is not None:
             values = values.filter(rows)
-        y = encode_target(values, target)
+        y = codes_of_target(values, target)
     x, notices = schema.encode_source(opened, rows)
     table = Table(schema=schema, x=x, y=y, notices=notices)
     return replace(table, num_dropped=opened.num_rows - len(table))
 
 
-def _open(source: Any, target: str | None) -> Source:
+def _open(source: Any, target: str | None) -> ColumnSource:
     if isinstance(source, str | Path):
         return formats.open_source(source, exact=[] if target is None else [target])
-    return Source.of_frame(source)
+    return ColumnSource.of_frame(source)
 
 
-def _open_as(source: Any, schema: Schema) -> Source:
+def _open_as(source: Any, schema: Schema) -> ColumnSource:
     if not isinstance(source, str | Path):
-        return Source.of_frame(source)
+        return ColumnSource.of_frame(source)
     extra = schema.check_names(formats.column_names(source))
     opened = formats.open_typed_source(
         source,

@@ -151,7 +151,7 @@ def test_large_integers_are_read_as_integers():
 
 
 def test_vocabularies_hold_the_most_frequent_values_sorted(monkeypatch):
-    monkeypatch.setattr("gradatim.tables.schema.kinds.VOCABULARY_CAP", 3)
+    monkeypatch.setattr("gradatim.tables.schema.column_kinds.VOCABULARY_CAP", 3)
     feature = ["d"] * 4 + ["b"] * 3 + ["c"] * 2 + ["a"] * 2 + ["NA"]
     schema = infer(feature)
     assert schema.columns[0].vocabulary == ("a", "b", "d")

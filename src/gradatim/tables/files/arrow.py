@@ -13,7 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["array_of", "numpy_of", "scalar"]
+__all__ = ["SHARED_TEXT", "array_of", "numpy_of", "scalar"]
+
+SHARED_TEXT = pa.dictionary(pa.int32(), pa.string())
+"""The type of text whose values repeat: each different string is held once."""
 
 NUMPY_TYPES = {
     "int8": np.int8,

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.arrow import SHARED_TEXT
 from gradatim.tables.files.csv_dialect import (
     Dialect,
     check_quotes,
@@ -49,7 +50,6 @@ LARGEST_BLOCK_BYTES = (1 << 31) - 1
 """pyarrow's limit."""
 
 TEXT = pa.string()
-SHARED_TEXT = pa.dictionary(pa.int32(), pa.string())
 MOST_INT64 = 2.0**63
 MANY_DISTINCT = 0.9
 """The share of different strings in the first block above which none are shared."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from gradatim.tables.files.arrow import array_of, numpy_of
-from gradatim.tables.files.source import Source
+from gradatim.tables.files.column_source import ColumnSource
 
 __all__ = ["narrowed", "needs_doubles"]
 
@@ -27,7 +27,7 @@ def narrowed(
     *,
     names: Collection[str],
     read_again: Callable[[list[str]], pa.Table] | None,
-) -> Source:
+) -> ColumnSource:
     """Make a source whose doubles are float32, with NaN where there is none.
 
     Args:
@@ -55,7 +55,7 @@ def narrowed(
             return columns.pop(name)
         return pa.chunked_array([array_of(floats.pop(name), pa.float32())])
 
-    return Source(order, num_rows, take)
+    return ColumnSource(order, num_rows, take)
 
 
 def _moved(values: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.csv_dialect import check_present, look_at
 from gradatim.tables.files.csv_read import (
     iter_typed_text,
@@ -19,14 +20,13 @@ from gradatim.tables.files.csv_read import (
     with_large_integers_as_text,
 )
 from gradatim.tables.files.float32 import narrowed
+from gradatim.tables.files.missing_values import MISSING_VALUES
 from gradatim.tables.files.parquet import (
     iter_parquet,
     parquet_names,
     parquet_source,
     read_parquet,
 )
-from gradatim.tables.files.source import Source
-from gradatim.tables.schema.columns import MISSING_VALUES
 from gradatim.text import nearest_name
 
 __all__ = [
@@ -132,7 +132,7 @@ def column_names(path: str | Path) -> tuple[str, ...]:
     return parquet_names(path)
 
 
-def open_source(path: str | Path, *, exact: Sequence[str] = ()) -> Source:
+def open_source(path: str | Path, *, exact: Sequence[str] = ()) -> ColumnSource:
     """Open a data file to take its columns one by one, their types inferred.
 
     Doubles of a text file come as float32 where that loses no differences.
@@ -169,7 +169,7 @@ def open_typed_source(
     *,
     narrow: Sequence[str],
     missing: Sequence[str],
-) -> Source:
+) -> ColumnSource:
     """Open a data file to take its columns one by one, strictly with types.
 
     Args:

@@ -1,7 +1,7 @@
 """Parquet files to Arrow columns.
 
-A Parquet file has types of its own, and keeps them; ``codes.typed`` compares them with
-a schema's. Text is read as dictionaries, which is how such files mostly hold it.
+A Parquet file has types of its own, and keeps them; ``values_to_codes.typed`` compares
+them with a schema's. Text is read as dictionaries: such files mostly hold it so.
 """
 
 import contextlib
@@ -12,8 +12,8 @@ from typing import Any
 import pyarrow as pa
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.csv_dialect import check_names, check_present
-from gradatim.tables.files.source import Source
 from gradatim.text import listed
 
 __all__ = ["iter_parquet", "parquet_names", "parquet_source", "read_parquet"]
@@ -24,7 +24,7 @@ def parquet_names(path: Path) -> tuple[str, ...]:
     return tuple(_open(path).schema_arrow.names)
 
 
-def parquet_source(path: Path) -> Source:
+def parquet_source(path: Path) -> ColumnSource:
     """Open a file to read its columns one by one, each when it is taken.
 
     Raises:
@@ -37,7 +37,7 @@ def parquet_source(path: Path) -> Source:
         with _damage_told(path):
             return file.read(columns=[name]).column(name)
 
-    return Source(names, file.metadata.num_rows, take)
+    return ColumnSource(names, file.metadata.num_rows, take)
 
 
 def read_parquet(path: Path, columns: Sequence[str] | None) -> pa.Table:

@@ -19,7 +19,7 @@ from gradatim.tables.files.formats import column_names, iter_batches
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.schema.schema import Schema
-from gradatim.tables.schema.values import EncodeNotices
+from gradatim.tables.schema.values_to_codes import ValueNotices
 from gradatim.threads import threads
 
 __all__ = ["num_cores", "predict_file"]
@@ -44,7 +44,7 @@ def predict_file(
     with_input: bool = False,
     batch_rows: int = BATCH_ROWS,
     num_threads: int = 1,
-) -> tuple[int, EncodeNotices]:
+) -> tuple[int, ValueNotices]:
     """Predict every row of a file.
 
     Args:
@@ -74,7 +74,7 @@ def predict_file(
     # What is only passed on is read as text, so that it comes out as it came in.
     types = {c.name: c.read_type for c in schema.features}
     types |= {name: pa.string() for name in wanted if name not in features}
-    notices, num_rows = EncodeNotices(extra=extra), 0
+    notices, num_rows = ValueNotices(extra=extra), 0
     batches = iter_batches(
         source,
         types=types,
@@ -83,7 +83,7 @@ def predict_file(
         missing=schema.missing_values,
     )
 
-    def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Tensor, EncodeNotices]:
+    def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Tensor, ValueNotices]:
         torch.set_num_threads(1)  # of this thread
         x, noticed = schema.encode(batch)
         noticed.extra = extra

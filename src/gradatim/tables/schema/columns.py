@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from gradatim.tables.files.arrow import SHARED_TEXT
+
 __all__ = [
     "MISSING",
-    "MISSING_VALUES",
     "UNSEEN",
     "Column",
     "Kind",
@@ -35,35 +36,6 @@ MISSING = 0
 """The code of a category that is not there."""
 UNSEEN = 1
 """The code of a category outside the vocabulary, whose own codes begin at 2."""
-
-MISSING_VALUES = (
-    "",
-    "#N/A",
-    "#N/A N/A",
-    "#NA",
-    "-1.#IND",
-    "-1.#QNAN",
-    "-NaN",
-    "-nan",
-    "1.#IND",
-    "1.#QNAN",
-    "<NA>",
-    "N/A",
-    "NA",
-    "NULL",
-    "NaN",
-    "NaT",
-    "None",
-    "n/a",
-    "nan",
-    "null",
-)
-"""What stands for a missing value in text, in columns of every type.
-
-Source: the list of ``pandas.read_csv``, with ``NaT``.
-"""
-
-SHARED_TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

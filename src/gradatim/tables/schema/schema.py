@@ -17,22 +17,20 @@ import pyarrow.compute as pc
 from torch import Tensor
 
 from gradatim.errors import SchemaError
-from gradatim.tables.files.source import Source
+from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.files.missing_values import MISSING_VALUES
 from gradatim.tables.schema.calendar import PARTS
-from gradatim.tables.schema.columns import (
-    MISSING_VALUES,
-    Column,
-    Kind,
-    Label,
-    Target,
-    Task,
-    arrow_type,
+from gradatim.tables.schema.column_kinds import VOCABULARY_CAP
+from gradatim.tables.schema.columns import Column, Kind, Label, Target, Task, arrow_type
+from gradatim.tables.schema.infer_schema import Inferred, infer, stacked
+from gradatim.tables.schema.targets import MOST_CLASSES, codes_of_target
+from gradatim.tables.schema.value_notices import ValueNotices
+from gradatim.tables.schema.values_to_codes import (
+    UNITS_PER_S,
+    codes_of_column,
+    plain,
+    typed,
 )
-from gradatim.tables.schema.infer import Inferred, infer, stacked
-from gradatim.tables.schema.kinds import VOCABULARY_CAP
-from gradatim.tables.schema.notices import EncodeNotices
-from gradatim.tables.schema.targets import MOST_CLASSES, encode_target
-from gradatim.tables.schema.values import UNITS_PER_S, encode_values, plain, typed
 from gradatim.text import listed, nearest_name, shown
 
 __all__ = ["VERSION", "Schema"]
@@ -91,7 +89,7 @@ class Schema:
         drop: Sequence[str] = (),
         keep: Sequence[str] = (),
     ) -> "Schema":
-        """Look at all rows of a table. ``kinds`` says by which rules.
+        """Look at all rows of a table. ``column_kinds.py`` has the rules.
 
         Args:
             table: With all its columns, the target included.
@@ -106,7 +104,7 @@ class Schema:
                 class, a feature that is the target, or no feature at all.
         """
         found = infer(
-            Source.of_table(table), target=target, task=task, drop=drop, keep=keep
+            ColumnSource.of_table(table), target=target, task=task, drop=drop, keep=keep
         )
         return cls.of(found)
 
@@ -162,7 +160,7 @@ class Schema:
 
     def encode(
         self, data: pa.Table | pa.RecordBatch
-    ) -> tuple[dict[str, Tensor], EncodeNotices]:
+    ) -> tuple[dict[str, Tensor], ValueNotices]:
         """Turn the features of some rows into tensors.
 
         Columns are matched by name, in any order; those unknown are left alone.
@@ -171,7 +169,7 @@ class Schema:
             ``x``: ``"numbers"`` float32 ``(rows, numbers)`` less their origins, NaN
             where missing or infinite; ``"categories"`` int64 ``(rows, categories)``, 0
             missing, 1 unseen; ``"times"`` int64 ``(rows, times)``, units since their
-            origins, ``codes.NO_TIME`` where missing. A kind without columns has no
+            origins, ``NO_TIME`` where missing. A kind without columns has no
             tensor. And the notices of what was met.
 
         Raises:
@@ -183,25 +181,25 @@ class Schema:
         {'numbers': tensor([[nan],
                 [7.]])}
         """
-        return self.encode_source(Source.of_table(_as_table(data)))
+        return self.encode_source(ColumnSource.of_table(_as_table(data)))
 
     def encode_source(
-        self, source: Source, rows: pa.BooleanArray | None = None
-    ) -> tuple[dict[str, Tensor], EncodeNotices]:
+        self, source: ColumnSource, rows: pa.BooleanArray | None = None
+    ) -> tuple[dict[str, Tensor], ValueNotices]:
         """Do what ``encode`` does, taking the columns one by one.
 
         Args:
             source: Where columns come from.
             rows: True for those to encode; all of them if None.
         """
-        notices = EncodeNotices(extra=self.check_names(source.names))
+        notices = ValueNotices(extra=self.check_names(source.names))
         encoded = {}
         for column in self.features:
             values = plain(source.take(column.name))
             if rows is not None:
                 values = values.filter(rows)
             values = typed(values, column)
-            encoded[column.name] = encode_values(values, column, notices)
+            encoded[column.name] = codes_of_column(values, column, notices)
         return stacked(self.features, encoded), notices
 
     def encode_target(self, data: pa.Table | pa.RecordBatch) -> Tensor:
@@ -224,7 +222,7 @@ class Schema:
                 "Without it there is nothing to compare predictions with.\n"
                 "Add the column, or only predict."
             )
-        return encode_target(plain(table[self.target.name]), self.target)
+        return codes_of_target(plain(table[self.target.name]), self.target)
 
     def describe(self) -> list[tuple[str, str, str, str]]:
         """Say for each column: name, kind, what was seen, what is done with it."""

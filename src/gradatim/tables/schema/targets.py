@@ -15,11 +15,12 @@ from torch import Tensor
 
 from gradatim.errors import ConfigError, DataError
 from gradatim.tables.files.arrow import array_of, numpy_of
-from gradatim.tables.schema.columns import MISSING_VALUES, Label, Target, Task
-from gradatim.tables.schema.kinds import origin_of
-from gradatim.tables.schema.values import less_origin, typed
+from gradatim.tables.files.missing_values import MISSING_VALUES
+from gradatim.tables.schema.column_kinds import origin_of
+from gradatim.tables.schema.columns import Label, Target, Task
+from gradatim.tables.schema.values_to_codes import less_origin, typed
 
-__all__ = ["encode_target", "target_of", "usable_rows"]
+__all__ = ["codes_of_target", "target_of", "usable_rows"]
 
 FEW_VALUES = 20
 ROWS_A_VALUE = 10
@@ -155,7 +156,7 @@ def _one_value(name: str, value: Label, num_rows: int) -> DataError:
     )
 
 
-def encode_target(values: pa.Array, target: Target) -> Tensor:
+def codes_of_target(values: pa.Array, target: Target) -> Tensor:
     """Turn the target's values into a tensor ``(rows,)``.
 
     Returns:

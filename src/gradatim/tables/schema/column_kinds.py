@@ -39,9 +39,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gradatim.tables.files.arrow import numpy_of
+from gradatim.tables.files.missing_values import MISSING_VALUES
 from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
-from gradatim.tables.schema.columns import MISSING_VALUES, Column, Kind
-from gradatim.tables.schema.values import UNITS_PER_S, places, ticks, time_unit
+from gradatim.tables.schema.columns import Column, Kind
+from gradatim.tables.schema.values_to_codes import UNITS_PER_S, places, ticks, time_unit
 
 __all__ = ["VOCABULARY_CAP", "column_of"]
 
@@ -73,7 +74,7 @@ def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
 
     Args:
         name: Its name.
-        values: All its values, made plain by ``codes.plain``.
+        values: All its values, made plain by ``values_to_codes.plain``.
         keep: Use it as a feature in any case: text becomes a category, integers stay
             numbers.
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass, field
 
 from gradatim.text import listed
 
-__all__ = ["EncodeNotices"]
+__all__ = ["ValueNotices"]
 
 
 @dataclass(kw_only=True, slots=True)
-class EncodeNotices:
+class ValueNotices:
     """What was met on the way from values to tensors, by column; rows are counted."""
 
     unseen: dict[str, int] = field(default_factory=dict)
@@ -21,7 +21,7 @@ class EncodeNotices:
     extra: tuple[str, ...] = ()
     """Columns of the data that the schema does not know."""
 
-    def add(self, other: "EncodeNotices") -> None:
+    def add(self, other: "ValueNotices") -> None:
         """Take in what was met in another part of the same data."""
         for name in ("unseen", "missing", "infinite"):
             mine = getattr(self, name)

@@ -16,23 +16,16 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 from gradatim.errors import SchemaError
-from gradatim.tables.files.arrow import array_of, numpy_of, scalar
-from gradatim.tables.schema.columns import (
-    MISSING,
-    MISSING_VALUES,
-    SHARED_TEXT,
-    UNSEEN,
-    Column,
-    Target,
-    arrow_type,
-)
-from gradatim.tables.schema.notices import EncodeNotices
+from gradatim.tables.files.arrow import SHARED_TEXT, array_of, numpy_of, scalar
+from gradatim.tables.files.missing_values import MISSING_VALUES
+from gradatim.tables.schema.columns import MISSING, UNSEEN, Column, Target, arrow_type
+from gradatim.tables.schema.value_notices import ValueNotices
 
 __all__ = [
     "NO_TIME",
     "UNITS_PER_S",
-    "EncodeNotices",
-    "encode_values",
+    "ValueNotices",
+    "codes_of_column",
     "less_origin",
     "places",
     "plain",
@@ -175,8 +168,8 @@ def _other_kind(values: pa.Array, column: Column | Target) -> SchemaError:
     )
 
 
-def encode_values(
-    values: pa.Array, column: Column, notices: EncodeNotices
+def codes_of_column(
+    values: pa.Array, column: Column, notices: ValueNotices
 ) -> Shaped[Tensor, " rows"]:
     """Turn the values of one column, typed, into one column of ``column.group``."""
     encode = {"numbers": _numbers, "categories": _categories, "times": _times}
@@ -184,7 +177,7 @@ def encode_values(
 
 
 def _numbers(
-    values: pa.Array, column: Column, notices: EncodeNotices
+    values: pa.Array, column: Column, notices: ValueNotices
 ) -> Float[Tensor, " rows"]:
     """Less the origin, in float32; NaN where missing or infinite."""
     with np.errstate(over="ignore"):  # beyond float32's range is infinite
@@ -215,7 +208,7 @@ def _note(notes: dict[str, int], column: Column, rows: npt.NDArray[np.bool]) -> 
 
 
 def _categories(
-    values: pa.Array, column: Column, notices: EncodeNotices
+    values: pa.Array, column: Column, notices: ValueNotices
 ) -> Int64[Tensor, " rows"]:
     """Codes: 0 missing, 1 unseen, then the vocabulary in order."""
     if not pa.types.is_dictionary(values.type):  # booleans
@@ -254,7 +247,7 @@ def _code_of(strings: pa.Array, vocabulary: Sequence[str]) -> npt.NDArray[np.int
 
 
 def _times(
-    values: pa.Array, column: Column, notices: EncodeNotices
+    values: pa.Array, column: Column, notices: ValueNotices
 ) -> Int64[Tensor, " rows"]:
     """Units since the column's origin; ``NO_TIME`` where there is no time."""
     try:

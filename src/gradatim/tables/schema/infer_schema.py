@@ -14,12 +14,12 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from gradatim.errors import DataError
-from gradatim.tables.files.source import Source
+from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.schema.column_kinds import column_of
 from gradatim.tables.schema.columns import Column, Target
-from gradatim.tables.schema.kinds import column_of
-from gradatim.tables.schema.notices import EncodeNotices
-from gradatim.tables.schema.targets import encode_target, target_of, usable_rows
-from gradatim.tables.schema.values import encode_values, plain, typed
+from gradatim.tables.schema.targets import codes_of_target, target_of, usable_rows
+from gradatim.tables.schema.value_notices import ValueNotices
+from gradatim.tables.schema.values_to_codes import codes_of_column, plain, typed
 from gradatim.text import listed, nearest_name
 
 __all__ = ["Inferred", "check_column", "infer", "stacked"]
@@ -38,11 +38,11 @@ class Inferred:
     y: Tensor | None = None
     num_rows: int
     """Those left out not counted."""
-    notices: EncodeNotices = field(default_factory=EncodeNotices)
+    notices: ValueNotices = field(default_factory=ValueNotices)
 
 
 def infer(
-    source: Source,
+    source: ColumnSource,
     *,
     target: str | None,
     task: str | None,
@@ -67,7 +67,7 @@ def infer(
             values = values.filter(rows)
             found.num_rows = len(values)
         found.target = target_of(target, values, task)
-        found.y = encode_target(values, found.target)
+        found.y = codes_of_target(values, found.target)
     for name in source.names:
         if name != target:
             values = plain(source.take(name))
@@ -112,7 +112,7 @@ def _look(
     if dropped:
         column = replace(column, used=False, reason="dropped by name", vocabulary=())
     if column.used:
-        encoded = encode_values(typed(values, column), column, found.notices)
+        encoded = codes_of_column(typed(values, column), column, found.notices)
         twin = _twin(found, column, encoded)
         if twin is not None and not kept:
             column = replace(

@@ -12,11 +12,11 @@ import pyarrow as pa
 from gradatim.errors import DataError
 from gradatim.tables.files.csv_dialect import check_names
 
-__all__ = ["Source"]
+__all__ = ["ColumnSource"]
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ColumnSource:
     """The columns of a table, to be taken one by one."""
 
     names: tuple[str, ...]
@@ -25,13 +25,13 @@ class Source:
     """Gives a column, by its name, the first time it is asked for it."""
 
     @classmethod
-    def of_table(cls, table: pa.Table) -> "Source":
+    def of_table(cls, table: pa.Table) -> "ColumnSource":
         """Take columns from a table in memory."""
         columns = dict(zip(table.column_names, table.columns, strict=True))
         return cls(tuple(columns), table.num_rows, columns.pop)
 
     @classmethod
-    def of_frame(cls, frame: Any) -> "Source":
+    def of_frame(cls, frame: Any) -> "ColumnSource":
         """Take columns from a table of pandas, polars, pyarrow or others.
 
         Args:
