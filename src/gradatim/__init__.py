@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from gradatim.doctor.callback import Doctor
     from gradatim.doctor.check import check
     from gradatim.doctor.watch import watch
+    from gradatim.graphs.build import graph
     from gradatim.graphs.graph import Graph
     from gradatim.graphs.record import Recorded, record
-    from gradatim.graphs.walk import graph
     from gradatim.history import History
     from gradatim.loading import Predictor, load
     from gradatim.lr_range import LRRange, lr_range_test
@@ -42,7 +42,7 @@ _HOME = {
     "Trainer": "gradatim.trainer",
     "ValStep": "gradatim.step",
     "check": "gradatim.doctor.check",
-    "graph": "gradatim.graphs.walk",
+    "graph": "gradatim.graphs.build",
     "load": "gradatim.loading",
     "lr_range_test": "gradatim.lr_range",
     "make_train_step": "gradatim.step",

@@ -8,7 +8,8 @@ from torch import nn
 
 import gradatim as gt
 from gradatim.graphs import gradients
-from gradatim.graphs.gradients import MOST_VALUES, shape_of
+from gradatim.graphs.gradients import MOST_VALUES
+from gradatim.graphs.tensors import shape_of
 from tests.bits import assert_same_bits
 from tests.graphs import models
 from tests.graphs.drawn import data_of

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradatim.graphs.graph import Arrow, Graph, Group, Node
+from gradatim.graphs.graph import Graph
+from gradatim.graphs.graph_data import Arrow, Group, Node
 from gradatim.graphs.picture import MOST_OPEN, Item, Picture, _in_circles
 from tests.graphs.drawn import check_picture, drawn
 

@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn.modules import module as torch_module
 
 import gradatim as gt
-from gradatim.graphs.graph import Arrow, Graph, Group, Node
+from gradatim.graphs.graph import Graph
+from gradatim.graphs.graph_data import Arrow, Group, Node
 from tests.graphs import models
 from tests.graphs.drawn import arrows, check_picture, drawn, node, titles
 

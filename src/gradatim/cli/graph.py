@@ -96,7 +96,7 @@ def _of_file(target: str, with_data: bool) -> "Graph":
 
     from gradatim.errors import ConfigError
     from gradatim.graphs import record
-    from gradatim.graphs.walk import names_of
+    from gradatim.graphs.variable_names import names_of
     from gradatim.text import nearest_name
 
     place, colon, name = target.rpartition(":")

@@ -1,11 +1,7 @@
 """A graph in Graphviz's language, for those who have that program."""
 
-from typing import TYPE_CHECKING
-
+from gradatim.graphs.graph_data import GraphData
 from gradatim.graphs.picture import label
-
-if TYPE_CHECKING:
-    from gradatim.graphs.graph import Graph
 
 __all__ = ["draw"]
 
@@ -18,7 +14,7 @@ COLORS = {
 }
 
 
-def draw(graph: "Graph") -> str:
+def draw(graph: GraphData) -> str:
     """Write a graph; modules are clusters. See :meth:`Graph.dot`."""
     lines = ["digraph {", '  node [shape=box, style=filled, fontname="Courier"];']
     inner: dict[int | None, list[int]] = {}

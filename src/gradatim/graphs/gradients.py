@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
-from gradatim.graphs.shapes import shape_of
+from gradatim.graphs.tensors import shape_of, stored_values
 from gradatim.text import one_line
 
 __all__ = ["Backward", "BackwardStep", "step_backward"]
@@ -100,7 +100,7 @@ def _step(numbers: tuple[int, ...], gradients: Sequence[Tensor | None]) -> Backw
     there = [each for each in gradients if each is not None]
     if not there:
         return BackwardStep(nodes=numbers, norm=None)
-    parts = [_numbers(each) for each in there]
+    parts = [stored_values(each) for each in there]
     norm = math.hypot(*(_norm(each) for each in parts))
     first = there[0]
     is_small = len(there) == 1 and first.layout is torch.strided
@@ -119,12 +119,3 @@ def _norm(tensor: Tensor) -> float:
     is_half = tensor.dtype in (torch.float16, torch.bfloat16)
     dtype = torch.float32 if is_half else None
     return float(torch.linalg.vector_norm(tensor, dtype=dtype))
-
-
-def _numbers(tensor: Tensor) -> Tensor:
-    """Give the numbers of a gradient of any layout."""
-    if tensor.layout is torch.strided and not tensor.is_nested:
-        return tensor
-    if tensor.layout is torch.sparse_coo:
-        return tensor.coalesce().values()
-    return tensor.values()

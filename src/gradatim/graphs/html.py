@@ -2,10 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gradatim.graphs import svg
 from gradatim.graphs.gradients import Backward, BackwardStep
+from gradatim.graphs.graph_data import GraphData, Node, Saved
 from gradatim.graphs.picture import (
     FRAME,
     TITLE,
@@ -13,12 +14,9 @@ from gradatim.graphs.picture import (
     Picture,
     Rect,
 )
-from gradatim.graphs.shapes import in_brackets
+from gradatim.graphs.tensors import in_brackets
 from gradatim.pages.page import as_json, escaped, page
 from gradatim.text import bytes_for_people
-
-if TYPE_CHECKING:
-    from gradatim.graphs.graph import Graph, Node, Saved
 
 __all__ = ["draw", "frame"]
 
@@ -29,7 +27,7 @@ NOT_RUN = (
 )
 
 
-def draw(graph: "Graph", backward: Backward | None, *, title: str = "") -> str:
+def draw(graph: GraphData, backward: Backward | None, *, title: str = "") -> str:
     """Write the page of a graph; see :meth:`Graph.html`."""
     picture = Picture(graph)
     heading = title or "Computation graph"
@@ -58,7 +56,7 @@ def frame(text: str, *, height: int = 560) -> str:
     )
 
 
-def _summary(graph: "Graph") -> str:
+def _summary(graph: GraphData) -> str:
     num_operations = sum(node.is_operation for node in graph.nodes)
     parameters = {node.name for node in graph.nodes if node.kind == "parameter"}
     parts = [f"{num_operations:,} operations", f"{len(parameters):,} parameters"]
@@ -113,7 +111,7 @@ def _data(picture: Picture, backward: Backward) -> dict[str, Any]:
     }
 
 
-def _node(graph: "Graph", node: "Node") -> dict[str, Any]:
+def _node(graph: GraphData, node: Node) -> dict[str, Any]:
     found: dict[str, Any] = {"name": node.name, "kind": node.kind}
     if node.shape is not None:
         shape = in_brackets(node.shape)
@@ -130,7 +128,7 @@ def _node(graph: "Graph", node: "Node") -> dict[str, Any]:
     return found
 
 
-def _saved(saved: "Saved") -> str:
+def _saved(saved: Saved) -> str:
     if saved.state != "kept":
         return f"{saved.name}: {saved.state}"
     shape = in_brackets(saved.shape or ())

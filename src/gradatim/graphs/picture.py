@@ -6,13 +6,11 @@ come in at the top and leave at the bottom.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from gradatim.graphs.graph_data import GraphData, Node
 from gradatim.graphs.layout import Box, Edge, Layout, lay_out
-from gradatim.graphs.shapes import in_brackets
-
-if TYPE_CHECKING:
-    from gradatim.graphs.graph import Graph, Node
+from gradatim.graphs.tensors import in_brackets
 
 __all__ = ["Item", "Level", "Line", "Picture", "Rect", "caption", "label", "title"]
 
@@ -89,7 +87,7 @@ class Picture:
         inside: How many operations and parameters each module has in all.
     """
 
-    def __init__(self, graph: "Graph", *, opened: bool | None = None) -> None:
+    def __init__(self, graph: GraphData, *, opened: bool | None = None) -> None:
         self.graph = graph
         paths, self.levels = _without_circles(graph, _paths(graph))
         self.inside = _count(graph, paths)
@@ -195,7 +193,7 @@ class Picture:
         return rects, origins
 
 
-def label(graph: "Graph", node: "Node") -> list[str]:
+def label(graph: GraphData, node: Node) -> list[str]:
     """Give the lines on a node's box.
 
     A parameter in its module goes without the module's name. A name that is too long
@@ -211,7 +209,7 @@ def label(graph: "Graph", node: "Node") -> list[str]:
     return [name, in_brackets(node.shape)[:MOST_LETTERS]]
 
 
-def title(graph: "Graph", number: int) -> str:
+def title(graph: GraphData, number: int) -> str:
     """Give what stands on a module; without the name of the one that it is in."""
     group, found = graph.groups[number], graph.groups[number].title
     if group.parent is not None:
@@ -219,7 +217,7 @@ def title(graph: "Graph", number: int) -> str:
     return _shortened(found)
 
 
-def caption(graph: "Graph", number: int, inside: tuple[int, int]) -> list[str]:
+def caption(graph: GraphData, number: int, inside: tuple[int, int]) -> list[str]:
     """Give the lines on the box of a module that is closed."""
     operations, parameters = inside
     counts = f"{operations} operation{'s' * (operations != 1)}"
@@ -242,7 +240,7 @@ def box_size(lines: list[str]) -> tuple[float, float]:
     return max(round(width + 2 * PAD_X, 1), 28.0), LINE_HEIGHT * len(lines) + 8
 
 
-def _paths(graph: "Graph") -> list[tuple[int, ...]]:
+def _paths(graph: GraphData) -> list[tuple[int, ...]]:
     """Give for each node the modules that it is in, the outermost first.
 
     A module of one box, such as a dropout, is no module here: it would be a frame
@@ -264,7 +262,7 @@ def _paths(graph: "Graph") -> list[tuple[int, ...]]:
 
 
 def _without_circles(
-    graph: "Graph", paths: list[tuple[int, ...]]
+    graph: GraphData, paths: list[tuple[int, ...]]
 ) -> tuple[list[tuple[int, ...]], dict[int | None, Level]]:
     """Leave out the modules that, each as one box, would stand below themselves.
 
@@ -302,7 +300,9 @@ def _in_circles(level: Level) -> list[int]:
     return [item.number for item in items if item.kind == "group"]
 
 
-def _count(graph: "Graph", paths: list[tuple[int, ...]]) -> dict[int, tuple[int, int]]:
+def _count(
+    graph: GraphData, paths: list[tuple[int, ...]]
+) -> dict[int, tuple[int, int]]:
     found = {group.number: [0, 0] for group in graph.groups}
     seen: set[tuple[int, str]] = set()
     for node, path in zip(graph.nodes, paths, strict=True):
@@ -315,7 +315,7 @@ def _count(graph: "Graph", paths: list[tuple[int, ...]]) -> dict[int, tuple[int,
     return {number: (a, b) for number, (a, b) in found.items()}
 
 
-def _levels(graph: "Graph", paths: list[tuple[int, ...]]) -> dict[int | None, Level]:
+def _levels(graph: GraphData, paths: list[tuple[int, ...]]) -> dict[int | None, Level]:
     """Cut each arrow where it goes through the border of a module."""
     levels: dict[int | None, Level] = {None: Level(None)}
     for group in graph.groups:

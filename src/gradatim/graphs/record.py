@@ -21,14 +21,14 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
-from gradatim.graphs.graph import Graph, Group
-from gradatim.graphs.walk import (
-    Notes,
-    about_tensor,
-    is_users,
+from gradatim.graphs.build import ForwardNotes, build_graph
+from gradatim.graphs.graph import Graph
+from gradatim.graphs.graph_data import Group
+from gradatim.graphs.tensors import describe_tensor
+from gradatim.graphs.variable_names import (
+    is_calling_code,
+    local_names,
     names_of_caller,
-    variables_of,
-    walk,
 )
 from gradatim.nested import tensors_of
 from gradatim.text import printable
@@ -92,8 +92,8 @@ class Recorded:
         if names is None:
             names = names_of_caller() | dict(self.names)
         for model in (self.model or _only_model(self._calls), None):
-            notes = _Notes(self, model, with_data=data)
-            found = walk(tensor, model=model, names=names, notes=notes)
+            notes = _RecordedNotes(self, model, with_data=data)
+            found = build_graph(tensor, model=model, names=names, notes=notes)
             if self.model or any(node.kind == "parameter" for node in found.nodes):
                 break  # else this graph is not of the model that was called
         return found
@@ -212,7 +212,7 @@ class _Watch(TorchFunctionMode):
         new = [v for v in leaves if v.requires_grad and self.named.get(id(v)) is not v]
         if not new:
             return
-        names = _local_names(sys._getframe(2))
+        names = local_names(sys._getframe(2))
         for leaf in new:
             self.named[id(leaf)] = leaf
             if id(leaf) in names:
@@ -242,9 +242,9 @@ def _boxes(values: Sequence[Any], frame: FrameType | None) -> list[dict[str, Any
             if tensor.requires_grad:
                 continue
             if names is None:
-                names = _local_names(frame)
+                names = local_names(frame)
             name = names.get(id(tensor)) or _constant(tensor)
-            found.append({"name": name, **about_tensor(tensor)})
+            found.append({"name": name, **describe_tensor(tensor)})
     return found
 
 
@@ -252,19 +252,7 @@ def _constant(tensor: Tensor) -> str:
     return "data" if tensor.dim() else "constant"
 
 
-def _local_names(frame: FrameType | None) -> dict[int, str]:
-    """Give the names that the user's own code has for tensors, the innermost first."""
-    names: dict[int, str] = {}
-    while frame is not None:
-        if is_users(frame.f_code.co_filename):
-            for name, value in variables_of(frame).items():
-                if isinstance(value, Tensor):
-                    names.setdefault(id(value), name)
-        frame = frame.f_back
-    return names
-
-
-class _Notes(Notes):
+class _RecordedNotes(ForwardNotes):
     """Answers of a recording, by autograd's numbers."""
 
     def __init__(
@@ -291,7 +279,7 @@ class _Notes(Notes):
         for entry in reversed(_traceback(function)):
             where, *code = [each.strip() for each in entry.strip().splitlines()]
             file, line = _place(where)
-            if file and is_users(file):
+            if file and is_calling_code(file):
                 parts = [f"{Path(file).name}:{line}", *code[:1]]
                 return printable("  ".join(parts).expandtabs(1))
         return ""

@@ -1,8 +1,8 @@
 """A graph as a picture: one file of SVG, dark where the reader's page is."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
+from gradatim.graphs.graph_data import GraphData
 from gradatim.graphs.picture import (
     TITLE,
     Item,
@@ -15,9 +15,6 @@ from gradatim.graphs.picture import (
     title,
 )
 from gradatim.pages.page import escaped
-
-if TYPE_CHECKING:
-    from gradatim.graphs.graph import Graph
 
 __all__ = ["MARKER", "STYLE", "box", "closed", "draw", "frame", "path"]
 
@@ -52,7 +49,7 @@ MARKER = (
 )
 
 
-def draw(graph: "Graph", *, opened: bool | None = None) -> str:
+def draw(graph: GraphData, *, opened: bool | None = None) -> str:
     """Draw a graph; see :meth:`Graph.svg`."""
     picture = Picture(graph, opened=opened)
     root = picture.levels[None].layout
@@ -89,7 +86,7 @@ def draw(graph: "Graph", *, opened: bool | None = None) -> str:
     )
 
 
-def _summary(graph: "Graph") -> str:
+def _summary(graph: GraphData) -> str:
     return f"Computation graph: {graph!r}"
 
 
@@ -156,7 +153,7 @@ def _numbers(*values: float) -> str:
     return " ".join(f"{value:.1f}".removesuffix(".0") for value in values)
 
 
-def box(graph: "Graph", number: int, rect: Rect) -> str:
+def box(graph: GraphData, number: int, rect: Rect) -> str:
     """Draw the box of a node; its name is on it in full as a tooltip."""
     node = graph.nodes[number]
     return _box(f"n{number}", node.kind, label(graph, node), rect, node.name)

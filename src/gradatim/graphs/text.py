@@ -1,16 +1,12 @@
 """A graph with letters, for a terminal, from where backward starts to the leaves."""
 
-from typing import TYPE_CHECKING
-
-from gradatim.graphs.shapes import in_brackets
-
-if TYPE_CHECKING:
-    from gradatim.graphs.graph import Graph, Node
+from gradatim.graphs.graph_data import GraphData, Node
+from gradatim.graphs.tensors import in_brackets
 
 __all__ = ["draw"]
 
 
-def draw(graph: "Graph") -> str:
+def draw(graph: GraphData) -> str:
     """Write a graph as a tree; see :meth:`Graph.text`.
 
     A chain goes straight down and only branches are indented. What is used twice is
@@ -56,7 +52,7 @@ def draw(graph: "Graph") -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(node: "Node") -> str:
+def _line(node: Node) -> str:
     parts = [node.name]
     if node.shape is not None:
         parts.append(in_brackets(node.shape))

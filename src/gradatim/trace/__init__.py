@@ -4,7 +4,7 @@
 text, is shown as HTML in a notebook, and gives everything as a dict.
 """
 
-from gradatim.trace.record import StepTrace
 from gradatim.trace.step import trace_step
+from gradatim.trace.step_trace import StepTrace
 
 __all__ = ["StepTrace", "trace_step"]

@@ -3,13 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gradatim.trace.arithmetic import Arithmetic, Derivative, in_fraction
 from gradatim.trace.stats import TensorStats
-
-if TYPE_CHECKING:
-    from gradatim.trace.record import StepTrace
+from gradatim.trace.trace_data import StepData
 
 __all__ = ["Section", "sections_of"]
 
@@ -36,7 +33,7 @@ class Section:
     """Whether those are formulas."""
 
 
-def sections_of(trace: "StepTrace") -> list[Section]:
+def sections_of(trace: StepData) -> list[Section]:
     """Put a trace into sections; its title stands in the first."""
     sections = [
         _head(trace),
@@ -53,7 +50,7 @@ def sections_of(trace: "StepTrace") -> list[Section]:
     return sections
 
 
-def _head(trace: "StepTrace") -> Section:
+def _head(trace: StepData) -> Section:
     where = (
         "The step was applied: model and optimizer have moved on."
         if trace.applied
@@ -63,7 +60,7 @@ def _head(trace: "StepTrace") -> Section:
     return Section(title=title, before=(where,))
 
 
-def _inputs(trace: "StepTrace") -> Section:
+def _inputs(trace: StepData) -> Section:
     return _of_tensors(
         "Inputs",
         ["tensor", "shape", "dtype", "device"],
@@ -76,7 +73,7 @@ def _inputs(trace: "StepTrace") -> Section:
     )
 
 
-def _outputs(trace: "StepTrace") -> Section:
+def _outputs(trace: StepData) -> Section:
     often = {each.module for each in trace.outputs if each.call > 1}
     names = []
     for each in trace.outputs:
@@ -125,7 +122,7 @@ def _of_tensors(
     )
 
 
-def _loss(trace: "StepTrace") -> Section:
+def _loss(trace: StepData) -> Section:
     lines = [f"loss = {number(trace.loss)}"]
     if trace.num_evaluations > 1:
         lines += [
@@ -157,7 +154,7 @@ def _loss(trace: "StepTrace") -> Section:
     )
 
 
-def _gradients(trace: "StepTrace") -> Section:
+def _gradients(trace: StepData) -> Section:
     has_inf = any(each.grad_num_inf for each in trace.parameters)
     rows = []
     for each in trace.parameters:
@@ -208,7 +205,7 @@ def _gradients(trace: "StepTrace") -> Section:
     )
 
 
-def _update(trace: "StepTrace") -> Section:
+def _update(trace: StepData) -> Section:
     title = "4. Update: what the optimizer adds to each parameter"
     if trace.skipped is not None:
         return Section(title=title, before=(trace.skipped,))

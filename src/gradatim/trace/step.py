@@ -18,9 +18,10 @@ from gradatim.step import TrainStep
 from gradatim.trace.arithmetic import spell_out
 from gradatim.trace.copies import copied, lending_no_gradients
 from gradatim.trace.names import named_batch, named_parameters
-from gradatim.trace.record import Input, ParameterTrace, SampleLoss, StepTrace
-from gradatim.trace.recorder import Recorder, TracedStep
+from gradatim.trace.observations import Observations, ObservedStep
 from gradatim.trace.stats import norm_of, stats_of
+from gradatim.trace.step_trace import StepTrace
+from gradatim.trace.trace_data import Input, ParameterTrace, SampleLoss
 
 __all__ = ["trace_step"]
 
@@ -110,9 +111,14 @@ def _trace(
     options: dict[str, Any],
 ) -> StepTrace:
     named = named_parameters(model, loss_fn, optimizer)
-    recorder = Recorder(model, named)
-    step = TracedStep(
-        model, loss_fn, optimizer, recorder=recorder, is_quiet=not applied, **options
+    observations = Observations(model, named)
+    step = ObservedStep(
+        model,
+        loss_fn,
+        optimizer,
+        observations=observations,
+        is_quiet=not applied,
+        **options,
     )
     own_forward = options.get("forward") is not None
     inputs = tuple(
@@ -127,21 +133,23 @@ def _trace(
         if not isinstance(parameter, UninitializedParameter)
     }
     is_skipped = _run(step, batch, applied)
-    assert recorder.loss is not None
-    loss = float(recorder.loss)
+    assert observations.loss is not None
+    loss = float(observations.loss)
     after = None if is_skipped else named
     arithmetic = None
-    if recorder.slopes is not None:
+    if observations.slopes is not None:
         arithmetic = spell_out(
-            recorder.slopes,
+            observations.slopes,
             loss=loss,
-            gradients=recorder.small_gradients,
+            gradients=observations.small_gradients,
             before=before,
             after=after,
             lrs=plain_lrs,
         )
     losses = (
-        torch.cat(recorder.sample_losses).tolist() if recorder.sample_losses else []
+        torch.cat(observations.sample_losses).tolist()
+        if observations.sample_losses
+        else []
     )
     return StepTrace(
         model=type(model).__name__,
@@ -150,26 +158,26 @@ def _trace(
         applied=applied,
         skipped=f"The loss is {loss}: no update." if is_skipped else None,
         inputs=inputs,
-        outputs=tuple(recorder.outputs),
+        outputs=tuple(observations.outputs),
         loss=loss,
         sample_losses=tuple(losses) or None,
         sample_reason=None if losses else f"{_name_of(loss_fn)} {NO_SAMPLES}",
-        worst=_worst(losses, recorder.pairs),
+        worst=_worst(losses, observations.pairs),
         parameters=tuple(
-            _parameter(name, p, recorder, before.get(name), not is_skipped, lrs)
+            _parameter(name, p, observations, before.get(name), not is_skipped, lrs)
             for name, p in named.items()
         ),
-        grad_norm=_joint(recorder.grad_norms.get(name) for name in lrs),
+        grad_norm=_joint(observations.grad_norms.get(name) for name in lrs),
         max_norm=step.max_norm,
-        num_evaluations=recorder.num_evaluations,
+        num_evaluations=observations.num_evaluations,
         arithmetic=arithmetic,
-        notes=tuple(recorder.notes),
+        notes=tuple(observations.notes),
     )
 
 
-def _run(step: TracedStep, batch: tuple[Any, ...], applied: bool) -> bool:
+def _run(step: ObservedStep, batch: tuple[Any, ...], applied: bool) -> bool:
     """Make the step; tell whether its update was left out."""
-    with step.recorder.hooks():
+    with step.observations.hooks():
         try:
             step(*batch)
         except NonFiniteLossError:
@@ -182,13 +190,13 @@ def _run(step: TracedStep, batch: tuple[Any, ...], applied: bool) -> bool:
 def _parameter(
     name: str,
     parameter: Tensor,
-    recorder: Recorder,
+    observations: Observations,
     before: Tensor | None,
     has_update: bool,
     lrs: dict[str, float | None],
 ) -> ParameterTrace:
     status = "trained" if name in lrs else "not in the optimizer"
-    grad = recorder.gradients.get(name)
+    grad = observations.gradients.get(name)
     weight_norm = None if before is None else norm_of(before)
     delta_norm = None
     if before is not None and has_update:
@@ -200,7 +208,7 @@ def _parameter(
         shape=tuple(parameter.shape) if is_made else (),
         status=status if parameter.requires_grad else "frozen",
         lr=lrs.get(name),
-        grad_norm=recorder.grad_norms.get(name),
+        grad_norm=observations.grad_norms.get(name),
         grad_zeros=grad.zeros if grad else None,
         grad_num_nan=grad.num_nan if grad else 0,
         grad_num_inf=grad.num_inf if grad else 0,

@@ -11,14 +11,14 @@ from gradatim.losses import LossFn
 from gradatim.step import TrainStep
 from gradatim.trace.arithmetic import Slopes, slopes_of
 from gradatim.trace.names import named_batch, named_tensors
-from gradatim.trace.record import ModuleOutput
-from gradatim.trace.samples import per_sample, sample_losses
+from gradatim.trace.sample_losses import per_sample, sample_losses
 from gradatim.trace.stats import TensorStats, norm_of, stats_of
+from gradatim.trace.trace_data import ModuleOutput
 
-__all__ = ["Recorder", "TracedStep"]
+__all__ = ["Observations", "ObservedStep"]
 
 
-class Recorder:
+class Observations:
     """Notes what goes through a model in the first forward and backward.
 
     It only looks: nothing is drawn at random, and no tensor of the step is changed.
@@ -106,7 +106,7 @@ class Recorder:
 
         return look
 
-    def see_pair(
+    def note_pair(
         self,
         loss_fn: LossFn,
         each: LossFn | None,
@@ -127,7 +127,7 @@ class Recorder:
         if inputs is not None and not self.is_watched:
             self.slopes = slopes_of(self._model, loss_fn, predictions, targets, inputs)
 
-    def see_gradients(self, loss: Tensor) -> None:
+    def note_gradients(self, loss: Tensor) -> None:
         """Note the gradients as backward left them."""
         if self.is_open:
             self.loss = loss.detach().clone()
@@ -143,8 +143,8 @@ class Recorder:
 COMPILED = "would be compiled again"
 
 
-class TracedStep(TrainStep):
-    """The very step of the library, with a recorder that looks on."""
+class ObservedStep(TrainStep):
+    """The very step of the library, with a observations that looks on."""
 
     def __init__(
         self,
@@ -152,11 +152,11 @@ class TracedStep(TrainStep):
         loss_fn: LossFn,
         optimizer: torch.optim.Optimizer,
         *,
-        recorder: Recorder,
+        observations: Observations,
         is_quiet: bool,
         **options: Any,
     ) -> None:
-        self.recorder = recorder
+        self.observations = observations
         self._is_quiet = is_quiet and options.get("on_nonfinite") == "skip"
         super().__init__(model, loss_fn, optimizer, **options)
         self._inputs: list[tuple[str, Tensor]] = []
@@ -165,9 +165,9 @@ class TracedStep(TrainStep):
 
         def look(predictions: Any, targets: Any) -> Tensor:
             loss = compute(predictions, targets)
-            if recorder.is_open:
+            if observations.is_open:
                 inputs = self._inputs if is_whole else None
-                recorder.see_pair(loss_fn, each, predictions, targets, inputs)
+                observations.note_pair(loss_fn, each, predictions, targets, inputs)
             return loss
 
         self.loss_fn = look
@@ -175,18 +175,18 @@ class TracedStep(TrainStep):
     def _loss(self, batch: Any) -> Tensor:
         self._inputs = named_batch(tuple(batch), own_forward=self._forward is not None)
         # Checkpointed modules are called again in backward: that is not noted.
-        self.recorder.is_forward = True
+        self.observations.is_forward = True
         try:
             return super()._loss(batch)
         finally:
-            self.recorder.is_forward = False
+            self.observations.is_forward = False
 
     def _choose_forward_backward(self) -> Any:
         run = super()._choose_forward_backward()
 
         def forward_backward(batch: Any) -> Tensor:
             loss: Tensor = run(batch)
-            self.recorder.see_gradients(loss)
+            self.observations.note_gradients(loss)
             return loss
 
         return forward_backward

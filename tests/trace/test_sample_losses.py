@@ -9,7 +9,7 @@ from torch import nn
 
 import gradatim as gt
 from gradatim.losses import ELEMENTWISE_MODULES
-from gradatim.trace.samples import per_sample, sample_losses
+from gradatim.trace.sample_losses import per_sample, sample_losses
 from tests.trace.models import X, Y, made
 
 P = torch.linspace(0.05, 0.95, 24).view(6, 4)
