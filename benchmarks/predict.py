@@ -22,9 +22,9 @@ TRAIN_ROWS = 20_000
 GRADATIM = str(Path(sys.executable).with_name("gradatim"))
 PREDICT = """
 from pathlib import Path
-from gradatim.tables.saved.folder import RunFolder
+from gradatim.tables.saved.folder import TableRunFolder
 from gradatim.tables.saved.predict import predict_file
-run = RunFolder(Path({run!r}))
+run = TableRunFolder(Path({run!r}))
 model = run.load_model()
 output = Path({path!r} + ".out.parquet")
 predict_file(model, run.schema, Path({path!r}), output, num_threads={threads})

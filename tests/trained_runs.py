@@ -10,7 +10,7 @@ import pytest
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
 from gradatim.tables.fit.plan import TablePlan, plan_table
-from gradatim.tables.saved.folder import RunFolder, begin_run, finish_run
+from gradatim.tables.saved.folder import TableRunFolder, begin_run, finish_run
 from gradatim.tables.saved.table_run import describe_file, train_in
 from gradatim.tables.table import read_table
 from tests.houses import with_target
@@ -18,7 +18,7 @@ from tests.houses import with_target
 
 @dataclass(frozen=True)
 class Trained:
-    run: RunFolder
+    run: TableRunFolder
     fitted: FittedTable
     csv: Path
     parquet: Path
@@ -34,7 +34,7 @@ def fitted_on(file: Path, target: str, **options) -> FittedTable:
     return fit_table(plan_on(file, target, **options), progress=False)
 
 
-def write_run(path: Path, fitted: FittedTable, request: dict) -> RunFolder:
+def write_run(path: Path, fitted: FittedTable, request: dict) -> TableRunFolder:
     """Write a run as its command does, but for the training."""
     return finish_run(begin_run(path, fitted.plan, request), fitted)
 

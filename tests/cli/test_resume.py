@@ -13,7 +13,7 @@ from torch import nn
 import gradatim as gt
 from gradatim.cli.main import run
 from gradatim.store.manifest import sealed
-from gradatim.tables.saved.folder import RunFolder
+from gradatim.tables.saved.folder import TableRunFolder
 from tests.cli.process import start
 from tests.houses import with_target
 
@@ -71,7 +71,7 @@ def assert_same_run(path, other):
         assert Path(path, "model", name).read_bytes() == (
             Path(other, "model", name).read_bytes()
         ), name
-    ours, theirs = (RunFolder(Path(p)).history.to_dicts() for p in (path, other))
+    ours, theirs = (TableRunFolder(Path(p)).history.to_dicts() for p in (path, other))
     for rows in (ours, theirs):
         for row in rows:
             del row["epoch_time_s"], row["samples_per_s"]
@@ -170,7 +170,7 @@ def test_an_ended_run_says_so(here, capfd):
 def test_more_epochs_go_on(here):
     code, _, err = resumed("--run", "whole", "--epochs", "8")
     assert code == 0 and "going on from step 24 (epoch 6, batch 0)" in err
-    assert RunFolder(Path("whole")).history["epoch"] == [*range(1, 9)]
+    assert TableRunFolder(Path("whole")).history["epoch"] == [*range(1, 9)]
     # They are remembered: a kill on the way needs no second --epochs.
     code, out, _ = resumed("--run", "whole")
     assert code == 0 and "has ended after 8 epochs" in out

@@ -10,7 +10,7 @@ import torch
 
 from gradatim.cli.main import run
 from gradatim.cli.trace import _first_step, _print, fitted
-from gradatim.tables.saved.folder import RunFolder
+from gradatim.tables.saved.folder import TableRunFolder
 
 
 def digests(folder):
@@ -53,7 +53,7 @@ def test_of_the_newest_run_of_the_line(elsewhere, capfd):
     told = json.loads(out)
     assert told["inputs"][0]["stats"]["shape"] == [4, 1]
     # The trained weights, not those of the start.
-    model = RunFolder(elsewhere / "runs" / "001-line").load_model()
+    model = TableRunFolder(elsewhere / "runs" / "001-line").load_model()
     weight, bias = (p.item() for p in model.network.parameters())
     found = {each["name"]: each for each in told["arithmetic"]["derivatives"]}
     assert found["network.weight"]["before"] == weight
@@ -92,7 +92,7 @@ def test_its_loss_is_that_of_the_trained_model(trained, capfd):
         assert run(["trace", "--run", str(folder), "--rows", "0:112", "--json"]) == 0
         losses.append(json.loads(capfd.readouterr().out)["loss"])
     assert losses[0] == losses[1]  # the same dropout
-    last = RunFolder(folder).history["train_loss"][-1]
+    last = TableRunFolder(folder).history["train_loss"][-1]
     assert losses[0] == pytest.approx(last, rel=0.5)
 
 

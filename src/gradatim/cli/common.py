@@ -17,7 +17,7 @@ from gradatim.text import nearest_name
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.fit import FittedTable
-    from gradatim.tables.saved.folder import RunFolder
+    from gradatim.tables.saved.folder import TableRunFolder
 
 __all__ = [
     "checkpoint_option",
@@ -85,11 +85,14 @@ checkpoint_option = click.option(
 )
 
 
-def existing_run(run_path: Path | None, *, with_model: bool = False) -> "RunFolder":
+def existing_run(
+    run_path: Path | None, *, with_model: bool = False
+) -> "TableRunFolder":
     """Find the run to work on, and say which one was chosen where none was named."""
-    from gradatim.tables.saved.folder import find_run
+    from gradatim.run.folder import find_run
+    from gradatim.tables.saved.folder import TableRunFolder
 
-    run = find_run(run_path, with_model=with_model)
+    run = TableRunFolder(find_run(run_path, with_model=with_model).path)
     if run_path is None:
         print(f"run: {run.path} (the newest)", file=sys.stderr)
     return run
@@ -207,7 +210,7 @@ def format_score(value: float | None) -> str:
     return f"{value:.4g}"
 
 
-def tell_end(fitted: "FittedTable", run: "RunFolder") -> int:
+def tell_end(fitted: "FittedTable", run: "TableRunFolder") -> int:
     """Print scores and where the run is; give the exit code."""
     print()
     print_scores(fitted.scores, len(fitted.plan.test))

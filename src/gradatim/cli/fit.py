@@ -17,7 +17,7 @@ from gradatim.cli.common import (
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.plan import TablePlan
-    from gradatim.tables.saved.folder import RunFolder
+    from gradatim.tables.saved.folder import TableRunFolder
 
 __all__ = ["fit"]
 
@@ -87,7 +87,7 @@ def fit(
       gradatim fit houses.csv --target price
       gradatim fit titanic.csv --target survived --drop name --seed 1
     """
-    from gradatim.tables.saved.folder import check_free, new_run_path
+    from gradatim.run.folder import check_free, new_run_path
 
     chosen = {name: value for name, value in choices.items() if value is not None}
     if file is None:
@@ -167,13 +167,13 @@ def _fit_line(
     every_s: float | None,
     doctor: bool,
 ) -> int:
+    from gradatim.run.folder import check_free, new_run_path
     from gradatim.tables.fit.the_line import (
         least_squares,
         line_config,
         plan_line,
         trained_line,
     )
-    from gradatim.tables.saved.folder import check_free, new_run_path
     from gradatim.tables.saved.table_run import train_in
 
     names = {"epochs", "batch_size", "lr", "seed"}
@@ -199,7 +199,7 @@ def _fit_line(
 
 def _begin(
     run_path: Path | None, stem: str, plan: "TablePlan", request: dict[str, Any]
-) -> "RunFolder":
+) -> "TableRunFolder":
     from gradatim.tables.saved.folder import begin_new_run, begin_run
 
     if run_path is None:

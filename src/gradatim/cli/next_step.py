@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from gradatim.tables.fit.plan import TablePlan
-    from gradatim.tables.saved.folder import RunFolder
+    from gradatim.tables.saved.folder import TableRunFolder
 
 __all__ = ["NextStep", "next_step", "within"]
 
@@ -31,7 +31,7 @@ class NextStep:
 
 
 def next_step(
-    run: "RunFolder",
+    run: "TableRunFolder",
     *,
     rows: tuple[int, int],
     data: Path | None = None,
@@ -71,7 +71,7 @@ def next_step(
     )
 
 
-def _notices(run: "RunFolder", plan: "TablePlan") -> list[str]:
+def _notices(run: "TableRunFolder", plan: "TablePlan") -> list[str]:
     then = run.config["rows"]["train"]
     if then == len(plan.train):
         return []

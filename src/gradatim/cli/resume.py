@@ -64,10 +64,12 @@ def resume(
       gradatim resume
       gradatim resume --run runs/001-houses --epochs 200
     """
-    from gradatim.tables.saved.folder import find_run, find_unfinished
+    from gradatim.run.folder import find_run, find_unfinished
+    from gradatim.tables.saved.folder import TableRunFolder
     from gradatim.tables.saved.table_run import plan_again, train_in
 
-    run = find_run(run_path) if run_path is not None else find_unfinished()
+    found = find_run(run_path) if run_path is not None else find_unfinished()
+    run = TableRunFolder(found.path)
     if run_path is None:
         print(f"run: {run.path}", file=sys.stderr)
     record = run.checkpoint

@@ -16,7 +16,7 @@ from gradatim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from gradatim.tables.saved.folder import RunFolder
+    from gradatim.tables.saved.folder import TableRunFolder
 
 __all__ = ["show"]
 
@@ -50,7 +50,7 @@ def show(run_path: Path | None, as_json: bool) -> None:
         print_scores(scores["scores"], scores["rows"])
 
 
-def _print_data(run: "RunFolder") -> None:
+def _print_data(run: "TableRunFolder") -> None:
     config = run.config
     names = {"line": "the tutorial's line", "python": "a loop in Python"}
     source = names.get(run.kind) or config["file"]["name"]
@@ -74,7 +74,7 @@ def _print_data(run: "RunFolder") -> None:
     print()
 
 
-def _print_state(run: "RunFolder") -> None:
+def _print_state(run: "TableRunFolder") -> None:
     """Say whether the run has ended, and from where it goes on."""
     record = run.checkpoint
     if run.stop_reason is not None:

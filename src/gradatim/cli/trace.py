@@ -20,7 +20,7 @@ from gradatim.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from gradatim.tables.saved.folder import RunFolder
+    from gradatim.tables.saved.folder import TableRunFolder
     from gradatim.trace import StepTrace
 
 __all__ = ["trace"]
@@ -103,7 +103,7 @@ def _trace(
     data: Path | None,
     factory: str | None,
 ) -> "StepTrace":
-    from gradatim.tables.saved.folder import RUNS
+    from gradatim.run.folder import RUNS
 
     network = load_factory(factory)
     if run_path is None and network is None and not any(RUNS.glob("*/config.json")):
@@ -136,7 +136,7 @@ def _first_step(rows: tuple[int, int]) -> "StepTrace":
 
 
 def _next_step(
-    run: "RunFolder", rows: tuple[int, int], data: Path | None, network: Any
+    run: "TableRunFolder", rows: tuple[int, int], data: Path | None, network: Any
 ) -> "StepTrace":
     import torch
 

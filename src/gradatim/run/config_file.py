@@ -33,7 +33,7 @@ FIELDS = {"version", "created_at", "kind"}
 OURS = {CONFIG, ENVIRONMENT, "lock", "history.jsonl", "checkpoints", "schema.json"}
 
 
-def write_config(folder: Path, kind: str, about: dict[str, Any]) -> None:
+def write_config(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
     """Write ``config.json`` and ``environment.json`` of a new run.
 
     Args:

@@ -8,7 +8,7 @@ from gradatim.tables.files.formats import column_names
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.fit.plan import NetworkFactory
 from gradatim.tables.model.scores import constant_answers, score
-from gradatim.tables.saved.folder import RunFolder
+from gradatim.tables.saved.folder import TableRunFolder
 from gradatim.tables.table import read_table
 from gradatim.text import nearest_name
 from gradatim.threads import threads
@@ -27,7 +27,7 @@ class Evaluation:
 
 
 def evaluate_file(
-    run: RunFolder,
+    run: TableRunFolder,
     file: Path,
     *,
     factory: NetworkFactory | None = None,

@@ -20,7 +20,7 @@ from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
 from gradatim.tables.fit.the_line import fit_line, plan_line
-from gradatim.tables.saved.folder import RunFolder, finish_run
+from gradatim.tables.saved.folder import TableRunFolder, finish_run
 from gradatim.tables.table import read_table
 
 __all__ = ["describe_file", "plan_again", "train_in"]
@@ -48,7 +48,7 @@ class TableRun(Run):
 
 
 def train_in(
-    run: RunFolder,
+    run: TableRunFolder,
     plan: TablePlan,
     *,
     every_s: float | None = 30.0,
@@ -78,7 +78,7 @@ def train_in(
         else:
             fitted = fit_table(plan, callbacks=callbacks, progress=progress)
     except Exception as error:
-        record = RunFolder(run.path).checkpoint
+        record = TableRunFolder(run.path).checkpoint
         is_empty = record is None or record.step == 0
         if is_new and is_empty and not isinstance(error, RunLockedError):
             with contextlib.suppress(OSError):
@@ -104,7 +104,7 @@ def describe_file(file: Path, run: Path) -> dict[str, Any]:
 
 
 def plan_again(
-    run: RunFolder,
+    run: TableRunFolder,
     *,
     data: Path | None = None,
     epochs: int | None = None,
@@ -150,7 +150,7 @@ def plan_again(
     return plan_table(table, config, factory=factory)
 
 
-def _find_data(run: RunFolder) -> Path:
+def _find_data(run: TableRunFolder) -> Path:
     about = run.config["file"]
     place = Path(os.path.normpath(run.path.absolute() / about["path"]))
     for file in (place, Path(about["name"])):
