@@ -43,6 +43,15 @@ def test_every_code_has_a_page_in_a_group():
     assert text.count("```") % 2 == 0 and "``" not in text.replace("```", "")
 
 
+def test_the_table_of_contents_leads_to_every_heading():
+    text = (DOCS / "pitfalls.md").read_text()
+    headings = re.findall(r"^###? (.*)$", text, re.M)
+    links = re.findall(r"^ *- \[(.*)\]\(#(.*)\)$", text, re.M)
+    assert [heading for heading, _ in links] == headings
+    assert len({anchor for _, anchor in links}) == len(headings)
+    assert all(re.fullmatch(r"[a-z0-9_-]+", anchor) for _, anchor in links)
+
+
 def test_a_finding_looks_as_it_is_shown(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(SICK)

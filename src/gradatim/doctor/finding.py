@@ -1,4 +1,4 @@
-"""What was found: one mistake, with evidence and cure."""
+"""One mistake that was found, with its evidence and its cure."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -9,6 +9,7 @@ __all__ = ["SEVERITIES", "Finding", "Severity"]
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
+"""The worst first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,7 +22,7 @@ class Finding:
     verdict: str
     """What is wrong, in one sentence, with the user's own names."""
     evidence: str
-    """The numbers that were seen."""
+    """The numbers that show it."""
     cure: str
     """A line of code, or what to do."""
     line: SourceLine | None = None
@@ -30,7 +31,7 @@ class Finding:
 
     @property
     def page(self) -> str:
-        """The command that prints its page."""
+        """The command that prints the page of this pitfall."""
         return f"gradatim doctor --explain {self.code}"
 
     def __str__(self) -> str:
@@ -43,15 +44,10 @@ class Finding:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give it as JSON has it."""
+        """Give the finding as ``gradatim doctor --json`` prints it."""
+        fields = ("code", "title", "severity", "verdict", "evidence", "cure", "tried")
         return {
-            "code": self.code,
-            "title": self.title,
-            "severity": self.severity,
-            "verdict": self.verdict,
-            "evidence": self.evidence,
-            "cure": self.cure,
-            "tried": self.tried,
+            **{name: getattr(self, name) for name in fields},
             "file": self.line.file if self.line else None,
             "line": self.line.number if self.line else None,
             "page": self.page,

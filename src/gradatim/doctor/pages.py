@@ -1,6 +1,6 @@
-"""Pages of all codes: what each sees, why it matters, example, cure, source.
+"""The pages of all codes: what a pitfall sees, why it matters, example, cure, source.
 
-``python -m gradatim.doctor.pages`` writes them as Markdown: docs/pitfalls.md.
+``python -m gradatim.doctor.pages`` prints them as Markdown, for docs/pitfalls.md.
 """
 
 import re
@@ -30,19 +30,24 @@ GROUPS = {
 
 @dataclass(frozen=True)
 class Page:
-    """What is written of one code."""
+    """The page of one code."""
 
     code: str
     title: str
     severity: Severity
     text: str
 
+    @property
+    def heading(self) -> str:
+        """The heading of the page in Markdown."""
+        return f"{self.code}: {self.title}"
+
     def __str__(self) -> str:
         return f"{self.code}  {self.title}  ({self.severity})\n\n{self.text}\n"
 
 
 def all_pages() -> dict[str, Page]:
-    """Give every page by its code, in order.
+    """Give every page by its code, in the order of the codes.
 
     >>> all_pages()["GT302"].title
     'softmax before cross-entropy'
@@ -54,36 +59,50 @@ def all_pages() -> dict[str, Page]:
 
 
 def as_markdown() -> str:
-    """Write all pages as one file of Markdown."""
-    lines = [
+    """Write all pages as one Markdown file: a table of contents, then the pages."""
+    contents = []
+    body = []
+    for group, title in GROUPS.items():
+        pages = [page for page in all_pages().values() if page.code.startswith(group)]
+        contents.append(f"- {_link(title)}")
+        contents += [f"  - {_link(page.heading)}" for page in pages]
+        body += ["", f"## {title}"]
+        for page in pages:
+            body += ["", f"### {page.heading}", ""]
+            body.append(f"*{page.severity}*. {_markdown(page.text)}")
+    head = [
         "# What the doctor knows",
         "",
         "Made from the docstrings by `make docs`. How to ask: [doctor.md](doctor.md).",
+        "",
     ]
-    pages = all_pages()
-    for group, title in GROUPS.items():
-        lines += ["", f"## {title}"]
-        for code, page in pages.items():
-            if code.startswith(group):
-                lines += ["", f"### {code}: {page.title}", ""]
-                lines += [f"*{page.severity}*. {_markdown(page.text)}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*head, *contents, *body]) + "\n"
+
+
+def _link(heading: str) -> str:
+    """Link to a heading of the same file, by the anchor that GitHub gives it.
+
+    >>> _link("GT301: loss broadcasts")
+    '[GT301: loss broadcasts](#gt301-loss-broadcasts)'
+    """
+    anchor = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+    return f"[{heading}](#{anchor})"
 
 
 def _markdown(text: str) -> str:
     """Turn a docstring with sections into Markdown."""
-    found = []
+    parts = []
     for part in re.split(r"\n\n(?=\S)", text):
         head, colon, body = part.partition("\n")
         inner = textwrap.dedent(body).strip("\n")
         if head.endswith("::"):
-            kind = "" if head.startswith("An exception") else "python"
-            found.append(f"**{head[:-2]}**\n\n```{kind}\n{inner}\n```")
+            language = "" if head.startswith("An exception") else "python"
+            parts.append(f"**{head[:-2]}**\n\n```{language}\n{inner}\n```")
         elif head.endswith(":") and colon:
-            found.append(f"**{head[:-1]}.** {inner}".replace("``", "`"))
+            parts.append(f"**{head[:-1]}.** {inner}".replace("``", "`"))
         else:
-            found.append(part.replace("``", "`"))
-    return "\n\n".join(found)
+            parts.append(part.replace("``", "`"))
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

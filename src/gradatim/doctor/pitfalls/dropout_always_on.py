@@ -35,6 +35,7 @@ class DropoutAlwaysOn(Pitfall):
     code = "GT406"
     title = "dropout in eval mode"
     severity = "error"
+    max_findings = 3
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         lines = {

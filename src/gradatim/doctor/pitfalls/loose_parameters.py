@@ -50,6 +50,7 @@ class LooseParameters(Pitfall):
     code = "GT607"
     title = "parameter not registered"
     severity = "error"
+    max_findings = 2
     hides = ("GT201",)
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:

@@ -43,6 +43,7 @@ class LossOfAnotherTarget(Pitfall):
     code = "GT306"
     title = "loss of another target"
     severity = "error"
+    max_findings = 4
     hides = (
         "GT106", "GT107", "GT203", "GT204", "GT301", "GT303", "GT308", "GT309", "GT506"
     )  # fmt: skip

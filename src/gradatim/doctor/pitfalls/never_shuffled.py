@@ -48,6 +48,7 @@ class NeverShuffled(Pitfall):
     code = "GT501"
     title = "sorted, and never shuffled"
     severity = "error"
+    max_findings = 3
     hides = ("GT205", "GT506", "GT204", "GT207")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:

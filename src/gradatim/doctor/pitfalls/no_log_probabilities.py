@@ -39,6 +39,7 @@ class NoLogProbabilities(Pitfall):
     code = "GT304"
     title = "no log-probabilities given"
     severity = "error"
+    max_findings = 2
     hides = ("GT106", "GT203", "GT204", "GT107", "GT309", "GT308")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ class SeedInTheLoop(Pitfall):
     code = "GT806"
     title = "seed set in the loop"
     severity = "warning"
+    max_findings = 2
     hides = ("GT501", "GT808")
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:

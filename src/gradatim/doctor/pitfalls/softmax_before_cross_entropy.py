@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch.nn.functional as F
 from torch import Tensor
 
-from gradatim.doctor.pitfall import Finding, Pitfall, unique
+from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
 
@@ -67,7 +67,7 @@ class SoftmaxBeforeCrossEntropy(Pitfall):
                     )
                 )
         if len(found) == len(calls):
-            yield from unique(found)[:1]
+            yield from found[:1]
 
     def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(loss=_of_probabilities),))
