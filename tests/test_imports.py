@@ -12,9 +12,8 @@ ROOT = Path(gradatim.__file__).parent
 LAYERS = [
     {"errors"},
     {"text", "nested", "deferred", "interrupt", "history", "plots", "rng", "nodes"},
-    {"threads", "store", "pages"},
+    {"threads", "store", "pages", "losses", "modules"},
     {"graphs", "watching"},
-    {"losses", "modules"},
     {"step", "data"},
     {"callbacks"},
     {"progress"},

@@ -13,11 +13,9 @@ from gradatim.errors import (
     ShapeMismatchError,
 )
 from gradatim.losses import (
-    CLASS_FUNCTIONS,
-    CLASS_MODULES,
-    ELEMENTWISE_FUNCTIONS,
-    ELEMENTWISE_MODULES,
-    GAUSSIAN,
+    CLASS_LOSSES,
+    ELEMENTWISE_LOSSES,
+    GAUSSIAN_LOSS,
     check_reduction,
     check_scalar,
     checked,
@@ -28,14 +26,14 @@ from gradatim.losses import (
 )
 
 ELEMENTWISE = [
-    *(module() for module in ELEMENTWISE_MODULES),
-    *ELEMENTWISE_FUNCTIONS,
-    *(functools.partial(f, reduction="sum") for f in ELEMENTWISE_FUNCTIONS),
+    *(module() for module in ELEMENTWISE_LOSSES),
+    *ELEMENTWISE_LOSSES.values(),
+    *(functools.partial(f, reduction="sum") for f in ELEMENTWISE_LOSSES.values()),
 ]
 CLASSES = [
-    *(module() for module in CLASS_MODULES),
-    *CLASS_FUNCTIONS,
-    *(functools.partial(f, reduction="sum") for f in CLASS_FUNCTIONS),
+    *(module() for module in CLASS_LOSSES),
+    *CLASS_LOSSES.values(),
+    *(functools.partial(f, reduction="sum") for f in CLASS_LOSSES.values()),
 ]
 
 
@@ -47,7 +45,7 @@ def name_of(loss_fn):
 
 def takes_variance(loss_fn):
     bare = getattr(loss_fn, "func", loss_fn)
-    return isinstance(bare, GAUSSIAN[0]) or bare is GAUSSIAN[1]
+    return isinstance(bare, tuple(GAUSSIAN_LOSS)) or bare in GAUSSIAN_LOSS.values()
 
 
 # --- Elementwise ----------------------------------------------------------------------

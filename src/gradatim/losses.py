@@ -7,7 +7,7 @@ PyTorch has, and a warning for those it does not know.
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
@@ -23,6 +23,11 @@ from gradatim.errors import (
 from gradatim.nested import num_rows
 
 __all__ = [
+    "BINARY_LOSS_NAMES",
+    "CLASS_LOSSES",
+    "CLASS_LOSS_NAMES",
+    "ELEMENTWISE_LOSSES",
+    "WATCHED_LOSSES",
     "LossFn",
     "check_reduction",
     "check_scalar",
@@ -37,39 +42,63 @@ __all__ = [
 LossFn = Callable[[Any, Any], Tensor]
 """A loss: ``loss_fn(predictions, targets)`` gives a 0-dim tensor."""
 
-ELEMENTWISE_MODULES = (
-    nn.MSELoss,
-    nn.L1Loss,
-    nn.SmoothL1Loss,
-    nn.HuberLoss,
-    nn.BCELoss,
-    nn.BCEWithLogitsLoss,
-    nn.PoissonNLLLoss,
-    nn.GaussianNLLLoss,
-    nn.KLDivLoss,
-    nn.SoftMarginLoss,
-    nn.HingeEmbeddingLoss,
-    nn.MultiLabelMarginLoss,
-    nn.MultiLabelSoftMarginLoss,
-)
-ELEMENTWISE_FUNCTIONS = (
-    F.mse_loss,
-    F.l1_loss,
-    F.smooth_l1_loss,
-    F.huber_loss,
-    F.binary_cross_entropy,
-    F.binary_cross_entropy_with_logits,
-    F.poisson_nll_loss,
-    F.gaussian_nll_loss,
-    F.kl_div,
-    F.soft_margin_loss,
-    F.hinge_embedding_loss,
-    F.multilabel_margin_loss,
-    F.multilabel_soft_margin_loss,
-)
-CLASS_MODULES = (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss)
-CLASS_FUNCTIONS = (F.cross_entropy, F.nll_loss, F.multi_margin_loss)
-GAUSSIAN = (nn.GaussianNLLLoss, F.gaussian_nll_loss)
+LossTable = Mapping[type[nn.Module], Callable[..., Tensor]]
+"""Losses of PyTorch: the module of each, and the function that it calls."""
+
+ELEMENTWISE_LOSSES: LossTable = {
+    nn.MSELoss: F.mse_loss,
+    nn.L1Loss: F.l1_loss,
+    nn.SmoothL1Loss: F.smooth_l1_loss,
+    nn.HuberLoss: F.huber_loss,
+    nn.BCELoss: F.binary_cross_entropy,
+    nn.BCEWithLogitsLoss: F.binary_cross_entropy_with_logits,
+    nn.PoissonNLLLoss: F.poisson_nll_loss,
+    nn.GaussianNLLLoss: F.gaussian_nll_loss,
+    nn.KLDivLoss: F.kl_div,
+    nn.SoftMarginLoss: F.soft_margin_loss,
+    nn.HingeEmbeddingLoss: F.hinge_embedding_loss,
+    nn.MultiLabelMarginLoss: F.multilabel_margin_loss,
+    nn.MultiLabelSoftMarginLoss: F.multilabel_soft_margin_loss,
+}
+"""They compare predictions and targets of one shape, number by number."""
+
+TARGET_WEIGHING_LOSSES: LossTable = {
+    nn.CrossEntropyLoss: F.cross_entropy,
+    nn.NLLLoss: F.nll_loss,
+}
+"""Their mean ignores some targets, or weights them by their class."""
+
+CLASS_LOSSES: LossTable = {
+    **TARGET_WEIGHING_LOSSES,
+    nn.MultiMarginLoss: F.multi_margin_loss,
+}
+"""They compare a row's scores, one for each class, with the index of its class."""
+
+GAUSSIAN_LOSS: LossTable = {nn.GaussianNLLLoss: F.gaussian_nll_loss}
+"""It takes a predicted variance beside the predicted mean."""
+
+BINARY_LOSS_NAMES = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
+"""Functions that compare a probability, or its logit, with 0 or 1."""
+
+CLASS_LOSS_NAMES = tuple(loss.__name__ for loss in TARGET_WEIGHING_LOSSES.values())
+"""Functions that compare scores of classes with the index of a class."""
+
+WATCHED_LOSSES: Mapping[str, Callable[..., Tensor]] = {
+    loss.__name__: loss
+    for loss in (
+        F.binary_cross_entropy,
+        F.binary_cross_entropy_with_logits,
+        F.cross_entropy,
+        F.huber_loss,
+        F.kl_div,
+        F.l1_loss,
+        F.mse_loss,
+        F.nll_loss,
+        F.poisson_nll_loss,
+        F.smooth_l1_loss,
+    )
+}
+"""Functions whose calls the doctor notes, and can repeat, by their names."""
 
 
 def _bare(loss_fn: Any) -> Any:
@@ -88,9 +117,11 @@ def _option(loss_fn: Any, name: str, default: Any) -> Any:
     return getattr(loss_fn, name, default)
 
 
-def _is_one_of(loss_fn: Any, modules: tuple[type, ...], functions: Any) -> bool:
+def _is_in(loss_fn: Any, table: LossTable) -> bool:
+    """Tell whether a loss is one of PyTorch's losses in ``table``."""
     bare = _bare(loss_fn)
-    return isinstance(bare, modules) or any(bare is each for each in functions)
+    is_module = isinstance(bare, tuple(table))
+    return is_module or any(bare is function for function in table.values())
 
 
 def loss_kind(loss_fn: Any) -> Literal["elementwise", "class", "other"]:
@@ -99,9 +130,9 @@ def loss_kind(loss_fn: Any) -> Literal["elementwise", "class", "other"]:
     >>> loss_kind(nn.MSELoss()), loss_kind(F.cross_entropy), loss_kind(max)
     ('elementwise', 'class', 'other')
     """
-    if _is_one_of(loss_fn, ELEMENTWISE_MODULES, ELEMENTWISE_FUNCTIONS):
+    if _is_in(loss_fn, ELEMENTWISE_LOSSES):
         return "elementwise"
-    if _is_one_of(loss_fn, CLASS_MODULES, CLASS_FUNCTIONS):
+    if _is_in(loss_fn, CLASS_LOSSES):
         return "class"
     return "other"
 
@@ -136,7 +167,7 @@ def checked(loss_fn: LossFn, *, check_shapes: bool = True) -> LossFn:
     >>> loss_fn(torch.zeros(2, 1), torch.ones(2, 1))
     tensor(1.)
     """
-    if _is_one_of(loss_fn, GAUSSIAN[:1], GAUSSIAN[1:]):
+    if _is_in(loss_fn, GAUSSIAN_LOSS):
         return _checked_gaussian(loss_fn, check_shapes)
     if not check_shapes:
         return loss_fn
@@ -361,18 +392,15 @@ def to_probabilities(loss_fn: LossFn) -> Callable[[Tensor], Tensor]:
     >>> to_probabilities(nn.BCEWithLogitsLoss())(torch.zeros(2))
     tensor([0.5000, 0.5000])
     """
-    for modules, functions, function in (
-        (nn.CrossEntropyLoss, F.cross_entropy, lambda logits: logits.softmax(dim=1)),
-        (nn.NLLLoss, F.nll_loss, torch.exp),
-        (
-            nn.BCEWithLogitsLoss,
-            F.binary_cross_entropy_with_logits,
-            torch.sigmoid,
-        ),
-        (nn.BCELoss, F.binary_cross_entropy, lambda probabilities: probabilities),
+    for module, to_probability in (
+        (nn.CrossEntropyLoss, lambda logits: logits.softmax(dim=1)),
+        (nn.NLLLoss, torch.exp),
+        (nn.BCEWithLogitsLoss, torch.sigmoid),
+        (nn.BCELoss, lambda probabilities: probabilities),
     ):
-        if _is_one_of(loss_fn, (modules,), (functions,)):
-            return function
+        table = CLASS_LOSSES if module in CLASS_LOSSES else ELEMENTWISE_LOSSES
+        if _is_in(loss_fn, {module: table[module]}):
+            return to_probability
     name = getattr(loss_fn, "__name__", type(loss_fn).__name__)
     raise ConfigError(
         f"{name} does not say how outputs become probabilities.\n"
@@ -432,9 +460,7 @@ def make_weigh(
 
 def weighs_targets(loss_fn: LossFn) -> bool:
     """Tell whether some targets count more than others, or not at all."""
-    return _is_one_of(
-        loss_fn, (nn.CrossEntropyLoss, nn.NLLLoss), (F.cross_entropy, F.nll_loss)
-    )
+    return _is_in(loss_fn, TARGET_WEIGHING_LOSSES)
 
 
 def check_reduction(loss_fn: LossFn) -> None:

@@ -27,8 +27,9 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 import gradatim.doctor as doctor
 from gradatim.ladder import RUNGS
+from gradatim.losses import WATCHED_LOSSES
 from gradatim.watching import FirstAndLast, Watcher, installed
-from gradatim.watching.patches import COMPARED, LOSSES
+from gradatim.watching.patches import COMPARED
 
 OWNERS = [
     F,
@@ -94,7 +95,8 @@ def test_everything_is_as_it_was(fails):
 
 
 def test_the_losses_that_are_patched_exist():
-    assert all(callable(getattr(F, name)) for name in LOSSES)
+    assert all(callable(getattr(F, name)) for name in WATCHED_LOSSES)
+    assert all(loss is getattr(F, name) for name, loss in WATCHED_LOSSES.items())
 
 
 def test_one_watch_in_another():

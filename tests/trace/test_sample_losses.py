@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import gradatim as gt
-from gradatim.losses import ELEMENTWISE_MODULES
+from gradatim.losses import ELEMENTWISE_LOSSES
 from gradatim.trace.sample_losses import per_sample, sample_losses
 from tests.trace.models import X, Y, made
 
@@ -37,7 +37,7 @@ def joined(loss_fn, predictions, targets):
 
 @pytest.mark.filterwarnings("ignore:reduction:UserWarning")  # KLDivLoss's own remark
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-@pytest.mark.parametrize("loss", [*ELEMENTWISE_MODULES, nn.MultiMarginLoss])
+@pytest.mark.parametrize("loss", [*ELEMENTWISE_LOSSES, nn.MultiMarginLoss])
 def test_they_join_to_the_loss(loss, reduction):
     loss_fn = loss(reduction=reduction)
     targets = CLASSES if loss is nn.MultiMarginLoss else T

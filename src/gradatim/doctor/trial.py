@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gradatim.losses import WATCHED_LOSSES
 from gradatim.rng import keeping_rng
 from gradatim.watching import Replay, ReplayBatch
 
-__all__ = ["LOSSES", "Outcome", "Trial", "Variant", "try_out"]
+__all__ = ["Outcome", "Trial", "Variant", "try_out"]
 
 NUM_STEPS = 20, 100
 """Tried first; and where that changes little."""
@@ -25,18 +25,6 @@ MOST_SECONDS = 2.0
 CLOSE = 0.3
 """How far the copy's first loss may be from the program's, for dropout's sake."""
 
-LOSSES: dict[str, Callable[..., Tensor]] = {
-    "binary_cross_entropy": F.binary_cross_entropy,
-    "binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits,
-    "cross_entropy": F.cross_entropy,
-    "huber_loss": F.huber_loss,
-    "kl_div": F.kl_div,
-    "l1_loss": F.l1_loss,
-    "mse_loss": F.mse_loss,
-    "nll_loss": F.nll_loss,
-    "poisson_nll_loss": F.poisson_nll_loss,
-    "smooth_l1_loss": F.smooth_l1_loss,
-}
 Prepare = Callable[[tuple[Any, ...], Tensor], tuple[tuple[Any, ...], Tensor]]
 LossOf = Callable[[Tensor, Tensor], Tensor]
 
@@ -185,7 +173,7 @@ def _loss_of(replay: Replay, variant: Variant) -> LossOf:
         if variant.reduction is not None:
             options["reduction"] = variant.reduction
         pair = (target, given) if replay.is_swapped else (given, target)
-        result: Tensor = LOSSES[replay.loss](*pair, **options)
+        result: Tensor = WATCHED_LOSSES[replay.loss](*pair, **options)
         return result
 
     return loss

@@ -37,6 +37,7 @@ from torch.overrides import (
 from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
+from gradatim.losses import WATCHED_LOSSES
 from gradatim.watching import row_orders
 from gradatim.watching.source_lines import is_called_by_user
 from gradatim.watching.watcher import Watcher
@@ -61,18 +62,6 @@ COMPARED = {
     "sub": ("-", "sub"),
 }
 """Methods that compare: the operation, and what ``__torch_function__`` is given."""
-LOSSES = (
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "huber_loss",
-    "kl_div",
-    "l1_loss",
-    "mse_loss",
-    "nll_loss",
-    "poisson_nll_loss",
-    "smooth_l1_loss",
-)
 
 
 @contextlib.contextmanager
@@ -394,7 +383,7 @@ def _autograd_backward(watcher: Watcher) -> Callable[[Any], Any]:
 def _losses(
     patch: Callable[[Any, str, Callable[[Any], Any]], None], watcher: Watcher
 ) -> None:
-    for name in LOSSES:
+    for name in WATCHED_LOSSES:
         patch(F, name, functools.partial(_loss, watcher, name))
 
 

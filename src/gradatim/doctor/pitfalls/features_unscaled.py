@@ -11,6 +11,7 @@ from gradatim.doctor.loss_trend import Trend, trend_of
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
+from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import InputNumbers, ModelSeen, TrainingSeen
 
 __all__ = ["FeaturesUnscaled"]
@@ -117,13 +118,11 @@ def _what(given: InputNumbers) -> str | None:
 def _suffers(seen: TrainingSeen, trend: Trend) -> bool:
     if trend.diverges:
         return True
-    calls = trained_calls(seen, "cross_entropy", "nll_loss")
+    calls = trained_calls(seen, *CLASS_LOSS_NAMES)
     if calls and len(calls[0].input.shape) >= 2:
         chance = math.log(max(2, calls[0].input.shape[1]))
         return trend.first > 3 * chance + 1 or trend.last > 0.8 * chance
-    binary = trained_calls(
-        seen, "binary_cross_entropy", "binary_cross_entropy_with_logits"
-    )
+    binary = trained_calls(seen, *BINARY_LOSS_NAMES)
     if binary:
         return trend.first > 3 or trend.last > 0.55
     errors = [

@@ -4,16 +4,13 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
-from gradatim.doctor.trial import LOSSES, Trial, Variant
+from gradatim.doctor.trial import Trial, Variant
+from gradatim.losses import BINARY_LOSS_NAMES, WATCHED_LOSSES
 from gradatim.watching import TrainingSeen
 
 __all__ = ["LossArgumentsSwapped"]
 
-ONE_SIDED = (
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-)
+ONE_SIDED = (*BINARY_LOSS_NAMES, "cross_entropy")
 """Losses for which the order matters."""
 
 
@@ -67,4 +64,4 @@ class LossArgumentsSwapped(Pitfall):
     def trial(self, seen: TrainingSeen) -> Trial | None:
         if seen.kept.replay is None or not seen.kept.replay.is_swapped:
             return None
-        return Trial(cures=(Variant(loss=LOSSES[seen.kept.replay.loss]),))
+        return Trial(cures=(Variant(loss=WATCHED_LOSSES[seen.kept.replay.loss]),))

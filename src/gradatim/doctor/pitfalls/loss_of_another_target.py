@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
+from gradatim.losses import BINARY_LOSS_NAMES
 from gradatim.watching import LossCall, TrainingSeen
 
 __all__ = ["LossOfAnotherTarget"]
 
-BINARY = ("binary_cross_entropy", "binary_cross_entropy_with_logits")
 CLASSES = re.compile(r"label|class(?!\w*\()|categor|\bcls", re.IGNORECASE)
 ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 
@@ -51,7 +51,7 @@ class LossOfAnotherTarget(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         yield from self._one_column(trained_calls(seen, "cross_entropy"))
         yield from self._several(trained_calls(seen, "cross_entropy"))
-        yield from self._outside(trained_calls(seen, *BINARY))
+        yield from self._outside(trained_calls(seen, *BINARY_LOSS_NAMES))
         yield from self._index(trained_calls(seen, *ELEMENTWISE))
 
     def _one_column(self, calls: list[LossCall]) -> Iterator[Finding]:

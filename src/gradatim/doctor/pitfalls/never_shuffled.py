@@ -4,16 +4,11 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
+from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import LossCall, SourceLine, TrainingSeen
 
 __all__ = ["NeverShuffled"]
 
-NAMES = (
-    "cross_entropy",
-    "nll_loss",
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-)
 CURE = (
     "DataLoader(..., shuffle=True), or rows in the order of torch.randperm(len(x)) "
     "anew in each epoch"
@@ -53,7 +48,7 @@ class NeverShuffled(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         yield from self._by_target(seen)
-        every = trained_calls(seen, *NAMES)
+        every = trained_calls(seen, *CLASS_LOSS_NAMES, *BINARY_LOSS_NAMES)
         calls = [c for c in every if _label(c) is not None]
         if len({c.step for c in every}) < max(5, len(every)):
             return  # several a step: real and generated, or one for each task

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from gradatim.doctor.pitfall import Finding, Pitfall
 from gradatim.doctor.queries import trained_calls
+from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import LossCall, TrainingSeen
 
 __all__ = ["OneClassPredicted"]
 
 LOGITS = "binary_cross_entropy_with_logits"
-BINARY = (LOGITS, "binary_cross_entropy")
 SHARE = 0.85
 
 
@@ -43,7 +43,7 @@ class OneClassPredicted(Pitfall):
     def find(self, seen: TrainingSeen) -> Iterator[Finding]:
         calls = [
             c
-            for c in trained_calls(seen, "cross_entropy", "nll_loss", *BINARY)
+            for c in trained_calls(seen, *CLASS_LOSS_NAMES, *BINARY_LOSS_NAMES)
             if _share(c) is not None
         ]
         late = [c for c in calls if c.step >= 50]
@@ -70,7 +70,7 @@ def _share(call: LossCall) -> float | None:
     facts = call.facts
     if len(call.input.shape) > 2 or call.input.shape[0] < 16:
         return None
-    if call.name in BINARY:
+    if call.name in BINARY_LOSS_NAMES:
         if not facts["target_whole"] or facts["target_min"] < 0:
             return None
         if len(call.input.shape) == 2 and call.input.shape[1] > 1:
@@ -80,7 +80,7 @@ def _share(call: LossCall) -> float | None:
 
 
 def _is_constant(call: LossCall) -> bool:
-    if call.name in BINARY:
+    if call.name in BINARY_LOSS_NAMES:
         bound = 0.0 if call.name == LOGITS else 0.5
         low, high = call.facts["input_min"], call.facts["input_max"]
         return high < bound or low > bound
