@@ -46,13 +46,17 @@ table = read_table({path!r}, target="y")
 """
 AFTER_READ_TABLE = """
 result["size"] = table.y.nbytes + sum(x.nbytes for x in table.x.values())
-table.schema.save({path!r} + ".json")
+from pathlib import Path
+from gradatim.tables.saved.model_files import schema_text
+Path({path!r} + ".json").write_bytes(schema_text(table.schema))
 """
 ENCODE = """
 from gradatim.tables.features import TableEncoder
-from gradatim.tables.schema.schema import Schema
+from pathlib import Path
+from gradatim.tables.saved.model_files import read_schema
 from gradatim.tables.table import iter_tables
-schema = Schema.load({path!r} + ".json")
+file = Path({path!r} + ".json")
+schema = read_schema(file.read_bytes(), file)
 encoder = TableEncoder(schema)
 start = time.perf_counter()
 with torch.no_grad():

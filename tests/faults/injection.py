@@ -25,6 +25,7 @@ CHANGING = {
     "open",
     "pwrite",
     "rename",
+    "replace",
     "rmdir",
     "truncate",
     "unlink",

@@ -84,6 +84,7 @@ def test_whole_run_makes_every_kind_of_call(train, whole):
         "open",
         "pwrite",
         "rename",
+        "replace",
         "rmdir",
         "unlink",
         "write",

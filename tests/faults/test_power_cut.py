@@ -119,6 +119,8 @@ class Disk:
         (one, name), (other, new_name) = self.place(old), self.place(new)
         other.now[new_name] = one.now.pop(name)
 
+    do_replace = do_rename
+
     def do_unlink(self, _, *path):
         folder, name = self.place(*path)
         del folder.now[name]

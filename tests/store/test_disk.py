@@ -20,6 +20,7 @@ from gradatim.store.disk import (
     reading,
     remove_folder,
     replace_file,
+    replacing_file,
     sweep,
     sync_folder,
     write_file,
@@ -45,7 +46,16 @@ def calls(monkeypatch):
 
         return call
 
-    for name in ("open", "write", "fsync", "rename", "mkdir", "unlink", "rmdir"):
+    for name in (
+        "open",
+        "write",
+        "fsync",
+        "rename",
+        "replace",
+        "mkdir",
+        "unlink",
+        "rmdir",
+    ):
         monkeypatch.setattr(os, name, noted(name))
     return made
 
@@ -258,9 +268,9 @@ class TestReplaceFile:
         (tmp_path / "a").write_text("old")
         assert replace_file(tmp_path / "a", [b"new"]).size == 3
         assert (tmp_path / "a").read_text() == "new" and names(tmp_path) == ["a"]
-        assert calls == ["open", "write", "fsync", "rename", "open", "fsync"]
+        assert calls == ["open", "write", "fsync", "replace", "open", "fsync"]
 
-    @pytest.mark.parametrize("call", ["open", "write", "fsync", "rename"])
+    @pytest.mark.parametrize("call", ["open", "write", "fsync", "replace"])
     def test_error_leaves_the_old_one_and_nothing_else(
         self, call, tmp_path, monkeypatch
     ):
@@ -272,6 +282,24 @@ class TestReplaceFile:
         monkeypatch.setattr(os, call, fail)
         with pytest.raises(OSError, match="no"):
             replace_file(tmp_path / "a", [b"new"])
+        assert (tmp_path / "a").read_text() == "old" and names(tmp_path) == ["a"]
+
+
+class TestReplacingFile:
+    def test_file_is_there_when_all_of_it_is_written(self, tmp_path, calls):
+        (tmp_path / "a").write_text("old")
+        with replacing_file(tmp_path / "a") as file:
+            file.write(b"ne")
+            assert (tmp_path / "a").read_text() == "old"
+            file.write(b"w")
+        assert (tmp_path / "a").read_text() == "new" and names(tmp_path) == ["a"]
+        assert calls == ["open", "fsync", "replace", "open", "fsync"]
+
+    def test_error_leaves_the_old_one_and_nothing_else(self, tmp_path):
+        (tmp_path / "a").write_text("old")
+        with pytest.raises(KeyError), replacing_file(tmp_path / "a") as file:
+            file.write(b"ne")
+            raise KeyError
         assert (tmp_path / "a").read_text() == "old" and names(tmp_path) == ["a"]
 
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradatim.errors import DataError, FileReadError, SchemaError
-from gradatim.tables.schema.schema import Schema
+from gradatim.tables.saved.model_files import read_schema, schema_text
 from gradatim.tables.schema.values_to_codes import NO_TIME
 from gradatim.tables.table import iter_tables, read_table
 
@@ -301,8 +301,8 @@ def test_selecting_rows():
 
 def test_schema_of_a_file_is_the_same_after_a_round_through_json(paths, tmp_path):
     table = read_table(paths[0], target="price")
-    table.schema.save(tmp_path / "schema.json")
-    again = read_table(paths[0], schema=Schema.load(tmp_path / "schema.json"))
+    text = schema_text(table.schema)
+    again = read_table(paths[0], schema=read_schema(text, tmp_path / "schema.json"))
     assert_same(again.x, table.x)
     assert torch.equal(again.y, table.y)
 

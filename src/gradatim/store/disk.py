@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from gradatim.errors import DamagedError, DiskError, RunError
 from gradatim.text import bytes_for_people
@@ -32,6 +32,7 @@ __all__ = [
     "reading",
     "remove_folder",
     "replace_file",
+    "replacing_file",
     "sweep",
     "sync_folder",
     "write_file",
@@ -69,8 +70,7 @@ def write_file(path: Path, parts: Iterable[Buffer]) -> Written:
         path: Must not exist.
         parts: One after the other, each a contiguous buffer.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-    descriptor = os.open(path, flags, 0o666)
+    descriptor = _new_file(path)
     hasher, size = _Hasher(), 0
     try:
         for part in _joined(parts):
@@ -87,6 +87,11 @@ def write_file(path: Path, parts: Iterable[Buffer]) -> Written:
         hexdigest = hasher.hexdigest()
         os.close(descriptor)
     return Written(size, hexdigest)
+
+
+def _new_file(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+    return os.open(path, flags, 0o666)
 
 
 class _Hasher:
@@ -236,16 +241,38 @@ def old_of(path: Path) -> Path:
 
 def replace_file(path: Path, parts: Iterable[Buffer]) -> Written:
     """Write a file beside ``path`` and put it there in one step."""
+    with _taking_the_place_of(path) as beside:
+        return write_file(beside, parts)
+
+
+@contextlib.contextmanager
+def replacing_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file beside ``path`` that takes its place when all of it is written.
+
+    For what is written bit by bit; :func:`replace_file` is for what is there already.
+    After an error the file goes, and what was at ``path`` stays.
+    """
+    with (
+        _taking_the_place_of(path) as beside,
+        open(_new_file(beside), "wb") as file,
+    ):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _taking_the_place_of(path: Path) -> Iterator[Path]:
+    """Give a name beside ``path``; the file of this name is renamed to it, or goes."""
     beside = temporary(path)
     try:
-        written = write_file(beside, parts)
-        os.rename(beside, path)
+        yield beside
+        os.replace(beside, path)
         sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(beside)
         raise
-    return written
 
 
 def temporary(path: Path) -> Path:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from gradatim.errors import ConfigError, DataError
+from gradatim.store.disk import replacing_file
 from gradatim.tables.files.formats import column_names, iter_batches
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.model.network import TableModel
@@ -184,17 +185,12 @@ def _writer(output: Path | None) -> Iterator[Any]:
             yield writer.write
         sys.stdout.flush()
         return
-    beside = output.with_name(f".tmp-{os.getpid()}-{output.name}")
-    try:
-        with open(beside, "wb") as file:
-            parquet = output.suffix.lower() != ".csv"
-            with _ArrowWriter(file, parquet=parquet) as writer:
-                yield writer.write
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, output)
-    finally:
-        beside.unlink(missing_ok=True)
+    parquet = output.suffix.lower() != ".csv"
+    with (
+        replacing_file(output) as file,
+        _ArrowWriter(file, parquet=parquet) as writer,
+    ):
+        yield writer.write
 
 
 class _ArrowWriter:

@@ -4,12 +4,9 @@ A schema is made once, from all rows of the training file, and stored as JSON be
 model. From then on every file and data frame is read strictly as it says.
 """
 
-import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, get_args
 
 import pyarrow as pa
@@ -250,7 +247,7 @@ class Schema:
         }
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Schema":
+    def from_dict(cls, data: Any) -> "Schema":
         """Take what ``to_dict`` gave.
 
         Raises:
@@ -284,41 +281,6 @@ class Schema:
             num_rows=data["num_rows"],
             missing_values=tuple(data["missing_values"]),
         )
-
-    def save(self, path: str | Path) -> None:
-        """Write the schema as JSON: beside the path first, then renamed onto it."""
-        path = Path(path)
-        beside = path.with_name(f".{path.name}.{os.getpid()}")
-        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-
-    @classmethod
-    def load(cls, path: str | Path) -> "Schema":
-        """Read a schema that ``save`` wrote.
-
-        Raises:
-            SchemaError: The file is missing or no schema.
-        """
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-            data = json.loads(text, parse_constant=_refuse_constant)
-        except (OSError, ValueError, RecursionError) as error:
-            raise SchemaError(
-                f"{path} cannot be read as a schema: {error}\n"
-                "Without it no data can be read as in training.\n"
-                "Copy the whole run folder again."
-            ) from error
-        if not isinstance(data, dict):
-            raise SchemaError(
-                f"{path} holds a {type(data).__name__}, not a schema.\n"
-                "Without it no data can be read as in training.\n"
-                "Copy the whole run folder again."
-            )
-        return cls.from_dict(data)
 
 
 def _as_table(data: pa.Table | pa.RecordBatch) -> pa.Table:
@@ -455,7 +417,3 @@ def _arrow_type(text: str, where: str) -> Any:
             "Copy the whole run folder again."
         ) from error
     return kind
-
-
-def _refuse_constant(text: str) -> None:
-    raise ValueError(f"{text} is no JSON number")
