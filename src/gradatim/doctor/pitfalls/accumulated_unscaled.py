@@ -1,11 +1,5 @@
-"""GT208: gradients of several batches are summed, not averaged."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["AccumulatedUnscaled"]
 
 ENOUGH = 4
 MEANS = (
@@ -50,9 +44,8 @@ class AccumulatedUnscaled(Pitfall):
     code = "GT208"
     title = "accumulation without scaling"
     severity = "info"
-    hides = ()
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         if sum(o.num_steps > 0 for o in seen.optimizers) != 1:
             return
         if any(c.reduction != "mean" for c in seen.losses):

@@ -1,12 +1,7 @@
-"""GT704: activations that grow from layer to layer."""
-
-from collections.abc import Iterator
 from itertools import pairwise
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import OutputNumbers, TrainingSeen
-
-__all__ = ["ActivationsExplode"]
 
 KINDS = ("Linear", "Conv1d", "Conv2d", "Conv3d")
 LAYERS, GROWTH = 4, 3.0
@@ -37,10 +32,9 @@ class ActivationsExplode(Pitfall):
 
     code = "GT704"
     title = "activations explode with depth"
-    severity = "warning"
     hides = ("GT105", "GT107", "GT204", "GT205", "GT207", "GT701", "GT308")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             layers: list[OutputNumbers] = []
             for probe in model.outputs:
@@ -67,4 +61,3 @@ class ActivationsExplode(Pitfall):
                 cure="nn.init.kaiming_normal_(weight), or a norm between layers",
                 line=line,
             )
-            return

@@ -1,12 +1,6 @@
-"""GT606: the batch is taken for time."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching import BatchLayout, LossCall, TrainingSeen
-
-__all__ = ["BatchTakenForTime"]
 
 ENOUGH = 2
 
@@ -37,7 +31,7 @@ class BatchTakenForTime(Pitfall):
     title = "batch taken for time"
     severity = "error"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         sizes = {each.batch_size for each in seen.loaders if each.batch_size}
         losses = list(seen.losses)
         for model in seen.models:
@@ -57,7 +51,6 @@ class BatchTakenForTime(Pitfall):
                     cure="batch_first=True, or x.transpose(0, 1) before it",
                     line=assignment_line(model, name) or group[0].line,
                 )
-                return
 
 
 def _is_mixed(each: BatchLayout, losses: list[LossCall], sizes: set[int]) -> bool:

@@ -1,15 +1,10 @@
-"""GT604: the best weights are kept without a copy."""
-
 import ast
 import linecache
-from collections.abc import Iterator
 from functools import lru_cache
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.syntax import tree_of
 from gradatim.watching import SourceLine, TrainingSeen
-
-__all__ = ["BestWeightsNotCopied"]
 
 FEW = 2
 OF_MODULES = ("parameters", "state_dict", "train", "eval", "named_parameters")
@@ -45,7 +40,7 @@ class BestWeightsNotCopied(Pitfall):
     title = "best weights kept without a copy"
     severity = "error"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for use in seen.state_uses:
             same = [u for u in seen.state_uses if u.taken == use.taken]
             if use.how != "itself" and len(same) > FEW:
@@ -60,10 +55,9 @@ class BestWeightsNotCopied(Pitfall):
                 cure="copy.deepcopy(model.state_dict())",
                 line=use.taken,
             )
-            return
         yield from self._models(seen)
 
-    def _models(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _models(self, seen: TrainingSeen) -> Findings:
         """Find ``best_model = model``, which is one model with two names."""
         files = {
             line.file for m in seen.models for line in m.structure.made_at.values()
@@ -84,7 +78,6 @@ class BestWeightsNotCopied(Pitfall):
                         cure=f"copy.deepcopy({name})",
                         line=SourceLine(file, number),
                     )
-                    return
 
 
 @lru_cache(maxsize=64)

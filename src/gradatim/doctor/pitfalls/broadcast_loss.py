@@ -1,15 +1,9 @@
-"""GT301: a loss that broadcasts."""
-
-from collections.abc import Iterator
-
 import torch.nn.functional as F
 from torch import Tensor
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import SourceLine, TrainingSeen
-
-__all__ = ["BroadcastLoss"]
 
 ELEMENTWISE = (
     "mse_loss",
@@ -47,12 +41,11 @@ class BroadcastLoss(Pitfall):
     severity = "error"
     hides = ("GT203", "GT309", "GT310")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for call in seen.losses:
             one, other = call.input.shape, call.target.shape
             if call.name in ELEMENTWISE and one != other and _squeezed(one, other):
                 yield self._finding(one, other, call.line)
-                return
         rows = {f.outputs[0].shape[:1] for f in seen.forwards if f.grad and f.outputs}
         for backward in seen.backwards:
             for _, shape, inputs in backward.broadcasts:
@@ -63,7 +56,6 @@ class BroadcastLoss(Pitfall):
                 if shape[1] == num > 1 and one in ((num,), (num, 1)):
                     other = (num,) if len(one) == 2 else (num, 1)
                     yield self._finding(one, other, backward.line)
-                    return
 
     def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(loss=_paired),))

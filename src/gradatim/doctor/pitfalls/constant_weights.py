@@ -1,14 +1,8 @@
-"""GT703: weights that all start as one number."""
-
-from collections.abc import Iterator
-
 from torch import nn
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
-
-__all__ = ["ConstantWeights"]
 
 
 class ConstantWeights(Pitfall):
@@ -51,7 +45,7 @@ class ConstantWeights(Pitfall):
         "GT704",
     )
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for step in seen.steps:
             found = step.weights.constant
             if len(found) < 2 or len(found) != step.weights.num_matrices:
@@ -68,7 +62,6 @@ class ConstantWeights(Pitfall):
                 "nn.init.kaiming_uniform_(weight); zeros for biases only",
                 line=seen.optimizers[step.optimizer].line,
             )
-            return
 
     def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(change=_draw_anew),))

@@ -1,15 +1,10 @@
-"""GT108: parameters that are used and never get a gradient."""
-
 import ast
-from collections.abc import Iterator
 
 from gradatim.doctor.gradients import backwards_with_leaves
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.syntax import last_name, nodes_around, nodes_of
 from gradatim.text import listed
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
-
-__all__ = ["CutInTheMiddle"]
 
 ENOUGH = 5
 CUTS = (
@@ -58,7 +53,7 @@ class CutInTheMiddle(Pitfall):
     severity = "error"
     hides = ("GT203",)
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         looks = [b for b in backwards_with_leaves(seen) if b.leaves]
         for number, model in enumerate(seen.models):
             without = without_gradient(seen, model)
@@ -90,10 +85,9 @@ class CutInTheMiddle(Pitfall):
                 if forward
                 else model.line,
             )
-            return
         yield from self._models(seen)
 
-    def _models(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _models(self, seen: TrainingSeen) -> Findings:
         """Find a model whose output another one is given without its graph."""
         never = in_vain(seen)
         for number, model in enumerate(seen.models):
@@ -116,7 +110,6 @@ class CutInTheMiddle(Pitfall):
                 "the two; or leave it out of the optimizer where that is meant",
                 line=_cut_between(forwards[0].line, takers[0].line),
             )
-            return
 
 
 def _cut_between(

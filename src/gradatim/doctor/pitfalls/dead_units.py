@@ -1,11 +1,5 @@
-"""GT701: ReLUs that are never active."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["DeadUnits"]
 
 DEAD = 0.9
 
@@ -34,10 +28,9 @@ class DeadUnits(Pitfall):
 
     code = "GT701"
     title = "dead ReLUs"
-    severity = "warning"
     hides = ("GT105", "GT106", "GT203", "GT309")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         looked_at = [b for b in seen.backwards if b.activations]
         if len(looked_at) < 3:
             return

@@ -1,14 +1,9 @@
-"""GT205: weight decay that shrinks the weights away."""
-
 import math
-from collections.abc import Iterator
 
 from gradatim.doctor.loss_trend import fall_of_loss
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
-
-__all__ = ["DecayTooStrong"]
 
 STRONG = 0.1
 SHRUNK = 0.3
@@ -40,7 +35,7 @@ class DecayTooStrong(Pitfall):
     title = "weight decay too strong"
     hides = ("GT106", "GT203", "GT309", "GT701", "GT702")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         trend = fall_of_loss(seen)
         if trend is None:
             return
@@ -65,4 +60,3 @@ class DecayTooStrong(Pitfall):
                 cure="weight_decay=1e-4 for SGD or Adam, 1e-2 for AdamW",
                 line=optimizer.line,
             )
-            return

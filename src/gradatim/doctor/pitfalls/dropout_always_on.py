@@ -1,11 +1,5 @@
-"""GT406: dropout that eval mode does not switch off."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["DropoutAlwaysOn"]
 
 
 class DropoutAlwaysOn(Pitfall):
@@ -37,7 +31,7 @@ class DropoutAlwaysOn(Pitfall):
     severity = "error"
     max_findings = 3
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         lines = {
             line: None
             for _, line in seen.modes.dropouts

@@ -1,14 +1,9 @@
-"""GT107: gradients explode on the way to the first layers."""
-
 import math
-from collections.abc import Iterator
 from statistics import median
 
 from gradatim.doctor.gradients import depth_trend
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["ExplodingGradients"]
 
 LARGE, TREND = 1e3, 0.8
 
@@ -39,7 +34,7 @@ class ExplodingGradients(Pitfall):
     title = "exploding gradients"
     hides = ("GT309", "GT704")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             keys = model.parameters.names.keys()
             steps = [
@@ -69,7 +64,6 @@ class ExplodingGradients(Pitfall):
                 "between; clip_grad_norm_(model.parameters(), 1.0) before the step",
                 line=next((s.line for s in steps), None),
             )
-            return
 
 
 def _is_scaled(seen: TrainingSeen) -> bool:

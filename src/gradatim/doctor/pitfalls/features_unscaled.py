@@ -1,20 +1,15 @@
-"""GT503: features of very different or huge scale."""
-
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from gradatim.doctor.loss_trend import Trend, trend_of
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import InputNumbers, ModelSeen, TrainingSeen
-
-__all__ = ["FeaturesUnscaled"]
 
 LARGE = 1e3
 
@@ -45,14 +40,13 @@ class FeaturesUnscaled(Pitfall):
 
     code = "GT503"
     title = "features not scaled"
-    severity = "warning"
     is_doubtful = True
     hides = (
         "GT105", "GT106", "GT107", "GT203", "GT204", "GT205", "GT207",
         "GT308", "GT506", "GT701", "GT702", "GT704",
     )  # fmt: skip
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         trend = trend_of(seen)
         if trend is None or seen.backwards.count < 10 or not _suffers(seen, trend):
             return
@@ -73,7 +67,6 @@ class FeaturesUnscaled(Pitfall):
                 else "x = (x - x_train.mean(dim=0)) / x_train.std(dim=0)",
                 line=line,
             )
-            return
 
     def trial(self, seen: TrainingSeen) -> Trial | None:
         given = (

@@ -1,11 +1,5 @@
-"""GT405: ``model.forward(x)`` for ``model(x)``."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["ForwardCalledDirectly"]
 
 
 class ForwardCalledDirectly(Pitfall):
@@ -34,7 +28,7 @@ class ForwardCalledDirectly(Pitfall):
     title = "forward called instead of the model"
     severity = "info"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             if model.direct.line is None or ".forward(" not in model.direct.line.code:
                 continue
@@ -46,4 +40,3 @@ class ForwardCalledDirectly(Pitfall):
                 line=model.direct.line,
                 severity="warning" if model.direct.has_hooks else "info",
             )
-            return

@@ -1,14 +1,9 @@
-"""GT611: an attribute is set that freezes nothing."""
-
 import ast
-from collections.abc import Iterator
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters
 from gradatim.doctor.source_code.syntax import nodes_of
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
-
-__all__ = ["FreezingMistyped"]
 
 
 class FreezingMistyped(Pitfall):
@@ -36,9 +31,8 @@ class FreezingMistyped(Pitfall):
 
     code = "GT611"
     title = "attribute that freezes nothing"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         inside = optimized_parameters(seen)
         for model in seen.models:
             own = {n for k, n in model.parameters.names.items() if k in inside}
@@ -60,7 +54,6 @@ class FreezingMistyped(Pitfall):
                     f".{right}",
                     line=_line(model, attribute) or model.line,
                 )
-                return
 
 
 def _line(model: ModelSeen, attribute: str) -> SourceLine | None:

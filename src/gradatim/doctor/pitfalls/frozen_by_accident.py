@@ -1,15 +1,10 @@
-"""GT105: parameters are frozen by accident."""
-
 import linecache
 import re
-from collections.abc import Iterator
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters
 from gradatim.text import listed
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
-
-__all__ = ["FrozenByAccident"]
 
 MOST = 0.5
 NORMS = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
@@ -43,7 +38,7 @@ class FrozenByAccident(Pitfall):
     code = "GT105"
     title = "frozen by accident"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         inside = optimized_parameters(seen)
         ever = {key for model in seen.models for key in model.freezing.asking}
         for model in seen.models:
@@ -71,10 +66,9 @@ class FrozenByAccident(Pitfall):
                 "others back with requires_grad_(True)",
                 line=line,
             )
-            return
         yield from self._new_layers(seen)
 
-    def _new_layers(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _new_layers(self, seen: TrainingSeen) -> Findings:
         """Find new layers that were frozen with the rest."""
         inside = optimized_parameters(seen)
         ever = {key for model in seen.models for key in model.freezing.asking}
@@ -109,7 +103,6 @@ class FrozenByAccident(Pitfall):
                     f"{line.code.partition('=')[0].strip()}.requires_grad_(True)",
                     line=line,
                 )
-                return
 
 
 def _is_put_in(line: SourceLine) -> bool:

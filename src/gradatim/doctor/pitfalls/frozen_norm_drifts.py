@@ -1,11 +1,5 @@
-"""GT608: batch norm that drifts in a frozen body."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["FrozenNormDrifts"]
 
 SMALL = 0.05
 
@@ -38,9 +32,8 @@ class FrozenNormDrifts(Pitfall):
 
     code = "GT608"
     title = "batch norm drifts in a frozen body"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             drift = model.drift
             if drift.shift < SMALL:
@@ -57,4 +50,3 @@ class FrozenNormDrifts(Pitfall):
                 cure="model.body.eval() after each model.train()",
                 line=drift.line,
             )
-            return

@@ -1,14 +1,9 @@
-"""GT104: graphs are kept from step to step."""
-
 import ast
-from collections.abc import Iterator
 from itertools import pairwise
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.source_code.syntax import nodes_around
 from gradatim.watching import BackwardSeen, SourceLine, TrainingSeen
-
-__all__ = ["GraphKept"]
 
 SHARE = 0.7
 FIRST = 20
@@ -42,7 +37,7 @@ class GraphKept(Pitfall):
     code = "GT104"
     title = "graph kept from step to step"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         yield from self._joined(seen) or self._kept(seen)
 
     def _kept(self, seen: TrainingSeen) -> list[Finding]:

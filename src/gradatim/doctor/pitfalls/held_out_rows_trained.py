@@ -1,11 +1,5 @@
-"""GT502: rows for validation that the model was trained on."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["HeldOutRowsTrained"]
 
 ENOUGH = 8
 SHARE = 0.1
@@ -38,7 +32,7 @@ class HeldOutRowsTrained(Pitfall):
     title = "same rows in training and validation"
     severity = "error"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             rows = model.rows
             both = rows.trained & rows.held_out
@@ -53,4 +47,3 @@ class HeldOutRowsTrained(Pitfall):
                 "order = torch.randperm(len(x)); train, val = order[:k], order[k:]",
                 line=rows.held_out_line,
             )
-            return

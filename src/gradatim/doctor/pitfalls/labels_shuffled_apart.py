@@ -1,17 +1,13 @@
-"""GT507: features and labels in two different orders."""
-
 import ast
 import math
 from collections.abc import Iterator
 from statistics import median
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.source_code.pandas_order import misaligned
 from gradatim.doctor.source_code.syntax import last_name, nodes_around, tree_of
 from gradatim.watching import LabelsApart, SourceLine, TrainingSeen
-
-__all__ = ["LabelsShuffledApart"]
 
 STUCK = 0.6
 OWN = ("sample", "index_select", "take")
@@ -53,7 +49,7 @@ class LabelsShuffledApart(Pitfall):
     severity = "error"
     hides = ("GT203", "GT204", "GT205", "GT506")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         apart = seen.row_orders.labels_apart
         if apart is None:
             yield from self._of_tables(seen)
@@ -80,7 +76,7 @@ class LabelsShuffledApart(Pitfall):
             line=apart.labels_line or apart.features_line,
         )
 
-    def _of_tables(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _of_tables(self, seen: TrainingSeen) -> Findings:
         """Find a table that is sorted after its target was taken, and no learning."""
         share = _unlearned(seen)
         files = {c.line.file for c in seen.losses if c.line is not None}
@@ -98,7 +94,6 @@ class LabelsShuffledApart(Pitfall):
                     cure=f"take {target} after {frame}.{found.how}(...)",
                     line=SourceLine(file, found.reordered),
                 )
-                return
 
     def _explained(self, apart: LabelsApart) -> str:
         if apart.labels_line is None:

@@ -1,13 +1,7 @@
-"""GT603: layers that are never used."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.pitfalls.cut_in_the_middle import in_vain
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching import TrainingSeen
-
-__all__ = ["LayersNeverUsed"]
 
 ENOUGH = 3
 
@@ -38,9 +32,8 @@ class LayersNeverUsed(Pitfall):
 
     code = "GT603"
     title = "layers never used"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         looks = [s for s in seen.steps if s.gradients.missing is not None]
         for model in seen.models:
             if (
@@ -76,4 +69,3 @@ class LayersNeverUsed(Pitfall):
                 cure="call it in forward, or leave it out of __init__",
                 line=assignment_line(model, unused[0]) or model.line,
             )
-            return

@@ -1,12 +1,6 @@
-"""GT605: no activation between linear layers."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching import TrainingSeen
-
-__all__ = ["LinearAfterLinear"]
 
 
 class LinearAfterLinear(Pitfall):
@@ -35,10 +29,8 @@ class LinearAfterLinear(Pitfall):
 
     code = "GT605"
     title = "no activation between linear layers"
-    severity = "warning"
-    hides = ()
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             firsts = [first for first, _ in model.layers.chains]
             chains = {
@@ -66,4 +58,3 @@ class LinearAfterLinear(Pitfall):
                 line=assignment_line(model, first) or model.line,
                 severity="warning" if is_sure else "info",
             )
-            return

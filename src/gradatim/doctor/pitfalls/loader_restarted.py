@@ -1,13 +1,8 @@
-"""GT509: a data loader started anew for each batch."""
-
 from collections import defaultdict
-from collections.abc import Iterator
 from itertools import pairwise
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import LoaderSeen, TrainingSeen
-
-__all__ = ["LoaderRestarted"]
 
 ENOUGH = 10
 
@@ -38,10 +33,9 @@ class LoaderRestarted(Pitfall):
 
     code = "GT509"
     title = "data loader restarted in each step"
-    severity = "warning"
     hides = ("GT501",)
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         by_line: dict[object, list[LoaderSeen]] = defaultdict(list)
         for loader in seen.loaders:
             by_line[loader.line].append(loader)
@@ -69,4 +63,3 @@ class LoaderRestarted(Pitfall):
                 cure="for x, y in loader: ...",
                 line=about.iter_line or about.line,
             )
-            return

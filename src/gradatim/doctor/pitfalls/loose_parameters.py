@@ -1,8 +1,5 @@
-"""GT607: parameters that the module does not know."""
-
 import ast
 from collections import Counter
-from collections.abc import Iterator
 from functools import lru_cache
 
 from gradatim.doctor.gradients import (
@@ -10,13 +7,11 @@ from gradatim.doctor.gradients import (
     have_moved,
     reached_leaves,
 )
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters, optimizers_of
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.doctor.source_code.syntax import nodes_of
 from gradatim.watching import SourceLine, TrainingSeen
-
-__all__ = ["LooseParameters"]
 
 ENOUGH = 3
 DRAWN = ("empty", "full", "normal", "ones", "rand", "randn", "zeros", "Tensor")
@@ -53,7 +48,7 @@ class LooseParameters(Pitfall):
     max_findings = 2
     hides = ("GT201",)
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         known = optimized_parameters(seen)
         for model in seen.models:
             for kind, (times, line) in model.unregistered.made_anew.items():
@@ -88,7 +83,7 @@ class LooseParameters(Pitfall):
         yield from self._made_in_forward(seen)
         yield from self._of_no_module(seen)
 
-    def _made_in_forward(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _made_in_forward(self, seen: TrainingSeen) -> Findings:
         """Find parameters that are new at each backward, and made in a forward."""
         known = optimized_parameters(seen) | _lasting(seen)
         looks = [b.leaves for b in backwards_with_leaves(seen) if b.leaves]
@@ -119,7 +114,7 @@ class LooseParameters(Pitfall):
                     )
                     return
 
-    def _of_no_module(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _of_no_module(self, seen: TrainingSeen) -> Findings:
         known = optimized_parameters(seen) | seen.names().keys()
         looks = backwards_with_leaves(seen)
         names = {key: name for b in looks for key, name in b.loose.items()}

@@ -1,14 +1,8 @@
-"""GT305: the arguments of a loss in the wrong order."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.losses import BINARY_LOSS_NAMES, WATCHED_LOSSES
 from gradatim.watching import TrainingSeen
-
-__all__ = ["LossArgumentsSwapped"]
 
 ONE_SIDED = (*BINARY_LOSS_NAMES, "cross_entropy")
 """Losses for which the order matters."""
@@ -42,7 +36,7 @@ class LossArgumentsSwapped(Pitfall):
     severity = "error"
     hides = ("GT106", "GT203", "GT204", "GT309", "GT303", "GT306", "GT302")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         calls = trained_calls(seen, *ONE_SIDED)
         swapped = [
             c for c in calls if c.target.requires_grad and not c.input.requires_grad

@@ -1,11 +1,5 @@
-"""GT309: a loss that does not change."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["LossConstant"]
 
 ENOUGH = 10
 
@@ -34,10 +28,9 @@ class LossConstant(Pitfall):
 
     code = "GT309"
     title = "loss constant"
-    severity = "warning"
     hides = ("GT106", "GT203", "GT108")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         losses = {value for _, value in seen.loss_values.series}
         if len(seen.loss_values.series) < ENOUGH or len(losses) != 1:
             return

@@ -1,14 +1,9 @@
-"""GT306: a loss that does not go with its target."""
-
 import re
-from collections.abc import Iterator
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.losses import BINARY_LOSS_NAMES
 from gradatim.watching import LossCall, TrainingSeen
-
-__all__ = ["LossOfAnotherTarget"]
 
 CLASSES = re.compile(r"label|class(?!\w*\()|categor|\bcls", re.IGNORECASE)
 ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
@@ -48,13 +43,13 @@ class LossOfAnotherTarget(Pitfall):
         "GT106", "GT107", "GT203", "GT204", "GT301", "GT303", "GT308", "GT309", "GT506"
     )  # fmt: skip
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         yield from self._one_column(trained_calls(seen, "cross_entropy"))
         yield from self._several(trained_calls(seen, "cross_entropy"))
         yield from self._outside(trained_calls(seen, *BINARY_LOSS_NAMES))
         yield from self._index(trained_calls(seen, *ELEMENTWISE))
 
-    def _one_column(self, calls: list[LossCall]) -> Iterator[Finding]:
+    def _one_column(self, calls: list[LossCall]) -> Findings:
         one = [c for c in calls if len(c.input.shape) >= 2 and c.input.shape[1] == 1]
         if one and len(one) == len(calls):
             yield self.finding(
@@ -67,7 +62,7 @@ class LossOfAnotherTarget(Pitfall):
                 line=one[0].line,
             )
 
-    def _several(self, calls: list[LossCall]) -> Iterator[Finding]:
+    def _several(self, calls: list[LossCall]) -> Findings:
         """Find rows with several classes at once."""
         many = [c for c in calls if _has_several(c)]
         if len(many) < 3 or len(many) < 0.8 * len(calls):
@@ -82,7 +77,7 @@ class LossOfAnotherTarget(Pitfall):
             line=many[0].line,
         )
 
-    def _outside(self, calls: list[LossCall]) -> Iterator[Finding]:
+    def _outside(self, calls: list[LossCall]) -> Findings:
         out = [
             c
             for c in calls
@@ -106,7 +101,7 @@ class LossOfAnotherTarget(Pitfall):
             line=out[0].line,
         )
 
-    def _index(self, calls: list[LossCall]) -> Iterator[Finding]:
+    def _index(self, calls: list[LossCall]) -> Findings:
         wide = [c for c in calls if _is_index_against_row(c)]
         if wide and len(wide) == len(calls):
             call = wide[0]

@@ -1,12 +1,6 @@
-"""GT807: the learning rate is gone long before the end."""
-
-from collections.abc import Iterator
-
 from gradatim.doctor.learning_rates import fall_of
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["LrGoneTooEarly"]
 
 ENOUGH = 20
 
@@ -35,9 +29,8 @@ class LrGoneTooEarly(Pitfall):
 
     code = "GT807"
     title = "learning rate gone too early"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         plateaus = {
             each.optimizer
             for each in seen.schedulers
@@ -59,4 +52,3 @@ class LrGoneTooEarly(Pitfall):
                 "nearer to 1",
                 line=mine[0].line if mine else optimizer.line,
             )
-            return

@@ -1,18 +1,13 @@
-"""GT204: the learning rate is so high that the loss does not fall."""
-
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from statistics import median
 
 from gradatim.doctor.gradients import update_ratios
 from gradatim.doctor.learning_rates import lr_trial
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial
 from gradatim.watching import TrainingSeen
-
-__all__ = ["LrTooHigh"]
 
 ENOUGH = 20
 LARGE = 0.1
@@ -51,7 +46,7 @@ class LrTooHigh(Pitfall):
     is_doubtful = True
     hides = ("GT107", "GT309", "GT701", "GT702", "GT704")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         if sum(o.num_steps > 0 for o in seen.optimizers) != 1:
             return
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)

@@ -1,8 +1,4 @@
-"""GT310: a metric that broadcasts."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.expressions import (
     expression_at,
     gets_dimension,
@@ -11,8 +7,6 @@ from gradatim.doctor.source_code.expressions import (
     sources_of,
 )
 from gradatim.watching import MetricComparison, TrainingSeen
-
-__all__ = ["MetricBroadcasts"]
 
 
 class MetricBroadcasts(Pitfall):
@@ -42,7 +36,7 @@ class MetricBroadcasts(Pitfall):
     title = "metric broadcasts"
     severity = "error"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for each in seen.tensor_calls.metrics:
             if each.is_on_purpose or not _is_averaged(each):
                 continue
@@ -60,7 +54,6 @@ class MetricBroadcasts(Pitfall):
                 else f"predictions {each.operation} targets.squeeze(1)",
                 line=each.line,
             )
-            return
 
 
 def _is_averaged(each: MetricComparison) -> bool:

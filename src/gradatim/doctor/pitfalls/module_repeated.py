@@ -1,17 +1,12 @@
-"""GT602: one module at several places."""
-
 import ast
 import linecache
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.doctor.source_code.syntax import nodes_of
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
-
-__all__ = ["ModuleRepeated"]
 
 MEANT = re.compile(
     "shar(e|ing)|tied|tying|recurr|universal|unroll|re-?use", re.IGNORECASE
@@ -46,9 +41,8 @@ class ModuleRepeated(Pitfall):
 
     code = "GT602"
     title = "one module at several places"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             for name, (kind, times, places) in model.structure.repeated.items():
                 line = self._line(model, name)
@@ -63,7 +57,6 @@ class ModuleRepeated(Pitfall):
                     line=line or assignment_line(model, name) or model.line,
                     severity="warning" if is_sure and not _is_meant(line) else "info",
                 )
-                return
 
     @staticmethod
     def _line(model: ModelSeen, name: str) -> SourceLine | None:

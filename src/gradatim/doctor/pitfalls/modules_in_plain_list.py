@@ -1,13 +1,7 @@
-"""GT601: modules in a plain list or dict."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters, optimizers_of
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching import TrainingSeen
-
-__all__ = ["ModulesInPlainList"]
 
 
 class ModulesInPlainList(Pitfall):
@@ -38,7 +32,7 @@ class ModulesInPlainList(Pitfall):
     severity = "error"
     hides = ("GT203", "GT208", "GT201")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         known = optimized_parameters(seen)
         for model in seen.models:
             if not seen.num_steps or not model.unregistered.modules:
@@ -71,4 +65,3 @@ class ModulesInPlainList(Pitfall):
                 or model.unregistered.modules[places[0]],
                 severity="error" if untrained else "info",
             )
-            return

@@ -1,14 +1,9 @@
-"""GT609: a view or reshape where a transpose is meant."""
-
 import ast
 import re
-from collections.abc import Iterator
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.source_code.expressions import argument_at, expression_at
 from gradatim.watching import TrainingSeen, ViewCall, ViewPlace
-
-__all__ = ["MovedByView"]
 
 ATTENTION = 3
 """Queries, keys and values."""
@@ -50,12 +45,11 @@ class MovedByView(Pitfall):
     title = "view where a transpose is meant"
     severity = "error"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for view in seen.tensor_calls.views:
             found = self._rows(view) or self._others(view)
             if found is not None:
                 yield found
-                return
 
     def _rows(self, view: ViewPlace) -> Finding | None:
         """Find a batch that becomes another dimension."""

@@ -1,13 +1,7 @@
-"""GT501: training rows in the order of their labels."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import LossCall, SourceLine, TrainingSeen
-
-__all__ = ["NeverShuffled"]
 
 CURE = (
     "DataLoader(..., shuffle=True), or rows in the order of torch.randperm(len(x)) "
@@ -46,7 +40,7 @@ class NeverShuffled(Pitfall):
     max_findings = 3
     hides = ("GT205", "GT506", "GT204", "GT207")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         yield from self._by_target(seen)
         every = trained_calls(seen, *CLASS_LOSS_NAMES, *BINARY_LOSS_NAMES)
         calls = [c for c in every if _label(c) is not None]
@@ -73,7 +67,7 @@ class NeverShuffled(Pitfall):
             line=line or calls[0].line,
         )
 
-    def _by_target(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _by_target(self, seen: TrainingSeen) -> Findings:
         """Find rows in the order of what is to be predicted."""
         about = seen.row_orders.sorted
         if about is None or about.num_batches < 5 or about.has_column:
@@ -94,9 +88,7 @@ class NeverShuffled(Pitfall):
             severity="warning",
         )
 
-    def _narrow(
-        self, calls: list[LossCall], line: SourceLine | None
-    ) -> Iterator[Finding]:
+    def _narrow(self, calls: list[LossCall], line: SourceLine | None) -> Findings:
         """Find batches that hold a few neighbours of many classes."""
         if any(c.input.shape[0] < 16 or "target_common" not in c.facts for c in calls):
             return

@@ -1,12 +1,6 @@
-"""GT206: the optimizer is never stepped."""
-
-from collections.abc import Iterator
-
 from gradatim.doctor.gradients import have_moved, reached_leaves
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["NeverStepped"]
 
 ENOUGH = 5
 
@@ -40,7 +34,7 @@ class NeverStepped(Pitfall):
     severity = "error"
     hides = ("GT101", "GT111", "GT203", "GT309", "GT805")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         if not seen.is_whole or seen.error is not None:
             return
         leaves = reached_leaves(seen)
@@ -76,4 +70,3 @@ class NeverStepped(Pitfall):
                 cure="optimizer.step() after loss.backward()",
                 line=line,
             )
-            return

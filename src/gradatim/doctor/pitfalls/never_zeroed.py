@@ -1,13 +1,7 @@
-"""GT101: gradients are never zeroed."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
-
-__all__ = ["NeverZeroed"]
 
 ENOUGH, SHARE = 3, 0.4
 """Of the updates that were looked at: once an epoch is not enough."""
@@ -47,7 +41,7 @@ class NeverZeroed(Pitfall):
     severity = "error"
     hides = ("GT107", "GT204", "GT207")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, optimizer in enumerate(seen.optimizers):
             looked_at = [
                 s for s in steps_of(seen, number) if s.gradients.stale is not None
@@ -67,7 +61,6 @@ class NeverZeroed(Pitfall):
                 cure="optimizer.zero_grad() before loss.backward()",
                 line=stale[0].backward_line,
             )
-            return
 
     def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(as_is=Variant(zeroes=False), cures=(Variant(),))

@@ -1,13 +1,7 @@
-"""GT103: no gradient ever reaches the optimizer."""
-
-from collections.abc import Iterator
-
 from gradatim.doctor.gradients import backwards_with_leaves
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
-
-__all__ = ["NoGradients"]
 
 ENOUGH = 3
 STEPS = {"Ceil", "Floor", "Round", "Sign", "Trunc"}
@@ -46,7 +40,7 @@ class NoGradients(Pitfall):
     severity = "error"
     hides = ("GT108", "GT203", "GT309")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, optimizer in enumerate(seen.optimizers):
             steps = steps_of(seen, number)
             looks = [s for s in steps if s.gradients.missing is not None]
@@ -71,7 +65,6 @@ class NoGradients(Pitfall):
                     cure="loss.backward() before optimizer.step()",
                     line=without[0].line,
                 )
-                return
             used = backwards_with_leaves(seen)
             models = {key for model in seen.models for key in model.parameters.names}
             if used and not any((b.leaves or {}).keys() & models for b in used):
@@ -84,7 +77,6 @@ class NoGradients(Pitfall):
                     ".item(), .detach(), .data, .numpy() or a new torch.tensor(...)",
                     line=used[0].line,
                 )
-                return
             own = set(optimizer.parameters)
             called = [model for model in seen.models if model.num_calls]
             of = [model.kind for model in called if own & model.parameters.names.keys()]
@@ -97,10 +89,9 @@ class NoGradients(Pitfall):
                     ".detach() on the way",
                     line=without[0].line,
                 )
-                return
         yield from self._rounded(seen)
 
-    def _rounded(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _rounded(self, seen: TrainingSeen) -> Findings:
         """Find losses of rounded numbers, whose slope is 0 everywhere."""
         rounded = [c for c in seen.losses if c.grad and STEPS & set(c.before)]
         looks = [s for s in seen.steps if s.gradients.norms]

@@ -1,12 +1,6 @@
-"""GT110: a parameter that is no leaf."""
-
-from collections.abc import Iterator
-
 from gradatim.doctor.gradients import have_moved, reached_leaves
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["NoLeaf"]
 
 ENOUGH = 5
 
@@ -38,7 +32,7 @@ class NoLeaf(Pitfall):
     severity = "error"
     hides = ("GT101", "GT103", "GT607")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for key, looks in reached_leaves(seen).items():
             later = looks[1:]
             if len(later) < ENOUGH or not all(look.stale for look in later):
@@ -58,4 +52,3 @@ class NoLeaf(Pitfall):
                 "dtype=dtype, requires_grad=True)",
                 line=line,
             )
-            return

@@ -1,12 +1,6 @@
-"""GT304: a loss that takes log-probabilities is given something else."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.watching import LossCall, TrainingSeen
-
-__all__ = ["NoLogProbabilities"]
 
 SMALL = 1e-3
 
@@ -42,7 +36,7 @@ class NoLogProbabilities(Pitfall):
     max_findings = 2
     hides = ("GT106", "GT203", "GT204", "GT107", "GT309", "GT308")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         yield from self._rates(seen)
         for name in ("nll_loss", "kl_div"):
             calls = [c for c in trained_calls(seen, name) if c.input.requires_grad]
@@ -61,7 +55,7 @@ class NoLogProbabilities(Pitfall):
             )
             return
 
-    def _rates(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _rates(self, seen: TrainingSeen) -> Findings:
         """Find rates where the loss of counts takes their logarithms."""
         calls = trained_calls(seen, "poisson_nll_loss")
         rates = [

@@ -1,12 +1,7 @@
-"""GT308: a loss that is no number, and where that began."""
-
 import math
-from collections.abc import Iterator
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import NonFiniteStart, TrainingSeen
-
-__all__ = ["NotANumber"]
 
 FOLLOWS = (
     *(f"GT10{n}" for n in (5, 6, 7, 8)),
@@ -91,7 +86,7 @@ class NotANumber(Pitfall):
     severity = "error"
     hides = FOLLOWS
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         bad = seen.loss_values.non_finite
         if bad is None or _has_diverged(bad):
             return
@@ -107,7 +102,7 @@ class NotANumber(Pitfall):
         elif bad.where == "weights":
             yield from self._slope(bad)
 
-    def _slope(self, bad: NonFiniteStart) -> Iterator[Finding]:
+    def _slope(self, bad: NonFiniteStart) -> Findings:
         is_nan = bad.grad_norm is not None and math.isnan(bad.grad_norm)
         if not bad.before or not (is_nan or (bad.grad_norm is None and bad.ops)):
             return

@@ -1,13 +1,7 @@
-"""GT506: nearly all rows are of one class, and nothing else is predicted."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import LossCall, TrainingSeen
-
-__all__ = ["OneClassPredicted"]
 
 LOGITS = "binary_cross_entropy_with_logits"
 SHARE = 0.85
@@ -37,10 +31,9 @@ class OneClassPredicted(Pitfall):
 
     code = "GT506"
     title = "one class only is predicted"
-    severity = "warning"
     hides = ("GT203",)
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         calls = [
             c
             for c in trained_calls(seen, *CLASS_LOSS_NAMES, *BINARY_LOSS_NAMES)

@@ -1,13 +1,7 @@
-"""GT202: the optimizer holds another model's parameters."""
-
-from collections.abc import Iterator
-
 from gradatim.doctor.gradients import have_moved, reached_leaves
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters, steps_of
 from gradatim.watching import TrainingSeen
-
-__all__ = ["OptimizerOfAnother"]
 
 ENOUGH = 3
 
@@ -41,7 +35,7 @@ class OptimizerOfAnother(Pitfall):
     severity = "error"
     hides = ("GT103", "GT201", "GT203", "GT206", "GT309")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         inside, leaves = optimized_parameters(seen), reached_leaves(seen)
         for number, optimizer in enumerate(seen.optimizers):
             looks = [
@@ -72,4 +66,3 @@ class OptimizerOfAnother(Pitfall):
                     cure="make the optimizer after the model, of its parameters()",
                     line=optimizer.line,
                 )
-                return

@@ -1,10 +1,7 @@
-"""GT112: a layer's output is not in the loss."""
-
 import ast
-from collections.abc import Iterator
 
 from gradatim.doctor.gradients import backwards_with_leaves
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.pitfalls.cut_in_the_middle import (
     cuts_in,
     in_vain,
@@ -13,8 +10,6 @@ from gradatim.doctor.pitfalls.cut_in_the_middle import (
 from gradatim.doctor.source_code.syntax import nodes_of
 from gradatim.text import listed
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
-
-__all__ = ["OutputNotInLoss"]
 
 ENOUGH = 3
 
@@ -47,10 +42,9 @@ class OutputNotInLoss(Pitfall):
 
     code = "GT112"
     title = "output not in the loss"
-    severity = "warning"
     hides = ("GT108", "GT203", "GT403")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
             without = without_gradient(seen, model)
             if not without or cuts_in(seen, number):
@@ -70,10 +64,9 @@ class OutputNotInLoss(Pitfall):
                 seen,
                 _call_line(model, tops[0]) or (forward.line if forward else model.line),
             )
-            return
         yield from self._models(seen)
 
-    def _models(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _models(self, seen: TrainingSeen) -> Findings:
         """Find a model that is called beside others, and in no loss."""
         never = in_vain(seen)
         for number, model in enumerate(seen.models):
@@ -101,7 +94,6 @@ class OutputNotInLoss(Pitfall):
                 seen,
                 called[0].line or model.line,
             )
-            return
 
     def _finding(
         self, what: str, count: str, seen: TrainingSeen, line: SourceLine | None

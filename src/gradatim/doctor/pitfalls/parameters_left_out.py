@@ -1,15 +1,10 @@
-"""GT201: the optimizer misses parameters that get gradients."""
-
 import math
-from collections.abc import Iterator
 
 from gradatim.doctor.gradients import have_moved, reached_leaves
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters
 from gradatim.text import listed
 from gradatim.watching import LeafSeen, ModelSeen, TrainingSeen
-
-__all__ = ["ParametersLeftOut"]
 
 ENOUGH = 3
 DRAWN = ("Linear", "NonDynamically", "Conv", "RNN", "LSTM", "GRU")
@@ -48,7 +43,7 @@ class ParametersLeftOut(Pitfall):
     severity = "error"
     hides = ("GT203",)
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         inside = optimized_parameters(seen)
         leaves = reached_leaves(seen)
         known = {key for model in seen.models for key in model.parameters.names}
@@ -58,12 +53,10 @@ class ParametersLeftOut(Pitfall):
             left = _left_out(model, leaves, inside)
             if left and _is_by_accident(seen, number, left, leaves, inside):
                 yield self._finding(seen, model, left, leaves)
-                return
         for number, model in enumerate(seen.models):
             left = _left_out(model, leaves, inside)
             if left and _is_random_body(seen, number, left, leaves):
                 yield self._body_finding(seen, model, left, leaves)
-                return
 
     def _body_finding(
         self,

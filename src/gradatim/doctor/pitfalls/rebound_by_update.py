@@ -1,14 +1,9 @@
-"""GT111: the update binds a name anew."""
-
 import ast
-from collections.abc import Iterator
 
 from gradatim.doctor.gradients import have_moved, reached_leaves
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.syntax import nodes_around
 from gradatim.watching import SourceLine, TrainingSeen
-
-__all__ = ["ReboundByUpdate"]
 
 ENOUGH = 5
 
@@ -43,7 +38,7 @@ class ReboundByUpdate(Pitfall):
     severity = "error"
     hides = ("GT101", "GT110")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         if seen.num_steps or seen.error is not None:
             return
         leaves = reached_leaves(seen)
@@ -67,7 +62,6 @@ class ReboundByUpdate(Pitfall):
                 if line
                 else None,
             )
-            return
 
 
 def _uses_gradient(node: ast.Assign, name: str) -> bool:

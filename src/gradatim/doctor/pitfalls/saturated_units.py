@@ -1,11 +1,5 @@
-"""GT702: sigmoids and tanhs at their bounds."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["SaturatedUnits"]
 
 SHARE = 0.9
 
@@ -36,10 +30,9 @@ class SaturatedUnits(Pitfall):
 
     code = "GT702"
     title = "saturated activations"
-    severity = "warning"
     hides = ("GT105", "GT106", "GT203")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         looked_at = [b for b in seen.backwards if b.activations]
         if len(looked_at) < 4:
             return

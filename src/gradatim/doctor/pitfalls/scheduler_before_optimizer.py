@@ -1,12 +1,6 @@
-"""GT801: the schedule is stepped before the optimizer."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
-
-__all__ = ["SchedulerBeforeOptimizer"]
 
 
 class SchedulerBeforeOptimizer(Pitfall):
@@ -37,9 +31,8 @@ class SchedulerBeforeOptimizer(Pitfall):
 
     code = "GT801"
     title = "scheduler stepped before the optimizer"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for about in seen.schedulers:
             if about.optimizer is None or about.is_inner or about.steps.count < 2:
                 continue
@@ -59,4 +52,3 @@ class SchedulerBeforeOptimizer(Pitfall):
                 cure="scheduler.step() after optimizer.step(), at the end of the loop",
                 line=about.step_line,
             )
-            return

@@ -1,14 +1,9 @@
-"""GT803 and GT804: a schedule that is stepped too often, or too seldom."""
-
 import re
-from collections.abc import Iterator
 
 from gradatim.doctor.learning_rates import LOW, fall_of, full_batch
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of, training_loader
 from gradatim.watching import LoaderSeen, SchedulerSeen, TrainingSeen
-
-__all__ = ["SchedulerPerBatch", "SchedulerPerEpoch"]
 
 ENOUGH = 10
 MUCH = 1 / 10
@@ -54,7 +49,7 @@ class SchedulerPerBatch(Pitfall):
     severity = "error"
     hides = ("GT807", "GT204")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for about in seen.schedulers:
             if about.optimizer is None or about.kind == "OneCycleLR":
                 continue
@@ -96,7 +91,6 @@ class SchedulerPerBatch(Pitfall):
                 cure=_per_epoch(about),
                 line=about.step_line,
             )
-            return
 
 
 class SchedulerPerEpoch(Pitfall):
@@ -134,7 +128,7 @@ class SchedulerPerEpoch(Pitfall):
     severity = "error"
     hides = ("GT204",)
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         if not seen.is_whole or seen.error is not None:
             return
         for about in seen.schedulers:
@@ -154,7 +148,6 @@ class SchedulerPerEpoch(Pitfall):
                 "over batches",
                 line=about.step_line,
             )
-            return
 
 
 def _per_epoch(about: SchedulerSeen) -> str:

@@ -1,11 +1,5 @@
-"""GT805: a schedule that is never stepped."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["SchedulerNeverStepped"]
 
 ENOUGH = 10
 
@@ -38,9 +32,8 @@ class SchedulerNeverStepped(Pitfall):
 
     code = "GT805"
     title = "scheduler never stepped"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         if not seen.is_whole or seen.error is not None:
             return
         for about in seen.schedulers:
@@ -64,4 +57,3 @@ class SchedulerNeverStepped(Pitfall):
                 cure="scheduler.step() after optimizer.step(), or once an epoch",
                 line=about.line,
             )
-            return

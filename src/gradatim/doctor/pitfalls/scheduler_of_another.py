@@ -1,11 +1,5 @@
-"""GT802: a schedule of another optimizer."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["SchedulerOfAnother"]
 
 ENOUGH = 2
 
@@ -39,7 +33,7 @@ class SchedulerOfAnother(Pitfall):
     severity = "error"
     hides = ("GT801", "GT803", "GT804", "GT807")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for about in seen.schedulers:
             if about.optimizer is None or about.is_inner:
                 continue
@@ -71,4 +65,3 @@ class SchedulerOfAnother(Pitfall):
                 "stepped, after it is made",
                 line=about.line,
             )
-            return

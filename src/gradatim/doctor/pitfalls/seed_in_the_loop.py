@@ -1,11 +1,5 @@
-"""GT806: a seed set anew in the loop."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import SeedCall, SourceLine, TrainingSeen
-
-__all__ = ["SeedInTheLoop"]
 
 ENOUGH, MANY = 3, 50
 
@@ -41,11 +35,10 @@ class SeedInTheLoop(Pitfall):
 
     code = "GT806"
     title = "seed set in the loop"
-    severity = "warning"
     max_findings = 2
     hides = ("GT501", "GT808")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         yield from self._rows(seen)
         made = sorted(each.order for each in seen.optimizers)
         trains = {s.line.function for s in seen.steps if s.line is not None}
@@ -76,7 +69,7 @@ class SeedInTheLoop(Pitfall):
             )
             return
 
-    def _rows(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def _rows(self, seen: TrainingSeen) -> Findings:
         """Find a generator that each row of a data set makes anew, with one seed."""
         for (line, value), times in seen.seeds.in_rows.items():
             seeds = {seed for place, seed in seen.seeds.in_rows if place == line}

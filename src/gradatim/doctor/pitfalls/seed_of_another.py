@@ -1,13 +1,8 @@
-"""GT808: a seed is set, and what is drawn comes from a generator without one."""
-
 import re
-from collections.abc import Iterator
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.queries import optimizers_of
 from gradatim.watching import SeedCall, SourceLine, TrainingSeen
-
-__all__ = ["SeedOfAnother"]
 
 OF_ONE = re.compile(r"random\.seed\(|\bseed\(")
 """A seed that is set by itself, and not in a function for all seeds."""
@@ -50,14 +45,13 @@ class SeedOfAnother(Pitfall):
     title = "seed set, but not for all that is drawn"
     severity = "info"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         seeds = [s for s in seen.seeds.calls if not s.step and not s.undone and s.line]
         if not seeds or not seen.steps or not seen.is_script:
             return  # or seeds may have been set before
         for found in (self._orders(seen, seeds), self._weights(seen, seeds)):
             if found is not None:
                 yield found
-                return
 
     def _orders(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Finding | None:
         """Find an order from a generator that has no seed yet."""

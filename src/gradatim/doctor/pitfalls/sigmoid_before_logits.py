@@ -1,15 +1,9 @@
-"""GT303: sigmoid before binary cross-entropy with logits."""
-
-from collections.abc import Iterator
-
 import torch.nn.functional as F
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
-
-__all__ = ["SigmoidBeforeLogits"]
 
 SHAPE_ONLY = ("View", "UnsafeView", "Squeeze", "Unsqueeze", "Select", "T", "Permute")
 SQUASHING = ("Sigmoid", "Softmax", "HardSigmoid")
@@ -43,7 +37,7 @@ class SigmoidBeforeLogits(Pitfall):
     severity = "error"
     hides = ("GT106", "GT203", "GT309", "GT506", "GT702")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         calls = trained_calls(seen, "binary_cross_entropy_with_logits")
         found = []
         for call in calls:

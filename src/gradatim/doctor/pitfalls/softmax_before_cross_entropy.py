@@ -1,15 +1,9 @@
-"""GT302: softmax before cross-entropy."""
-
-from collections.abc import Iterator
-
 import torch.nn.functional as F
 from torch import Tensor
 
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
-
-__all__ = ["SoftmaxBeforeCrossEntropy"]
 
 SMALL = 1e-3
 
@@ -44,7 +38,7 @@ class SoftmaxBeforeCrossEntropy(Pitfall):
     severity = "error"
     hides = ("GT106", "GT203", "GT309")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         calls = [c for c in seen.losses if c.name == "cross_entropy" and c.facts]
         found = []
         for call in calls:

@@ -1,12 +1,6 @@
-"""GT207: the optimizer is stepped twice for one backward."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
-
-__all__ = ["SteppedTwice"]
 
 ENOUGH = 3
 
@@ -40,7 +34,7 @@ class SteppedTwice(Pitfall):
     title = "stepped twice a batch"
     hides = ("GT204",)
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, _ in enumerate(seen.optimizers):
             steps = [s for s in steps_of(seen, number) if not s.closure]
             again = [
@@ -58,4 +52,3 @@ class SteppedTwice(Pitfall):
                 cure="one optimizer.step() for each loss.backward()",
                 line=again[0].line,
             )
-            return

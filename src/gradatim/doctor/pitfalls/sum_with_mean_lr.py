@@ -1,13 +1,7 @@
-"""GT307: a summed loss with the learning rate of a mean."""
-
-from collections.abc import Iterator
-
 from gradatim.doctor.loss_trend import trend_of
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
-
-__all__ = ["SumWithMeanLr"]
 
 SCALE_FREE = (
     "Adam",
@@ -50,7 +44,7 @@ class SumWithMeanLr(Pitfall):
     severity = "error"
     hides = ("GT107", "GT108", "GT204", "GT205", "GT207", "GT308", "GT701", "GT702")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         trend = trend_of(seen)
         kinds = {each.kind for each in seen.optimizers if each.num_steps}
         if trend is None or not kinds or kinds & {*SCALE_FREE, "LBFGS"}:

@@ -1,11 +1,5 @@
-"""GT505: a feature that is the target."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["TargetAmongFeatures"]
 
 
 class TargetAmongFeatures(Pitfall):
@@ -34,7 +28,7 @@ class TargetAmongFeatures(Pitfall):
     title = "target among the features"
     severity = "error"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         calls = [c for c in seen.losses if c.grad and c.facts]
         leaks = [c for c in calls if "leak_column" in c.facts]
         columns = {c.facts["leak_column"] for c in leaks}

@@ -1,6 +1,3 @@
-"""GT504: targets of a regression that are far from what a new model gives."""
-
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,12 +5,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gradatim.doctor.loss_trend import trend_of
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
-
-__all__ = ["TargetsUnscaled"]
 
 NAMES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 LARGE = 50.0
@@ -45,11 +40,10 @@ class TargetsUnscaled(Pitfall):
 
     code = "GT504"
     title = "targets not scaled"
-    severity = "warning"
     is_doubtful = True
     hides = ("GT105", "GT107", "GT203", "GT204", "GT205", "GT207", "GT308", "GT701")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         calls = [c for c in trained_calls(seen, *NAMES) if c.facts.get("squared_error")]
         trend = trend_of(seen)
         if len(calls) < 5 or seen.num_steps < 20 or trend is None:

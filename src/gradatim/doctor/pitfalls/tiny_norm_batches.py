@@ -1,12 +1,6 @@
-"""GT610: batch norm with tiny batches."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import active_parts, forwards_of
 from gradatim.watching import TrainingSeen
-
-__all__ = ["TinyNormBatches"]
 
 TINY = 2
 
@@ -36,7 +30,7 @@ class TinyNormBatches(Pitfall):
     title = "batch norm with tiny batches"
     severity = "info"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
             calls = [
                 f
@@ -56,4 +50,3 @@ class TinyNormBatches(Pitfall):
                 cure="DataLoader(..., drop_last=True), larger batches, or GroupNorm",
                 line=tiny[0].line,
             )
-            return

@@ -1,12 +1,6 @@
-"""GT402: training in eval mode."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.queries import forwards_of, optimizers_of
 from gradatim.watching import ForwardSeen, ModelSeen, SourceLine, TrainingSeen
-
-__all__ = ["TrainingInEvalMode"]
 
 ENOUGH = 3
 
@@ -48,13 +42,12 @@ class TrainingInEvalMode(Pitfall):
     title = "training in eval mode"
     severity = "error"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
             if model.structure.with_mode:
                 found = self._of(seen, number, model)
                 if found is not None:
                     yield found
-                    return
 
     def _of(self, seen: TrainingSeen, number: int, model: ModelSeen) -> Finding | None:
         optimizers = optimizers_of(seen, model)

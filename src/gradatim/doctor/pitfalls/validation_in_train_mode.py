@@ -1,8 +1,4 @@
-"""GT401: validation in train mode."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import (
     active_parts,
     evaluations,
@@ -10,8 +6,6 @@ from gradatim.doctor.queries import (
     optimizers_of,
 )
 from gradatim.watching import ForwardSeen, TrainingSeen
-
-__all__ = ["ValidationInTrainMode"]
 
 NORMS = ("BatchNorm", "SyncBatchNorm", "InstanceNorm", "LazyBatchNorm")
 
@@ -52,10 +46,9 @@ class ValidationInTrainMode(Pitfall):
 
     code = "GT401"
     title = "validation in train mode"
-    severity = "warning"
     hides = ("GT403",)
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
             if not model.structure.with_mode:
                 continue
@@ -80,7 +73,6 @@ class ValidationInTrainMode(Pitfall):
                 cure="model.eval() before validation, model.train() after it",
                 line=found[0].line,
             )
-            return
 
 
 def _of_a_copy(seen: TrainingSeen, number: int) -> list[ForwardSeen]:

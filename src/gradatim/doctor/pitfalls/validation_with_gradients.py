@@ -1,12 +1,6 @@
-"""GT403: validation without ``no_grad``."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import evaluations, grouped_by_update
 from gradatim.watching import TrainingSeen
-
-__all__ = ["ValidationWithGradients"]
 
 ENOUGH, MANY = 3, 8
 
@@ -41,9 +35,8 @@ class ValidationWithGradients(Pitfall):
 
     code = "GT403"
     title = "validation without no_grad"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
             found = [f for f in evaluations(seen, number) if f.grad]
             if len(found) < ENOUGH:
@@ -60,4 +53,3 @@ class ValidationWithGradients(Pitfall):
                 line=found[0].line,
                 severity="warning" if is_much else "info",
             )
-            return

@@ -1,13 +1,8 @@
-"""GT106: gradients vanish on the way to the first layers."""
-
-from collections.abc import Iterator
 from statistics import median
 
 from gradatim.doctor.gradients import depth_trend
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["VanishingGradients"]
 
 ENOUGH = 4
 SMALL, TREND = 1e-4, 0.8
@@ -40,7 +35,7 @@ class VanishingGradients(Pitfall):
     title = "vanishing gradients"
     hides = ("GT203", "GT309")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             keys = model.parameters.names.keys()
             owners = [
@@ -64,4 +59,3 @@ class VanishingGradients(Pitfall):
                 "connection between, or fewer layers",
                 line=next((s.line for s in seen.steps if s.optimizer in owners), None),
             )
-            return

@@ -1,17 +1,12 @@
-"""GT203: the learning rate is so low that weights stand still."""
-
-from collections.abc import Iterator
 from statistics import median
 
 from gradatim.doctor.gradients import update_ratios
 from gradatim.doctor.learning_rates import lr_trial
 from gradatim.doctor.loss_trend import fall_of_loss
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial
 from gradatim.watching import TrainingSeen
-
-__all__ = ["WeightsStandStill"]
 
 ENOUGH = 50
 TINY, LITTLE = 1e-6, 3e-3
@@ -45,9 +40,8 @@ class WeightsStandStill(Pitfall):
     code = "GT203"
     title = "learning rate too low"
     is_doubtful = True
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         if seen.schedulers or sum(o.num_steps > 0 for o in seen.optimizers) != 1:
             return
         number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)

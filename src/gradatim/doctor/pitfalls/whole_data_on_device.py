@@ -1,11 +1,5 @@
-"""GT512: the whole data set lies on the accelerator."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["WholeDataOnDevice"]
 
 
 class WholeDataOnDevice(Pitfall):
@@ -37,7 +31,7 @@ class WholeDataOnDevice(Pitfall):
     title = "whole data set on the accelerator"
     severity = "info"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for loader in seen.loaders:
             if loader.num_bytes_away:
                 yield self.finding(
@@ -48,4 +42,3 @@ class WholeDataOnDevice(Pitfall):
                     cure="keep it on the CPU, and send each batch: x.to(device)",
                     line=loader.line,
                 )
-                return

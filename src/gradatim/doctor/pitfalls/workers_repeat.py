@@ -1,11 +1,5 @@
-"""GT508: workers that draw the same random numbers."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
-
-__all__ = ["WorkersRepeat"]
 
 
 class WorkersRepeat(Pitfall):
@@ -35,9 +29,8 @@ class WorkersRepeat(Pitfall):
 
     code = "GT508"
     title = "workers repeat random numbers"
-    severity = "warning"
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for loader in seen.loaders:
             if not loader.generators or loader.has_worker_init or not loader.fetched:
                 continue
@@ -51,4 +44,3 @@ class WorkersRepeat(Pitfall):
                 "seeds in each worker; or seed your own in worker_init_fn",
                 line=loader.line,
             )
-            return

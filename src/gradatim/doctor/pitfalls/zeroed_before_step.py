@@ -1,12 +1,6 @@
-"""GT102: gradients are zeroed between backward and step."""
-
-from collections.abc import Iterator
-
-from gradatim.doctor.pitfall import Finding, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
-
-__all__ = ["ZeroedBeforeStep"]
 
 ENOUGH = 3
 
@@ -42,7 +36,7 @@ class ZeroedBeforeStep(Pitfall):
     severity = "error"
     hides = ("GT103", "GT108", "GT201", "GT203", "GT206", "GT309")
 
-    def find(self, seen: TrainingSeen) -> Iterator[Finding]:
+    def find(self, seen: TrainingSeen) -> Findings:
         for number, optimizer in enumerate(seen.optimizers):
             steps = [s for s in steps_of(seen, number) if not s.closure]
             looks = [s for s in steps if s.gradients.missing is not None]
@@ -72,4 +66,3 @@ class ZeroedBeforeStep(Pitfall):
                 cure="optimizer.zero_grad() before loss.backward()",
                 line=line,
             )
-            return
