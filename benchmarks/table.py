@@ -53,15 +53,16 @@ Path({path!r} + ".json").write_bytes(schema_text(table.schema))
 ENCODE = """
 from gradatim.tables.features import TableEncoder
 from pathlib import Path
+from gradatim.tables.files.formats import open_file
 from gradatim.tables.saved.model_files import read_schema
-from gradatim.tables.table import iter_tables
 file = Path({path!r} + ".json")
 schema = read_schema(file.read_bytes(), file)
 encoder = TableEncoder(schema)
 start = time.perf_counter()
 with torch.no_grad():
-    for table in iter_tables({path!r}, schema):
-        encoder(table.x)
+    names = [column.name for column in schema.features]
+    for batch in open_file({path!r}).batches(schema.types, names):
+        encoder(schema.encode(batch)[0])
 """
 WRITE = """
 import numpy as np, pyarrow as pa, pyarrow.csv, pyarrow.parquet

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradatim.errors import DataError, FileReadError, SchemaError
+from gradatim.tables.files.formats import open_file
 from gradatim.tables.saved.model_files import read_schema, schema_text
 from gradatim.tables.schema.values_to_codes import NO_TIME
-from gradatim.tables.table import iter_tables, read_table
+from gradatim.tables.table import Table, read_table
 
 NUM_ROWS = 500
 
@@ -47,6 +48,17 @@ def mixed(num_rows=NUM_ROWS):
             "price": pa.array(random.normal(size=num_rows) * 1e5),
         }
     )
+
+
+def stream(path, schema, batch_rows=65_536):
+    """Read a file to predict, batch by batch, as ``predict_file`` does."""
+    file = open_file(path, missing=schema.missing_values)
+    extra = schema.check_names(file.names)
+    names = [column.name for column in schema.features]
+    for batch in file.batches(schema.types, names, batch_rows=batch_rows):
+        x, notices = schema.encode(batch)
+        notices.extra = extra
+        yield Table(schema=schema, x=x, notices=notices)
 
 
 def assert_same(some, others):
@@ -118,7 +130,7 @@ def test_every_source_gives_the_same_tensors(paths):
 def test_streaming_gives_the_same_tensors(paths, batch_rows):
     expected = read_table(mixed(), target="price")
     for path in paths:
-        tables = list(iter_tables(path, expected.schema, batch_rows=batch_rows))
+        tables = list(stream(path, expected.schema, batch_rows))
         assert max(len(table) for table in tables) <= batch_rows
         assert all(table.y is None for table in tables)
         x = {k: torch.cat([t.x[k] for t in tables]) for k in expected.x}
@@ -243,12 +255,12 @@ def test_a_file_to_predict_needs_no_target_and_may_hold_more(tmp_path):
     found = read_table(path, schema=schema)
     assert found.y is None
     assert found.notices.extra == ("more",)
-    assert [t.notices.extra for t in iter_tables(path, schema)] == [("more",)]
+    assert [t.notices.extra for t in stream(path, schema)] == [("more",)]
     pyarrow.csv.write_csv(table.drop(["city", "new"]), path)
     with pytest.raises(SchemaError, match="lacks 2 of 7 columns: 'city', 'new'"):
         read_table(path, schema=schema)
     with pytest.raises(SchemaError, match="lacks 2 of 7 columns: 'city', 'new'"):
-        list(iter_tables(path, schema))
+        list(stream(path, schema))
 
 
 def test_a_value_to_predict_from_that_is_no_number_is_told_with_its_line(tmp_path):
@@ -259,7 +271,7 @@ def test_a_value_to_predict_from_that_is_no_number_is_told_with_its_line(tmp_pat
     with pytest.raises(FileReadError, match=message):
         read_table(path, schema=schema)
     with pytest.raises(FileReadError, match=message):
-        list(iter_tables(path, schema))
+        list(stream(path, schema))
     path.write_text("b,a\nx,1\n,3.5\n")  # whole numbers in training, fractions now
     assert read_table(path, schema=schema).x["numbers"].tolist() == [[1.0], [3.5]]
 
@@ -313,9 +325,12 @@ def test_reading_neither_moves_the_global_generator_nor_imports_pandas(paths):
     assert torch.equal(torch.get_rng_state(), state)
     program = (
         "import sys\n"
-        "from gradatim.tables.table import iter_tables, read_table\n"
+        "from gradatim.tables.files.formats import open_file\n"
+        "from gradatim.tables.table import read_table\n"
         f"table = read_table({str(paths[0])!r}, target='price')\n"
-        f"for _ in iter_tables({str(paths[1])!r}, table.schema): pass\n"
+        f"again = read_table({str(paths[1])!r}, schema=table.schema)\n"
+        f"for batch in open_file({str(paths[1])!r}).batches(table.schema.types):\n"
+        "    table.schema.encode(batch)\n"
         "sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -28,10 +28,10 @@ def inspect(
     Example:
       gradatim inspect houses.csv --target price
     """
-    from gradatim.tables.files.formats import read_columns
+    from gradatim.tables.files.formats import open_file
     from gradatim.tables.schema.schema import Schema
 
-    table = read_columns(file)
+    table = open_file(file).read()
     schema = Schema.infer(table, target=target, drop=drop, keep=keep)
     if as_json:
         print_json(schema.to_dict())

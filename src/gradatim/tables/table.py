@@ -1,6 +1,6 @@
 """A table as tensors, with the schema that says what they hold."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,15 @@ from typing import Any
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
-from gradatim.tables.files import formats
 from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.files.formats import open_file
 from gradatim.tables.schema.infer_schema import infer, stacked
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.targets import codes_of_target, usable_rows
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import plain
 
-__all__ = ["Table", "iter_tables", "read_table"]
+__all__ = ["Table", "read_table"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,78 +97,50 @@ def read_table(
     """
     if schema is not None:
         return _read_as(source, schema, drop_missing_target)
-    opened = _open(source, target)
-    found = infer(
-        opened,
+    columns = _open(source, target)
+    inferred = infer(
+        columns,
         target=target,
         task=task,
         drop=drop,
         keep=keep,
         drop_missing_target=drop_missing_target,
     )
-    schema = Schema.of(found)
+    schema = Schema.of(inferred)
     return Table(
         schema=schema,
-        x=stacked(schema.features, found.encoded),
-        y=found.y,
-        notices=found.notices,
-        num_dropped=opened.num_rows - found.num_rows,
+        x=stacked(schema.features, inferred.encoded),
+        y=inferred.y,
+        notices=inferred.notices,
+        num_dropped=columns.num_rows - inferred.num_rows,
     )
 
 
 def _read_as(source: Any, schema: Schema, drop_missing_target: bool) -> Table:
-    opened = _open_as(source, schema)
+    columns = _open_as(source, schema)
     target, y, rows = schema.target, None, None
-    if target is not None and target.name in opened.names:
-        values = plain(opened.take(target.name))
+    if target is not None and target.name in columns.names:
+        values = plain(columns.take(target.name))
         rows = usable_rows(values, target.name, drop_missing=drop_missing_target)
         if rows is not None:
             values = values.filter(rows)
         y = codes_of_target(values, target)
-    x, notices = schema.encode_source(opened, rows)
+    x, notices = schema.encode_source(columns, rows)
     table = Table(schema=schema, x=x, y=y, notices=notices)
-    return replace(table, num_dropped=opened.num_rows - len(table))
+    return replace(table, num_dropped=columns.num_rows - len(table))
 
 
 def _open(source: Any, target: str | None) -> ColumnSource:
     if isinstance(source, str | Path):
-        return formats.open_source(source, exact=[] if target is None else [target])
+        return open_file(source).source(exact=[] if target is None else [target])
     return ColumnSource.of_frame(source)
 
 
 def _open_as(source: Any, schema: Schema) -> ColumnSource:
     if not isinstance(source, str | Path):
         return ColumnSource.of_frame(source)
-    extra = schema.check_names(formats.column_names(source))
-    opened = formats.open_typed_source(
-        source,
-        schema.types,
-        narrow=[c.name for c in schema.group("numbers") if c.origin == 0],
-        missing=schema.missing_values,
-    )
-    return replace(opened, names=tuple(dict.fromkeys((*opened.names, *extra))))
-
-
-def iter_tables(
-    path: str | Path, schema: Schema, *, batch_rows: int = 65_536
-) -> Iterator[Table]:
-    """Read a file to predict, batch by batch, in memory that does not grow with it.
-
-    The target is not read. Notices are those of each batch.
-
-    Raises:
-        FileReadError: The file is missing or damaged.
-        SchemaError: The data is not what the schema has.
-    """
-    extra = schema.check_names(formats.column_names(path))
-    batches = formats.iter_batches(
-        path,
-        types=schema.types,
-        columns=[column.name for column in schema.features],
-        batch_rows=batch_rows,
-        missing=schema.missing_values,
-    )
-    for batch in batches:
-        x, notices = schema.encode(batch)
-        notices.extra = extra
-        yield Table(schema=schema, x=x, notices=notices)
+    file = open_file(source, missing=schema.missing_values)
+    extra = schema.check_names(file.names)
+    narrow = [column.name for column in schema.group("numbers") if column.origin == 0]
+    columns = file.typed_source(schema.types, narrow=narrow)
+    return replace(columns, names=tuple(dict.fromkeys((*columns.names, *extra))))

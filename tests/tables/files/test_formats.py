@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.csv_records import records
-from gradatim.tables.files.formats import (
-    column_names,
-    iter_batches,
-    open_source,
-    read_columns,
-)
+from gradatim.tables.files.formats import open_file, written_format
+from gradatim.tables.files.missing_values import MISSING_VALUES
+
+
+def read_columns(path, *, types=None, columns=None, missing=MISSING_VALUES):
+    return open_file(path, missing=missing).read(types, columns)
+
+
+def iter_batches(path, *, types, **options):
+    return open_file(path).batches(types, **options)
 
 
 @pytest.fixture
@@ -154,7 +158,7 @@ def test_missing_files_and_wrong_paths(write, tmp_path):
 def test_the_separator_is_found(write, name, separator):
     path = write(separator.join(["x", "y"]) + "\n" + separator.join("12") + "\n", name)
     assert read_columns(path).to_pydict() == {"x": [1], "y": [2]}
-    assert column_names(path) == ("x", "y")
+    assert open_file(path).names == ("x", "y")
 
 
 def test_an_error_names_the_separator_taken(write):
@@ -274,11 +278,11 @@ def test_parquet(write, tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(table, path)
     assert read_columns(path).to_pydict() == table.to_pydict()
-    assert column_names(path) == ("a", "b")
+    assert open_file(path).names == ("a", "b")
     assert read_columns(path, columns=["b", "a"]).column_names == ["b", "a"]
     batches = list(iter_batches(path, types={}, columns=["b"], batch_rows=2))
     assert [batch.to_pydict() for batch in batches] == [{"b": ["x", "y"]}, {"b": ["x"]}]
-    source = open_source(path)
+    source = open_file(path).source()
     assert source.num_rows == 3
     assert source.take("a").to_pylist() == [1, 2, None]
     with pytest.raises(FileReadError, match=r"no column 'aa'.*Did you mean 'a'"):
@@ -295,6 +299,21 @@ def test_parquet(write, tmp_path):
         read_columns(path)
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.CSV", "a.parquet", "a.pq"])
+def test_what_a_format_writes_it_reads(tmp_path, name):
+    table, path = pa.table({"a": [1, 2], "b": [0.5, 1.5]}), tmp_path / name
+    with path.open("wb") as file:
+        writer = written_format(path).writer(file, table.schema)
+        writer.write(table)
+        writer.close()
+    assert read_columns(path).equals(table)
+
+
+def test_a_format_that_is_only_read_is_not_written(tmp_path):
+    for name in ("a.tsv", "a.csv.gz", "a.xlsx", "a"):
+        assert written_format(tmp_path / name) is None
+
+
 def test_streaming_gives_what_reading_gives(write):
     path = write("a,b\n" + MANY)
     types = {"a": pa.int64(), "b": pa.float64()}
@@ -306,14 +325,14 @@ def test_streaming_gives_what_reading_gives(write):
 def test_a_source_has_the_types_that_reading_has(write):
     values = ["18446744073709551615,00501,1e30,1", "1,10001,18446744073709551615,2"]
     path = write("a,b,c,d\n" + "\n".join(values) + "\n")
-    table, source = read_columns(path), open_source(path)
+    table, source = read_columns(path), open_file(path).source()
     for name in table.column_names:
         assert source.take(name).to_pylist() == table[name].to_pylist()
 
 
 def test_a_source_narrows_doubles_where_float32_will_do(write):
     rows = "".join(f"{i / 7},{1e9 + i / 7},{i},5.5,1e39\n" for i in range(1_000))
-    source = open_source(write("a,b,c,d,e\n" + rows), exact=["d"])
+    source = open_file(write("a,b,c,d,e\n" + rows)).source(exact=["d"])
     kinds = {name: source.take(name).type for name in source.names}
     assert list(kinds) == ["a", "b", "c", "d", "e"]
     assert kinds["a"] == pa.float32()

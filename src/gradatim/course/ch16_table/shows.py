@@ -18,7 +18,7 @@ from gradatim.course.doctor_says import diagnosed, hushed
 from gradatim.errors import ConfigError, GradatimError
 from gradatim.loading import Predictor
 from gradatim.pages.charts import Chart
-from gradatim.tables.files.formats import read_columns
+from gradatim.tables.files.formats import open_file
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import fit_table, predict_rows
 from gradatim.tables.fit.plan import plan_table
@@ -195,9 +195,7 @@ def columns_of(source: Source) -> list[str]:
     ['size', 'rooms', 'district', 'built', 'rent']
     """
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        return [
-            str(name) for name in read_columns(_written(source, folder)).column_names
-        ]
+        return list(open_file(_written(source, folder)).read().column_names)
 
 
 @lru_cache(maxsize=32)
@@ -210,7 +208,7 @@ def inspected(
     ['target', 'number', 'number', 'category', 'datetime']
     """
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        table = read_columns(_written(source, folder))
+        table = open_file(_written(source, folder)).read()
     schema = Schema.infer(table, target=target, drop=drop)
     names = ("column", "kind", "seen", "what is done with it")
     return [dict(zip(names, row, strict=True)) for row in schema.describe()]

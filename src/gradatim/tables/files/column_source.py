@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from gradatim.errors import DataError
-from gradatim.tables.files.csv_dialect import check_names
+from gradatim.tables.files.column_names import check_names
 
 __all__ = ["ColumnSource"]
 

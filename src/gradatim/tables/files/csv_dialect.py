@@ -4,37 +4,29 @@ Every file is looked at for itself; a schema holds column names and types, not t
 habits of the program that wrote the training file.
 """
 
-import codecs
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from gradatim.errors import FileReadError
+from gradatim.tables.files.column_names import check_names
 from gradatim.tables.files.csv_records import open_bytes, records
-from gradatim.text import listed, nearest_name
+from gradatim.text import listed
 
-__all__ = [
-    "Dialect",
-    "check_names",
-    "check_quotes",
-    "look_at",
-    "may_have_leading_zeros",
-]
+__all__ = ["Dialect", "look_at"]
 
 SEPARATORS = (",", "\t", ";", "|")
-"""In the order of preference among equals."""
+"""The separators that are known; where two are equally frequent, the first is taken."""
 
-START_ROWS = 100
-"""Looked at for the decimal sign."""
+DECIMAL_SIGN_ROWS = 100
+"""The decimal sign is told from this many rows; chosen by hand, not measured."""
 
-CHUNK_BYTES = 1 << 18
-"""What stays in the cache while NumPy goes over it several times."""
+HEAD_BYTES = 1 << 16
+"""What a file is, and its separator, are told from this many bytes at its start; chosen
+by hand, not measured."""
 
 MAGIC = {
     b"PK\x03\x04": "a zip archive, such as an Excel workbook",
@@ -45,29 +37,33 @@ MAGIC = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"SQLite format 3": "a SQLite database",
 }
+"""The first bytes of files that are no delimited text in UTF-8, and what they are."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dialect:
     """What has to be known of a text file before its columns can be read."""
 
+    path: Path
     separator: str
     names: tuple[str, ...]
     """The header."""
-    decimal: str = "."
-    """``,`` in files that spreadsheets write in much of Europe."""
+    decimal: str
+    """The decimal sign: ``,`` where spreadsheets write it, as in much of Europe."""
+    missing: tuple[str, ...]
+    """Texts that stand for a missing value."""
 
 
-def look_at(path: Path) -> Dialect:
+def look_at(path: Path, missing: Sequence[str]) -> Dialect:
     """Find out how a text file is written, and that it is one.
 
     The separator is the one of comma, tab, semicolon and bar that the header has most
-    of (``.tsv`` and ``.tab`` prefer the tab). All quotes are checked to pair up:
-    pyarrow would read an unclosed one to the end of the file without a word.
+    of (``.tsv`` and ``.tab`` prefer the tab).
 
     Raises:
-        FileReadError: Empty, a header without rows, not text, column names that are
-            empty or not unique, unpaired quotes, one column where more are meant.
+        FileReadError: The file is empty, has a header without rows, is no text, has
+            column names that are empty or not unique, has unpaired quotes in its first
+            rows, or has one column where more are meant.
     """
     head = _head(path)
     _check_is_text(path, head)
@@ -82,7 +78,7 @@ def look_at(path: Path) -> Dialect:
         )
     names = header.fields
     check_names(f"{path}, line {header.line}", names)
-    start = [record.fields for record in itertools.islice(rows, START_ROWS)]
+    start = [record.fields for record in itertools.islice(rows, DECIMAL_SIGN_ROWS)]
     if not start:
         raise FileReadError(
             f"{path} has a header ({listed(names)}) and no rows under it.\n"
@@ -92,11 +88,17 @@ def look_at(path: Path) -> Dialect:
     if len(names) == 1:
         _check_one_column(path, names[0], start[0][0])
     decimal = _decimal(start) if separator == ";" else "."
-    return Dialect(separator=separator, names=tuple(names), decimal=decimal)
+    return Dialect(
+        path=path,
+        separator=separator,
+        names=tuple(names),
+        decimal=decimal,
+        missing=tuple(missing),
+    )
 
 
 def _decimal(rows: Sequence[Sequence[str]]) -> str:
-    """The sign that more of the numbers have; files with semicolons may have commas."""
+    """Give the decimal sign that more of the numbers have, in a file of semicolons."""
     values = [value.strip() for row in rows for value in row]
     commas = sum(re.fullmatch(r"[+-]?\d+,\d+", value) is not None for value in values)
     points = sum(re.fullmatch(r"[+-]?\d+\.\d+", value) is not None for value in values)
@@ -106,7 +108,7 @@ def _decimal(rows: Sequence[Sequence[str]]) -> str:
 def _head(path: Path) -> bytes:
     try:
         with open_bytes(path) as file:
-            return file.read(1 << 16)
+            return file.read(HEAD_BYTES)
     except (OSError, EOFError) as error:
         raise FileReadError(
             f"{path} cannot be opened: {error}.\n"
@@ -141,43 +143,6 @@ def _separator(path: Path, head: bytes) -> str:
     return max(order, key=lambda separator: counts[separator])
 
 
-def check_names(where: str, names: Sequence[str]) -> None:
-    """Check that each column has a name, and one of its own.
-
-    Raises:
-        FileReadError: With the place or the names.
-    """
-    empty = [place for place, name in enumerate(names, 1) if not name.strip()]
-    if empty:
-        raise FileReadError(
-            f"{where}: column {empty[0]} of {len(names)} has no name.\n"
-            "Columns are matched by name; this one could never be found again.\n"
-            "Name it, or leave it out (pandas: to_csv(..., index=False))."
-        )
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise FileReadError(
-            f"{where}: more than one column is named {listed(repeated)}.\n"
-            "Columns are matched by name; either could be meant.\n"
-            "Give each column a name of its own."
-        )
-
-
-def check_present(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
-    """Check that a file has columns.
-
-    Raises:
-        FileReadError: It lacks one; with the nearest name.
-    """
-    for column in columns:
-        if column not in names:
-            raise FileReadError(
-                f"{path} has no column {column!r}.{nearest_name(column, names)}\n"
-                f"Its columns are {listed(names, most=20)}.\n"
-                "Name one of these, or add the column to the file."
-            )
-
-
 def _check_one_column(path: Path, name: str, value: str) -> None:
     parts = len(name.split())
     if parts > 1 and len(value.split()) == parts:
@@ -187,64 +152,3 @@ def _check_one_column(path: Path, name: str, value: str) -> None:
             f"It looks like {parts} columns with spaces between them.\n"
             "Save it with commas or tabs as separators."
         )
-
-
-def check_quotes(path: Path, separator: str) -> None:
-    """Check that every quote that opens a value is closed where a value may end.
-
-    pyarrow reads an unclosed quote on to the next one, or to the end of the file,
-    without a word. A quick look at the bytes beside all quotes clears most files:
-    taken in turn, every other quote opens a value and must follow a separator or line
-    end; the next one closes it and must be followed by one. (A doubled quote closes
-    and opens again, which fits the same rule.) Other files are read record by record.
-
-    Raises:
-        FileReadError: With the line on which the quote was opened.
-    """
-    if not _quotes_pair_up(path, separator):
-        for _ in records(path, separator):
-            pass  # raises at the damage, or finds that the quotes are only text
-
-
-def _quotes_pair_up(path: Path, separator: str) -> bool:
-    beside = np.zeros(256, dtype=bool)
-    beside[[ord(char) for char in f'{separator}\r\n"']] = True
-    inside = 0
-    for window in _windows(path):
-        places = np.flatnonzero(window[1:-1] == ord('"'))
-        opening, closing = places[inside::2], places[1 - inside :: 2]
-        if not (beside[window[opening]].all() and beside[window[closing + 2]].all()):
-            return False
-        inside = (inside + len(places)) % 2
-    return not inside
-
-
-def may_have_leading_zeros(path: Path, separator: str) -> bool:
-    """Whether any field begins with ``0`` and goes on as ``00501`` or ``0x1F`` do.
-
-    Fields such as ``08:30`` are among those found: a sign to look closer.
-    """
-    for window in _windows(path):
-        before, after = window[:-2], window[2:]
-        found = window[1:-1] == ord("0")
-        found &= after >= ord("0")
-        if separator <= ",":  # as tab, line ends and quotes are
-            found &= before <= ord(",")
-        else:
-            found &= after != ord(separator)
-            found &= (before <= ord(",")) | (before == ord(separator))
-        if found.any():
-            return True
-    return False
-
-
-def _windows(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
-    """The bytes of a file in pieces, each with one byte more on either side."""
-    with open_bytes(path) as file:
-        chunk = file.read(CHUNK_BYTES).removeprefix(codecs.BOM_UTF8)
-        before = b"\n"
-        while chunk:
-            following = file.read(CHUNK_BYTES)
-            after = following[:1] or b"\n"
-            yield np.frombuffer(before + chunk + after, dtype=np.uint8)
-            before, chunk = chunk[-1:], following

@@ -12,93 +12,92 @@ from typing import Any
 import pyarrow as pa
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.column_names import check_names, check_present
 from gradatim.tables.files.column_source import ColumnSource
-from gradatim.tables.files.csv_dialect import check_names, check_present
+from gradatim.tables.files.data_file import DataFile, Names, Types
 from gradatim.text import listed
 
-__all__ = ["iter_parquet", "parquet_names", "parquet_source", "read_parquet"]
+__all__ = ["ParquetFile"]
 
 
-def parquet_names(path: Path) -> tuple[str, ...]:
-    """Read the names of the columns."""
-    return tuple(_open(path).schema_arrow.names)
+class ParquetFile(DataFile):
+    """A Parquet file; each column is read when it is taken."""
 
+    suffixes = (".parquet", ".pq")
+    written_suffixes = suffixes
 
-def parquet_source(path: Path) -> ColumnSource:
-    """Open a file to read its columns one by one, each when it is taken.
+    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+        import pyarrow.parquet as pq  # 0.1 s that reading text need not wait for
 
-    Raises:
-        FileReadError: Here, or where a column is taken.
-    """
-    file = _open(path)
-    names = tuple(file.schema_arrow.names)
+        self.path = path
+        with self._damage_explained():
+            schema = pq.read_schema(path)
+            texts = [
+                field.name
+                for field in schema
+                if pa.types.is_string(field.type)
+                or pa.types.is_large_string(field.type)
+            ]
+            self._file = pq.ParquetFile(
+                path, read_dictionary=texts, page_checksum_verification=True
+            )
+        self.names = tuple(schema.names)
+        check_names(str(path), self.names)
+        if self._file.metadata.num_rows == 0:
+            raise FileReadError(
+                f"{path} has columns ({listed(self.names)}) and no rows.\n"
+                "There is nothing to read.\n"
+                "Check that the program that wrote it has finished."
+            )
 
-    def take(name: str) -> pa.ChunkedArray:
-        with _damage_told(path):
-            return file.read(columns=[name]).column(name)
+    def read(
+        self, types: Types | None = None, columns: Names | None = None
+    ) -> pa.Table:
+        """Read the columns with the types that they have."""
+        names = self._checked(columns)
+        with self._damage_explained():
+            return self._file.read(columns=names).select(names)
 
-    return ColumnSource(names, file.metadata.num_rows, take)
+    def source(self, *, exact: Names = ()) -> ColumnSource:
+        """Give the columns as they are."""
 
+        def take(name: str) -> pa.ChunkedArray:
+            with self._damage_explained():
+                return self._file.read(columns=[name]).column(name)
 
-def read_parquet(path: Path, columns: Sequence[str] | None) -> pa.Table:
-    """Read columns, all of them if None, in the order that is asked for.
+        return ColumnSource(self.names, self._file.metadata.num_rows, take)
 
-    Raises:
-        FileReadError: The file is damaged or lacks a column.
-    """
-    file = _open(path, columns)
-    with _damage_told(path):
-        table = file.read(columns=columns)
-    return table if columns is None else table.select(list(columns))
+    def typed_source(self, types: Types, *, narrow: Names) -> ColumnSource:
+        """Give the columns as they are: their types are compared when they are used."""
+        return self.source()
 
+    def batches(
+        self, types: Types, columns: Names | None = None, *, batch_rows: int = 65_536
+    ) -> Iterator[pa.RecordBatch]:
+        """Read the columns batch by batch."""
+        names = self._checked(columns)
+        with self._damage_explained():
+            for batch in self._file.iter_batches(batch_size=batch_rows, columns=names):
+                yield batch.select(names)
 
-def iter_parquet(
-    path: Path, columns: Sequence[str] | None, batch_rows: int
-) -> Iterator[pa.RecordBatch]:
-    """Read columns batch by batch.
+    @staticmethod
+    def writer(file: Any, schema: pa.Schema) -> Any:
+        """Write Parquet as pyarrow does by default."""
+        import pyarrow.parquet as pq
 
-    Raises:
-        FileReadError: The file is damaged or lacks a column.
-    """
-    file = _open(path, columns)
-    with _damage_told(path):
-        for batch in file.iter_batches(batch_size=batch_rows, columns=columns):
-            yield batch if columns is None else batch.select(list(columns))
+        return pq.ParquetWriter(file, schema)
 
+    def _checked(self, columns: Sequence[str] | None) -> list[str]:
+        check_present(self.path, self.names, columns or ())
+        return list(self.names if columns is None else columns)
 
-def _open(path: Path, columns: Sequence[str] | None = None) -> Any:
-    """Open a file that has all of ``columns`` and at least one row."""
-    import pyarrow.parquet as pq  # 0.1 s that reading text need not wait for
-
-    with _damage_told(path):
-        kinds = pq.read_schema(path)
-        text = [
-            field.name
-            for field in kinds
-            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-        ]
-        file = pq.ParquetFile(
-            path, read_dictionary=text, page_checksum_verification=True
-        )
-    check_names(str(path), kinds.names)
-    if file.metadata.num_rows == 0:
-        raise FileReadError(
-            f"{path} has columns ({listed(kinds.names)}) and no rows.\n"
-            "There is nothing to read.\n"
-            "Check that the program that wrote it has finished."
-        )
-    if columns is not None:
-        check_present(path, kinds.names, columns)
-    return file
-
-
-@contextlib.contextmanager
-def _damage_told(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise FileReadError(
-            f"{path} cannot be read as Parquet: {error}\n"
-            "A part of it is missing or was changed after it was written.\n"
-            "Write or copy the file again."
-        ) from error
+    @contextlib.contextmanager
+    def _damage_explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            raise FileReadError(
+                f"{self.path} cannot be read as Parquet: {error}\n"
+                "A part of it is missing or was changed after it was written.\n"
+                "Write or copy the file again."
+            ) from error

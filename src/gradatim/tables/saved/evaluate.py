@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradatim.errors import SchemaError
-from gradatim.tables.files.formats import column_names
+from gradatim.tables.files.formats import open_file
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.fit.plan import NetworkFactory
 from gradatim.tables.model.scores import constant_answers, score
@@ -54,7 +54,7 @@ def evaluate_file(
         name = schema.target.name
         raise SchemaError(
             f"{file} has no column {name!r}, the target."
-            f"{nearest_name(name, column_names(file))}\n"
+            f"{nearest_name(name, open_file(file).names)}\n"
             "Without it there is nothing to compare predictions with.\n"
             "Add the column, or use `gradatim predict`."
         )

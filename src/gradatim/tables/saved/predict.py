@@ -16,7 +16,9 @@ from torch import Tensor
 
 from gradatim.errors import ConfigError, DataError
 from gradatim.store.disk import replacing_file
-from gradatim.tables.files.formats import column_names, iter_batches
+from gradatim.tables.files.csv import DelimitedFile
+from gradatim.tables.files.data_file import DataFile
+from gradatim.tables.files.formats import open_file, written_format
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.schema.schema import Schema
@@ -68,7 +70,8 @@ def predict_file(
         DataError: ``source`` is damaged, lacks a column, or has no row.
     """
     _check_output(source, output)
-    names = column_names(source)
+    file = open_file(source, missing=schema.missing_values)
+    names = file.names
     extra = schema.check_names(names)
     features = {column.name for column in schema.features}
     wanted = [name for name in names if with_input or name in features]
@@ -76,13 +79,7 @@ def predict_file(
     types = {c.name: c.read_type for c in schema.features}
     types |= {name: pa.string() for name in wanted if name not in features}
     notices, num_rows = ValueNotices(extra=extra), 0
-    batches = iter_batches(
-        source,
-        types=types,
-        columns=wanted,
-        batch_rows=batch_rows,
-        missing=schema.missing_values,
-    )
+    batches = file.batches(types, wanted, batch_rows=batch_rows)
 
     def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Tensor, ValueNotices]:
         torch.set_num_threads(1)  # of this thread
@@ -160,7 +157,7 @@ def _beside_input(
 def _check_output(source: Path, output: Path | None) -> None:
     if output is None:
         return
-    if output.suffix.lower() not in (".csv", ".parquet", ".pq"):
+    if written_format(output) is None:
         raise ConfigError(
             f"-o {output} ends in {output.suffix!r}.\n"
             "The suffix says how the file is written.\n"
@@ -178,48 +175,31 @@ def _check_output(source: Path, output: Path | None) -> None:
 
 
 @contextlib.contextmanager
-def _writer(output: Path | None) -> Iterator[Any]:
+def _writer(output: Path | None) -> Iterator[Callable[[pa.Table], None]]:
     """Give the function that writes a table; the file appears when all is written."""
     if output is None:
-        with _ArrowWriter(sys.stdout.buffer, parquet=False) as writer:
-            yield writer.write
+        with _writing(sys.stdout.buffer, DelimitedFile) as write:
+            yield write
         sys.stdout.flush()
         return
-    parquet = output.suffix.lower() != ".csv"
-    with (
-        replacing_file(output) as file,
-        _ArrowWriter(file, parquet=parquet) as writer,
-    ):
-        yield writer.write
+    kind = written_format(output)
+    assert kind is not None  # _check_output has seen to it
+    with replacing_file(output) as file, _writing(file, kind) as write:
+        yield write
 
 
-class _ArrowWriter:
-    """CSV or Parquet, opened with the first table's schema."""
+@contextlib.contextmanager
+def _writing(file: Any, kind: type[DataFile]) -> Iterator[Callable[[pa.Table], None]]:
+    """Give the function that writes a table; the first one says which columns."""
+    writer: Any = None
 
-    def __init__(self, file: Any, *, parquet: bool) -> None:
-        self.file = file
-        self.parquet = parquet
-        self.writer: Any = None
+    def write(table: pa.Table) -> None:
+        nonlocal writer
+        writer = writer or kind.writer(file, table.schema)
+        writer.write(table)
 
-    def __enter__(self) -> "_ArrowWriter":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.writer is not None:
-            self.writer.close()
-
-    def write(self, table: pa.Table) -> None:
-        if self.writer is None:
-            if self.parquet:
-                import pyarrow.parquet as pq
-
-                self.writer = pq.ParquetWriter(self.file, table.schema)
-            else:
-                import pyarrow.csv
-
-                # Quotes around text, none around numbers.
-                options = pyarrow.csv.WriteOptions(quoting_style="needed")
-                self.writer = pyarrow.csv.CSVWriter(
-                    self.file, table.schema, write_options=options
-                )
-        self.writer.write(table)
+    try:
+        yield write
+    finally:
+        if writer is not None:
+            writer.close()

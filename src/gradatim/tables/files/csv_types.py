@@ -1,0 +1,150 @@
+"""The types of a text file's columns, told from all rows.
+
+The first block suggests types, everything is read with them, and where that fails the
+whole file is looked at again. Two habits of pyarrow's are not taken over:
+
+- ``00501`` and ``0x1F`` are names, not numbers: a column of whole numbers with such
+  values stays text.
+- Integers beyond 64 bits are names too; as doubles they would lose digits.
+"""
+
+import math
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from gradatim.tables.files.arrow import SHARED_TEXT
+from gradatim.tables.files.csv_bytes import may_have_leading_zeros
+from gradatim.tables.files.csv_dialect import Dialect
+from gradatim.tables.files.csv_read import (
+    BAD_VALUE,
+    check_damage,
+    errors_with_lines,
+    read_arrow,
+    stream_arrow,
+)
+from gradatim.tables.files.data_file import Names, Types
+
+__all__ = ["large_integers_as_text", "read_inferred"]
+
+FIRST_BLOCK_BYTES = 1 << 18
+"""How much of a file types are guessed from: a wrong guess costs one more reading.
+Chosen by hand, not measured."""
+MANY_DISTINCT = 0.9
+"""Where more than this share of the first block's strings differ, sharing them would
+save nothing; chosen by hand, not measured."""
+BEYOND_INT64 = 2.0**63
+
+TEXT = pa.string()
+LEADING_ZERO = r"^0[0-9xX]"
+NO_INTEGER = r"[^0-9+\-\s]"
+
+
+def read_inferred(dialect: Dialect, *, leave_doubles: bool = False) -> pa.Table:
+    """Read all columns, each with the narrowest type that all its values have.
+
+    Strings of few different values come as dictionaries.
+
+    Args:
+        dialect: The file.
+        leave_doubles: The caller will see to ``large_integers_as_text``.
+
+    Raises:
+        FileReadError: A row with too few or too many fields, a quote never closed or
+            bytes that are not UTF-8, with the line.
+    """
+    with errors_with_lines(dialect):
+        types = _types_of_first_block(dialect)
+        as_text = _may_be_names(dialect, types)
+        try:
+            table = read_arrow(dialect, {**types, **as_text})
+            zeros_seen_to = set(types)
+        except pa.ArrowInvalid as error:
+            if not BAD_VALUE.search(str(error)):
+                raise
+            table, as_text = read_arrow(dialect, {}), {}
+            zeros_seen_to = set()
+        for name in as_text:
+            table = _with(table, name, _numbers_or_names(table[name]))
+        unsure = [name for name in dialect.names if name not in zeros_seen_to]
+        table = _leading_zeros_as_text(dialect, table, unsure)
+        if not leave_doubles:
+            table = large_integers_as_text(dialect, table)
+    check_damage(dialect, table)
+    return table
+
+
+def _types_of_first_block(dialect: Dialect) -> dict[str, Any]:
+    """Give the types the first block suggests; a column without values has none."""
+    try:
+        first = next(stream_arrow(dialect, {}, block_bytes=FIRST_BLOCK_BYTES))
+    except (pa.ArrowInvalid, StopIteration):
+        return {}  # a row larger than the block, or damage that the reading will meet
+    types = {}
+    for name, values in zip(first.schema.names, first.columns, strict=True):
+        if pa.types.is_string(values.type):
+            few = len(values.unique()) <= MANY_DISTINCT * len(values)
+            types[name] = SHARED_TEXT if few else TEXT
+        elif not (pa.types.is_null(values.type) or pa.types.is_binary(values.type)):
+            types[name] = values.type
+    return types
+
+
+def _may_be_names(dialect: Dialect, types: Types) -> dict[str, Any]:
+    """Choose the columns to read as text first: integers, if some begin with zero."""
+    integers = [name for name, kind in types.items() if pa.types.is_integer(kind)]
+    if integers and may_have_leading_zeros(dialect.path, dialect.separator):
+        return dict.fromkeys(integers, TEXT)
+    return {}
+
+
+def _numbers_or_names(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Make numbers of text, unless some of it is none, or a name like ``00501``."""
+    trimmed = pc.utf8_trim_whitespace(text)
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            numbers = trimmed.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+        if pa.types.is_integer(kind) and _any_match(text, LEADING_ZERO):
+            return text
+        return numbers
+    return text
+
+
+def _any_match(text: pa.ChunkedArray, pattern: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
+
+
+def _leading_zeros_as_text(dialect: Dialect, table: pa.Table, names: Names) -> pa.Table:
+    """Read integers once more as text, and leave those so that begin with zero."""
+    names = [name for name in names if pa.types.is_integer(table[name].type)]
+    if names and may_have_leading_zeros(dialect.path, dialect.separator):
+        text = read_arrow(dialect, dict.fromkeys(names, TEXT), names)
+        for name in names:
+            if _any_match(text[name], LEADING_ZERO):
+                table = _with(table, name, text[name])
+    return table
+
+
+def large_integers_as_text(dialect: Dialect, table: pa.Table) -> pa.Table:
+    """Read doubles beyond 64 bits once more as text, and leave so what is whole."""
+    names = [name for name in table.column_names if _beyond_64_bits(table[name])]
+    if names:
+        text = read_arrow(dialect, dict.fromkeys(names, TEXT), names)
+        for name in names:
+            if not _any_match(text[name], NO_INTEGER):
+                table = _with(table, name, text[name])
+    return table
+
+
+def _beyond_64_bits(values: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(values.type):
+        return False
+    ends = pc.min_max(values).as_py().values()
+    return any(end is not None and BEYOND_INT64 <= abs(end) < math.inf for end in ends)
+
+
+def _with(table: pa.Table, name: str, values: pa.ChunkedArray) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, values)
