@@ -35,7 +35,7 @@ IMPORTERS = {
     "__init__.py": "its own names, from the table _HOME",
     "cli/common.py": "what --model names",
     "cli/main.py": "a command of the table COMMANDS",
-    "course/freeze.py": "the chapters, files of its own folder",
+    "course/freeze.py": "what a chapter shows, files of its own folder",
     "course/exercise.py": "the exercises, files of its own folder",
     "data/__init__.py": "its own names, from the table _HOME",
     "doctor/pitfall.py": "the pitfalls, files of its own folder",
@@ -47,6 +47,7 @@ RUNNERS = {
     "course/ch06_autograd/shows.py": ["exec"],  # the attempts that a chapter shows
     "course/exercise.py": ["compile", "exec"],  # the answer that a learner has written
     "course/ch08_optimizers/shows.py": ["compile", "eval", "exec"],  # programs
+    "course/notebook.py": ["import of runpy"],  # a chapter, a file of its own folder
     "doctor/watch.py": ["import of runpy"],  # the script that is given to the doctor
 }
 """Who runs code, by what: only what somebody has asked to be run, as Python would."""

@@ -296,18 +296,22 @@ class Elsewhere(Chapter):
 
     @property
     def path(self):
-        return self.folder / f"{self.slug}.py"
+        return self.folder / f"{self.slug}.md"
+
+    @property
+    def package(self):
+        return CHAPTERS[1].package
 
 
 def test_a_chapter_that_raises_shows_where_and_the_others_work(browser, tmp_path):
     from gradatim.course.server import HOST, free_port, serving
 
     source = CHAPTERS[1].path.read_text(encoding="utf-8")
-    question = "    which_way = parts.predict("
-    assert source.count(question) == 1
-    broken = source.replace(question, f"    1 / 0\n{question}")
-    (tmp_path / "ch01_broken.py").write_text(broken, encoding="utf-8")
-    (tmp_path / "ch02_sound.py").write_text(source, encoding="utf-8")
+    question = "**Predict.** "
+    wrong = "```python {.marimo}\n1 / 0\n```\n\n"
+    broken = source.replace(question, f"{wrong}{question}", 1)
+    (tmp_path / "ch01_broken.md").write_text(broken, encoding="utf-8")
+    (tmp_path / "ch02_sound.md").write_text(source, encoding="utf-8")
     chapters = tuple(
         Elsewhere(number=n, name=name, title=name, about="", folder=tmp_path)
         for n, name in enumerate(("broken", "sound"), 1)

@@ -7,6 +7,7 @@ import pytest
 from gradatim.cli.main import run
 from gradatim.course import CHAPTERS
 from gradatim.course.exercise import load_exercise
+from gradatim.course.notebook import notebook_source
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def test_a_copy_stays_as_the_learner_made_it(tmp_path, capsys):
     assert run(["learn", "mine", "descent", "--no-open"]) == 0
     place = tmp_path / "mine" / "ch02_descent.py"
     assert capsys.readouterr().out.strip() == str(place)
-    assert place.read_text() == CHAPTERS[1].path.read_text()
+    assert place.read_text() == notebook_source(CHAPTERS[1])
     place.write_text("# changed\n")
     assert run(["learn", "mine", "2", "--no-open"]) == 0
     assert place.read_text() == "# changed\n"

@@ -6,9 +6,8 @@ import re
 import pytest
 
 from gradatim.course import CHAPTERS
-from gradatim.course.freeze import freeze, frozen_page
-from gradatim.course.marimo_to_html import Control, plain
-from gradatim.course.states import STATES
+from gradatim.course.freeze import freeze, frozen_page, states_of
+from gradatim.course.marimo_to_html import Control, plain_html
 
 NAMESPACES = ("http://www.w3.org/1998/Math/MathML", "http://www.w3.org/2000/svg")
 
@@ -29,10 +28,10 @@ def test_a_page_is_small_and_alone_and_its_controls_move_something(chapter):
     assert "/open/" not in text and 'href="index.html"' in text
     data = data_of(text)
     groups = {tuple(group["names"]): group["states"] for group in data["groups"]}
-    states = groups[tuple(STATES[chapter.slug])]
-    first = [str(values[0]) for values in STATES[chapter.slug].values()]
+    states = groups[tuple(states_of(chapter))]
+    first = [str(values[0]) for values in states_of(chapter).values()]
     assert states["|".join(first)] == {}, "it opens with another state"
-    for place, values in enumerate(STATES[chapter.slug].values()):
+    for place, values in enumerate(states_of(chapter).values()):
         shown = set()
         for value in values:
             state = "|".join([*first[:place], str(value), *first[place + 1 :]])
@@ -61,13 +60,13 @@ def test_a_callout_and_an_accordion_become_html():
         "<marimo-callout-output data-html='&quot;&lt;b&gt;x&lt;/b&gt;&quot;' "
         "data-kind='&quot;warn&quot;'></marimo-callout-output>"
     )
-    assert plain(html, {}) == '<aside class="callout warn"><b>x</b></aside>'
+    assert plain_html(html, {}) == '<aside class="callout warn"><b>x</b></aside>'
     html = (
         "<marimo-accordion data-labels='[&quot;Hint&quot;]'><div><p>a</p></div>"
         "</marimo-accordion>"
     )
     told = "<details><summary>Hint</summary><div><p>a</p></div></details>"
-    assert plain(html, {}) == told
+    assert plain_html(html, {}) == told
 
 
 def test_a_control_that_does_not_move_is_named():
@@ -75,11 +74,11 @@ def test_a_control_that_does_not_move_is_named():
         "<marimo-ui-element object-id='7'><marimo-slider data-label='&quot;lr&quot;'>"
         "</marimo-slider></marimo-ui-element>"
     )
-    assert plain(html, {}) == '<span class="still">lr</span>'
+    assert plain_html(html, {}) == '<span class="still">lr</span>'
     control = Control(key="7", name="lr", kind="choice", values=[0.1, 0.01, 1.0])
-    found = plain(html, {"7": control})
+    found = plain_html(html, {"7": control})
     assert 'type="range"' in found and 'value="1"' in found and "0.1</output>" in found
 
 
 def test_a_formula_becomes_mathml():
-    assert "<math" in plain("<marimo-tex>||(a + b x||)</marimo-tex>", {})
+    assert "<math" in plain_html("<marimo-tex>||(a + b x||)</marimo-tex>", {})

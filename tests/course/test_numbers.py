@@ -1,7 +1,6 @@
 """What chapters compute is what the tutorial says."""
 
 import contextlib
-import importlib
 import io
 
 import numpy as np
@@ -9,13 +8,14 @@ import pytest
 import torch
 
 from gradatim.course import CHAPTERS
+from gradatim.course.notebook import load_app
 from gradatim.ladder import rung_12_loaders, rung_13_evaluation
 
 
 def defs_of(number, **given):
     chapter = CHAPTERS[number - 1]
-    module = importlib.import_module(f"gradatim.course.{chapter.slug}.chapter")
-    _, defs = module.app.run(defs=given) if given else module.app.run()
+    app = load_app(chapter)
+    _, defs = app.run(defs=given) if given else app.run()
     return defs
 
 

@@ -145,8 +145,7 @@ def mine(folder: Path, chapter: str, no_open: bool) -> int:
     """
     from gradatim.course import find_chapter
 
-    found = find_chapter(chapter)
-    place = _copy(found, folder)
+    place = _copy(find_chapter(chapter), folder)
     print(place)
     if no_open:
         return 0
@@ -157,13 +156,15 @@ def mine(folder: Path, chapter: str, no_open: bool) -> int:
 
 
 def _copy(chapter: "Chapter", folder: Path) -> Path:
+    from gradatim.course.notebook import write_notebook
+
     place = folder / f"{chapter.slug}.py"
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "pyproject.toml"
     if not settings.exists():  # without it cells wait to be run one by one
         settings.write_text("[tool.marimo.runtime]\nauto_instantiate = true\n")
     if not place.exists():
-        place.write_text(chapter.path.read_text(encoding="utf-8"), encoding="utf-8")
+        write_notebook(chapter, folder)
     return place
 
 

@@ -1,10 +1,40 @@
-"""The tutorial as a course: chapters to read and run, with questions and exercises.
+"""The tutorial as a course: sixteen chapters to read, to run and to answer.
 
-``gradatim learn`` opens it in the browser. A chapter is a marimo notebook, a file of
-plain Python in ``chapters/``; what it computes and draws is in gradatim itself.
-Importing this imports neither marimo nor torch.
+The course is for someone who knows Python and wants to see how PyTorch trains. One
+straight line is trained again and again, and each chapter lets PyTorch do one more part
+of the work. A section first asks for a prediction. Then it shows what happens, and lets
+the reader move the controls and break the program on purpose. At its end a chapter has
+exercises, whose answers are checked at once. ``gradatim learn`` opens the course in the
+browser.
+
+A chapter is a folder::
+
+    ch06_autograd/
+        chapter.md       its title, its text, and between the paragraphs what it does
+        shows.py         what it computes and draws, and what a frozen page moves
+        ex06_update.py   an exercise: task, stub, hint, solution, wrong answers, check
+
+:mod:`~gradatim.course.notebook` describes the blocks of a ``chapter.md`` and makes a
+marimo notebook of them. The other files, in the order in which they are best read:
+
+- ``widgets``: what the cells of a notebook show, such as questions and breakages.
+- ``exercise``, ``progress``: how an answer is checked, and where progress is kept.
+- ``loss_bowl``, ``training_paths``: the line, its loss over a and b, and the paths that
+  trainings take there. ``doctor_says``, ``shown_source``: programs and sources that
+  several chapters show.
+- ``server``, ``contents``: the course in the browser.
+- ``freeze``, ``marimo_to_html``: the course as files that need no Python.
+
+To add a chapter, make a folder ``ch17_name`` with an ``__init__.py`` of one line. Write
+``chapter.md``: its ``title`` and ``about``, sections with a question each, and at the
+end the exercises. Put what it computes into ``shows.py``, together with ``STATES``.
+Write each exercise after the pattern of another one. ``pytest tests/course -k ch17``
+then says what is missing.
+
+Importing this package imports neither marimo nor torch.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,137 +43,51 @@ from gradatim.text import nearest_name
 
 __all__ = ["CHAPTERS", "Chapter", "find_chapter"]
 
+FOLDER = Path(__file__).parent
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Chapter:
     """What is known about a chapter without running it."""
 
     number: int
-    """From 1, in the tutorial's order."""
+    """The chapter's place in the course, from 1."""
     name: str
-    """Of its file, after ``ch02_`` and without ``.py``."""
+    """The name of its folder without ``ch02_``."""
     title: str
+    """The heading of its page."""
     about: str
     """What is learned, in one line."""
     exercises: tuple[str, ...] = ()
-    """Names of files in ``exercises/``, without ``.py``."""
+    """The names of its exercises, in the order in which it asks for them."""
 
     @property
     def slug(self) -> str:
-        """The file's name without ``.py``: ``ch02_descent``."""
+        """The name of its folder and of its address: ``ch02_descent``."""
         return f"ch{self.number:02}_{self.name}"
 
     @property
+    def package(self) -> str:
+        """The package from which the notebook imports ``shows``."""
+        return f"gradatim.course.{self.slug}"
+
+    @property
     def path(self) -> Path:
-        """Where the notebook is."""
-        return Path(__file__).parent / self.slug / "chapter.py"
+        """The Markdown file of the chapter."""
+        return FOLDER / self.slug / "chapter.md"
 
 
-def _chapters(*lines: tuple[str, str, str, tuple[str, ...]]) -> tuple[Chapter, ...]:
-    return tuple(
-        Chapter(number=number, name=name, title=title, about=about, exercises=exercises)
-        for number, (name, title, about, exercises) in enumerate(lines, 1)
-    )
+def _read_chapter(folder: Path) -> Chapter:
+    """Read a chapter's title, subject and exercises from its Markdown file."""
+    number, name = re.fullmatch(r"ch(\d+)_(\w+)", folder.name).groups()
+    text = (folder / "chapter.md").read_text(encoding="utf-8")
+    _, head, body = text.split("---\n", 2)
+    fields = dict(line.split(": ", 1) for line in head.splitlines())
+    exercises = re.findall(r"^\*\*Make\.\*\* \[(\w+)\]", body, re.MULTILINE)
+    return Chapter(number=int(number), name=name, exercises=tuple(exercises), **fields)
 
 
-CHAPTERS = _chapters(
-    (
-        "problem",
-        "A line and its points",
-        "data, a split, and what is to be found",
-        ("ex01_split", "ex01_updates"),
-    ),
-    (
-        "descent",
-        "Gradient descent in four steps",
-        "loss, gradients, update, again; how large a step may be",
-        ("ex02_gradients",),
-    ),
-    (
-        "numpy",
-        "All by hand, in NumPy",
-        "the four steps as a program, and a check",
-        ("ex03_train", "ex03_least_squares"),
-    ),
-    (
-        "tensors",
-        "Tensors and devices",
-        "arrays that know their device",
-        ("ex04_to_tensor", "ex04_to_numpy"),
-    ),
-    (
-        "parameters",
-        "Parameters",
-        "tensors that ask for a gradient",
-        ("ex05_parameter", "ex05_trainable"),
-    ),
-    (
-        "autograd",
-        "Autograd, in three attempts",
-        "backward, and how to update",
-        ("ex06_update", "ex06_pieces"),
-    ),
-    (
-        "graph",
-        "The dynamic graph",
-        "what backward walks along",
-        ("ex07_build", "ex07_leaves"),
-    ),
-    (
-        "optimizers",
-        "Optimizers",
-        "step and zero_grad",
-        ("ex08_sgd", "ex08_momentum"),
-    ),
-    (
-        "losses",
-        "Losses",
-        "how wrong a line is, and how it goes wrong",
-        ("ex09_make_loss", "ex09_shapes"),
-    ),
-    (
-        "models",
-        "Models",
-        "modules, nested and in sequence",
-        ("ex10_module", "ex10_layers"),
-    ),
-    (
-        "step",
-        "The train step",
-        "the loop's body as a function",
-        ("ex11_train_step",),
-    ),
-    (
-        "loaders",
-        "Data sets and loaders",
-        "mini-batches, and where they live",
-        ("ex12_dataset", "ex12_epoch"),
-    ),
-    (
-        "split",
-        "Splitting",
-        "rows that nothing is chosen by",
-        ("ex13_split", "ex13_scale"),
-    ),
-    (
-        "evaluation",
-        "Evaluation and schedules",
-        "eval, no_grad, and a falling lr",
-        ("ex14_validate", "ex14_fit"),
-    ),
-    (
-        "trainer",
-        "The Trainer",
-        "both loops in one call",
-        ("ex15_fit", "ex15_callback"),
-    ),
-    (
-        "table",
-        "Your own table",
-        "from a file to a model with a score",
-        ("ex16_scores",),
-    ),
-)
+CHAPTERS = tuple(_read_chapter(folder) for folder in sorted(FOLDER.glob("ch[0-9]*")))
 """All chapters, in order."""
 
 
@@ -151,7 +95,7 @@ def find_chapter(text: str) -> Chapter:
     """Find a chapter by its number or name.
 
     Raises:
-        ConfigError: There is none such.
+        ConfigError: No chapter has that number or name.
 
     >>> find_chapter("2").slug, find_chapter("descent").number
     ('ch02_descent', 2)

@@ -1,14 +1,13 @@
 """The course as files: an offline page a chapter, whose main controls still move.
 
-A chapter is run for every state that its controls can be put into (``states.py``, each
-prediction, each button), and the page keeps what came out. ``marimo export html`` loads
-its parts from another host; these pages ask nobody for anything.
+A chapter is run once for every state that its controls can be put into: the ``STATES``
+of its ``shows.py``, each prediction and each button. The page keeps what came out.
+``marimo export html`` loads its parts from another host; these pages load nothing.
 """
 
-import ast
 import importlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,34 +17,36 @@ import marimo as mo
 
 from gradatim.course import CHAPTERS, Chapter, widgets
 from gradatim.course.contents import contents_page
-from gradatim.course.marimo_to_html import Control, plain
-from gradatim.course.states import STATES
+from gradatim.course.marimo_to_html import Control, plain_html
+from gradatim.course.notebook import Cell, load_app, notebook_cells
 from gradatim.pages.page import as_json, page
 from gradatim.pages.player import player_parts
 
-__all__ = ["freeze", "frozen_page"]
+__all__ = ["freeze", "frozen_page", "states_of"]
 
 FOLDER = Path(__file__).parent
 
 
 @dataclass
 class _Group:
-    """Controls that are moved together, and what cells show for each state."""
+    """Controls that are moved together, and what the cells show for each state."""
 
     names: list[str]
     states: dict[str, dict[int, int]] = field(default_factory=dict)
+    """For each state, the cells that change: the number of the piece that they show."""
 
 
 @dataclass
 class _Frozen:
-    """A chapter's outputs, as pieces of HTML that states refer to."""
+    """What a chapter shows, as numbered pieces of HTML."""
 
     pieces: list[str] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
+    """For each cell, the number of the piece that it shows when the page opens."""
     groups: list[_Group] = field(default_factory=list)
 
     def piece(self, html: str) -> int:
-        """Number a piece of HTML; the same one is kept once."""
+        """Give the number of a piece of HTML; equal pieces are kept once."""
         if html not in self.pieces:
             self.pieces.append(html)
         return self.pieces.index(html)
@@ -55,18 +56,18 @@ def freeze(folder: Path, chapters: tuple[Chapter, ...] = CHAPTERS) -> list[Path]
     """Write the course as files.
 
     Args:
-        folder: Where to; it is made.
-        chapters: Those that are written.
+        folder: The folder for the pages; it is made if it is not there.
+        chapters: The chapters to write.
 
     Returns:
-        The files, the contents first.
+        The files; the table of contents comes first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    there = tuple(chapter for chapter in chapters if chapter.path.is_file())
     index = folder / "index.html"
-    index.write_text(contents_page(there, {}, link="{slug}.html"), encoding="utf-8")
+    contents = contents_page(chapters, {}, link="{slug}.html")
+    index.write_text(contents, encoding="utf-8")
     paths = [index]
-    for chapter in there:
+    for chapter in chapters:
         path = folder / f"{chapter.slug}.html"
         path.write_text(frozen_page(chapter), encoding="utf-8")
         paths.append(path)
@@ -75,30 +76,43 @@ def freeze(folder: Path, chapters: tuple[Chapter, ...] = CHAPTERS) -> list[Path]
 
 def frozen_page(chapter: Chapter) -> str:
     """Give a chapter as one page."""
+    cells = notebook_cells(chapter)
     with widgets.all_shown():
-        return _page(chapter, _run(chapter))
+        return _page(chapter, cells, _run(chapter, cells))
 
 
-def _run(chapter: Chapter) -> _Frozen:
+def states_of(chapter: Chapter) -> dict[str, list[Any]]:
+    """Give the controls that move on the frozen page, and the values of each."""
+    states: dict[str, list[Any]] = importlib.import_module(
+        f"{chapter.package}.shows"
+    ).STATES
+    return states
+
+
+def _run(chapter: Chapter, cells: Sequence[Cell]) -> _Frozen:
     """Run a chapter in all its states."""
-    cells = _cells(chapter)
-    app = importlib.import_module(f"gradatim.course.{chapter.slug}.chapter").app
+    app = load_app(chapter)
     outputs, defs = app.run()
+    states = states_of(chapter)
     controls = {
         control.key: control
         for name, value in defs.items()
-        if (control := _control(chapter, name, value)) is not None
+        if (control := _control(name, value, states)) is not None
     }
     frozen = _Frozen()
     frozen.first = [
-        frozen.piece(_told(plain(_html(output), controls))) for output in outputs
+        frozen.piece(_with_links(plain_html(_html(output), controls)))
+        for output in outputs
     ]
-    for names, values in _states(chapter, controls):
+    for names, values in _groups(states, controls):
         group = _Group(names)
         for combination in itertools.product(*values):
-            given = dict(zip(names, combination, strict=True))
-            changed = _changed(app, cells, given, defs, controls, frozen)
-            group.states["|".join(map(_key, combination))] = changed
+            given = {
+                name: SimpleNamespace(value=value, options=options)
+                for name, value, options in zip(names, combination, values, strict=True)
+            }
+            changed = _changed(app, cells, given, defs, frozen)
+            group.states["|".join(map(str, combination))] = changed
         frozen.groups.append(group)
     return frozen
 
@@ -107,39 +121,41 @@ def _html(output: Any) -> str:
     return "" if output is None else str(mo.as_html(output).text)
 
 
-def _control(chapter: Chapter, name: str, value: Any) -> Control | None:
-    """Tell how a control is shown where there is no Python."""
-    html = (
-        _html(value) if type(value).__module__.startswith("marimo._plugins.ui") else ""
-    )
+def _control(name: str, value: Any, states: Mapping[str, list[Any]]) -> Control | None:
+    """Say how a control is shown without Python; None if the value is no control."""
+    is_control = type(value).__module__.startswith("marimo._plugins.ui")
+    html = _html(value) if is_control else ""
     key = html.partition("object-id='")[2].partition("'")[0]
     if not key:
         return None
     kind = type(value).__name__
+    options = getattr(value, "options", None)
     if kind == "radio" and value.value is None:
         return Control(key=key, name=name, kind="radio", values=list(value.options))
     if kind == "run_button":
         return Control(key=key, name=name, kind="button", values=[True])
-    values = STATES.get(chapter.slug, {}).get(name)
-    if values is None:
+    if name not in states:
         return Control(key=key, name=name, kind="still", values=[])
-    options = getattr(value, "options", None)
-    named = (
-        {str(v): str(n) for n, v in options.items()}
+    labels = (
+        {str(chosen): str(label) for label, chosen in options.items()}
         if isinstance(options, dict)
         else {}
     )
-    labels = [named.get(str(each), str(each)) for each in values]
-    return Control(key=key, name=name, kind="choice", values=values, labels=labels)
+    return Control(
+        key=key,
+        name=name,
+        kind="choice",
+        values=states[name],
+        labels=[labels.get(str(value), str(value)) for value in states[name]],
+    )
 
 
-def _states(
-    chapter: Chapter, controls: Mapping[str, Control]
+def _groups(
+    states: Mapping[str, list[Any]], controls: Mapping[str, Control]
 ) -> Iterator[tuple[list[str], list[list[Any]]]]:
-    """Give groups of controls, and the values of each."""
-    chosen = STATES.get(chapter.slug, {})
-    if chosen:
-        yield list(chosen), list(chosen.values())
+    """Give the groups of controls that are moved together, and the values of each."""
+    if states:
+        yield list(states), list(states.values())
     for control in controls.values():
         if control.kind in ("radio", "button"):
             yield [control.name], [control.values]
@@ -147,68 +163,29 @@ def _states(
 
 def _changed(
     app: Any,
-    cells: list[set[str]],
+    cells: Sequence[Cell],
     given: Mapping[str, Any],
     defs: Mapping[str, Any],
-    controls: Mapping[str, Control],
     frozen: _Frozen,
 ) -> dict[int, int]:
-    """Run a chapter in a state; give what its cells show that is not as at first."""
-    by_name = {control.name: control for control in controls.values()}
-    moved = {
-        name: SimpleNamespace(value=value, options=by_name[name].values)
-        for name, value in given.items()
-    }
-    # Whoever gives one name of a cell must give all of them.
-    own = set().union(*(names for names in cells if names & given.keys()))
-    outputs, _ = app.run(defs={name: defs[name] for name in own} | moved)
-    left = [place for place, names in enumerate(cells) if not names & given.keys()]
+    """Run a chapter in a state; give what its cells show that they did not at first."""
+    # marimo wants all names of a cell as soon as it is given one of them.
+    moved = [cell.defines for cell in cells if cell.defines & given.keys()]
+    names = set().union(*moved)
+    outputs, _ = app.run(defs={name: defs[name] for name in names} | given)
+    places = [n for n, cell in enumerate(cells) if not cell.defines & given.keys()]
     changed = {}
-    for place, output in zip(left, outputs, strict=True):
+    for place, output in zip(places, outputs, strict=True):
         # A control that has another identity in each run is still the same control.
-        html = _told(plain(_html(output), {}))
+        html = _with_links(plain_html(_html(output), {}))
         base = frozen.pieces[frozen.first[place]]
         if "data-name" not in base and html != base:
             changed[place] = frozen.piece(html)
     return changed
 
 
-def _cells(chapter: Chapter) -> list[set[str]]:
-    """Give the names that each cell of a chapter defines, in order."""
-    cells = []
-    for node in _functions(chapter):
-        last = node.body[-1]
-        value = last.value if isinstance(last, ast.Return) else None
-        cells.append(
-            {n.id for n in ast.walk(value) if isinstance(n, ast.Name)}
-            if value is not None
-            else set()
-        )
-    return cells
-
-
-def _functions(chapter: Chapter) -> list[ast.FunctionDef]:
-    """Give a chapter's cells, which are functions in its file."""
-    tree = ast.parse(chapter.path.read_text(encoding="utf-8"))
-    return [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-
-
-def _waiting(chapter: Chapter) -> list[str]:
-    """Give for each cell the attribute that names the question it waits for."""
-    found = []
-    for node in _functions(chapter):
-        text = ast.unparse(node)
-        name = text.partition("widgets.after(")[2].partition(",")[0]
-        found.append(f' data-after="{name}"' if name else "")
-    return found
-
-
-def _key(value: Any) -> str:
-    return str(value)
-
-
-def _told(html: str) -> str:
-    """Lead to the other files."""
+def _with_links(html: str) -> str:
+    """Let the links of a chapter lead to the files of the other ones."""
     html = html.replace('href="/open/', 'href="').replace(
         'href="/"', 'href="index.html"'
     )
@@ -217,13 +194,19 @@ def _told(html: str) -> str:
     return html
 
 
-def _page(chapter: Chapter, frozen: _Frozen) -> str:
-    waiting = _waiting(chapter)
+def _page(chapter: Chapter, cells: Sequence[Cell], frozen: _Frozen) -> str:
+    """Put the page together."""
+    change = {
+        place
+        for group in frozen.groups
+        for state in group.states.values()
+        for place in state
+    }
     sections = "".join(
-        f'<section id="c{place}"{waiting[place]}>{frozen.pieces[piece]}</section>'
+        f'<section id="c{place}"{_waiting(cells[place])}>'
+        f"{frozen.pieces[piece]}</section>"
         for place, piece in enumerate(frozen.first)
-        if frozen.pieces[piece]
-        or any(place in s for g in frozen.groups for s in g.states.values())
+        if frozen.pieces[piece] or place in change
     )
     data = {
         "pieces": frozen.pieces,
@@ -242,3 +225,8 @@ def _page(chapter: Chapter, frozen: _Frozen) -> str:
         style=(FOLDER / "frozen.css").read_text(encoding="utf-8") + player_style,
         script=f"const DATA = {as_json(data)};\n{script}{player_script}",
     )
+
+
+def _waiting(cell: Cell) -> str:
+    """Give the attribute that names the question for which a cell waits."""
+    return f' data-after="{cell.waits_for}"' if cell.waits_for else ""

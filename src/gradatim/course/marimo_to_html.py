@@ -10,7 +10,7 @@ from latex2mathml.converter import convert
 
 from gradatim.pages.page import escaped
 
-__all__ = ["Control", "plain"]
+__all__ = ["Control", "plain_html"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +28,14 @@ class Control:
     """What its values are called, where they have names."""
 
 
-def plain(html: str, controls: Mapping[str, Control]) -> str:
+def plain_html(html: str, controls: Mapping[str, Control]) -> str:
     """Turn marimo's own elements into those of HTML.
 
     Args:
         html: Of an output.
         controls: By their keys; others are named, and stand still.
 
-    >>> plain('<marimo-tex class="arithmatex">||(x||)</marimo-tex>', {})[:5]
+    >>> plain_html('<marimo-tex class="arithmatex">||(x||)</marimo-tex>', {})[:5]
     '<math'
     """
     reader = _Reader(controls)
@@ -72,7 +72,7 @@ class _Reader(HTMLParser):
         elif tag == "marimo-callout-output":
             kind, inner = _json(given, "data-kind"), _json(given, "data-html")
             self.parts.append(f'<aside class="callout {escaped(kind)}">')
-            self.parts.append(plain(str(inner), self._controls) + "</aside>")
+            self.parts.append(plain_html(str(inner), self._controls) + "</aside>")
             self._inside.append(tag)
         elif tag == "marimo-accordion":
             self._accordions.append((list(_json(given, "data-labels") or []), 0))
@@ -85,7 +85,7 @@ class _Reader(HTMLParser):
         if self._accordions:
             labels, depth = self._accordions[-1]
             if depth == 0 and labels:
-                label = plain(str(labels.pop(0)), self._controls)
+                label = plain_html(str(labels.pop(0)), self._controls)
                 self.parts.append(f"<details><summary>{label}</summary>")
             self._accordions[-1] = labels, depth + (tag not in VOID)
         self.parts.append(self.get_starttag_text() or "")
@@ -127,7 +127,7 @@ class _Reader(HTMLParser):
         if not self._key:
             return
         control, self._key = self._controls.get(self._key), ""
-        label = plain(str(_json(given, "data-label") or ""), {})
+        label = plain_html(str(_json(given, "data-label") or ""), {})
         if control is None or control.kind == "still":
             if tag not in ("marimo-form", "marimo-code-editor"):
                 self.parts.append(f'<span class="still">{label or "a control"}</span>')

@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from starlette.routing import Mount, Route
 
 from gradatim.course import CHAPTERS, Chapter, progress
 from gradatim.course.contents import contents_page
+from gradatim.course.notebook import write_notebook
 from gradatim.pages.player import player_parts
 
 __all__ = ["HOST", "course_app", "free_port", "serving"]
@@ -30,7 +32,7 @@ __all__ = ["HOST", "course_app", "free_port", "serving"]
 HOST = "127.0.0.1"
 COOKIE = "gradatim_course"
 WORKER = "// The course has no public files: nothing is to be intercepted.\n"
-"""Of marimo's service worker; its own one can hold up a page that is opened again."""
+"""The script of the service worker. marimo's own can hold up a page opened again."""
 STYLE = Path(__file__).with_name("chapter.css")
 
 
@@ -41,12 +43,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlette:
+def course_app(
+    token: str, folder: Path, chapters: tuple[Chapter, ...] = CHAPTERS
+) -> Starlette:
     """Make the application: the contents at ``/``, each chapter at its slug.
 
     Args:
-        token: What a browser must show once, in the address; a cookie keeps it.
-        chapters: Those that are served.
+        token: A browser must show it once, in the address; then a cookie keeps it.
+        folder: The notebooks are written here, and must stay while they are served.
+        chapters: The chapters that are served.
     """
     style, script = player_parts()
     style += STYLE.read_text(encoding="utf-8")
@@ -58,8 +63,8 @@ def course_app(token: str, chapters: tuple[Chapter, ...] = CHAPTERS) -> Starlett
         html_head=f"<style>{style}</style><script>{script}</script>",
     )
     for chapter in chapters:
-        if chapter.path.is_file():
-            builder = builder.with_app(path=f"/{chapter.slug}", root=str(chapter.path))
+        path = write_notebook(chapter, folder)
+        builder = builder.with_app(path=f"/{chapter.slug}", root=str(path))
 
     async def contents(request: Request) -> Response:
         if not _is_known(request, token):
@@ -103,20 +108,20 @@ def serving(
     port: int, token: str, chapters: tuple[Chapter, ...] = CHAPTERS
 ) -> Iterator[uvicorn.Server]:
     """Serve the course from a thread, until the block ends."""
-    app = course_app(token, chapters)
-    config = uvicorn.Config(
-        app,
-        host=HOST,
-        port=port,
-        log_level="warning",
-        lifespan="on",
-        timeout_graceful_shutdown=1,  # open chapters are not waited for
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.should_exit = True
-        thread.join(timeout=5)
+    with tempfile.TemporaryDirectory() as folder:
+        config = uvicorn.Config(
+            course_app(token, Path(folder), chapters),
+            host=HOST,
+            port=port,
+            log_level="warning",
+            lifespan="on",
+            timeout_graceful_shutdown=1,  # open chapters are not waited for
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.should_exit = True
+            thread.join(timeout=5)

@@ -30,6 +30,7 @@ __all__ = [
     "moving",
     "picture",
     "predict",
+    "row",
     "verdict",
 ]
 
@@ -59,6 +60,11 @@ def end(number: int) -> Any:
 def _link(chapter: Chapter, before: str, after: str = "") -> str:
     text = f"{before}{chapter.number} · {escaped(chapter.title)}{after}"
     return f'<a href="/open/{chapter.slug}">{text}</a>'
+
+
+def row(*controls: Any) -> Any:
+    """Show controls beside each other, as many as the page is wide enough for."""
+    return mo.hstack(controls, justify="start", wrap=True, gap=2)
 
 
 def picture(svg: str) -> Any:

@@ -1,6 +1,7 @@
 """What chapter 1 shows: the points, their split, words for shapes, and batches."""
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from gradatim.pages.page import escaped
 
 __all__ = [
     "ORDERS",
+    "STATES",
     "WORDS",
     "best_line",
     "epoch_picture",
@@ -27,6 +29,12 @@ __all__ = [
     "split_pictures",
     "split_rows",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "order": ["shuffled", "sorted by x", "as they came", "seeded again"],
+    "batch_size": [16, 1, 5, 30, 40, 80],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 Array = np.ndarray
 NUM_POINTS, NUM_TRAIN = 100, 80

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from gradatim.course.loss_bowl import (
     START,
@@ -18,6 +19,7 @@ from gradatim.pages.player import MovingChart, player
 
 __all__ = [
     "PRESETS",
+    "STATES",
     "UPDATES",
     "ByHand",
     "Preset",
@@ -29,6 +31,12 @@ __all__ = [
     "side_by_side",
     "too_long",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "lr": [0.1, 0.01, 0.03, 0.3, 0.5, 0.7, 0.79, 0.82, 0.9],
+    "start": [START, (2.3, 3.2), (-0.3, 3.0)],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 UPDATES = 40
 """That the pictures of a descent show."""

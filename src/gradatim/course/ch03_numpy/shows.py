@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from gradatim.pages.player import MovingChart, player, told_frames
 
 __all__ = [
     "FAULTS",
+    "STATES",
     "Seen",
     "arithmetic",
     "decimals",
@@ -27,6 +29,9 @@ __all__ = [
     "train",
     "trained",
 ]
+
+STATES: dict[str, list[Any]] = {"lr": [0.1, 0.01, 0.03, 0.3, 0.7]}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 Array = np.ndarray
 WIDE = 390

@@ -16,6 +16,7 @@ __all__ = [
     "MAKERS",
     "OPERATIONS",
     "OTHER_DEVICE",
+    "STATES",
     "STEPS",
     "added_twice",
     "after_step",
@@ -201,6 +202,12 @@ MAKERS: dict[str, Callable[[Array], Tensor]] = {
     "torch.from_numpy(array).double()": lambda array: torch.from_numpy(array).double(),
 }
 """Ways to make a tensor of a float64 array, by their code."""
+
+STATES: dict[str, list[Any]] = {
+    "maker": list(MAKERS),
+    "operation": ["v.add_(10)", "v.add(10)", "v = v.add(10)", "v += 10"],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 def shared(name: str, *, by_tensor: bool = False) -> tuple[str, bool]:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from gradatim.rng import keeping_rng
 
 __all__ = [
     "EXPRESSIONS",
+    "STATES",
     "TARGETS",
     "WAYS",
     "code_of",
@@ -34,6 +36,13 @@ TARGETS: dict[str, torch.device | torch.dtype] = {
     "the same device (cpu)": torch.device("cpu"),
 }
 """Where a parameter is wanted, by name: another device, another dtype, or no change."""
+
+STATES: dict[str, list[Any]] = {
+    "way": ["2", "1", "3", "4"],
+    "target": list(TARGETS),
+    "of_a": [True, False],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 WAYS = {
     "1": "torch.randn(1, requires_grad=True)",

@@ -23,6 +23,7 @@ from gradatim.rng import keeping_rng
 
 __all__ = [
     "ATTEMPTS",
+    "STATES",
     "Attempt",
     "Updates",
     "both_gradients",
@@ -36,6 +37,9 @@ __all__ = [
     "unzeroed",
     "updates",
 ]
+
+STATES: dict[str, list[Any]] = {"zeroing": [True, False]}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 ATTEMPTS = {
     "1 · a new a": "a = a - lr * a.grad\na.grad.zero_()",

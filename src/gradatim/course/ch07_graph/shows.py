@@ -18,6 +18,7 @@ from gradatim.pages.player import only, player
 
 __all__ = [
     "PARTS",
+    "STATES",
     "TOLD",
     "Branch",
     "backward_twice",
@@ -32,6 +33,9 @@ __all__ = [
     "wanted",
     "without_graph",
 ]
+
+STATES: dict[str, list[Any]] = {"num_rows": [3, 1, 80], "limit": [0, 1, 2, 2.5, 3, 4]}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 PARTS = {
     "yhat": "yhat = a + b * x",

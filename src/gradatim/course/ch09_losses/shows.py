@@ -1,6 +1,7 @@
 """What chapter 9 shows: a mean and a sum, and targets that broadcast."""
 
 import warnings
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,6 +15,7 @@ from gradatim.pages.boxes import cells
 from gradatim.pages.charts import Chart
 
 __all__ = [
+    "STATES",
     "broadcast_line",
     "first_gradient",
     "first_loss",
@@ -25,6 +27,13 @@ __all__ = [
     "warned",
     "with_reduction",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "by_sum": [False, True],
+    "lr": [0.1, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.7],
+    "flat": [True, False],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 def first_loss(reduction: str) -> float:

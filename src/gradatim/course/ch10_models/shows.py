@@ -1,6 +1,7 @@
 """What chapter 10 shows: modules and what is found in them, hooks, modes, dropout."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from gradatim.rng import keeping_rng
 
 __all__ = [
     "KINDS",
+    "STATES",
     "HalfListLine",
     "ListLine",
     "ManualLine",
@@ -33,6 +35,18 @@ __all__ = [
     "state_of",
     "trained",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "kind": [
+        "two Parameters",
+        "b as a plain tensor",
+        "a Linear in a Module",
+        "Sequential",
+        "one layer in a plain list",
+    ],
+    "epochs": [1000, 0, 10, 100],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 class TensorLine(nn.Module):

@@ -19,6 +19,7 @@ __all__ = [
     "CODES",
     "CURES",
     "FAULTS",
+    "STATES",
     "Walked",
     "called",
     "make_parts",
@@ -26,6 +27,12 @@ __all__ = [
     "run_fault",
     "trace_of",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "calls_before": [0, 1, 10, 100, 1000],
+    "rows": [3, 1, 16, 80],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 def make_parts() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:

@@ -1,6 +1,7 @@
 """What chapter 12 shows: data sets, loaders, the order of rows, and memory."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,7 @@ from gradatim.text import bytes_for_people
 __all__ = [
     "DEVICE_GB",
     "OTHER_DEVICE",
+    "STATES",
     "LineDataset",
     "asked_rows",
     "by_x",
@@ -40,6 +42,12 @@ __all__ = [
     "whole_on_device",
     "wrong_dtype",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "batch_size": [16, 1, 2, 4, 8, 32, 80],
+    "whole": [False, True],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 DEVICE_GB = 16
 """Memory of the device that is drawn."""

@@ -22,6 +22,7 @@ from gradatim.threads import threads
 
 __all__ = [
     "NUM_PEEKS",
+    "STATES",
     "Peeked",
     "Split",
     "by_heart",
@@ -42,6 +43,12 @@ __all__ = [
     "three_parts",
     "trained",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "neighbours": [1, 2, 3, 5, 8, 12, 20, 40, 80],
+    "tried": [10, 1, 100, 1000],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 NUM_PEEKS = 1000
 """Models that a peeker may try."""

@@ -27,6 +27,7 @@ __all__ = [
     "MARKS",
     "NUM_EPOCHS",
     "SCHEDULES",
+    "STATES",
     "Mode",
     "Walk",
     "eval_forgotten",
@@ -49,6 +50,12 @@ __all__ = [
     "wavy_model",
     "wavy_rows",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "hidden": [8, 2, 4, 32, 128],
+    "epoch": [300, 0, 30, 100, 1500],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 NUM_EPOCHS = 60
 UPDATES = 5

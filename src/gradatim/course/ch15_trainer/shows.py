@@ -27,6 +27,7 @@ from gradatim.threads import threads
 __all__ = [
     "REFUSED",
     "SICK",
+    "STATES",
     "Both",
     "Resumed",
     "bits",
@@ -41,6 +42,12 @@ __all__ = [
     "stopped_picture",
     "without_optimizer",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "epochs": [30, 1, 100],
+    "patience": [20, 1, 3, 5, 50, 100],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ __all__ = [
     "FAULTS",
     "MOST_BYTES",
     "SCRIPTS",
+    "STATES",
     "Fitted",
     "Source",
     "chosen",
@@ -54,6 +55,13 @@ __all__ = [
     "try_inspected",
     "what_if",
 ]
+
+STATES: dict[str, list[Any]] = {
+    "size": [70, 30, 120],
+    "district": ["center", "harbour", "north", "south"],
+    "year": [1980, 2002],
+}
+"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 DISTRICTS = ("center", "harbour", "north", "south")
 PER_METRE = {"center": 15.0, "harbour": 12.0, "north": 9.0, "south": 8.0}
