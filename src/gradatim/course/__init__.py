@@ -79,7 +79,7 @@ class Chapter:
 
 def _read_chapter(folder: Path) -> Chapter:
     """Read a chapter's title, subject and exercises from its Markdown file."""
-    number, name = re.fullmatch(r"ch(\d+)_(\w+)", folder.name).groups()
+    number, _, name = folder.name.removeprefix("ch").partition("_")
     text = (folder / "chapter.md").read_text(encoding="utf-8")
     _, head, body = text.split("---\n", 2)
     fields = dict(line.split(": ", 1) for line in head.splitlines())

@@ -172,7 +172,7 @@ def _changed(
     # marimo wants all names of a cell as soon as it is given one of them.
     moved = [cell.defines for cell in cells if cell.defines & given.keys()]
     names = set().union(*moved)
-    outputs, _ = app.run(defs={name: defs[name] for name in names} | given)
+    outputs, _ = app.run(defs={**{name: defs[name] for name in names}, **given})
     places = [n for n, cell in enumerate(cells) if not cell.defines & given.keys()]
     changed = {}
     for place, output in zip(places, outputs, strict=True):

@@ -282,8 +282,9 @@ class _Writer:
             elif isinstance(block, Breakage):
                 # Breakages in a row have their buttons in a row.
                 row = [block]
-                while left and isinstance(left[0], Breakage):
-                    row.append(left.pop(0))
+                while left and isinstance(other := left[0], Breakage):
+                    row.append(other)
+                    left = left[1:]
                 yield from self._breakages(row)
             else:
                 yield from self._other(block)
