@@ -6,8 +6,8 @@ from torch import nn
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau, StepLR
 
 import gradatim as gt
-from gradatim.callbacks import HOOKS, hooks_of
 from gradatim.errors import ConfigError, GradatimWarning, OptimizerError
+from gradatim.hooks import HOOKS, hooks_of
 from tests.bits import assert_same_bits
 
 X, Y = torch.linspace(0, 1, 12).view(12, 1), torch.linspace(1, 3, 12).view(12, 1)

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import gradatim as gt
+from gradatim.epoch import MeanLoss
 from gradatim.errors import (
     ConfigError,
     DataError,
@@ -18,7 +19,6 @@ from gradatim.errors import (
     NonFiniteLossError,
     ShapeMismatchError,
 )
-from gradatim.trainer import MeanLoss
 from tests.bits import assert_same_bits, bits_of, random_state
 
 X = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))

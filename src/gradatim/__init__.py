@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradatim import data
-    from gradatim.callbacks import Callback, EarlyStopping, LRScheduler
+    from gradatim.callbacks import EarlyStopping, LRScheduler
     from gradatim.doctor.callback import Doctor
     from gradatim.doctor.check import check
     from gradatim.doctor.watch import watch
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradatim.graphs.graph import Graph
     from gradatim.graphs.record import Recorded, record
     from gradatim.history import History
+    from gradatim.hooks import Callback
     from gradatim.loading import Predictor, load
     from gradatim.lr_range import LRRange, lr_range_test
     from gradatim.run.run import Run
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Callback": "gradatim.callbacks",
+    "Callback": "gradatim.hooks",
     "Doctor": "gradatim.doctor.callback",
     "EarlyStopping": "gradatim.callbacks",
     "Graph": "gradatim.graphs.graph",

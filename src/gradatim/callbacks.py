@@ -1,86 +1,18 @@
-"""What a training needs beside its loop: stopping early, moving the learning rate.
+"""Two callbacks that most trainings use: stopping early, moving the learning rate."""
 
-The trainer knows nothing of these; it calls the hooks that a callback overrides, and
-where none does, nothing is called.
-"""
-
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from gradatim.errors import ConfigError
+from gradatim.hooks import Callback, TrainerView
 from gradatim.modules import bare
 from gradatim.nested import map_tensors
 from gradatim.step import check_scheduler
 from gradatim.text import nearest_name
 
-if TYPE_CHECKING:
-    from gradatim.trainer import Trainer
-
-__all__ = ["HOOKS", "Callback", "EarlyStopping", "LRScheduler", "hooks_of"]
-
-HOOKS = (
-    "on_fit_begin",
-    "on_fit_end",
-    "on_epoch_begin",
-    "on_epoch_end",
-    "on_step_begin",
-    "on_step_end",
-)
-
-
-class Callback:
-    """Override the hooks that you need; the others cost nothing.
-
-    A hook may read all of the trainer (``model``, ``optimizer``, ``history``,
-    ``epoch``, ``num_steps``) and end the training with ``trainer.stop(reason)``. What
-    a callback must remember over a resume it gives in ``state_dict`` and takes in
-    ``load_state_dict``, which is called after ``on_fit_begin``. Where a run goes on in
-    the middle of an epoch, ``on_epoch_begin`` is called for the rest of it.
-
-    Attributes:
-        goes_last: Its hooks are called after those of the other callbacks.
-        only_watches: Nothing that is computed depends on it: a run goes on with or
-            without it.
-
-    >>> class PrintLoss(Callback):
-    ...     def on_epoch_end(self, trainer):
-    ...         print(trainer.history["train_loss"][-1])
-    """
-
-    goes_last = False
-    only_watches = False
-
-    def config(self) -> dict[str, Any]:
-        """Give the choices that a run must not change when it goes on."""
-        return {}
-
-    def state_dict(self) -> dict[str, Any]:
-        """Give what is to be remembered: numbers, texts, tensors, collections."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave in another process."""
-
-    def on_fit_begin(self, trainer: "Trainer") -> None:
-        """Before the first epoch of a ``fit``."""
-
-    def on_fit_end(self, trainer: "Trainer") -> None:
-        """After the last epoch of a ``fit``, also when an error ended it."""
-
-    def on_epoch_begin(self, trainer: "Trainer") -> None:
-        """Before the first batch of an epoch."""
-
-    def on_epoch_end(self, trainer: "Trainer") -> None:
-        """After validation, when ``trainer.history`` has the epoch's values."""
-
-    def on_step_begin(self, trainer: "Trainer", batch: Any) -> None:
-        """Before an update. ``batch`` is a tuple or list."""
-
-    def on_step_end(self, trainer: "Trainer", loss: Tensor) -> None:
-        """After an update. ``loss`` is 0-dim on its device: reading it may wait."""
+__all__ = ["EarlyStopping", "LRScheduler", "monitored"]
 
 
 class EarlyStopping(Callback):
@@ -125,7 +57,7 @@ class EarlyStopping(Callback):
         self._first_epoch = 0
         self._shapes: dict[str, torch.Size] | None = None
 
-    def on_fit_begin(self, trainer: "Trainer") -> None:
+    def on_fit_begin(self, trainer: TrainerView) -> None:
         self.best_value = self.best_epoch = self._best_state = None
         self._first_epoch = trainer.epoch
         self._shapes = _shapes_of(bare(trainer.model).state_dict())
@@ -158,7 +90,7 @@ class EarlyStopping(Callback):
         self._best_state = best
         self._first_epoch = int(state["first_epoch"])
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: TrainerView) -> None:
         value = monitored(trainer, self.monitor)
         if self._improves(value):
             self.best_value, self.best_epoch = value, trainer.epoch
@@ -177,7 +109,7 @@ class EarlyStopping(Callback):
                 f"{self.monitor} has not improved for {self.patience} epochs; {best}"
             )
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: TrainerView) -> None:
         if self._best_state is not None:
             bare(trainer.model).load_state_dict(self._best_state)
             self._best_state = None
@@ -242,7 +174,7 @@ class LRScheduler(Callback):
         else:
             self.on_epoch_end = self._after_epoch  # type: ignore[method-assign]
 
-    def on_fit_begin(self, trainer: "Trainer") -> None:
+    def on_fit_begin(self, trainer: TrainerView) -> None:
         check_scheduler(self.scheduler, trainer.optimizer)
         self._num_skipped = trainer.train_step.num_skipped
 
@@ -260,13 +192,13 @@ class LRScheduler(Callback):
         self.scheduler.load_state_dict(state["scheduler"])
         self._num_skipped = int(state["num_skipped"])
 
-    def _after_step(self, trainer: "Trainer", loss: Tensor) -> None:
+    def _after_step(self, trainer: TrainerView, loss: Tensor) -> None:
         if trainer.train_step.num_skipped == self._num_skipped:
             self.scheduler.step()
         else:  # a step that was left out is no update
             self._num_skipped = trainer.train_step.num_skipped
 
-    def _after_epoch(self, trainer: "Trainer") -> None:
+    def _after_epoch(self, trainer: TrainerView) -> None:
         if self.monitor is None:
             self.scheduler.step()
         else:
@@ -278,7 +210,7 @@ def _shapes_of(state: dict[str, Any]) -> dict[str, torch.Size]:
     return {k: v.shape for k, v in state.items() if isinstance(v, Tensor)}
 
 
-def monitored(trainer: "Trainer", name: str) -> float:
+def monitored(trainer: TrainerView, name: str) -> float:
     """Give the last epoch's value of ``name``.
 
     Raises:
@@ -299,51 +231,3 @@ def monitored(trainer: "Trainer", name: str) -> float:
 
 def _is_val(name: str) -> bool:
     return name.startswith("val_")
-
-
-def _check_hook_names(callback: Any) -> None:
-    """Refuse ``on_epoch_ends``: it would never be called, and nothing would tell."""
-    if not isinstance(callback, Callback):
-        return
-    for name in dir(type(callback)):
-        if name.startswith("on_") and name not in HOOKS:
-            raise ConfigError(
-                f"{type(callback).__name__} has a method {name!r}, which is no hook."
-                f"{nearest_name(name, HOOKS)}\n"
-                "It would never be called.\n"
-                "Give it a hook's name, or one that does not begin with on_."
-            )
-
-
-def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
-    """Collect, for each hook, the callbacks' methods that do something.
-
-    Raises:
-        ConfigError: A class, or an object without any hook such as a bare scheduler.
-    """
-    hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
-    for callback in sorted(callbacks, key=lambda c: getattr(c, "goes_last", False)):
-        if isinstance(callback, type):
-            raise ConfigError(
-                f"a callback is the class {callback.__name__} itself.\n"
-                "Its hooks need an object to work on.\n"
-                f"Make one: {callback.__name__}(...)."
-            )
-        _check_hook_names(callback)
-        found = False
-        for name in HOOKS:
-            method = getattr(callback, name, None)
-            if method is None:
-                continue
-            found = True
-            if getattr(method, "__func__", None) is not getattr(Callback, name):
-                hooks[name].append(method)
-        if not found:
-            advice = "Give an object with at least one of these methods."
-            if hasattr(callback, "step") and hasattr(callback, "optimizer"):
-                advice = "Wrap a scheduler: gradatim.LRScheduler(scheduler)."
-            raise ConfigError(
-                f"a callback of type {type(callback).__name__} has none of the hooks "
-                f"{', '.join(HOOKS)}.\nIt would never be called.\n{advice}"
-            )
-    return hooks

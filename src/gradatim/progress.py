@@ -3,14 +3,11 @@
 import math
 import sys
 import time
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 from torch import Tensor
 
-from gradatim.callbacks import Callback
-
-if TYPE_CHECKING:
-    from gradatim.trainer import Trainer
+from gradatim.hooks import Callback, TrainerView
 
 __all__ = ["Progress"]
 
@@ -35,32 +32,32 @@ class Progress(Callback):
         if few_epochs and not (file or sys.stderr).isatty():
             self.on_step_end = self._after_step  # type: ignore[method-assign]
 
-    def on_fit_begin(self, trainer: "Trainer") -> None:
+    def on_fit_begin(self, trainer: TrainerView) -> None:
         self._trainer = trainer
         self._begin = time.monotonic()
         self._first_share: float | None = None
         self._num_told = 0
-        self._steps_per_epoch = _num_batches(trainer)
         file = self.file or sys.stderr
         if file.isatty():
             self._live = _start_live(self.status, file)
 
-    def on_epoch_begin(self, trainer: "Trainer") -> None:
+    def on_epoch_begin(self, trainer: TrainerView) -> None:
         if self._first_share is None:  # not 0 where a run goes on
             self._first_share = self._share_done()
             self._num_told = int(self._first_share * 10 + 1e-9)
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: TrainerView) -> None:
         if self._live is None:
             self._tell_if_due()
 
-    def _after_step(self, trainer: "Trainer", loss: Tensor) -> None:
+    def _after_step(self, trainer: TrainerView, loss: Tensor) -> None:
         # The last step of an epoch is told after its validation.
-        steps = self._steps_per_epoch
-        if steps is not None and trainer.so_far.num_batches < steps:
+        assert trainer.plan is not None
+        steps_per_epoch = trainer.plan.batches_per_epoch
+        if steps_per_epoch is not None and trainer.so_far.num_batches < steps_per_epoch:
             self._tell_if_due()
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: TrainerView) -> None:
         reason = trainer.history.stop_reason
         if self._live is not None:
             self._live.stop()
@@ -107,13 +104,10 @@ class Progress(Callback):
 
     def _share_done(self) -> float:
         """Tell how much of this fit is done, from 0 to 1."""
-        trainer, plan = self._trainer, self._trainer.plan
-        if plan is None:
+        trainer = self._trainer
+        if trainer.plan is None:
             return 1.0
-        done: float = trainer.epoch - plan.first_epoch
-        if self._steps_per_epoch:
-            done += trainer.so_far.num_batches / self._steps_per_epoch
-        return min(1.0, done / max(1, plan.last_epoch - plan.first_epoch))
+        return trainer.plan.share_done(trainer.epoch, trainer.so_far.num_batches)
 
     def _tell_if_due(self) -> None:
         tenths = int(self._share_done() * 10 + 1e-9)
@@ -123,14 +117,6 @@ class Progress(Callback):
 
     def _write(self, line: str) -> None:
         print(line, file=self.file or sys.stderr, flush=True)
-
-
-def _num_batches(trainer: "Trainer") -> int | None:
-    assert trainer.plan is not None
-    try:
-        return len(trainer.plan.batches)
-    except TypeError:  # an iterable that does not say
-        return None
 
 
 def _start_live(status: Any, file: TextIO) -> Any:

@@ -1,11 +1,10 @@
 """Epochs over steps, with validation and a history. Nothing else."""
 
 import contextlib
-import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import torch
 from jaxtyping import Shaped
@@ -16,11 +15,12 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from gradatim.callbacks import hooks_of
 from gradatim.data.batches import Batches, as_batches, has_own_batches
-from gradatim.deferred import DeferredScalars
+from gradatim.data.options import BatchKeywords, ReadingKeywords
+from gradatim.epoch import EpochSoFar, MeanLoss, Plan, no_batch_message
 from gradatim.errors import ConfigError, DataError, GradatimWarning
 from gradatim.history import History
+from gradatim.hooks import hooks_of
 from gradatim.interrupt import INTERRUPTED, stop_on_ctrl_c
 from gradatim.losses import (
     LossFn,
@@ -32,9 +32,10 @@ from gradatim.losses import (
 from gradatim.modules import autocast, device_of, evaluating
 from gradatim.nested import concat_rows, map_tensors, num_rows, parts_of, tensors_of
 from gradatim.progress import Progress
+from gradatim.signatures import shows_options
 from gradatim.step import Forward, OnNonfinite, Precision, TrainStep, make_forward
 
-__all__ = ["Trainer", "no_batch_message"]
+__all__ = ["Trainer"]
 
 Metric = Callable[[Any, Any], Any]
 """``metric(predictions, targets)`` of all rows at once gives a number."""
@@ -208,19 +209,16 @@ class Trainer:
             if self.plan.val_batches is not None and "val_batches" in state:
                 self.plan.val_batches.load_state_dict(state["val_batches"])
 
+    @shows_options(BatchKeywords)
     def fit(
         self,
         train: Any,
         val: Any = None,
         *,
         epochs: int,
-        batch_size: int | None = None,
-        shuffle: bool | None = None,
-        seed: int | None = None,
-        drop_last: bool | None = None,
-        num_workers: int | None = None,
         callbacks: Sequence[Any] = (),
         progress: bool = True,
+        **options: Unpack[BatchKeywords],
     ) -> History:
         """Train for ``epochs`` more epochs.
 
@@ -255,18 +253,12 @@ class Trainer:
         if not isinstance(epochs, int) or epochs < 1:
             raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
         device = device_of(self.model)
-        train_batches = as_batches(
-            train,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            drop_last=drop_last,
-            num_workers=num_workers,
-            device=device,
-        )
+        train_batches = as_batches(train, device=device, **options)
         val_batches = None
         if val is not None:
-            val_batches = _unshuffled(val, device, batch_size, num_workers)
+            val_batches = _unshuffled(
+                val, device, options.get("batch_size"), options.get("num_workers")
+            )
         display = [Progress(few_epochs=epochs < 10)] if progress else []
         hooks = hooks_of([*callbacks, *display])
         plan = self.plan = Plan(
@@ -358,7 +350,7 @@ class Trainer:
             "samples_per_s": so_far.num_rows / seconds,
         }
 
-    def _mean_loss(self) -> "MeanLoss":
+    def _mean_loss(self) -> MeanLoss:
         return MeanLoss(
             sums=reduction(self.loss_fn) == "sum",
             skip_nonfinite=self.train_step.on_nonfinite == "skip",
@@ -367,12 +359,11 @@ class Trainer:
     def _validate(self, batches: Batches) -> dict[str, float]:
         return {f"val_{k}": v for k, v in self._evaluate(batches).items()}
 
+    @shows_options(ReadingKeywords)
     def evaluate(
         self,
         data: Any,
-        *,
-        batch_size: int | None = None,
-        num_workers: int | None = None,
+        **options: Unpack[ReadingKeywords],
     ) -> dict[str, float]:
         """Give the loss, as the mean over samples, and every metric.
 
@@ -386,9 +377,7 @@ class Trainer:
         Returns:
             ``{"loss": ..., "<metric>": ...}``.
         """
-        device = device_of(self.model)
-        batch_size = batch_size or PREDICT_BATCH_SIZE
-        return self._evaluate(_unshuffled(data, device, batch_size, num_workers))
+        return self._evaluate(self._in_order(data, **options))
 
     def _evaluate(self, batches: Batches) -> dict[str, float]:
         mean = MeanLoss(sums=reduction(self.loss_fn) == "sum")
@@ -413,12 +402,11 @@ class Trainer:
                     scores[name] = _number(name, metric(predictions, targets))
         return scores
 
+    @shows_options(ReadingKeywords)
     def predict(
         self,
         data: Any,
-        *,
-        batch_size: int | None = None,
-        num_workers: int | None = None,
+        **options: Unpack[ReadingKeywords],
     ) -> Any:
         """Give the model's outputs for all rows, in their order.
 
@@ -434,10 +422,8 @@ class Trainer:
             The outputs, a tensor ``(rows, ...)`` on the device that the rows came from;
             for a model that gives several, the same structure of tensors.
         """
-        device = device_of(self.model)
-        batch_size = batch_size or PREDICT_BATCH_SIZE
         _warn_of_shuffled(data)
-        batches = _unshuffled(data, device, batch_size, num_workers)
+        batches = self._in_order(data, **options)
         home = next(tensors_of(data), torch.empty(0)).device
         outputs = []
         with evaluating(self.model):
@@ -449,17 +435,26 @@ class Trainer:
             raise DataError(no_batch_message("the data"))
         return concat_rows(outputs)
 
-    def _predict_batch(self, batch: Any) -> Any:
-        if self._own_forward:
-            return self._forward(self.model, parts_of(batch))[0]
-        return self.model(parts_of(batch)[0])
-
-    def predict_proba(
+    def _in_order(
         self,
         data: Any,
         *,
         batch_size: int | None = None,
         num_workers: int | None = None,
+    ) -> Batches:
+        batch_size = batch_size or PREDICT_BATCH_SIZE
+        return _unshuffled(data, device_of(self.model), batch_size, num_workers)
+
+    def _predict_batch(self, batch: Any) -> Any:
+        if self._own_forward:
+            return self._forward(self.model, parts_of(batch))[0]
+        return self.model(parts_of(batch)[0])
+
+    @shows_options(ReadingKeywords)
+    def predict_proba(
+        self,
+        data: Any,
+        **options: Unpack[ReadingKeywords],
     ) -> Shaped[Tensor, "rows ..."]:
         """Give the probabilities that the model's outputs stand for.
 
@@ -471,120 +466,10 @@ class Trainer:
             ConfigError: The loss is none of these.
         """
         probabilities = to_probabilities(self.loss_fn)
-        outputs = self.predict(data, batch_size=batch_size, num_workers=num_workers)
+        outputs = self.predict(data, **options)
         # A softmax in bfloat16 would be right to two digits.
         is_half = outputs.dtype in (torch.bfloat16, torch.float16)
         return probabilities(outputs.float() if is_half else outputs)
-
-
-class Plan:
-    """What a running ``fit`` has in view; the progress display reads it.
-
-    A callback may change ``last_epoch``.
-    """
-
-    def __init__(
-        self,
-        first_epoch: int,
-        epochs: int,
-        batches: Batches,
-        val_batches: Batches | None,
-        callbacks: Sequence[Any],
-    ) -> None:
-        self.first_epoch = first_epoch
-        self.epochs = epochs
-        """As :meth:`Trainer.fit` was given them."""
-        self.last_epoch = first_epoch + epochs
-        self.batches = batches
-        self.val_batches = val_batches
-        self.callbacks = list(callbacks)
-        """Without the progress display."""
-        self.completed = False
-        """Whether the epochs ended without an error: True in ``on_fit_end`` then."""
-
-
-class EpochSoFar:
-    """How far an epoch is."""
-
-    def __init__(self, mean: "MeanLoss") -> None:
-        self.mean = mean
-        self.num_batches = 0
-        """Batches trained on."""
-        self.num_rows = 0
-        """Rows trained on."""
-        self.seconds = 0.0
-        """Taken by the part that another process did."""
-        self.begin = time.perf_counter()
-
-    def samples_per_s(self) -> float | None:
-        """Give the speed, as far as it is told by now."""
-        seconds = time.perf_counter() - self.begin
-        return self.num_rows / seconds if self.num_rows else None
-
-    def state_dict(self) -> dict[str, Any]:
-        """Give the counts, and sums of which the mean loss is made."""
-        self.mean.value()  # waits for what is under way on a device
-        seconds = time.perf_counter() - self.begin if self.num_batches else 0.0
-        return {
-            "num_batches": self.num_batches,
-            "num_rows": self.num_rows,
-            "seconds": seconds,
-            "loss_total": self.mean.total,
-            "loss_weight": self.mean.weight,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what :meth:`state_dict` gave."""
-        self.num_batches = int(state["num_batches"])
-        self.num_rows = int(state["num_rows"])
-        self.seconds = float(state["seconds"])
-        self.mean.total = float(state["loss_total"])
-        self.mean.weight = float(state["loss_weight"])
-
-
-class MeanLoss:
-    """The mean loss over samples, from the means of batches.
-
-    Sums in double precision on the host. On a device the losses come over in windows,
-    without waiting.
-
-    >>> mean = MeanLoss()
-    >>> mean.add(torch.tensor(1.0), 3); mean.add(torch.tensor(5.0), 1)
-    >>> mean.value()
-    2.0
-    """
-
-    def __init__(self, *, sums: bool = False, skip_nonfinite: bool = False) -> None:
-        self.sums = sums
-        self.skip_nonfinite = skip_nonfinite
-        self.total = 0.0
-        self.weight = 0.0
-        self._deferred = DeferredScalars()
-
-    def add(self, loss: Tensor, weight: float | Tensor) -> None:
-        """Add a batch's loss and how much it weighs."""
-        if loss.is_cpu:
-            self._add(loss.item(), float(weight))
-            return
-        self._deferred.push(loss, weight)
-        for pair in self._deferred.arrived():
-            self._add(*pair)
-
-    def value(self) -> float:
-        """Wait for the losses that are still under way; give the mean of all."""
-        for pair in self._deferred.drain():
-            self._add(*pair)
-        return self.total / self.weight if self.weight else math.nan
-
-    def so_far(self) -> float:
-        """Give the mean of the losses that are here, without waiting."""
-        return self.total / self.weight if self.weight else math.nan
-
-    def _add(self, loss: float, weight: float) -> None:
-        if not weight or (self.skip_nonfinite and not math.isfinite(loss)):
-            return
-        self.total += loss if self.sums else loss * weight
-        self.weight += weight
 
 
 class _SeenTargets:
@@ -597,16 +482,6 @@ class _SeenTargets:
     def __call__(self, model: nn.Module, batch: Any) -> tuple[Any, Any]:
         predictions, self.targets = self.forward(model, batch)
         return predictions, self.targets
-
-
-def no_batch_message(name: str) -> str:
-    """Say that ``name``, an epoch or the data, had no batch."""
-    return (
-        f"{name} had no batch.\n"
-        "A mean over nothing is no number, and nothing can be learned from it.\n"
-        "Look for an exhausted iterator, an empty loader, or drop_last with fewer "
-        "rows than a batch."
-    )
 
 
 def _number(name: str, value: Any) -> float:

@@ -196,7 +196,7 @@ class TestSignals:
 # Tells each epoch, and does not stop as early as the table would have it.
 NEVER_STOP_EARLY = """
 import sys
-from gradatim.callbacks import Callback
+from gradatim.hooks import Callback
 from gradatim.tables.fit import fit
 class Tell(Callback):
     def __init__(self, *arguments, **options): pass

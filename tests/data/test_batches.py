@@ -18,8 +18,8 @@ from torch.utils.data import (
 
 import gradatim as gt
 from gradatim.data import Batches
-from gradatim.data.batch_sources import CHUNK_BYTES
 from gradatim.data.batches import as_batches, epoch_order
+from gradatim.data.sources.tensors import CHUNK_BYTES
 from gradatim.errors import ConfigError, DataError
 from gradatim.nested import num_rows
 from tests.bits import assert_same_bits, random_state

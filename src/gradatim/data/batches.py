@@ -1,18 +1,19 @@
 """Where ``(x, y)`` come from, in an order that is a pure function of (seed, epoch)."""
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Unpack
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from gradatim.data.batch_sources import (
-    comes_in_batches,
-    make_source,
-    refuse_options,
-)
+from gradatim.data.options import BatchKeywords, BatchOptions
 from gradatim.data.order import epoch_order
+from gradatim.data.sources.loader import comes_in_batches, refuse_options
+from gradatim.data.sources.make import make_source
 from gradatim.errors import ConfigError
+from gradatim.signatures import shows_options
+from gradatim.text import nearest_name
 
 __all__ = ["Batches", "as_batches", "epoch_order", "has_own_batches"]
 
@@ -20,6 +21,19 @@ __all__ = ["Batches", "as_batches", "epoch_order", "has_own_batches"]
 def has_own_batches(data: Any) -> bool:
     """Tell whether ``data`` is cut into batches already, in an order of its own."""
     return isinstance(data, Batches) or comes_in_batches(data)
+
+
+def _option(name: str) -> Any:
+    """Make the attribute of ``Batches`` that reads and changes one of its options."""
+
+    def read(batches: "Batches") -> Any:
+        return getattr(batches.options, name)
+
+    def change(batches: "Batches", value: Any) -> None:
+        batches.options = replace(batches.options, **{name: value})
+        batches._source.options = batches.options
+
+    return property(read, change)
 
 
 class Batches:
@@ -60,30 +74,26 @@ class Batches:
     (3, 5)
     """
 
+    batch_size, shuffle, seed = map(_option, ("batch_size", "shuffle", "seed"))
+    drop_last, num_workers = map(_option, ("drop_last", "num_workers"))
+    device, restartable = map(_option, ("device", "restartable"))
+
+    @shows_options(BatchKeywords, defaults=BatchOptions)
     def __init__(
         self,
         data: Any,
         *,
-        batch_size: int = 32,
-        shuffle: bool = True,
-        seed: int = 0,
-        drop_last: bool = False,
-        num_workers: int = 0,
         device: torch.device | str | None = None,
         resident: bool = False,
+        **options: Unpack[BatchKeywords],
     ) -> None:
-        _check_options(batch_size, seed, num_workers)
-        self.batch_size = batch_size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.drop_last = drop_last
-        self.num_workers = num_workers
-        self.device = None if device is None else torch.device(device)
+        given: Any = {n: value for n, value in options.items() if value is not None}
+        self.options = BatchOptions(
+            device=None if device is None else torch.device(device), **given
+        )
         self.next_epoch = 0
         """The epoch that a plain ``for batch in batches`` goes through next."""
-        self.restartable = False
-        """Whether :meth:`state_dict` will be asked for in the middle of an epoch."""
-        self._source = make_source(data, self)
+        self._source = make_source(data, self.options)
         if resident:
             self._source.to_device()
 
@@ -97,6 +107,14 @@ class Batches:
     def num_rows(self) -> int | None:
         """Rows in the data; None where only the end will tell."""
         return self._source.num_rows
+
+    @property
+    def num_batches(self) -> int | None:
+        """Batches in an epoch; None where only the end will tell."""
+        try:
+            return len(self)
+        except TypeError:
+            return None
 
     def __len__(self) -> int:
         """Batches in an epoch.
@@ -145,36 +163,37 @@ class Batches:
         return self._source.digest()
 
 
-def as_batches(data: Any, **options: Any) -> Batches:
+def as_batches(
+    data: Any,
+    *,
+    device: torch.device | str | None = None,
+    **options: Unpack[BatchKeywords],
+) -> Batches:
     """Give ``data`` itself if it is :class:`Batches`, else make them.
 
     Raises:
         ConfigError: An option is given for ``Batches`` that have their own.
+        TypeError: There is no such option.
     """
+    for name in options:
+        if name not in BatchKeywords.__annotations__:
+            near = nearest_name(name, BatchKeywords.__annotations__)
+            raise TypeError(f"got an unexpected keyword argument {name!r}.{near}")
+    given: Any = {name: v for name, v in options.items() if v is not None}
     if not isinstance(data, Batches):
-        given = {name: v for name, v in options.items() if v is not None}
         if has_own_batches(data):
-            refuse_options(data, [name for name in given if name != "device"])
+            refuse_options(data, list(given))
         elif isinstance(data, IterableDataset) and options.get("shuffle"):
             refuse_options(data, ["shuffle"])
-        return Batches(data, **given)
-    for name, value in options.items():
-        if name != "device" and value is not None and value != getattr(data, name):
+        return Batches(data, device=device, **given)
+    for name, value in given.items():
+        own = getattr(data, name)
+        if value != own:
             raise ConfigError(
-                f"{name}={value!r}, but these Batches were made with "
-                f"{name}={getattr(data, name)!r}.\n"
+                f"{name}={value!r}, but these Batches were made with {name}={own!r}.\n"
                 "Which one is meant is open.\n"
                 f"Leave {name} out here, or give the data itself."
             )
-    if data.device is None and options.get("device") is not None:
-        data.device = torch.device(options["device"])
+    if data.device is None and device is not None:
+        data.device = torch.device(device)
     return data
-
-
-def _check_options(batch_size: int, seed: int, num_workers: int) -> None:
-    if batch_size < 1:
-        raise ConfigError(f"batch_size must be 1 or more, got {batch_size}.")
-    if seed < 0:
-        raise ConfigError(f"seed must not be negative, got {seed}.")
-    if num_workers < 0:
-        raise ConfigError(f"num_workers must not be negative, got {num_workers}.")

@@ -3,18 +3,13 @@
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
-from gradatim.callbacks import Callback
+from torch import Tensor
+
 from gradatim.doctor.diagnosis import diagnose
 from gradatim.doctor.finding import Finding
+from gradatim.hooks import Callback, TrainerView
 from gradatim.watching import Watcher, installed
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from gradatim.data.batches import Batches
-    from gradatim.trainer import Trainer
 
 __all__ = ["Doctor"]
 
@@ -77,7 +72,7 @@ class Doctor(Callback):
         self._is_first = True
         """Whether the first updates are still to come."""
 
-    def on_fit_begin(self, trainer: "Trainer") -> None:
+    def on_fit_begin(self, trainer: TrainerView) -> None:
         """Begin to watch."""
         self._watcher = Watcher()
         self._watcher.seen.is_whole = False
@@ -88,13 +83,13 @@ class Doctor(Callback):
         self._is_first = True
         self._watch(trainer)
 
-    def on_epoch_begin(self, trainer: "Trainer") -> None:
+    def on_epoch_begin(self, trainer: TrainerView) -> None:
         """Look at the first update again, now and then."""
         if not self._is_on and trainer.epoch + 1 in LOOKED_AT:
             self._watcher.position.is_asked = True
             self._watch(trainer)
 
-    def on_step_end(self, trainer: "Trainer", loss: "Tensor") -> None:
+    def on_step_end(self, trainer: TrainerView, loss: Tensor) -> None:
         """Stop watching when enough was seen; watch the first validation."""
         if self._is_on:
             self._num_seen = trainer.num_steps
@@ -107,10 +102,12 @@ class Doctor(Callback):
         plan = trainer.plan
         if self._is_on or plan is None or plan.val_batches is None:
             return
-        if trainer.epoch == plan.first_epoch and _is_last_batch(trainer, plan.batches):
+        if trainer.epoch == plan.first_epoch and (
+            trainer.so_far.num_batches == plan.batches_per_epoch
+        ):
             self._watch(trainer)
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: TrainerView) -> None:
         """Note the epoch's loss, and say what it shows."""
         if self._is_on:
             self._leave()
@@ -121,13 +118,13 @@ class Doctor(Callback):
         if self._is_first:
             self._watch(trainer)
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: TrainerView) -> None:
         """Say what was found, if that was not done before."""
         self._leave()
         self._look(trainer)
         self._watcher.seen.kept.replay = None  # a model and batches: they are big
 
-    def _watch(self, trainer: "Trainer") -> None:
+    def _watch(self, trainer: TrainerView) -> None:
         self._skip(trainer)
         self._open.enter_context(installed(self._watcher))
         self._is_on = True
@@ -136,11 +133,11 @@ class Doctor(Callback):
         self._is_on = self._watcher.position.is_asked = False
         self._open.close()
 
-    def _skip(self, trainer: "Trainer") -> None:
+    def _skip(self, trainer: TrainerView) -> None:
         self._watcher.skip(trainer.num_steps - self._num_seen)
         self._num_seen = trainer.num_steps
 
-    def _look(self, trainer: "Trainer | None" = None) -> None:
+    def _look(self, trainer: TrainerView | None = None) -> None:
         """Tell what is new."""
         if trainer is not None:
             self._skip(trainer)
@@ -149,13 +146,6 @@ class Doctor(Callback):
         for finding in diagnose(self._watcher.seen, select=self.select, ignore=ignore):
             self.findings.append(finding)
             self._tell(finding)
-
-
-def _is_last_batch(trainer: "Trainer", batches: "Batches") -> bool:
-    try:
-        return trainer.so_far.num_batches == len(batches)
-    except TypeError:  # only the end will tell
-        return False
 
 
 def _tell(finding: Finding) -> None:

@@ -5,15 +5,18 @@ import math
 import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Unpack
 
 import torch
 from torch import Tensor, nn
 
-from gradatim.callbacks import Callback, monitored
+from gradatim.callbacks import monitored
 from gradatim.data.batches import Batches, as_batches
+from gradatim.data.options import BatchKeywords
+from gradatim.epoch import no_batch_message
 from gradatim.errors import ConfigError, DataError, RunError
 from gradatim.history import History
+from gradatim.hooks import Callback, TrainerView
 from gradatim.interrupt import (
     INTERRUPTED,
     TERMINATED,
@@ -49,10 +52,7 @@ from gradatim.run.tracked import (
     set_gradients,
     why_inexact,
 )
-from gradatim.trainer import no_batch_message
-
-if TYPE_CHECKING:
-    from gradatim.trainer import Trainer
+from gradatim.signatures import shows_options
 
 __all__ = ["Run"]
 
@@ -247,17 +247,14 @@ class Run(Callback):
                 self._tracked[name] = as_tracked(name, each)
         self._gradients = gradients
 
+    @shows_options(BatchKeywords)
     def batches(
         self,
         data: Any,
         *,
         epochs: int,
-        batch_size: int | None = None,
-        shuffle: bool | None = None,
-        seed: int | None = None,
-        drop_last: bool | None = None,
-        num_workers: int | None = None,
         device: torch.device | str | None = None,
+        **options: Unpack[BatchKeywords],
     ) -> Iterator[Any]:
         """Go through all batches of all epochs, from where the run stands.
 
@@ -283,15 +280,7 @@ class Run(Callback):
         modules = self._modules()
         if device is None and modules:
             device = device_of(next(iter(modules.values())))
-        batches = as_batches(
-            data,
-            batch_size=batch_size,
-            shuffle=shuffle,
-            seed=seed,
-            drop_last=drop_last,
-            num_workers=num_workers,
-            device=device,
-        )
+        batches = as_batches(data, device=device, **options)
         if self._loop is not None and (earlier := self._loop()) is not None:
             earlier.close()  # which an error has left half done, in a notebook
         loop = self._go_through(batches, epochs)
@@ -329,7 +318,7 @@ class Run(Callback):
             self._export()
 
     def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
-        record, length = self._session.record, _length(batches)
+        record, length = self._session.record, batches.num_batches
         for batch in batches.epoch(record.epoch, start=record.batch):
             self.epoch_ends = record.batch + 1 == length
             self._is_best = False
@@ -448,7 +437,7 @@ class Run(Callback):
 
     # --- As a callback of the trainer -----------------------------------------------
 
-    def on_fit_begin(self, trainer: "Trainer") -> None:
+    def on_fit_begin(self, trainer: TrainerView) -> None:
         plan, session = trainer.plan, self._session
         assert plan is not None
         self._open.enter_context(session.opened())
@@ -483,18 +472,18 @@ class Run(Callback):
         elif session.has_ended(plan.last_epoch) and record.ended != BY_EPOCHS:
             trainer.stop(str(record.ended))
 
-    def on_epoch_begin(self, trainer: "Trainer") -> None:
+    def on_epoch_begin(self, trainer: TrainerView) -> None:
         if self._rng is not None and trainer.so_far.num_batches:
             set_rng_state(self._rng)  # what callbacks draw now was drawn before
         self._rng = None
 
-    def on_step_end(self, trainer: "Trainer", loss: Tensor) -> None:
+    def on_step_end(self, trainer: TrainerView, loss: Tensor) -> None:
         session = self._session
         session.record.step = step = trainer.train_step.num_steps
         if trainer.should_stop or session.is_due(step):
             self._save_trainer(trainer)
 
-    def on_epoch_end(self, trainer: "Trainer") -> None:
+    def on_epoch_end(self, trainer: TrainerView) -> None:
         session, plan = self._session, trainer.plan
         assert plan is not None
         session.rows.append(_as_row(trainer.history.last()))
@@ -517,7 +506,7 @@ class Run(Callback):
         ):
             self._save_trainer(trainer)
 
-    def on_fit_end(self, trainer: "Trainer") -> None:
+    def on_fit_end(self, trainer: TrainerView) -> None:
         completed = trainer.plan is not None and trainer.plan.completed
         with self._open.pop_all():
             if completed:
@@ -540,7 +529,7 @@ class Run(Callback):
         if reason == INTERRUPTED:
             raise KeyboardInterrupt
 
-    def _config(self, trainer: "Trainer") -> dict[str, Any]:
+    def _config(self, trainer: TrainerView) -> dict[str, Any]:
         """Give every choice that decides what is trained, and how."""
         step, plan = trainer.train_step, trainer.plan
         assert plan is not None
@@ -559,7 +548,7 @@ class Run(Callback):
             "own": self.own_config,
         }
 
-    def _save_trainer(self, trainer: "Trainer") -> None:
+    def _save_trainer(self, trainer: TrainerView) -> None:
         record, reason = self._session.record, trainer.history.stop_reason
         if trainer.should_stop and reason not in (INTERRUPTED, TERMINATED):
             record.ended = reason
@@ -580,7 +569,7 @@ class Run(Callback):
             },
         )
 
-    def _load_trainer(self, loaded: Checkpoint, trainer: "Trainer") -> None:
+    def _load_trainer(self, loaded: Checkpoint, trainer: TrainerView) -> None:
         state, old = loaded.state["trainer"], loaded.record.config
         load_module_state(self._modules(), loaded.model)
         record = self._session.record
@@ -606,7 +595,7 @@ class Run(Callback):
         set_rng_state(self._rng)
 
 
-def _check_place(trainer: "Trainer", record: Record) -> None:
+def _check_place(trainer: TrainerView, record: Record) -> None:
     """Compare where the trainer stands with what the checkpoint says of itself."""
     so_far = trainer.so_far
     found = trainer.num_steps, trainer.epoch, so_far.num_batches, trainer.num_samples
@@ -629,13 +618,6 @@ def _as_row(values: Mapping[str, Any]) -> dict[str, Any]:
         if hasattr(value, "item") and math.prod(value.shape) == 1:
             row[name] = value.item()
     return row
-
-
-def _length(batches: Batches) -> int | None:
-    try:
-        return len(batches)
-    except TypeError:
-        return None
 
 
 def _check_mode(mode: str) -> None:

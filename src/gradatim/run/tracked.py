@@ -1,19 +1,16 @@
 """What a loop of one's own names to be saved: checked, and its gradients."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradatim.callbacks import Callback
 from gradatim.data.restart import GENERATORS
 from gradatim.errors import ConfigError
+from gradatim.hooks import Callback, TrainerView
 from gradatim.modules import bare
 from gradatim.rng import check_generator_state
-
-if TYPE_CHECKING:
-    from gradatim.trainer import Trainer
 
 __all__ = [
     "as_tracked",
@@ -84,7 +81,7 @@ def why_inexact(modules: Iterable[Any], others: Iterable[Any]) -> list[str]:
     return reasons
 
 
-def callbacks_why_inexact(callbacks: Iterable[Any], trainer: "Trainer") -> list[str]:
+def callbacks_why_inexact(callbacks: Iterable[Any], trainer: TrainerView) -> list[str]:
     """Say which callbacks move what they do not save.
 
     A schedule, an average of the weights, a generator: known by its own state.

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from gradatim.callbacks import Callback
+from gradatim.hooks import Callback
 from gradatim.tables.fit import fit as fit_module
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import fit_table, predict_rows

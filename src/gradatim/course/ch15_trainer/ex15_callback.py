@@ -3,10 +3,10 @@
 import contextlib
 from typing import Any
 
-from gradatim.callbacks import Callback
 from gradatim.course.ch11_step.shows import make_parts
 from gradatim.course.exercise import expect, needed
 from gradatim.course.training_paths import points
+from gradatim.hooks import Callback
 from gradatim.rng import keeping_rng
 from gradatim.threads import threads
 from gradatim.trainer import Trainer

@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from gradatim.callbacks import Callback
 from gradatim.course.doctor_says import diagnosed, hushed
 from gradatim.errors import ConfigError, GradatimError
+from gradatim.hooks import Callback
 from gradatim.loading import Predictor
 from gradatim.pages.charts import Chart
 from gradatim.tables.files.formats import open_file

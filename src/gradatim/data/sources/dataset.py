@@ -1,0 +1,94 @@
+"""Map-style data sets, read here or by worker processes."""
+
+import random
+from collections.abc import Iterator, Sized
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, default_collate
+
+from gradatim.data.options import BatchOptions
+from gradatim.data.order import epoch_generator, epoch_order, mixed_seed
+from gradatim.data.restart import dataset_why_inexact
+from gradatim.data.sources.source import Source, check_num_rows, tell_epoch
+
+__all__ = ["DatasetSource"]
+
+
+class DatasetSource(Source):
+    """A map-style ``Dataset``: asked for whole batches where it can give them."""
+
+    def __init__(self, data: Dataset[Any], options: BatchOptions) -> None:
+        super().__init__(options)
+        self.data = data
+        assert isinstance(data, Sized)
+        self.num_rows = len(data)
+        check_num_rows(self.num_rows, options)
+
+    def why_inexact(self) -> list[str]:
+        return dataset_why_inexact(self.data)
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Any]:
+        tell_epoch(self.data, epoch)
+        batches = list(enumerate(self._indices(epoch)))[start:]
+        if not self.options.num_workers:
+            for _, indices in batches:
+                yield self.send(_fetch(self.data, indices))
+            return
+        loader: DataLoader[Any] = DataLoader(
+            _SeededBatches(self.data, self.options.seed, epoch),
+            sampler=batches,
+            batch_size=None,
+            num_workers=self.options.num_workers,
+            # Without one of its own, the loader would draw from the global RNG.
+            generator=epoch_generator(self.options.seed, epoch),
+            collate_fn=_as_it_is,
+            pin_memory=self.options.is_cuda,
+        )
+        for batch in loader:
+            yield self.send(batch)
+
+    def _indices(self, epoch: int) -> list[list[int]]:
+        options, total = self.options, self.num_rows or 0
+        if options.shuffle:
+            order = epoch_order(total, seed=options.seed, epoch=epoch).tolist()
+        else:
+            order = list(range(total))
+        size = options.batch_size
+        batches = [order[start : start + size] for start in range(0, total, size)]
+        if options.drop_last and len(batches[-1]) < size:
+            batches.pop()
+        return batches
+
+
+def _fetch(data: Any, indices: list[int]) -> Any:
+    fetch_many = getattr(data, "__getitems__", None)
+    if fetch_many is not None:
+        return default_collate(fetch_many(indices))
+    return default_collate([data[index] for index in indices])
+
+
+class _SeededBatches(Dataset[Any]):
+    """A data set of whole batches, for workers.
+
+    What its rows draw is a function of (seed, epoch, batch): the same for any number of
+    workers, and wherever the epoch is gone on with.
+    """
+
+    def __init__(self, data: Dataset[Any], seed: int, epoch: int) -> None:
+        self.data = data
+        self.seed = seed
+        self.epoch = epoch
+
+    def __getitem__(self, item: tuple[int, list[int]]) -> Any:
+        number, indices = item
+        seed = mixed_seed(self.seed, self.epoch, number)
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed % (1 << 32))
+        return _fetch(self.data, indices)
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

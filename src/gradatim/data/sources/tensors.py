@@ -1,0 +1,142 @@
+"""Tensors in memory: sliced batch by batch, never collated row by row."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Subset, TensorDataset
+
+from gradatim.data.digest import tensor_digest
+from gradatim.data.options import BatchOptions
+from gradatim.data.order import epoch_order
+from gradatim.data.sources.source import Source, check_num_rows
+from gradatim.errors import ConfigError, DataError
+from gradatim.nested import map_tensors, num_rows, slice_rows, tensors_of
+
+__all__ = ["CHUNK_BYTES", "TensorSource", "tensors_behind"]
+
+CHUNK_BYTES = 1 << 22
+"""Rows are gathered for many batches at once, about this much at a time: one gather
+of 4 MB costs less than its batches' gathers, and stays near the processor."""
+
+
+class TensorSource(Source):
+    """Tensors in memory: an epoch is gathered in chunks that are cut into batches.
+
+    Args:
+        data: Tensors, alone or in tuples, lists and dicts.
+        options: How they are cut into batches.
+        rows: The rows of the tensors that a ``Subset`` chose; None for all of them.
+    """
+
+    def __init__(self, data: Any, options: BatchOptions, rows: Tensor | None) -> None:
+        super().__init__(options)
+        self.data = data
+        self.rows = rows
+        tensors = list(tensors_of(data))
+        self.num_rows = _same_num_rows(tensors) if rows is None else len(rows)
+        check_num_rows(self.num_rows, options)
+        _refuse_lists(data, self.num_rows)
+        bytes_per_row = sum(
+            t.element_size() * (t.numel() // max(1, t.size(0))) for t in tensors
+        )
+        batch_bytes = max(1, bytes_per_row * options.batch_size)
+        self.chunk_rows = options.batch_size * max(1, CHUNK_BYTES // batch_bytes)
+        if type(data) in (tuple, list) and all(isinstance(t, Tensor) for t in data):
+            self.gather: Callable[[Any], Iterator[Any]] = self._gather_flat
+        else:
+            self.gather = self._gather_nested
+
+    def to_device(self) -> None:
+        device = self.options.device
+        if device is None:
+            raise ConfigError("resident=True needs device=: where to send the data.")
+        self.data = map_tensors(lambda t: t.to(device), self.data)
+
+    def digest(self) -> dict[str, Any]:
+        return tensor_digest(self.data, self.rows)
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Any]:
+        options, total = self.options, self.num_rows
+        assert total is not None
+        size = options.batch_size
+        if options.drop_last:
+            total -= total % size
+        order: Tensor | None = self.rows
+        if options.shuffle:
+            order = epoch_order(self.num_rows or 0, seed=options.seed, epoch=epoch)
+            if self.rows is not None:
+                order = self.rows[order]
+        if order is not None:
+            order = order.to(next(tensors_of(self.data)).device)
+        for first in range(start * size, total, self.chunk_rows):
+            stop = min(first + self.chunk_rows, total)
+            rows = slice(first, stop) if order is None else order[first:stop]
+            yield from self.gather(rows)
+
+    def _gather_flat(self, rows: slice | Tensor) -> Iterator[Any]:
+        chunk = [self.send(_copy_rows(tensor, rows)) for tensor in self.data]
+        size = self.options.batch_size
+        return zip(*(tensor.split(size) for tensor in chunk), strict=True)
+
+    def _gather_nested(self, rows: slice | Tensor) -> Iterator[Any]:
+        chunk = self.send(map_tensors(lambda t: _copy_rows(t, rows), self.data))
+        size, chunk_rows = self.options.batch_size, num_rows(chunk)
+        for start in range(0, chunk_rows, size):
+            yield slice_rows(chunk, start, start + size)
+
+
+def _copy_rows(tensor: Tensor, rows: slice | Tensor) -> Tensor:
+    if isinstance(rows, slice):
+        return tensor[rows].clone()
+    return tensor.index_select(0, rows)
+
+
+def tensors_behind(data: Any) -> tuple[Any, Tensor | None]:
+    """Find the tensors of a ``TensorDataset``, also behind ``random_split``.
+
+    Returns:
+        The tensors and the rows that are meant (None for all); twice None for any
+        other data set.
+    """
+    if type(data) is TensorDataset:
+        return data.tensors, None
+    if type(data) is Subset:
+        tensors, rows = tensors_behind(data.dataset)
+        if tensors is not None:
+            chosen = torch.as_tensor(list(data.indices), dtype=torch.int64)
+            # Negative ones count from the end, as they do in the data set.
+            total = len(tensors[0]) if rows is None else len(rows)
+            chosen = chosen.where(chosen >= 0, chosen + total)
+            return tensors, chosen if rows is None else rows[chosen]
+    return None, None
+
+
+def _refuse_lists(data: Any, rows: int) -> None:
+    """Refuse what looks like a column and could not be sliced with the tensors."""
+    if isinstance(data, Mapping):
+        data = list(data.values())
+    if not isinstance(data, (tuple, list)):
+        return
+    for part in data:
+        is_list = isinstance(part, (tuple, list))
+        if is_list and len(part) == rows and next(tensors_of(part), None) is None:
+            raise DataError(
+                f"the data hold a {type(part).__name__} of {rows} "
+                f"{type(part[0]).__name__}.\n"
+                "Only tensors and arrays are cut into batches.\n"
+                "Make it one, for example with torch.tensor(...) or np.array(...)."
+            )
+        _refuse_lists(part, rows)
+
+
+def _same_num_rows(tensors: list[Tensor]) -> int:
+    shapes = [tuple(tensor.shape) for tensor in tensors]
+    if any(not shape for shape in shapes) or len({shape[0] for shape in shapes}) != 1:
+        raise DataError(
+            f"the tensors have shapes {', '.join(map(str, shapes))}.\n"
+            "Rows of different tensors are paired by their number along dim 0.\n"
+            "Give all of them the same first dimension."
+        )
+    return shapes[0][0]

@@ -1,0 +1,167 @@
+"""The hooks of a training: what a callback may answer to, and what it sees then.
+
+A trainer knows nothing of its callbacks. It calls the hooks that a callback overrides,
+and where none does, nothing is called.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from gradatim.epoch import EpochSoFar, Plan
+from gradatim.errors import ConfigError
+from gradatim.history import History
+from gradatim.losses import LossFn
+from gradatim.step import TrainStep
+from gradatim.text import nearest_name
+
+__all__ = ["HOOKS", "Callback", "TrainerView", "hooks_of"]
+
+HOOKS = (
+    "on_fit_begin",
+    "on_fit_end",
+    "on_epoch_begin",
+    "on_epoch_end",
+    "on_step_begin",
+    "on_step_end",
+)
+
+
+@runtime_checkable
+class TrainerView(Protocol):
+    """What a callback sees of the trainer that calls it: see :class:`Trainer`."""
+
+    model: nn.Module
+    loss_fn: LossFn
+    optimizer: torch.optim.Optimizer
+    train_step: TrainStep
+    history: History
+    epoch: int
+    so_far: EpochSoFar
+    plan: Plan | None
+    should_stop: bool
+    stop_requested: str | None
+
+    @property
+    def num_steps(self) -> int:
+        """Updates done."""
+
+    @property
+    def num_samples(self) -> int:
+        """Rows trained on, counted again each time."""
+
+    def stop(self, reason: str) -> None:
+        """End the training after this step or epoch."""
+
+    def request_stop(self, reason: str) -> None:
+        """Ask for the end from a signal handler or another thread."""
+
+    def state_dict(self, *, model: bool = True) -> dict[str, Any]:
+        """Give what is needed to go on after any update."""
+
+    def load_state_dict(
+        self, state: dict[str, Any], *, model: bool = True, loss: bool = True
+    ) -> None:
+        """Go on from what :meth:`state_dict` gave."""
+
+
+class Callback:
+    """Override the hooks that you need; the others cost nothing.
+
+    A hook may read all of the trainer (``model``, ``optimizer``, ``history``,
+    ``epoch``, ``num_steps``) and end the training with ``trainer.stop(reason)``. What
+    a callback must remember over a resume it gives in ``state_dict`` and takes in
+    ``load_state_dict``, which is called after ``on_fit_begin``. Where a run goes on in
+    the middle of an epoch, ``on_epoch_begin`` is called for the rest of it.
+
+    Attributes:
+        goes_last: Its hooks are called after those of the other callbacks.
+        only_watches: Nothing that is computed depends on it: a run goes on with or
+            without it.
+
+    >>> class PrintLoss(Callback):
+    ...     def on_epoch_end(self, trainer):
+    ...         print(trainer.history["train_loss"][-1])
+    """
+
+    goes_last = False
+    only_watches = False
+
+    def config(self) -> dict[str, Any]:
+        """Give the choices that a run must not change when it goes on."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give what is to be remembered: numbers, texts, tensors, collections."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`state_dict` gave in another process."""
+
+    def on_fit_begin(self, trainer: TrainerView) -> None:
+        """Before the first epoch of a ``fit``."""
+
+    def on_fit_end(self, trainer: TrainerView) -> None:
+        """After the last epoch of a ``fit``, also when an error ended it."""
+
+    def on_epoch_begin(self, trainer: TrainerView) -> None:
+        """Before the first batch of an epoch."""
+
+    def on_epoch_end(self, trainer: TrainerView) -> None:
+        """After validation, when ``trainer.history`` has the epoch's values."""
+
+    def on_step_begin(self, trainer: TrainerView, batch: Any) -> None:
+        """Before an update. ``batch`` is a tuple or list."""
+
+    def on_step_end(self, trainer: TrainerView, loss: Tensor) -> None:
+        """After an update. ``loss`` is 0-dim on its device: reading it may wait."""
+
+
+def _check_hook_names(callback: Any) -> None:
+    """Refuse ``on_epoch_ends``: it would never be called, and nothing would tell."""
+    if not isinstance(callback, Callback):
+        return
+    for name in dir(type(callback)):
+        if name.startswith("on_") and name not in HOOKS:
+            raise ConfigError(
+                f"{type(callback).__name__} has a method {name!r}, which is no hook."
+                f"{nearest_name(name, HOOKS)}\n"
+                "It would never be called.\n"
+                "Give it a hook's name, or one that does not begin with on_."
+            )
+
+
+def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
+    """Collect, for each hook, the callbacks' methods that do something.
+
+    Raises:
+        ConfigError: A class, or an object without any hook such as a bare scheduler.
+    """
+    hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
+    for callback in sorted(callbacks, key=lambda c: getattr(c, "goes_last", False)):
+        if isinstance(callback, type):
+            raise ConfigError(
+                f"a callback is the class {callback.__name__} itself.\n"
+                "Its hooks need an object to work on.\n"
+                f"Make one: {callback.__name__}(...)."
+            )
+        _check_hook_names(callback)
+        found = False
+        for name in HOOKS:
+            method = getattr(callback, name, None)
+            if method is None:
+                continue
+            found = True
+            if getattr(method, "__func__", None) is not getattr(Callback, name):
+                hooks[name].append(method)
+        if not found:
+            advice = "Give an object with at least one of these methods."
+            if hasattr(callback, "step") and hasattr(callback, "optimizer"):
+                advice = "Wrap a scheduler: gradatim.LRScheduler(scheduler)."
+            raise ConfigError(
+                f"a callback of type {type(callback).__name__} has none of the hooks "
+                f"{', '.join(HOOKS)}.\nIt would never be called.\n{advice}"
+            )
+    return hooks

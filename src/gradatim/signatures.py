@@ -1,0 +1,47 @@
+"""Signatures that name every option, of functions that pass their options on."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+__all__ = ["shows_options"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def shows_options(
+    keywords: type, *, defaults: Callable[..., Any] | None = None
+) -> Callable[[Function], Function]:
+    """Let ``help()`` name the options that a function takes as ``**options``.
+
+    Args:
+        keywords: The ``TypedDict`` of the options.
+        defaults: What has the same options with their defaults, such as a class; where
+            it is left out, each option is None by default.
+
+    >>> from typing import TypedDict, Unpack
+    >>> class Keywords(TypedDict, total=False):
+    ...     size: int | None
+    >>> @shows_options(Keywords)
+    ... def cut(data, **options: Unpack[Keywords]): ...
+    >>> inspect.signature(cut)
+    <Signature (data, *, size: int | None = None)>
+    """
+
+    def show(function: Function) -> Function:
+        signature = inspect.signature(function)
+        *others, _ = signature.parameters.values()
+        known = inspect.signature(defaults).parameters if defaults is not None else {}
+        options = [
+            known[name].replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            if name in known
+            else inspect.Parameter(
+                name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind
+            )
+            for name, kind in keywords.__annotations__.items()
+        ]
+        spelled = signature.replace(parameters=[*others, *options])
+        function.__signature__ = spelled  # type: ignore[attr-defined]
+        return function
+
+    return show
