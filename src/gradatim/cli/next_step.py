@@ -49,23 +49,19 @@ def next_step(
         RunError: The run is of a loop in Python, or its data file is gone.
         ConfigError: There are no such rows, or the network needs a factory.
     """
-    from gradatim.tables.fit.fit import table_parts
-    from gradatim.tables.fit.the_line import line_parts
     from gradatim.tables.saved.table_run import plan_again
 
     plan = plan_again(run, data=data, factory=factory)
     chosen = plan.train[slice(*within(rows, len(plan.train)))]
     # The weights, and with them what encodes the rows and scales the target.
     plan.model.load_state_dict(run.load_model(factory).state_dict())
-    is_line = run.kind == "line"
-    loss_fn, optimizer, y = line_parts(plan) if is_line else table_parts(plan)
     return NextStep(
         model=plan.model,
-        loss_fn=loss_fn,
-        optimizer=optimizer,
+        loss_fn=plan.loss_fn,
+        optimizer=plan.make_optimizer(),
         x=plan.table.select(chosen).x,
-        y=y[chosen],
-        max_norm=None if is_line else plan.config.max_norm,
+        y=plan.targets[chosen],
+        max_norm=plan.max_norm,
         seed=plan.config.seed,
         notices=_notices(run, plan),
     )

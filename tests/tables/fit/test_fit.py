@@ -192,27 +192,6 @@ def test_tied_weights_are_decayed_once():
     assert found.history["epoch"] == [1, 2, 3]
 
 
-def test_weights_are_decayed_and_nothing_else():
-    plan = plan_table(table_of("price"))
-    decayed, others = fit_module._parameter_groups(plan.model, 0.1)
-    assert decayed["weight_decay"] == 0.1 and others["weight_decay"] == 0
-    assert {p.ndim for p in decayed["params"]} == {2}
-    tables = {id(p) for p in plan.model.encoder.parameters()}
-    assert tables <= {id(p) for p in others["params"]}
-    assert len(decayed["params"]) + len(others["params"]) == len(
-        list(plan.model.parameters())
-    )
-
-
-def test_the_step_size_rises_and_falls_to_zero():
-    factor = fit_module._warmup_then_cosine(0.1, 100)
-    assert factor(0) == pytest.approx(0.1)
-    assert factor(9) == 1 == factor(10)
-    assert factor(55) == pytest.approx(0.5)
-    assert factor(100) == pytest.approx(0, abs=1e-12) == factor(500)
-    assert fit_module._warmup_then_cosine(0.0, 1)(0) == 1
-
-
 def test_answers_in_parts_are_the_answers():
     """Within 1e-6 of the target's spread: other shapes of products round otherwise."""
     found = fitted(table_of("price"))

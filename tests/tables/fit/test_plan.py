@@ -9,7 +9,7 @@ from torch import nn
 from gradatim.errors import ConfigError, DataError
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.config import TabularConfig
-from gradatim.tables.fit.plan import build_network, plan_table
+from gradatim.tables.fit.plan import build_network, plan_table, warmup_then_cosine
 from gradatim.tables.model.network import ResidualMLP
 from gradatim.tables.table import Table, read_table
 from tests.houses import TARGETS, with_target
@@ -172,3 +172,41 @@ def test_a_factory_is_told_the_sizes():
     plan = plan_table(table_of("town"), factory=factory)
     assert asked == [(plan.model.encoder.num_features, 3)]
     assert plan.architecture["name"] == "custom"
+
+
+def test_weights_are_decayed_and_nothing_else():
+    plan = plan_table(table_of("price"), TabularConfig(weight_decay=0.1))
+    optimizer = plan.make_optimizer()
+    assert type(optimizer) is torch.optim.AdamW
+    decayed, others = optimizer.param_groups
+    assert decayed["weight_decay"] == 0.1 and others["weight_decay"] == 0
+    assert {p.ndim for p in decayed["params"]} == {2}
+    tables = {id(p) for p in plan.model.encoder.parameters()}
+    assert tables <= {id(p) for p in others["params"]}
+    assert len(decayed["params"]) + len(others["params"]) == len(
+        list(plan.model.parameters())
+    )
+
+
+def test_the_step_size_rises_and_falls_to_zero():
+    factor = warmup_then_cosine(0.1, 100)
+    assert factor(0) == pytest.approx(0.1)
+    assert factor(9) == 1 == factor(10)
+    assert factor(55) == pytest.approx(0.5)
+    assert factor(100) == pytest.approx(0, abs=1e-12) == factor(500)
+    assert warmup_then_cosine(0.0, 1)(0) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "loss"),
+    [
+        ("price", nn.MSELoss),
+        ("sold", nn.BCEWithLogitsLoss),
+        ("grade", nn.CrossEntropyLoss),
+    ],
+)
+def test_the_loss_fits_the_task_and_takes_the_targets(target, loss):
+    plan = plan_table(table_of(target))
+    assert type(plan.loss_fn) is loss
+    outputs = plan.model(plan.table.x)
+    assert plan.loss_fn(outputs, plan.targets).isfinite()

@@ -6,9 +6,8 @@ import torch
 
 from gradatim.data import line, line_split
 from gradatim.errors import ConfigError
-from gradatim.tables.fit.fit import predict_rows
+from gradatim.tables.fit.fit import fit_table, predict_rows
 from gradatim.tables.fit.the_line import (
-    fit_line,
     least_squares,
     line_config,
     plan_line,
@@ -18,7 +17,7 @@ from gradatim.tables.fit.the_line import (
 
 @pytest.fixture(scope="module")
 def trained():
-    return fit_line(plan_line(line_config()), progress=False)
+    return fit_table(plan_line(line_config()), progress=False)
 
 
 def test_it_ends_beside_the_tutorials_numbers(trained):
@@ -54,7 +53,7 @@ def test_scores_are_as_good_as_least_squares(trained):
 
 def test_nothing_global_is_seeded():
     before = torch.get_rng_state()
-    fit_line(plan_line(line_config(epochs=1)), progress=False)
+    fit_table(plan_line(line_config(epochs=1)), progress=False)
     assert torch.equal(torch.get_rng_state(), before)
 
 

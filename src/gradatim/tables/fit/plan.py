@@ -1,5 +1,6 @@
-"""What is about to be trained: rows split, network made, nothing left open."""
+"""The plan of a table's training: rows, network, loss and optimizer, all chosen."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,28 +14,124 @@ from gradatim.errors import ConfigError, DataError
 from gradatim.modules import evaluating
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.table import Table
 
-__all__ = ["NetworkFactory", "TablePlan", "build_network", "plan_table"]
+__all__ = [
+    "NetworkFactory",
+    "TablePlan",
+    "build_network",
+    "plan_table",
+    "warmup_then_cosine",
+]
 
 NetworkFactory = Callable[[int, int], nn.Module]
-"""``factory(num_features, num_outputs)`` gives a network for encoded rows."""
+"""``factory(num_features, num_outputs)`` gives a network that takes features."""
+
+LOSSES = {
+    "regression": nn.MSELoss,
+    "binary": nn.BCEWithLogitsLoss,
+    "classification": nn.CrossEntropyLoss,
+}
+"""The loss of each task."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TablePlan:
-    """What ``fit_table`` is about to do."""
+    """What ``fit_table`` is about to do: on which rows, with which model and loss."""
 
     table: Table
     config: TabularConfig
-    """With nothing left open."""
+    """What was chosen, with nothing left open."""
     train: Int[Tensor, " train_rows"]
     val: Int[Tensor, " val_rows"]
     test: Int[Tensor, " test_rows"]
     model: TableModel
     architecture: dict[str, Any]
-    """By which :func:`build_network` makes the network again."""
+    """What :func:`build_network` makes the network by again."""
+
+    @property
+    def loss_fn(self) -> nn.Module:
+        """The loss that fits the task."""
+        return LOSSES[self.model.task]()
+
+    @property
+    def targets(self) -> Tensor:
+        """What the loss compares the model's outputs with, for all rows."""
+        assert self.table.y is not None
+        if self.model.task == "regression":
+            return self.model.standardise(self.table.y)
+        return self.table.y.float() if self.model.task == "binary" else self.table.y
+
+    @property
+    def max_norm(self) -> float | None:
+        """The joint 2-norm that gradients are shortened to; None leaves them alone."""
+        return self.config.max_norm
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        """Make AdamW. It decays what multiplies features.
+
+        A bias, a norm or an embedding has no reason to become smaller.
+        """
+        linear = [m for m in self.model.modules() if isinstance(m, nn.Linear)]
+        weights = {id(module.weight) for module in linear}
+        decayed = [p for p in self.model.parameters() if id(p) in weights]
+        others = [p for p in self.model.parameters() if id(p) not in weights]
+        groups = [
+            {"params": decayed, "weight_decay": self.config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.config.lr, fused=True)
+
+    @property
+    def lr_factor(self) -> Callable[[int], float] | None:
+        """What ``lr`` is multiplied with at each update; None leaves it alone."""
+        assert self.config.epochs and self.config.batch_size
+        updates = math.ceil(len(self.train) / self.config.batch_size)
+        return warmup_then_cosine(self.config.warmup, self.config.epochs * updates)
+
+    def features(self, encoder: TableEncoder) -> Features:
+        """Give the function that makes the features of some rows."""
+
+        def features(rows: Tensor) -> Tensor:
+            with torch.no_grad():
+                return encoder(self.table.select(rows).x)
+
+        return features
+
+    def linear_answers(self) -> Tensor:
+        """Fit the linear model that stands beside the scores; answer the test rows."""
+        y = self.table.y
+        assert y is not None
+        encoder = TableEncoder(self.table.schema, linear=True)
+        features = self.features(encoder.fit(self.table.select(self.train).x))
+        if self.model.task == "regression":
+            ridge = fit_ridge(features, y, self.train, self.val)
+            return ridge.outputs(features, self.test).squeeze(1)
+        num_classes = len(self.table.schema.labels)
+        logistic = fit_logistic(
+            features, y, self.train, self.val, num_classes=num_classes
+        )
+        return logistic.outputs(features, self.test).softmax(dim=1)
+
+
+def warmup_then_cosine(warmup: float, num_steps: int) -> Callable[[int], float]:
+    """Give the factor of each update: it rises linearly to 1, then falls to 0.
+
+    Args:
+        warmup: The share of the updates over which the factor rises.
+        num_steps: How many updates there are.
+    """
+    warmup_steps = max(1, round(warmup * num_steps))
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        done = (step - warmup_steps) / max(1, num_steps - warmup_steps)
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+    return factor
 
 
 def plan_table(

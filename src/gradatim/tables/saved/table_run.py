@@ -19,7 +19,7 @@ from gradatim.store.disk import remove_folder
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
-from gradatim.tables.fit.the_line import fit_line, plan_line
+from gradatim.tables.fit.the_line import plan_line
 from gradatim.tables.saved.folder import TableRunFolder, finish_run
 from gradatim.tables.table import read_table
 
@@ -73,10 +73,7 @@ def train_in(
         callbacks.append(Doctor(tell=lambda finding: tell(f"doctor: {finding}")))
     is_new = not Checkpoints(run.path).names()  # whole or not
     try:
-        if run.kind == "line":
-            fitted = fit_line(plan, callbacks=callbacks, progress=progress)
-        else:
-            fitted = fit_table(plan, callbacks=callbacks, progress=progress)
+        fitted = fit_table(plan, callbacks=callbacks, progress=progress)
     except Exception as error:
         record = TableRunFolder(run.path).checkpoint
         is_empty = record is None or record.step == 0
