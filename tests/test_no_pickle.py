@@ -33,7 +33,7 @@ OF_OBJECTS = {"__reduce__", "__reduce_ex__", "__builtins__", "__globals__"}
 
 IMPORTERS = {
     "__init__.py": "its own names, from the table _HOME",
-    "cli/common.py": "what --model names",
+    "cli/user_code.py": "what --model names",
     "cli/main.py": "a command of the table COMMANDS",
     "course/freeze.py": "what a chapter shows, files of its own folder",
     "course/exercise.py": "the exercises, files of its own folder",

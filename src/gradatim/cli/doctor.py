@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradatim.cli.common import print_json
+from gradatim.cli.printing import print_json
 
 if TYPE_CHECKING:
     from gradatim.doctor import Finding

@@ -4,16 +4,9 @@ from pathlib import Path
 
 import click
 
-from gradatim.cli.common import (
-    existing_run,
-    format_score,
-    load_factory,
-    model_option,
-    print_json,
-    print_notices,
-    print_table,
-    run_option,
-)
+from gradatim.cli.options import existing_run, model_option, run_option
+from gradatim.cli.printing import print_json, print_notices, print_scores
+from gradatim.cli.user_code import load_factory
 
 __all__ = ["evaluate"]
 
@@ -58,11 +51,4 @@ def evaluate(
         )
         return
     print(f"{file}: {result.num_rows:,} rows")
-    names = list(result.scores["model"])
-    print_table(
-        ["", *names],
-        [
-            [model, *(format_score(row[name]) for name in names)]
-            for model, row in result.scores.items()
-        ],
-    )
+    print_scores(result.scores)

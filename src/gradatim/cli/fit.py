@@ -6,14 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.common import (
-    checkpoint_option,
-    load_factory,
-    model_option,
-    print_notices,
-    print_table,
-    tell_end,
-)
+from gradatim.cli.options import checkpoint_option, model_option
+from gradatim.cli.printing import print_notices, print_table, tell_end
+from gradatim.cli.user_code import load_factory
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.plan import TablePlan
@@ -87,8 +82,6 @@ def fit(
       gradatim fit houses.csv --target price
       gradatim fit titanic.csv --target survived --drop name --seed 1
     """
-    from gradatim.run.folder import check_free, new_run_path
-
     chosen = {name: value for name, value in choices.items() if value is not None}
     if file is None:
         _refuse_without_file(
@@ -115,7 +108,7 @@ def fit(
     config = TabularConfig.from_dict(chosen)
     check_threads(config.threads)
     _refuse_contradictions(target, drop, keep)
-    check_free(run_path or new_run_path(file.stem))
+    place = _free_place(run_path, file.stem)
     table = read_table(
         file,
         target=target,
@@ -128,7 +121,7 @@ def fit(
     _tell_plan(file, plan)
     request = {
         "command": "fit",
-        "file": describe_file(file, run_path or new_run_path(file.stem)),
+        "file": describe_file(file, place),
         "target": target,
         "task": table.schema.target and table.schema.target.task,
         "drop": list(drop),
@@ -167,7 +160,6 @@ def _fit_line(
     every_s: float | None,
     doctor: bool,
 ) -> int:
-    from gradatim.run.folder import check_free, new_run_path
     from gradatim.tables.fit.the_line import (
         least_squares,
         line_config,
@@ -179,7 +171,7 @@ def _fit_line(
     names = {"epochs", "batch_size", "lr", "seed"}
     if unused := [f"--{n.replace('_', '-')}" for n in chosen if n not in names]:
         raise click.UsageError(f"{', '.join(unused)} without a FILE has no meaning.")
-    check_free(run_path or new_run_path("line"))
+    _free_place(run_path, "line")
     print("the tutorial's line, y = 1 + 2x + noise: 80 points to train, 20 to validate")
     plan = plan_line(line_config(**chosen))
     run = _begin(run_path, "line", plan, {"command": "fit", "kind": "line"})
@@ -195,6 +187,15 @@ def _fit_line(
         ],
     )
     return tell_end(fitted, run)
+
+
+def _free_place(run_path: Path | None, stem: str) -> Path:
+    """Say where the run goes, and refuse a place where it cannot be written."""
+    from gradatim.run.folder import check_free, new_run_path
+
+    place = run_path or new_run_path(stem)
+    check_free(place)
+    return place
 
 
 def _begin(

@@ -6,15 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.common import (
-    data_option,
-    existing_run,
-    load_factory,
-    load_file,
-    model_option,
-    print_notices,
-    run_option,
-)
+from gradatim.cli.options import data_option, existing_run, model_option, run_option
+from gradatim.cli.printing import print_notices
+from gradatim.cli.user_code import load_factory, load_file
 
 if TYPE_CHECKING:
     from gradatim.graphs import Graph

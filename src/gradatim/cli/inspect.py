@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gradatim.cli.common import print_json, print_table
+from gradatim.cli.printing import print_json, print_table
 
 __all__ = ["inspect"]
 

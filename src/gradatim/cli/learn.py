@@ -118,7 +118,7 @@ def _serve(folder: Path, port: int | None, no_open: bool) -> NoReturn:
 @click.pass_obj
 def list_chapters(folder: Path) -> int:
     """List chapters and exercises, with what is done."""
-    from gradatim.cli.common import print_table
+    from gradatim.cli.printing import print_table
     from gradatim.course import CHAPTERS, progress
 
     done = progress.done()

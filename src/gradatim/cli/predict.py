@@ -5,13 +5,9 @@ from pathlib import Path
 
 import click
 
-from gradatim.cli.common import (
-    existing_run,
-    load_factory,
-    model_option,
-    print_notices,
-    run_option,
-)
+from gradatim.cli.options import existing_run, model_option, run_option
+from gradatim.cli.printing import print_notices
+from gradatim.cli.user_code import load_factory
 
 __all__ = ["predict"]
 

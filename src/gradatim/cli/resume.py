@@ -6,13 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradatim.cli.common import (
-    checkpoint_option,
-    data_option,
-    load_factory,
-    model_option,
-    tell_end,
-)
+from gradatim.cli.options import checkpoint_option, data_option, model_option
+from gradatim.cli.printing import tell_end
+from gradatim.cli.user_code import load_factory
 
 if TYPE_CHECKING:
     from gradatim.run.checkpoint import Record

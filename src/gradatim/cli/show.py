@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.common import (
-    existing_run,
+from gradatim.cli.options import existing_run, run_option
+from gradatim.cli.printing import (
     format_score,
     print_json,
-    print_scores,
     print_table,
-    run_option,
+    print_test_scores,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ def show(run_path: Path | None, as_json: bool) -> None:
     _print_state(run)
     if scores is not None:
         print()
-        print_scores(scores["scores"], scores["rows"])
+        print_test_scores(scores["scores"], scores["rows"])
 
 
 def _print_data(run: "TableRunFolder") -> None:

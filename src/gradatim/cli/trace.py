@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.common import (
-    data_option,
-    existing_run,
-    load_factory,
-    model_option,
-    print_json,
-    print_notices,
-    print_table,
-    run_option,
-)
+from gradatim.cli.options import data_option, existing_run, model_option, run_option
+from gradatim.cli.printing import print_json, print_notices, print_table
+from gradatim.cli.user_code import load_factory
 
 if TYPE_CHECKING:
     from gradatim.tables.saved.folder import TableRunFolder

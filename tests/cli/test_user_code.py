@@ -1,54 +1,11 @@
 import json
-import math
 import sys
 from pathlib import Path
 
 import pytest
 
-from gradatim.cli.common import (
-    format_score,
-    load_factory,
-    print_json,
-    print_notices,
-    print_table,
-)
+from gradatim.cli.user_code import load_factory
 from gradatim.errors import ConfigError
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0, "0"),
-        (1.0, "1"),
-        (0.96491, "0.9649"),
-        (-12345.6, "-1.235e+04"),
-        (None, "-"),
-        (math.nan, "-"),
-        (math.inf, "inf"),
-    ],
-)
-def test_scores_have_four_digits(value, text):
-    assert format_score(value) == text
-
-
-def test_json_is_strict_and_readable(capsys):
-    print_json({"a": [math.nan, 1.5], "ö": None})
-    told = capsys.readouterr().out
-    assert json.loads(told) == {"a": [None, 1.5], "ö": None}
-    assert "ö" in told
-
-
-def test_notes_go_to_standard_error(capsys):
-    print_notices(["a", "b"])
-    assert capsys.readouterr() == ("", "note: a\nnote: b\n")
-
-
-def test_a_table_is_cut_nowhere_off_a_terminal(capsys):
-    print_table(["name", "value"], [["x" * 500, "1"], ["[b]y[/b]", "20"]])
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1].startswith("x" * 500)
-    assert "[b]y[/b]" in lines[2]
-    assert lines[1].rstrip().endswith(" 1") and lines[2].rstrip().endswith("20")
 
 
 class TestLoadFactory:

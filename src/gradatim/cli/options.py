@@ -1,0 +1,82 @@
+"""Options that several commands have, and what the values given to them mean."""
+
+import math
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from gradatim.tables.saved.folder import TableRunFolder
+
+__all__ = [
+    "checkpoint_option",
+    "data_option",
+    "existing_run",
+    "model_option",
+    "run_option",
+]
+
+run_option = click.option(
+    "--run",
+    "run_path",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="The run folder; the newest under runs/ by default.",
+)
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The run's data file, where it is no longer where it was.",
+)
+model_option = click.option(
+    "--model",
+    "factory",
+    metavar="MODULE_OR_FILE:FACTORY",
+    help="Your own network: FACTORY(num_features, num_outputs) gives an nn.Module.",
+)
+
+
+class Duration(click.ParamType[float]):
+    """``30s``, ``5m`` or ``2h``, as seconds; ``never`` is infinite."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Give the seconds."""
+        if isinstance(value, float):
+            return value
+        if value == "never":
+            return math.inf
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value)
+        if match is None:
+            self.fail(f"{value!r} is no time such as 30s, 5m, 2h or never", param, ctx)
+        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+checkpoint_option = click.option(
+    "--checkpoint-every",
+    "every_s",
+    type=Duration(),
+    default="30s",
+    metavar="TIME",
+    help="Such as 30s, 5m, never; one is written at the end anyway.  [30s]",
+)
+
+
+def existing_run(
+    run_path: Path | None, *, with_model: bool = False
+) -> "TableRunFolder":
+    """Find the run to work on, and say which one was chosen where none was named."""
+    from gradatim.run.folder import find_run
+    from gradatim.tables.saved.folder import TableRunFolder
+
+    run = TableRunFolder(find_run(run_path, with_model=with_model).path)
+    if run_path is None:
+        print(f"run: {run.path} (the newest)", file=sys.stderr)
+    return run

@@ -1,0 +1,94 @@
+"""What commands print: tables, scores, JSON, and notes on standard error."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gradatim.tables.fit.fit import FittedTable
+    from gradatim.tables.saved.folder import TableRunFolder
+
+__all__ = [
+    "format_score",
+    "print_json",
+    "print_notices",
+    "print_scores",
+    "print_table",
+    "print_test_scores",
+    "tell_end",
+]
+
+
+def print_table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int = 1
+) -> None:
+    """Print rows under headers: the first ``text_columns`` to the left, the rest right.
+
+    Off a terminal no column is cut, so that a log or a pipe has all of it.
+    """
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for index, header in enumerate(headers):
+        table.add_column(header, justify="left" if index < text_columns else "right")
+    for row in rows:
+        # Text(), not markup: a column may be called [red].
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+def format_score(value: float | None) -> str:
+    """Write a score with four significant digits.
+
+    >>> format_score(0.96491), format_score(12345.6), format_score(None)
+    ('0.9649', '1.235e+04', '-')
+    """
+    if value is None or value != value:
+        return "-"
+    return f"{value:.4g}"
+
+
+def tell_end(fitted: "FittedTable", run: "TableRunFolder") -> int:
+    """Print scores and where the run is; give the exit code."""
+    print()
+    print_test_scores(fitted.scores, len(fitted.plan.test))
+    print(f"\nrun: {run.path}")
+    return 130 if fitted.history.stop_reason == "interrupted" else 0
+
+
+def print_test_scores(scores: dict[str, dict[str, Any]], num_rows: int) -> None:
+    """Print the scores of all models on the test rows, each by its proper name."""
+    is_regression = "rmse" in scores["model"]
+    proper = {
+        "baseline": "mean" if is_regression else "majority",
+        "linear": "linear model",
+        "model": "this model",
+    }
+    print(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
+    print_scores({proper.get(model, model): row for model, row in scores.items()})
+
+
+def print_scores(scores: dict[str, dict[str, Any]]) -> None:
+    """Print a table of scores: a row for each model, a column for each score."""
+    names = list(next(iter(scores.values())))
+    rows = [
+        [model, *(format_score(row[name]) for name in names)]
+        for model, row in scores.items()
+    ]
+    print_table(["", *names], rows)
+
+
+def print_json(value: Any) -> None:
+    """Print JSON for another program."""
+    from gradatim.store.json import to_json
+
+    print(to_json(value, indent=2))
+
+
+def print_notices(lines: Sequence[str]) -> None:
+    """Tell on standard error what was noticed, so that output stays clean."""
+    for line in lines:
+        print(f"note: {line}", file=sys.stderr)
