@@ -90,7 +90,7 @@ def our_lines(graph: Graph) -> list[Points]:
     picture = Picture(graph, opened=True)
     rects, _ = picture.rects()
     level, lines = picture.levels[None], []
-    for index in range(len(level.lines)):
+    for index in range(len(level.pieces)):
         points: Points = []
         for (x, y), (to_x, to_y) in pairwise(
             corners(picture, level, index, (0.0, 0.0), rects)

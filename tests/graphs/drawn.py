@@ -80,7 +80,7 @@ def check_picture(graph, *, ways=(True, False, None)):
 def _check_lines(picture, level, origin, rects):
     """Every line goes down, from border to border, and along the frame's ports."""
     layout = level.layout
-    for line, bends in zip(level.lines, layout.bends, strict=True):
+    for line, bends in zip(level.pieces, layout.bends, strict=True):
         ys = []
         for number, side in ((line.above, "out"), (line.below, "in")):
             item = level.items[number]

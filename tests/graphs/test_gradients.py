@@ -8,7 +8,7 @@ from torch import nn
 
 import gradatim as gt
 from gradatim.graphs import gradients
-from gradatim.graphs.gradients import MOST_VALUES
+from gradatim.graphs.gradients import MAX_VALUES
 from gradatim.graphs.tensors import shape_of
 from tests.bits import assert_same_bits
 from tests.graphs import models
@@ -93,14 +93,14 @@ def test_norms_are_those_of_grad_and_no_grad_is_touched(unchecked, compute):
 
 
 def test_small_gradients_are_given_in_full_and_large_ones_by_their_norm():
-    few = torch.arange(float(MOST_VALUES), requires_grad=True)
-    many = torch.arange(MOST_VALUES + 1.0, requires_grad=True)
+    few = torch.arange(float(MAX_VALUES), requires_grad=True)
+    many = torch.arange(MAX_VALUES + 1.0, requires_grad=True)
     graph = gt.graph((few**2).sum() + (many**2).sum())
     by_name = {
         graph.nodes[step.nodes[0]].name: step for step in graph.gradients().steps
     }
-    assert by_name["few"].values == tuple(2.0 * n for n in range(MOST_VALUES))
-    assert by_name["few"].shape == (MOST_VALUES,)
+    assert by_name["few"].values == tuple(2.0 * n for n in range(MAX_VALUES))
+    assert by_name["few"].shape == (MAX_VALUES,)
     assert by_name["many"].values is None
     assert by_name["many"].norm == pytest.approx(2 * math.sqrt(1496))
 

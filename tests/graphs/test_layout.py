@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradatim.graphs.layout import (
-    BEND_WIDTH,
-    GAP_X,
-    GAP_Y,
+    BEND_WIDTH_PX,
+    BOX_GAP_PX,
+    LAYER_GAP_PX,
     Box,
     Edge,
     _rising,
@@ -54,9 +54,9 @@ def test_boxes_keep_their_gaps(dag):
     for layer in found.layers:
         here = [(found.boxes[v][0], boxes[v].width) for v in layer if v < len(boxes)]
         for (x, width), (to_x, to_width) in pairwise(here):
-            assert to_x - x >= (width + to_width) / 2 + GAP_X - NEAR
+            assert to_x - x >= (width + to_width) / 2 + BOX_GAP_PX - NEAR
     for (_, bottom), (top, _) in pairwise(found.spans):
-        assert top >= bottom + GAP_Y - NEAR
+        assert top >= bottom + LAYER_GAP_PX - NEAR
 
 
 @given(dags(pins=True))
@@ -90,10 +90,10 @@ def test_bends_lie_between_the_boxes_that_they_pass(dag):
     found = lay_out(boxes, edges)
     xs = [x for bends in found.bends for x, _ in bends]
     places = [*(x for x, _ in found.boxes), *xs]
-    widths = [*(box.width for box in boxes), *[BEND_WIDTH] * len(xs)]
+    widths = [*(box.width for box in boxes), *[BEND_WIDTH_PX] * len(xs)]
     for layer in found.layers:
         for v, u in pairwise(layer):
-            gap = (widths[v] + widths[u]) / 2 + GAP_X
+            gap = (widths[v] + widths[u]) / 2 + BOX_GAP_PX
             assert places[u] - places[v] >= gap - NEAR
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gradatim.graphs.graph import Graph
 from gradatim.graphs.graph_data import Arrow, Group, Node
-from gradatim.graphs.picture import MOST_OPEN, Item, Picture, _in_circles
+from gradatim.graphs.picture import MAX_OPEN_BOXES, Item, Picture, _in_circles
 from tests.graphs.drawn import check_picture, drawn
 
 KINDS = st.sampled_from(["operation", "output", "parameter", "input", "data"])
@@ -92,9 +92,9 @@ def _chain(num_modules, num_inside):
 
 @pytest.mark.parametrize("num_modules, is_open", [(10, True), (11, False)])
 def test_modules_are_open_while_there_are_not_too_many_boxes(num_modules, is_open):
-    graph = _chain(num_modules, MOST_OPEN // 10)
+    graph = _chain(num_modules, MAX_OPEN_BOXES // 10)
     assert bool(Picture(graph).opened) == is_open
-    assert graph.svg().count('class="operation"') == (MOST_OPEN if is_open else 0)
+    assert graph.svg().count('class="operation"') == (MAX_OPEN_BOXES if is_open else 0)
 
 
 def test_a_closed_module_tells_what_is_in_it():
@@ -109,7 +109,7 @@ def test_arrows_between_two_boxes_lie_beside_each_other(num_arrows):
     nodes = [Node(number=i, kind="operation", name="a") for i in range(2)]
     graph = Graph(nodes, [Arrow(0, 1)] * num_arrows)
     check_picture(graph)
-    shifts = [line.shift for line in Picture(graph).levels[None].lines]
+    shifts = [p.shift_px for p in Picture(graph).levels[None].pieces]
     assert len(set(shifts)) == num_arrows
     assert sum(shifts) == pytest.approx(0)
     assert shifts == sorted(shifts)

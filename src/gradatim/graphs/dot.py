@@ -15,7 +15,7 @@ COLORS = {
 
 
 def draw(graph: GraphData) -> str:
-    """Write a graph; modules are clusters. See :meth:`Graph.dot`."""
+    """Write a graph, with its modules as clusters; see :meth:`Graph.dot`."""
     lines = ["digraph {", '  node [shape=box, style=filled, fontname="Courier"];']
     inner: dict[int | None, list[int]] = {}
     for group in graph.groups:
@@ -23,12 +23,13 @@ def draw(graph: GraphData) -> str:
     nodes: dict[int | None, list[str]] = {}
     for node in graph.nodes:
         style = ', style="filled,dashed"' if node.kind == "data" else ""
-        # No label begins with a line's end: Graphviz in WebAssembly fails at that.
+        # A label must not begin with the end of a line: Graphviz in WebAssembly fails.
         text = "\\n".join(_quoted(part) for part in label(graph, node) if part) or " "
         nodes.setdefault(node.group, []).append(
             f'n{node.number} [label="{text}", fillcolor={COLORS[node.kind]}{style}];'
         )
-    # (module, its depth, whether it has been written): without recursion.
+    # Without recursion, because modules may be nested deeply. An entry is a module,
+    # its depth, and whether all that is in it has been written.
     stack: list[tuple[int | None, int, bool]] = [(None, 0, False)]
     while stack:
         number, depth, is_written = stack.pop()
@@ -50,7 +51,7 @@ def draw(graph: GraphData) -> str:
 
 
 def _quoted(text: str) -> str:
-    r"""Write a text between quotes; Graphviz reads backslashes as its own.
+    r"""Write a text for a place between quotes, where backslashes have a meaning.
 
     >>> print(_quoted('a "b" c'))
     a \"b\" c

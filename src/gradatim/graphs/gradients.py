@@ -1,4 +1,4 @@
-"""Backward, one node at a time: autograd's own order, and the gradient at each node."""
+"""One backward pass: the order of its nodes, and the gradient at each of them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,29 +15,32 @@ from gradatim.text import one_line
 
 __all__ = ["Backward", "BackwardStep", "step_backward"]
 
-MOST_VALUES = 16
-"""A gradient with more numbers is told by its norm alone."""
+MAX_VALUES = 16
+"""The values of a gradient with more numbers than this are not kept, only their norm;
+chosen by hand, not measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BackwardStep:
-    """Where backward is at one moment."""
+    """A moment of backward: a gradient arrives at an operation or a parameter."""
 
     nodes: tuple[int, ...]
-    """One operation; or all boxes of one parameter, whose gradient is whole now."""
+    """The box of the operation; or all boxes of the parameter, whose gradient is then
+    complete."""
     norm: float | None
-    """2-norm of the gradient that arrives; None where none does."""
+    """The 2-norm of the gradient that arrives; None where none does."""
     shape: tuple[Any, ...] | None = None
     values: tuple[float | str, ...] | None = None
-    """All of it, row by row, where it is small; complex numbers as texts."""
+    """The numbers of a small gradient, row by row; complex numbers are texts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backward:
-    """A backward pass, or why there is none."""
+    """The steps of a backward pass, in autograd's own order."""
 
     steps: tuple[BackwardStep, ...] = ()
     why_not: str = ""
+    """Why there are no steps."""
 
 
 def step_backward(
@@ -45,12 +48,13 @@ def step_backward(
     functions: Mapping[int, Function],
     leaves: Mapping[int, Tensor],
 ) -> Backward:
-    """Run backward over a graph that stays, and note each node as it is reached.
+    """Run backward over a graph, which stays, and note each node as it is reached.
 
     Args:
-        tensors: Where it starts; with ones, where there are several numbers.
+        tensors: What backward starts from, with a gradient of ones.
         functions: The operations, by the numbers of their boxes.
-        leaves: The tensors that get a gradient; one may have several boxes.
+        leaves: The tensors that get a gradient, by the numbers of their boxes; one
+            tensor may have several boxes.
     """
     boxes: dict[int, list[int]] = {}
     for number, leaf in leaves.items():
@@ -63,22 +67,24 @@ def step_backward(
         for n, function in functions.items():
             handles.append(function.register_prehook(partial(note, (n,))))
         for leaf in unique:
-            # A node that only hands a gradient out runs no hook of its own.
+            # The node of a leaf runs no hook when autograd.grad returns its gradient,
+            # so the hook is on the tensor.
             hook = partial(note, tuple(boxes[id(leaf)]))
             handles.append(leaf.register_hook(hook))
         gradients = torch.autograd.grad(
             tensors,
             unique,
-            [torch.ones_like(each) for each in tensors],
+            [torch.ones_like(tensor) for tensor in tensors],
             retain_graph=True,
             allow_unused=True,
         )
-    except Exception as error:  # of autograd, or of a hook of the user's own
+    except Exception as error:  # from autograd, or from one of the user's hooks
         return Backward(why_not=one_line(error).partition("\n")[0])
     finally:
         for handle in handles:
             handle.remove()
-    # The hooks have told the order; what is whole is what autograd hands out.
+    # The hooks have noted the order. A leaf's hook may see only a part of its
+    # gradient; what autograd returns is complete.
     for leaf, gradient in zip(unique, gradients, strict=True):
         note(tuple(boxes[id(leaf)]), gradient)
     return Backward(steps=tuple(steps.values()))
@@ -89,7 +95,7 @@ def _note(
     numbers: tuple[int, ...],
     gradients: tuple[Tensor | None, ...] | Tensor | None,
 ) -> None:
-    """Keep what a hook of a node is given, or one of a tensor."""
+    """Keep the gradients that a hook of a node, or of a tensor, is called with."""
     if not isinstance(gradients, tuple):
         gradients = (gradients,)
     steps[numbers] = _step(numbers, gradients)
@@ -97,25 +103,24 @@ def _note(
 
 @torch.no_grad()
 def _step(numbers: tuple[int, ...], gradients: Sequence[Tensor | None]) -> BackwardStep:
-    there = [each for each in gradients if each is not None]
-    if not there:
+    present = [gradient for gradient in gradients if gradient is not None]
+    if not present:
         return BackwardStep(nodes=numbers, norm=None)
-    parts = [stored_values(each) for each in there]
-    norm = math.hypot(*(_norm(each) for each in parts))
-    first = there[0]
-    is_small = len(there) == 1 and first.layout is torch.strided
+    norm = math.hypot(*(_norm(stored_values(gradient)) for gradient in present))
+    first = present[0]
+    is_plain = len(present) == 1 and first.layout is torch.strided
     values = None
-    if is_small and first.numel() <= MOST_VALUES:
+    if is_plain and first.numel() <= MAX_VALUES:
         values = tuple(
-            str(each) if isinstance(each, complex) else float(each)
-            for each in first.reshape(-1).tolist()
+            str(value) if isinstance(value, complex) else float(value)
+            for value in first.reshape(-1).tolist()
         )
     shape = shape_of(first)
     return BackwardStep(nodes=numbers, norm=norm, shape=shape, values=values)
 
 
 def _norm(tensor: Tensor) -> float:
-    """Give the 2-norm of a tensor; squares of half precision would overflow."""
+    """Give the 2-norm of a tensor. In half precision the squares would overflow."""
     is_half = tensor.dtype in (torch.float16, torch.bfloat16)
     dtype = torch.float32 if is_half else None
     return float(torch.linalg.vector_norm(tensor, dtype=dtype))

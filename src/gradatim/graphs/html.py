@@ -1,4 +1,8 @@
-"""A graph as a page: the picture of :mod:`svg`, and what a program in it can do."""
+"""A graph as a page: the boxes of :mod:`svg`, and the data that its script needs.
+
+The script, ``graph.js``, opens and closes modules, searches, zooms, and shows backward
+step by step.
+"""
 
 import re
 from pathlib import Path
@@ -8,8 +12,8 @@ from gradatim.graphs import svg
 from gradatim.graphs.gradients import Backward, BackwardStep
 from gradatim.graphs.graph_data import GraphData, Node, Saved
 from gradatim.graphs.picture import (
-    FRAME,
-    TITLE,
+    FRAME_PX,
+    TITLE_HEIGHT_PX,
     Level,
     Picture,
     Rect,
@@ -21,34 +25,40 @@ from gradatim.text import bytes_for_people
 __all__ = ["draw", "frame"]
 
 FOLDER = Path(__file__).parent
-NOT_RUN = (
+NOT_RUN_BECAUSE_PACKED = (
     "Tensors are packed by a hook (checkpointing?): backward would run their forwards "
     "again. Ask for it: graph.html(gradients=True)."
 )
 
 
 def draw(graph: GraphData, backward: Backward | None, *, title: str = "") -> str:
-    """Write the page of a graph; see :meth:`Graph.html`."""
+    """Write the page of a graph; see :meth:`Graph.html`.
+
+    Args:
+        graph: The graph.
+        backward: The steps of backward; None where they would run forwards again.
+        title: The title of the window.
+    """
     picture = Picture(graph)
     heading = title or "Computation graph"
     parts = {
         "heading": escaped(heading),
         "summary": escaped(_summary(graph)),
         "boxes": _boxes(picture),
-        "markers": svg.MARKER.format(name="a") + svg.MARKER.format(name="b"),
+        "markers": svg.ARROW_HEAD.format(name="a") + svg.ARROW_HEAD.format(name="b"),
     }
     template = (FOLDER / "graph.html").read_text(encoding="utf-8")
-    # At once: a name with braces in it is a name.
-    body = re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], template)
-    style = svg.SHAPES + (FOLDER / "graph.css").read_text(encoding="utf-8")
+    # All parts are put in at once: braces in the name of a tensor are no part's name.
+    body = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
+    style = svg.SHAPES_STYLE + (FOLDER / "graph.css").read_text(encoding="utf-8")
     script = (FOLDER / "graph.js").read_text(encoding="utf-8")
-    data = _data(picture, backward or Backward(why_not=NOT_RUN))
+    data = _data(picture, backward or Backward(why_not=NOT_RUN_BECAUSE_PACKED))
     script = f"const GRAPH = {as_json(data)};\n{script}"
     return page(heading, body, style=style, script=script)
 
 
 def frame(text: str, *, height: int = 560) -> str:
-    """Put a page into a frame, for a notebook: its styles and names stay its own."""
+    """Put a page into a frame, so that a notebook's styles and names stay apart."""
     return (
         f'<iframe srcdoc="{escaped(text)}" title="Computation graph" '
         f'style="width:100%;height:{height}px;border:1px solid #8884;'
@@ -66,7 +76,7 @@ def _summary(graph: GraphData) -> str:
 
 
 def _boxes(picture: Picture) -> str:
-    """Draw all boxes, those in closed modules too; the program puts them in place."""
+    """Draw all boxes, also those in closed modules; the script puts them in place."""
     parts = []
     for level in picture.levels.values():
         for item in level.items:
@@ -92,10 +102,7 @@ def _data(picture: Picture, backward: Backward) -> dict[str, Any]:
     return {
         "nodes": [_node(graph, node) for node in graph.nodes],
         "groups": [
-            {
-                "title": group.title,
-                "width": picture.title_width(group.number),
-            }
+            {"title": group.title, "width": picture.title_width(group.number)}
             for group in graph.groups
         ],
         "levels": {
@@ -105,27 +112,27 @@ def _data(picture: Picture, backward: Backward) -> dict[str, Any]:
         },
         "arrows": [[arrow.above, arrow.below] for arrow in graph.arrows],
         "opened": sorted(picture.opened),
-        "frame": [FRAME, TITLE],
+        "frame": [FRAME_PX, TITLE_HEIGHT_PX],
         "steps": [_step(step) for step in backward.steps],
         "why_not": backward.why_not,
     }
 
 
 def _node(graph: GraphData, node: Node) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": node.name, "kind": node.kind}
+    entry: dict[str, Any] = {"name": node.name, "kind": node.kind}
     if node.shape is not None:
         shape = in_brackets(node.shape)
-        found["shape"] = f"{shape} {node.dtype}, {bytes_for_people(node.num_bytes)}"
-        found["shape"] += f", {node.device}" if node.device != "cpu" else ""
+        entry["shape"] = f"{shape} {node.dtype}, {bytes_for_people(node.num_bytes)}"
+        entry["shape"] += f", {node.device}" if node.device != "cpu" else ""
     if node.saved:
-        found["saved"] = [_saved(each) for each in node.saved]
+        entry["saved"] = [_saved(saved) for saved in node.saved]
     if node.options:
-        found["options"] = ", ".join(f"{k}={v}" for k, v in node.options.items())
+        entry["options"] = ", ".join(f"{k}={v}" for k, v in node.options.items())
     if node.group is not None:
-        found["module"] = graph.groups[node.group].title
+        entry["module"] = graph.groups[node.group].title
     if node.line:
-        found["line"] = node.line
-    return found
+        entry["line"] = node.line
+    return entry
 
 
 def _saved(saved: Saved) -> str:
@@ -151,7 +158,7 @@ def _level(picture: Picture, level: Level) -> dict[str, Any]:
             for i, item in enumerate(level.items)
             if item.kind == "group"
         },
-        "lines": [[e.above, e.below, e.source, e.shift] for e in level.lines],
+        "lines": [[p.above, p.below, p.source, p.shift_px] for p in level.pieces],
         "bends": [len(bends) for bends in layout.bends],
         "layers": layout.layers,
         "xs": xs,
@@ -160,18 +167,18 @@ def _level(picture: Picture, level: Level) -> dict[str, Any]:
 
 
 def _step(step: BackwardStep) -> dict[str, Any]:
-    found: dict[str, Any] = {"nodes": list(step.nodes), "norm": _number(step.norm)}
+    entry: dict[str, Any] = {"nodes": list(step.nodes), "norm": _number(step.norm)}
     if step.shape is not None:
-        found["shape"] = in_brackets(step.shape)
+        entry["shape"] = in_brackets(step.shape)
     if step.values is not None:
-        found["values"] = [
-            each if isinstance(each, str) else _number(each) for each in step.values
+        entry["values"] = [
+            value if isinstance(value, str) else _number(value) for value in step.values
         ]
-    return found
+    return entry
 
 
 def _number(value: float | None) -> str | None:
-    """Write a number with six digits: JSON has no NaN.
+    """Write a number with six digits, as a text, because JSON has no NaN.
 
     >>> _number(0.123456789), _number(float("nan")), _number(None)
     ('0.123457', 'nan', None)

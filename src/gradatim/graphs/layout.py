@@ -1,14 +1,19 @@
 """Places for the boxes of a graph, in layers from top to bottom.
 
-Four stages, each nearly linear in boxes and edges: a layer for every box, a bend where
-an edge passes a layer, an order within each layer that crosses few edges, and x that
-keeps edges straight.
+Four stages, each nearly linear in the number of boxes and edges:
 
-Sources: the stages, Sugiyama, Tagawa, Toda 1981,
-https://doi.org/10.1109/TSMC.1981.4308636;
-their weights, Gansner and others 1993, https://doi.org/10.1109/32.221135; x as a
-problem of least squares in order, solved by pooling, Ayer and others 1955,
-https://doi.org/10.1214/aoms/1177728423.
+1. Each box gets a layer, so that every edge points down.
+2. An edge that passes a layer gets a bend there, which takes room as a box does.
+3. Each layer gets an order in which few edges cross.
+4. Each box and bend gets an x, so that edges are as straight as the order allows.
+
+Sources: the stages are from Sugiyama, Tagawa, Toda 1981,
+https://doi.org/10.1109/TSMC.1981.4308636, and the weights of edges from Gansner and
+others 1993, https://doi.org/10.1109/32.221135. Finding x is a least-squares problem
+with a given order; pooling solves it (Ayer and others 1955,
+https://doi.org/10.1214/aoms/1177728423).
+
+The script of the page, ``graph.js``, has the same gaps in pixels as this file.
 """
 
 from bisect import bisect_right, insort
@@ -19,56 +24,71 @@ from math import inf
 
 __all__ = ["Box", "Edge", "Layout", "lay_out"]
 
-GAP_X, GAP_Y = 16.0, 30.0
-"""Between boxes beside each other, and between layers, in pixels."""
-NEAR_Y = 8.0
-"""Between a layer and one without height, where lines only come in or leave."""
-BEND_WIDTH = 4.0
-"""Of the place that an edge takes in a layer that it passes."""
-MOST_SWEEPS = 12
+BOX_GAP_PX = 16.0
+"""The gap between boxes beside each other; chosen by hand, not measured."""
+LAYER_GAP_PX = 30.0
+"""The gap between layers; chosen by hand, not measured."""
+PORT_GAP_PX = 8.0
+"""The gap beside a layer without height, where edges only enter or leave; chosen by
+hand, not measured."""
+BEND_WIDTH_PX = 4.0
+"""The room that an edge takes in a layer that it passes; chosen by hand, not
+measured."""
+MAX_SWEEPS = 12
+"""How often the layers are reordered at most; chosen by hand, not measured."""
+MAX_FRUITLESS_SWEEPS = 3
+"""Reordering ends after more than so many sweeps in a row that gained nothing; chosen
+by hand, not measured."""
 NUM_ALIGNMENTS = 8
-STRAIGHT = (1.0, 2.0, 8.0)
-"""How much an edge wants to be straight, by how many of its two ends are bends."""
-SIDE = 0.02
-"""How much less an edge pulls that does not end the longest way from the top to its
-box: the trunk of a graph stays straight, parameters and branches are at its sides."""
+"""How often the layers are moved sideways; chosen by hand, not measured."""
+STRAIGHTNESS_WEIGHTS = (1.0, 2.0, 8.0)
+"""How strongly an edge pulls its ends under each other, if none, one or both of them
+are bends: the weights of Gansner and others 1993."""
+BRANCH_PULL = 0.02
+"""The pull of an edge that is not on the longest path from the top to its lower box,
+as a share of one that is. So the trunk of a graph stays straight, and parameters and
+branches hang at its sides. Chosen by hand, not measured."""
+NO_PULL_WEIGHT = 0.01
+"""The weight with which a box that nothing pulls keeps its place; chosen by hand, not
+measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What is to be placed."""
+    """A box to be placed; sizes are in pixels."""
 
     width: float
     height: float
     pin: str = ""
-    """``"top"`` and ``"bottom"`` are the first and last layer of all."""
+    """``"top"`` puts the box into the first layer, ``"bottom"`` into the last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """From the bottom of one box to the top of another, by their numbers."""
+    """An edge from the bottom of one box to the top of another, by their numbers."""
 
     above: int
     below: int
     out: float = 0.0
-    """Where it leaves, in pixels from the middle of the box above."""
+    """Where the edge leaves, in pixels from the middle of the box above."""
     into: float = 0.0
-    """Where it ends, in pixels from the middle of the box below."""
+    """Where the edge ends, in pixels from the middle of the box below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything is, in pixels from the top left."""
+    """The places of boxes and bends, in pixels from the top left."""
 
     width: float
     height: float
     boxes: list[tuple[float, float]]
     """The middle of each box."""
     bends: list[list[tuple[float, int]]]
-    """Of each edge: x and layer, where it passes the layers between its ends."""
+    """For each edge, x and layer of the places where it passes a layer."""
     layers: list[list[int]]
-    """Numbers from left to right. Those from ``len(boxes)`` on are bends, in the order
-    of edges and, within an edge, from top to bottom."""
+    """For each layer the numbers of its boxes and bends from left to right. Numbers
+    from ``len(boxes)`` on are bends, in the order of edges and, within an edge, from
+    top to bottom."""
     spans: list[tuple[float, float]]
     """Top and bottom of each layer."""
     num_crossings: int
@@ -77,39 +97,43 @@ class Layout:
 def lay_out(boxes: Sequence[Box], edges: Sequence[Edge]) -> Layout:
     """Place boxes so that none overlap and every edge points down.
 
-    The same input gives the same places.
+    The same input always gives the same places.
 
     Raises:
         ValueError: The edges go in a circle.
 
-    >>> found = lay_out([Box(40, 20)] * 3, [Edge(0, 2), Edge(1, 2)])
-    >>> [y for _, y in found.boxes], found.num_crossings
+    >>> layout = lay_out([Box(40, 20)] * 3, [Edge(0, 2), Edge(1, 2)])
+    >>> [y for _, y in layout.boxes], layout.num_crossings
     ([10.0, 10.0, 60.0], 0)
     """
     if not boxes:
         return Layout(0.0, 0.0, [], [], [], [], 0)
-    net = _Net(boxes, edges)
-    num_crossings = net.order()
-    xs = _coordinates(net)
+    layers = _Layers(boxes, edges)
+    num_crossings = layers.reorder()
+    xs = _coordinates(layers)
     heights = [
         max((boxes[v].height for v in layer if v < len(boxes)), default=0.0)
-        for layer in net.layers
+        for layer in layers.rows
     ]
     spans = [(0.0, heights[0])]
-    for over, height in pairwise(heights):
-        top = spans[-1][1] + (GAP_Y if over and height else NEAR_Y)
+    for height_above, height in pairwise(heights):
+        gap = LAYER_GAP_PX if height_above and height else PORT_GAP_PX
+        top = spans[-1][1] + gap
         spans.append((top, top + height))
-    middles = [(above + below) / 2 for above, below in spans]
-    places = [
-        (x, middles[rank]) for x, rank in zip(xs[: len(boxes)], net.rank, strict=False)
-    ]
-    bends = [[(xs[v], net.rank[v]) for v in chain] for chain in net.chains]
-    right = max(x + w / 2 for x, w in zip(xs, net.widths, strict=True))
-    return Layout(right, spans[-1][1], places, bends, net.layers, spans, num_crossings)
+    middles = [(top + bottom) / 2 for top, bottom in spans]
+    return Layout(
+        width=max(x + w / 2 for x, w in zip(xs, layers.widths, strict=True)),
+        height=spans[-1][1],
+        boxes=[(xs[v], middles[layers.rank[v]]) for v in range(len(boxes))],
+        bends=[[(xs[v], layers.rank[v]) for v in chain] for chain in layers.chains],
+        layers=layers.rows,
+        spans=spans,
+        num_crossings=num_crossings,
+    )
 
 
 def _ranks(boxes: Sequence[Box], edges: Sequence[Edge]) -> list[int]:
-    """Put each box just above the highest of those below it; 0 is the top."""
+    """Give each box its layer: just above the highest box below it; 0 is the top."""
     above: list[list[int]] = [[] for _ in boxes]
     num_below = [0] * len(boxes)
     for edge in edges:
@@ -139,8 +163,11 @@ def _ranks(boxes: Sequence[Box], edges: Sequence[Edge]) -> list[int]:
 
 
 def _shares(edges: Sequence[Edge], rank: list[int], num_boxes: int) -> list[float]:
-    """Give each edge its share of pull: most on the longest ways from the top."""
-    length, last = [0] * num_boxes, [-1] * num_boxes
+    """Give each edge a pull of at most 1: the longer the path from the top, the more.
+
+    Of the edges into one box, those that do not end its longest path pull far less.
+    """
+    length, last = [0] * num_boxes, [-1] * num_boxes  # the longest path to a box
     for index in sorted(range(len(edges)), key=lambda i: rank[edges[i].above]):
         edge = edges[index]
         if length[edge.above] + 1 > length[edge.below]:
@@ -148,89 +175,98 @@ def _shares(edges: Sequence[Edge], rank: list[int], num_boxes: int) -> list[floa
     longest = max(length)
     return [
         ((length[edge.above] + 1) / longest) ** 2
-        * (1.0 if last[edge.below] == index else SIDE)
+        * (1.0 if last[edge.below] == index else BRANCH_PULL)
         for index, edge in enumerate(edges)
     ]
 
 
-class _Net:
-    """Boxes and bends in layers, each with its neighbours above and below."""
+class _Layers:
+    """Boxes and bends in layers, each with its neighbours above and below.
+
+    Boxes and bends have numbers; those of bends follow those of boxes.
+    """
 
     def __init__(self, boxes: Sequence[Box], edges: Sequence[Edge]) -> None:
         self.num_boxes = len(boxes)
         self.rank = _ranks(boxes, edges)
         self.widths = [box.width for box in boxes]
         self.chains: list[list[int]] = []
-        self.up: list[list[int]] = [[] for _ in boxes]
-        self.down: list[list[int]] = [[] for _ in boxes]
+        """For each edge the numbers of its bends."""
+        self.above: list[list[int]] = [[] for _ in boxes]
+        self.below: list[list[int]] = [[] for _ in boxes]
         self.pulls: list[list[tuple[int, float, float, bool]]] = [[] for _ in boxes]
-        """Of each: neighbour, offset of the place it is pulled to, weight, is above."""
+        """For each box or bend, by neighbour: the neighbour, how far from its middle
+        the edge wants this one to be, with what weight, and whether it is above."""
         for edge, share in zip(
             edges, _shares(edges, self.rank, len(boxes)), strict=True
         ):
             self._add(edge, share)
-        self.layers: list[list[int]] = [[] for _ in range(max(self.rank) + 1)]
+        self.rows: list[list[int]] = [[] for _ in range(max(self.rank) + 1)]
         self.place = [0] * len(self.rank)
-        self._begin()
+        """For each box or bend, which of its layer it is, counted from the left."""
+        self._order_at_first()
 
     def _add(self, edge: Edge, share: float) -> None:
+        """Add an edge, and its bends in the layers that it passes."""
         chain = []
         for level in range(self.rank[edge.above] + 1, self.rank[edge.below]):
             chain.append(len(self.rank))
             self.rank.append(level)
-            self.widths.append(BEND_WIDTH)
-            self.up.append([])
-            self.down.append([])
+            self.widths.append(BEND_WIDTH_PX)
+            self.above.append([])
+            self.below.append([])
             self.pulls.append([])
         self.chains.append(chain)
         path = [edge.above, *chain, edge.below]
         for a, b in pairwise(path):
-            self.down[a].append(b)
-            self.up[b].append(a)
+            self.below[a].append(b)
+            self.above[b].append(a)
             out = edge.out if a == edge.above else 0.0
             into = edge.into if b == edge.below else 0.0
-            weight = STRAIGHT[(a >= self.num_boxes) + (b >= self.num_boxes)] * share
+            num_bends = (a >= self.num_boxes) + (b >= self.num_boxes)
+            weight = STRAIGHTNESS_WEIGHTS[num_bends] * share
             self.pulls[a].append((b, into - out, weight, False))
             self.pulls[b].append((a, out - into, weight, True))
 
-    def _begin(self) -> None:
-        """Order by a walk from the bottom: what belongs together lies together."""
-        seen = [False] * len(self.rank)
+    def _order_at_first(self) -> None:
+        """Order by a search from the bottom up: neighbours lie near each other."""
+        is_placed = [False] * len(self.rank)
         for root in sorted(range(len(self.rank)), key=lambda v: -self.rank[v]):
             stack = [root]
             while stack:
                 v = stack.pop()
-                if not seen[v]:
-                    seen[v] = True
-                    self.layers[self.rank[v]].append(v)
-                    stack += reversed(self.up[v])
+                if not is_placed[v]:
+                    is_placed[v] = True
+                    self.rows[self.rank[v]].append(v)
+                    stack += reversed(self.above[v])
         self._number()
 
     def _number(self) -> None:
-        for layer in self.layers:
+        for layer in self.rows:
             for index, v in enumerate(layer):
                 self.place[v] = index
 
-    def order(self) -> int:
-        """Sweep up and down; keep the order with the fewest crossings; count them."""
-        best, fewest = [list(layer) for layer in self.layers], self.num_crossings()
-        stale = 0
-        for sweep in range(MOST_SWEEPS):
-            if not fewest or stale > 3:
+    def reorder(self) -> int:
+        """Sweep up and down, keep the order that crosses fewest edges; count those."""
+        best, fewest = [list(layer) for layer in self.rows], self.num_crossings()
+        num_fruitless = 0
+        for sweep in range(MAX_SWEEPS):
+            if not fewest or num_fruitless > MAX_FRUITLESS_SWEEPS:
                 break
             self._sweep(upward=sweep % 2 == 0)
-            found = self.num_crossings()
-            if found < fewest:
-                best, fewest, stale = [list(layer) for layer in self.layers], found, 0
-            else:
-                stale += 1
-        self.layers = best
+            crossings = self.num_crossings()
+            num_fruitless += 1
+            if crossings < fewest:
+                best, fewest = [list(layer) for layer in self.rows], crossings
+                num_fruitless = 0
+        self.rows = best
         self._number()
         return fewest
 
     def _sweep(self, *, upward: bool) -> None:
-        place, near = self.place, self.down if upward else self.up
-        for layer in reversed(self.layers) if upward else self.layers:
+        """Order each layer by the mean place of its neighbours in the layer before."""
+        place, near = self.place, self.below if upward else self.above
+        for layer in reversed(self.rows) if upward else self.rows:
             means = [
                 sum([place[u] for u in near[v]]) / len(near[v])
                 if near[v]
@@ -245,11 +281,11 @@ class _Net:
     def num_crossings(self) -> int:
         """Count the pairs of edges that cross between neighbouring layers."""
         place, total = self.place, 0
-        for layer in self.layers:
-            # An edge crosses those that began to its left and end to its right.
+        for layer in self.rows:
+            # An edge crosses the edges that begin to its left and end to its right.
             ends: list[int] = []
             for v in layer:
-                new = sorted([place[u] for u in self.down[v]])
+                new = sorted([place[u] for u in self.below[v]])
                 if ends and new and new[0] < ends[-1]:
                     for end in new:
                         total += len(ends) - bisect_right(ends, end)
@@ -258,68 +294,78 @@ class _Net:
         return total
 
 
-def _coordinates(net: _Net) -> list[float]:
-    """Give x: each layer in turn as near to its neighbours as its order allows."""
-    xs = [0.0] * len(net.rank)
-    for layer in net.layers:
+def _coordinates(layers: _Layers) -> list[float]:
+    """Give the x of all: each layer in turn goes as near its neighbours as it can."""
+    xs = [0.0] * len(layers.rank)
+    for row in layers.rows:
         right = 0.0
-        for v in layer:
-            xs[v] = right + net.widths[v] / 2
-            right += net.widths[v] + GAP_X
+        for v in row:
+            xs[v] = right + layers.widths[v] / 2
+            right += layers.widths[v] + BOX_GAP_PX
     for turn in range(NUM_ALIGNMENTS):
-        is_last = turn >= NUM_ALIGNMENTS - 2
+        is_last = turn >= NUM_ALIGNMENTS - 2  # The last two look to both sides.
         downward = turn % 2 == 1
-        for layer in net.layers if downward else reversed(net.layers):
-            _align(net, layer, xs, None if is_last else downward)
-    _straighten(net, xs)
-    left = min(x - w / 2 for x, w in zip(xs, net.widths, strict=True))
+        for row in layers.rows if downward else reversed(layers.rows):
+            _align(layers, row, xs, None if is_last else downward)
+    _straighten(layers, xs)
+    left = min(x - w / 2 for x, w in zip(xs, layers.widths, strict=True))
     return [x - left for x in xs]
 
 
-def _straighten(net: _Net, xs: list[float]) -> None:
+def _straighten(layers: _Layers, xs: list[float]) -> None:
     """Put the bends of an edge under each other, where there is room for all."""
-    for chain in net.chains:
+    for chain in layers.chains:
         low, high = -inf, inf
         for v in chain:
-            layer, place = net.layers[net.rank[v]], net.place[v]
+            row, place = layers.rows[layers.rank[v]], layers.place[v]
             if place:
-                u = layer[place - 1]
-                low = max(low, xs[u] + (net.widths[u] + BEND_WIDTH) / 2 + GAP_X)
-            if place + 1 < len(layer):
-                u = layer[place + 1]
-                high = min(high, xs[u] - (net.widths[u] + BEND_WIDTH) / 2 - GAP_X)
+                u = row[place - 1]
+                half = (layers.widths[u] + BEND_WIDTH_PX) / 2
+                low = max(low, xs[u] + half + BOX_GAP_PX)
+            if place + 1 < len(row):
+                u = row[place + 1]
+                half = (layers.widths[u] + BEND_WIDTH_PX) / 2
+                high = min(high, xs[u] - half - BOX_GAP_PX)
         if chain and low <= high:
             middle = sum(xs[v] for v in chain) / len(chain)
             for v in chain:
                 xs[v] = min(max(middle, low), high)
 
 
-def _align(net: _Net, layer: list[int], xs: list[float], side: bool | None) -> None:
-    """Move one layer to where its neighbours above (True), below, or both pull it."""
+def _align(layers: _Layers, row: list[int], xs: list[float], side: bool | None) -> None:
+    """Move one layer to where its neighbours pull it, in its order.
+
+    Args:
+        layers: All layers.
+        row: The layer to move.
+        xs: The x of all boxes and bends; those of the layer are changed.
+        side: Only neighbours above pull (True), only those below (False), or all.
+    """
     wanted, weights = [], []
-    for v in layer:
+    for v in row:
         total, weight = 0.0, 0.0
-        for u, offset, pull, is_above in net.pulls[v]:
+        for u, offset, pull, is_above in layers.pulls[v]:
             if side is None or is_above is side:
                 total += pull * (xs[u] + offset)
                 weight += pull
         wanted.append(total / weight if weight else xs[v])
-        weights.append(weight or 0.01)
-    # Take from each the least distance to the first: then they only must not fall.
-    shifts, shift, before = [], 0.0, None
-    for v in layer:
-        width = net.widths[v]
-        if before is not None:
-            shift += (before + width) / 2 + GAP_X
+        weights.append(weight or NO_PULL_WEIGHT)
+    # From each wanted x, take the least distance from the first box. What is left only
+    # must not fall from left to right: then no boxes overlap.
+    shifts, shift, width_before = [], 0.0, None
+    for v in row:
+        width = layers.widths[v]
+        if width_before is not None:
+            shift += (width_before + width) / 2 + BOX_GAP_PX
         shifts.append(shift)
-        before = width
-    found = _rising([x - s for x, s in zip(wanted, shifts, strict=True)], weights)
-    for v, x, shift in zip(layer, found, shifts, strict=True):
+        width_before = width
+    rising = _rising([x - s for x, s in zip(wanted, shifts, strict=True)], weights)
+    for v, x, shift in zip(row, rising, shifts, strict=True):
         xs[v] = x + shift
 
 
 def _rising(values: Iterable[float], weights: Iterable[float]) -> list[float]:
-    """Give the numbers nearest to ``values`` that never fall.
+    """Give the numbers nearest to ``values``, in least squares, that never fall.
 
     >>> _rising([3.0, 1.0, 5.0], [1.0, 1.0, 1.0])
     [2.0, 2.0, 5.0]

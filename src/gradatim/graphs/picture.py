@@ -1,7 +1,8 @@
-"""Where the boxes of a graph go; modules are boxes with a picture of their own.
+"""Where the boxes of a graph go; a module is a box with a picture of its own.
 
-A *level* is what is in one module, or in none: boxes, modules, and *ports*, where lines
-come in at the top and leave at the bottom.
+A *level* is what is inside one module, or outside of all. It has boxes, modules, and
+*ports*: places at its border where arrows enter at the top or leave at the bottom. So
+each level is laid out on its own, and an arrow that crosses borders is cut into pieces.
 """
 
 from collections.abc import Iterable
@@ -12,47 +13,69 @@ from gradatim.graphs.graph_data import GraphData, Node
 from gradatim.graphs.layout import Box, Edge, Layout, lay_out
 from gradatim.graphs.tensors import in_brackets
 
-__all__ = ["Item", "Level", "Line", "Picture", "Rect", "caption", "label", "title"]
+__all__ = [
+    "ArrowPiece",
+    "Item",
+    "Level",
+    "Picture",
+    "Rect",
+    "caption",
+    "label",
+    "title",
+]
 
-LETTER, SMALL_LETTER = 7.3, 6.1
-"""Widths in a monospaced font of 12 and 10 pixels, rounded up."""
-PAD_X, LINE_HEIGHT = 8.0, 15.0
-FRAME = 14.0
-"""Between the border of an open module and what is in it."""
-TITLE = 20.0
-"""Height of its title."""
-BESIDE = 10.0
-"""Between two lines from one box to another."""
-WIDEST = 20.0
-"""From the first to the last of these, however many: within the narrowest box."""
-MOST_OPEN = 100
-"""Boxes that are shown at first; more are left in their modules."""
-MOST_LETTERS = 34
+LETTER_WIDTH_PX = 7.3
+"""The width of a letter in a monospaced font of 12 pixels, rounded up."""
+SMALL_LETTER_WIDTH_PX = 6.1
+"""The width of a letter in a monospaced font of 10 pixels, rounded up."""
+BOX_PADDING_PX = 8.0
+"""Room at the left and right of a box's text; chosen by hand, not measured."""
+MIN_BOX_WIDTH_PX = 28.0
+"""Chosen by hand, not measured."""
+LINE_HEIGHT_PX = 15.0
+"""The height of a line of text in a box; chosen by hand, not measured."""
+FRAME_PX = 14.0
+"""Room between the border of an open module and what is in it; chosen by hand, not
+measured."""
+TITLE_HEIGHT_PX = 20.0
+"""The height of an open module's title; chosen by hand, not measured."""
+PARALLEL_GAP_PX = 10.0
+"""Between two arrows from one box to another; chosen by hand, not measured."""
+MAX_PARALLEL_WIDTH_PX = 20.0
+"""From the first to the last of such arrows: less than the narrowest box has."""
+MAX_OPEN_BOXES = 100
+"""Modules are opened up to so many boxes at first; chosen by hand, not measured."""
+MAX_LABEL_LETTERS = 34
+"""A longer name loses its beginning; chosen by hand, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What has a place in a level: a node, a module, or a port of a node's value."""
+    """What has a place in a level: a node, a module, or a port."""
 
     kind: Literal["node", "group", "in", "out"]
+    """``"in"`` and ``"out"`` are ports."""
     number: int
+    """The number of the node, the module, or the node whose value enters or leaves."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """A line within a level, by the places of its ends in ``items``."""
+class ArrowPiece:
+    """The piece of an arrow that lies in one level."""
 
     above: int
+    """Its upper end: a place in :attr:`Level.items`."""
     below: int
+    """Its lower end: a place in :attr:`Level.items`."""
     source: int
-    """The node whose value goes along it."""
-    shift: float = 0.0
-    """To the side, where another one runs beside it."""
+    """The node whose value goes along the arrow."""
+    shift_px: float = 0.0
+    """How far it is moved to the side, where another one runs beside it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """A place: top left and size, in pixels."""
+    """A rectangle: the place of its top left corner and its size, in pixels."""
 
     x: float
     y: float
@@ -62,16 +85,16 @@ class Rect:
 
 @dataclass
 class Level:
-    """What is in one module (or, at the root, in none), and where."""
+    """What is in one module (at the root, outside of all modules), and where."""
 
     group: int | None
     items: list[Item] = field(default_factory=list)
-    lines: list[Line] = field(default_factory=list)
+    pieces: list[ArrowPiece] = field(default_factory=list)
     layout: Layout | None = None
     places: dict[Item, int] = field(default_factory=dict)
 
     def place(self, item: Item) -> int:
-        """Give the number of an item, which is added where it is new."""
+        """Give the place of an item in ``items``; a new item is added."""
         if item not in self.places:
             self.places[item] = len(self.items)
             self.items.append(item)
@@ -82,30 +105,32 @@ class Picture:
     """A graph with its levels laid out.
 
     Attributes:
-        levels: By the number of the module; None is the root.
+        graph: The graph.
+        levels: The levels, by the number of the module; None is the root.
         opened: The modules that are drawn with what is in them.
-        inside: How many operations and parameters each module has in all.
+        counts: How many operations and parameters are in each module.
     """
 
     def __init__(self, graph: GraphData, *, opened: bool | None = None) -> None:
         self.graph = graph
         paths, self.levels = _without_circles(graph, _paths(graph))
-        self.inside = _count(graph, paths)
+        self.counts = _counts(graph, paths)
         groups = [group.number for group in graph.groups]
         self.opened = set(groups if opened else ())
         if opened is None:
             self.opened = self._open_at_first()
-        for number in [*reversed(groups), None]:  # children come after parents
+        # Parents come before children in a graph, so this goes from the inside out.
+        for number in [*reversed(groups), None]:
             self._lay_out(self.levels[number])
 
     def _open_at_first(self) -> set[int]:
-        """Open modules from the outside in, while there are not too many boxes."""
+        """Choose modules from the outside in, while there are not too many boxes."""
         opened: set[int] = set()
         num_boxes = self._num_boxes(None)
         waiting = [group.number for group in self.graph.groups if group.parent is None]
         while waiting:
             more = sum(max(self._num_boxes(n) - 1, 0) for n in waiting)
-            if num_boxes + more > MOST_OPEN:
+            if num_boxes + more > MAX_OPEN_BOXES:
                 break
             num_boxes += more
             opened |= set(waiting)
@@ -118,9 +143,9 @@ class Picture:
         return sum(item.kind in ("node", "group") for item in items)
 
     def size(self, item: Item) -> tuple[float, float]:
-        """Give width and height of an item as it is drawn."""
+        """Give the width and height of an item as it is drawn."""
         if item.kind == "node":
-            return box_size(label(self.graph, self.graph.nodes[item.number]))
+            return _box_size(label(self.graph, self.graph.nodes[item.number]))
         if item.kind == "group":
             if item.number in self.opened:
                 return self.frame_size(item.number)
@@ -129,50 +154,55 @@ class Picture:
 
     def closed_size(self, number: int) -> tuple[float, float]:
         """Give the size of a module that is closed."""
-        return box_size(caption(self.graph, number, self.inside[number]))
+        return _box_size(caption(self.graph, number, self.counts[number]))
 
     def frame_size(self, number: int) -> tuple[float, float]:
         """Give the size of an open module: what is in it, a border and a title."""
         layout = self.levels[number].layout
         assert layout is not None
-        width = max(layout.width + 2 * FRAME, self.title_width(number))
-        return width, layout.height + 2 * FRAME + TITLE
+        width = max(layout.width + 2 * FRAME_PX, self.title_width(number))
+        return width, layout.height + 2 * FRAME_PX + TITLE_HEIGHT_PX
 
     def title_width(self, number: int) -> float:
-        """Give the room that the title of an open module needs."""
-        return len(title(self.graph, number)) * SMALL_LETTER + 40
+        """Give the width that the title of an open module needs."""
+        return len(title(self.graph, number)) * SMALL_LETTER_WIDTH_PX + 40
 
     def _lay_out(self, level: Level) -> None:
         pins = {"in": "top", "out": "bottom"}
         boxes = [Box(*self.size(i), pins.get(i.kind, "")) for i in level.items]
         edges = [
             Edge(
-                line.above,
-                line.below,
-                self.offset(level.items[line.above], line, "out"),
-                self.offset(level.items[line.below], line, "in"),
+                piece.above,
+                piece.below,
+                self.offset(level.items[piece.above], piece, "out"),
+                self.offset(level.items[piece.below], piece, "in"),
             )
-            for line in level.lines
+            for piece in level.pieces
         ]
         level.layout = lay_out(boxes, edges)
 
-    def offset(self, item: Item, line: Line, port: Literal["in", "out"]) -> float:
-        """Give where a line meets an item, from its middle: an open module's port."""
+    def offset(
+        self, item: Item, piece: ArrowPiece, port: Literal["in", "out"]
+    ) -> float:
+        """Give how far from an item's middle an arrow meets it.
+
+        An arrow meets an open module at a port.
+        """
         if item.kind != "group" or item.number not in self.opened:
-            return line.shift
+            return piece.shift_px
         inner = self.levels[item.number]
         assert inner.layout is not None
-        x = inner.layout.boxes[inner.places[Item(port, line.source)]][0]
+        x = inner.layout.boxes[inner.places[Item(port, piece.source)]][0]
         return x + self.indent(item.number) - self.frame_size(item.number)[0] / 2
 
     def indent(self, number: int) -> float:
-        """Give how far from the left border of an open module its level begins."""
+        """Give how far inside the left border of an open module its level begins."""
         layout = self.levels[number].layout
         assert layout is not None
         return (self.frame_size(number)[0] - layout.width) / 2
 
     def rects(self) -> tuple[dict[Item, Rect], dict[int | None, tuple[float, float]]]:
-        """Give the place of all that is drawn, and where each level begins."""
+        """Give the rectangle of each box and module, and where each level begins."""
         rects: dict[Item, Rect] = {}
         origins: dict[int | None, tuple[float, float]] = {}
         waiting: list[tuple[int | None, float, float]] = [(None, 0.0, 0.0)]
@@ -189,36 +219,39 @@ class Picture:
                 rects[item] = rect
                 if item.kind == "group" and item.number in self.opened:
                     inner = rect.x + self.indent(item.number)
-                    waiting.append((item.number, inner, rect.y + FRAME + TITLE))
+                    below_title = rect.y + FRAME_PX + TITLE_HEIGHT_PX
+                    waiting.append((item.number, inner, below_title))
         return rects, origins
 
 
 def label(graph: GraphData, node: Node) -> list[str]:
-    """Give the lines on a node's box.
+    """Give the lines of text on a node's box.
 
-    A parameter in its module goes without the module's name. A name that is too long
-    keeps its end.
+    The name of a parameter inside its module stands there without the module's name. A
+    name that is too long keeps its end.
     """
     name = node.name.replace("\n", " ")
     if node.kind == "parameter" and node.group is not None:
         name = name.removeprefix(graph.groups[node.group].name + ".")
-    if len(name) > MOST_LETTERS:
-        name = "…" + name[1 - MOST_LETTERS :]
+    name = _shortened(name, MAX_LABEL_LETTERS)
     if node.shape is None:
         return [name]
-    return [name, in_brackets(node.shape)[:MOST_LETTERS]]
+    return [name, in_brackets(node.shape)[:MAX_LABEL_LETTERS]]
 
 
 def title(graph: GraphData, number: int) -> str:
-    """Give what stands on a module; without the name of the one that it is in."""
-    group, found = graph.groups[number], graph.groups[number].title
+    """Give the text on a module, without the name of the module around it."""
+    group, text = graph.groups[number], graph.groups[number].title
     if group.parent is not None:
-        found = found.removeprefix(graph.groups[group.parent].name + ".")
-    return _shortened(found)
+        text = text.removeprefix(graph.groups[group.parent].name + ".")
+    return _shortened(text, MAX_LABEL_LETTERS + 10)
 
 
 def caption(graph: GraphData, number: int, inside: tuple[int, int]) -> list[str]:
-    """Give the lines on the box of a module that is closed."""
+    """Give the lines of text on a closed module, from what :attr:`Picture.counts` has.
+
+    The second line counts the operations and parameters inside.
+    """
     operations, parameters = inside
     counts = f"{operations} operation{'s' * (operations != 1)}"
     if parameters:
@@ -226,25 +259,25 @@ def caption(graph: GraphData, number: int, inside: tuple[int, int]) -> list[str]
     return [title(graph, number), counts]
 
 
-def _shortened(title: str) -> str:
-    if len(title) <= MOST_LETTERS + 10:
-        return title
-    return "…" + title[-MOST_LETTERS - 9 :]
+def _shortened(text: str, num_letters: int) -> str:
+    """Leave out the beginning of a text that is too long."""
+    return text if len(text) <= num_letters else "…" + text[1 - num_letters :]
 
 
-def box_size(lines: list[str]) -> tuple[float, float]:
-    """Give the size of a box for lines of text, the first one larger."""
-    width = len(lines[0]) * LETTER
+def _box_size(lines: list[str]) -> tuple[float, float]:
+    """Give the size of a box for lines of text, the first one in larger letters."""
+    width = len(lines[0]) * LETTER_WIDTH_PX
     if len(lines) > 1:
-        width = max(width, len(lines[1]) * SMALL_LETTER)
-    return max(round(width + 2 * PAD_X, 1), 28.0), LINE_HEIGHT * len(lines) + 8
+        width = max(width, len(lines[1]) * SMALL_LETTER_WIDTH_PX)
+    width = max(round(width + 2 * BOX_PADDING_PX, 1), MIN_BOX_WIDTH_PX)
+    return width, LINE_HEIGHT_PX * len(lines) + 8
 
 
 def _paths(graph: GraphData) -> list[tuple[int, ...]]:
     """Give for each node the modules that it is in, the outermost first.
 
-    A module of one box, such as a dropout, is no module here: it would be a frame
-    around it and nothing else.
+    A module with only one box, such as a dropout, is not drawn as a module: its frame
+    would hold that box and nothing else.
     """
     num_inside = [0] * len(graph.groups)
     for node in graph.nodes:
@@ -264,10 +297,10 @@ def _paths(graph: GraphData) -> list[tuple[int, ...]]:
 def _without_circles(
     graph: GraphData, paths: list[tuple[int, ...]]
 ) -> tuple[list[tuple[int, ...]], dict[int | None, Level]]:
-    """Leave out the modules that, each as one box, would stand below themselves.
+    """Leave out the modules that, drawn as one box, would stand below themselves.
 
-    A forward in a module's call makes none; threads, which autograd numbers each on its
-    own, may.
+    The forward of a module makes no such circle. Several threads may make one, because
+    autograd numbers the operations of each thread from its own beginning.
     """
     while True:
         levels = _levels(graph, paths)
@@ -278,45 +311,48 @@ def _without_circles(
 
 
 def _in_circles(level: Level) -> list[int]:
-    """Give the modules that are left when all without a box above, or below, go."""
-    left = set(range(len(level.items)))
-    ways = [(line.above, line.below) for line in level.lines]
-    for way in (ways, [(below, above) for above, below in ways]):
+    """Give the modules of a level that lie on a circle, or between two circles.
+
+    Items with nothing above them are removed again and again, then items with nothing
+    below them. What remains is on circles or between them.
+    """
+    remaining = set(range(len(level.items)))
+    downward = [(piece.above, piece.below) for piece in level.pieces]
+    for pairs in (downward, [(below, above) for above, below in downward]):
         after: dict[int, list[int]] = {}
-        num_before = dict.fromkeys(left, 0)
-        for above, below in way:
-            if above in left and below in left:
-                after.setdefault(above, []).append(below)
-                num_before[below] += 1
-        ready = [v for v in left if not num_before[v]]
+        num_before = dict.fromkeys(remaining, 0)
+        for first, second in pairs:
+            if first in remaining and second in remaining:
+                after.setdefault(first, []).append(second)
+                num_before[second] += 1
+        ready = [place for place in remaining if not num_before[place]]
         while ready:
-            v = ready.pop()
-            left.discard(v)
-            for below in after.get(v, []):
-                num_before[below] -= 1
-                if not num_before[below]:
-                    ready.append(below)
-    items = [level.items[v] for v in left]
+            first = ready.pop()
+            remaining.discard(first)
+            for second in after.get(first, []):
+                num_before[second] -= 1
+                if not num_before[second]:
+                    ready.append(second)
+    items = [level.items[place] for place in remaining]
     return [item.number for item in items if item.kind == "group"]
 
 
-def _count(
+def _counts(
     graph: GraphData, paths: list[tuple[int, ...]]
 ) -> dict[int, tuple[int, int]]:
-    found = {group.number: [0, 0] for group in graph.groups}
-    seen: set[tuple[int, str]] = set()
+    """Count the operations and the parameters in each module."""
+    num_operations = {group.number: 0 for group in graph.groups}
+    parameters: dict[int, set[str]] = {group.number: set() for group in graph.groups}
     for node, path in zip(graph.nodes, paths, strict=True):
         for number in path:
-            if node.is_operation:
-                found[number][0] += 1
-            elif node.kind == "parameter" and (number, node.name) not in seen:
-                seen.add((number, node.name))
-                found[number][1] += 1
-    return {number: (a, b) for number, (a, b) in found.items()}
+            num_operations[number] += node.is_operation
+            if node.kind == "parameter":
+                parameters[number].add(node.name)
+    return {n: (count, len(parameters[n])) for n, count in num_operations.items()}
 
 
 def _levels(graph: GraphData, paths: list[tuple[int, ...]]) -> dict[int | None, Level]:
-    """Cut each arrow where it goes through the border of a module."""
+    """Put items into their levels, and cut each arrow at the borders of modules."""
     levels: dict[int | None, Level] = {None: Level(None)}
     for group in graph.groups:
         levels[group.number] = Level(group.number)
@@ -324,7 +360,8 @@ def _levels(graph: GraphData, paths: list[tuple[int, ...]]) -> dict[int | None, 
         for number, inner in zip((None, *path), path, strict=False):
             levels[number].place(Item("group", inner))
         levels[path[-1] if path else None].place(Item("node", node.number))
-    # How many lines go from one item to another, by level, both ends and the source.
+    # How many pieces go from one item to another, by level, both ends and the source.
+    # Only between two boxes is there more than one: a box that is used twice.
     totals: dict[tuple[int | None, int, int, int], int] = {}
     for arrow in graph.arrows:
         for number, above, below in _cuts(arrow.above, arrow.below, paths):
@@ -333,29 +370,34 @@ def _levels(graph: GraphData, paths: list[tuple[int, ...]]) -> dict[int | None, 
             if key not in totals or above.kind == below.kind == "node":
                 totals[key] = totals.get(key, 0) + 1
     for (number, above_at, below_at, source), total in totals.items():
-        gap = min(BESIDE, WIDEST / max(total - 1, 1))
+        gap = min(PARALLEL_GAP_PX, MAX_PARALLEL_WIDTH_PX / max(total - 1, 1))
         for index in range(total):
-            shift = (index - (total - 1) / 2) * gap
-            levels[number].lines.append(Line(above_at, below_at, source, shift))
+            shift_px = (index - (total - 1) / 2) * gap
+            piece = ArrowPiece(above_at, below_at, source, shift_px)
+            levels[number].pieces.append(piece)
     return levels
 
 
 def _cuts(
     above: int, below: int, paths: list[tuple[int, ...]]
 ) -> Iterable[tuple[int | None, Item, Item]]:
-    """Give the level, and the ends in it, of each part of an arrow."""
-    over, under = paths[above], paths[below]
+    """Give the level, and both ends in it, of each piece of an arrow.
+
+    The arrow leaves modules up to the innermost one that both boxes are in, and then
+    enters modules down to its lower box.
+    """
+    from_path, to_path = paths[above], paths[below]
     shared = 0
-    while shared < min(len(over), len(under)) and over[shared] == under[shared]:
+    while from_path[: shared + 1] == to_path[: shared + 1] and shared < len(from_path):
         shared += 1
-    for depth in range(len(over), shared, -1):
-        yield over[depth - 1], _item(over, depth, above), Item("out", above)
-    level = over[shared - 1] if shared else None
-    yield level, _item(over, shared, above), _item(under, shared, below)
-    for depth in range(shared + 1, len(under) + 1):
-        yield under[depth - 1], Item("in", above), _item(under, depth, below)
+    for depth in range(len(from_path), shared, -1):
+        yield from_path[depth - 1], _item(from_path, depth, above), Item("out", above)
+    level = from_path[shared - 1] if shared else None
+    yield level, _item(from_path, shared, above), _item(to_path, shared, below)
+    for depth in range(shared + 1, len(to_path) + 1):
+        yield to_path[depth - 1], Item("in", above), _item(to_path, depth, below)
 
 
 def _item(path: tuple[int, ...], depth: int, number: int) -> Item:
-    """Give what a node is seen as at a depth: the module it is in, or itself."""
+    """Give the item of a node in the level at a depth: its module there, or itself."""
     return Item("group", path[depth]) if depth < len(path) else Item("node", number)

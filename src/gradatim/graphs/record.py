@@ -1,8 +1,14 @@
-"""What only the forward can tell: which module and line made a node, and from what."""
+"""What only a running forward shows: the module and line of each node, and its data.
+
+Autograd numbers its nodes. While a forward is recorded, the numbers before and after
+each call of a module and of a torch function are noted, so that later the number of a
+node tells which call made it.
+"""
 
 import contextlib
 import sys
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,42 +41,47 @@ from gradatim.text import printable
 
 __all__ = ["Recorded", "record"]
 
-WITH_NUMBERS = {
+TAKE_NUMBERS_AS_TENSORS = {
     f"{before}{name}{after}"
     for name in ("add", "sub", "mul", "div", "truediv")
     for before, after in (("", ""), ("", "_"), ("r", ""), ("__r", "__"))
 }
-"""Functions that autograd takes a number into as it takes a tensor."""
+"""Functions whose node keeps a place for a number, as it does for a tensor."""
 
 
 @dataclass(slots=True)
 class _Call:
-    """One call of a module: autograd's numbers before it and after it."""
+    """One call of a module."""
 
     module: nn.Module
     parent: int | None
+    """The call that this one happened in: a place in the list of calls."""
     start: int
+    """The number of the first node that autograd makes in the call, or later."""
     end: int = sys.maxsize
+    """The number of the first node that autograd makes after the call."""
 
 
 @dataclass(slots=True)
-class _Given:
-    """What a function was given that has no gradient, and the nodes it made."""
+class _DataOfCall:
+    """The arguments without a gradient of one call of a torch function."""
 
     start: int
+    """As for a :class:`_Call`."""
     end: int
     boxes: list[dict[str, Any]]
+    """For each of these arguments the fields of its box."""
 
 
 @dataclass
 class Recorded:
-    """A forward that was recorded; made by :func:`record`."""
+    """A recorded forward; made by :func:`record`."""
 
     model: nn.Module | None = None
     names: MutableMapping[str, Tensor] = field(default_factory=WeakValueDictionary)
-    """Of leaves with a gradient, where they were variables of the code that ran."""
+    """The leaves with a gradient that were variables of the code that ran."""
     _calls: list[_Call] = field(default_factory=list)
-    _given: list[_Given] = field(default_factory=list)
+    _data: list[_DataOfCall] = field(default_factory=list)
 
     def graph(
         self,
@@ -79,36 +90,39 @@ class Recorded:
         names: Mapping[str, Tensor] | None = None,
         data: bool = False,
     ) -> Graph:
-        """Look at the graph behind a tensor; as :func:`graph`, and more.
+        """Look at the graph behind a tensor, with what the recording adds to it.
 
         Args:
-            tensor: Computed while this was recorded.
+            tensor: A tensor, or several, that the recorded forward has computed.
             names: As for :func:`graph`.
-            data: Draw constants and data too, which autograd does not know.
+            data: Whether to draw constants and data too, which autograd does not know.
 
         Raises:
-            GraphError: There is no graph behind it.
+            GraphError: There is no graph behind the tensor.
         """
         if names is None:
             names = names_of_caller() | dict(self.names)
         for model in (self.model or _only_model(self._calls), None):
             notes = _RecordedNotes(self, model, with_data=data)
-            found = build_graph(tensor, model=model, names=names, notes=notes)
-            if self.model or any(node.kind == "parameter" for node in found.nodes):
-                break  # else this graph is not of the model that was called
-        return found
+            graph = build_graph(tensor, model=model, names=names, notes=notes)
+            # Without a parameter, this is no graph of the only model that was called:
+            # it is built once more, without the model's names.
+            if self.model or any(node.kind == "parameter" for node in graph.nodes):
+                break
+        return graph
 
 
 @contextlib.contextmanager
 def record(model: nn.Module | None = None) -> Iterator[Recorded]:
     """Note modules, source lines and data while a forward runs.
 
-    What is computed is the same as without. It is slower: Python's stack is kept for
-    every node. A module that is compiled stays one opaque box.
+    The forward computes the same as without it, but runs slower, because Python's stack
+    is kept for every node. A compiled module stays one box without an inside.
 
     Args:
-        model: Names modules and parameters; by default the only one with parameters
-            that is called. Other modules, a loss for example, go by their classes.
+        model: The model that names modules and parameters; by default the only module
+            with parameters that is called. Other modules, such as a loss, have the
+            names of their classes.
 
     >>> model = nn.Sequential(nn.Linear(1, 4), nn.Tanh(), nn.Linear(4, 1))
     >>> with record(model) as recorded:
@@ -122,10 +136,11 @@ def record(model: nn.Module | None = None) -> Iterator[Recorded]:
     hooks = _Hooks(recorded)
     before = register_module_forward_pre_hook(hooks.enter)
     after = register_module_forward_hook(hooks.leave, always_call=True)
-    # Anomaly mode keeps the line of each node; it would also look for NaN.
+    # Anomaly mode keeps the stack of each node. It would also look for NaN, which stays
+    # as the user has set it.
     torch.autograd.set_detect_anomaly(True, check_nan=was_on and checked_nan)
     try:
-        with _Watch(recorded):
+        with _FunctionWatch(recorded):
             yield recorded
     finally:
         torch.autograd.set_detect_anomaly(was_on, checked_nan)
@@ -134,10 +149,10 @@ def record(model: nn.Module | None = None) -> Iterator[Recorded]:
 
 
 def _never_compiled(function: Any) -> Any:
-    """Let a function be followed by the compiler, but never compiled on its own.
+    """Keep the compiler from compiling a function on its own.
 
-    Where a compiled module turns out to be one that PyTorch runs as it is, such as a
-    Sequential, the functions that it calls are compiled: ours would be among them.
+    Some compiled modules, such as a Sequential, are run as they are, and the functions
+    that they call are compiled one by one: the hooks of this file would be among them.
     """
     skip = eval_frame._FrameAction.SKIP
     strategy = eval_frame._FrameExecStrategy(skip, skip)
@@ -146,12 +161,18 @@ def _never_compiled(function: Any) -> Any:
 
 
 class _Hooks:
-    """Around each forward. A compiled one must not see them: it would break there."""
+    """Hooks before and after the forward of each module.
+
+    They do nothing inside a compiled forward, which would break there.
+    """
 
     def __init__(self, recorded: Recorded) -> None:
         self.calls = recorded._calls
         self.open: list[int] = []
-        self.thread = get_ident()  # autograd numbers each thread on its own
+        """The calls that have not returned, from the outside in."""
+        # Autograd numbers the nodes of each thread on their own, so only the calls of
+        # one thread are noted.
+        self.thread = get_ident()
 
     @_never_compiled
     def enter(self, module: nn.Module, args: Any) -> None:
@@ -165,24 +186,27 @@ class _Hooks:
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if torch.compiler.is_compiling() or get_ident() != self.thread:
             return
-        # A view that an in-place change has made stale gets its node when asked for.
+        # A view gets a new node after an in-place change, but only when it is asked
+        # for its node. It is asked here, so that the number lies inside this call.
         for tensor in tensors_of(output):
             _ = tensor.grad_fn
         while self.open:
             call = self.calls[self.open.pop()]
             call.end = _next_number()
-            if call.module is module:  # else one that an error has left
+            if call.module is module:
                 return
+            # The call that was closed is one that an error has left.
 
 
-class _Watch(TorchFunctionMode):
-    """Looks at what each function of torch is given."""
+class _FunctionWatch(TorchFunctionMode):
+    """Notes the arguments of each torch function that is called."""
 
     def __init__(self, recorded: Recorded) -> None:
         super().__init__()
-        self.given = recorded._given
+        self.data = recorded._data
         self.names = recorded.names
-        self.named: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+        self.looked_up: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
+        """The leaves whose names have been looked for, by ``id``."""
 
     @_never_compiled
     def __torch_function__(
@@ -200,69 +224,78 @@ class _Watch(TorchFunctionMode):
         if end > start:
             values = [*args, *(kwargs or {}).values()]
             self._note_names(values)
-            if getattr(func, "__name__", "") not in WITH_NUMBERS:
+            if getattr(func, "__name__", "") not in TAKE_NUMBERS_AS_TENSORS:
                 values = [v for v in values if not isinstance(v, (int, float, complex))]
-            boxes = _boxes(values, sys._getframe(1))
+            boxes = _data_boxes(values, sys._getframe(1))
             if boxes:
-                self.given.append(_Given(start, end, boxes))
+                self.data.append(_DataOfCall(start, end, boxes))
         return result
 
     def _note_names(self, values: Sequence[Any]) -> None:
+        """Note the variables that hold leaves, when a leaf is first used."""
         leaves = [v for v in values if isinstance(v, Tensor) and v.is_leaf]
-        new = [v for v in leaves if v.requires_grad and self.named.get(id(v)) is not v]
+        new = [
+            leaf
+            for leaf in leaves
+            if leaf.requires_grad and self.looked_up.get(id(leaf)) is not leaf
+        ]
         if not new:
             return
         names = local_names(sys._getframe(2))
         for leaf in new:
-            self.named[id(leaf)] = leaf
+            self.looked_up[id(leaf)] = leaf
             if id(leaf) in names:
                 self.names[names[id(leaf)]] = leaf
 
 
 def _only_model(calls: Iterable[_Call]) -> nn.Module | None:
-    """Give the module with parameters that was called by none other, if it is one."""
+    """Give the only module with parameters that no other module has called."""
     roots = {call.module: None for call in calls if call.parent is None}
-    found = [module for module in roots if any(True for _ in module.parameters())]
-    return found[0] if len(found) == 1 else None
+    models = [module for module in roots if any(True for _ in module.parameters())]
+    return models[0] if len(models) == 1 else None
 
 
 def _next_number() -> int:
+    """Give the number that autograd will give to the next node of this thread."""
     return torch._C._autograd._get_sequence_nr()
 
 
-def _boxes(values: Sequence[Any], frame: FrameType | None) -> list[dict[str, Any]]:
-    """Describe the tensors without a gradient and the numbers among arguments."""
-    found: list[dict[str, Any]] = []
+def _data_boxes(values: Sequence[Any], frame: FrameType | None) -> list[dict[str, Any]]:
+    """Give the fields of boxes for the numbers and the tensors without a gradient.
+
+    Args:
+        values: The arguments of a function.
+        frame: The code that has called it, whose variables give names.
+    """
+    boxes: list[dict[str, Any]] = []
     names: dict[int, str] | None = None
     for value in values:
         if type(value) in (int, float, complex):
-            found.append({"name": str(value)})
+            boxes.append({"name": str(value)})
             continue
         for tensor in tensors_of(value):
             if tensor.requires_grad:
                 continue
             if names is None:
                 names = local_names(frame)
-            name = names.get(id(tensor)) or _constant(tensor)
-            found.append({"name": name, **describe_tensor(tensor)})
-    return found
-
-
-def _constant(tensor: Tensor) -> str:
-    return "data" if tensor.dim() else "constant"
+            default = "data" if tensor.dim() else "constant"
+            name = names.get(id(tensor)) or default
+            boxes.append({"name": name, **describe_tensor(tensor)})
+    return boxes
 
 
 class _RecordedNotes(ForwardNotes):
-    """Answers of a recording, by autograd's numbers."""
+    """What a recording has noted, looked up by the numbers of autograd's nodes."""
 
     def __init__(
         self, recorded: Recorded, model: nn.Module | None, *, with_data: bool
     ) -> None:
         self.calls = recorded._calls
         self.starts = [call.start for call in self.calls]
-        self.given = recorded._given if with_data else []
-        self.given_starts = [each.start for each in self.given]
-        self.left = {i: list(each.boxes) for i, each in enumerate(self.given)}
+        self.data_calls = recorded._data if with_data else []
+        self.data_starts = [call.start for call in self.data_calls]
+        self.undrawn = {i: list(call.boxes) for i, call in enumerate(self.data_calls)}
+        """For each call of a function the boxes that no node has taken so far."""
         self.model = model
         self.names = {m: n for n, m in model.named_modules()} if model else {}
 
@@ -277,8 +310,8 @@ class _RecordedNotes(ForwardNotes):
 
     def line(self, function: Function) -> str:
         for entry in reversed(_traceback(function)):
-            where, *code = [each.strip() for each in entry.strip().splitlines()]
-            file, line = _place(where)
+            place, *code = [text.strip() for text in entry.strip().splitlines()]
+            file, line = _file_and_line(place)
             if file and is_calling_code(file):
                 parts = [f"{Path(file).name}:{line}", *code[:1]]
                 return printable("  ".join(parts).expandtabs(1))
@@ -286,22 +319,24 @@ class _RecordedNotes(ForwardNotes):
 
     def data(self, function: Function, num_missing: int) -> list[dict[str, Any]]:
         number = function._sequence_nr()
-        index = bisect_right(self.given_starts, number) - 1
-        if index < 0 or number >= self.given[index].end:
+        index = bisect_right(self.data_starts, number) - 1
+        if index < 0 or number >= self.data_calls[index].end:
             return []
-        left = self.left[index]
-        # Numbers are drawn where autograd keeps a place for them: 2 * b, not b ** 2.
-        is_last = number == self.given[index].end - 1
-        tensors = [box for box in left if "shape" in box]
-        if num_missing >= len(left):
-            found = list(left)
+        undrawn = self.undrawn[index]
+        # One call of a function may make several nodes. Each takes as many tensors as
+        # autograd has empty places; the last one takes the rest. Numbers are drawn only
+        # where there is an empty place for them: in 2 * b, but not in b ** 2.
+        is_last = number == self.data_calls[index].end - 1
+        tensors = [box for box in undrawn if "shape" in box]
+        if num_missing >= len(undrawn):
+            taken = list(undrawn)
         elif num_missing >= len(tensors) or is_last:
-            found = tensors
+            taken = tensors
         else:
-            found = tensors[:num_missing]
-        for box in found:
-            left.remove(box)
-        return [{"name": box["name"], **box} for box in found]
+            taken = tensors[:num_missing]
+        for box in taken:
+            undrawn.remove(box)
+        return [dict(box) for box in taken]
 
     def groups(self, used: Iterable[int]) -> tuple[list[Group], dict[int, int]]:
         wanted: set[int] = set()
@@ -310,47 +345,45 @@ class _RecordedNotes(ForwardNotes):
             while above is not None and above not in wanted:
                 wanted.add(above)
                 above = self.calls[above].parent
-        counts: dict[nn.Module, int] = {}
-        for index in wanted:
-            module = self.calls[index].module
-            counts[module] = counts.get(module, 0) + 1
-        found: list[Group] = []
+        num_calls = Counter(self.calls[index].module for index in wanted)
+        groups: list[Group] = []
         numbers: dict[int, int] = {}
-        calls: dict[nn.Module, int] = {}
+        num_before: Counter[nn.Module] = Counter()
         for index in sorted(wanted):
             call = self.calls[index]
             module = call.module
             parent = None if call.parent is None else numbers.get(call.parent)
-            if module is self.model and counts[module] == 1:
-                continue  # all of it is in the model: that box would say nothing
-            calls[module] = calls.get(module, 0) + 1
+            if module is self.model and num_calls[module] == 1:
+                continue  # The whole graph is in the model; a frame would say nothing.
+            num_before[module] += 1
             kind = printable(type(module).__name__)
-            numbers[index] = len(found)
-            found.append(
+            numbers[index] = len(groups)
+            groups.append(
                 Group(
-                    number=len(found),
+                    number=len(groups),
                     name=printable(self.names.get(module) or kind),
                     kind=kind,
                     parent=parent,
-                    call=calls[module],
-                    num_calls=counts[module],
+                    call=num_before[module],
+                    num_calls=num_calls[module],
                 )
             )
-        return found, numbers
+        return groups, numbers
 
 
 def _traceback(function: Function) -> list[str]:
+    """Give the stack that anomaly mode has kept for a node."""
     metadata: Any = function.metadata
-    found: list[str] = metadata.get("traceback_", [])
-    return found
+    entries: list[str] = metadata.get("traceback_", [])
+    return entries
 
 
-def _place(where: str) -> tuple[str, str]:
+def _file_and_line(place: str) -> tuple[str, str]:
     """Take file and line from a line of a traceback.
 
-    >>> _place('File "train.py", line 8, in <module>')
+    >>> _file_and_line('File "train.py", line 8, in <module>')
     ('train.py', '8')
     """
-    _, _, rest = where.partition('File "')
+    _, _, rest = place.partition('File "')
     file, _, rest = rest.partition('", line ')
     return file, rest.partition(",")[0]

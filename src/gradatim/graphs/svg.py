@@ -1,13 +1,13 @@
-"""A graph as a picture: one file of SVG, dark where the reader's page is."""
+"""A graph as one file of SVG, dark where the reader's system asks for dark pages."""
 
 from itertools import pairwise
 
 from gradatim.graphs.graph_data import GraphData
 from gradatim.graphs.picture import (
-    TITLE,
+    TITLE_HEIGHT_PX,
+    ArrowPiece,
     Item,
     Level,
-    Line,
     Picture,
     Rect,
     caption,
@@ -16,18 +16,19 @@ from gradatim.graphs.picture import (
 )
 from gradatim.pages.page import escaped
 
-__all__ = ["MARKER", "STYLE", "box", "closed", "draw", "frame", "path"]
+__all__ = ["ARROW_HEAD", "SHAPES_STYLE", "box", "closed", "draw", "frame", "path"]
 
-MARGIN = 12.0
-STYLE = """
+MARGIN_PX = 12.0
+"""Room around the picture; chosen by hand, not measured."""
+COLOURS_STYLE = """
 .g{--paper:#fff;--ink:#1c2430;--faint:#4b5563;--parameter:#b5dcf7;--operation:#e3e5e8;
 --start:#b9e6b3;--data:#fffdf5;--edge:#7b8794;--frame:#f8fafb;--line:#d3d9e0}
 @media (prefers-color-scheme:dark){.g{--paper:#12161c;--ink:#e6eaf0;--faint:#bac4d0;
 --parameter:#1f4e71;--operation:#39414c;--start:#25592a;--data:#25231a;--edge:#8492a3;
 --frame:#171c23;--line:#343d49}}
 """
-"""The colours of all pages, for a picture on its own."""
-SHAPES = """
+"""The colours of all pages (``pages/page.css``), for a picture on its own."""
+SHAPES_STYLE = """
 .g text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",
 monospace;fill:var(--ink);text-anchor:middle}
 .g .s{font-size:10px;fill:var(--faint)}
@@ -42,7 +43,7 @@ monospace;fill:var(--ink);text-anchor:middle}
 .g path{fill:none;stroke:var(--edge);stroke-width:1.2}
 .g marker path{fill:var(--edge);stroke:none}
 """
-MARKER = (
+ARROW_HEAD = (
     '<defs><marker id="{name}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8.4" '
     'markerHeight="8.4" markerUnits="userSpaceOnUse" orient="auto">'
     '<path d="M0 0L8 4L0 8z"/></marker></defs>'
@@ -65,29 +66,27 @@ def draw(graph: GraphData, *, opened: bool | None = None) -> str:
             boxes.append(closed(picture, item.number, rect))
     for number, origin in origins.items():
         level = picture.levels[number]
-        for index, line in enumerate(level.lines):
+        for index, piece in enumerate(level.pieces):
             points = corners(picture, level, index, origin, rects)
-            end = level.items[line.below]
+            end = level.items[piece.below]
             is_end = end.kind == "node" or (
                 end.kind == "group" and end.number not in picture.opened
             )
             marker = ' marker-end="url(#a)"' if is_end else ""
             lines.append(f'<path d="{path(points)}"{marker}/>')
-    width, height = root.width + 2 * MARGIN, root.height + 2 * MARGIN
+    width, height = root.width + 2 * MARGIN_PX, root.height + 2 * MARGIN_PX
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="g" width="{width:.0f}" '
-        f'height="{height:.0f}" viewBox="{-MARGIN:g} {-MARGIN:g} {width:.1f} '
-        f'{height:.1f}" role="img" aria-label="{escaped(_summary(graph))}">\n'
-        f"<style>{STYLE}{SHAPES}</style>\n{MARKER.format(name='a')}\n"
-        f'<rect x="{-MARGIN:g}" y="{-MARGIN:g}" width="{width:.1f}" '
+        f'height="{height:.0f}" viewBox="{-MARGIN_PX:g} {-MARGIN_PX:g} {width:.1f} '
+        f'{height:.1f}" role="img" '
+        f'aria-label="Computation graph: {escaped(repr(graph))}">\n'
+        f"<style>{COLOURS_STYLE}{SHAPES_STYLE}</style>\n"
+        f"{ARROW_HEAD.format(name='a')}\n"
+        f'<rect x="{-MARGIN_PX:g}" y="{-MARGIN_PX:g}" width="{width:.1f}" '
         f'height="{height:.1f}" style="fill:var(--paper);stroke:none"/>\n'
         + "\n".join([*frames, *lines, *boxes])
         + "\n</svg>\n"
     )
-
-
-def _summary(graph: GraphData) -> str:
-    return f"Computation graph: {graph!r}"
 
 
 def corners(
@@ -97,44 +96,53 @@ def corners(
     origin: tuple[float, float],
     rects: dict[Item, Rect],
 ) -> list[tuple[float, float]]:
-    """Give the points that a line goes through, straight down within each layer."""
-    layout, line = level.layout, level.lines[index]
+    """Give the points of one piece of an arrow, straight down within each layer.
+
+    Args:
+        picture: The picture.
+        level: The level that the piece lies in.
+        index: Which of the level's pieces it is.
+        origin: Where the level begins, from :meth:`Picture.rects`.
+        rects: The places of all items, from :meth:`Picture.rects`.
+    """
+    layout, piece = level.layout, level.pieces[index]
     assert layout is not None
     left, top = origin
-    points = [_end(picture, level, line, "above", origin, rects)]
-    if level.items[line.above].kind == "in":
-        # Straight down beside or through the title, not along it.
-        points.append((points[0][0], points[0][1] + TITLE))
+    points = [_end(picture, level, piece, "above", origin, rects)]
+    if level.items[piece.above].kind == "in":
+        # Go straight down past the title of the module, and not along its letters.
+        points.append((points[0][0], points[0][1] + TITLE_HEIGHT_PX))
     for x, layer in layout.bends[index]:
-        over, under = layout.spans[layer]
-        points += [(left + x, top + over), (left + x, top + under)]
-    points.append(_end(picture, level, line, "below", origin, rects))
+        layer_top, layer_bottom = layout.spans[layer]
+        points += [(left + x, top + layer_top), (left + x, top + layer_bottom)]
+    points.append(_end(picture, level, piece, "below", origin, rects))
     return points
 
 
 def _end(
     picture: Picture,
     level: Level,
-    line: Line,
+    piece: ArrowPiece,
     side: str,
     origin: tuple[float, float],
     rects: dict[Item, Rect],
 ) -> tuple[float, float]:
-    number = line.above if side == "above" else line.below
-    item = level.items[number]
+    """Give the point where a piece begins (``"above"``) or ends (``"below"``)."""
+    place = piece.above if side == "above" else piece.below
+    item = level.items[place]
     assert level.layout is not None
     if item.kind in ("in", "out"):
         border = rects[Item("group", level.group or 0)]
-        x = origin[0] + level.layout.boxes[number][0]
+        x = origin[0] + level.layout.boxes[place][0]
         return x, border.y + (border.height if item.kind == "out" else 0.0)
     rect = rects[item]
-    port = picture.offset(item, line, "out" if side == "above" else "in")
+    offset = picture.offset(item, piece, "out" if side == "above" else "in")
     y = rect.y + (rect.height if side == "above" else 0.0)
-    return rect.x + rect.width / 2 + port, y
+    return rect.x + rect.width / 2 + offset, y
 
 
 def path(points: list[tuple[float, float]]) -> str:
-    """Draw a smooth way through points that leaves and enters each straight down.
+    """Draw a smooth line through points that passes each of them straight down.
 
     >>> path([(0.0, 0.0), (10.0, 20.0)])
     'M0 0C0 10 10 10 10 20'
@@ -154,14 +162,14 @@ def _numbers(*values: float) -> str:
 
 
 def box(graph: GraphData, number: int, rect: Rect) -> str:
-    """Draw the box of a node; its name is on it in full as a tooltip."""
+    """Draw the box of a node; a tooltip has its full name."""
     node = graph.nodes[number]
     return _box(f"n{number}", node.kind, label(graph, node), rect, node.name)
 
 
 def closed(picture: Picture, number: int, rect: Rect) -> str:
-    """Draw a module that is closed."""
-    lines = caption(picture.graph, number, picture.inside[number])
+    """Draw the box of a closed module."""
+    lines = caption(picture.graph, number, picture.counts[number])
     full = picture.graph.groups[number].title
     return _box(f"g{number}", "m", lines, rect, full)
 
@@ -188,7 +196,7 @@ def _moved(rect: Rect) -> str:
 
 
 def frame(picture: Picture, number: int, rect: Rect) -> str:
-    """Draw the border of a module that is open, and its title."""
+    """Draw the border of an open module, and its title."""
     text = escaped(title(picture.graph, number))
     full = escaped(picture.graph.groups[number].title)
     return (

@@ -1,4 +1,7 @@
-"""A graph with letters, for a terminal, from where backward starts to the leaves."""
+"""A graph drawn with letters, for a terminal.
+
+The first line is the operation that backward starts from; below are its inputs.
+"""
 
 from gradatim.graphs.graph_data import GraphData, Node
 from gradatim.graphs.tensors import in_brackets
@@ -9,8 +12,8 @@ __all__ = ["draw"]
 def draw(graph: GraphData) -> str:
     """Write a graph as a tree; see :meth:`Graph.text`.
 
-    A chain goes straight down and only branches are indented. What is used twice is
-    written once, and named by its number where it comes again.
+    A chain of operations goes straight down; only branches are indented. A box that is
+    used twice is written once; the second time, its number stands in its place.
     """
     above: dict[int, list[int]] = {node.number: [] for node in graph.nodes}
     is_used: set[int] = set()
@@ -21,26 +24,27 @@ def draw(graph: GraphData) -> str:
     written: set[int] = set()
     starts = [n.number for n in graph.nodes if n.kind == "output"]
     starts += [n.number for n in graph.nodes if n.number not in is_used]
-    # (node, what stands before it, whether more come beside it)
+    # An entry is a node, the indent and the mark before it, and whether it is the last
+    # of the boxes beside it.
     stack = [(number, "", "", True) for number in reversed(starts)]
     while stack:
-        number, before, mark, is_last = stack.pop()
+        number, indent, mark, is_last = stack.pop()
         node = graph.nodes[number]
-        is_root = not mark and not before and number in starts
+        is_root = not mark and not indent and number in starts
         if number in written:
             if not is_root:
-                lines.append(f"{before}{mark}{node.name}, as above (#{number})")
+                lines.append(f"{indent}{mark}{node.name}, as above (#{number})")
             continue
         written.add(number)
-        lines.append(before + mark + _line(node))
-        inner = before
+        lines.append(indent + mark + _line(node))
+        inner = indent
         if mark in ("├─ ", "└─ "):
             inner += "   " if is_last else "│  "
         inputs = above[number]
         tensors = [n for n in inputs if not graph.nodes[n].is_operation]
         operations = [n for n in inputs if graph.nodes[n].is_operation]
         if len(operations) == 1:
-            # The trunk goes on without an indent, its tensors hang beside it.
+            # The chain goes on without an indent, and its tensors hang beside it.
             stack.append((operations[0], inner, "", True))
             for n in reversed(tensors):
                 stack.append((n, inner, "├─ ", False))

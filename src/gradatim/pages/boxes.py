@@ -1,17 +1,17 @@
-"""Pictures of rows of boxes: pairs, masks, the rows that a batch holds."""
+"""Pictures of boxes: in rows, such as a mask or the rows of a batch, or in outlines."""
 
 from collections.abc import Sequence
 
 from gradatim.pages.charts import COLOURS, framed
 from gradatim.pages.page import escaped
 
-__all__ = ["Cell", "cells", "outline", "told"]
+__all__ = ["Cell", "cells", "outline"]
 
 Cell = tuple[str, str]
-"""What stands in a box, and its colour; without a colour it is only a border."""
+"""The text in a box, and its colour; a box without a colour is only a border."""
 
-MARGIN = 24
-"""Above the boxes: the title."""
+TITLE_HEIGHT_PX = 24
+"""Room for the title above the boxes; chosen by hand, not measured."""
 
 
 def cells(
@@ -26,19 +26,19 @@ def cells(
     """Draw rows of boxes below each other.
 
     Args:
-        rows: What stands before a row, and its boxes.
-        title: Above; also what a screen reader says.
+        rows: For each row the text before it, and its boxes.
+        title: The text above; a screen reader says it too.
         legend: What a colour means, and the colour.
-        width: Of a box, in pixels.
-        height: As ``width``.
-        left: Room for what stands before a row.
+        width: The width of a box in pixels.
+        height: The height of a box in pixels.
+        left: Pixels for the texts before the rows.
 
     >>> "dropped" in cells([("out", [("0", "gray")])], title="dropped")
     True
     """
     parts = []
     for place, (name, boxes) in enumerate(rows):
-        y = MARGIN + place * (height + 4)
+        y = TITLE_HEIGHT_PX + place * (height + 4)
         middle = y + height / 2 + 4
         parts.append(
             f'<text x="{left - 8:g}" y="{middle:g}" text-anchor="end">'
@@ -57,8 +57,8 @@ def cells(
                 )
     most = max((len(boxes) for _, boxes in rows), default=0)
     wide = max(left + most * width, 7 * len(title), 240)
-    tall = MARGIN + len(rows) * (height + 4)
-    below, added = told(legend, tall + 12, wide)
+    tall = TITLE_HEIGHT_PX + len(rows) * (height + 4)
+    below, added = _legend(legend, tall + 12, wide)
     return framed("".join(parts) + below, wide, tall + added, title)
 
 
@@ -68,19 +68,20 @@ def outline(
     title: str,
     legend: Sequence[tuple[str, str]] = (),
 ) -> str:
-    """Draw boxes below each other, moved in by their depth.
+    """Draw boxes below each other, indented by their depth.
 
     Args:
-        lines: Depth, text and colour of each.
-        title: Above; also what a screen reader says.
-        legend: What a colour means, and the colour; only what is there is told.
+        lines: For each box its depth, text and colour.
+        title: The text above; a screen reader says it too.
+        legend: What a colour means, and the colour. Colours that no box has are left
+            out.
 
     >>> outline([(0, "model", ""), (1, "bias", "blue")], title="m").count("<rect")
     2
     """
     parts, wide = [], max(240.0, 7.0 * len(title))
     for place, (depth, text, colour) in enumerate(lines):
-        x, y = 2 + 26 * depth, MARGIN + 30 * place
+        x, y = 2 + 26 * depth, TITLE_HEIGHT_PX + 30 * place
         room = 18 + 6.9 * len(text)
         wide = max(wide, x + room + 4)
         if depth:
@@ -92,19 +93,19 @@ def outline(
             f'<rect x="{x}" y="{y}" width="{room:g}" height="24" rx="4" '
             f'{_paint(colour)}/><text x="{x + 8}" y="{y + 16}">{escaped(text)}</text>'
         )
-    tall = MARGIN + 30 * len(lines)
-    used = {colour for _, _, colour in lines}
-    seen = [(text, colour) for text, colour in legend if colour in used]
-    below, added = told(seen, tall + 12, wide)
+    tall = TITLE_HEIGHT_PX + 30 * len(lines)
+    colours = {colour for _, _, colour in lines}
+    used = [(text, colour) for text, colour in legend if colour in colours]
+    below, added = _legend(used, tall + 12, wide)
     return framed("".join(parts) + below, wide, tall + added, title)
 
 
-def told(
-    legend: Sequence[tuple[str, str]], top: float, width: float
+def _legend(
+    entries: Sequence[tuple[str, str]], top: float, width: float
 ) -> tuple[str, float]:
-    """Write what colours mean, in as many lines as needed; give it and its height."""
+    """Write what colours mean, in as many lines as it needs; give also its height."""
     parts, x, y = [], 2.0, top
-    for text, colour in legend:
+    for text, colour in entries:
         room = 30 + 6.6 * len(text)
         if x > 2 and x + room > width:
             x, y = 2.0, y + 20
@@ -114,7 +115,7 @@ def told(
             f"{escaped(text)}</text>"
         )
         x += room
-    return "".join(parts), y - top + 24 if legend else 4.0
+    return "".join(parts), y - top + 24 if entries else 4.0
 
 
 def _paint(colour: str) -> str:

@@ -1,7 +1,6 @@
-"""Small pictures as SVG text: they move fast, and weigh little in a frozen page.
+"""Charts as SVG text: axes with points and lines, and bars.
 
-Colours are those of middle brightness, and text has the colour of the page: one picture
-is good on light and on dark.
+SVG is drawn fast while a slider moves, and takes little room in a page.
 """
 
 import math
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from gradatim.pages.page import escaped
 
-__all__ = ["COLOURS", "Chart", "bars", "beside", "framed"]
+__all__ = ["COLOURS", "Chart", "bars", "beside", "circle", "framed"]
 
 COLOURS = {
     "blue": "#3b82f6",
@@ -23,25 +22,31 @@ COLOURS = {
     "gray": "#8a94a0",
 }
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 58
-MOST_POINTS = 400
-"""Of a line: more are thinned."""
+"""Pixels around the axes: for numbers at the left, the title above, and numbers, label
+and legend below. Chosen by hand, not measured."""
+MAX_LINE_POINTS = 400
+"""Of a line with more points, evenly spaced ones are drawn: about one for each pixel of
+the usual width."""
+FAR_PX = 1e4
+"""Points far outside of the axes are drawn at most so far away, because browsers do not
+draw larger numbers well; chosen by hand, not measured."""
 
 Numbers = Sequence[float] | Tensor
 
 
 class Chart:
-    """Axes with points, lines and ellipses in them.
+    """Axes with points and lines in them.
 
     Args:
-        x: Where the axis begins and ends.
-        y: As ``x``.
-        title: Above it; also what a screen reader says.
-        x_label: Below.
-        y_label: At the left.
-        width: In pixels, of the whole picture.
-        height: As ``width``.
-        log_x: Whether equal steps of x are equal factors.
-        log_y: As ``log_x``.
+        x: Where the axis of x begins and ends.
+        y: Where the axis of y begins and ends.
+        title: The text above; a screen reader says it too.
+        x_label: The text below the axes.
+        y_label: The text at the left.
+        width: The width of the whole picture in pixels.
+        height: The height of the whole picture in pixels.
+        log_x: Whether equal steps along the axis of x are equal factors.
+        log_y: Whether equal steps along the axis of y are equal factors.
         y_ticks: Whether numbers stand at the left.
 
     >>> chart = Chart((0, 1), (0, 3), title="a line")
@@ -81,12 +86,13 @@ class Chart:
         colour: str = "blue",
         size: float = 3.0,
     ) -> "Chart":
-        """Draw dots."""
+        """Draw dots; those outside of the axes are left out."""
         fill = COLOURS[colour]
-        for a, b in _pairs(x, y):
-            if self._is_inside(a, b):
-                place = f'cx="{self._px(a)}" cy="{self._py(b)}"'
-                self._parts.append(f'<circle {place} r="{size:g}" fill="{fill}"/>')
+        self._parts += [
+            circle(self._px(a), self._py(b), size, fill)
+            for a, b in _pairs(x, y)
+            if self.x[0] <= a <= self.x[1] and self.y[0] <= b <= self.y[1]
+        ]
         self._note(label, fill, "dot")
         return self
 
@@ -101,11 +107,11 @@ class Chart:
         dots: bool = False,
         dashed: bool = False,
     ) -> "Chart":
-        """Draw a line through points; it ends where a number is none."""
+        """Draw a line through points, with a gap where a number is NaN or infinite."""
         pairs = _thinned(list(_pairs(x, y)))
         stroke = COLOURS[colour]
-        for run in _runs(pairs):
-            text = " ".join(f"{self._px(a)},{self._py(b)}" for a, b in run)
+        for stretch in _finite_stretches(pairs):
+            text = " ".join(f"{self._px(a)},{self._py(b)}" for a, b in stretch)
             dash = ' stroke-dasharray="5 4"' if dashed else ""
             self._parts.append(
                 f'<polyline points="{text}" fill="none" stroke="{stroke}" '
@@ -124,7 +130,7 @@ class Chart:
         label: str = "",
         colour: str = "blue",
     ) -> "Chart":
-        """Draw a filled rectangle, a piece of a bar."""
+        """Draw a filled rectangle, such as a piece of a bar."""
         left, right = sorted(map(self._px, x))
         top, bottom = sorted(map(self._py, y))
         fill = COLOURS[colour]
@@ -144,7 +150,7 @@ class Chart:
         return self.line((x, x), self.y, label=label, colour=colour, dashed=True)
 
     def star(self, x: float, y: float, *, label: str = "") -> "Chart":
-        """Mark one place."""
+        """Mark one place with a cross."""
         cx, cy, colour = self._px(x), self._py(y), COLOURS["green"]
         self._parts.append(
             f'<path d="M{cx - 7:g} {cy:g}h14M{cx:g} {cy - 7:g}v14" stroke="{colour}" '
@@ -154,19 +160,19 @@ class Chart:
         return self
 
     def svg(self) -> str:
-        """Give the picture."""
-        inner = f'x="{LEFT}" y="{TOP}" width="{self._wide}" height="{self._high}"'
+        """Give the picture as a text."""
+        inside = f'x="{LEFT}" y="{TOP}" width="{self._wide}" height="{self._high}"'
+        # Each picture of a page needs a name of its own for what is cut off outside.
         name = f"clip{abs(hash((self.title, self.x, self.y, len(self._parts))))}"
-        return (
-            f'<svg viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
-            f'role="img" aria-label="{escaped(self.title or "chart")}" '
-            'style="max-width:100%;height:auto;font:12px system-ui,sans-serif" '
-            'fill="currentColor">'
-            f'<clipPath id="{name}"><rect {inner}/></clipPath>'
-            f'<rect {inner} fill="none" stroke="currentColor" stroke-opacity=".25"/>'
+        return _picture(
+            f'<clipPath id="{name}"><rect {inside}/></clipPath>'
+            f'<rect {inside} fill="none" stroke="currentColor" stroke-opacity=".25"/>'
             f'{self._axes()}<g clip-path="url(#{name})">{"".join(self._parts)}</g>'
             f'<text x="{LEFT}" y="16" font-weight="600">{escaped(self.title)}</text>'
-            f"{self._told()}</svg>"
+            f"{self._legend_below()}",
+            self.width,
+            self.height,
+            self.title or "chart",
         )
 
     @property
@@ -178,17 +184,17 @@ class Chart:
         return self.height - TOP - BOTTOM
 
     def _px(self, x: float) -> float:
+        """Give the pixel of an x."""
         share = _share(x, self.x, is_log=self.log_x)
-        return round(min(max(LEFT + self._wide * share, -1e4), 1e4), 1)
+        return round(min(max(LEFT + self._wide * share, -FAR_PX), FAR_PX), 1)
 
     def _py(self, y: float) -> float:
+        """Give the pixel of a y."""
         share = 1 - _share(y, self.y, is_log=self.log_y)
-        return round(min(max(TOP + self._high * share, -1e4), 1e4), 1)
-
-    def _is_inside(self, x: float, y: float) -> bool:
-        return self.x[0] <= x <= self.x[1] and self.y[0] <= y <= self.y[1]
+        return round(min(max(TOP + self._high * share, -FAR_PX), FAR_PX), 1)
 
     def _note(self, label: str, colour: str, kind: str) -> None:
+        """Note what has a label, for the legend."""
         if label:
             self._legend.append((label, colour, kind))
 
@@ -196,13 +202,13 @@ class Chart:
         bottom = self.height - BOTTOM
         parts = []
         for tick in _powers(*self.x) if self.log_x else _ticks(*self.x):
-            px, told = self._px(tick), f"{tick:g}"
-            # A long number at the right edge would be cut.
-            place = min(px, self.width - 1 - 3.6 * len(told))
+            px, text = self._px(tick), f"{tick:g}"
+            # A long number in the middle of the last tick would be cut off at the edge.
+            place = min(px, self.width - 1 - 3.6 * len(text))
             parts.append(
                 f'<path d="M{px} {TOP}V{bottom}" stroke="currentColor" '
                 f'stroke-opacity=".08"/><text x="{place:g}" y="{bottom + 15}" '
-                f'text-anchor="middle" opacity=".75">{told}</text>'
+                f'text-anchor="middle" opacity=".75">{text}</text>'
             )
         y_ticks = _powers(*self.y) if self.log_y else _ticks(*self.y)
         for tick in y_ticks if self._y_ticks else ():
@@ -222,18 +228,18 @@ class Chart:
         )
         return "".join(parts)
 
-    def _told(self) -> str:
-        """Write the legend below, from left to right."""
+    def _legend_below(self) -> str:
+        """Write the legend below the axes, from left to right."""
         parts, place, y = [], LEFT, self.height - 6
         for label, colour, kind in self._legend:
-            way = {
+            path = {
                 "dashes": f"M{place} {y - 4}h5m4 0h5",
                 "cross": f"M{place + 2} {y - 4}h10m-5 -5v10",
             }.get(kind, f"M{place} {y - 4}h14")
             mark = (
-                f'<circle cx="{place + 7}" cy="{y - 4}" r="4" fill="{colour}"/>'
+                circle(place + 7, y - 4, 4, colour)
                 if kind == "dot"
-                else f'<path d="{way}" stroke="{colour}" stroke-width="3"/>'
+                else f'<path d="{path}" stroke="{colour}" stroke-width="3"/>'
             )
             parts.append(
                 f'{mark}<text x="{place + 19}" y="{y}">{escaped(label)}</text>'
@@ -249,7 +255,7 @@ def bars(
     colour: str = "blue",
     width: int = 460,
 ) -> str:
-    """Draw numbers with names as bars from left to right.
+    """Draw named numbers as bars from left to right; NaN and infinity fill the width.
 
     >>> "37%" in bars([("seen", 0.37)], title="shares").replace("0.37", "37%")
     True
@@ -278,25 +284,40 @@ def framed(
 
     Args:
         inner: SVG.
-        width: In pixels.
-        height: As ``width``.
-        title: Above; also what a screen reader says.
-        top: Where the title's letters stand.
+        width: The width of the picture in pixels.
+        height: The height of the picture in pixels.
+        title: The text above; a screen reader says it too.
+        top: The pixel on which the letters of the title stand.
 
     >>> framed("", 10, 20, "t").endswith("</text></svg>")
     True
     """
+    heading = f'<text x="0" y="{top:g}" font-weight="600">{escaped(title)}</text>'
+    return _picture(heading + inner, width, height, title)
+
+
+def _picture(inner: str, width: float, height: float, label: str) -> str:
+    """Put SVG into a picture, which has a name for screen readers."""
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img" '
-        f'aria-label="{escaped(title)}" style="max-width:100%;height:auto;'
+        f'aria-label="{escaped(label)}" style="max-width:100%;height:auto;'
         'font:12px system-ui,sans-serif" fill="currentColor">'
-        f'<text x="0" y="{top:g}" font-weight="600">{escaped(title)}</text>'
         f"{inner}</svg>"
     )
 
 
+def circle(x: float, y: float, radius: float, fill: str, attributes: str = "") -> str:
+    """Draw a dot at a place in pixels.
+
+    >>> circle(1.5, 2, 3, "red")
+    '<circle cx="1.5" cy="2" r="3" fill="red"/>'
+    """
+    more = f" {attributes}" if attributes else ""
+    return f'<circle cx="{x}" cy="{y}" r="{radius:g}" fill="{fill}"{more}/>'
+
+
 def beside(*pictures: str) -> str:
-    """Put pictures side by side, one below the other where there is no room."""
+    """Put pictures side by side; those that find no room stand below."""
     style = "display:flex;flex-wrap:wrap;gap:12px;align-items:flex-start"
     return f'<div style="{style}">{"".join(pictures)}</div>'
 
@@ -306,7 +327,7 @@ def _pairs(x: Numbers, y: Numbers) -> Iterable[tuple[float, float]]:
 
 
 def _share(value: float, ends: tuple[float, float], *, is_log: bool) -> float:
-    """Tell how far along an axis a value is, as a part of 1."""
+    """Tell how far along an axis a value is: 0 at its beginning, 1 at its end."""
     low, high = ends
     if is_log:
         value, low, high = (math.log10(max(v, 1e-300)) for v in (value, low, high))
@@ -320,25 +341,28 @@ def _floats(numbers: Any) -> list[float]:
 
 
 def _thinned(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    if len(pairs) <= MOST_POINTS:
+    """Leave out points of a long line, evenly, and neither the first nor the last."""
+    if len(pairs) <= MAX_LINE_POINTS:
         return pairs
-    step = (len(pairs) - 1) / (MOST_POINTS - 1)
-    return [pairs[round(step * place)] for place in range(MOST_POINTS)]
+    step = (len(pairs) - 1) / (MAX_LINE_POINTS - 1)
+    return [pairs[round(step * place)] for place in range(MAX_LINE_POINTS)]
 
 
-def _runs(pairs: list[tuple[float, float]]) -> list[list[tuple[float, float]]]:
-    """Part a line where a number is none."""
-    runs: list[list[tuple[float, float]]] = [[]]
+def _finite_stretches(
+    pairs: list[tuple[float, float]],
+) -> list[list[tuple[float, float]]]:
+    """Cut a line where a number is NaN or infinite."""
+    stretches: list[list[tuple[float, float]]] = [[]]
     for pair in pairs:
         if all(map(math.isfinite, pair)):
-            runs[-1].append(pair)
-        elif runs[-1]:
-            runs.append([])
-    return [run for run in runs if run]
+            stretches[-1].append(pair)
+        elif stretches[-1]:
+            stretches.append([])
+    return [stretch for stretch in stretches if stretch]
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    """Give about five round numbers between two.
+    """Give about five round numbers from ``low`` to ``high``.
 
     >>> _ticks(0, 1)
     [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -352,6 +376,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _powers(low: float, high: float) -> list[float]:
+    """Give at most six powers of ten from ``low`` to ``high``."""
     first, last = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
     every = max(1, math.ceil((last - first + 1) / 6))
     return [10.0**n for n in range(first, last + 1, every)]

@@ -1,45 +1,82 @@
-"""Small tables as HTML: they stand still, and can be read on a narrow page."""
+"""Small tables as HTML, and text as it was printed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradatim.pages.page import escaped
 
-__all__ = ["grid", "raised", "wrapped"]
+__all__ = ["classed_table", "grid", "raised", "wrapped"]
 
 
 def grid(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
-    """Draw rows as a table; the first one's keys are the columns.
+    """Draw a table that brings its own style, for any page.
 
     Args:
-        rows: What stands in them; numbers at the right.
-        caption: Above.
+        rows: For each row its values by column; the first row names the columns.
+            Numbers stand at the right.
+        caption: The text above.
 
     >>> grid([{"model": "mean", "rmse": 2.5}]).count("<td")
     2
     """
-    cell = "padding:.25em .8em .25em 0;vertical-align:top;"
-    line = "border-bottom:1px solid #8886"
-    head = "".join(
-        f'<th scope="col" style="{cell}text-align:left;{line}">{escaped(name)}</th>'
+    style = "padding:.25em .8em .25em 0;vertical-align:top;"
+    head_style = f"{style}text-align:left;border-bottom:1px solid #8886"
+    head = _cells(
+        ("th", f' scope="col" style="{head_style}"', name)
         for name in (rows[0] if rows else ())
     )
     body = "".join(
-        "<tr>"
-        + "".join(
-            f'<td style="{cell}{_side(value)}">{escaped(_text(value))}</td>'
-            for value in row.values()
-        )
-        + "</tr>"
+        f"<tr>{_cells(('td', _aligned(style, v), _text(v)) for v in row.values())}</tr>"
         for row in rows
     )
-    told = f'<caption style="text-align:left">{escaped(caption)}</caption>'
+    above = f'<caption style="text-align:left">{escaped(caption)}</caption>'
     return (
         '<div style="overflow-x:auto"><table style="border-collapse:collapse;'
         'font-size:.9em;font-variant-numeric:tabular-nums">'
-        f"{told if caption else ''}<thead><tr>{head}</tr></thead>"
+        f"{above if caption else ''}<thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def classed_table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], *, text_columns: int
+) -> str:
+    """Draw a table that the page's own style sheet dresses, by classes.
+
+    Args:
+        headers: The header of each column.
+        rows: The texts of each row. A row that begins with ``mean`` has that class.
+        text_columns: So many columns from the left have the class ``text``.
+
+    >>> classed_table(["row", "loss"], [["mean", "2.5"]], text_columns=1).count("class")
+    3
+    """
+
+    def cells(tag: str, texts: Sequence[str]) -> str:
+        return _cells(
+            (tag, ' class="text"' if place < text_columns else "", text)
+            for place, text in enumerate(texts)
+        )
+
+    lines = [f"<tr>{cells('th', headers)}</tr>"]
+    for row in rows:
+        mean = ' class="mean"' if row[0] == "mean" else ""
+        lines.append(f"<tr{mean}>{cells('td', row)}</tr>")
+    return "<table>\n" + "\n".join(lines) + "\n</table>"
+
+
+def _cells(cells: Iterable[tuple[str, str, str]]) -> str:
+    """Write cells, each from its tag, its attributes and its text."""
+    return "".join(f"<{tag}{more}>{escaped(text)}</{tag}>" for tag, more, text in cells)
+
+
+def _aligned(style: str, value: Any) -> str:
+    side = "" if isinstance(value, str) else "text-align:right"
+    return f' style="{style}{side}"'
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def wrapped(text: str) -> str:
@@ -48,29 +85,23 @@ def wrapped(text: str) -> str:
     >>> wrapped("a < b")[-14:]
     'a &lt; b</pre>'
     """
-    style = (
-        "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85em;"
-        "padding:.6em .8em;border-left:3px solid #8886;margin:.4em 0"
+    return _preformatted(
+        text,
+        "padding:.6em .8em;border-left:3px solid #8886;margin:.4em 0",
     )
-    return f'<pre style="{style}">{escaped(text)}</pre>'
 
 
 def raised(text: str) -> str:
-    """Show an exception's text, in a red that can be read on light and on dark.
+    """Show the text of an exception, in a red that can be read on light and on dark.
 
     >>> 'role="alert"' in raised("ValueError: no")
     True
     """
-    style = (
-        "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85em;"
-        "color:#e03131;color:light-dark(#c92a2a,#ff9c9c)"
-    )
-    return f'<pre style="{style}" role="alert">{escaped(text)}</pre>'
+    red = "color:#e03131;color:light-dark(#c92a2a,#ff9c9c)"
+    return _preformatted(text, red, ' role="alert"')
 
 
-def _side(value: Any) -> str:
-    return "" if isinstance(value, str) else "text-align:right"
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _preformatted(text: str, style: str, attributes: str = "") -> str:
+    """Show text with its own line ends, in small letters."""
+    shared = "white-space:pre-wrap;overflow-wrap:anywhere;font-size:.85em;"
+    return f'<pre style="{shared}{style}"{attributes}>{escaped(text)}</pre>'

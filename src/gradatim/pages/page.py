@@ -1,4 +1,4 @@
-"""One offline page of HTML: everything is in the file, and it may ask for nothing."""
+"""The shell of an offline page: everything is in one file, which loads nothing."""
 
 import html
 import json
@@ -12,17 +12,18 @@ POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
     "img-src data:"
 )
-"""The browser refuses every request, whatever a name in the page may contain."""
+"""With this policy, the browser refuses every request that the page might make,
+whatever stands in a name that it shows."""
 
 
 def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
     """Put a page together, with the colours of all pages, dark and light.
 
     Args:
-        title: Of the window; any text.
+        title: The title of the window; it may be any text.
         body: HTML, in which texts of others are :func:`escaped`.
-        style: CSS after that of all pages.
-        script: JavaScript, run when the body is there.
+        style: CSS that follows the CSS of all pages.
+        script: JavaScript that runs after the body has been read.
 
     >>> text = page("a < b", "<p>yes</p>")
     >>> "<title>a &lt; b</title>" in text, "://" in text
@@ -42,7 +43,7 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
 
 
 def escaped(text: object) -> str:
-    """Write a text so that it is nothing but text, also between quotes.
+    """Write a text so that HTML takes it for text alone, also between quotes.
 
     >>> escaped("<b> & 'c'")
     '&lt;b&gt; &amp; &#x27;c&#x27;'
@@ -51,7 +52,7 @@ def escaped(text: object) -> str:
 
 
 def as_json(value: Any) -> str:
-    r"""Write a value for a script of the page, where ``</script>`` would end it.
+    r"""Write a value for a script in the page, which ``</script>`` would end.
 
     >>> as_json({"name": "</script>"})
     '{"name":"\\u003c/script>"}'

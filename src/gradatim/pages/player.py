@@ -1,7 +1,8 @@
-"""Pictures that move in the page itself: play, one more step, a slider over all frames.
+"""Pictures that move from frame to frame, with buttons and a slider.
 
-Python draws each frame's numbers once; a script of the page shows one after the other.
-So they are smooth, and move on a frozen page too.
+Python writes the numbers of all frames into the page once, as attributes of the parts
+that move; the script ``player.js`` shows one frame after the other. So a picture moves
+smoothly, and also in a page that no Python stands behind.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradatim.pages.charts import COLOURS, LEFT, TOP, Chart
+from gradatim.pages.charts import COLOURS, LEFT, TOP, Chart, circle
 from gradatim.pages.page import escaped
 
 __all__ = ["MovingChart", "frames", "only", "player", "player_parts", "told_frames"]
@@ -25,28 +26,29 @@ def player_parts() -> tuple[str, str]:
 
 
 def frames(values: Mapping[str, Iterable[float | str]]) -> str:
-    """Write an attribute that moves other attributes of its element.
+    """Write an attribute that changes other attributes of its element by the frame.
 
     Args:
-        values: By attribute, one for each frame; without blanks, ``:`` and ``;``.
+        values: For each attribute one value for each frame. The values contain no
+            blank, no ``:`` and no ``;``.
 
     >>> frames({"x1": [1, 2.5], "y1": [0, 10]})
     'data-frames="x1:1 2.5;y1:0 10"'
     """
-    told = ";".join(
-        f"{name}:{' '.join(v if isinstance(v, str) else f'{v:g}' for v in each)}"
-        for name, each in values.items()
+    parts = ";".join(
+        f"{name}:{' '.join(v if isinstance(v, str) else f'{v:g}' for v in by_frame)}"
+        for name, by_frame in values.items()
     )
-    return f'data-frames="{told}"'
+    return f'data-frames="{parts}"'
 
 
 def only(html: str, first: int, end: int, *, at: int = 0) -> str:
-    """Show something in some frames only.
+    """Show some HTML in some frames only.
 
     Args:
-        html: What is shown.
+        html: The HTML.
         first: The first frame that shows it.
-        end: The first one after it that does not.
+        end: The first frame after that which does not show it.
         at: The frame that the page opens with.
     """
     style = "" if first <= at < end else ' style="display:none"'
@@ -57,14 +59,14 @@ def told_frames(texts: Sequence[str], *, at: int = 0) -> str:
     """Write a text that changes with the frames.
 
     Args:
-        texts: One for each frame; plain.
+        texts: One plain text for each frame.
         at: The frame that the page opens with.
 
     >>> told_frames(["a", "<"], at=1)
     '<span data-told="[&quot;a&quot;, &quot;&lt;&quot;]">&lt;</span>'
     """
-    told = escaped(json.dumps(list(texts), ensure_ascii=False))
-    return f'<span data-told="{told}">{escaped(texts[at])}</span>'
+    all_texts = escaped(json.dumps(list(texts), ensure_ascii=False))
+    return f'<span data-told="{all_texts}">{escaped(texts[at])}</span>'
 
 
 class MovingChart(Chart):
@@ -72,8 +74,8 @@ class MovingChart(Chart):
 
     Args:
         at: The frame that the page opens with.
-        args: Of :class:`gradatim.pages.charts.Chart`.
-        kwargs: As ``args``.
+        args: As for :class:`gradatim.pages.charts.Chart`.
+        kwargs: As for :class:`gradatim.pages.charts.Chart`.
 
     >>> chart = MovingChart((0, 1), (0, 2), at=1)
     >>> 'data-frames="cx:' in chart.moving_dot([0, 0.5], [1, 1.5]).svg()
@@ -94,16 +96,16 @@ class MovingChart(Chart):
         """Draw the line ``a + b x`` of each frame, from side to side.
 
         Args:
-            places: a and b.
-            label: For the legend.
+            places: a and b for each frame.
+            label: The text in the legend.
             colour: One of :data:`gradatim.pages.charts.COLOURS`.
         """
-        ends = [[self._py(a + b * x) for a, b in places] for x in self.x]
+        lefts, rights = ([self._py(a + b * x) for a, b in places] for x in self.x)
         self._parts.append(
             f'<line data-line="" x1="{self._px(self.x[0])}" '
-            f'x2="{self._px(self.x[1])}" y1="{ends[0][self.at]}" '
-            f'y2="{ends[1][self.at]}" stroke="{COLOURS[colour]}" stroke-width="2" '
-            f"{frames({'y1': ends[0], 'y2': ends[1]})}/>"
+            f'x2="{self._px(self.x[1])}" y1="{lefts[self.at]}" '
+            f'y2="{rights[self.at]}" stroke="{COLOURS[colour]}" stroke-width="2" '
+            f"{frames({'y1': lefts, 'y2': rights})}/>"
         )
         self._note(label, COLOURS[colour], "line")
         return self
@@ -117,21 +119,21 @@ class MovingChart(Chart):
         label: str = "residuals",
         colour: str = "red",
     ) -> "MovingChart":
-        """Draw from each point to the line of :meth:`moving_line`, which it follows.
+        """Draw a line from each point to the moving line, whose moves it follows.
 
         Args:
-            x: Of the points.
-            y: As ``x``.
-            place: a and b at the frame that the page opens with.
-            label: For the legend.
+            x: The x of each point.
+            y: The y of each point.
+            place: a and b of the moving line in the frame that the page opens with.
+            label: The text in the legend.
             colour: One of :data:`gradatim.pages.charts.COLOURS`.
         """
         (low, high), (a, b) = self.x, place
-        for one, other in zip(x, y, strict=True):
-            px, foot = self._px(one), (one - low) / (high - low)
+        for point_x, point_y in zip(x, y, strict=True):
+            px, foot = self._px(point_x), (point_x - low) / (high - low)
             self._parts.append(
                 f'<line data-foot="{foot:.4f}" x1="{px}" x2="{px}" '
-                f'y1="{self._py(other)}" y2="{self._py(a + b * one)}" '
+                f'y1="{self._py(point_y)}" y2="{self._py(a + b * point_x)}" '
                 f'stroke="{COLOURS[colour]}" stroke-width="0.8"/>'
             )
         self._note(label, COLOURS[colour], "line")
@@ -140,13 +142,11 @@ class MovingChart(Chart):
     def moving_dot(
         self, x: Sequence[float], y: Sequence[float], *, colour: str = "blue"
     ) -> "MovingChart":
-        """Draw a dot that is at another place in each frame."""
+        """Draw a dot that has a place for each frame."""
         cx, cy = [self._px(v) for v in x], [self._py(v) for v in y]
-        self._parts.append(
-            f'<circle cx="{cx[self.at]}" cy="{cy[self.at]}" r="5" '
-            f'fill="{COLOURS[colour]}" stroke="white" stroke-width="1" '
-            f"{frames({'cx': cx, 'cy': cy})}/>"
-        )
+        moves = f'stroke="white" stroke-width="1" {frames({"cx": cx, "cy": cy})}'
+        dot = circle(cx[self.at], cy[self.at], 5, COLOURS[colour], moves)
+        self._parts.append(dot)
         return self
 
     def lit_points(
@@ -158,45 +158,45 @@ class MovingChart(Chart):
         label: str,
         colour: str = "violet",
     ) -> "MovingChart":
-        """Draw points that are seen in some frames.
+        """Draw points of which each frame shows some.
 
         Args:
-            x: Of all points.
-            y: As ``x``.
-            lit: For each frame the numbers of those that are seen.
-            label: For the legend.
+            x: The x of each point.
+            y: The y of each point.
+            lit: For each frame the numbers of the points that it shows.
+            label: The text in the legend.
             colour: One of :data:`gradatim.pages.charts.COLOURS`.
         """
-        for number, (one, other) in enumerate(zip(x, y, strict=True)):
-            seen = ["1" if number in each else "0" for each in lit]
-            self._parts.append(
-                f'<circle cx="{self._px(one)}" cy="{self._py(other)}" r="3.6" '
-                f'fill="{COLOURS[colour]}" opacity="{seen[self.at]}" '
-                f"{frames({'opacity': seen})}/>"
-            )
+        for number, (point_x, point_y) in enumerate(zip(x, y, strict=True)):
+            shown = self._shown(number in numbers for numbers in lit)
+            px, py = self._px(point_x), self._py(point_y)
+            self._parts.append(circle(px, py, 3.6, COLOURS[colour], shown))
         self._note(label, COLOURS[colour], "dot")
         return self
 
     @contextlib.contextmanager
     def from_frame(self, first: int, count: int) -> Iterator[None]:
-        """Draw what the block draws from a frame on.
+        """Show what is drawn in the block from a frame on.
 
         Args:
             first: The first frame that shows it.
-            count: Frames.
+            count: The number of all frames.
         """
-        before = len(self._parts)
+        num_before = len(self._parts)
         yield
-        inner = "".join(self._parts[before:])
-        seen = ["1" if frame >= first else "0" for frame in range(count)]
-        self._parts[before:] = [
-            f'<g opacity="{seen[self.at]}" {frames({"opacity": seen})}>{inner}</g>'
-        ]
+        inner = "".join(self._parts[num_before:])
+        shown = self._shown(frame >= first for frame in range(count))
+        self._parts[num_before:] = [f"<g {shown}>{inner}</g>"]
+
+    def _shown(self, by_frame: Iterable[bool]) -> str:
+        """Write the attributes of an element that only some frames show."""
+        opacity = ["1" if is_shown else "0" for is_shown in by_frame]
+        return f'opacity="{opacity[self.at]}" {frames({"opacity": opacity})}'
 
     def moving_path(
         self, x: Sequence[float], y: Sequence[float], *, colour: str = "blue"
     ) -> "MovingChart":
-        """Draw a path that grows by a step each frame, with a dot at its end."""
+        """Draw a path that grows by one step in each frame, with a dot at its end."""
         for number in range(1, len(x)):
             step = slice(number - 1, number + 1)
             with self.from_frame(number, len(x)):
@@ -215,10 +215,10 @@ class MovingChart(Chart):
         """Draw a line of which each frame shows the part up to an x.
 
         Args:
-            x: Of its points.
-            y: As ``x``.
-            ends: For each frame the x that it is shown up to.
-            label: For the legend.
+            x: The x of each of its points.
+            y: The y of each of its points.
+            ends: For each frame the x up to which the line is shown.
+            label: The text in the legend.
             colour: One of :data:`gradatim.pages.charts.COLOURS`.
         """
         widths = [max(self._px(end) - LEFT, 0) for end in ends]
@@ -243,19 +243,19 @@ def player(
     at: int = 0,
     rate: float = 10.0,
 ) -> str:
-    """Put controls above a picture whose parts have :func:`frames`.
+    """Put buttons and a slider above a picture with parts that have :func:`frames`.
 
     Args:
-        picture: HTML or SVG, as it is at frame ``at``.
-        count: Frames.
-        steps: What is written on a button, and how many frames it goes.
-        told: A sentence for each frame, below; plain text.
+        picture: HTML or SVG, as frame ``at`` shows it.
+        count: The number of frames.
+        steps: For each button its text, and how many frames it goes on.
+        told: A plain sentence for each frame, which stands below the picture.
         label: What the slider counts.
-        at: The frame to begin with.
-        rate: Frames a second while it plays.
+        at: The frame that the page opens with.
+        rate: How many frames a second are played.
 
     Raises:
-        ValueError: There is not one sentence for each frame.
+        ValueError: The sentences are not as many as the frames.
 
     >>> page = player("<svg></svg>", 3, steps={"one more step": 1}, label="update")
     >>> page.count("<button"), 'max="2"' in page

@@ -1,13 +1,13 @@
 """The numbers of a small model's step, with the arithmetic spelled out.
 
-Of a mean of squared errors, for each number p that is trained::
+The loss is a mean of squared errors. For each number p that is trained::
 
     error  = y - yhat
     dMSE/dp = -2 * mean(dyhat/dp * error)
     p      <- p - lr * dMSE/dp
 
-where dyhat/dp is what autograd has for every prediction. What does not come out as
-autograd's own gradient is left out.
+Autograd gives dyhat/dp, the *slope* of each prediction. If these formulas do not give
+autograd's own gradient, the arithmetic is not shown.
 """
 
 from collections.abc import Mapping
@@ -24,37 +24,46 @@ from gradatim.losses import reduction
 
 __all__ = ["Arithmetic", "Derivative", "Slopes", "slopes_of", "spell_out"]
 
-MOST_NUMBERS = 10
-"""Numbers that train, in all."""
-MOST_PREDICTIONS = 1000
+MAX_TRAINED_NUMBERS = 10
+"""A model with more numbers that train is too large to show; chosen by hand, not
+measured."""
+MAX_PREDICTIONS = 1000
+"""A larger batch is too large to show; chosen by hand, not measured."""
+GRADIENT_TOLERANCE_EPS = 64
+"""The gradient by hand may differ from autograd's by so many roundings of the
+predictions; chosen by hand, not measured."""
+UPDATE_TOLERANCE_EPS = 4
+"""The update by hand may differ from the optimizer's by so many roundings; chosen by
+hand, not measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Derivative:
-    """How the gradient of one number comes about, and what the update does to it."""
+    """How the gradient of one number is computed, and what the update does to it."""
 
     name: str
     """Such as ``b`` or ``0.weight[0, 2]``."""
     factor: str
-    """What the errors are multiplied with before their mean; ``""`` is 1."""
+    """The factor of the errors in the mean; ``""`` stands for 1."""
     mean: float
-    """Of factor times error."""
+    """The mean of factor times error."""
     gradient: float
-    """``-2 * mean``; autograd has the same."""
+    """Autograd's gradient, which equals ``-2 * mean``."""
     before: float
     after: float | None
-    """None where the update was left out."""
+    """None if the update was skipped."""
     lr: float | None
-    """Where the update is ``before - lr * gradient`` and nothing else."""
+    """None if the update is anything else than ``before - lr * gradient``."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Arithmetic:
-    """A small model's step in numbers."""
+    """The step of a small model in numbers."""
 
     num_inputs: int
     columns: tuple[str, ...]
-    """Of ``rows``: row, inputs, y, yhat, error, error^2, and each factor * error."""
+    """The headers of ``rows``: row, inputs, y, yhat, error, error^2, and the products
+    of factors and errors."""
     rows: tuple[tuple[float, ...], ...]
     loss: float
     derivatives: tuple[Derivative, ...]
@@ -62,14 +71,14 @@ class Arithmetic:
 
 @dataclass(frozen=True, kw_only=True)
 class Slopes:
-    """Predictions, targets, and how each prediction moves with each number."""
+    """Predictions, targets, and the slope of each prediction for each number."""
 
     predictions: Tensor
     targets: Tensor
     inputs: dict[str, Tensor]
-    """Columns of the input, one number a prediction."""
+    """The columns of the input, with one number for each prediction."""
     slopes: dict[str, Tensor]
-    """By the number's name: dyhat/dp."""
+    """dyhat/dp for each prediction, by the name of the number p."""
 
 
 def slopes_of(
@@ -82,8 +91,8 @@ def slopes_of(
     """Differentiate every prediction, before backward frees the graph.
 
     Returns:
-        None where the model is too large, the loss is another, or the graph cannot
-        be gone through twice without being noticed.
+        None if the model is too large, if the loss is no mean of squared errors, or if
+        a hook of the user would notice that the graph is differentiated twice.
     """
     is_mse = type(loss_fn) is nn.MSELoss or loss_fn is F.mse_loss
     if not is_mse or reduction(loss_fn) != "mean":
@@ -98,11 +107,12 @@ def slopes_of(
     num_numbers = sum(p.numel() for p in named.values())
     if predictions.shape != targets.shape or predictions.grad_fn is None:
         return None
-    if num_numbers > MOST_NUMBERS or not 0 < predictions.numel() <= MOST_PREDICTIONS:
+    num_predictions = predictions.numel()
+    if num_numbers > MAX_TRAINED_NUMBERS or not 0 < num_predictions <= MAX_PREDICTIONS:
         return None
     try:
         slopes = _differentiate(predictions, named)
-    except RuntimeError:  # an operation without a second derivative
+    except RuntimeError:  # An operation has no second derivative.
         return None
     return Slopes(
         predictions=predictions.detach().flatten().double(),
@@ -115,7 +125,10 @@ def slopes_of(
 def _differentiate(
     predictions: Tensor, named: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Go through the graph backward twice: J'v is linear in v, and gives J that way.
+    """Find the Jacobian J of the predictions by differentiating twice.
+
+    The first backward gives J'v for a vector v. That is linear in v, so differentiating
+    it by v gives a column of J for each number.
 
     Source: Townsend 2017, A new trick for calculating Jacobian vector products.
     """
@@ -125,13 +138,13 @@ def _differentiate(
     )
     slopes = {}
     for (name, parameter), product in zip(named.items(), products, strict=True):
-        if product is None:  # no prediction depends on it
+        if product is None:  # No prediction depends on the parameter.
             continue
-        for index, each in zip(_indices(parameter), product.flatten(), strict=True):
+        for index, entry in zip(_indices(parameter), product.flatten(), strict=True):
             slope = None
-            if each.requires_grad:
+            if entry.requires_grad:
                 (slope,) = torch.autograd.grad(
-                    each, v, retain_graph=True, allow_unused=True
+                    entry, v, retain_graph=True, allow_unused=True
                 )
             slope = torch.zeros_like(v) if slope is None else slope
             slopes[f"{name}{index}"] = slope.detach().flatten().double()
@@ -139,7 +152,7 @@ def _differentiate(
 
 
 def spell_out(
-    found: Slopes,
+    slopes: Slopes,
     *,
     loss: float,
     gradients: dict[str, Tensor],
@@ -147,41 +160,45 @@ def spell_out(
     after: dict[str, Tensor] | None,
     lrs: dict[str, float | None],
 ) -> Arithmetic | None:
-    """Put the numbers together, if they come out as autograd's.
+    """Put the numbers together.
 
     Args:
-        found: From :func:`slopes_of`.
-        loss: The batch's.
-        gradients: Autograd's, by parameter.
-        before: Parameters before the update.
-        after: And after it; None where it was left out.
-        lrs: The rate of each parameter that plain gradient descent moves.
+        slopes: The slopes, from :func:`slopes_of`.
+        loss: The loss of the batch.
+        gradients: Autograd's gradients, by parameter.
+        before: The parameters before the update.
+        after: The parameters after the update; None if it was skipped.
+        lrs: The learning rate of each parameter, if the optimizer is plain gradient
+            descent.
+
+    Returns:
+        None if a gradient by hand is not autograd's.
     """
-    error = found.targets - found.predictions
-    sizes = found.targets.abs() + found.predictions.abs()
+    error = slopes.targets - slopes.predictions
+    sizes = slopes.targets.abs() + slopes.predictions.abs()
     derivatives, products = [], {}
     names = {
         f"{name}{index}": (name, place)
         for name, parameter in before.items()
         for place, index in enumerate(_indices(parameter))
     }
-    for name, slope in found.slopes.items():
+    for name, slope in slopes.slopes.items():
         parameter, place = names.get(name, ("", 0))
-        if parameter not in gradients:  # or it was made in this very step
+        if parameter not in gradients:  # The parameter may be new in this step.
             return None
-        factor = _factor(name, slope, found.inputs)
+        factor = _factor(name, slope, slopes.inputs)
         mean = float((slope * error).mean())
         gradient = _at(gradients[parameter], place)
-        # Rounding of the predictions, in the dtype that they were computed in.
+        # How far apart rounding may put both, in the dtype of the predictions.
         eps = torch.finfo(gradients[parameter].dtype).eps
-        bound = 64 * eps * float((slope.abs() * sizes).mean())
-        if not abs(-2 * mean - gradient) <= bound:  # NaN is not, either
+        bound = GRADIENT_TOLERANCE_EPS * eps * float((slope.abs() * sizes).mean())
+        if not abs(-2 * mean - gradient) <= bound:  # With NaN it is not, either.
             return None
         start = _at(before[parameter], place)
         end = None if after is None else _at(after[parameter], place)
         lr = lrs.get(parameter)
         if lr is not None and end is not None:
-            bound = 4 * eps * (abs(start) + abs(lr * gradient))
+            bound = UPDATE_TOLERANCE_EPS * eps * (abs(start) + abs(lr * gradient))
             lr = lr if abs(start - lr * gradient - end) <= bound else None
         products[f"{factor} * error" if factor else "error"] = slope * error
         derivatives.append(
@@ -195,18 +212,18 @@ def spell_out(
                 lr=lr,
             )
         )
-    products.pop("error", None)  # it has its column
+    products.pop("error", None)  # The error has a column of its own.
     columns = {
-        **found.inputs,
-        "y": found.targets,
-        "yhat": found.predictions,
+        **slopes.inputs,
+        "y": slopes.targets,
+        "yhat": slopes.predictions,
         "error": error,
         "error^2": error**2,
         **products,
     }
     rows = torch.stack(list(columns.values()), dim=1).tolist()
     return Arithmetic(
-        num_inputs=len(found.inputs),
+        num_inputs=len(slopes.inputs),
         columns=("row", *columns),
         rows=tuple((float(i), *row) for i, row in enumerate(rows)),
         loss=loss,
@@ -215,7 +232,7 @@ def spell_out(
 
 
 def _factor(name: str, slope: Tensor, inputs: dict[str, Tensor]) -> str:
-    """Name what the predictions' slope is: 1, a column of the input, or itself."""
+    """Name a slope: as 1, as a column of the input that it equals, or as dyhat/dp."""
     if bool((slope == 1).all()):
         return ""
     for column, values in inputs.items():
@@ -225,7 +242,7 @@ def _factor(name: str, slope: Tensor, inputs: dict[str, Tensor]) -> str:
 
 
 def in_fraction(name: str) -> str:
-    """Write a name so that ``d`` can stand before it.
+    """Write a name so that it can stand after the ``d`` of a derivative.
 
     >>> in_fraction("a"), in_fraction("0.weight")
     ('a', '(0.weight)')
@@ -236,11 +253,11 @@ def in_fraction(name: str) -> str:
 def _columns(
     inputs: list[tuple[str, Tensor]], predictions: Tensor, targets: Tensor
 ) -> dict[str, Tensor]:
-    """Give the input's columns that have one number a prediction, by name."""
+    """Give the columns of the input that have one number for each prediction."""
     columns = {}
     rows = predictions.numel()
     if predictions.size(0) != rows if predictions.dim() else rows != 1:
-        return {}  # several predictions a row
+        return {}  # A row has several predictions.
     for name, tensor in inputs:
         if tensor is targets:
             continue
@@ -248,7 +265,7 @@ def _columns(
             continue
         wide = tensor.detach().reshape(rows, -1).double()
         is_one = wide.size(1) == 1
-        for place, column in enumerate(wide.unbind(dim=1)[:MOST_NUMBERS]):
+        for place, column in enumerate(wide.unbind(dim=1)[:MAX_TRAINED_NUMBERS]):
             columns[name if is_one else f"{name}[:, {place}]"] = column
     return columns
 
@@ -263,16 +280,16 @@ def _is_real(value: Any) -> bool:
 
 
 def _has_hooks(model: nn.Module) -> bool:
-    """Tell whether somebody counts or changes what goes backward."""
+    """Tell whether a hook of the user sees or changes the gradients in backward."""
     if hooks_of_all._global_backward_hooks or hooks_of_all._global_backward_pre_hooks:
         return True
     return any(
-        each._backward_hooks or each._backward_pre_hooks for each in model.modules()
+        m._backward_hooks or m._backward_pre_hooks for m in model.modules()
     ) or any(parameter._backward_hooks for parameter in model.parameters())
 
 
 def _indices(parameter: Tensor) -> list[str]:
-    """Give the index of every number, as it is written; none of a single one."""
+    """Write the index of every number of a parameter; ``""`` if it has only one."""
     if parameter.numel() == 1:
         return [""]
     places = torch.ones(parameter.shape).nonzero().tolist()

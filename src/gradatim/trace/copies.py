@@ -1,8 +1,8 @@
 """A copy of model, loss, optimizer and batch in which nothing leads to the originals.
 
-One ``copy.deepcopy`` keeps what is shared shared: tied weights, and the parameters that
-the optimizer holds. What that leaves out is carried over: attributes and hooks of the
-optimizer, hooks of parameters.
+All four are copied by one ``copy.deepcopy``, so that shared tensors stay shared: tied
+weights, and the parameters that the optimizer holds. What ``deepcopy`` leaves out is
+added: attributes and hooks of the optimizer, gradients and hooks of parameters.
 """
 
 import contextlib
@@ -28,15 +28,16 @@ def copied(
     optimizer: torch.optim.Optimizer,
     batch: tuple[Any, ...],
 ) -> Parts:
-    """Copy all four.
+    """Copy model, loss, optimizer and batch.
 
     Raises:
-        ConfigError: One of them refuses to be copied.
+        ConfigError: One of them cannot be copied.
     """
-    memo: dict[int, Any] = {id(tensor): _twin(tensor) for tensor in tensors_of(batch)}
+    # deepcopy takes what is in ``memo`` for the copy of the object with that id.
+    memo: dict[int, Any] = {id(t): _copied_tensor(t) for t in tensors_of(batch)}
     try:
         parts: Parts = copy.deepcopy((model, loss_fn, optimizer, batch), memo)
-        _complete(optimizer, parts[2], memo)
+        _complete_optimizer(optimizer, parts[2], memo)
     except Exception as error:
         raise ConfigError(
             f"{type(model).__name__}, its loss, optimizer or batch cannot be copied: "
@@ -49,36 +50,40 @@ def copied(
     return parts
 
 
-def _twin(tensor: Tensor) -> Tensor:
-    """Copy a tensor of the batch, which ``deepcopy`` refuses if it has a graph."""
-    twin = tensor.detach().clone().requires_grad_(tensor.requires_grad)
+def _copied_tensor(tensor: Tensor) -> Tensor:
+    """Copy a tensor of the batch; ``deepcopy`` refuses one that has a graph."""
+    copied_tensor = tensor.detach().clone().requires_grad_(tensor.requires_grad)
     if tensor.is_leaf:
-        return twin
+        return copied_tensor
     with torch.enable_grad():
-        return twin.clone()  # no leaf, either, but the graph ends here
+        # Like the original, the copy is no leaf; but its graph ends right here.
+        return copied_tensor.clone()
 
 
-def _complete(
-    optimizer: torch.optim.Optimizer, twin: torch.optim.Optimizer, memo: dict[int, Any]
+def _complete_optimizer(
+    original: torch.optim.Optimizer, copied: torch.optim.Optimizer, memo: dict[int, Any]
 ) -> None:
-    """Carry over what an optimizer's ``__getstate__`` leaves out."""
+    """Copy what ``Optimizer.__getstate__`` leaves out."""
     known = {"state", "param_groups", "defaults"}
-    for name, value in vars(optimizer).items():
-        # A scheduler puts a function of its own before `step`, which counts the
-        # original's steps.
-        if name not in known and not (callable(value) and hasattr(type(twin), name)):
-            setattr(twin, name, copy.deepcopy(value, memo))
+    for name, value in vars(original).items():
+        # A scheduler puts a function of its own in the place of the optimizer's `step`.
+        # It counts the steps of the original, so it is not copied.
+        is_method = callable(value) and hasattr(type(copied), name)
+        if name not in known and not is_method:
+            setattr(copied, name, copy.deepcopy(value, memo))
 
 
-def _complete_parameter(parameter: Tensor, memo: dict[int, Any]) -> None:
-    """Carry over a parameter's gradient and hooks, as ``deepcopy`` does not."""
-    twin = memo.get(id(parameter))
-    if not isinstance(twin, Tensor) or twin is parameter:
+def _complete_parameter(original: Tensor, memo: dict[int, Any]) -> None:
+    """Copy the gradient and the hooks of a parameter, which ``deepcopy`` leaves out."""
+    copied = memo.get(id(original))
+    if not isinstance(copied, Tensor) or copied is original:
         return
-    if parameter.grad is not None:  # a parameter that is never cleared adds to it
-        twin.grad = parameter.grad.detach().clone()
-    for hook in (parameter._backward_hooks or {}).values():
-        twin.register_hook(copy.deepcopy(hook, memo))
+    # The gradient counts for a parameter that the step does not clear: backward adds
+    # to it.
+    if original.grad is not None:
+        copied.grad = original.grad.detach().clone()
+    for hook in (original._backward_hooks or {}).values():
+        copied.register_hook(copy.deepcopy(hook, memo))
 
 
 @contextlib.contextmanager
@@ -88,12 +93,13 @@ def lending_no_gradients(
     optimizer: torch.optim.Optimizer,
     batch: tuple[Any, ...],
 ) -> Iterator[None]:
-    """Keep gradients from the originals while a copy of them is trained.
+    """Take the gradients off the originals while a copy is trained, then put them back.
 
-    A function that knows the model by name, not by its argument, reaches the original.
+    A function that uses the model by its name, and not as an argument, reaches the
+    original. Then a gradient appears there.
 
     Raises:
-        ConfigError: At the end, if that happened.
+        ConfigError: When the block ends, if a gradient appeared at an original.
     """
     tensors = [*_parameters(model, loss_fn, optimizer), *tensors_of(batch)]
     kept = [(tensor, tensor.grad) for tensor in tensors if tensor.is_leaf]
@@ -124,9 +130,10 @@ def lending_no_gradients(
 def _parameters(
     model: nn.Module, loss_fn: Any, optimizer: torch.optim.Optimizer
 ) -> list[Tensor]:
-    found: dict[int, Tensor] = {id(p): p for p in model.parameters()}
+    """Give the parameters of all three, each once."""
+    by_id: dict[int, Tensor] = {id(p): p for p in model.parameters()}
     if isinstance(loss_fn, nn.Module):
-        found |= {id(p): p for p in loss_fn.parameters()}
+        by_id |= {id(p): p for p in loss_fn.parameters()}
     for group in optimizer.param_groups:
-        found |= {id(p): p for p in group["params"]}
-    return list(found.values())
+        by_id |= {id(p): p for p in group["params"]}
+    return list(by_id.values())

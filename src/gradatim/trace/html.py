@@ -1,8 +1,9 @@
-"""A trace as HTML: a page of its own, or a piece of a notebook."""
+"""A trace as HTML: as a page, or as a part of a notebook's page."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from gradatim.pages.html_tables import classed_table
 from gradatim.pages.page import escaped, page
 from gradatim.trace.sections import Section
 
@@ -12,13 +13,16 @@ MARGINS = "body { padding: 1.5em 2em 3em; }\n"
 
 
 def whole_page(sections: Sequence[Section]) -> str:
-    """Give a page that needs nothing else, dark and light."""
+    """Give a page of its own, dark and light, which needs no network."""
     body = f'<main class="gradatim-trace">\n{_body(sections)}\n</main>'
     return page(sections[0].title, body, style=_style() + MARGINS)
 
 
 def fragment(sections: Sequence[Section]) -> str:
-    """Give a piece whose style touches nothing else; it takes the page's colours."""
+    """Give HTML for a part of a page; its style applies only to itself.
+
+    It has the colours of the page around it.
+    """
     return (
         f"<style>\n{_style()}</style>\n"
         f'<div class="gradatim-trace">\n{_body(sections)}\n</div>'
@@ -38,23 +42,10 @@ def _section(section: Section, heading: str) -> str:
     parts = [f"<{heading}>{escaped(section.title)}</{heading}>"]
     parts += [f"<p>{escaped(line)}</p>" for line in section.before]
     if section.rows:
-        parts.append(_table(section))
+        table = classed_table(
+            section.headers, section.rows, text_columns=section.text_columns
+        )
+        parts.append(f'<div class="wide">{table}</div>')
     kind = ' class="sum"' if section.is_arithmetic else ""
     parts += [f"<p{kind}>{escaped(line) or '&nbsp;'}</p>" for line in section.after]
     return "\n".join(parts)
-
-
-def _table(section: Section) -> str:
-    def row(cells: Sequence[str], tag: str) -> str:
-        text = ' class="text"'
-        return "".join(
-            f"<{tag}{text if place < section.text_columns else ''}>"
-            f"{escaped(cell)}</{tag}>"
-            for place, cell in enumerate(cells)
-        )
-
-    lines = [f"<tr>{row(section.headers, 'th')}</tr>"]
-    for cells in section.rows:
-        mean = ' class="mean"' if cells[0] == "mean" else ""
-        lines.append(f"<tr{mean}>{row(cells, 'td')}</tr>")
-    return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"

@@ -1,4 +1,4 @@
-"""Names for what is traced: tensors within batches and outputs, and parameters."""
+"""Names for the tensors of a trace: in batches, in outputs, and parameters."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -11,7 +11,7 @@ __all__ = ["named_batch", "named_parameters", "named_tensors"]
 
 
 def named_tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
-    """Go through the tensors of a value, each with the expression that leads to it.
+    """Go through the tensors of a value, with the expression that leads to each.
 
     >>> [name for name, _ in named_tensors({"ids": (torch.ones(2), None)}, "x")]
     ["x['ids'][0]"]
@@ -22,21 +22,21 @@ def named_tensors(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
         for key, part in value.items():
             yield from named_tensors(part, f"{name}[{key!r}]")
     elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        for field, part in zip(value._fields, value, strict=True):
-            yield from named_tensors(part, f"{name}.{field}")
+        for key, part in zip(value._fields, value, strict=True):
+            yield from named_tensors(part, f"{name}.{key}")
     elif isinstance(value, (tuple, list)):
         for index, part in enumerate(value):
             yield from named_tensors(part, f"{name}[{index}]")
     elif is_dataclass(value) and not isinstance(value, type):
-        for each in fields(value):
-            part = getattr(value, each.name, None)
-            yield from named_tensors(part, f"{name}.{each.name}")
+        for field in fields(value):
+            part = getattr(value, field.name, None)
+            yield from named_tensors(part, f"{name}.{field.name}")
 
 
 def named_batch(
     batch: tuple[Any, ...], *, own_forward: bool
 ) -> list[tuple[str, Tensor]]:
-    """Name the tensors of a batch: ``x`` and ``y``, or ``batch`` of an own forward."""
+    """Name the tensors of a batch: ``x`` and ``y``; ``batch`` with ``forward=``."""
     if own_forward:
         return list(named_tensors(batch[0] if len(batch) == 1 else batch, "batch"))
     names = ["x", "y"] if len(batch) == 2 else [f"batch[{i}]" for i in range(9)]
@@ -50,7 +50,7 @@ def named_batch(
 def named_parameters(
     model: nn.Module, loss_fn: Any, optimizer: torch.optim.Optimizer
 ) -> dict[str, nn.Parameter | Tensor]:
-    """Name every parameter of model and loss, and what else the optimizer holds.
+    """Name each parameter of model and loss, and what else the optimizer holds.
 
     >>> model, loss_fn = nn.Linear(1, 1), nn.MSELoss()
     >>> optimizer = torch.optim.SGD([*model.parameters(), torch.ones(1)])
@@ -58,15 +58,17 @@ def named_parameters(
     ['weight', 'bias', 'param_groups[0][2]']
     """
     named: dict[str, nn.Parameter | Tensor] = dict(model.named_parameters())
-    seen = {id(parameter) for parameter in named.values()}
+    others: list[tuple[str, Tensor]] = []
     if isinstance(loss_fn, nn.Module):
-        for name, parameter in loss_fn.named_parameters():
-            if id(parameter) not in seen:
-                named[f"loss_fn.{name}"] = parameter
-                seen.add(id(parameter))
+        others += [(f"loss_fn.{name}", p) for name, p in loss_fn.named_parameters()]
     for number, group in enumerate(optimizer.param_groups):
-        for index, parameter in enumerate(group["params"]):
-            if id(parameter) not in seen:
-                named[f"param_groups[{number}][{index}]"] = parameter
-                seen.add(id(parameter))
+        others += [
+            (f"param_groups[{number}][{index}]", parameter)
+            for index, parameter in enumerate(group["params"])
+        ]
+    known = {id(parameter) for parameter in named.values()}
+    for name, parameter in others:
+        if id(parameter) not in known:
+            named[name] = parameter
+            known.add(id(parameter))
     return named

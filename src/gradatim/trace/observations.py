@@ -1,4 +1,4 @@
-"""What is noted while the step runs: outputs, losses of the rows, gradients."""
+"""What is noted while a step runs: outputs, losses of the rows, gradients."""
 
 import contextlib
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ __all__ = ["Observations", "ObservedStep"]
 
 
 class Observations:
-    """Notes what goes through a model in the first forward and backward.
+    """What has been seen of a model's first forward and backward.
 
-    It only looks: nothing is drawn at random, and no tensor of the step is changed.
+    Observing draws no random number, and changes no tensor of the step.
     """
 
     def __init__(self, model: nn.Module, parameters: dict[str, Tensor]) -> None:
@@ -29,6 +29,7 @@ class Observations:
         self.loss: Tensor | None = None
         self.sample_losses: list[Tensor] = []
         self.pairs: list[tuple[Tensor, Tensor]] = []
+        """Predictions and targets of each microbatch."""
         self.slopes: Slopes | None = None
         self.gradients: dict[str, TensorStats] = {}
         self.grad_norms: dict[str, float | None] = {}
@@ -36,20 +37,21 @@ class Observations:
         self.num_evaluations = 0
         self.notes: list[str] = []
         self.is_forward = False
-        self.is_watched = False
-        """Whether somebody looks at gradients of outputs, which come once a step."""
+        self.has_output_hooks = False
+        """Whether the user's code looks at gradients of outputs. It expects them once a
+        step, so no second backward may run."""
         self._model = model
         self._parameters = parameters
         self._calls: dict[str, int] = {}
 
     @property
     def is_open(self) -> bool:
-        """Whether this is the first time that the optimizer asks for the loss."""
+        """Whether the optimizer asks for the loss for the first time."""
         return self.num_evaluations == 0
 
     @contextlib.contextmanager
     def hooks(self) -> Iterator[None]:
-        """Look at every module's output for a while."""
+        """Note the output of every module, while the block runs."""
         handles = []
         try:
             for name, module in self._modules():
@@ -60,9 +62,9 @@ class Observations:
                 handle.remove()
 
     def _modules(self) -> Iterator[tuple[str, nn.Module]]:
-        """Go through the modules whose way of working a hook does not change."""
+        """Go through the modules in which a hook changes nothing but their speed."""
         hidden: set[int] = set()
-        # A model in eval mode is put into train mode as a whole.
+        # The step puts a model in eval mode, and all of its modules, into train mode.
         trains = not self._model.training
         for name, module in self._model.named_modules():
             if id(module) in hidden:
@@ -81,18 +83,18 @@ class Observations:
     def _hide(
         self, name: str, module: nn.Module, hidden: set[int], reason: str
     ) -> None:
-        hidden.update(id(each) for each in module.modules())
+        hidden.update(id(inner) for inner in module.modules())
         what = f"{name or 'the model'} ({type(module).__name__})"
         self.notes.append(f"no look inside {what}: with hooks it {reason}")
 
     def _hook(self, name: str) -> Any:
-        def look(module: nn.Module, _: Any, output: Any) -> None:
+        def note_output(module: nn.Module, _: Any, output: Any) -> None:
             if not (self.is_open and self.is_forward):
                 return
             self._calls[name] = call = self._calls.get(name, 0) + 1
             for part, tensor in named_tensors(output, ""):
                 if tensor.retains_grad or tensor._backward_hooks:
-                    self.is_watched = True
+                    self.has_output_hooks = True
                 self.outputs.append(
                     ModuleOutput(
                         module=name,
@@ -104,31 +106,37 @@ class Observations:
                     )
                 )
 
-        return look
+        return note_output
 
     def note_pair(
         self,
         loss_fn: LossFn,
-        each: LossFn | None,
+        unreduced: LossFn | None,
         predictions: Any,
         targets: Any,
         inputs: list[tuple[str, Tensor]] | None,
     ) -> None:
-        """Note what the loss was computed from, its graph still whole.
+        """Note what the loss is computed from, before backward frees the graph.
 
-        ``inputs`` are None where these are not all rows in full precision.
+        Args:
+            loss_fn: The loss.
+            unreduced: The loss with one value for each row, if there is one.
+            predictions: As the loss takes them.
+            targets: As the loss takes them.
+            inputs: The tensors of the batch; None if the step sees only some of the
+                rows, or computes in lower precision.
         """
-        if each is not None:
-            losses = sample_losses(loss_fn, each, predictions, targets)
+        if unreduced is not None:
+            losses = sample_losses(loss_fn, unreduced, predictions, targets)
             if losses is not None:
                 self.sample_losses.append(losses)
         if isinstance(predictions, Tensor) and isinstance(targets, Tensor):
             self.pairs.append((predictions.detach(), targets.detach()))
-        if inputs is not None and not self.is_watched:
+        if inputs is not None and not self.has_output_hooks:
             self.slopes = slopes_of(self._model, loss_fn, predictions, targets, inputs)
 
     def note_gradients(self, loss: Tensor) -> None:
-        """Note the gradients as backward left them."""
+        """Note the gradients that backward has left."""
         if self.is_open:
             self.loss = loss.detach().clone()
             for name, parameter in self._parameters.items():
@@ -144,7 +152,7 @@ COMPILED = "would be compiled again"
 
 
 class ObservedStep(TrainStep):
-    """The very step of the library, with a observations that looks on."""
+    """The step of the library, which also notes what it sees."""
 
     def __init__(
         self,
@@ -160,21 +168,21 @@ class ObservedStep(TrainStep):
         self._is_quiet = is_quiet and options.get("on_nonfinite") == "skip"
         super().__init__(model, loss_fn, optimizer, **options)
         self._inputs: list[tuple[str, Tensor]] = []
-        compute, each = self.loss_fn, per_sample(loss_fn)
+        compute, unreduced = self.loss_fn, per_sample(loss_fn)
         is_whole = self.num_microbatches == 1 and not self._autocast
 
-        def look(predictions: Any, targets: Any) -> Tensor:
+        def compute_and_note(predictions: Any, targets: Any) -> Tensor:
             loss = compute(predictions, targets)
             if observations.is_open:
                 inputs = self._inputs if is_whole else None
-                observations.note_pair(loss_fn, each, predictions, targets, inputs)
+                observations.note_pair(loss_fn, unreduced, predictions, targets, inputs)
             return loss
 
-        self.loss_fn = look
+        self.loss_fn = compute_and_note
 
     def _loss(self, batch: Any) -> Tensor:
         self._inputs = named_batch(tuple(batch), own_forward=self._forward is not None)
-        # Checkpointed modules are called again in backward: that is not noted.
+        # Checkpointed modules are called once more in backward; that is not noted.
         self.observations.is_forward = True
         try:
             return super()._loss(batch)

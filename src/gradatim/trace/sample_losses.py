@@ -1,4 +1,4 @@
-"""The loss of each sample, where the loss is one of PyTorch's."""
+"""The loss of each row of a batch, if the loss is one of PyTorch's."""
 
 import copy
 import functools
@@ -15,10 +15,10 @@ __all__ = ["per_sample", "sample_losses"]
 
 
 def per_sample(loss_fn: LossFn) -> LossFn | None:
-    """Give the same loss with ``reduction="none"``; None of a loss of one's own.
+    """Give the same loss with ``reduction="none"``; None if the user wrote the loss.
 
-    >>> each = per_sample(nn.MSELoss())
-    >>> each(torch.zeros(2, 1), torch.tensor([[1.0], [2.0]]))
+    >>> unreduced = per_sample(nn.MSELoss())
+    >>> unreduced(torch.zeros(2, 1), torch.tensor([[1.0], [2.0]]))
     tensor([[1.],
             [4.]])
     """
@@ -26,13 +26,13 @@ def per_sample(loss_fn: LossFn) -> LossFn | None:
     while isinstance(bare, functools.partial):
         bare = bare.func
     if isinstance(bare, nn.Module):
-        # A class derived from PyTorch's may do anything in its forward.
+        # A class that is derived from one of PyTorch's may do anything in its forward.
         is_torchs = type(bare).__module__ == "torch.nn.modules.loss"
         if bare is not loss_fn or not is_torchs or not hasattr(bare, "reduction"):
             return None
-        each: Any = copy.copy(bare)  # the weights within stay the same tensors
-        each.reduction = "none"
-        return checked(each)
+        unreduced: Any = copy.copy(bare)  # Weights inside stay the same tensors.
+        unreduced.reduction = "none"
+        return checked(unreduced)
     if getattr(F, getattr(bare, "__name__", ""), None) is not bare:
         return None
     function: Any = loss_fn
@@ -42,22 +42,24 @@ def per_sample(loss_fn: LossFn) -> LossFn | None:
 
 
 def sample_losses(
-    loss_fn: LossFn, each: LossFn, predictions: Any, targets: Any
+    loss_fn: LossFn, unreduced: LossFn, predictions: Any, targets: Any
 ) -> Tensor | None:
-    """Give one loss a row: what all of it adds to the loss.
+    """Give one loss for each row: what the row adds to the loss.
 
-    The mean over all dimensions but the first, or the sum for a loss that sums
-    (``"sum"``, and ``"batchmean"``, which divides by rows alone). None where the
-    loss is not of that kind.
+    That is the mean over all dimensions but the first. For a loss that sums (``"sum"``,
+    and ``"batchmean"``, which divides by the number of rows alone) it is their sum.
 
     Args:
         loss_fn: The loss.
-        each: From :func:`per_sample`.
+        unreduced: The loss from :func:`per_sample`.
         predictions: As the loss took them.
         targets: As the loss took them.
+
+    Returns:
+        None if the loss does not give a tensor with at least one number.
     """
     with torch.no_grad():
-        losses = each(predictions, targets)
+        losses = unreduced(predictions, targets)
     if not isinstance(losses, Tensor) or not losses.numel():
         return None
     rows = losses.detach().reshape(losses.size(0) if losses.dim() else 1, -1)

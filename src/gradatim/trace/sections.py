@@ -1,26 +1,27 @@
 """What stands in a trace, in order: headings, sentences and tables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gradatim.trace.arithmetic import Arithmetic, Derivative, in_fraction
 from gradatim.trace.stats import TensorStats
-from gradatim.trace.trace_data import StepData
+from gradatim.trace.trace_data import ModuleOutput, ParameterTrace, StepData
 
 __all__ = ["Section", "sections_of"]
 
-MOST_LINES = 60
-"""Lines of a table; longer ones lose their middle."""
-MOST_ROWS = 16
-"""Rows of the batch whose numbers are shown."""
-MOST_WIDTH = 80
-"""Letters in a line of the table of numbers."""
+MAX_TABLE_ROWS = 60
+"""A longer table loses its middle; chosen by hand, not measured."""
+MAX_ARITHMETIC_ROWS = 16
+"""So many rows of the batch are shown with their numbers; chosen by hand, not
+measured."""
+MAX_WIDTH_LETTERS = 80
+"""The width of the table of numbers: the width of a terminal by old custom."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """A heading, lines before, a table (or none), and lines after it."""
+    """A heading, lines before a table, the table (or none), and lines after it."""
 
     title: str
     before: tuple[str, ...] = ()
@@ -30,11 +31,11 @@ class Section:
     """So many columns from the left are texts; the others are numbers."""
     after: tuple[str, ...] = ()
     is_arithmetic: bool = False
-    """Whether those are formulas."""
+    """Whether the lines after the table are formulas."""
 
 
 def sections_of(trace: StepData) -> list[Section]:
-    """Put a trace into sections; its title stands in the first."""
+    """Put a trace into sections; the first one has the title of the whole."""
     sections = [
         _head(trace),
         _inputs(trace),
@@ -61,65 +62,102 @@ def _head(trace: StepData) -> Section:
 
 
 def _inputs(trace: StepData) -> Section:
-    return _of_tensors(
-        "Inputs",
-        ["tensor", "shape", "dtype", "device"],
-        [
-            (each.name, _shape(each.stats.shape), each.stats.dtype, each.stats.device)
-            for each in trace.inputs
-        ],
-        ["min", "max", "mean"],
-        [each.stats for each in trace.inputs],
-    )
+    all_stats = [tensor.stats for tensor in trace.inputs]
+    texts = {
+        "tensor": [tensor.name for tensor in trace.inputs],
+        "shape": [str(stats.shape) for stats in all_stats],
+        "dtype": [stats.dtype for stats in all_stats],
+        "device": [stats.device for stats in all_stats],
+    }
+    return _tensors("Inputs", texts, ["min", "max", "mean"], all_stats)
 
 
 def _outputs(trace: StepData) -> Section:
-    often = {each.module for each in trace.outputs if each.call > 1}
-    names = []
-    for each in trace.outputs:
-        call = f" #{each.call}" if each.module in often else ""
-        mode = "" if each.training else " (eval)"
-        names.append(f"{each.module or '(model)'}{call}{each.part}{mode}")
-    return _of_tensors(
+    called_again = {output.module for output in trace.outputs if output.call > 1}
+    all_stats = [output.stats for output in trace.outputs]
+    texts = {
+        "module": [_output_name(output, called_again) for output in trace.outputs],
+        "class": [output.kind for output in trace.outputs],
+        "shape": [str(stats.shape) for stats in all_stats],
+    }
+    return _tensors(
         "1. Forward: what each module gives",
-        ["module", "class", "shape"],
-        [
-            (name, each.kind, _shape(each.stats.shape))
-            for name, each in zip(names, trace.outputs, strict=True)
-        ],
+        texts,
         ["mean", "std", "zeros"],
-        [each.stats for each in trace.outputs],
+        all_stats,
         before=() if trace.outputs else ("No module gave a tensor to a hook.",),
     )
 
 
-def _of_tensors(
+def _output_name(output: ModuleOutput, called_again: set[str]) -> str:
+    call = f" #{output.call}" if output.module in called_again else ""
+    mode = "" if output.training else " (eval)"
+    return f"{output.module or '(model)'}{call}{output.part}{mode}"
+
+
+def _tensors(
     title: str,
-    headers: list[str],
-    texts: list[tuple[str, ...]],
-    names: list[str],
+    texts: Mapping[str, Sequence[str]],
+    statistics: Sequence[str],
     all_stats: Sequence[TensorStats],
     before: tuple[str, ...] = (),
 ) -> Section:
-    """Make a table of tensors' numbers; infinite ones are counted if there are any."""
-    counts = {"num_nan": "NaN"}
+    """Make a table of tensors and their statistics.
+
+    Args:
+        title: The heading.
+        texts: The columns of text, by header; the first one names the tensors.
+        statistics: Fields of :class:`TensorStats`, a column for each.
+        all_stats: The statistics of each tensor.
+        before: Lines before the table.
+    """
+    columns = dict(texts)
+    for field in statistics:
+        columns[field] = [_statistic(stats, field) for stats in all_stats]
+    counts = {"NaN": "num_nan"}
     if any(stats.num_inf for stats in all_stats):
-        counts["num_inf"] = "inf"
-    rows, reasons = [], []
-    for text, stats in zip(texts, all_stats, strict=True):
-        if stats.reason:
-            reasons.append(f"{text[0]}: {stats.reason}")
-        values = [_value(stats, name) for name in names]
-        found = ["-" if stats.reason else f"{getattr(stats, c):,}" for c in counts]
-        rows.append((*text, *values, *found))
+        counts["inf"] = "num_inf"
+    for header, field in counts.items():
+        columns[header] = [
+            "-" if stats.reason else f"{getattr(stats, field):,}" for stats in all_stats
+        ]
+    names = next(iter(texts.values()))
+    reasons = [
+        f"{name}: {stats.reason}"
+        for name, stats in zip(names, all_stats, strict=True)
+        if stats.reason
+    ]
+    after = reasons[:MAX_TABLE_ROWS]
+    return _table(title, columns, len(texts), before=before, after=after)
+
+
+def _table(
+    title: str,
+    columns: Mapping[str, Sequence[str]],
+    text_columns: int,
+    *,
+    before: Sequence[str] = (),
+    after: Sequence[str] = (),
+) -> Section:
+    """Make a section from the columns of its table, by header."""
     return Section(
         title=title,
-        before=before,
-        headers=(*headers, *names, *counts.values()),
-        rows=_shortened(rows),
-        text_columns=len(headers),
-        after=tuple(reasons[:MOST_LINES]),
+        before=tuple(before),
+        headers=tuple(columns),
+        rows=_shortened(list(zip(*columns.values(), strict=True))),
+        text_columns=text_columns,
+        after=tuple(after),
     )
+
+
+def _shortened(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
+    """Replace the middle of a long table by a row that counts what is left out."""
+    if len(rows) <= MAX_TABLE_ROWS:
+        return tuple(rows)
+    half = MAX_TABLE_ROWS // 2
+    left_out = f"... {len(rows) - 2 * half:,} more, in to_dict()"
+    gap = (left_out, *("" for _ in rows[0][1:]))
+    return (*rows[:half], gap, *rows[-half:])
 
 
 def _loss(trace: StepData) -> Section:
@@ -132,185 +170,155 @@ def _loss(trace: StepData) -> Section:
     if trace.sample_losses is None:
         lines.append(f"Of single rows: {trace.sample_reason}.")
         return Section(title="2. Loss", before=tuple(lines))
-    has_pairs = any(each.prediction is not None for each in trace.worst)
     lines.append(
         f"The worst of {len(trace.sample_losses):,} rows:"
         if len(trace.worst) < len(trace.sample_losses)
         else "Row by row, the worst first:"
     )
-    return Section(
-        title="2. Loss",
-        before=tuple(lines),
-        headers=("row", "loss", *(["target", "prediction"] if has_pairs else [])),
-        rows=tuple(
-            (
-                str(each.row),
-                number(each.loss),
-                *([number(each.target), number(each.prediction)] if has_pairs else []),
-            )
-            for each in trace.worst
-        ),
-        text_columns=0,
-    )
+    columns = {
+        "row": [str(sample.row) for sample in trace.worst],
+        "loss": [number(sample.loss) for sample in trace.worst],
+    }
+    if any(sample.prediction is not None for sample in trace.worst):
+        columns["target"] = [number(sample.target) for sample in trace.worst]
+        columns["prediction"] = [number(sample.prediction) for sample in trace.worst]
+    return _table("2. Loss", columns, 0, before=lines)
 
 
 def _gradients(trace: StepData) -> Section:
-    has_inf = any(each.grad_num_inf for each in trace.parameters)
-    rows = []
-    for each in trace.parameters:
-        remark = "" if each.status == "trained" else each.status
-        if each.grad_norm is None and each.status != "frozen":
-            remark = ", ".join(filter(None, [remark, "no gradient"]))
-        has_none = each.grad_norm is None
-        rows.append(
-            (
-                each.name,
-                _shape(each.shape),
-                remark,
-                number(each.grad_norm),
-                _share(each.grad_zeros),
-                "-" if has_none else f"{each.grad_num_nan:,}",
-                *(["-" if has_none else f"{each.grad_num_inf:,}"] if has_inf else []),
-            )
-        )
+    parameters = trace.parameters
+    columns = {
+        "parameter": [parameter.name for parameter in parameters],
+        "shape": [str(parameter.shape) for parameter in parameters],
+    }
+    remarks = [_remark(parameter) for parameter in parameters]
+    if any(remarks):
+        columns["remark"] = remarks
+    text_columns = len(columns)
+    columns["norm"] = [number(parameter.grad_norm) for parameter in parameters]
+    columns["zeros"] = [_share(parameter.grad_zeros) for parameter in parameters]
+    counts = {"NaN": [parameter.grad_num_nan for parameter in parameters]}
+    if any(parameter.grad_num_inf for parameter in parameters):
+        counts["inf"] = [parameter.grad_num_inf for parameter in parameters]
+    for header, numbers in counts.items():
+        columns[header] = [
+            "-" if parameter.grad_norm is None else f"{count:,}"
+            for parameter, count in zip(parameters, numbers, strict=True)
+        ]
     after = []
     if trace.grad_norm is not None:
         after.append(
             f"norm of all that are trained, together: {number(trace.grad_norm)}"
         )
     if trace.max_norm is not None:
-        is_long = trace.grad_norm is not None and trace.grad_norm > trace.max_norm
         limit = f"max_norm = {trace.max_norm:g}"
-        long, short = (
-            f"shortened to {limit} for the update",
-            f"{limit} leaves it as it is",
+        is_long = trace.grad_norm is not None and trace.grad_norm > trace.max_norm
+        after.append(
+            f"shortened to {limit} for the update"
+            if is_long
+            else f"{limit} leaves it as it is"
         )
-        after.append(long if is_long else short)
-    return _without_empty(
-        Section(
-            title="3. Backward: the gradient of each parameter",
-            headers=(
-                "parameter",
-                "shape",
-                "remark",
-                "norm",
-                "zeros",
-                "NaN",
-                *(["inf"] if has_inf else []),
-            ),
-            rows=_shortened(rows),
-            text_columns=3,
-            after=tuple(after),
-        )
-    )
+    title = "3. Backward: the gradient of each parameter"
+    return _table(title, columns, text_columns, after=after)
+
+
+def _remark(parameter: ParameterTrace) -> str:
+    """Say what is unusual about a parameter; nothing if it is trained."""
+    status = "" if parameter.status == "trained" else parameter.status
+    if parameter.grad_norm is None and parameter.status != "frozen":
+        return ", ".join(filter(None, [status, "no gradient"]))
+    return status
 
 
 def _update(trace: StepData) -> Section:
     title = "4. Update: what the optimizer adds to each parameter"
     if trace.skipped is not None:
         return Section(title=title, before=(trace.skipped,))
-    rows = [
-        (
-            each.name,
-            number(each.weight_norm),
-            number(each.delta_norm),
-            number(each.ratio),
-        )
-        for each in trace.parameters
-    ]
-    lrs = dict.fromkeys(each.lr for each in trace.parameters if each.lr is not None)
-    told = (f"lr = {', '.join(f'{lr:g}' for lr in lrs)}",) if lrs else ()
-    return Section(
-        title=title,
-        before=told,
-        headers=("parameter", "|weight|", "|delta|", "|delta| / |weight|"),
-        rows=_shortened(rows),
-    )
+    parameters = trace.parameters
+    columns = {
+        "parameter": [parameter.name for parameter in parameters],
+        "|weight|": [number(parameter.weight_norm) for parameter in parameters],
+        "|delta|": [number(parameter.delta_norm) for parameter in parameters],
+        "|delta| / |weight|": [number(parameter.ratio) for parameter in parameters],
+    }
+    lrs = dict.fromkeys(p.lr for p in parameters if p.lr is not None)
+    before = [f"lr = {', '.join(f'{lr:g}' for lr in lrs)}"] if lrs else []
+    return _table(title, columns, 1, before=before)
 
 
-def _without_empty(section: Section) -> Section:
-    """Leave out the column of remarks if there are none."""
-    place = section.headers.index("remark")
-    if any(row[place] for row in section.rows):
-        return section
-    return Section(
-        title=section.title,
-        before=section.before,
-        headers=section.headers[:place] + section.headers[place + 1 :],
-        rows=tuple(row[:place] + row[place + 1 :] for row in section.rows),
-        text_columns=section.text_columns - 1,
-        after=section.after,
-    )
-
-
-def _numbers(found: Arithmetic) -> Section:
-    num_rows = len(found.rows)
-    columns = _that_fit(found)
+def _numbers(arithmetic: Arithmetic) -> Section:
+    """Write out the arithmetic of a small model's step."""
+    num_rows = len(arithmetic.rows)
+    columns = _columns_that_fit(arithmetic)
     rows = [
         (str(int(row[0])), *(decimal(row[place]) for place in columns))
-        for row in found.rows[:MOST_ROWS]
+        for row in arithmetic.rows[:MAX_ARITHMETIC_ROWS]
     ]
-    if num_rows > MOST_ROWS:
+    if num_rows > MAX_ARITHMETIC_ROWS:
         rows.append(("...", *("" for _ in columns)))
+    first_error = arithmetic.num_inputs + 3
     means = [
-        decimal(sum(row[place] for row in found.rows) / num_rows)
-        if place >= found.num_inputs + 3  # from the errors on
+        decimal(sum(row[place] for row in arithmetic.rows) / num_rows)
+        if place >= first_error
         else ""
         for place in columns
     ]
     rows.append(("mean", *means))
-    named = [each for each in found.derivatives if not each.factor.startswith("dyhat")]
-    slopes = [f"dyhat/d{in_fraction(each.name)} = {each.factor or 1}" for each in named]
+    derivatives = arithmetic.derivatives
+    slopes = [
+        f"dyhat/d{in_fraction(derivative.name)} = {derivative.factor or 1}"
+        for derivative in derivatives
+        if not derivative.factor.startswith("dyhat")
+    ]
     lines = [
         "",
-        f"MSE = mean(error^2) = {decimal(found.loss)}",
+        f"MSE = mean(error^2) = {decimal(arithmetic.loss)}",
         "",
         "Chain rule, for each number p: dMSE/dp = mean(-2 * error * dyhat/dp)",
         *slopes,
         "",
-        *(_gradient_line(each) for each in found.derivatives),
+        *map(_gradient_line, derivatives),
         "",
-        *(_update_line(each) for each in found.derivatives),
+        *map(_update_line, derivatives),
     ]
     return Section(
         title="The numbers: error = y - yhat",
-        headers=("row", *(found.columns[place] for place in columns)),
+        headers=("row", *(arithmetic.columns[place] for place in columns)),
         rows=tuple(rows),
         after=tuple(lines),
         is_arithmetic=True,
     )
 
 
-def _that_fit(found: Arithmetic) -> list[int]:
-    """Choose columns that stand beside each other in a terminal."""
-    first = found.num_inputs + 1
+def _columns_that_fit(arithmetic: Arithmetic) -> list[int]:
+    """Choose the columns that stand beside each other in a terminal."""
+    first = arithmetic.num_inputs + 1
     inputs, errors = list(range(1, first)), list(range(first, first + 4))
-    products = list(range(first + 4, len(found.columns)))
-    choices = [inputs + errors + products, errors + products, inputs + errors]
-    for columns in choices:
-        widths = [max(8, len(found.columns[place])) + 2 for place in columns]
-        if len("mean") + sum(widths) <= MOST_WIDTH:
+    products = list(range(first + 4, len(arithmetic.columns)))
+    for columns in [inputs + errors + products, errors + products, inputs + errors]:
+        widths = [max(8, len(arithmetic.columns[place])) + 2 for place in columns]
+        if len("mean") + sum(widths) <= MAX_WIDTH_LETTERS:
             return columns
     return errors
 
 
-def _gradient_line(each: Derivative) -> str:
-    product = f"{each.factor} * error" if each.factor else "error"
+def _gradient_line(derivative: Derivative) -> str:
+    factor = derivative.factor
+    product = f"{factor} * error" if factor else "error"
     return (
-        f"dMSE/d{in_fraction(each.name)} = -2 * mean({product}) "
-        f"= -2 * {decimal(each.mean)} = {decimal(each.gradient)}"
+        f"dMSE/d{in_fraction(derivative.name)} = -2 * mean({product}) "
+        f"= -2 * {decimal(derivative.mean)} = {decimal(derivative.gradient)}"
     )
 
 
-def _update_line(each: Derivative) -> str:
-    if each.after is None:
-        return f"{each.name}: {decimal(each.before)}, no update"
-    if each.lr is None:
-        return f"{each.name}: {decimal(each.before)} -> {decimal(each.after)}"
-    return (
-        f"{each.name}: {decimal(each.before)} - {each.lr:g} * "
-        f"{decimal(each.gradient)} = {decimal(each.after)}"
-    )
+def _update_line(derivative: Derivative) -> str:
+    start = f"{derivative.name}: {decimal(derivative.before)}"
+    if derivative.after is None:
+        return f"{start}, no update"
+    end = decimal(derivative.after)
+    if derivative.lr is None:
+        return f"{start} -> {end}"
+    return f"{start} - {derivative.lr:g} * {decimal(derivative.gradient)} = {end}"
 
 
 def number(value: float | None) -> str:
@@ -326,7 +334,7 @@ def number(value: float | None) -> str:
 
 
 def decimal(value: float) -> str:
-    """Write a number that sums are done with by hand: four decimals, if that suits.
+    """Write a number for sums by hand: with four decimals, if that shows it well.
 
     >>> decimal(-3.105), decimal(0.0), decimal(0.00012)
     ('-3.1050', '0.0000', '0.00012')
@@ -336,7 +344,7 @@ def decimal(value: float) -> str:
 
 
 def _share(value: float | None) -> str:
-    """Write a share in percent; one that is not quite 0 or 1 does not read as that."""
+    """Write a share in percent; one that is not quite 0 or 1 is not written as that."""
     if value is None or math.isnan(value):
         return "-"
     if 0 < value < 0.001:
@@ -346,23 +354,10 @@ def _share(value: float | None) -> str:
     return f"{100 * value:.3g}%"
 
 
-def _value(stats: TensorStats, name: str) -> str:
-    value: float | None = getattr(stats, name)
-    if name == "zeros":
+def _statistic(stats: TensorStats, field: str) -> str:
+    value: float | None = getattr(stats, field)
+    if field == "zeros":
         return _share(value)
-    if value is not None and name in ("min", "max") and "float" not in stats.dtype:
-        return f"{value:.4g}"  # a whole number needs no point
+    if value is not None and field in ("min", "max") and "float" not in stats.dtype:
+        return f"{value:.4g}"  # A whole number needs no point.
     return number(value)
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return str(tuple(shape))
-
-
-def _shortened(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    if len(rows) <= MOST_LINES:
-        return tuple(rows)
-    half = MOST_LINES // 2
-    left_out = f"... {len(rows) - 2 * half:,} more, in to_dict()"
-    gap = (left_out, *("" for _ in rows[0][1:]))
-    return (*rows[:half], gap, *rows[-half:])

@@ -1,4 +1,4 @@
-"""``trace_step``: one real update, on a copy, with everything that happens noted."""
+"""The function ``trace_step``: one real update, on a copy, and what is seen of it."""
 
 import functools
 import math
@@ -25,10 +25,11 @@ from gradatim.trace.trace_data import Input, ParameterTrace, SampleLoss
 
 __all__ = ["trace_step"]
 
-MOST_WORST = 5
+MAX_WORST_ROWS = 5
+"""So many rows with the highest losses are shown; chosen by hand, not measured."""
 NO_SAMPLES = 'does not tell; PyTorch\'s own losses do, by reduction="none"'
-LEFT_OUT = ("lr_scheduler", "on_nonfinite")
-"""Options that have nothing to do on a copy."""
+NOT_ON_A_COPY = ("lr_scheduler", "on_nonfinite")
+"""Options of a step that are left out when the step runs on a copy."""
 
 
 def trace_step(
@@ -39,47 +40,47 @@ def trace_step(
     apply: bool = False,
     **step_options: Any,
 ) -> StepTrace:
-    """Run one real update on a copy and show it whole.
+    """Run one real update on a copy of the model, and show it whole.
 
-    Inputs, each module's output, the loss and its worst rows, each parameter's
-    gradient, the update; for a small model with a squared error also the numbers
-    themselves, with the arithmetic spelled out.
+    The trace has the inputs, the output of each module, the loss and its worst rows,
+    the gradient of each parameter, and the update. For a small model with a squared
+    error it also has the numbers themselves, with the arithmetic spelled out.
 
     Model, loss, optimizer, batch, modes, gradients, hooks and the global random
-    generators are left as they are, bit for bit. Hooks of one's own run, on the copy.
+    generators stay as they are, bit for bit. Your own hooks run, on the copy.
 
     Args:
-        model: Called as in ``make_train_step``.
-        loss_fn: As in ``make_train_step``.
-        optimizer: As in ``make_train_step``.
-        batch: ``x, y``; with ``forward=`` whatever that takes.
-        apply: Update the model itself. What is left is then, bit for bit, what
-            ``make_train_step(...)(x, y)`` leaves.
+        model: As for ``make_train_step``.
+        loss_fn: As for ``make_train_step``.
+        optimizer: As for ``make_train_step``.
+        batch: ``x, y``; with ``forward=``, whatever that takes.
+        apply: Whether to update the model itself. The step then changes the same, bit
+            for bit, as ``make_train_step(...)(x, y)`` does.
         step_options: For ``make_train_step``, such as ``forward=`` or ``max_norm=``.
-            Without ``apply`` a NaN or infinite loss is shown, not raised, whatever
+            Without ``apply``, a NaN or infinite loss is shown and not raised, whatever
             ``on_nonfinite`` says, and ``lr_scheduler`` is not stepped.
 
     Returns:
-        A :class:`StepTrace`: print it, show it in a notebook, ``.save("step.html")``,
-        ``.to_dict()``.
+        A :class:`StepTrace`: print it, show it in a notebook, or use
+        ``.save("step.html")`` or ``.to_dict()``.
 
     Raises:
         ConfigError: Model, loss or optimizer cannot be copied, or a function reaches
             the model from outside.
-        ShapeMismatchError: As from ``make_train_step``, as its other errors.
+        ShapeMismatchError: As from ``make_train_step``; its other errors come too.
 
     >>> model = nn.Linear(1, 1)
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     >>> trace = trace_step(
     ...     model, nn.MSELoss(), optimizer, torch.ones(4, 1), torch.zeros(4, 1)
     ... )
-    >>> [each.name for each in trace.parameters], trace.applied
+    >>> [parameter.name for parameter in trace.parameters], trace.applied
     (['weight', 'bias'], False)
     """
     if apply:
         return _trace(model, loss_fn, optimizer, batch, True, step_options)
-    options = {k: v for k, v in step_options.items() if k not in LEFT_OUT}
-    # Wrong arguments are told of before anything is copied.
+    options = {k: v for k, v in step_options.items() if k not in NOT_ON_A_COPY}
+    # Building the step checks the arguments, before anything is copied.
     if not TrainStep(model, loss_fn, optimizer, **options)._uses_closure:
         options["on_nonfinite"] = "skip"
     with keeping_rng():
@@ -176,7 +177,7 @@ def _trace(
 
 
 def _run(step: ObservedStep, batch: tuple[Any, ...], applied: bool) -> bool:
-    """Make the step; tell whether its update was left out."""
+    """Run the step; tell whether its update was skipped."""
     with step.observations.hooks():
         try:
             step(*batch)
@@ -221,9 +222,9 @@ def _parameter(
 def _worst(
     losses: list[float], pairs: list[tuple[Tensor, Tensor]]
 ) -> tuple[SampleLoss, ...]:
-    predictions, targets = (
-        _one_a_row(parts) for parts in ([p for p, _ in pairs], [t for _, t in pairs])
-    )
+    """Give the rows with the highest losses, NaN first."""
+    predictions = _number_per_row([predictions for predictions, _ in pairs])
+    targets = _number_per_row([targets for _, targets in pairs])
     has_pairs = len(predictions) == len(targets) == len(losses)
     order = sorted(
         range(len(losses)), key=lambda row: (losses[row] == losses[row], -losses[row])
@@ -235,12 +236,12 @@ def _worst(
             prediction=predictions[row] if has_pairs else None,
             target=targets[row] if has_pairs else None,
         )
-        for row in order[:MOST_WORST]
+        for row in order[:MAX_WORST_ROWS]
     )
 
 
-def _one_a_row(parts: list[Tensor]) -> list[float]:
-    """Give one number a row, or none if a row has several."""
+def _number_per_row(parts: list[Tensor]) -> list[float]:
+    """Give the number of each row; an empty list if a row has several numbers."""
     numbers: list[float] = []
     for part in parts:
         if part.is_complex() or (part.dim() and part.numel() != part.size(0)):
@@ -252,7 +253,7 @@ def _one_a_row(parts: list[Tensor]) -> list[float]:
 def _lrs(
     optimizer: torch.optim.Optimizer, named: dict[str, Tensor]
 ) -> dict[str, float | None]:
-    """Give the rate of every parameter that the optimizer holds."""
+    """Give the learning rate of every parameter that the optimizer holds."""
     rates = {
         id(parameter): group.get("lr")
         for group in optimizer.param_groups
@@ -263,7 +264,7 @@ def _lrs(
 
 
 def _is_plain_descent(optimizer: torch.optim.Optimizer) -> bool:
-    """Tell whether its updates are ``parameter -= lr * gradient`` and nothing else."""
+    """Tell whether an update is ``parameter -= lr * gradient`` and nothing else."""
     return type(optimizer) is torch.optim.SGD and not any(
         group["momentum"] or group["weight_decay"] or group["maximize"]
         for group in optimizer.param_groups
@@ -271,15 +272,16 @@ def _is_plain_descent(optimizer: torch.optim.Optimizer) -> bool:
 
 
 def _joint(norms: Iterable[float | None]) -> float | None:
-    """Give the norm of all together."""
-    found = [norm for norm in norms if norm is not None]
-    return math.hypot(*found) if found else None
+    """Give the norm of several vectors joined into one, from the norm of each."""
+    known = [norm for norm in norms if norm is not None]
+    return math.hypot(*known) if known else None
 
 
 def _describe(optimizer: torch.optim.Optimizer, lrs: dict[str, float | None]) -> str:
+    """Name an optimizer and its learning rates, each once."""
     rates = dict.fromkeys(lr for lr in lrs.values() if lr is not None)
-    told = f"(lr={', '.join(f'{lr:g}' for lr in rates)})" if rates else ""
-    return f"{type(optimizer).__name__}{told}"
+    text = f"(lr={', '.join(f'{lr:g}' for lr in rates)})" if rates else ""
+    return f"{type(optimizer).__name__}{text}"
 
 
 def _name_of(loss_fn: Any) -> str:

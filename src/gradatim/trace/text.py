@@ -1,4 +1,4 @@
-"""A trace as plain text, whose columns are aligned by spaces."""
+"""A trace as plain text, with columns that are aligned by spaces."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ __all__ = ["as_text"]
 
 
 def as_text(sections: Sequence[Section]) -> str:
-    """Write sections below each other; no line is cut."""
+    """Write the sections below each other; no line is cut."""
     return "\n\n".join(_section(section) for section in sections)
 
 
