@@ -33,6 +33,18 @@ import each other, as long as that makes no cycle of files."""
 
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
+INNER_LAYERS = {
+    "tables": [
+        {"files"},
+        {"schema"},
+        {"table", "features"},
+        {"model"},
+        {"fit"},
+        {"saved"},
+    ],
+}
+"""The order within a part that has floors of its own, from left to right."""
+
 
 def part_of(module):
     """``gradatim.data.line`` is of ``data``."""
@@ -98,6 +110,19 @@ def wrong_arrows(graph):
     ]
 
 
+def wrong_inner_arrows(graph, part):
+    """Give the imports within one part that go to the right."""
+    level = {n: place for place, names in enumerate(INNER_LAYERS[part]) for n in names}
+    within = f"gradatim.{part}."
+    return [
+        f"{name} imports {other}"
+        for name, imports in sorted(graph.items())
+        for other in sorted(imports)
+        if name.startswith(within) and other.startswith(within)
+        if level[other.split(".")[2]] > level[name.split(".")[2]]
+    ]
+
+
 def cycle_in(graph):
     """Give one cycle of files, or None."""
     done, path = set(), []
@@ -130,6 +155,22 @@ def test_nothing_imports_what_is_to_its_right():
     assert wrong_arrows(without_lazy(GRAPH)) == []
 
 
+def test_parts_of_a_part_have_their_places():
+    for part, layers in INNER_LAYERS.items():
+        inner = {
+            name.split(".")[2]
+            for name in FILES
+            if name.count(".") >= 2
+            if part_of(name) == part
+        }
+        assert inner == set().union(*layers)
+
+
+@pytest.mark.parametrize("part", INNER_LAYERS)
+def test_nothing_within_a_part_imports_what_is_to_its_right(part):
+    assert wrong_inner_arrows(GRAPH, part) == []
+
+
 def test_no_cycle():
     # A package's own file names its parts; they reach each other directly.
     inner = {
@@ -153,6 +194,11 @@ def test_the_core_is_in_the_graph():
 )
 def test_a_wrong_arrow_is_seen(graph):
     assert len(wrong_arrows(graph)) == 1
+
+
+def test_a_wrong_inner_arrow_is_seen():
+    graph = {"gradatim.tables.files.csv": {"gradatim.tables.schema.columns"}}
+    assert len(wrong_inner_arrows(graph, "tables")) == 1
 
 
 def test_a_cycle_is_seen():
