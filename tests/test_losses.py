@@ -20,7 +20,6 @@ from gradatim.losses import (
     check_scalar,
     checked,
     loss_kind,
-    make_weigh,
     reduction,
     to_probabilities,
 )
@@ -267,30 +266,6 @@ def test_probabilities_of_the_other_class_losses():
 
 
 # --- Weights --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "loss_fn, y, expected",
-    [
-        (nn.MSELoss(), torch.zeros(5), 5),
-        (nn.CrossEntropyLoss(), torch.tensor([0, 1, -100]), 2),
-        (nn.CrossEntropyLoss(ignore_index=1), torch.tensor([0, 1, 1]), 1),
-        (nn.NLLLoss(weight=torch.tensor([1.0, 3.0])), torch.tensor([1, 1, -100]), 6),
-        (nn.CrossEntropyLoss(), torch.zeros(3, 2), 3),
-        (nn.MultiMarginLoss(), torch.zeros(3, dtype=torch.int64), 3),
-    ],
-)
-def test_a_batch_weighs_what_the_loss_divides_by(loss_fn, y, expected):
-    assert float(make_weigh(loss_fn)((torch.zeros(len(y), 2), y))) == expected
-
-
-def test_loss_weight_decides_instead():
-    batch = {"x": torch.zeros(3), "y": torch.zeros(3)}
-    own = make_weigh(nn.MSELoss(), loss_weight=lambda b: len(b) * 10, own_forward=True)
-    assert own((batch,)) == 20
-    assert (
-        make_weigh(nn.MSELoss(), loss_weight=lambda y: y.sum())((0, torch.ones(4))) == 4
-    )
 
 
 def test_no_check_of_ours_warns_on_its_own():

@@ -11,6 +11,7 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import gradatim as gt
+from gradatim.deferred import DeferredScalars
 from gradatim.epoch import MeanLoss
 from gradatim.errors import (
     ConfigError,
@@ -129,6 +130,44 @@ def test_nan_on_a_device_ends_the_epoch_at_the_latest():
     with pytest.raises(NonFiniteLossError, match=r"at step 4 \(noticed after step 50"):
         fit(trainer, (X, y), batch_size=1, shuffle=False)
     assert trainer.history.num_epochs == 0
+
+
+def test_a_loss_on_a_device_is_copied_once_for_its_check_and_the_epochs_mean(
+    monkeypatch,
+):
+    pushes, copies = [], []
+    push, send = DeferredScalars.push, DeferredScalars._send
+
+    def counted_push(scalars, *values):
+        pushes.append(scalars)
+        push(scalars, *values)
+
+    def counted_send(scalars):
+        copies.append(scalars)
+        send(scalars)
+
+    monkeypatch.setattr(DeferredScalars, "push", counted_push)
+    monkeypatch.setattr(DeferredScalars, "_send", counted_send)
+    trainer = trainer_of(loss_fn=lambda p, t: F.mse_loss(p, t).as_subclass(Elsewhere))
+    num_steps = 2 * len(X) + len(X) // 2
+    fit(trainer, (X.repeat(5, 1), Y.repeat(5, 1)), batch_size=2, epochs=1)
+    assert trainer.num_steps == len(pushes) == num_steps
+    # A window of 64 losses a copy, and what is left at the end of the epoch.
+    assert len(copies) == math.ceil(num_steps / 64)
+    assert len(set(map(id, pushes))) == 1
+
+
+def test_a_step_that_a_callback_does_itself_is_not_in_the_epochs_mean():
+    class Repeats(gt.Callback):
+        def on_step_end(self, trainer, loss):
+            trainer.train_step(1000 * X, Y)
+
+    # The rate is zero, so that every batch is seen with the same weights.
+    alone, repeated = (trainer_of(lr=0.0) for _ in range(2))
+    fit(alone, (X, Y), epochs=1, batch_size=16)
+    fit(repeated, (X, Y), epochs=1, batch_size=16, callbacks=[Repeats()])
+    assert repeated.num_steps == 2 * alone.num_steps
+    assert repeated.history["train_loss"] == alone.history["train_loss"]
 
 
 def test_metrics_see_all_rows_at_once_in_order_and_float32_arithmetic():

@@ -28,11 +28,11 @@ class DeferredScalars:
 
     def __init__(self, *, window: int = 64) -> None:
         self.window = window
-        self._waiting: list[tuple[Tensor | float, ...]] = []
+        self._waiting: list[tuple[Any, ...]] = []
         self._sent: deque[tuple[list[Any], torch.cuda.Event | None]] = deque()
 
-    def push(self, *values: Tensor | float) -> None:
-        """Add values that belong together, 0-dim tensors or numbers of the host.
+    def push(self, *values: Any) -> None:
+        """Add values that belong together: 0-dim tensors, or whatever is on the host.
 
         Every ``window`` calls a copy starts.
         """
@@ -40,9 +40,9 @@ class DeferredScalars:
         if len(self._waiting) >= self.window:
             self._send()
 
-    def arrived(self) -> list[tuple[float, ...]]:
+    def arrived(self) -> list[tuple[Any, ...]]:
         """Give what has arrived since the last call, in order, without waiting."""
-        rows: list[tuple[float, ...]] = []
+        rows: list[tuple[Any, ...]] = []
         while self._sent:
             columns, event = self._sent[0]
             if event is not None and not event.query():
@@ -51,11 +51,11 @@ class DeferredScalars:
             self._sent.popleft()
         return rows
 
-    def drain(self) -> list[tuple[float, ...]]:
+    def drain(self) -> list[tuple[Any, ...]]:
         """Wait for the rest and give it."""
         if self._waiting:
             self._send()
-        rows: list[tuple[float, ...]] = []
+        rows: list[tuple[Any, ...]] = []
         for columns, event in self._sent:
             if event is not None:
                 event.synchronize()
@@ -88,6 +88,6 @@ def _send_column(values: tuple[Any, ...]) -> Any:
     return host.copy_(column, non_blocking=True)
 
 
-def _rows(columns: list[Any]) -> list[tuple[float, ...]]:
+def _rows(columns: list[Any]) -> list[tuple[Any, ...]]:
     lists = [c.tolist() if isinstance(c, Tensor) else c for c in columns]
     return list(zip(*lists, strict=True))

@@ -64,7 +64,6 @@ class MeanLoss:
 
     Args:
         sums: Whether a batch's loss is a sum already, which its weight divides.
-        skip_nonfinite: Whether a loss that is NaN or infinite is left out.
 
     >>> import torch
     >>> mean = MeanLoss()
@@ -73,9 +72,8 @@ class MeanLoss:
     2.0
     """
 
-    def __init__(self, *, sums: bool = False, skip_nonfinite: bool = False) -> None:
+    def __init__(self, *, sums: bool = False) -> None:
         self.sums = sums
-        self.skip_nonfinite = skip_nonfinite
         self.total = 0.0
         self.weight = 0.0
         self._deferred = DeferredScalars()
@@ -91,10 +89,9 @@ class MeanLoss:
 
     def add_numbers(self, loss: float, weight: float) -> None:
         """Add a batch's loss and its weight where both are on the host already."""
-        if not weight or (self.skip_nonfinite and not math.isfinite(loss)):
-            return
-        self.total += loss if self.sums else loss * weight
-        self.weight += weight
+        if weight:
+            self.total += loss if self.sums else loss * weight
+            self.weight += weight
 
     def value(self) -> float:
         """Wait for the losses that are still on a device; give the mean of all."""

@@ -20,7 +20,6 @@ from gradatim.errors import (
     LossError,
     ShapeMismatchError,
 )
-from gradatim.nested import num_rows
 
 __all__ = [
     "BINARY_LOSS_NAMES",
@@ -33,7 +32,7 @@ __all__ = [
     "check_scalar",
     "checked",
     "loss_kind",
-    "make_weigh",
+    "loss_option",
     "reduction",
     "to_probabilities",
     "weighs_targets",
@@ -108,12 +107,12 @@ def _bare(loss_fn: Any) -> Any:
     return loss_fn
 
 
-def _option(loss_fn: Any, name: str, default: Any) -> Any:
+def loss_option(loss_fn: Any, name: str, default: Any) -> Any:
     """An option of a loss module, or of a function in ``functools.partial``."""
     if isinstance(loss_fn, functools.partial):
         if name in loss_fn.keywords:
             return loss_fn.keywords[name]
-        return _option(loss_fn.func, name, default)
+        return loss_option(loss_fn.func, name, default)
     return getattr(loss_fn, name, default)
 
 
@@ -145,7 +144,7 @@ def reduction(loss_fn: Any) -> str:
     >>> reduction(nn.MSELoss(reduction="sum")), reduction(F.mse_loss)
     ('sum', 'mean')
     """
-    return str(_option(loss_fn, "reduction", "mean"))
+    return str(loss_option(loss_fn, "reduction", "mean"))
 
 
 # --- Shapes -----------------------------------------------------------------------
@@ -244,7 +243,7 @@ def _checked_gaussian(loss_fn: LossFn, check_shapes: bool) -> LossFn:
 
 
 def _checked_class(loss_fn: LossFn) -> LossFn:
-    ignore_index = _option(loss_fn, "ignore_index", -100)
+    ignore_index = loss_option(loss_fn, "ignore_index", -100)
 
     def class_loss(predictions: Any, targets: Any) -> Tensor:
         try:
@@ -407,55 +406,6 @@ def to_probabilities(loss_fn: LossFn) -> Callable[[Tensor], Tensor]:
         "CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss and BCELoss do.\n"
         "Use predict(), and apply softmax or sigmoid yourself if it fits."
     )
-
-
-# --- How much a batch weighs ------------------------------------------------------
-
-
-def make_weigh(
-    loss_fn: LossFn,
-    *,
-    loss_weight: Callable[[Any], float | Tensor] | None = None,
-    own_forward: bool = False,
-) -> Callable[[Any], float | Tensor]:
-    """Make the function that tells how much a batch's mean loss weighs.
-
-    Means of batches, weighted so, give the mean of the whole: rows as a rule; for
-    ``CrossEntropyLoss`` and ``NLLLoss`` what PyTorch divides by, the summed class
-    weights of the targets that are not ignored.
-
-    Args:
-        loss_fn: The loss whose means are joined.
-        loss_weight: Decides instead, given ``y`` or, with ``forward=``, the batch.
-        own_forward: The batch goes through the user's ``forward``, so its targets
-            are not known here and rows count.
-
-    Returns:
-        A function of a batch. It never waits for the device: a weight that lies on
-        one is returned as a tensor.
-    """
-    if loss_weight is not None:
-        if own_forward:
-            return lambda batch: loss_weight(batch[0] if len(batch) == 1 else batch)
-        return lambda batch: loss_weight(batch[1])
-    if own_forward or not weighs_targets(loss_fn):
-        return num_rows
-
-    weight = _option(loss_fn, "weight", None)
-    ignore_index = _option(loss_fn, "ignore_index", -100)
-
-    def weigh(batch: Any) -> float | Tensor:
-        targets = batch[1]
-        if targets.is_floating_point():  # class probabilities: rows count
-            return num_rows(batch)
-        kept = targets != ignore_index
-        if weight is None:
-            return kept.sum()
-        # The weights follow the targets to their device, as the module itself does.
-        table = weight.to(targets.device)
-        return (table[targets.where(kept, 0)] * kept).sum()
-
-    return weigh
 
 
 def weighs_targets(loss_fn: LossFn) -> bool:

@@ -3,7 +3,7 @@
 A batch is one tensor or a tuple, list or dict of batches; rows lie along dim 0.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -33,13 +33,25 @@ def map_tensors(function: Callable[[Tensor], Any], batch: Any) -> Any:
     """
     if isinstance(batch, Tensor):
         return function(batch)
+    return _with_parts(batch, lambda part: map_tensors(function, part))
+
+
+def _with_parts(batch: Any, function: Callable[[Any], Any]) -> Any:
+    """Rebuild a collection with ``function`` of each part; give anything else back."""
     if isinstance(batch, Mapping):
-        return {key: map_tensors(function, part) for key, part in batch.items()}
-    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a named tuple
-        return type(batch)(*(map_tensors(function, part) for part in batch))
+        return _rebuild(batch, map(function, batch.values()))
     if isinstance(batch, (tuple, list)):
-        return type(batch)(map_tensors(function, part) for part in batch)
+        return _rebuild(batch, map(function, batch))
     return batch
+
+
+def _rebuild(like: Any, parts: Iterable[Any]) -> Any:
+    """Make a collection of the same kind as ``like``, with other parts."""
+    if isinstance(like, Mapping):
+        return dict(zip(like, parts, strict=True))
+    if isinstance(like, tuple) and hasattr(like, "_fields"):  # a named tuple
+        return type(like)(*parts)
+    return type(like)(parts)
 
 
 def as_tensors(batch: Any) -> Any:
@@ -54,13 +66,7 @@ def as_tensors(batch: Any) -> Any:
         tensor = torch.from_numpy(np.ascontiguousarray(batch))
         is_double = tensor.dtype == torch.float64
         return tensor.to(torch.get_default_dtype()) if is_double else tensor
-    if isinstance(batch, Mapping):
-        return {key: as_tensors(part) for key, part in batch.items()}
-    if isinstance(batch, tuple) and hasattr(batch, "_fields"):  # a named tuple
-        return type(batch)(*(as_tensors(part) for part in batch))
-    if isinstance(batch, (tuple, list)):
-        return type(batch)(as_tensors(part) for part in batch)
-    return batch
+    return _with_parts(batch, as_tensors)
 
 
 def tensors_of(batch: Any) -> Iterator[Tensor]:
@@ -145,14 +151,10 @@ def split_rows(batch: Any, num_parts: int) -> list[Any]:
 def _cut(batch: Any, start: int, stop: int, rows: int) -> Any:
     if isinstance(batch, Tensor):
         return batch[start:stop]
-    if isinstance(batch, Mapping):
-        return {key: _cut(part, start, stop, rows) for key, part in batch.items()}
-    if isinstance(batch, (tuple, list)):
-        if len(batch) == rows and next(tensors_of(batch), None) is None:
-            return batch[start:stop]
-        parts = [_cut(part, start, stop, rows) for part in batch]
-        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
-    return batch
+    is_list = isinstance(batch, (tuple, list))
+    if is_list and len(batch) == rows and next(tensors_of(batch), None) is None:
+        return batch[start:stop]
+    return _with_parts(batch, lambda part: _cut(part, start, stop, rows))
 
 
 def concat_rows(batches: Sequence[Any]) -> Any:
@@ -169,8 +171,6 @@ def concat_rows(batches: Sequence[Any]) -> Any:
     if isinstance(first, Mapping):
         return {key: concat_rows([b[key] for b in batches]) for key in first}
     if isinstance(first, (tuple, list)):
-        parts = [concat_rows(list(parts)) for parts in zip(*batches, strict=True)]
-        if hasattr(first, "_fields"):
-            return type(first)(*parts)
-        return type(first)(parts)
+        columns = list(zip(*batches, strict=True))
+        return _rebuild(first, map(concat_rows, columns))
     return list(batches)

@@ -8,14 +8,16 @@ import copy
 import inspect
 import math
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from gradatim.deferred import DeferredScalars
+from gradatim.engines import Engine, StepParts
+from gradatim.engines.eager import EagerEngine
 from gradatim.errors import (
     ConfigError,
     DataError,
@@ -23,19 +25,13 @@ from gradatim.errors import (
     NonFiniteLossError,
     OptimizerError,
 )
-from gradatim.losses import (
-    LossFn,
-    check_reduction,
-    check_scalar,
-    checked,
-    make_weigh,
-    reduction,
-    weighs_targets,
-)
-from gradatim.modules import autocast, evaluating
-from gradatim.nested import split_rows
+from gradatim.losses import LossFn, check_reduction, checked
+from gradatim.modules import evaluating
+from gradatim.signatures import shows_options
+from gradatim.weighing import Weighing
 
 __all__ = [
+    "StepOptions",
     "TrainStep",
     "ValStep",
     "check_scheduler",
@@ -50,77 +46,22 @@ Forward = Callable[[nn.Module, Any], tuple[Any, Any]]
 Precision = Literal["float32", "bf16"]
 OnNonfinite = Literal["raise", "skip"]
 
+Collect = Callable[[float, float], None]
+"""Takes the loss of a batch and how much it weighs."""
+
 ZERO_GRAD = torch.optim.Optimizer.zero_grad
 
 
-def make_train_step(
-    model: nn.Module,
-    loss_fn: LossFn,
-    optimizer: torch.optim.Optimizer,
-    *,
-    forward: Forward | None = None,
-    lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
-    max_norm: float | None = None,
-    num_microbatches: int = 1,
-    loss_weight: Callable[[Any], float | Tensor] | None = None,
-    precision: Precision = "float32",
-    on_nonfinite: OnNonfinite = "raise",
-    check_shapes: bool = True,
-) -> "TrainStep":
-    """Make the function that updates ``model`` once: ``train_step(x, y) -> loss``.
+class StepOptions(TypedDict, total=False):
+    """The options of a step, as :func:`make_train_step` describes them."""
 
-    Args:
-        model: Called as ``model(x)``. If it is in eval mode it is put into train
-            mode; layers set to eval inside a training model stay as they are.
-        loss_fn: Called as ``loss_fn(predictions, targets)``; gives a 0-dim tensor.
-            A function of your own is taken to be a mean over rows, unless it has an
-            attribute ``reduction = "sum"``.
-        optimizer: Holds parameters of ``model`` (or of ``loss_fn``).
-        forward: For batches that are not ``(x, y)``: ``forward(model, batch)`` gives
-            ``(predictions, targets)``. Called as ``train_step(batch)``.
-        lr_scheduler: Stepped after every update.
-        max_norm: Shorten all gradients together to at most this 2-norm.
-        num_microbatches: Forward and backward run on this many parts of the batch,
-            one after the other; the gradient is that of the whole batch. (Layers
-            that join rows, such as batch norm, see the parts.)
-        loss_weight: How much a part's mean loss weighs, given its ``y`` (with
-            ``forward=``, the part): rows by default, and for ``CrossEntropyLoss``
-            and ``NLLLoss`` what they divide by.
-        precision: ``"bf16"`` runs forward and loss under autocast to bfloat16; the
-            weights stay float32.
-        on_nonfinite: What a NaN or infinite loss does. ``"raise"``: on the CPU it
-            stops before the update; on a device it is noticed some steps later,
-            without waiting, and the step is named. ``"skip"``: waits for the loss,
-            leaves the update out, counts it in ``num_skipped`` and warns once.
-        check_shapes: ``False`` turns off the check of predictions against targets.
-
-    Returns:
-        A :class:`TrainStep`.
-
-    Raises:
-        OptimizerError: The optimizer holds no parameter of the model.
-        ConfigError: An option is out of its range, or two exclude each other.
-
-    >>> model = nn.Linear(1, 1)
-    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    >>> train_step = make_train_step(model, nn.MSELoss(), optimizer)
-    >>> loss = train_step(torch.ones(4, 1), torch.zeros(4, 1))
-    >>> loss.shape, loss.requires_grad, train_step.num_steps
-    (torch.Size([]), False, 1)
-    """
-    return TrainStep(
-        model,
-        loss_fn,
-        optimizer,
-        forward=forward,
-        lr_scheduler=lr_scheduler,
-        max_norm=max_norm,
-        num_microbatches=num_microbatches,
-        loss_weight=loss_weight,
-        precision=precision,
-        on_nonfinite=on_nonfinite,
-        check_shapes=check_shapes,
-    )
+    forward: Forward | None
+    max_norm: float | None
+    num_microbatches: int
+    loss_weight: Callable[[Any], float | Tensor] | None
+    precision: Precision
+    on_nonfinite: OnNonfinite
+    check_shapes: bool
 
 
 class TrainStep:
@@ -129,8 +70,14 @@ class TrainStep:
     Attributes:
         num_steps: Calls so far, skipped ones included.
         num_skipped: Updates left out because their loss was NaN or infinite.
+        own_forward: Whether batches go through a ``forward`` of the user's.
+        forward: Gives ``(predictions, targets)`` of the model and a batch.
         loss_fn: The loss, behind the check of its shapes.
+        weighing: How much the loss of a batch counts in a mean over many.
+        engine: How forward, backward and update are run.
     """
+
+    engine_type: ClassVar[type[Engine]] = EagerEngine
 
     def __init__(
         self,
@@ -152,12 +99,11 @@ class TrainStep:
         check_reduction(loss_fn)
         if lr_scheduler is not None:
             check_scheduler(lr_scheduler, optimizer)
-        if (
-            num_microbatches > 1
-            and forward is not None
-            and loss_weight is None
-            and weighs_targets(loss_fn)
-        ):
+        self.own_forward = forward is not None
+        self.weighing = Weighing(
+            loss_fn, loss_weight=loss_weight, own_forward=self.own_forward
+        )
+        if num_microbatches > 1 and self.weighing.needs_targets:
             raise ConfigError(
                 f"num_microbatches={num_microbatches} with forward= and "
                 f"{type(loss_fn).__name__}, which ignores or weights some targets.\n"
@@ -182,22 +128,52 @@ class TrainStep:
         self.precision = precision
         self.num_steps = 0
         self.num_skipped = 0
-        self.loss_fn = checked(loss_fn, check_shapes=check_shapes)
-        self._forward = forward
-        self._sums = reduction(loss_fn) == "sum"
-        self._weigh = make_weigh(
-            loss_fn, loss_weight=loss_weight, own_forward=forward is not None
-        )
-        self._autocast = precision == "bf16"
-        self._forward_backward = self._choose_forward_backward()
         self._skips = on_nonfinite == "skip"
         self._unread = DeferredScalars()
+        self._run_on_engine(
+            StepParts(
+                model=model,
+                forward=make_forward(forward, keep_targets=self._keep_targets()),
+                loss_fn=checked(loss_fn, check_shapes=check_shapes),
+                optimizer=optimizer,
+                weighing=self.weighing,
+                num_microbatches=num_microbatches,
+                in_bfloat16=precision == "bf16",
+            )
+        )
 
-    def __call__(self, *batch: Any) -> Float[Tensor, ""]:
+    def _run_on_engine(self, parts: StepParts) -> None:
+        """Let an engine prepare for the parts of the step.
+
+        Raises:
+            ConfigError: The engine cannot run them.
+        """
+        if reasons := self.engine_type.why_not(parts):
+            raise ConfigError(
+                f"the {self.engine_type.name} engine cannot run {', '.join(reasons)}.\n"
+                "No other engine takes over in silence: its speed and last bits differ."
+                "\nLeave that out, or choose another engine."
+            )
+        self.parts, self.forward, self.loss_fn = parts, parts.forward, parts.loss_fn
+        self.engine = self.engine_type()
+        self.engine.prepare(parts)
+        self._forward_backward = self.engine.forward_backward
+
+    def _keep_targets(self) -> Callable[[Any], None] | None:
+        weighing = self.weighing
+        return weighing.keep_targets if weighing.needs_targets else None
+
+    def __call__(
+        self, *batch: Any, collect: Collect | None = None
+    ) -> Float[Tensor, ""]:
         """Update the model once.
 
         Args:
             batch: ``x, y``; with ``forward=`` whatever that takes. Rows along dim 0.
+            collect: Called as ``collect(loss, weight)`` with two numbers, once both are
+                on the host: on the CPU in this call, on a device in a later one or in
+                :meth:`flush`, so that nothing waits. A loss whose update is left out is
+                not collected.
 
         Returns:
             The mean loss before the update, 0-dim, detached, on its device:
@@ -212,7 +188,7 @@ class TrainStep:
         if not self.model.training:
             self.model.train()
         if self._uses_closure:
-            return self._step_with_closure(batch)
+            return self._step_with_closure(batch, collect)
 
         buffers = [b.clone() for b in self.model.buffers()] if self._skips else []
         # The tutorial's four steps. Gradients add up unless they are cleared.
@@ -220,13 +196,13 @@ class TrainStep:
         # Steps 1 and 2: predictions and their loss, and its gradients.
         loss = self._forward_backward(batch)
         self.num_steps += 1
-        if self._is_nonfinite(loss):
+        if self._is_left_out(loss, batch, collect):
             self._put_back(buffers)
             return loss
         # Step 3: move the parameters against their gradients.
         if self.max_norm is not None:
             self._clip(self.max_norm)
-        self.optimizer.step()
+        self.engine.update()
         if self.lr_scheduler is not None:
             self.lr_scheduler.step()
         # Step 4 is the next call.
@@ -319,81 +295,26 @@ class TrainStep:
         self.num_steps = state["num_steps"]
         self.num_skipped = state["num_skipped"]
 
-    def _loss(self, batch: Any) -> Tensor:
-        if self._forward is None:
-            x, targets = _as_pair(batch)
-            predictions = self.model(x)
-        else:
-            batch = batch[0] if len(batch) == 1 else batch
-            predictions, targets = self._forward(self.model, batch)
-        loss = self.loss_fn(predictions, targets)
-        check_scalar(loss)
-        return loss
-
-    def _choose_forward_backward(self) -> Callable[[Any], Tensor]:
-        # Chosen once: no branch and no frame more in the step.
-        if self._autocast or self.num_microbatches > 1:
-            return self._in_parts
-        return self._whole
-
-    def _whole(self, batch: Any) -> Tensor:
-        loss = self._loss(batch)
-        loss.backward()
-        return loss.detach()
-
-    def _in_parts(self, batch: Any) -> Tensor:
-        """Forward and backward of each microbatch, in bfloat16 where that is asked."""
-        total: Tensor | None = None
-        for part, share in self._parts(batch):
-            with autocast(self.model, self._autocast):
-                loss = self._loss(part)
-            # Backward outside: its operations take the dtypes of the forward's.
-            if share is not None:
-                loss = loss * share
-            loss.backward()
-            total = loss.detach() if total is None else total + loss.detach()
-        assert total is not None
-        return total
-
-    def _parts(self, batch: Any) -> Iterator[tuple[Any, float | None]]:
-        """Go through the microbatches with the share that each mean loss has."""
-        if self.num_microbatches == 1:
-            yield batch, None
-            return
-        parts = split_rows(batch, self.num_microbatches)
-        if self._sums:
-            for part in parts:
-                yield part, None
-            return
-        # Weights that depend on targets lie on the device; one wait for all parts,
-        # as a part without any weight must be left out: its mean is 0 / 0.
-        weights = [float(self._weigh(part)) for part in parts]
-        total = sum(weights)
-        for part, weight in zip(parts, weights, strict=True):
-            if weight or not total:
-                yield part, weight / total if total else None
-
-    def _is_nonfinite(self, loss: Tensor) -> bool:
+    def _is_left_out(self, loss: Tensor, batch: Any, collect: Collect | None) -> bool:
         """Tell whether this update is to be left out; raise if that was asked for."""
-        if loss.is_cpu:
-            if math.isfinite(loss.item()):
-                return False
-            if not self._skips:
-                # LBFGS has moved the weights by the time that it asks again.
-                model = None if self._uses_closure else self.model
-                raise NonFiniteLossError(
-                    _nonfinite_message(loss.item(), self.num_steps, model)
-                )
-        elif not self._skips:
-            self._unread.push(loss, self.num_steps)
+        if not loss.is_cpu and not self._skips:
+            weight = 0 if collect is None else self.weighing.of_batch(batch)
+            self._unread.push(loss, weight, self.num_steps, collect)
             self._check_read(self._unread.arrived())
             return False
-        elif math.isfinite(loss.item()):
+        number = loss.item()
+        if math.isfinite(number):
+            if collect is not None:
+                collect(number, float(self.weighing.of_batch(batch)))
             return False
+        if not self._skips:
+            # LBFGS has moved the weights by the time that it asks again.
+            model = None if self._uses_closure else self.model
+            raise NonFiniteLossError(_nonfinite_message(number, self.num_steps, model))
         self.num_skipped += 1
         if self.num_skipped == 1:
             warnings.warn(
-                f"the loss is {loss.item()} at step {self.num_steps}; this update, and "
+                f"the loss is {number} at step {self.num_steps}; this update, and "
                 "every later one like it, is left out.\nThey are counted in "
                 "num_skipped.",
                 GradatimWarning,
@@ -401,16 +322,22 @@ class TrainStep:
             )
         return True
 
-    def _check_read(self, losses: list[tuple[float, ...]]) -> None:
-        for loss, step in losses:
+    def _check_read(self, rows: list[tuple[Any, ...]]) -> None:
+        """Check losses that have come from the device, and hand them on."""
+        for loss, weight, step, collect in rows:
             if not math.isfinite(loss):
                 self._unread = DeferredScalars()
                 raise NonFiniteLossError(
-                    _nonfinite_message(loss, int(step), noticed=self.num_steps)
+                    _nonfinite_message(loss, step, noticed=self.num_steps)
                 )
+            if collect is not None:
+                collect(loss, weight)
 
-    def _step_with_closure(self, batch: Any) -> Tensor:
-        """LBFGS and its like ask for the loss several times an update."""
+    def _step_with_closure(self, batch: Any, collect: Collect | None) -> Tensor:
+        """Update by LBFGS and its like, which ask for the loss several times.
+
+        The loss of the update, which is collected, is the first one.
+        """
         self.num_steps += 1
         first: Tensor | None = None
 
@@ -418,17 +345,70 @@ class TrainStep:
             nonlocal first
             self._zero_grad()
             loss = self._forward_backward(batch)
-            self._is_nonfinite(loss)
+            self._is_left_out(loss, batch, collect if first is None else None)
             if self.max_norm is not None:
                 self._clip(self.max_norm)
             first = loss if first is None else first
             return loss
 
-        self.optimizer.step(closure)  # type: ignore[arg-type]  # a Tensor is meant
+        self.engine.update(closure)
         if self.lr_scheduler is not None:
             self.lr_scheduler.step()
         assert first is not None
         return first
+
+
+@shows_options(StepOptions, defaults=TrainStep)
+def make_train_step(
+    model: nn.Module,
+    loss_fn: LossFn,
+    optimizer: torch.optim.Optimizer,
+    *,
+    lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    **options: Unpack[StepOptions],
+) -> TrainStep:
+    """Make the function that updates ``model`` once: ``train_step(x, y) -> loss``.
+
+    Args:
+        model: Called as ``model(x)``. If it is in eval mode it is put into train
+            mode; layers set to eval inside a training model stay as they are.
+        loss_fn: Called as ``loss_fn(predictions, targets)``; gives a 0-dim tensor.
+            A function of your own is taken to be a mean over rows, unless it has an
+            attribute ``reduction = "sum"``.
+        optimizer: Holds parameters of ``model`` (or of ``loss_fn``).
+        forward: For batches that are not ``(x, y)``: ``forward(model, batch)`` gives
+            ``(predictions, targets)``. Called as ``train_step(batch)``.
+        lr_scheduler: Stepped after every update.
+        max_norm: Shorten all gradients together to at most this 2-norm.
+        num_microbatches: Forward and backward run on this many parts of the batch,
+            one after the other; the gradient is that of the whole batch. (Layers
+            that join rows, such as batch norm, see the parts.)
+        loss_weight: How much a part's mean loss weighs, given its ``y`` (with
+            ``forward=``, the part): rows by default, and for ``CrossEntropyLoss``
+            and ``NLLLoss`` what they divide by.
+        precision: ``"bf16"`` runs forward and loss under autocast to bfloat16; the
+            weights stay float32.
+        on_nonfinite: What a NaN or infinite loss does. ``"raise"``: on the CPU it
+            stops before the update; on a device it is noticed some steps later,
+            without waiting, and the step is named. ``"skip"``: waits for the loss,
+            leaves the update out, counts it in ``num_skipped`` and warns once.
+        check_shapes: ``False`` turns off the check of predictions against targets.
+
+    Returns:
+        A :class:`TrainStep`.
+
+    Raises:
+        OptimizerError: The optimizer holds no parameter of the model.
+        ConfigError: An option is out of its range, or two exclude each other.
+
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    >>> train_step = make_train_step(model, nn.MSELoss(), optimizer)
+    >>> loss = train_step(torch.ones(4, 1), torch.zeros(4, 1))
+    >>> loss.shape, loss.requires_grad, train_step.num_steps
+    (torch.Size([]), False, 1)
+    """
+    return TrainStep(model, loss_fn, optimizer, lr_scheduler=lr_scheduler, **options)
 
 
 def make_val_step(
@@ -471,8 +451,16 @@ class ValStep:
             return self._loss_fn(*self._forward(self.model, batch))
 
 
-def make_forward(forward: Forward | None) -> Forward:
-    """Give the function from a batch, as a tuple, to ``(predictions, targets)``."""
+def make_forward(
+    forward: Forward | None, *, keep_targets: Callable[[Any], None] | None = None
+) -> Forward:
+    """Give the function from a batch, as a tuple, to ``(predictions, targets)``.
+
+    Args:
+        forward: The user's; None for batches that are ``(x, y)``.
+        keep_targets: Is given the targets, where the user's ``forward`` alone knows
+            them.
+    """
     if forward is None:
 
         def forward_pair(model: nn.Module, batch: Any) -> tuple[Any, Any]:
@@ -482,7 +470,10 @@ def make_forward(forward: Forward | None) -> Forward:
         return forward_pair
 
     def forward_any(model: nn.Module, batch: Any) -> tuple[Any, Any]:
-        return forward(model, batch[0] if len(batch) == 1 else batch)
+        pair = forward(model, batch[0] if len(batch) == 1 else batch)
+        if keep_targets is not None:
+            keep_targets(pair[1])
+        return pair
 
     return forward_any
 

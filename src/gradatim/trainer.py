@@ -22,18 +22,12 @@ from gradatim.errors import ConfigError, DataError, GradatimWarning
 from gradatim.history import History
 from gradatim.hooks import hooks_of
 from gradatim.interrupt import INTERRUPTED, stop_on_ctrl_c
-from gradatim.losses import (
-    LossFn,
-    make_weigh,
-    reduction,
-    to_probabilities,
-    weighs_targets,
-)
+from gradatim.losses import LossFn, to_probabilities
 from gradatim.modules import autocast, device_of, evaluating
 from gradatim.nested import concat_rows, map_tensors, num_rows, parts_of, tensors_of
 from gradatim.progress import Progress
 from gradatim.signatures import shows_options
-from gradatim.step import Forward, OnNonfinite, Precision, TrainStep, make_forward
+from gradatim.step import StepOptions, TrainStep
 
 __all__ = ["Trainer"]
 
@@ -79,6 +73,7 @@ class Trainer:
             [1.0200]])
     """
 
+    @shows_options(StepOptions, defaults=TrainStep)
     def __init__(
         self,
         model: nn.Module,
@@ -86,29 +81,11 @@ class Trainer:
         optimizer: torch.optim.Optimizer,
         *,
         metrics: Mapping[str, Metric] | None = None,
-        forward: Forward | None = None,
-        max_norm: float | None = None,
-        num_microbatches: int = 1,
-        loss_weight: Callable[[Any], float | Tensor] | None = None,
-        precision: Precision = "float32",
-        on_nonfinite: OnNonfinite = "raise",
-        check_shapes: bool = True,
+        **options: Unpack[StepOptions],
     ) -> None:
-        # Their targets are seen in forward alone, and decide what a batch weighs.
-        seen = None
-        if forward is not None and loss_weight is None and weighs_targets(loss_fn):
-            forward = seen = _SeenTargets(forward)
+        # A scheduler is a callback here: the step would refuse to be given two.
         self.train_step = TrainStep(
-            model,
-            loss_fn,
-            optimizer,
-            forward=forward,
-            max_norm=max_norm,
-            num_microbatches=num_microbatches,
-            loss_weight=loss_weight,
-            precision=precision,
-            on_nonfinite=on_nonfinite,
-            check_shapes=check_shapes,
+            model, loss_fn, optimizer, lr_scheduler=None, **options
         )
         self.model = model
         self.loss_fn = loss_fn
@@ -126,15 +103,6 @@ class Trainer:
         self.plan: Plan | None = None
         self.should_stop = False
         self.stop_requested: str | None = None
-        self._forward = make_forward(forward)
-        self._own_forward = forward is not None
-        self._weigh = make_weigh(
-            loss_fn, loss_weight=loss_weight, own_forward=forward is not None
-        )
-        if seen is not None:
-            weigh_pair = make_weigh(loss_fn)
-            self._weigh = lambda batch: weigh_pair((batch, seen.targets))
-        self._autocast = precision == "bf16"
         self.so_far = EpochSoFar(self._mean_loss())
 
     @property
@@ -314,18 +282,16 @@ class Trainer:
         self, batches: Batches, hooks: dict[str, list[Callable[..., None]]]
     ) -> dict[str, Any] | None:
         """Do an epoch's updates, or the rest; None if it was stopped on the way."""
-        train_step, weigh = self.train_step, self._weigh
-        weighs_rows = weigh is num_rows
+        train_step = self.train_step
         step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
         so_far = self.so_far
-        mean = so_far.mean
+        collect = so_far.mean.add_numbers
         for batch in batches.epoch(self.epoch, start=so_far.num_batches):
             batch = parts_of(batch)
             rows = num_rows(batch)
             for hook in step_begin:
                 hook(self, batch)
-            loss = train_step(*batch)
-            mean.add(loss, rows if weighs_rows else weigh(batch))
+            loss = train_step(*batch, collect=collect)
             # Counted when it is done: a batch that is only fetched is not.
             so_far.num_rows += rows
             so_far.num_batches += 1
@@ -338,12 +304,11 @@ class Trainer:
                 return None
         if so_far.num_rows == 0:
             raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
-        train_loss = mean.value()
         train_step.flush()
         seconds = time.perf_counter() - so_far.begin
         return {
             "epoch": self.epoch + 1,
-            "train_loss": train_loss,
+            "train_loss": so_far.mean.value(),
             "lr": float(self.optimizer.param_groups[0]["lr"]),
             "num_steps": self.num_steps,
             "epoch_time_s": seconds,
@@ -351,10 +316,7 @@ class Trainer:
         }
 
     def _mean_loss(self) -> MeanLoss:
-        return MeanLoss(
-            sums=reduction(self.loss_fn) == "sum",
-            skip_nonfinite=self.train_step.on_nonfinite == "skip",
-        )
+        return MeanLoss(sums=self.train_step.weighing.sums)
 
     def _validate(self, batches: Batches) -> dict[str, float]:
         return {f"val_{k}": v for k, v in self._evaluate(batches).items()}
@@ -380,17 +342,17 @@ class Trainer:
         return self._evaluate(self._in_order(data, **options))
 
     def _evaluate(self, batches: Batches) -> dict[str, float]:
-        mean = MeanLoss(sums=reduction(self.loss_fn) == "sum")
-        loss_fn, rows = self.train_step.loss_fn, 0
+        mean, rows = self._mean_loss(), 0
+        step, in_bfloat16 = self.train_step, self.train_step.parts.in_bfloat16
         outputs: list[tuple[Any, Any]] = []
         with evaluating(self.model):
             for batch in batches.epoch(0):
                 batch = parts_of(batch)
                 rows += num_rows(batch)
-                with autocast(self.model, self._autocast):
-                    predictions, targets = self._forward(self.model, batch)
-                    loss = loss_fn(predictions, targets)
-                mean.add(loss, self._weigh(batch))
+                with autocast(self.model, in_bfloat16):
+                    predictions, targets = step.forward(self.model, batch)
+                    loss = step.loss_fn(predictions, targets)
+                mean.add(loss, step.weighing.of_batch(batch))
                 if self.metrics:
                     outputs.append((predictions, targets))
             if rows == 0:
@@ -428,7 +390,7 @@ class Trainer:
         outputs = []
         with evaluating(self.model):
             for batch in batches.epoch(0):
-                with autocast(self.model, self._autocast):
+                with autocast(self.model, self.train_step.parts.in_bfloat16):
                     predictions = self._predict_batch(batch)
                 outputs.append(map_tensors(lambda t: t.to(home), predictions))
         if not outputs:
@@ -446,8 +408,8 @@ class Trainer:
         return _unshuffled(data, device_of(self.model), batch_size, num_workers)
 
     def _predict_batch(self, batch: Any) -> Any:
-        if self._own_forward:
-            return self._forward(self.model, parts_of(batch))[0]
+        if self.train_step.own_forward:
+            return self.train_step.forward(self.model, parts_of(batch))[0]
         return self.model(parts_of(batch)[0])
 
     @shows_options(ReadingKeywords)
@@ -470,18 +432,6 @@ class Trainer:
         # A softmax in bfloat16 would be right to two digits.
         is_half = outputs.dtype in (torch.bfloat16, torch.float16)
         return probabilities(outputs.float() if is_half else outputs)
-
-
-class _SeenTargets:
-    """A ``forward`` that keeps its last targets, to tell what they weigh."""
-
-    def __init__(self, forward: Forward) -> None:
-        self.forward = forward
-        self.targets: Any = None
-
-    def __call__(self, model: nn.Module, batch: Any) -> tuple[Any, Any]:
-        predictions, self.targets = self.forward(model, batch)
-        return predictions, self.targets
 
 
 def _number(name: str, value: Any) -> float:

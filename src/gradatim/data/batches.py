@@ -87,9 +87,9 @@ class Batches:
         resident: bool = False,
         **options: Unpack[BatchKeywords],
     ) -> None:
-        given: Any = {n: value for n, value in options.items() if value is not None}
+        chosen: Any = options
         self.options = BatchOptions(
-            device=None if device is None else torch.device(device), **given
+            device=None if device is None else torch.device(device), **chosen
         )
         self.next_epoch = 0
         """The epoch that a plain ``for batch in batches`` goes through next."""

@@ -2,11 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gradatim.engines import StepParts
 from gradatim.losses import LossFn
 from gradatim.step import TrainStep
 from gradatim.trace.arithmetic import Slopes, slopes_of
@@ -168,40 +170,44 @@ class ObservedStep(TrainStep):
         self._is_quiet = is_quiet and options.get("on_nonfinite") == "skip"
         super().__init__(model, loss_fn, optimizer, **options)
         self._inputs: list[tuple[str, Tensor]] = []
-        compute, unreduced = self.loss_fn, per_sample(loss_fn)
-        is_whole = self.num_microbatches == 1 and not self._autocast
-
-        def compute_and_note(predictions: Any, targets: Any) -> Tensor:
-            loss = compute(predictions, targets)
-            if observations.is_open:
-                inputs = self._inputs if is_whole else None
-                observations.note_pair(loss_fn, unreduced, predictions, targets, inputs)
-            return loss
-
-        self.loss_fn = compute_and_note
-
-    def _loss(self, batch: Any) -> Tensor:
-        self._inputs = named_batch(tuple(batch), own_forward=self._forward is not None)
-        # Checkpointed modules are called once more in backward; that is not noted.
-        self.observations.is_forward = True
-        try:
-            return super()._loss(batch)
-        finally:
-            self.observations.is_forward = False
-
-    def _choose_forward_backward(self) -> Any:
-        run = super()._choose_forward_backward()
+        self._run_on_engine(self._observed(self.parts, loss_fn))
+        run = self._forward_backward
 
         def forward_backward(batch: Any) -> Tensor:
-            loss: Tensor = run(batch)
-            self.observations.note_gradients(loss)
+            loss = run(batch)
+            observations.note_gradients(loss)
             return loss
 
-        return forward_backward
+        self._forward_backward = forward_backward
 
-    def _is_nonfinite(self, loss: Tensor) -> bool:
+    def _observed(self, parts: StepParts, loss_fn: LossFn) -> StepParts:
+        """Put the observations around the forward and the loss of a step."""
+        observations, unreduced = self.observations, per_sample(loss_fn)
+        is_whole = parts.num_microbatches == 1 and not parts.in_bfloat16
+
+        def forward(model: nn.Module, batch: Any) -> tuple[Any, Any]:
+            self._inputs = named_batch(tuple(batch), own_forward=self.own_forward)
+            # Checkpointed modules are called once more in backward; that is not noted.
+            observations.is_forward = True
+            return parts.forward(model, batch)
+
+        def compute_and_note(predictions: Any, targets: Any) -> Tensor:
+            try:
+                loss = parts.loss_fn(predictions, targets)
+                if observations.is_open:
+                    inputs = self._inputs if is_whole else None
+                    observations.note_pair(
+                        loss_fn, unreduced, predictions, targets, inputs
+                    )
+                return loss
+            finally:
+                observations.is_forward = False
+
+        return replace(parts, forward=forward, loss_fn=compute_and_note)
+
+    def _is_left_out(self, loss: Tensor, batch: Any, collect: Any) -> bool:
         if not self._is_quiet:
-            return super()._is_nonfinite(loss)
+            return super()._is_left_out(loss, batch, collect)
         is_bad = not bool(loss.isfinite())
         self.num_skipped += is_bad
         return is_bad

@@ -1,0 +1,93 @@
+"""The eager engine: PyTorch runs every operation when it is met, as in any loop."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from gradatim.engines import StepParts
+from gradatim.losses import check_scalar
+from gradatim.modules import autocast
+from gradatim.nested import split_rows
+
+__all__ = ["EagerEngine"]
+
+
+class EagerEngine:
+    """Run forward, backward and update as a loop written by hand does.
+
+    A step calls ``forward_backward`` at every batch, so which of the two ways below it
+    is gets decided once, in :meth:`prepare`.
+    """
+
+    name: ClassVar[str] = "eager"
+    rtol: ClassVar[float] = 0.0
+    atol: ClassVar[float] = 0.0
+    forward_backward: Callable[[Any], Tensor]
+
+    @classmethod
+    def why_not(cls, parts: StepParts) -> list[str]:
+        """Give no reason: whatever PyTorch can run, this engine runs."""
+        return []
+
+    def prepare(self, parts: StepParts) -> None:
+        """Choose how a batch is run: as a whole, or in parts."""
+        self.parts = parts
+        self.model, self.forward = parts.model, parts.forward
+        self.loss_fn, self.optimizer = parts.loss_fn, parts.optimizer
+        if parts.in_bfloat16 or parts.num_microbatches > 1:
+            self.forward_backward = self._in_parts
+        else:
+            self.forward_backward = self._whole
+
+    def update(self, closure: Callable[[], Tensor] | None = None) -> None:
+        """Let the optimizer move the parameters."""
+        if closure is None:
+            self.optimizer.step()
+        else:
+            self.optimizer.step(closure)  # type: ignore[arg-type]  # a Tensor is meant
+
+    def _whole(self, batch: Any) -> Tensor:
+        predictions, targets = self.forward(self.model, batch)
+        loss = self.loss_fn(predictions, targets)
+        check_scalar(loss)
+        loss.backward()
+        return loss.detach()
+
+    def _in_parts(self, batch: Any) -> Tensor:
+        """Forward and backward of each microbatch, in bfloat16 where that is asked."""
+        total: Tensor | None = None
+        for part, share in self._microbatches(batch):
+            with autocast(self.model, self.parts.in_bfloat16):
+                predictions, targets = self.forward(self.model, part)
+                loss = self.loss_fn(predictions, targets)
+                check_scalar(loss)
+            # Backward outside: its operations take the dtypes of the forward's.
+            if share is not None:
+                loss = loss * share
+            loss.backward()
+            total = loss.detach() if total is None else total + loss.detach()
+        assert total is not None
+        return total
+
+    def _microbatches(self, batch: Any) -> Iterator[tuple[Any, float | None]]:
+        """Go through the microbatches with the share that each mean loss has.
+
+        The share is None where a loss counts as it is.
+        """
+        weighing, num_microbatches = self.parts.weighing, self.parts.num_microbatches
+        if num_microbatches == 1:
+            yield batch, None
+            return
+        microbatches = split_rows(batch, num_microbatches)
+        if weighing.sums:
+            for microbatch in microbatches:
+                yield microbatch, None
+            return
+        # Weights that depend on targets lie on the device; one wait for all parts,
+        # as a part without any weight must be left out: its mean is 0 / 0.
+        weights = [float(weighing.of_batch(part)) for part in microbatches]
+        total = sum(weights)
+        for microbatch, weight in zip(microbatches, weights, strict=True):
+            if weight or not total:
+                yield microbatch, weight / total if total else None
