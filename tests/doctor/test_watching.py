@@ -384,5 +384,5 @@ def test_outputs_are_let_go():
     watcher = Watcher()
     with installed(watcher):
         train(model)
-        assert watcher.calls._outputs
-    assert not watcher.calls._outputs and not watcher.calls._targets
+        assert watcher.tensor_calls._outputs
+    assert not watcher.tensor_calls._outputs and not watcher.tensor_calls._targets

@@ -76,7 +76,7 @@ class Doctor(Callback):
         """Begin to watch."""
         self._watcher = Watcher()
         self._watcher.seen.is_whole = False
-        self._watcher.forwards.holds_out = True  # of what is not trained on
+        self._watcher.models.rows.holds_out = True  # of what is not trained on
         self._watcher.position.is_lean = True
         self.findings = []
         self._num_seen = trainer.num_steps

@@ -1,32 +1,61 @@
-"""The events of any PyTorch loop, as the doctor reads them."""
+"""What happens in any PyTorch loop, noted by hooks that change nothing.
 
+A watch sees a training from outside: the user's own loop, a script, a trainer. It is
+for the doctor, which reads what was seen when the training ends, or after its first
+updates, and names what is wrong with it.
+
+An event travels one way. ``patches`` wraps functions of PyTorch, NumPy and ``random``
+while a watch is on (``F.mse_loss``, ``Tensor.backward``, ``Optimizer.zero_grad``, ...)
+and adds PyTorch's own hooks for modules and optimizers. Each of these calls an
+observer, before or after the original. The observer asks the ``position`` whether to
+look (is this one of the first updates, another thread, inside a backward?), finds the
+user's line (``source_lines``), and writes into its own record. ``watcher`` makes the
+observers of one watch, and puts their records together in a ``TrainingSeen``.
+
+The parts, in reading order:
+
+- what all observers share: ``position``, ``source_lines``, ``identities``,
+  ``tensor_info``, and ``first_and_last``, the list with a bound;
+- models: ``forwards`` sees their calls and hands each one (``model_call``) to the
+  observers in ``models``: ``parameters``, ``module_structure``, ``layers``,
+  ``unregistered``, ``direct_calls``, ``inputs``, ``held_out_rows``, ``outputs``,
+  ``freezing``, ``initial_weights``, ``norm_drift``;
+- losses: ``losses`` sees losses and backwards, with ``loss_numbers``, ``loss_graph``,
+  ``saved_tensors``, ``graph_leaves``, ``loss_values``;
+- updates: ``updates`` sees optimizers, with ``norms`` and ``graphs_kept``;
+  ``schedulers`` sees learning-rate schedules;
+- what surrounds them: ``loaders``, ``seeds``, ``modes``, ``state_dicts``;
+  ``row_orders`` with ``row_codes`` and ``sorted_batches``; ``tensor_calls``, which are
+  views and comparisons in the user's code; ``replay``, a copy on which cures are tried.
+
+An observer is a file: a record (a dataclass whose fields say what they hold), and a
+class with a method for each kind of event. A pitfall that needs a new observation adds
+it there, and reads it from the record.
+
+A watch must never change a number of the program or its generators of random numbers,
+keep a tensor or a graph alive, grow without bound, raise an error, or leave a hook or
+a patched name behind.
+"""
+
+from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.graph_leaves import LeafSeen
+from gradatim.watching.inputs import InputNumbers
+from gradatim.watching.layers import BatchLayout
+from gradatim.watching.loaders import LoaderSeen
+from gradatim.watching.losses import BackwardSeen, LossCall
+from gradatim.watching.model_call import ForwardSeen
+from gradatim.watching.models import ModelSeen
+from gradatim.watching.outputs import OutputNumbers
 from gradatim.watching.patches import installed
+from gradatim.watching.replay import Replay, ReplayBatch
+from gradatim.watching.row_orders import LabelsApart
+from gradatim.watching.saved_tensors import NonFiniteStart
+from gradatim.watching.schedulers import SchedulerSeen
+from gradatim.watching.seeds import SeedCall
 from gradatim.watching.source_lines import SourceLine, is_user_file
-from gradatim.watching.training_seen import (
-    BackwardSeen,
-    BatchLayout,
-    Extent,
-    FirstAndLast,
-    ForwardSeen,
-    InputNumbers,
-    LabelsApart,
-    LoaderSeen,
-    LossCall,
-    MetricComparison,
-    ModelSeen,
-    NonFiniteStart,
-    OptimizerSeen,
-    OutputNumbers,
-    Replay,
-    ReplayBatch,
-    SchedulerSeen,
-    SeedCall,
-    StepSeen,
-    TrainingSeen,
-    ViewCall,
-    ViewPlace,
-)
+from gradatim.watching.tensor_calls import Extent, MetricComparison, ViewCall, ViewPlace
+from gradatim.watching.training_seen import TrainingSeen
+from gradatim.watching.updates import OptimizerSeen, StepSeen
 from gradatim.watching.watcher import Watcher
 
 __all__ = [

@@ -13,10 +13,13 @@ from gradatim.watching.identities import identity_of
 __all__ = ["LeafSeen", "leaves_of"]
 
 MOST_NODES = 20_000
+"""Nodes of one graph that are walked: chosen by hand, not measured."""
 MOST_NUMBERS = 1_000_000
-"""Of a larger tensor the first are looked at."""
+"""Numbers of one tensor that are looked at: chosen by hand, not measured."""
+MOST_TURNS = 3
+"""Operations between a weight and its use: chosen by hand, not measured."""
 TURNS = ("T", "Transpose", "Permute", "View", "Unsqueeze", "Squeeze", "ToCopy")
-"""Operations between a weight and what it is used in."""
+"""Operations that give a weight another shape or type, and keep its numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +27,36 @@ class LeafSeen:
     """A tensor that a backward gives a gradient."""
 
     shape: tuple[int, ...]
+    """The sizes of the tensor."""
     total: float
-    """Of its numbers: one that moves has another sum at the next look."""
+    """The sum of the numbers: a tensor that moves has another sum at the next look."""
     size: float
-    """2-norm."""
+    """The 2-norm of the numbers."""
     stale: bool
-    """Whether it is reached only through operations of an earlier update."""
+    """Whether all operations that lead to the tensor are of an earlier update."""
     feeds: bool = False
-    """Whether what it makes goes through an operation of a tensor to be trained."""
+    """Whether the tensor's result goes through an operation of a trained tensor."""
     old_grad: float = 0.0
-    """Norm of the gradient that it has already."""
+    """The norm of the gradient that the tensor has already."""
     is_parameter: bool = False
+    """Whether the tensor is an ``nn.Parameter``."""
 
 
 def leaves_of(
-    root: Function, step: int, num_before: int, trained: set[int]
+    root: Function, step: int, trained: set[int]
 ) -> dict[int, LeafSeen] | None:
-    """Find the leaves behind a loss by their identities; None where there are too many.
+    """Find the leaves behind a loss by their identities; None where a graph is too big.
 
-    Operations next to a leaf are marked with the number of backwards before, so that
-    the next look knows those that were not made anew.
+    Operations next to a leaf are marked with the number of updates, so that the next
+    look knows the operations that were not made anew.
     """
-    seen = {root}
+    known = {root}
     stack = [root]
     tensors: dict[int, Tensor] = {}
     fresh: set[int] = set()
     while stack:
         function = stack.pop()
-        if len(seen) > MOST_NODES:
+        if len(known) > MOST_NODES:
             return None
         for other, _ in function.next_functions:
             if other is None:
@@ -60,10 +65,10 @@ def leaves_of(
                 key = identity_of(leaf)
                 tensors[key] = leaf
                 metadata: Any = function.metadata
-                if metadata.setdefault("gradatim_step", (step, num_before))[0] == step:
+                if metadata.setdefault("gradatim_step", step) == step:
                     fresh.add(key)
-            if other not in seen:
-                seen.add(other)
+            if other not in known:
+                known.add(other)
                 stack.append(other)
     if (leaf := leaf_of(root)) is not None:
         tensors[identity_of(leaf)] = leaf
@@ -76,32 +81,32 @@ def leaves_of(
 
 
 def _feeding(root: Function, trained: set[int]) -> set[int]:
-    """Find the leaves from which the way to the loss leads past what is trained."""
+    """Find the leaves from which the way to the loss leads past a trained tensor."""
     below: dict[Function, bool] = {root: False}
     stack = [root]
-    found: set[int] = set()
+    feeding: set[int] = set()
     while stack:
         function = stack.pop()
-        flag = below[function]
+        is_below = below[function]
         others = [other for other, _ in function.next_functions if other is not None]
         own = [_own_leaf(other) for other in others]
         takes = any(leaf is not None and identity_of(leaf) in trained for leaf in own)
         for other, leaf in zip(others, own, strict=True):
             if leaf is not None:
-                if flag:
-                    found.add(identity_of(leaf))
+                if is_below:
+                    feeding.add(identity_of(leaf))
                 continue
-            known = below.get(other)
-            if known is None or (not known and (flag or takes)):
-                below[other] = flag or takes
+            was_below = below.get(other)
+            if was_below is None or (not was_below and (is_below or takes)):
+                below[other] = is_below or takes
                 stack.append(other)
-    return found
+    return feeding
 
 
 def _own_leaf(function: Function) -> Tensor | None:
     """Give the leaf that an operation is given, maybe transposed or of other shape."""
     node: Function | None = function
-    for _ in range(3):
+    for _ in range(MOST_TURNS):
         if node is None:
             return None
         if (leaf := leaf_of(node)) is not None:

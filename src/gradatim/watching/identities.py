@@ -1,6 +1,6 @@
-"""Numbers for tensors and modules, which stay theirs when they are gone.
+"""Numbers of tensors and modules that are never given again.
 
-``id`` gives the number of a thing that is gone to one that is made later.
+Python's ``id`` gives the number of an object that is gone to another one made later.
 """
 
 import itertools

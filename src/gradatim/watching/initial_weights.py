@@ -1,26 +1,87 @@
-"""Which layers have the random weights that PyTorch gave them when they were made."""
+"""Notes which weights a training begins with: those PyTorch drew, or one number."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-__all__ = ["layers_as_made"]
+from gradatim.watching.identities import identity_of
+from gradatim.watching.model_call import ModelCall, ModelObserver
+
+__all__ = ["ConstantMatrix", "InitialWeights", "WeightsAsMade", "constant_matrices"]
 
 MOST_NUMBERS = 1_000_000
-ENOUGH = 16
-NEAR = 0.7
-"""The largest of enough numbers, as a share of what it can be."""
+"""Numbers of one parameter that are looked at: chosen by hand, not measured."""
+FEWEST_NUMBERS = 16
+"""Numbers of a weight below which its largest says little: chosen by hand, not
+measured."""
+LEAST_SHARE_OF_BOUND = 0.7
+"""The largest number of a drawn weight, as a share of the bound between which it is
+drawn: chosen by hand, not measured."""
+MOST_MATRICES = 100
+"""Matrices of one optimizer that are looked at: chosen by hand, not measured."""
+EQUAL_SHARE_OF_OWN = 1e-4
+"""Difference between equal rows of a gradient, as a share of the gradient's largest
+number: chosen by hand, not measured."""
+EQUAL_SHARE_OF_ALL = 1e-6
+"""The same, as a share of the largest number of all gradients: chosen by hand, not
+measured."""
 
 
-def layers_as_made(module: nn.Module) -> set[str]:
+@dataclass(slots=True)
+class InitialWeights:
+    """Which layers began with the random weights that PyTorch gave them."""
+
+    as_made: set[str] | None = None
+    """The names of these layers; None before the model is trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConstantMatrix:
+    """A matrix of weights that is one number throughout."""
+
+    name: str
+    """The name of the parameter."""
+    shape: tuple[int, ...]
+    """The shape of the parameter."""
+    value: float
+    """The one number."""
+    is_same: bool
+    """Whether all rows, or all columns, of the gradient are the same."""
+
+
+class WeightsAsMade(ModelObserver[InitialWeights]):
+    """Sees the weights of a model when it is first trained, and of layers put in."""
+
+    def new_record(self, module: nn.Module) -> InitialWeights:
+        """Begin with nothing known: weights may be loaded before training begins."""
+        return InitialWeights()
+
+    def on_forward(self, call: ModelCall) -> None:
+        """Look at the weights at the first forward of a training."""
+        record = self.records[call.number]
+        if record.as_made is None and call.is_training:
+            record.as_made = self.quietly(_layers_as_made, call.module) or set()
+
+    def on_new_parameters(
+        self, number: int, module: nn.Module, owners: set[str]
+    ) -> None:
+        """Look at the weights of the layers that were put in."""
+        record = self.records[number]
+        as_made = self.quietly(_layers_as_made, module) or set()
+        record.as_made = (record.as_made or set()) | (as_made & owners)
+
+
+def _layers_as_made(module: nn.Module) -> set[str]:
     """Name the layers of a model that nothing has changed since they were made.
 
-    Weights of PyTorch's layers are drawn between two bounds. One update, or weights
-    loaded from a file, and some lie beyond.
+    Weights of PyTorch's layers are drawn between two bounds. After one update, or with
+    weights loaded from a file, some of them lie beyond.
     """
-    return {name for name, each in module.named_modules() if _is_as_made(each)}
+    return {name for name, part in module.named_modules() if _is_as_made(part)}
 
 
 def _is_as_made(layer: nn.Module) -> bool:
@@ -40,8 +101,39 @@ def _is_as_made(layer: nn.Module) -> bool:
 
 def _is_within(parameter: Tensor, bound: float, is_weight: bool) -> bool:
     numbers = parameter.detach().flatten()[:MOST_NUMBERS]
-    if is_weight and numbers.numel() < ENOUGH:
+    if is_weight and numbers.numel() < FEWEST_NUMBERS:
         return False
     largest = float(numbers.abs().max()) if numbers.numel() else 0.0
     is_below = largest <= bound * (1 + torch.finfo(parameter.dtype).eps)
-    return is_below and (not is_weight or largest > NEAR * bound)
+    return is_below and (not is_weight or largest > LEAST_SHARE_OF_BOUND * bound)
+
+
+def constant_matrices(
+    parameters: list[Tensor], names: Mapping[int, str]
+) -> tuple[int, tuple[ConstantMatrix, ...]]:
+    """Count the matrices, and give those that are one number throughout."""
+    matrices = [p for p in parameters if p.dim() >= 2 and p.numel() > 1][:MOST_MATRICES]
+    gradients = [p.grad for p in matrices if p.grad is not None]
+    largest = max(
+        (float(g.abs().max()) for g in gradients if g.layout is torch.strided),
+        default=0.0,
+    )
+    constant = []
+    for p in matrices:
+        value = p.detach().flatten()[0]
+        if bool((p.detach() == value).all()):
+            is_same = _has_equal_rows(p.grad, EQUAL_SHARE_OF_ALL * largest)
+            name, shape = names[identity_of(p)], tuple(p.shape)
+            constant.append(ConstantMatrix(name, shape, float(value), is_same))
+    return len(matrices), tuple(constant)
+
+
+def _has_equal_rows(gradient: Tensor | None, least: float) -> bool:
+    """Tell whether all rows, or all columns, are the same up to a difference."""
+    if gradient is None or gradient.layout is not torch.strided:
+        return False
+    wide = gradient.flatten(1)
+    difference = max(EQUAL_SHARE_OF_OWN * float(wide.abs().max()), least)
+    rows = (wide - wide[:1]).abs().max() <= difference
+    columns = (wide - wide[:, :1]).abs().max() <= difference
+    return min(wide.shape) >= 2 and bool(rows | columns)

@@ -1,91 +1,128 @@
-"""Notes how the layers of a model meet, and which are not registered."""
+"""Notes which layers of a model are called, and how they meet."""
 
 import weakref
 from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from gradatim.watching import module_structure
+from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.identities import identity_of
-from gradatim.watching.position import MOST_OBJECTS, Observer, Position, is_wrapped
-from gradatim.watching.source_lines import user_line
-from gradatim.watching.training_seen import BatchLayout, ModelSeen
+from gradatim.watching.model_call import ModelObserver
+from gradatim.watching.module_structure import Structures
+from gradatim.watching.position import Position
+from gradatim.watching.source_lines import SourceLine, user_line
+from gradatim.watching.tensor_info import is_wrapped
+from gradatim.watching.unregistered import UnregisteredParts
 
-__all__ = ["Layers"]
+__all__ = ["BatchLayout", "Layers", "LayersSeen"]
+
+MOST_OUTPUTS = 8
+"""Outputs of linear layers that are remembered: chosen by hand, not measured."""
+MOST_LAYOUTS = 50
+"""Inputs of layers that are noted of one model: chosen by hand, not measured."""
 
 _Linear = tuple["weakref.ref[Tensor]", "weakref.ref[nn.Linear]", int]
 """What a linear layer gave, the layer, and the version of what it gave."""
 
 
-class Layers(Observer):
+@dataclass(frozen=True, slots=True)
+class BatchLayout:
+    """What a layer that takes the batch along dim 1 was given."""
+
+    order: int
+    """The number of the event before the call."""
+    name: str
+    """The name of the layer in its model."""
+    kind: str
+    """The class of the layer."""
+    shape: tuple[int, ...]
+    """The shape of the layer's input."""
+    root_shape: tuple[int, ...]
+    """The shape of the model's input."""
+    line: SourceLine | None
+    """The user's line that called the layer."""
+
+
+@dataclass(slots=True)
+class LayersSeen:
+    """Which layers of a model are called, and how they meet."""
+
+    called: list[str] = field(default_factory=list)
+    """Modules with parameters of their own, in the order of their first calls."""
+    uncalled: set[str] = field(default_factory=set)
+    """Modules with parameters of their own that no forward has called yet."""
+    chains: dict[tuple[str, str], tuple[int, int, int, bool]] = field(
+        default_factory=dict
+    )
+    """Linear layers that meet with nothing between, by their two names: the sizes of
+    input, middle and output, and whether the two are neighbours in a Sequential."""
+    layouts: FirstAndLast[BatchLayout] = field(
+        default_factory=lambda: FirstAndLast(MOST_LAYOUTS, 0)
+    )
+    """The inputs of layers that take the batch along dim 1."""
+
+
+class Layers(ModelObserver[LayersSeen]):
     """Sees the modules that another one calls, in the first updates."""
 
-    def __init__(self, position: Position) -> None:
+    def __init__(
+        self,
+        position: Position,
+        structures: Structures,
+        unregistered: UnregisteredParts,
+    ) -> None:
         super().__init__(position)
+        self._structures, self._unregistered = structures, unregistered
         self._root_shape: tuple[int, ...] = ()
-        self._strangers: dict[str, weakref.ref[nn.Module]] = {}
-        self._linears: deque[_Linear] = deque(maxlen=8)
+        self._linears: deque[_Linear] = deque(maxlen=MOST_OUTPUTS)
 
-    def begin(self, shape: tuple[int, ...]) -> None:
+    def new_record(self, module: nn.Module) -> LayersSeen:
+        """Note which layers there are to be called."""
+        named = module.named_modules()
+        return LayersSeen(uncalled={n for n, part in named if n and part._parameters})
+
+    def model_entered(self, shape: tuple[int, ...]) -> None:
         """A model is called, with an input of a shape."""
         self._linears.clear()
         self._root_shape = shape
 
-    def stranger(
-        self, model: ModelSeen, module: nn.Module, callers: list[nn.Module]
-    ) -> None:
-        """A module is called that is not among those of the model."""
-        root = callers[0]
-        for name, each in root.named_modules():
-            if each is module:  # it was added since
-                model.structure.modules[identity_of(module)] = name
-                return
-        if not torch.is_grad_enabled():
+    def enter(self, number: int, module: nn.Module, callers: list[nn.Module]) -> None:
+        """A module is called inside a model."""
+        name = self._structures.records[number].modules.get(identity_of(module))
+        has_own = bool(module._parameters)
+        if name is None:
+            if has_own and not self._structures.name_since(number, module, callers[0]):
+                self._unregistered.enter(number, module, callers)
             return
-        found = module_structure.holder_of(module, callers)
-        if found is not None:
-            place, _ = found
-            if (
-                place not in model.unregistered.modules
-                and len(model.unregistered.modules) < MOST_OBJECTS
-            ):
-                model.unregistered.modules[place] = user_line(4)
-                model.unregistered.parameters[place] = tuple(
-                    identity_of(p) for p in module.parameters() if p.requires_grad
-                )
-            return
-        key = type(module).__name__
-        before = self._strangers.get(key)
-        self._strangers[key] = weakref.ref(module)
-        if before is not None and before() is None:
-            count, line = model.unregistered.made_anew.get(key, (1, user_line(4)))
-            model.unregistered.made_anew[key] = count + 1, line
+        record = self.records[number]
+        record.uncalled.discard(name)
+        if has_own and name not in record.called:
+            record.called.append(name)
 
-    def layer(
+    def leave(
         self,
-        model: ModelSeen,
+        number: int,
         module: nn.Module,
         args: Any,
         output: Any,
         owner: nn.Module | None,
     ) -> None:
-        """Notice linear layers that meet, and the layout that a layer was given."""
+        """A module inside a model, or the model itself, has given its output."""
         given = args[0] if isinstance(args, tuple) and args else None
         if not isinstance(given, Tensor) or is_wrapped(given):
             return
-        name = model.structure.modules.get(identity_of(module))
+        name = self._structures.records[number].modules.get(identity_of(module))
         if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
             if not module.batch_first and given.dim() == 3 and name is not None:
-                root = self._root_shape
-                model.layers.layouts.add(
+                self.records[number].layouts.add(
                     BatchLayout(
                         order=self.position.num_events,
                         name=name,
                         kind=type(module).__name__,
                         shape=tuple(given.shape),
-                        root_shape=root,
+                        root_shape=self._root_shape,
                         line=user_line(3),
                     )
                 )
@@ -93,22 +130,34 @@ class Layers(Observer):
         passes = isinstance(module, (nn.Identity, nn.modules.dropout._DropoutNd))
         if not isinstance(output, Tensor) or name is None:
             return
-        if not isinstance(module, nn.Linear) and not passes:
-            return
+        if isinstance(module, nn.Linear) or passes:
+            self._follow(number, name, module, given, output, owner)
+
+    def _follow(
+        self,
+        number: int,
+        name: str,
+        module: nn.Module,
+        given: Tensor,
+        output: Tensor,
+        owner: nn.Module | None,
+    ) -> None:
+        """Notice that a linear layer is given what another linear layer gave."""
         first: nn.Linear | None = None
         for made, layer, version in self._linears:
             if made() is given and version == given._version:
-                first = layer()  # and no activation has changed it in place
+                first = layer()  # and no activation has changed the output in place
         if not isinstance(module, nn.Linear):
             if first is not None:
                 kept = weakref.ref(output), weakref.ref(first), output._version
                 self._linears.append(kept)
             return
-        if first is not None and identity_of(first) in model.structure.modules:
+        modules = self._structures.records[number].modules
+        if first is not None and identity_of(first) in modules:
             are_neighbours = isinstance(owner, nn.Sequential) and any(
-                each is first for each in owner.children()
+                part is first for part in owner.children()
             )
-            model.layers.chains[model.structure.modules[identity_of(first)], name] = (
+            self.records[number].chains[modules[identity_of(first)], name] = (
                 first.in_features,
                 first.out_features,
                 module.out_features,

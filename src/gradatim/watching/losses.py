@@ -1,7 +1,7 @@
 """Notes losses and their backwards: what they compare, and what their graphs are."""
 
-import math
-from collections import deque
+from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
 import torch
@@ -9,20 +9,90 @@ from torch import Tensor
 
 from gradatim.nested import tensors_of
 from gradatim.nodes import operation_name
-from gradatim.watching import inputs, numbers_of_tensors, saved_tensors
+from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.forwards import Forwards
 from gradatim.watching.graph_leaves import LeafSeen, leaves_of
 from gradatim.watching.identities import identity_of
-from gradatim.watching.position import Observer, Position, info_of, is_wrapped
+from gradatim.watching.loss_graph import (
+    Broadcast,
+    count_nodes_and_broadcasts,
+    operations_before,
+)
+from gradatim.watching.loss_numbers import leaking_column, loss_facts
+from gradatim.watching.loss_values import LossesGoneBackward
+from gradatim.watching.models import Models
+from gradatim.watching.position import Observer, Position
 from gradatim.watching.replay import Replays
 from gradatim.watching.row_orders import RowOrders
+from gradatim.watching.saved_tensors import ActivationOutput, activations_of
 from gradatim.watching.source_lines import SourceLine, user_frame, user_line
-from gradatim.watching.training_seen import BackwardSeen, LossCall
+from gradatim.watching.tensor_info import TensorInfo, info_of, is_wrapped
 from gradatim.watching.updates import Updates
 
-__all__ = ["Losses"]
+__all__ = ["BackwardSeen", "LossCall", "Losses"]
 
-MOST_SERIES = 1000
+NUM_EARLY_LOSSES = 20
+"""Losses at the start whose numbers are looked at: chosen by hand, not measured."""
+
+
+@dataclass(slots=True)
+class LossCall:
+    """A call of one of the losses in ``torch.nn.functional``."""
+
+    order: int
+    """The number of this event among all events."""
+    step: int
+    """The number of updates that were made before the call."""
+    name: str
+    """The name of the loss, such as ``mse_loss``."""
+    input: TensorInfo
+    """The tensor that the loss is given first: what was predicted."""
+    target: TensorInfo
+    """The tensor of the targets."""
+    reduction: str
+    """How the loss makes one number of many: ``mean``, ``sum`` or ``none``."""
+    line: SourceLine | None
+    """The user's line that calls the loss."""
+    facts: dict[str, float] = field(default_factory=dict)
+    """About the numbers: ``input_min``, ``input_row_sum_error``, ``target_max``..."""
+    before: tuple[str, ...] = ()
+    """The operations that made the input, the last one first."""
+    grad: bool = True
+    """Whether gradients are on."""
+    options: dict[str, bool] = field(default_factory=dict)
+    """The other arguments that are true or false."""
+
+
+@dataclass(slots=True)
+class BackwardSeen:
+    """A call of ``backward``."""
+
+    order: int
+    """The number of this event among all events."""
+    step: int
+    """The number of updates that were made before the call."""
+    value: float | None
+    """The loss; None where it is not one number, or reading it would wait."""
+    shape: tuple[int, ...]
+    """The sizes of the tensor that goes backward."""
+    line: SourceLine | None
+    """The user's line that calls ``backward``."""
+    retain_graph: bool = False
+    """Whether the user asks to keep the graph."""
+    num_nodes: int | None = None
+    """The number of nodes of the graph, where they were counted."""
+    broadcasts: tuple[Broadcast, ...] = ()
+    """Operations near the loss whose output has more numbers than any input."""
+    made_by: tuple[str, ...] = ()
+    """The operations that made the loss, the last one first."""
+    activations: tuple[ActivationOutput, ...] = ()
+    """What the activations between layers gave."""
+    leaves: dict[int, LeafSeen] | None = None
+    """The tensors that get a gradient, by identity, where they were looked at."""
+    loose: dict[int, str] = field(default_factory=dict)
+    """The variables of parameters of no model and no optimizer, by identity."""
+    operation: str = ""
+    """What made the loss, such as ``MseLoss``; empty for a tensor without a graph."""
 
 
 class Losses(Observer):
@@ -31,28 +101,27 @@ class Losses(Observer):
     def __init__(
         self,
         position: Position,
+        models: Models,
         forwards: Forwards,
         updates: Updates,
         replays: Replays,
         orders: RowOrders,
     ) -> None:
         super().__init__(position)
-        self._orders = orders
-        self._replays = replays
-        self._forwards, self._updates = forwards, updates
-        self._stride = 1
-        self._recent: deque[float] = deque(maxlen=20)
+        self.calls: FirstAndLast[LossCall] = FirstAndLast()
+        self.backwards: FirstAndLast[BackwardSeen] = FirstAndLast()
+        self.values = LossesGoneBackward(position, models, updates)
+        self._models, self._forwards, self._updates = models, forwards, updates
+        self._replays, self._orders = replays, orders
 
     def loss(self, name: str, arguments: dict[str, Any]) -> None:
         """One of the losses of ``torch.nn.functional`` is called."""
         input, target = arguments.get("input"), arguments.get("target")
-        if (
-            self.position.is_elsewhere()
-            or self.position.is_busy
-            or not isinstance(input, Tensor)
-        ):
+        if self.position.is_elsewhere() or self.position.is_busy:
             return
-        if not isinstance(target, Tensor) or is_wrapped(input):
+        if not isinstance(input, Tensor) or not isinstance(target, Tensor):
+            return
+        if is_wrapped(input):
             return
         call = LossCall(
             order=self.order(),
@@ -65,115 +134,82 @@ class Losses(Observer):
             grad=torch.is_grad_enabled(),
             options={k: v for k, v in arguments.items() if type(v) is bool},
         )
-        is_early = self.seen.losses.count < 20 and not self.position.is_lean
+        is_early = self.calls.count < NUM_EARLY_LOSSES and not self.position.is_lean
+        data = self._forwards.last_data()
         if self.is_close or is_early:
-            call.facts = (
-                self.quietly(
-                    numbers_of_tensors.loss_facts, input.detach(), target.detach()
-                )
-                or {}
-            )
-            call.before = numbers_of_tensors.operations_before(input)
-            if call.grad and call.facts and self._forwards.last_input is not None:
-                rows, ref = self._forwards.last_input
-                given = ref()
-                if given is not None and target.dim() and rows == len(target):
-                    leak = self.quietly(inputs.leaking_column, given, target.detach())
-                    if leak is not None:
-                        call.facts["leak_column"] = float(leak[0])
-                        call.facts["leak_equal"] = float(leak[1])
-        last = None if self.position.is_lean else self._forwards.last_input
-        if call.grad and last is not None:
-            given = last[1]()
-            if given is not None:
-                self._orders.trained(given, target)
-        self.seen.losses.add(call, looked_at=bool(call.facts))
+            facts = self.quietly(loss_facts, input.detach(), target.detach())
+            call.facts = facts or {}
+            call.before = operations_before(input)
+            if call.grad and call.facts and data is not None and target.dim():
+                self._look_for_leak(call, data, target)
+        if call.grad and data is not None and not self.position.is_lean:
+            self._orders.on_loss(data, target)
+        self.calls.add(call, looked_at=bool(call.facts))
+
+    def _look_for_leak(self, call: LossCall, data: Tensor, target: Tensor) -> None:
+        num_rows = len(data) if data.dim() else 0
+        if num_rows == len(target):
+            leak = self.quietly(leaking_column, data, target.detach())
+            if leak is not None:
+                call.facts["leak_column"] = float(leak[0])
+                call.facts["leak_equal"] = float(leak[1])
 
     def loss_made(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """One of those losses has been computed."""
-        self._replays.loss(name, arguments, result)
+        self._replays.on_loss(name, arguments, result)
 
     def backward(self, tensors: Any, retain_graph: bool | None) -> None:
         """``backward`` is about to run."""
         if self.position.is_elsewhere() or self.position.is_busy:
             return
-        found = list(tensors_of(tensors))
-        if not found or is_wrapped(found[0]):
+        loss = next(tensors_of(tensors), None)
+        if loss is None or is_wrapped(loss):
             return
-        loss = found[0]
-        self._replays.backward(loss)
-        order = self.order()
-        value = None
-        if loss.numel() == 1 and (loss.is_cpu or self.is_close):
-            value = float(loss.detach())
-            self._note_loss(value)
+        self._replays.on_backward(loss)
         event = BackwardSeen(
-            order=order,
+            order=self.order(),
             step=self.step,
-            value=value,
+            value=None,
             shape=tuple(loss.shape),
             line=user_line(3),
             retain_graph=bool(retain_graph),
         )
-        if self.is_close and loss.grad_fn is not None:
-            num_nodes, broadcasts = numbers_of_tensors.graph_facts(loss.grad_fn)
-            event.num_nodes, event.broadcasts = num_nodes, broadcasts
-            event.made_by = numbers_of_tensors.operations_before(loss)
-            if self.step and not self.position.recomputes:
-                event.activations = (
-                    self.quietly(
-                        saved_tensors.activations_of, loss.grad_fn, self.seen.names()
-                    )
-                    or ()
-                )
+        if loss.numel() == 1 and (loss.is_cpu or self.is_close):
+            event.value = float(loss.detach())
+        if self.is_close:
+            self._look_at_graph(event, loss)
         if loss.grad_fn is not None:
             event.operation = operation_name(loss.grad_fn)
-            if self.is_close:
-                count = self.seen.backwards.count
-                event.leaves = self.quietly(
-                    leaves_of,
-                    loss.grad_fn,
-                    self.step or count,
-                    count,
-                    self._updates.held(),
-                )
-                event.loose = self._loose(event.leaves or {}, user_frame(3))
-        elif self.is_close and loss.requires_grad:
-            event.leaves = {}  # it is a leaf itself
-        if value is not None:
-            if not math.isfinite(value) and self.seen.loss_values.non_finite is None:
-                self._blame(loss, value, event.line)
-            self._recent.append(value)
+        if event.value is not None:
+            self.values.on_backward(loss, event.value, event.line)
         if loss.grad_fn is not None:
-            self._updates.graph_made(loss.grad_fn)
-        self._updates.backward_came(order, value, event.line)
-        self.seen.backwards.add(event, looked_at=self.is_close)
+            self._updates.graphs.on_backward(loss.grad_fn)
+        self._updates.on_backward(event.order, event.value, event.line)
+        self.backwards.add(event, looked_at=self.is_close)
+        self.position.num_backwards += 1
 
-    def _loose(self, leaves: dict[int, LeafSeen], frame: Any) -> dict[int, str]:
+    def _look_at_graph(self, event: BackwardSeen, loss: Tensor) -> None:
+        root = loss.grad_fn
+        if root is None:
+            event.leaves = {} if loss.requires_grad else None  # a leaf itself
+            return
+        event.num_nodes, event.broadcasts = count_nodes_and_broadcasts(root)
+        event.made_by = operations_before(loss)
+        if self.step and not self.position.recomputes:
+            names = self._models.parameter_names()
+            event.activations = self.quietly(activations_of, root, names) or ()
+        step = self.step or self.position.num_backwards
+        event.leaves = self.quietly(leaves_of, root, step, self._updates.held())
+        event.loose = self._loose(event.leaves or {}, user_frame(3))
+
+    def _loose(
+        self, leaves: dict[int, LeafSeen], frame: FrameType | None
+    ) -> dict[int, str]:
         """Name the variables that are parameters which nothing else knows."""
-        known = self.seen.names().keys() | self._updates.held()
+        known = self._models.parameter_names().keys() | self._updates.held()
         keys = {k for k, leaf in leaves.items() if leaf.is_parameter} - known
         if not keys or frame is None:
             return {}
         named = [*frame.f_locals.items(), *frame.f_globals.items()]
         tensors = [(n, value) for n, value in named if isinstance(value, Tensor)]
-        return {identity_of(t): name for name, t in tensors if identity_of(t) in keys}
-
-    def _blame(self, loss: Tensor, value: float, line: SourceLine | None) -> None:
-        """Find where the first loss that is no number comes from."""
-        if loss.grad_fn is None:
-            return
-        bad = self.quietly(saved_tensors.bad_start, loss.grad_fn, self.seen.names())
-        if bad is not None:
-            bad.step, bad.value, bad.line = self.step, value, line
-            bad.before = tuple(self._recent)
-            bad.grad_norm = self._updates.last_grad_norm
-            self.seen.loss_values.non_finite = bad
-
-    def _note_loss(self, value: float) -> None:
-        if self.seen.backwards.count % self._stride == 0:
-            series = self.seen.loss_values.series
-            series.append((self.step, value))
-            if len(series) >= 2 * MOST_SERIES:
-                del series[MOST_SERIES // 2 :: 2]  # the start stays as it is
-                self._stride *= 2
+        return {identity_of(t): n for n, t in tensors if identity_of(t) in keys}

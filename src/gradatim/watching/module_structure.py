@@ -1,69 +1,132 @@
-"""How a model is built: what its modules are, and what they hold unregistered."""
+"""Notes how a model is built: what its modules are, and where they were made."""
 
-import math
-import warnings
-from collections.abc import Iterator
-from typing import Any
+import weakref
+from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor, nn
 
-from gradatim.watching.numbers_of_tensors import has_mode
-from gradatim.watching.source_lines import SourceLine, is_user_file
-from gradatim.watching.training_seen import NormDrift
-
-__all__ = [
-    "drift_of",
-    "holder_of",
-    "loose_leaves",
-    "mistyped_freezing",
-    "of_library",
-    "parts_with_mode",
-    "places_of",
-    "repeated_modules",
-    "shift_of",
-]
-
-MOST = 200
-MOST_NUMBERS = 64
-TYPED = (
-    "requires_grad",
-    "requires_grad_",
-    "require_grad",
-    "require_grads",
-    "requires_grads",
-    "required_grad",
+from gradatim.watching.identities import identity_of
+from gradatim.watching.model_call import ModelObserver
+from gradatim.watching.position import Position
+from gradatim.watching.source_lines import (
+    SourceLine,
+    is_user_file,
+    line_of,
+    user_frame,
 )
-"""What people write for ``requires_grad``; none of it is an attribute of a module."""
+
+__all__ = ["ModelStructure", "Structures", "has_mode"]
+
+MOST_MODULES_MADE = 20_000
+"""Modules whose making is remembered: chosen by hand, not measured."""
 
 
-def parts_with_mode(module: nn.Module) -> dict[str, str]:
-    """Name the parts that do something else in eval mode."""
-    return {
-        name: type(each).__name__
-        for name, each in module.named_modules()
-        if has_mode(each)
-    }
+@dataclass(slots=True)
+class ModelStructure:
+    """The modules that a model is made of."""
+
+    modules: dict[int, str] = field(default_factory=dict)
+    """The name of each module, by its identity."""
+    kinds: dict[str, str] = field(default_factory=dict)
+    """The class of each module that has parameters of its own, by its name."""
+    with_mode: dict[str, str] = field(default_factory=dict)
+    """The class of each part that does something else in eval mode, by its name."""
+    init_lines: dict[str, SourceLine] = field(default_factory=dict)
+    """Where the ``__init__`` of each module of the user's own begins, by its name."""
+    made_at: dict[str, SourceLine] = field(default_factory=dict)
+    """The user's line that made each part, by its name."""
+    repeated: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    """Containers that hold one module at several places: its class, the number of
+    these places, and the number of all places."""
+    of_library: set[str] = field(default_factory=set)
+    """The names of modules whose class is neither the user's nor PyTorch's."""
 
 
-def places_of(module: nn.Module) -> dict[str, SourceLine]:
+class Structures(ModelObserver[ModelStructure]):
+    """Sees modules made, and which of them a model is made of."""
+
+    def __init__(self, position: Position) -> None:
+        super().__init__(position)
+        self._made_at: dict[int, tuple[weakref.ref[nn.Module], SourceLine | None]] = {}
+
+    def module_made(self, module: nn.Module) -> None:
+        """A module was constructed."""
+        frame = user_frame(3)
+        # From its own __init__ out to where that was called.
+        while (
+            frame is not None
+            and frame.f_code.co_name == "__init__"
+            and frame.f_locals.get("self") is module
+        ):
+            frame = frame.f_back
+        if (
+            frame is not None
+            and is_user_file(frame.f_code.co_filename)
+            and len(self._made_at) < MOST_MODULES_MADE
+        ):
+            self._made_at[id(module)] = weakref.ref(module), line_of(frame)
+
+    def new_record(self, module: nn.Module) -> ModelStructure:
+        """Look at all modules of a model."""
+        record = ModelStructure(
+            init_lines=_init_lines(module),
+            repeated=_repeated_modules(module),
+            of_library=_of_library(module),
+        )
+        self._note(record, module)
+        return record
+
+    def on_new_parameters(
+        self, number: int, module: nn.Module, owners: set[str]
+    ) -> None:
+        """Look at the modules again, after some were put in."""
+        self._note(self.records[number], module)
+
+    def name_since(self, number: int, module: nn.Module, model: nn.Module) -> bool:
+        """Note the name of a module if it was put into a model after the last look."""
+        for name, part in model.named_modules():
+            if part is module:
+                self.records[number].modules[identity_of(module)] = name
+                return True
+        return False
+
+    def _note(self, record: ModelStructure, module: nn.Module) -> None:
+        named = list(module.named_modules())
+        record.modules.update({identity_of(part): name for name, part in named})
+        record.kinds = {n: type(part).__name__ for n, part in named if part._parameters}
+        record.with_mode = {
+            n: type(part).__name__ for n, part in named if has_mode(part)
+        }
+        for name, part in named:
+            ref, line = self._made_at.get(id(part), (None, None))
+            if ref is not None and ref() is part and line is not None:
+                record.made_at[name] = line
+
+
+def has_mode(module: nn.Module) -> bool:
+    """Tell whether a module does something else in eval mode."""
+    if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
+        return module.dropout > 0
+    if isinstance(module, nn.modules.dropout._DropoutNd):
+        return module.p > 0
+    if isinstance(module, nn.modules.batchnorm._NormBase):
+        return isinstance(module.running_mean, Tensor)
+    return False
+
+
+def _init_lines(module: nn.Module) -> dict[str, SourceLine]:
     """Find where the ``__init__`` of each module of the user's own begins."""
-    places = {}
-    for name, each in module.named_modules():
-        code = getattr(type(each).__init__, "__code__", None)
+    lines = {}
+    for name, part in module.named_modules():
+        code = getattr(type(part).__init__, "__code__", None)
         if code is not None and is_user_file(code.co_filename):
-            places[name] = SourceLine(code.co_filename, code.co_firstlineno, "__init__")
-    return places
+            lines[name] = SourceLine(code.co_filename, code.co_firstlineno, "__init__")
+    return lines
 
 
-def repeated_modules(module: nn.Module) -> dict[str, tuple[str, int, int]]:
-    """Find containers that hold one module with parameters at several places.
-
-    Returns:
-        By the container's name: the module's kind, at how many places it is, and how
-        many places the container has for modules with parameters.
-    """
-    found = {}
+def _repeated_modules(module: nn.Module) -> dict[str, tuple[str, int, int]]:
+    """Find containers that hold one module with parameters at several places."""
+    repeated = {}
     for name, container in module.named_modules():
         if not isinstance(container, (nn.Sequential, nn.ModuleList)):
             continue
@@ -72,147 +135,17 @@ def repeated_modules(module: nn.Module) -> dict[str, tuple[str, int, int]]:
         for child in children:
             if ids.count(id(child)) > 1:
                 kind = type(child).__name__
-                found[name] = kind, ids.count(id(child)), len(ids)
+                repeated[name] = kind, ids.count(id(child)), len(ids)
                 break
-    return found
+    return repeated
 
 
-def _held(value: Any, path: str, depth: int = 2) -> Iterator[tuple[str, Any]]:
-    """Give what plain lists, tuples and dicts hold, with its path."""
-    if depth and isinstance(value, dict):
-        for key, each in list(value.items())[:MOST]:
-            yield from _held(each, f"{path}[{key!r}]", depth - 1)
-    elif depth and isinstance(value, (list, tuple)):
-        for place, each in enumerate(value[:MOST]):
-            yield from _held(each, f"{path}[{place}]", depth - 1)
-    else:
-        yield path, value
-
-
-REGISTERED = ("_parameters", "_buffers", "_modules")
-
-
-def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
-    for attribute, value in vars(module).items():
-        if attribute not in REGISTERED and "hooks" not in attribute:
-            yield attribute, value
-
-
-def holder_of(module: nn.Module, callers: list[nn.Module]) -> tuple[str, str] | None:
-    """Find the plain list or dict of a caller that holds a module.
-
-    Returns:
-        The place, such as ``layers[0]``, and the name of the caller's class.
-    """
-    for caller in reversed(callers):
-        for attribute, value in _attributes(caller):
-            if isinstance(value, (list, tuple, dict)):
-                for path, each in _held(value, attribute):
-                    if each is module:
-                        return path, type(caller).__name__
-    return None
-
-
-def loose_leaves(module: nn.Module) -> dict[str, Tensor]:
-    """Find leaves that ask for a gradient, held by a module and not registered."""
-    found: dict[str, Tensor] = {}
-    registered = {id(p) for p in module.parameters()}
-    for name, each in module.named_modules():
-        for attribute, value in _attributes(each):
-            if not isinstance(value, (Tensor, list, tuple, dict)):
-                continue
-            for path, tensor in _held(value, attribute):
-                if (
-                    isinstance(tensor, Tensor)
-                    and tensor.requires_grad
-                    and tensor.is_leaf
-                    and id(tensor) not in registered
-                ):
-                    found[f"{name}.{path}" if name else path] = tensor
-        if len(found) >= MOST:
-            break
-    return found
-
-
-def mistyped_freezing(module: nn.Module) -> dict[str, tuple[str, int]]:
-    """Find where an attribute was set to False that freezes nothing.
-
-    Returns:
-        By the name of a module or parameter: the attribute, and how many parameters
-        ask for a gradient all the same.
-    """
-    found = {}
-    for name, each in module.named_modules():
-        is_torchs = type(each).__module__.startswith("torch.nn.")
-        names = (*TYPED, "trainable") if is_torchs else TYPED
-        asking = sum(p.requires_grad for p in each.parameters())
-        for attribute in names:
-            if asking and vars(each).get(attribute) is False:
-                found[name] = attribute, asking
-    for name, parameter in module.named_parameters():
-        for attribute in (*TYPED[1:], "trainable"):
-            if parameter.requires_grad and vars(parameter).get(attribute) is False:
-                found[name] = attribute, 1
-    return found
-
-
-def of_library(module: nn.Module) -> set[str]:
+def _of_library(module: nn.Module) -> set[str]:
     """Name the modules whose class is neither the user's nor PyTorch's."""
-    found = set()
-    for name, each in module.named_modules():
-        code = getattr(getattr(type(each), "forward", None), "__code__", None)
-        is_torchs = type(each).__module__.startswith("torch.")
+    names = set()
+    for name, part in module.named_modules():
+        code = getattr(getattr(type(part), "forward", None), "__code__", None)
+        is_torchs = type(part).__module__.startswith("torch.")
         if code is not None and not is_torchs and not is_user_file(code.co_filename):
-            found.add(name)
-    return found
-
-
-def drift_of(module: nn.Module) -> NormDrift | None:
-    """Find batch norm that is frozen with the layers around it, and in train mode."""
-    parameters = list(module.parameters())
-    num_frozen = sum(not p.requires_grad for p in parameters)
-    if not num_frozen:
-        return None
-    norms = _moving_norms(module)
-    if not norms:
-        return None
-    first = next(iter(norms.values()))
-    return NormDrift(
-        names=tuple(norms)[:50],
-        num_frozen=num_frozen,
-        num_parameters=len(parameters),
-        start=_numbers(first.running_mean),
-        version=_version(module),
-    )
-
-
-def shift_of(module: nn.Module, drift: NormDrift) -> float:
-    """Tell how far the running means have gone since, in standard deviations."""
-    if _version(module) != drift.version:
-        return 0.0
-    norm = module.get_submodule(drift.names[0])
-    mean, spread = _numbers(norm.running_mean), _numbers(norm.running_var)
-    moves = zip(drift.start, mean, spread, strict=True)
-    return max(abs(b - a) / math.sqrt(v + 1e-12) for a, b, v in moves)
-
-
-def _moving_norms(module: nn.Module) -> dict[str, Any]:
-    return {
-        name: each
-        for name, each in module.named_modules()
-        if isinstance(each, nn.modules.batchnorm._BatchNorm)
-        and each.training
-        and isinstance(each.running_mean, Tensor)
-        and each.affine
-        and not any(p.requires_grad for p in each.parameters())
-    }
-
-
-def _version(module: nn.Module) -> int:
-    return sum(p._version for p in module.parameters() if not p.requires_grad)
-
-
-def _numbers(tensor: Any) -> list[float]:
-    with torch.no_grad(), warnings.catch_warnings():
-        numbers: list[float] = tensor.detach().flatten()[:MOST_NUMBERS].tolist()
-        return numbers
+            names.add(name)
+    return names

@@ -52,7 +52,7 @@ WITH_STEP = (
     CosineAnnealingWarmRestarts,
 )
 """The schedules with a ``step`` of their own."""
-OF_OUR_HOOKS = r"Using `torch\.compile\(module\)` when there are global hooks"
+WARNING_OF_OUR_HOOKS = r"Using `torch\.compile\(module\)` when there are global hooks"
 COMPARED = {
     "__eq__": ("==", "__eq__"),
     "eq": ("==", "eq"),
@@ -61,19 +61,21 @@ COMPARED = {
     "__sub__": ("-", "sub"),
     "sub": ("-", "sub"),
 }
-"""Methods that compare: the operation, and what ``__torch_function__`` is given."""
+"""Methods that compare: the operator, and what ``__torch_function__`` is given."""
+Patch = Callable[[Any, str, Callable[[Any], Any]], None]
+"""Replaces a name of an owner by what a function makes of the original."""
 
 
 @contextlib.contextmanager
 def installed(watcher: Watcher) -> Iterator[None]:
     """Let a watcher see what happens; put everything back at the end."""
     with contextlib.ExitStack() as stack:
-        # It tells the user of hooks that are ours.
-        warnings.filterwarnings("ignore", message=OF_OUR_HOOKS)
+        # The warning tells the user of hooks that are ours.
+        warnings.filterwarnings("ignore", message=WARNING_OF_OUR_HOOKS)
         stack.callback(_without_filter, warnings.filters[0])
 
         def patch(owner: Any, name: str, made: Callable[[Any], Any]) -> None:
-            # By its own dictionary: what is inherited is not made its own.
+            # A name that the owner inherits is not made the owner's own for good.
             has_own = name in vars(owner)
             original = vars(owner)[name] if has_own else getattr(owner, name)
             setattr(owner, name, made(original))
@@ -82,49 +84,20 @@ def installed(watcher: Watcher) -> Iterator[None]:
             else:
                 stack.callback(delattr, owner, name)
 
-        _losses(patch, watcher)
-        patch(F, "dropout", functools.partial(_dropout, watcher))
-        _tensor_methods(patch, watcher)
-        patch(Tensor, "backward", _backward(watcher))
-        patch(torch.autograd, "backward", _autograd_backward(watcher))
-        patch(Optimizer, "__init__", _after(watcher.updates.optimizer_made))
-        patch(Optimizer, "zero_grad", _after(watcher.updates.zeroed))
-        patch(nn.Module, "zero_grad", _after(watcher.updates.zeroed))
-        patch(nn.Module, "__init__", _after(watcher.forwards.module_made))
-        patch(nn.Module, "train", _train(watcher))
-        patch(LRScheduler, "__init__", _scheduler_made(watcher))
-        patch(ReduceLROnPlateau, "__init__", _scheduler_made(watcher))
-        for outer in (SequentialLR, ChainedScheduler):
-            patch(outer, "__init__", _outer_scheduler_made(watcher))
-        for kind in WITH_STEP:
-            patch(kind, "step", _scheduler_step(watcher))
-        patch(nn.Module, "state_dict", _state_dict(watcher))
-        patch(nn.Module, "load_state_dict", _load_state_dict(watcher))
-        patch(
-            torch,
-            "save",
-            _before(lambda state: watcher.states.state_used(state, "saved")),
-        )
-        patch(DataLoader, "__init__", _after(watcher.loops.loader_made))
-        patch(DataLoader, "__iter__", _iterated(watcher))
-        patch(_BaseDataLoaderIter, "__next__", _fetched(watcher))
-        for owner, name, noted in row_orders.DRAWING:
-            patch(owner, name, functools.partial(noted, watcher.orders))
-        patch(torch, "manual_seed", _seed(watcher, "torch", _torch_state))
-        patch(random, "seed", _seed(watcher, "random", _python_state))
-        patch(np.random, "seed", _seed(watcher, "numpy", _numpy_state))
-        patch(np.random, "default_rng", _before_call(watcher.loops.generator_made))
-        patch(torch, "set_rng_state", _before(lambda _: watcher.loops.state_restored()))
+        _patch_forwards_and_losses(patch, watcher)
+        _patch_updates(patch, watcher)
+        _patch_data_and_seeds(patch, watcher)
+        _patch_states(patch, watcher)
         for handle in (
             register_module_forward_pre_hook(watcher.forwards.enter),
             register_module_forward_hook(watcher.forwards.leave, always_call=True),
-            register_module_forward_pre_hook(watcher.calls.enter),
-            register_module_forward_hook(watcher.calls.leave),
+            register_module_forward_pre_hook(watcher.tensor_calls.enter),
+            register_module_forward_hook(watcher.tensor_calls.leave),
             register_optimizer_step_pre_hook(watcher.updates.before_step),
             register_optimizer_step_post_hook(watcher.updates.after_step),
         ):
             stack.callback(handle.remove)
-        stack.callback(watcher.calls.close)
+        stack.callback(watcher.tensor_calls.close)
         watcher.seen.is_open = True
         stack.callback(setattr, watcher.seen, "is_open", False)
         yield
@@ -135,42 +108,138 @@ def _without_filter(entry: Any) -> None:
         cast("list[Any]", warnings.filters).remove(entry)
 
 
-def _before(note: Callable[[Any], None]) -> Callable[[Any], Any]:
-    """Make a function that notes its first argument, then does what it did."""
+def _patch_forwards_and_losses(patch: Patch, watcher: Watcher) -> None:
+    position, losses = watcher.position, watcher.losses
 
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if not torch.compiler.is_compiling():
-                note(self)
-            return original(self, *args, **kwargs)
+    def dropout(
+        input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> None:
+        watcher.modes.dropout(training and p > 0)
 
-        return patched
+    def backward(
+        tensor: Tensor,
+        gradient: Any = None,
+        retain_graph: Any = None,
+        *_: Any,
+        **__: Any,
+    ) -> None:
+        losses.backward(tensor, retain_graph)
 
-    return made
+    def autograd_backward(
+        tensors: Any,
+        grad_tensors: Any = None,
+        retain_graph: Any = None,
+        *_: Any,
+        **__: Any,
+    ) -> None:
+        if not position.is_inside_backward:
+            losses.backward(tensors, retain_graph)
+
+    for name in WATCHED_LOSSES:
+        patch(F, name, functools.partial(_loss, watcher, name))
+    patch(F, "dropout", wrapped(before=dropout))
+    _patch_tensor_methods(patch, watcher)
+    inside = position.inside_backward
+    patch(Tensor, "backward", wrapped(before=backward, inside=inside))
+    patch(torch.autograd, "backward", wrapped(before=autograd_backward, inside=inside))
+    patch(nn.Module, "__init__", _after(watcher.models.structures.module_made))
+    patch(nn.Module, "train", _outermost(before=watcher.modes.mode_set))
 
 
-def _before_call(note: Callable[..., None]) -> Callable[[Any], Any]:
-    """Make a function that notes all its arguments, then does what it did."""
+def _patch_updates(patch: Patch, watcher: Watcher) -> None:
+    schedulers, position = watcher.schedulers, watcher.position
+
+    def scheduler_made(scheduler: Any, _: Any) -> None:
+        schedulers.scheduler_made(scheduler, scheduler.optimizer)
+
+    def outer_scheduler_made(scheduler: Any, _: Any) -> None:
+        # A schedule that is made of others: its optimizer is theirs.
+        optimizer = scheduler._schedulers[0].optimizer
+        schedulers.scheduler_made(scheduler, optimizer)
+
+    def scheduler_stepped(scheduler: Any, *_: Any, **__: Any) -> None:
+        if not position.is_inside_scheduler:  # one schedule steps those inside it
+            schedulers.scheduler_stepped(scheduler)
+
+    patch(Optimizer, "__init__", _after(watcher.updates.optimizer_made))
+    patch(Optimizer, "zero_grad", _after(watcher.updates.zeroed))
+    patch(nn.Module, "zero_grad", _after(watcher.updates.zeroed))
+    patch(LRScheduler, "__init__", wrapped(after=scheduler_made))
+    patch(ReduceLROnPlateau, "__init__", wrapped(after=scheduler_made))
+    inside = position.inside_scheduler
+    for outer in (SequentialLR, ChainedScheduler):
+        patch(outer, "__init__", wrapped(after=outer_scheduler_made, inside=inside))
+    for kind in WITH_STEP:
+        patch(kind, "step", wrapped(before=scheduler_stepped, inside=inside))
+
+
+def _patch_data_and_seeds(patch: Patch, watcher: Watcher) -> None:
+    loaders, seeds = watcher.loaders, watcher.seeds
+
+    def state_restored(*_: Any, **__: Any) -> None:
+        seeds.state_restored()
+
+    patch(DataLoader, "__init__", _after(loaders.loader_made))
+    patch(
+        DataLoader,
+        "__iter__",
+        wrapped(before=loaders.loader_started, after=loaders.iterator_made),
+    )
+    patch(
+        _BaseDataLoaderIter,
+        "__next__",
+        wrapped(before=loaders.batch_fetched, after=watcher.tensor_calls.batch_fetched),
+    )
+    for owner, name, noted in row_orders.DRAWING:
+        patch(owner, name, functools.partial(noted, watcher.row_orders))
+    patch(torch, "manual_seed", _seed(watcher, "torch", _torch_state))
+    patch(random, "seed", _seed(watcher, "random", _python_state))
+    patch(np.random, "seed", _seed(watcher, "numpy", _numpy_state))
+    patch(np.random, "default_rng", wrapped(before=seeds.generator_made))
+    patch(torch, "set_rng_state", wrapped(before=state_restored))
+
+
+def _patch_states(patch: Patch, watcher: Watcher) -> None:
+    states = watcher.state_dicts
+
+    def saved(obj: Any, *_: Any, **__: Any) -> None:
+        states.state_used(obj, "saved")
+
+    def loaded(module: nn.Module, state_dict: Any, *_: Any, **__: Any) -> None:
+        states.state_used(state_dict, "itself", module)
+
+    patch(nn.Module, "state_dict", _outermost(after=states.state_taken))
+    patch(nn.Module, "load_state_dict", wrapped(before=loaded))
+    patch(torch, "save", wrapped(before=saved))
+
+
+def wrapped(
+    before: Callable[..., None] | None = None,
+    after: Callable[[Any, Any], None] | None = None,
+    inside: Callable[[], contextlib.AbstractContextManager[None]] | None = None,
+) -> Callable[[Any], Any]:
+    """Let calls of a function be noted; what the function does stays the same.
+
+    Args:
+        before: Called first, with all arguments.
+        after: Called last, with the first argument and the result.
+        inside: Makes what is open while the function runs.
+    """
 
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def patched(*args: Any, **kwargs: Any) -> Any:
-            note(*args, **kwargs)
-            return original(*args, **kwargs)
-
-        return patched
-
-    return made
-
-
-def _after(note: Callable[[Any], None]) -> Callable[[Any], Any]:
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def patched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            result = original(self, *args, **kwargs)
-            if not torch.compiler.is_compiling():
-                note(self)
+            if torch.compiler.is_compiling():
+                return original(*args, **kwargs)
+            if before is not None:
+                before(*args, **kwargs)
+            if inside is None:
+                result = original(*args, **kwargs)
+            else:
+                with inside():
+                    result = original(*args, **kwargs)
+            if after is not None:
+                after(args[0], result)
             return result
 
         return patched
@@ -178,129 +247,32 @@ def _after(note: Callable[[Any], None]) -> Callable[[Any], Any]:
     return made
 
 
-def _train(watcher: Watcher) -> Callable[[Any], Any]:
+def _after(note: Callable[[Any], None]) -> Callable[[Any], Any]:
+    """Let the object of a method be noted, after the method has run."""
+    return wrapped(after=lambda owner, result: note(owner))
+
+
+def _outermost(
+    before: Callable[..., None] | None = None,
+    after: Callable[[Any, Any], None] | None = None,
+) -> Callable[[Any], Any]:
+    """Let calls of a method be noted that calls itself for each part of a module."""
+
     def made(original: Any) -> Any:
+        noted = wrapped(before, after)(original)
         depth = 0
 
         @functools.wraps(original)
-        def train(self: nn.Module, mode: bool = True) -> nn.Module:
+        def patched(*args: Any, **kwargs: Any) -> Any:
             nonlocal depth
-            if not depth and not torch.compiler.is_compiling():
-                watcher.loops.mode(self, mode)
-            depth += 1  # it calls itself for each part
+            function = original if depth else noted
+            depth += 1
             try:
-                result: nn.Module = original(self, mode)
-                return result
+                return function(*args, **kwargs)
             finally:
                 depth -= 1
 
-        return train
-
-    return made
-
-
-def _fetched(watcher: Watcher) -> Callable[[Any], Any]:
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def __next__(self: Any) -> Any:
-            watcher.loops.batch_fetched(self)
-            batch = original(self)
-            watcher.calls.batch_fetched(self, batch)
-            return batch
-
-        return __next__
-
-    return made
-
-
-def _iterated(watcher: Watcher) -> Callable[[Any], Any]:
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def __iter__(self: Any) -> Any:
-            watcher.loops.loader_started(self)
-            iterator = original(self)
-            watcher.loops.iterator_made(self, iterator)
-            return iterator
-
-        return __iter__
-
-    return made
-
-
-def _scheduler_made(watcher: Watcher) -> Callable[[Any], Any]:
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def __init__(self: Any, optimizer: Any, *args: Any, **kwargs: Any) -> None:
-            original(self, optimizer, *args, **kwargs)
-            watcher.loops.scheduler_made(self, optimizer)
-
-        return __init__
-
-    return made
-
-
-def _outer_scheduler_made(watcher: Watcher) -> Callable[[Any], Any]:
-    """Note a schedule that is made of others, and its optimizer, which is theirs."""
-
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-            with watcher.position.inside_scheduler():
-                original(self, *args, **kwargs)
-            watcher.loops.scheduler_made(self, self._schedulers[0].optimizer)
-
-        return __init__
-
-    return made
-
-
-def _scheduler_step(watcher: Watcher) -> Callable[[Any], Any]:
-    """Note a step of a schedule, but not those that it makes of others."""
-
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def step(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if not watcher.position.is_inside_scheduler:
-                watcher.loops.scheduler_stepped(self)
-            with watcher.position.inside_scheduler():
-                return original(self, *args, **kwargs)
-
-        return step
-
-    return made
-
-
-def _state_dict(watcher: Watcher) -> Callable[[Any], Any]:
-    def made(original: Any) -> Any:
-        depth = 0
-
-        @functools.wraps(original)
-        def state_dict(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-            nonlocal depth
-            depth += 1  # it calls itself for each part
-            try:
-                state = original(self, *args, **kwargs)
-            finally:
-                depth -= 1
-            if not depth:
-                watcher.states.state_taken(self, state)
-            return state
-
-        return state_dict
-
-    return made
-
-
-def _load_state_dict(watcher: Watcher) -> Callable[[Any], Any]:
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def load_state_dict(
-            self: nn.Module, state_dict: Any, *args: Any, **kwargs: Any
-        ) -> Any:
-            watcher.states.state_used(state_dict, "itself", self)
-            return original(self, state_dict, *args, **kwargs)
-
-        return load_state_dict
+        return patched
 
     return made
 
@@ -313,13 +285,13 @@ def _seed(
     def made(original: Any) -> Any:
         @functools.wraps(original)
         def seed(*args: Any, **kwargs: Any) -> Any:
-            watcher.seen.seeds.first.setdefault(name, watcher.position.order())
+            watcher.seeds.seeding(name)
             if not is_called_by_user():
                 return original(*args, **kwargs)
             before = state()
             result = original(*args, **kwargs)
             given = args[0] if args else next(iter(kwargs.values()), None)
-            watcher.loops.seeded(name, given, before, state())
+            watcher.seeds.seeded(name, given, before, state())
             return result
 
         return seed
@@ -340,62 +312,13 @@ def _numpy_state() -> int:
     return hash((bytes(state[1]), state[2]))
 
 
-def _backward(watcher: Watcher) -> Callable[[Any], Any]:
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def backward(
-            self: Tensor,
-            gradient: Any = None,
-            retain_graph: bool | None = None,
-            create_graph: bool = False,
-            inputs: Any = None,
-        ) -> None:
-            if not torch.compiler.is_compiling():
-                watcher.losses.backward(self, retain_graph)
-            with watcher.position.inside_backward():
-                original(self, gradient, retain_graph, create_graph, inputs)
-
-        return backward
-
-    return made
-
-
-def _autograd_backward(watcher: Watcher) -> Callable[[Any], Any]:
-    def made(original: Any) -> Any:
-        signature = inspect.signature(original)
-
-        @functools.wraps(original)
-        def backward(*args: Any, **kwargs: Any) -> None:
-            if (
-                not watcher.position.is_inside_backward
-                and not torch.compiler.is_compiling()
-            ):
-                bound = signature.bind(*args, **kwargs).arguments
-                watcher.losses.backward(bound.get("tensors"), bound.get("retain_graph"))
-            with watcher.position.inside_backward():
-                original(*args, **kwargs)
-
-        return backward
-
-    return made
-
-
-def _losses(
-    patch: Callable[[Any, str, Callable[[Any], Any]], None], watcher: Watcher
-) -> None:
-    for name in WATCHED_LOSSES:
-        patch(F, name, functools.partial(_loss, watcher, name))
-
-
-def _tensor_methods(
-    patch: Callable[[Any, str, Callable[[Any], Any]], None], watcher: Watcher
-) -> None:
-    """Note methods of tensors.
+def _patch_tensor_methods(patch: Patch, watcher: Watcher) -> None:
+    """Let views and comparisons of tensors be noted.
 
     Functions such as ``torch.eq`` are left alone: ``torch.jit`` and ``torch.compile``
     keep tables of them by identity for as long as the process runs.
     """
-    is_tensor_method_or_property(Tensor.view)  # PyTorch keeps what it finds there
+    is_tensor_method_or_property(Tensor.view)  # fills a table before it is patched
     for name in ("view", "reshape"):
         patch(Tensor, name, functools.partial(_shaped, watcher, name))
     for name in COMPARED:
@@ -405,26 +328,26 @@ def _tensor_methods(
 def _overridden(function: Any, given: tuple[Any, ...], *args: Any, **kw: Any) -> Any:
     """Do what PyTorch does where a mode, or a class of tensors, overrides a method.
 
-    It would look the method up by name, and give the override the patched one.
+    PyTorch would look the method up by name, and give the override the patched one.
     """
     plain = torch._C._disabled_torch_function_impl
     own = tuple(
-        each
-        for each in given
-        if type(each) is not Tensor
-        and getattr(each, "__torch_function__", plain) is not plain
+        argument
+        for argument in given
+        if type(argument) is not Tensor
+        and getattr(argument, "__torch_function__", plain) is not plain
     )
     try:
         return handle_torch_function(function, own, *args, **kw)
     except AttributeError as error:
         if error.obj is not function:
             raise
-        # It has no words of its own for a method that nobody implements.
+        # PyTorch has no message of its own for a method that nobody implements.
         raise TypeError(f"no implementation found for {error.obj!r}") from None
 
 
 def _shaped(watcher: Watcher, name: str, original: Any) -> Any:
-    note = watcher.calls.shaped
+    note = watcher.tensor_calls.shaped
 
     @functools.wraps(original)
     def shaped(self: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -444,7 +367,7 @@ def _compared(watcher: Watcher, name: str, original: Any) -> Any:
     operation, public = COMPARED[name]
     is_operator = name.startswith("__")
     dispatched = getattr(torch._C.TensorBase, public)
-    note = watcher.calls.compared
+    note = watcher.tensor_calls.compared
 
     @functools.wraps(original)
     def compared(self: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -469,18 +392,6 @@ def _compared(watcher: Watcher, name: str, original: Any) -> Any:
     return compared
 
 
-def _dropout(watcher: Watcher, original: Any) -> Any:
-    @functools.wraps(original)
-    def dropout(
-        input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-    ) -> Any:
-        if not torch.compiler.is_compiling():
-            watcher.forwards.dropout(training and p > 0)
-        return original(input, p, training, inplace)
-
-    return dropout
-
-
 def _loss(watcher: Watcher, name: str, original: Any) -> Any:
     signature = inspect.signature(original)
 
@@ -490,10 +401,10 @@ def _loss(watcher: Watcher, name: str, original: Any) -> Any:
             return original(*args, **kwargs)
         try:
             bound = signature.bind(*args, **kwargs)
-        except TypeError:  # the original has the better words
+        except TypeError:  # the original's message is clearer
             return original(*args, **kwargs)
         bound.apply_defaults()
-        watcher.calls.loss(bound.arguments)
+        watcher.tensor_calls.loss(bound.arguments)
         watcher.losses.loss(name, bound.arguments)
         result = original(*args, **kwargs)
         watcher.losses.loss_made(name, bound.arguments, result)

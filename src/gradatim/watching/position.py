@@ -1,4 +1,4 @@
-"""Where a program is: what counts its events, and what all parts ask."""
+"""How far the watched program is: what observers ask before they look."""
 
 import contextlib
 import threading
@@ -6,34 +6,29 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from gradatim.watching.training_seen import TensorInfo, TrainingSeen
+__all__ = ["MOST_OBJECTS", "Observer", "Position"]
 
-__all__ = [
-    "CLOSE",
-    "MOST_OBJECTS",
-    "Observer",
-    "Position",
-    "info_of",
-    "is_wrapped",
-]
-
-CLOSE = 5
-"""Updates at the start that are looked at closely."""
+NUM_CLOSE_UPDATES = 5
+"""Updates at a training's start that get a close look: chosen by hand, not measured."""
 MOST_PHASES = 20
-"""Times that a training begins anew, as fine-tuning does, and is looked at again."""
+"""Times that a training begins anew, to fine-tune: chosen by hand, not measured."""
 MOST_OBJECTS = 200
-"""Models, optimizers, loaders and the like that are noted."""
+"""Models, loaders and other objects that are noted: chosen by hand, not measured."""
+BACKWARDS_WITHOUT_UPDATE = 50
+"""Backwards after which nobody expects an update: chosen by hand, not measured."""
 
 
 class Position:
-    """Counts what happens; one for all parts of a watcher."""
+    """Counts what happens in a program; the observers of a watch share one position."""
 
-    def __init__(self, seen: TrainingSeen) -> None:
-        self.seen = seen
+    def __init__(self) -> None:
         self.num_events = 0
-        self._phase_at = self._num_phases = 0
+        """How many events were numbered."""
+        self.num_updates = 0
+        """How many updates the optimizers have made."""
+        self.num_backwards = 0
+        """How often ``backward`` was called."""
         self.is_asked = False
         """Whether somebody asks for a close look at what comes now."""
         self.is_lean = False
@@ -41,9 +36,15 @@ class Position:
         self.has_new_mode = False
         """Whether ``train`` or ``eval`` was called since the last forward."""
         self.is_busy = False
+        """Whether the watch itself is computing, which is not to be noted."""
         self.recomputes = False
+        """Whether a backward calls modules again, as checkpointing does."""
         self.is_inside_backward = False
+        """Whether a backward is running."""
         self.is_inside_scheduler = False
+        """Whether a learning-rate schedule is stepping."""
+        self._phase_begin_update = 0
+        self._num_phases = 0
         self._thread = threading.get_ident()
 
     def order(self) -> int:
@@ -51,47 +52,44 @@ class Position:
         self.num_events += 1
         return self.num_events
 
-    @property
-    def step(self) -> int:
-        """Updates so far."""
-        return self.seen.steps.count
-
     def begin_phase(self) -> None:
-        """Something new trains: its first updates are looked at closely, too."""
+        """Look closely again: something new is trained, such as a second model."""
         if not self.is_start and self._num_phases < MOST_PHASES:
             self._num_phases += 1
-            self._phase_at = self.step
+            self._phase_begin_update = self.num_updates
 
     @property
-    def steps_since(self) -> int:
-        """Updates since a training began, the first or a later one."""
-        return self.step - self._phase_at
+    def updates_of_phase(self) -> int:
+        """How many updates were made since a training began, the first or a later."""
+        return self.num_updates - self._phase_begin_update
 
     @property
     def is_start(self) -> bool:
-        """Whether this is one of the first updates of what trains."""
-        return self.steps_since < CLOSE
+        """Whether this is one of the first updates of a training."""
+        return self.updates_of_phase < NUM_CLOSE_UPDATES
 
     @property
     def is_close(self) -> bool:
-        """Whether this update is looked at closely: the first, and 10, 20, 50, 100."""
+        """Whether this update gets a close look: the first ones, and 10, 20, 50, ..."""
         if self.is_asked:
             return True
-        if not self.step and (count := self.seen.backwards.count) > 50:
-            return is_round(count)  # no update is ever made by an optimizer
-        return self.is_start or is_round(self.step) or is_round(self.steps_since)
+        count = self.num_backwards
+        if not self.num_updates and count > BACKWARDS_WITHOUT_UPDATE:
+            return is_round(count)  # no optimizer ever makes an update
+        is_rounded = is_round(self.num_updates) or is_round(self.updates_of_phase)
+        return self.is_start or is_rounded
 
     def is_elsewhere(self) -> bool:
         """Tell another thread, and ``torch.jit.trace``.
 
-        Two loops at a time would be taken for one; and what is done to look at tensors
-        would be traced, too.
+        Two loops at a time would be taken for one. What the watch computes of tensors
+        would become part of the trace.
         """
         is_traced = torch._C._get_tracing_state() is not None
         return is_traced or threading.get_ident() != self._thread
 
     def quietly(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Look at numbers without being seen by one's own hooks, and never fail."""
+        """Call a function that looks at numbers, unnoticed; give None if it fails."""
         self.is_busy = True
         try:
             with torch.no_grad():
@@ -111,7 +109,7 @@ class Position:
 
     @contextlib.contextmanager
     def _inside(self, flag: str) -> Iterator[None]:
-        if self.is_elsewhere():  # whose end would come between ours
+        if self.is_elsewhere():  # its end would come between begin and end of ours
             yield
             return
         before = getattr(self, flag)
@@ -123,46 +121,30 @@ class Position:
 
 
 class Observer:
-    """What notes the events of one kind."""
+    """What notes the events of one kind in a record of its own."""
 
     def __init__(self, position: Position) -> None:
         self.position = position
-        self.seen = position.seen
         self.order = position.order
         self.quietly = position.quietly
 
     @property
     def step(self) -> int:
-        """Updates so far."""
-        return self.position.step
+        """How many updates were made so far."""
+        return self.position.num_updates
 
     @property
     def is_close(self) -> bool:
-        """Whether this update is looked at closely."""
+        """Whether this update gets a close look."""
         return self.position.is_close
 
 
-def is_round(step: int) -> bool:
-    """Tell whether a step is one of 10, 20, 50, 100, 200, 500, ...
+def is_round(count: int) -> bool:
+    """Tell whether a count is one of 1, 2, 5, 10, 20, 50, 100, 200, ...
 
-    >>> [step for step in range(1, 300) if is_round(step)]
+    >>> [count for count in range(300) if is_round(count)]
     [1, 2, 5, 10, 20, 50, 100, 200]
     """
-    while step and step % 10 == 0:
-        step //= 10
-    return step in (1, 2, 5)
-
-
-def info_of(tensor: Tensor) -> TensorInfo:
-    """Tell what a tensor is, without its numbers."""
-    return TensorInfo(
-        tuple(n if type(n) is int else -1 for n in tensor.shape),
-        str(tensor.dtype).removeprefix("torch."),
-        tensor.device.type,
-        tensor.requires_grad,
-    )
-
-
-def is_wrapped(tensor: Tensor) -> bool:
-    """Tell a tensor of ``torch.func``, whose numbers cannot be looked at."""
-    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
+    while count and count % 10 == 0:
+        count //= 10
+    return count in (1, 2, 5)

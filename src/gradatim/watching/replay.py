@@ -1,7 +1,7 @@
 """Keeps what is needed to train a copy of a model as the program trains its own.
 
-Only of the plainest step: one model, one loss of ``torch.nn.functional`` of its output,
-one backward of that loss, one optimizer. Of any other kind there is no replay.
+A step is replayed only if it is of the plainest kind: one model, one loss of
+``torch.nn.functional`` of the model's output, one backward of that loss, one optimizer.
 """
 
 import copy
@@ -14,25 +14,79 @@ import torch
 from torch import Tensor, nn
 
 from gradatim.nodes import operation_name
-from gradatim.watching.position import Observer, Position, is_wrapped
-from gradatim.watching.training_seen import Replay, ReplayBatch
+from gradatim.watching.position import Observer, Position
+from gradatim.watching.tensor_info import is_wrapped
 
-__all__ = ["Replays"]
+__all__ = ["KeptReplay", "Replay", "ReplayBatch", "Replays"]
 
-MOST_BATCHES = 20
-MOST_BYTES, MOST_WEIGHTS = 16 * 2**20, 32 * 2**20
-"""Of all batches together, and numbers of a model that is copied."""
+MOST_UPDATES = 20
+"""Updates that are kept: chosen by hand, not measured."""
+MOST_BYTES_OF_BATCHES = 16 * 2**20
+"""The size of all kept batches together: chosen by hand, not measured."""
+MOST_WEIGHTS = 32 * 2**20
+"""Numbers of a model that is copied: chosen by hand, not measured."""
 SQUASHING = {
     "Softmax": "softmax",
     "SafeSoftmax": "softmax",
     "LogSoftmax": "log_softmax",
     "Sigmoid": "sigmoid",
 }
+"""Operations between an output and a loss that a replay can repeat."""
+
+
+@dataclass
+class ReplayBatch:
+    """What a model and its loss were given in one step, as copies."""
+
+    args: tuple[Any, ...]
+    """The arguments of the model."""
+    target: Tensor
+    """The targets of the loss."""
+    shape: tuple[int, ...]
+    """The sizes of what the loss was given first."""
+
+
+@dataclass
+class Replay:
+    """A copy of model and optimizer before the first update, and the first batches."""
+
+    ref: "weakref.ReferenceType[nn.Module]"
+    """A weak reference to the program's model."""
+    optimizer_ref: "weakref.ReferenceType[Any]"
+    """A weak reference to the program's optimizer."""
+    model: nn.Module
+    """The copy of the model."""
+    optimizer: Any
+    """The copy of the optimizer, which updates the copy of the model."""
+    loss: str
+    """The name of the loss in ``torch.nn.functional``."""
+    options: dict[str, Any]
+    """The other arguments of the loss."""
+    between: str
+    """What leads from output to loss: ``same``, ``reshape``, ``softmax``, ..."""
+    is_swapped: bool
+    """Whether the output was the loss's second argument."""
+    first_loss: float
+    """The value of the program's first loss."""
+    batches: list[ReplayBatch] = field(default_factory=list)
+    """The different batches, in order."""
+    num_updates: int = 0
+    """How many updates the program has made with them."""
+    last_given: tuple["weakref.ReferenceType[Tensor]", ...] = ()
+    """The tensors of the last batch, as the program has them."""
+
+
+@dataclass(slots=True)
+class KeptReplay:
+    """What is kept of the first steps, so that cures can be tried on a copy."""
+
+    replay: Replay | None = None
+    """The copy and its batches; None where the program's step is not plain."""
 
 
 @dataclass
 class _Step:
-    """What came since the update before."""
+    """What happened since the update before."""
 
     models: list["weakref.ref[nn.Module]"] = field(default_factory=list)
     args: tuple[Any, ...] = ()
@@ -43,7 +97,7 @@ class _Step:
     num_losses: int = 0
     num_backwards: int = 0
     is_plain: bool = False
-    """Whether the one backward was of the one loss."""
+    """Whether the one backward began at the one loss."""
 
 
 class Replays(Observer):
@@ -51,11 +105,12 @@ class Replays(Observer):
 
     def __init__(self, position: Position) -> None:
         super().__init__(position)
+        self.record = KeptReplay()
         self._step = _Step()
         self._bytes = 0
         self._is_over = False
 
-    def forward(self, module: nn.Module, args: Any, outputs: list[Tensor]) -> None:
+    def on_forward(self, module: nn.Module, args: Any, outputs: list[Tensor]) -> None:
         """A model has given its output."""
         if self._is_over or not torch.is_grad_enabled() or not module.training:
             return
@@ -65,7 +120,7 @@ class Replays(Observer):
         if is_plain and all(map(_is_kept, args)) and not is_wrapped(outputs[0]):
             step.args, step.output = args, weakref.ref(outputs[0])
 
-    def loss(self, name: str, arguments: dict[str, Any], result: Any) -> None:
+    def on_loss(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """A loss has been computed."""
         step = self._step
         if self._is_over or self.position.is_busy or self.position.is_elsewhere():
@@ -89,7 +144,7 @@ class Replays(Observer):
         step.call = name, options, batch, between, is_swapped
         step.loss = weakref.ref(result)
 
-    def backward(self, loss: Tensor) -> None:
+    def on_backward(self, loss: Tensor) -> None:
         """``backward`` is about to run."""
         step = self._step
         step.num_backwards += 1
@@ -97,12 +152,12 @@ class Replays(Observer):
         if step.is_plain and not self.step and not self._is_over:
             step.value = float(loss.detach().sum())
 
-    def update(self, optimizer: Any, closure: bool) -> None:
+    def on_step(self, optimizer: Any, closure: bool) -> None:
         """An update is about to be made."""
         if self._is_over:
             return
         step, self._step = self._step, _Step()
-        replay = self.seen.kept.replay
+        replay = self.record.replay
         counts = len(step.models), step.num_losses, step.num_backwards
         is_plain = not closure and step.is_plain and counts == (1, 1, 1)
         if is_plain and replay is None and self.step == 0:
@@ -119,9 +174,9 @@ class Replays(Observer):
             self._end()
 
     def _end(self) -> None:
-        """Give it up: of such a program a copy would not do the same."""
+        """Give up: a copy would not do the same as such a program."""
         self._is_over = True
-        self.seen.kept.replay = None
+        self.record.replay = None
         self._step = _Step()
 
     def _begin(self, step: _Step, optimizer: Any) -> None:
@@ -135,7 +190,7 @@ class Replays(Observer):
         if made is None:
             self._end()
             return
-        self.seen.kept.replay = Replay(
+        self.record.replay = Replay(
             ref=weakref.ref(model),
             optimizer_ref=weakref.ref(optimizer),
             model=made[0],
@@ -146,23 +201,23 @@ class Replays(Observer):
             is_swapped=is_swapped,
             first_loss=step.value,
         )
-        self._keep(self.seen.kept.replay, batch)
+        self._keep(self.record.replay, batch)
 
     def _keep(self, replay: Replay, batch: ReplayBatch) -> None:
-        """Keep a copy of a batch, unless it is the one before again."""
+        """Keep a copy of a batch, unless it is the batch before again."""
         given = [t for t in (*batch.args, batch.target) if isinstance(t, Tensor)]
         before = [ref() for ref in replay.last_given]
         is_again = len(before) == len(given) and all(map(operator.is_, before, given))
         if not is_again:
-            self._bytes += sum(each.nbytes for each in given)
-            if self._bytes > MOST_BYTES and replay.batches:
+            self._bytes += sum(tensor.nbytes for tensor in given)
+            if self._bytes > MOST_BYTES_OF_BATCHES and replay.batches:
                 self._is_over = True
                 return
             args = tuple(map(_copy, batch.args))
             replay.batches.append(ReplayBatch(args, _copy(batch.target), batch.shape))
             replay.last_given = tuple(map(weakref.ref, given))
         replay.num_updates += 1
-        self._is_over = replay.num_updates >= MOST_BATCHES
+        self._is_over = replay.num_updates >= MOST_UPDATES
 
 
 def _is_kept(value: Any) -> bool:
@@ -177,7 +232,7 @@ def _copy(value: Any) -> Any:
 
 
 def _between(output: Tensor, given: Tensor) -> str | None:
-    """Tell how what a loss is given came from a model's output."""
+    """Tell what leads from a model's output to what a loss is given."""
     if given is output:
         return "same"
     if given.grad_fn is None or given.numel() != output.numel():

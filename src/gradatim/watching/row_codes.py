@@ -1,4 +1,4 @@
-"""Numbers by which rows are known again, whatever order they are in."""
+"""Numbers by which rows are recognised, whatever order they are in."""
 
 import sys
 from collections.abc import Iterator
@@ -15,9 +15,21 @@ from gradatim.watching.source_lines import is_user_file
 __all__ = ["Rows", "codes_of", "mixed", "rows_in"]
 
 MOST_COLUMNS = 64
+"""Columns of one table that are read: chosen by hand, not measured."""
 MOST_BYTES = 2_000_000_000
+"""The size of one array that is read: chosen by hand, not measured."""
 MOST_LISTED = 20_000
+"""Entries of one list that is read: chosen by hand, not measured."""
 MOST_ARRAYS = 16
+"""Variables with so many rows that are read: chosen by hand, not measured."""
+MOST_VARIABLES = 500
+"""Variables of one function that are looked at: chosen by hand, not measured."""
+MOST_ATTRIBUTES_OF_SELF = 100
+"""Attributes of a method's object that are looked at: chosen by hand, not measured."""
+MOST_ATTRIBUTES_OF_DATA = 50
+"""Attributes of a data set that are looked at: chosen by hand, not measured."""
+LEAST_SHARE_UNIQUE = 0.5
+"""The share of rows that differ from all others: chosen by hand, not measured."""
 
 
 class Rows:
@@ -25,10 +37,10 @@ class Rows:
 
     def __init__(self, name: str, outer: str, codes: Tensor, since: int) -> None:
         self.name, self.outer = name, outer
-        """What it is called in the innermost function that has it, and outermost."""
+        """The variable's name in the innermost function with it, and the outermost."""
         self.codes = codes
         self.since = since
-        """The draw at which it was first there."""
+        """The number of orders drawn before the variable was noted."""
 
     @cached_property
     def _index(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -40,7 +52,7 @@ class Rows:
     @cached_property
     def is_told_apart(self) -> bool:
         """Whether most rows differ from all others."""
-        return float(self._index[2].double().mean()) > 0.5
+        return float(self._index[2].double().mean()) > LEAST_SHARE_UNIQUE
 
     @cached_property
     def varies(self) -> bool:
@@ -68,7 +80,7 @@ def codes_of(value: Any, num_rows: int | None = None) -> Tensor | None:
     wide = _wide(value, num_rows)
     if wide is None or not wide.size(1):
         return None
-    # Adding makes one zero of both.
+    # Adding 0.0 makes 0.0 of -0.0: the two are equal, and must have one code.
     bits = (wide.to(torch.float32) + 0.0).contiguous().view(torch.int32).long()
     return mixed(bits)
 
@@ -79,8 +91,8 @@ def mixed(bits: Tensor) -> Tensor:
     Sums of whole numbers wrap, and do not depend on their order.
     """
     places = torch.arange(1, bits.size(1) + 1, device=bits.device)
-    each = bits * ((places * 0x9E3779B97F4A7C1 + 0x632BE5AB) | 1)
-    return (each ^ (each >> 29)).sum(dim=1)
+    products = bits * ((places * 0x9E3779B97F4A7C1 + 0x632BE5AB) | 1)
+    return (products ^ (products >> 29)).sum(dim=1)
 
 
 def _wide(value: Any, num_rows: int | None) -> Tensor | None:
@@ -121,16 +133,16 @@ def _array_of(value: list[Any], num_rows: int | None) -> Any:
 
 
 def rows_in(frame: FrameType | None, num_rows: int, *more: Any) -> Iterator[Any]:
-    """Give the variables of the user's functions, and of a data set, with so many rows.
+    """Give the variables with so many rows: of the user's functions, of a data set.
 
     Yields:
-        What the innermost function calls it, and the outermost; and the value.
+        The variable's name in the innermost function, and in the outermost; its value.
     """
-    found: list[Any] = []
-    named = [("", each) for each in more]
-    for each in more:
-        named += list(getattr(each, "__dict__", {}).items())[:50]
-        parts = getattr(each, "tensors", None)
+    given: list[Any] = []
+    named = [("", value) for value in more]
+    for value in more:
+        named += list(getattr(value, "__dict__", {}).items())[:MOST_ATTRIBUTES_OF_DATA]
+        parts = getattr(value, "tensors", None)
         named += [("", part) for part in parts] if isinstance(parts, tuple) else []
     while frame is not None:
         if is_user_file(frame.f_code.co_filename):
@@ -139,19 +151,18 @@ def rows_in(frame: FrameType | None, num_rows: int, *more: Any) -> Iterator[Any]
     inner = {id(value): name for name, value in reversed(named) if name}
     outer = {id(value): name for name, value in named if name}
     for _, value in named:
-        if len(found) >= MOST_ARRAYS:
+        if len(given) >= MOST_ARRAYS:
             return
-        if _has(value, num_rows) and not any(value is other for other in found):
-            found.append(value)
+        if _has(value, num_rows) and not any(value is other for other in given):
+            given.append(value)
             yield inner.get(id(value), ""), outer.get(id(value), ""), value
 
 
 def _variables(frame: FrameType) -> list[tuple[str, Any]]:
-    named = list(frame.f_locals.items())[:500]
+    named = list(frame.f_locals.items())[:MOST_VARIABLES]
     owner = frame.f_locals.get("self")
-    named += [
-        (f"self.{k}", v) for k, v in list(getattr(owner, "__dict__", {}).items())[:100]
-    ]
+    attributes = list(getattr(owner, "__dict__", {}).items())[:MOST_ATTRIBUTES_OF_SELF]
+    named += [(f"self.{attribute}", value) for attribute, value in attributes]
     return [(name, value) for name, value in named if not name.startswith("__")]
 
 

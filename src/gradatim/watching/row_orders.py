@@ -14,20 +14,87 @@ from torch import Tensor
 
 from gradatim.watching.position import Observer, Position
 from gradatim.watching.row_codes import Rows, codes_of, rows_in
-from gradatim.watching.sorted_batches import Slices
+from gradatim.watching.seeds import Seeds
+from gradatim.watching.sorted_batches import BatchOrder, SortedBatches
 from gradatim.watching.source_lines import SourceLine, user_line
-from gradatim.watching.training_seen import DrawnOrder, LabelsApart
+from gradatim.watching.updates import Updates
 
-__all__ = ["DRAWING", "RowOrders"]
+__all__ = ["DRAWING", "DrawnOrder", "LabelsApart", "RowOrders", "RowOrdersSeen"]
 
-FEWEST, MOST = 20, 200_000
-"""Rows of which orders are looked at."""
-MOST_GROUPS, MOST_DRAWS, MOST_SNAPSHOTS, MOST_LOOKS = 12, 8, 4, 40
-MOST_PAIRS, MOST_OF_BATCH = 2000, 256
-MOST_KEPT = 24
-ENOUGH = 20
-"""Rows whose label would be another one, had it stayed."""
-ALIGNED = 60
+FEWEST_ROWS = 20
+"""Rows below which an order is not looked at: chosen by hand, not measured."""
+MOST_ROWS = 200_000
+"""Rows above which an order is not looked at: chosen by hand, not measured."""
+MOST_GROUPS = 12
+"""Numbers of rows of which orders are kept: chosen by hand, not measured."""
+MOST_DRAWS = 8
+"""Orders of one number of rows that are kept: chosen by hand, not measured."""
+MOST_SNAPSHOTS = 4
+"""Draws before which the rows there are noted: chosen by hand, not measured."""
+MOST_VARIABLES = 24
+"""Variables of one number of rows that are noted: chosen by hand, not measured."""
+MOST_LOOKS = 40
+"""Batches that are compared with one group: chosen by hand, not measured."""
+MOST_PAIRS = 2000
+"""Rows and targets of one group that are compared: chosen by hand, not measured."""
+MOST_ROWS_OF_BATCH = 256
+"""Rows of one batch that are compared: chosen by hand, not measured."""
+FEWEST_ROWS_FOUND = 20
+"""Trained rows that must be among a variable's: chosen by hand, not measured."""
+LEAST_SHARE_FOUND = 0.9
+"""The share of trained rows that must be among them: chosen by hand, not measured."""
+FEWEST_ROWS_APART = 20
+"""Rows whose label is another one than before: chosen by hand, not measured."""
+FEWEST_ROWS_ALIGNED = 60
+"""Rows with their own label that prove it for all: chosen by hand, not measured."""
+MOST_CALLERS = 4
+"""Functions between a draw and the sampler around it: chosen by hand, not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnOrder:
+    """An order of rows that was drawn at random."""
+
+    order: int
+    """The number of this event among all events."""
+    generator: str
+    """``torch``, ``numpy`` or ``random``; ``own`` for a generator of the user's."""
+    num_rows: int
+    """The number of rows that are put in order."""
+    line: SourceLine | None
+    """The user's line that draws."""
+
+
+@dataclass(slots=True)
+class LabelsApart:
+    """Features and labels that were put into two orders, by the rows trained on."""
+
+    features: str
+    """The variable of the features; empty where none is known."""
+    labels: str
+    """The variable of the labels; empty where none is known."""
+    num_rows: int
+    """The number of rows of both."""
+    features_line: SourceLine | None
+    """The user's line that drew the order of the features."""
+    labels_line: SourceLine | None
+    """The user's line that drew the order of the labels; None where they stayed."""
+    num_looked_at: int = 0
+    """The number of trained rows that were compared."""
+    num_apart: int = 0
+    """The number of those rows whose label is not the one that they had."""
+
+
+@dataclass(slots=True)
+class RowOrdersSeen:
+    """The orders in which rows are trained on."""
+
+    drawn: list[DrawnOrder] = field(default_factory=list)
+    """The orders that were drawn at random."""
+    labels_apart: LabelsApart | None = None
+    """Where labels are not with their rows."""
+    sorted: SortedBatches | None = None
+    """Batches in the order of their targets, pass after pass."""
 
 
 @dataclass
@@ -59,22 +126,24 @@ class _Group:
 class RowOrders(Observer):
     """Sees orders drawn at random, and which label a row is trained with.
 
-    Before an order is drawn it notes what rows and labels there are. Of the rows that
-    are trained on afterwards it knows the label that they had, and the one that they
-    would have if features and labels went two ways.
+    Before an order is drawn, this notes which rows and labels there are. It then knows
+    the label that each trained row had, and the label that the row would have if
+    features and labels were put into two orders.
     """
 
-    def __init__(self, position: Position) -> None:
+    def __init__(self, position: Position, updates: Updates, seeds: Seeds) -> None:
         super().__init__(position)
+        self.record = RowOrdersSeen()
+        self._updates, self._seeds = updates, seeds
         self._groups: dict[int, _Group] = {}
-        self._slices = Slices()
+        self._batch_order = BatchOrder()
         self._initial_seed = torch.initial_seed()
 
     def group_of(self, num_rows: Any) -> _Group | None:
         """Give the group for an order that is about to be drawn, if it is noted."""
         if self.position.is_busy or self.position.is_elsewhere():
             return None
-        if type(num_rows) is not int or not FEWEST <= num_rows <= MOST:
+        if type(num_rows) is not int or not FEWEST_ROWS <= num_rows <= MOST_ROWS:
             return None
         group = self._groups.get(num_rows)
         if group is None and len(self._groups) < MOST_GROUPS:
@@ -90,14 +159,16 @@ class RowOrders(Observer):
 
     def _note_rows(self, group: _Group, frame: FrameType, given: Any) -> None:
         sampler = _sampler(frame)
-        more = [each for each in given if each is not None]
+        more = [value for value in given if value is not None]
         if sampler is not None:
             more.append(sampler.data_source)
         for name, outer, value in rows_in(frame, group.num_rows, *more):
             codes = self.quietly(codes_of, value, group.num_rows)
-            if codes is None or any(torch.equal(codes, r.codes) for r in group.rows):
+            if codes is None or any(
+                torch.equal(codes, rows.codes) for rows in group.rows
+            ):
                 continue
-            if len(group.rows) >= MOST_KEPT:
+            if len(group.rows) >= MOST_VARIABLES:
                 return
             group.rows.append(Rows(name, outer, codes, len(group.draws)))
 
@@ -107,60 +178,59 @@ class RowOrders(Observer):
         if kept is not None:
             line = user_line(3)
             group.draws.append(_Draw(kept, line))
-            self.seen.row_orders.drawn.append(
-                DrawnOrder(self.order(), generator, group.num_rows, line)
-            )
+            drawn = DrawnOrder(self.order(), generator, group.num_rows, line)
+            self.record.drawn.append(drawn)
             group.forget()
 
-    def trained(self, given: Tensor, target: Tensor) -> None:
+    def on_loss(self, data: Tensor, target: Tensor) -> None:
         """A model was given rows, and a loss is computed with their targets."""
         if torch.initial_seed() != self._initial_seed:
-            self.seen.seeds.first.setdefault("torch", 0)  # in whatever way
-        if not self._slices.is_over:
-            self.quietly(self._slices.add, given, target.detach())
-            is_sorted = self._slices.about.num_passes and not self._slices.is_over
-            self.seen.row_orders.sorted = self._slices.about if is_sorted else None
-            if self._slices.about.line is None:
-                self._slices.about.line = user_line(3)
+            self._seeds.record.first.setdefault("torch", 0)  # in whatever way
+        batches = self._batch_order
+        if not batches.is_over:
+            self.quietly(batches.add, data, target.detach())
+            is_sorted = batches.record.num_passes and not batches.is_over
+            self.record.sorted = batches.record if is_sorted else None
+            if batches.record.line is None:
+                batches.record.line = user_line(3)
         groups = [g for g in self._groups.values() if g.draws and not g.is_aligned]
+        num_optimizers = len(self._updates.optimizers)
         for group in groups:
-            if group.num_optimizers != len(self.seen.optimizers):
-                group.num_optimizers, group.num_looks = len(self.seen.optimizers), 0
+            if group.num_optimizers != num_optimizers:
+                group.num_optimizers, group.num_looks = num_optimizers, 0
                 group.forget()
         groups = [g for g in groups if g.num_looks < MOST_LOOKS]
-        if groups and target.dim() and len(target) == len(given):
-            self.quietly(self._look, groups, given, target)
+        if groups and target.dim() and len(target) == len(data):
+            self.quietly(self._look, groups, data, target)
 
-    def _look(self, groups: list[_Group], given: Tensor, target: Tensor) -> None:
-        codes = codes_of(given[:MOST_OF_BATCH])
-        wanted = codes_of(target[:MOST_OF_BATCH])
+    def _look(self, groups: list[_Group], data: Tensor, target: Tensor) -> None:
+        codes = codes_of(data[:MOST_ROWS_OF_BATCH])
+        wanted = codes_of(target[:MOST_ROWS_OF_BATCH])
         if codes is None or wanted is None:
             return
+        record = self.record
         for group in groups:
             group.num_looks += 1
             if sum(map(len, group.given)) > MOST_PAIRS or len(group.rows) < 2:
                 continue
             group.given.append(codes)
             group.targets.append(wanted)
-            found = _judge(group)
-            if found == "aligned":
+            verdict = _judge(group)
+            if verdict == "aligned":
                 group.is_aligned = True
                 group.rows.clear()
                 group.forget()
-                if self.seen.row_orders.labels_apart is group.apart:
-                    self.seen.row_orders.labels_apart = None
-            elif isinstance(
-                found, LabelsApart
-            ) and self.seen.row_orders.labels_apart in (
-                None,
-                group.apart,
-            ):
-                self.seen.row_orders.labels_apart = group.apart = found
+                if record.labels_apart is group.apart:
+                    record.labels_apart = None
+                continue
+            is_new = record.labels_apart in (None, group.apart)
+            if isinstance(verdict, LabelsApart) and is_new:
+                record.labels_apart = group.apart = verdict
 
 
 def _sampler(frame: FrameType | None) -> Any:
     """Give the sampler of PyTorch that draws."""
-    for _ in range(4):
+    for _ in range(MOST_CALLERS):
         if frame is None:
             return None
         owner = frame.f_locals.get("self")
@@ -181,33 +251,36 @@ def _as_order(order: Any, num_rows: int) -> Tensor | None:
 def _judge(group: _Group) -> LabelsApart | str | None:
     """Tell that labels are "aligned" with their rows, or where they went; or None."""
     given, targets = torch.cat(group.given), torch.cat(group.targets)
-    found: list[tuple[int, bool, LabelsApart | str]] = []
+    verdicts: list[tuple[int, bool, LabelsApart | str]] = []
     for features in group.rows:
         if not features.is_told_apart:
             continue
-        places, hit = features.find(given)
-        if int(hit.sum()) < ENOUGH or float(hit.double().mean()) < 0.9:
+        places, is_there = features.find(given)
+        share = float(is_there.double().mean())
+        if int(is_there.sum()) < FEWEST_ROWS_FOUND or share < LEAST_SHARE_FOUND:
             continue
-        places, wanted = places[hit], targets[hit]
+        places, wanted = places[is_there], targets[is_there]
         for labels in group.rows:
             if labels is features or not labels.has(wanted):
                 continue
             since = max(features.since, labels.since)
             same = labels.codes[places] == wanted
-            if same.all():
-                if len(same) >= ALIGNED and bool((wanted != wanted[0]).any()):
-                    found.append((since, False, "aligned"))
-            elif (num_apart := int((~same).sum())) >= ENOUGH:
-                for way in _ways(group, features, labels, places, wanted):
-                    way.num_looked_at, way.num_apart = len(same), num_apart
-                    found.append((since, True, way))
-    if not found:
+            num_apart = int((~same).sum())
+            if not num_apart:
+                varies = bool((wanted != wanted[0]).any())
+                if len(same) >= FEWEST_ROWS_ALIGNED and varies:
+                    verdicts.append((since, False, "aligned"))
+            elif num_apart >= FEWEST_ROWS_APART:
+                for apart in _explanations(group, features, labels, places, wanted):
+                    apart.num_looked_at, apart.num_apart = len(same), num_apart
+                    verdicts.append((since, True, apart))
+    if not verdicts:
         return None
-    # What was there first tells: later all is in its new order.
-    return min(found, key=lambda each: each[:2])[2]
+    # The variables that were there first tell: later ones are all in their new order.
+    return min(verdicts, key=lambda verdict: verdict[:2])[2]
 
 
-def _ways(
+def _explanations(
     group: _Group, features: Rows, labels: Rows, places: Tensor, wanted: Tensor
 ) -> Iterator[LabelsApart]:
     """Find two orders, of the features and of the labels, that explain the labels."""
@@ -251,7 +324,7 @@ def _randperm(orders: RowOrders, original: Any) -> Any:
 
 
 def _choice(orders: RowOrders, original: Any) -> Any:
-    """Let ``np.random.choice`` of all be noted, with which pandas draws."""
+    """Let ``np.random.choice`` of all rows be noted, with which pandas draws."""
 
     @functools.wraps(original)
     def patched(
@@ -280,7 +353,8 @@ def _permutation(orders: RowOrders, original: Any) -> Any:
         orders.drawing(group, x)
         state = np.random.get_state()
         result = original(x, *args, **kwargs)
-        twin = np.random.RandomState(0)  # it draws the same, and nothing of the user's
+        # A second generator draws the same order, and leaves the user's alone.
+        twin = np.random.RandomState(0)
         twin.set_state(state)
         orders.drawn(group, twin.permutation(group.num_rows), "numpy")
         return result
@@ -325,4 +399,4 @@ DRAWING: tuple[tuple[Any, str, Callable[[RowOrders, Any], Any]], ...] = (
     (np.random, "choice", _choice),
     (random, "shuffle", _shuffle),
 )
-"""What draws orders: where it is, its name, and what lets it be noted."""
+"""Functions that draw orders: where they are, their names, and what notes them."""

@@ -1,23 +1,47 @@
 """Follows whether batches are slices of rows that are sorted by their target."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from gradatim.watching.training_seen import SortedBatches
+from gradatim.watching.source_lines import SourceLine
 
-__all__ = ["Slices"]
+__all__ = ["BatchOrder", "SortedBatches"]
 
 FEWEST_ROWS = 8
+"""Rows below which batches are in order by chance: chosen by hand, not measured."""
 MOST_COLUMNS = 64
+"""Columns of the input that are compared: chosen by hand, not measured."""
 
 
-class Slices:
+@dataclass(slots=True)
+class SortedBatches:
+    """Batches whose targets go up, or down, from each batch to the next."""
+
+    num_batches: int = 0
+    """The number of batches of the first pass."""
+    num_passes: int = 0
+    """How often the first batch came again, with all batches in the same order."""
+    low: float = 0.0
+    """The lowest target of all."""
+    high: float = 0.0
+    """The highest target of all."""
+    width: float = 0.0
+    """The widest range of targets in one batch."""
+    has_column: bool = False
+    """Whether a column of the input goes up or down, too, as time does."""
+    line: SourceLine | None = None
+    """The user's line that computes the loss."""
+
+
+class BatchOrder:
     """Compares each batch with the one before, as long as they are in order."""
 
     def __init__(self) -> None:
         self.is_over = False
         """Whether a batch was out of order: nothing is looked at any more."""
-        self.about = SortedBatches()
+        self.record = SortedBatches()
         self._first: tuple[Tensor, Tensor] | None = None
         self._last: tuple[Tensor, Tensor] | None = None
         self._up: Tensor | None = None
@@ -32,17 +56,17 @@ class Slices:
         low, high = wide.amin(dim=0), wide.amax(dim=0)
         if self._first is None or self._last is None:
             self._first = self._last = low, high
-            self.about.low, self.about.high = float(low[0]), float(high[0])
+            self.record.low, self.record.high = float(low[0]), float(high[0])
             self._up = self._down = torch.ones_like(low, dtype=torch.bool)
-            self.about.num_batches = 1
+            self.record.num_batches = 1
             return
         if len(low) != len(self._first[0]):
             self.is_over = True
         elif all(
             torch.equal(a, b) for a, b in zip(self._first, (low, high), strict=True)
         ):
-            self.about.num_passes += 1
-            self.is_over = self.about.num_batches < 2
+            self.record.num_passes += 1
+            self.is_over = self.record.num_batches < 2
         else:
             self._follow(low, high)
         self._last = low, high
@@ -53,13 +77,13 @@ class Slices:
         self._up = self._up & (low >= self._last[1])
         self._down = self._down & (high <= self._last[0])
         self.is_over = not bool(self._up[0] | self._down[0])
-        about = self.about
-        if not about.num_passes:
-            about.num_batches += 1
-            about.low = min(about.low, float(low[0]))
-            about.high = max(about.high, float(high[0]))
-            about.width = max(about.width, float(high[0] - low[0]))
-        about.has_column = bool((self._up | self._down)[1:].any())
+        record = self.record
+        if not record.num_passes:
+            record.num_batches += 1
+            record.low = min(record.low, float(low[0]))
+            record.high = max(record.high, float(high[0]))
+            record.width = max(record.width, float(high[0] - low[0]))
+        record.has_column = bool((self._up | self._down)[1:].any())
 
 
 def _fits(given: Tensor, target: Tensor) -> bool:

@@ -1,4 +1,4 @@
-"""Where in the user's own files an event comes from."""
+"""Which line of the user's own files an event comes from."""
 
 import linecache
 import sys
@@ -22,20 +22,23 @@ LIBRARIES = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib", "scripts")}
 )
 NO_FILES = ("<frozen ", "<string>", "<@beartype", "<eval_with_key>")
-"""How the names of code begin that has no file."""
+"""How the file names of code begin that stands in no file."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """A line of a file, and the function that it stands in."""
+    """A line of a file, and the function around it."""
 
     file: str
+    """The path of the file."""
     number: int
+    """The number of the line, from 1."""
     function: str = ""
+    """The name of the function around the line."""
 
     @property
     def code(self) -> str:
-        """What stands there; empty where the file cannot be read."""
+        """The code of the line; empty where the file cannot be read."""
         return linecache.getline(self.file, self.number).strip()
 
     def __str__(self) -> str:
@@ -44,7 +47,7 @@ class SourceLine:
 
 @lru_cache(maxsize=4096)
 def is_user_file(file: str) -> bool:
-    """Tell whether a file is neither of Python, nor installed, nor ours."""
+    """Tell whether a file is the user's: not Python's, not installed, not ours."""
     if file.startswith(NO_FILES):
         return False
     if file.startswith(PACKAGE):
@@ -55,7 +58,7 @@ def is_user_file(file: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_our_file(file: str) -> bool:
-    """Tell whether a file is of this package, or of what checks its annotations."""
+    """Tell whether a file is of this package, or of a checker of its annotations."""
     is_checker = "/jaxtyping/" in file or "/beartype/" in file
     return is_checker or (
         file.startswith((PACKAGE, *NO_FILES)) and not is_user_file(file)
@@ -63,7 +66,7 @@ def is_our_file(file: str) -> bool:
 
 
 def is_called_by_user() -> bool:
-    """Tell whether the user's own code called what is patched, not a library."""
+    """Tell whether the user's own code called a patched function, not a library."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_our_file(frame.f_code.co_filename):
         frame = frame.f_back

@@ -2,18 +2,34 @@
 
 import weakref
 from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
 from gradatim.watching.position import MOST_OBJECTS, Observer, Position
 from gradatim.watching.source_lines import SourceLine, user_line
-from gradatim.watching.training_seen import StateUse
 
-__all__ = ["StateDicts"]
+__all__ = ["StateDicts", "StateUse"]
 
 _State = tuple["weakref.ref[dict[str, Any]]", "weakref.ref[nn.Module]", int, SourceLine]
-"""A state that was taken, of which module, after how many updates, and where."""
+"""A state that was taken, its module, the updates made before, and the user's line."""
+MOST_STATES = 500
+"""States that are remembered: chosen by hand, not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateUse:
+    """A use of a ``state_dict`` after the weights in it have moved on."""
+
+    taken: SourceLine | None
+    """The user's line that took the state."""
+    used: SourceLine | None
+    """The user's line that uses the state."""
+    how: str
+    """``itself``: loaded into the same module; ``another``: into another; ``saved``."""
+    updates: int
+    """The number of updates between the two."""
 
 
 class StateDicts(Observer):
@@ -21,7 +37,8 @@ class StateDicts(Observer):
 
     def __init__(self, position: Position) -> None:
         super().__init__(position)
-        self._states: deque[_State] = deque(maxlen=500)
+        self.records: list[StateUse] = []
+        self._states: deque[_State] = deque(maxlen=MOST_STATES)
 
     def state_taken(self, module: nn.Module, state: Any) -> None:
         """``state_dict`` was called."""
@@ -41,28 +58,28 @@ class StateDicts(Observer):
         parts = [state, *(v for v in state.values() if isinstance(v, dict))]
         for ref, owner, step, taken in self._states:
             own = ref()
-            if own is None or not any(p is own for p in parts):
+            if own is None or not any(part is own for part in parts):
                 continue
             kept = owner()
             if kept is not None and not _is_alias(own, kept):
-                continue  # other tensors were put into it since, as in soft updates
+                continue  # other tensors were put into the state, as in soft updates
             if step >= self.step:
-                times = {s for _, _, s, line_of in self._states if line_of == taken}
-                if owner() is not module or len(times) < 2:
+                steps = {s for _, _, s, line_of in self._states if line_of == taken}
+                if owner() is not module or len(steps) < 2:
                     continue
             if module is not None:
                 how = "itself" if owner() is module else "another"
-            self._note_state(StateUse(taken, line, how, self.step - step))
+            self._note(StateUse(taken, line, how, self.step - step))
             return
         if module is not None and self.step and _is_alias(state, module):
-            taken_before = [s for s in self._states if s[1]() is module]
-            if taken_before and (step := taken_before[0][2]) < self.step:
-                found = StateUse(taken_before[0][3], line, "itself", self.step - step)
-                self._note_state(found)
+            of_module = [state for state in self._states if state[1]() is module]
+            if of_module and (step := of_module[0][2]) < self.step:
+                taken = of_module[0][3]
+                self._note(StateUse(taken, line, "itself", self.step - step))
 
-    def _note_state(self, found: StateUse) -> None:
-        if len(self.seen.state_uses) < MOST_OBJECTS:
-            self.seen.state_uses.append(found)
+    def _note(self, use: StateUse) -> None:
+        if len(self.records) < MOST_OBJECTS:
+            self.records.append(use)
 
 
 def _is_alias(state: dict[str, Any], module: nn.Module) -> bool:

@@ -4,6 +4,7 @@ import math
 import sys
 import weakref
 from collections import deque
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -12,34 +13,140 @@ from torch import Tensor, nn
 
 from gradatim.nested import tensors_of
 from gradatim.watching.forwards import Forwards
-from gradatim.watching.position import MOST_OBJECTS, Observer, Position, is_wrapped
-from gradatim.watching.source_lines import is_our_file, is_user_file, line_of
-from gradatim.watching.training_seen import (
-    Extent,
-    MetricComparison,
-    ViewCall,
-    ViewPlace,
+from gradatim.watching.position import MOST_OBJECTS, Observer, Position
+from gradatim.watching.source_lines import (
+    SourceLine,
+    is_our_file,
+    is_user_file,
+    line_of,
 )
+from gradatim.watching.tensor_info import is_wrapped
 
-__all__ = ["TensorCalls", "moved_sizes"]
+__all__ = [
+    "Extent",
+    "MetricComparison",
+    "TensorCalls",
+    "TensorCallsSeen",
+    "ViewCall",
+    "ViewPlace",
+    "moved_sizes",
+]
 
+Extent = tuple[int | None, int | None, int | None, int | None]
+"""Where an expression stands: first and last line, first and last column."""
 Shape = tuple[int, ...]
-MOST_SHAPES, MOST_CALLS, MOST_LOOKS = 2000, 20, 5
-"""Pairs of shapes that are remembered, calls kept of a place, looks at its numbers."""
+MOST_SHAPES = 2000
+"""Pairs of shapes that are remembered: chosen by hand, not measured."""
+MOST_CALLS = 20
+"""Calls of one place, and of one forward, that are noted: chosen by hand, not
+measured."""
+MOST_LOOKS = 5
+"""Comparisons of one place whose numbers are read: chosen by hand, not measured."""
 MOST_NUMBERS = 100_000
+"""Numbers of one tensor that are read: chosen by hand, not measured."""
 MOST_PENDING = 50
+"""Views that wait for the next loss's target: chosen by hand, not measured."""
+MOST_REMEMBERED = 4
+"""Outputs, and targets, that are remembered: chosen by hand, not measured."""
+MOST_TENSORS_OF_BATCH = 8
+"""Tensors of one batch that are remembered: chosen by hand, not measured."""
 FEWEST_ROWS = 4
+"""Rows below which a comparison says nothing: chosen by hand, not measured."""
+MARGIN = 0.5
+"""How far targets may lie outside the range of earlier ones, as a share of the range:
+chosen by hand, not measured."""
+
+
+@dataclass(slots=True)
+class ViewCall:
+    """A ``view`` or ``reshape``, by its shapes."""
+
+    before: Shape
+    """The sizes of the tensor that is viewed."""
+    after: Shape
+    """The sizes of the view."""
+    given: Shape
+    """The sizes as the user gave them; empty where they were not plain."""
+    moved: Shape
+    """The sizes that are in both shapes, but not in the same place."""
+    root: Shape | None
+    """The shape of the input of the model that calls it; None outside of a model."""
+    batch: int | None
+    """The number of rows of the batch that a loader gave last."""
+    grad: bool
+    """Whether the tensor that is viewed asks for a gradient."""
+    target: Shape | None = None
+    """The shape of the target of the next loss."""
+    is_mixed: bool = False
+    """Whether a layer that mixes, such as an LSTM, was given the view."""
+    is_undone: bool = False
+    """Whether another view in the same forward takes this one back."""
+    is_of_split: bool = False
+    """Whether the view has heads, times, and was split into times, heads before."""
+    most_at_once: int = 0
+    """The largest number of such views in one forward."""
+
+
+@dataclass
+class ViewPlace:
+    """A place in the user's code where a view moved a size."""
+
+    line: SourceLine
+    """The user's line."""
+    place: Extent
+    """Where the call begins and ends."""
+    calls: list[ViewCall] = field(default_factory=list)
+    """The calls with different shapes, also those that move nothing."""
+
+
+@dataclass
+class MetricComparison:
+    """A model's output compared with targets so that each row meets every other."""
+
+    step: int
+    """The number of updates that were made before."""
+    operation: str
+    """The operator: ``==``, ``!=`` or ``-``."""
+    rows: int
+    """The number of rows."""
+    column_is_output: bool
+    """Whether the column is the model's output, and the vector the targets."""
+    of_pairs: float
+    """The mean over all pairs of rows."""
+    of_rows: float
+    """The mean over each row and its own target."""
+    line: SourceLine | None = None
+    """The user's line that compares."""
+    place: Extent = (None, None, None, None)
+    """Where the comparison begins and ends."""
+    left: Shape = ()
+    """The shape of the tensor before the operator."""
+    right: Shape = ()
+    """The shape of the tensor after the operator."""
+    is_on_purpose: bool = False
+    """Whether the same place compares two different numbers of rows, too."""
+
+
+@dataclass(slots=True)
+class TensorCallsSeen:
+    """Views and comparisons in the user's code whose shapes are odd."""
+
+    views: list[ViewPlace] = field(default_factory=list)
+    """The places where a view moved a size."""
+    metrics: list[MetricComparison] = field(default_factory=list)
+    """Outputs that were compared with targets, each row with every other."""
 
 
 class TensorCalls(Observer):
     """Sees ``view`` and ``reshape``, ``==``, ``!=`` and ``-``.
 
-    It compares shapes, and looks further only where they are odd: at a view after
-    which a size stands elsewhere, and at a column against a row of the same length.
+    Shapes are compared at each call. The rest is looked at only where shapes are odd: a
+    view after which a size stands elsewhere, a column against a vector of its length.
     """
 
     def __init__(self, position: Position, forwards: Forwards) -> None:
         super().__init__(position)
+        self.record = TensorCallsSeen()
         self._forwards = forwards
         self._moved: dict[tuple[Shape, Shape], Shape] = {}
         self._views: dict[tuple[str, int, int], ViewPlace] = {}
@@ -49,8 +156,8 @@ class TensorCalls(Observer):
         self._in_forward: dict[int, tuple[ViewCall, int]] = {}
         self._has_new = False
         self._without_target: deque[ViewCall] = deque(maxlen=MOST_PENDING)
-        self._outputs: deque[Tensor] = deque(maxlen=4)
-        self._targets: deque[Tensor] = deque(maxlen=4)
+        self._outputs: deque[Tensor] = deque(maxlen=MOST_REMEMBERED)
+        self._targets: deque[Tensor] = deque(maxlen=MOST_REMEMBERED)
         self._batch: list[Tensor] = []
         self._batch_rows: int | None = None
         self._with_rows_first: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -62,33 +169,34 @@ class TensorCalls(Observer):
         self._batch.clear()
 
     def enter(self, module: nn.Module, args: Any) -> None:
-        """A module is called; ``forwards`` has noted it."""
+        """A module is called, and the forwards know of it."""
         if torch.compiler.is_compiling() or self._is_off():
             return
-        if self._forwards.depth == 1:
+        if len(self._forwards.stack) == 1:
             given = next(tensors_of(args), None)
             self._root = None if given is None else tuple(given.shape)
             self._splits.clear()
             self._in_forward.clear()
 
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
-        """A module has given its output; ``forwards`` has noted it."""
+        """A module has given its output, and the forwards know of it."""
         if torch.compiler.is_compiling() or self._is_off():
             return
         if self._in_forward and isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
             given = next(tensors_of(args), None)
             for call, _ in self._in_forward.values():
                 call.is_mixed |= given is not None and tuple(given.shape) == call.after
-        if self._forwards.depth:
+        if self._forwards.stack:
             return
         if self._has_new or (self._in_forward and self.is_close):
             _compare(list(self._in_forward.values()))
             self._has_new = False
         self._root = None
-        for each in list(tensors_of(output))[:4]:
-            is_pair = each.dim() in (1, 2) and each.size(0) > 1
-            if is_pair and each.numel() <= MOST_NUMBERS and not is_wrapped(each):
-                self._outputs.append(each.detach())
+        for tensor in list(tensors_of(output))[:MOST_REMEMBERED]:
+            has_rows = tensor.dim() in (1, 2) and tensor.size(0) > 1
+            is_small = tensor.numel() <= MOST_NUMBERS
+            if has_rows and is_small and not is_wrapped(tensor):
+                self._outputs.append(tensor.detach())
 
     def loss(self, arguments: dict[str, Any]) -> None:
         """One of the losses of ``torch.nn.functional`` is called."""
@@ -105,7 +213,8 @@ class TensorCalls(Observer):
         """A batch was taken from a ``DataLoader``."""
         if self._is_off():
             return
-        tensors = [t for t in list(tensors_of(batch))[:8] if t.dim()]
+        first = list(tensors_of(batch))[:MOST_TENSORS_OF_BATCH]
+        tensors = [t for t in first if t.dim()]
         self._batch = [
             t.detach()
             for t in tensors
@@ -143,22 +252,22 @@ class TensorCalls(Observer):
         if frame is None or is_wrapped(before):
             return
         key = (frame.f_code.co_filename, frame.f_lineno, frame.f_lasti)
-        about = self._views.get(key)
-        if about is None:
+        view = self._views.get(key)
+        if view is None:
             if not moved or len(self._views) >= MOST_OBJECTS:
                 return
             if isinstance(before, nn.Parameter) or self.quietly(_is_one, before):
                 return
             line = line_of(frame)
             assert line is not None
-            about = self._views[key] = ViewPlace(line=line, place=_place(frame))
-            self.seen.tensor_calls.views.append(about)
+            view = self._views[key] = ViewPlace(line=line, place=_place(frame))
+            self.record.views.append(view)
         shapes = tuple(before.shape), tuple(after.shape)
-        for call in about.calls:
+        for call in view.calls:
             if (call.before, call.after) == shapes and call.root == self._root:
                 self._again(call)
                 return
-        if len(about.calls) >= MOST_CALLS:
+        if len(view.calls) >= MOST_CALLS:
             return
         call = ViewCall(
             before=shapes[0],
@@ -169,7 +278,7 @@ class TensorCalls(Observer):
             batch=self._batch_rows,
             grad=before.requires_grad,
         )
-        about.calls.append(call)
+        view.calls.append(call)
         self._without_target.append(call)
         self._has_new = True
         self._again(call)
@@ -177,9 +286,9 @@ class TensorCalls(Observer):
     def _again(self, call: ViewCall) -> None:
         if not call.moved or self._root is None:
             return
-        _, times = self._in_forward.get(id(call), (call, 0))
-        if times or len(self._in_forward) < MOST_CALLS:
-            self._in_forward[id(call)] = call, times + 1
+        _, count = self._in_forward.get(id(call), (call, 0))
+        if count or len(self._in_forward) < MOST_CALLS:
+            self._in_forward[id(call)] = call, count + 1
         if len(call.before) == 4:
             rows, heads, times, width = call.before
             orders = {call.before, (rows, times, heads, width)}
@@ -209,23 +318,24 @@ class TensorCalls(Observer):
             self._all_with_all(frame)
         elif looks < MOST_LOOKS:
             self._looks[key] = looks + 1
-            found = self.quietly(self._metric, name, column, row, result.detach())
-            if found is not None:
+            numbers = name, column, row, result.detach()
+            metric = self.quietly(self._metric, *numbers)
+            if metric is not None:
                 self._looks[key] = MOST_LOOKS
-                found.line, found.place = line_of(frame), _place(frame)
-                found.left, found.right = tuple(one.shape), tuple(other.shape)
-                self.seen.tensor_calls.metrics.append(found)
+                metric.line, metric.place = line_of(frame), _place(frame)
+                metric.left, metric.right = tuple(one.shape), tuple(other.shape)
+                self.record.metrics.append(metric)
 
     def _all_with_all(self, frame: FrameType) -> None:
-        """Two numbers of rows are compared, so each with each is what is meant."""
+        """Two different numbers of rows are compared: each row meets all on purpose."""
         here = line_of(frame), _place(frame)
-        for metric in self.seen.tensor_calls.metrics:
+        for metric in self.record.metrics:
             metric.is_on_purpose |= (metric.line, metric.place) == here
 
     def _metric(
         self, name: str, column: Tensor, row: Tensor, result: Tensor
     ) -> MetricComparison | None:
-        """Find which is the model's and which the target; None where nobody knows."""
+        """Find out which tensor is the output; None where nobody knows."""
         if column.numel() < FEWEST_ROWS or column.numel() > MOST_NUMBERS:
             return None
         if isinstance(column, nn.Parameter) or isinstance(row, nn.Parameter):
@@ -253,12 +363,12 @@ class TensorCalls(Observer):
         )
 
     def _is_output(self, tensor: Tensor, numbers: Tensor) -> bool:
-        """Tell whether it is computed, row by row, of what a model gave last."""
+        """Tell whether a tensor is computed, row by row, of what a model gave last."""
         for output in self._outputs:
             rows = output.size(0)
             if rows > len(numbers):
                 continue
-            # Of outputs that were joined the last ones are at the end.
+            # Where outputs of several batches were joined, the last is at the end.
             last = numbers[-rows:]
             if output.dim() == 2 and output.size(1) > 1:
                 if torch.equal(output.argmax(dim=1).cpu().double(), last):
@@ -270,7 +380,7 @@ class TensorCalls(Observer):
         return False
 
     def _is_known(self, tensor: Tensor, numbers: Tensor) -> bool:
-        """Tell whether it has the numbers of the last targets, in their shape."""
+        """Tell whether a tensor has the numbers of the last targets, in their shape."""
         for target in (*self._targets, *self._batch):
             rows = target.size(0)
             is_alike = target.dim() == tensor.dim() and target.numel() == rows
@@ -283,21 +393,20 @@ class TensorCalls(Observer):
     def _is_target(self, tensor: Tensor, numbers: Tensor, name: str) -> bool:
         if self._is_known(tensor, numbers):
             return True
-        # Held-out rows whose loss nobody asks for: they are like the targets before.
+        # Held-out targets that no loss was given are like the targets of training.
         kept = [_numbers(t) for t in self._targets if t.numel() == t.size(0)]
         if not kept or tensor.requires_grad:
             return False
-        seen = torch.cat(kept)
+        before = torch.cat(kept)
         steps = numbers.diff()
         if bool((steps > 0).all()) or bool((steps < 0).all()):
             return False  # as edges, centres and classes are
         if name != "-" and not torch.equal(numbers, numbers.round()):
             return False
-        low, high = float(seen.min()), float(seen.max())
-        room = 0.0 if name != "-" else 0.5 * (high - low)
-        return (
-            low - room <= float(numbers.min()) and float(numbers.max()) <= high + room
-        )
+        low, high = float(before.min()), float(before.max())
+        margin = MARGIN * (high - low) if name == "-" else 0.0
+        least, largest = float(numbers.min()), float(numbers.max())
+        return low - margin <= least and largest <= high + margin
 
     def _is_off(self) -> bool:
         position = self.position
@@ -324,24 +433,24 @@ def moved_sizes(before: Shape, after: Shape) -> Shape:
 
 
 def _in_front(shape: Shape) -> dict[int, int]:
-    """Count what is in front of each size that comes once."""
-    found: dict[int, int] = {}
+    """Count the entries in front of each size that comes once."""
+    fronts: dict[int, int] = {}
     front = 1
     for size in shape:
         if size > 1 and shape.count(size) == 1:
-            found[size] = front
+            fronts[size] = front
         front *= size
-    return found
+    return fronts
 
 
 def _compare(calls: list[tuple[ViewCall, int]]) -> None:
     """Compare the views of one forward.
 
-    Some are taken back by another one, with nothing that mixes between.
+    A view may be taken back by another one, with nothing between that mixes.
     """
     for number, (first, _) in enumerate(calls):
         shapes = first.before, first.after
-        same = sum(n for each, n in calls if (each.before, each.after) == shapes)
+        same = sum(n for call, n in calls if (call.before, call.after) == shapes)
         first.most_at_once = max(first.most_at_once, same)
         one, other = _squeezed(first.before), _squeezed(first.after)
         for second, _ in calls[number + 1 :]:
@@ -355,7 +464,7 @@ def _squeezed(shape: Shape) -> Shape:
 
 
 def _is_one(tensor: Tensor) -> bool:
-    """Tell a tensor that is one number throughout."""
+    """Tell whether a tensor is one number throughout."""
     flat = tensor.detach().reshape(-1)[:MOST_NUMBERS]
     return bool((flat == flat[0]).all())
 

@@ -3,52 +3,142 @@
 import bisect
 import math
 import weakref
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import Node as Function
 
-from gradatim.watching import numbers_of_tensors, saved_tensors
+from gradatim.watching.first_and_last import FirstAndLast
+from gradatim.watching.graphs_kept import GraphsKept
 from gradatim.watching.identities import identity_of
+from gradatim.watching.initial_weights import ConstantMatrix, constant_matrices
+from gradatim.watching.models import Models
+from gradatim.watching.norms import joint_norm, update_of
 from gradatim.watching.position import Observer, Position
 from gradatim.watching.replay import Replays
 from gradatim.watching.source_lines import SourceLine, user_line
-from gradatim.watching.training_seen import OptimizerSeen, StepSeen
 
-__all__ = ["Updates"]
+__all__ = ["GradientsSeen", "OptimizerSeen", "StepSeen", "Updates", "WeightsSeen"]
+
+NUM_UPDATES_WITH_NORM = 100
+"""First updates whose gradient's norm is computed: chosen by hand, not measured."""
+UPDATES_BETWEEN_NORMS = 10
+"""Updates from one such norm to the next, later: chosen by hand, not measured."""
+MOST_CLOSE_UPDATES = 1000
+"""Updates of one optimizer that get a close look: chosen by hand, not measured."""
+MOST_WEIGHTS_COPIED = 200
+"""Parameters whose update is measured: chosen by hand, not measured."""
+MOST_BACKWARDS = 1000
+"""Backwards whose order is remembered: chosen by hand, not measured."""
 
 
-class _Alive:
-    """Lies with a graph's first node, and goes when that goes."""
+@dataclass
+class OptimizerSeen:
+    """An optimizer that was made, or that made an update."""
 
-    __slots__ = ("__weakref__", "step")
+    ref: "weakref.ReferenceType[Any]"
+    """A weak reference to the optimizer."""
+    kind: str
+    """The class of the optimizer."""
+    line: SourceLine | None
+    """The user's line that made the optimizer."""
+    order: int
+    """The number of this event among all events."""
+    options: list[dict[str, Any]]
+    """The numbers of each parameter group, by name."""
+    parameters: list[int]
+    """The identities of the parameters."""
+    num_steps: int = 0
+    """How many updates the optimizer has made."""
+    never: set[int] = field(default_factory=set)
+    """The identities of parameters that ask for a gradient, had none at any update, and
+    were not moved by hand."""
 
-    def __init__(self, step: int) -> None:
-        self.step = step
+
+@dataclass(slots=True)
+class GradientsSeen:
+    """The gradients that one update uses."""
+
+    norm: float | None = None
+    """The joint 2-norm of all of them, where it was computed."""
+    missing: tuple[str, ...] | None = None
+    """Names of the parameters without a gradient, where they were looked at."""
+    zero: tuple[str, ...] | None = None
+    """Names of the parameters whose gradient is all zeros."""
+    norms: dict[str, float] | None = None
+    """The 2-norm of each parameter's gradient, by the parameter's name."""
+    stale: float | None = None
+    """The norm of gradients that the update before used, and that this one uses
+    again."""
+    cleared_after_backward: bool = False
+    """Whether gradients were cleared between the last backward and this update."""
+
+
+@dataclass(slots=True)
+class WeightsSeen:
+    """The weights that one update changes."""
+
+    updates: dict[str, tuple[float, float]] | None = None
+    """The norm of the update and of the weight before it, by the parameter's name."""
+    num_matrices: int | None = None
+    """The number of matrices, counted at the optimizer's first update alone."""
+    constant: tuple[ConstantMatrix, ...] = ()
+    """The matrices that are one number throughout, at the first update alone."""
+
+
+@dataclass(slots=True)
+class StepSeen:
+    """An update of an optimizer."""
+
+    order: int
+    """The number of this event among all events."""
+    step: int
+    """The number of updates that were made before this one."""
+    optimizer: int
+    """The number of the optimizer among all optimizers."""
+    line: SourceLine | None
+    """The user's line that makes the update."""
+    loss: float | None
+    """The value of the last loss that went backward."""
+    num_backwards: int
+    """The number of backwards since this optimizer's update before."""
+    lrs: tuple[float, ...]
+    """The learning rate of each parameter group."""
+    backward_line: SourceLine | None = None
+    """The user's line that called the last ``backward``."""
+    closure: bool = False
+    """Whether the update calls a function that computes the loss, as LBFGS does."""
+    gradients: GradientsSeen = field(default_factory=GradientsSeen)
+    """What the gradients were."""
+    weights: WeightsSeen = field(default_factory=WeightsSeen)
+    """What the weights were, and how far they moved."""
 
 
 class Updates(Observer):
     """Sees optimizers made, their ``step`` and ``zero_grad``."""
 
-    def __init__(self, position: Position, replays: Replays) -> None:
+    def __init__(self, position: Position, models: Models, replays: Replays) -> None:
         super().__init__(position)
-        self._replays = replays
+        self.optimizers: list[OptimizerSeen] = []
+        self.steps: FirstAndLast[StepSeen] = FirstAndLast()
+        self.zeroings: FirstAndLast[tuple[int, SourceLine | None]] = FirstAndLast()
         self.last_grad_norm: float | None = None
-        """Of the last update that was looked at."""
-        self._optimizers: dict[int, int] = {}
+        """The norm of the gradient at the last update that was looked at."""
+        self.graphs = GraphsKept(position)
+        self._models, self._replays = models, replays
+        self._numbers: dict[int, int] = {}
         self._backwards: list[int] = []
-        self._backward_at = -1
+        self._backward_order = -1
         self._backward_line: SourceLine | None = None
-        self._zeroed_at = -1
+        self._zeroed_order = -1
         self._stale: dict[int, float] = {}
         """By optimizer: the norm of what an update has used and is still there."""
         self._last_loss: float | None = None
-        self._stepped_with: dict[int, int] = {}
+        self._step_orders: dict[int, int] = {}
         self._before: dict[str, Tensor] = {}
-        self._sizes: dict[int, float | None] = {}
+        self._norms: dict[int, float | None] = {}
         self._pending: StepSeen | None = None
-        self._alive: list[weakref.ref[_Alive]] = []
 
     def optimizer_made(self, optimizer: Any) -> None:
         """An optimizer was constructed."""
@@ -56,13 +146,13 @@ class Updates(Observer):
 
     def number_of(self, optimizer: Any, line: SourceLine | None) -> int:
         """Number an optimizer, which is noted the first time."""
-        number = self._optimizers.get(id(optimizer))
-        if number is not None and self.seen.optimizers[number].ref() is optimizer:
+        number = self._numbers.get(id(optimizer))
+        if number is not None and self.optimizers[number].ref() is optimizer:
             return number
         groups = optimizer.param_groups
         self.position.begin_phase()
-        self._optimizers[id(optimizer)] = number = len(self.seen.optimizers)
-        self.seen.optimizers.append(
+        self._numbers[id(optimizer)] = number = len(self.optimizers)
+        self.optimizers.append(
             OptimizerSeen(
                 ref=weakref.ref(optimizer),
                 kind=type(optimizer).__name__,
@@ -83,103 +173,105 @@ class Updates(Observer):
             return
         line = user_line(3)
         number = self.number_of(optimizer, line)
-        about = self.seen.optimizers[number]
+        record = self.optimizers[number]
         groups = optimizer.param_groups
         parameters = [p for g in groups for p in g["params"]]
-        about.parameters = [identity_of(p) for p in parameters]
-        self._note_never(about, parameters)
-        last = self._stepped_with.get(number, -1)
+        record.parameters = [identity_of(p) for p in parameters]
+        self._note_never(record, parameters)
+        last = self._step_orders.get(number, -1)
+        num_before = bisect.bisect_right(self._backwards, last)
         event = StepSeen(
             order=self.order(),
             step=self.step,
             optimizer=number,
             line=line,
             loss=self._last_loss,
-            num_backwards=len(self._backwards)
-            - bisect.bisect_right(self._backwards, last),
+            num_backwards=len(self._backwards) - num_before,
             lrs=tuple(float(g.get("lr", 0.0)) for g in groups),
             closure=bool(_closure(args, kwargs)),
             backward_line=self._backward_line,
         )
-        event.gradients.cleared_after_backward = (
-            last < self._backward_at < self._zeroed_at
-        )
-        stale = self._stale.get(number, math.inf)
-        event.gradients.stale = stale if math.isfinite(stale) else None
-        self._replays.update(optimizer, event.closure)
-        gradients = _gradients(optimizer)
-        if self.step < 100 or self.step % 10 == 0:
-            event.gradients.norm = numbers_of_tensors.joint_norm(gradients)
-            self.last_grad_norm = event.gradients.norm
+        self._replays.on_step(optimizer, event.closure)
         self._before = {}
-        if not about.num_steps:
-            found = self.quietly(
-                saved_tensors.constant_weights, parameters, self._names(about)
-            )
-            event.weights.num_matrices, event.weights.constant = found or (None, ())
-        if self.is_close and about.num_steps < 1000:
-            names = self._names(about)
-            event.gradients.missing = tuple(
-                names[identity_of(p)] for p in parameters if p.grad is None
-            )
-            event.gradients.norms = {
-                names[identity_of(p)]: norm
-                for p in parameters
-                if p.grad is not None
-                and (norm := numbers_of_tensors.joint_norm([p.grad])) is not None
-            }
-            event.gradients.zero = tuple(
-                n for n, v in event.gradients.norms.items() if v == 0.0
-            )
-            self._before = {
-                names[identity_of(p)]: p.detach().clone() for p in parameters[:200]
-            }
+        self._look_at_gradients(event, last, parameters)
+        if not record.num_steps:
+            names = self._names(record)
+            matrices = self.quietly(constant_matrices, parameters, names)
+            event.weights.num_matrices, event.weights.constant = matrices or (None, ())
+        if self.is_close and record.num_steps < MOST_CLOSE_UPDATES:
+            self._look_closely(event, parameters, self._names(record))
         self._pending = event
 
-    def _note_never(self, about: OptimizerSeen, parameters: list[Tensor]) -> None:
-        """Note who still never had a gradient, nor was moved by hand."""
-        if not about.num_steps:
-            about.never = set(about.parameters)
-        if not about.never:
+    def _look_at_gradients(
+        self, event: StepSeen, last: int, parameters: list[Tensor]
+    ) -> None:
+        gradients = event.gradients
+        was_cleared = last < self._backward_order < self._zeroed_order
+        gradients.cleared_after_backward = was_cleared
+        stale = self._stale.get(event.optimizer, math.inf)
+        gradients.stale = stale if math.isfinite(stale) else None
+        is_early = self.step < NUM_UPDATES_WITH_NORM
+        if is_early or self.step % UPDATES_BETWEEN_NORMS == 0:
+            gradients.norm = joint_norm(_gradients(parameters))
+            self.last_grad_norm = gradients.norm
+
+    def _look_closely(
+        self, event: StepSeen, parameters: list[Tensor], names: dict[int, str]
+    ) -> None:
+        """Look at each gradient, and copy weights to tell later how far they moved."""
+        named = [(names[identity_of(p)], p) for p in parameters]
+        event.gradients.missing = tuple(name for name, p in named if p.grad is None)
+        event.gradients.norms = norms = {
+            name: norm
+            for name, p in named
+            if p.grad is not None and (norm := joint_norm([p.grad])) is not None
+        }
+        event.gradients.zero = tuple(name for name, norm in norms.items() if norm == 0)
+        copied = named[:MOST_WEIGHTS_COPIED]
+        self._before = {name: p.detach().clone() for name, p in copied}
+
+    def _note_never(self, record: OptimizerSeen, parameters: list[Tensor]) -> None:
+        """Note which parameters still never had a gradient, nor were moved by hand."""
+        if not record.num_steps:
+            record.never = set(record.parameters)
+        if not record.never:
             return
         without = [p for p in parameters if p.requires_grad and p.grad is None]
-        about.never &= {identity_of(p) for p in without}
+        record.never &= {identity_of(p) for p in without}
         if self.is_close:
             for p in without:
-                size = numbers_of_tensors.joint_norm([p])
-                if self._sizes.setdefault(identity_of(p), size) != size:
-                    about.never.discard(identity_of(p))
+                norm = joint_norm([p])
+                if self._norms.setdefault(identity_of(p), norm) != norm:
+                    record.never.discard(identity_of(p))
 
     def after_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An update was made."""
         event = self._pending
         if self.position.is_elsewhere() or self.position.is_busy or event is None:
             return
-        about = self.seen.optimizers[event.optimizer]
+        record = self.optimizers[event.optimizer]
         if self._before:
-            names = self._names(about)
-            event.weights.updates = {}
+            names = self._names(record)
+            updates: dict[str, tuple[float, float]] = {}
+            event.weights.updates = updates
             for group in optimizer.param_groups:
                 for p in group["params"]:
                     before = self._before.get(names[identity_of(p)])
                     if before is not None and before.shape == p.shape:
-                        event.weights.updates[names[identity_of(p)]] = (
-                            numbers_of_tensors.update_of(before, p)
-                        )
+                        updates[names[identity_of(p)]] = update_of(before, p)
             self._before = {}
-        about.num_steps += 1
-        self.seen.steps.add(event, looked_at=event.weights.updates is not None)
-        self._stepped_with[event.optimizer] = self.order()
+        record.num_steps += 1
+        self.steps.add(event, looked_at=event.weights.updates is not None)
+        self.position.num_updates += 1
+        self._step_orders[event.optimizer] = self.order()
         self._stale[event.optimizer] = math.inf  # until a backward looks
         self._pending = None
-        if self.step in (20, 50, 100, 150):
-            num_alive = sum(1 for ref in self._alive if ref() is not None)
-            self.seen.graphs_kept.append((self.step, num_alive))
+        self.graphs.on_step()
 
-    def _names(self, about: OptimizerSeen) -> dict[int, str]:
+    def _names(self, record: OptimizerSeen) -> dict[int, str]:
         """Name parameters as the models that were called name them, or by number."""
-        names = self.seen.names()
-        for place, key in enumerate(about.parameters):
+        names = self._models.parameter_names()
+        for place, key in enumerate(record.parameters):
             names.setdefault(key, f"parameter {place}")
         return names
 
@@ -187,61 +279,46 @@ class Updates(Observer):
         """An optimizer or a module has cleared its gradients by ``zero_grad``."""
         if self.position.is_busy:
             return
-        self._zeroed_at = self.order()
-        self.seen.zeroings.add((self._zeroed_at, user_line(3)))
+        self._zeroed_order = self.order()
+        self.zeroings.add((self._zeroed_order, user_line(3)))
         if isinstance(owner, torch.optim.Optimizer):
-            self._stale[self._optimizers.get(id(owner), -1)] = 0.0
+            self._stale[self._numbers.get(id(owner), -1)] = 0.0
             return
         own = {identity_of(p) for p in owner.parameters()}
-        for number, about in enumerate(self.seen.optimizers):
-            if not own.isdisjoint(about.parameters):
+        for number, record in enumerate(self.optimizers):
+            if not own.isdisjoint(record.parameters):
                 self._stale[number] = 0.0
-
-    def graph_made(self, root: Function) -> None:
-        """A backward begins at a node: tell later whether its graph is still there."""
-        if self.step < 200:
-            alive = _Alive(self.step)
-            metadata: Any = root.metadata
-            metadata["gradatim"] = alive
-            self._alive.append(weakref.ref(alive))
 
     def held(self) -> set[int]:
         """Give the identities of all tensors that an optimizer has."""
-        return {key for each in self.seen.optimizers for key in each.parameters}
+        return {key for record in self.optimizers for key in record.parameters}
 
-    def backward_came(
+    def on_backward(
         self, order: int, value: float | None, line: SourceLine | None
     ) -> None:
         """A backward is about to run, of a loss with this value."""
-        self._backward_at, self._backward_line = order, line
+        self._backward_order, self._backward_line = order, line
         self._backwards.append(order)
-        del self._backwards[:-1000]
+        del self._backwards[:-MOST_BACKWARDS]
         if value is not None:
             self._last_loss = value
         if not self.is_close:
             return
         for number, stale in self._stale.items():
-            # Of an optimizer's gradients since its update: cleared once is cleared.
-            optimizer = self.seen.optimizers[number].ref() if number >= 0 else None
+            # Gradients that were cleared once since the update are not stale.
+            optimizer = self.optimizers[number].ref() if number >= 0 else None
             if stale and optimizer is not None:
-                norm = numbers_of_tensors.joint_norm(_gradients(optimizer)) or 0.0
+                parameters = [p for g in optimizer.param_groups for p in g["params"]]
+                norm = joint_norm(_gradients(parameters)) or 0.0
                 self._stale[number] = min(stale, norm)
 
 
 def _closure(args: Any, kwargs: Any) -> Any:
-    """Give the function that ``step`` is given, if it is."""
-    given = [each for each in args if callable(each) and not _is_optimizer(each)]
+    """Give the function that ``step`` is given, if there is one."""
+    optimizer = torch.optim.Optimizer
+    given = [arg for arg in args if callable(arg) and not isinstance(arg, optimizer)]
     return kwargs.get("closure") or next(iter(given), None)
 
 
-def _is_optimizer(value: Any) -> bool:
-    return isinstance(value, torch.optim.Optimizer)
-
-
-def _gradients(optimizer: Any) -> list[Tensor]:
-    return [
-        p.grad
-        for g in optimizer.param_groups
-        for p in g["params"]
-        if p.grad is not None
-    ]
+def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    return [p.grad for p in parameters if p.grad is not None]

@@ -1,0 +1,99 @@
+"""A call of a model, and what observers of models have in common."""
+
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from gradatim.watching.position import Observer, Position
+from gradatim.watching.source_lines import SourceLine
+from gradatim.watching.tensor_info import TensorInfo
+
+__all__ = ["ForwardSeen", "ModelCall", "ModelObserver"]
+
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class ForwardSeen:
+    """A call of a model that no other module made."""
+
+    order: int
+    """The number of this event among all events."""
+    model: int
+    """The number of the model among all models."""
+    step: int
+    """The number of updates that were made before the call."""
+    training: bool
+    """Whether the model is in train mode."""
+    grad: bool
+    """Whether the output has a graph, so that a backward may follow."""
+    inputs: tuple[TensorInfo, ...]
+    """The tensors that the model is given."""
+    outputs: tuple[TensorInfo, ...]
+    """The tensors that the model gives."""
+    line: SourceLine | None
+    """The user's line that calls the model."""
+    used: bool = False
+    """Whether a backward went through the call."""
+    modes: tuple[str, ...] = ()
+    """The names of the parts that are in another mode than the model."""
+    moved: tuple[str, ...] = ()
+    """The names of the buffers that changed since the call before."""
+    same_input: bool = False
+    """Whether the model is given the tensor of its last call at this line."""
+    source: int | None = None
+    """The order of the forward whose output the model is given."""
+
+
+@dataclass(slots=True)
+class ModelCall:
+    """A call of a model, as its observers get it."""
+
+    number: int
+    """The number of the model among all models."""
+    module: nn.Module
+    """The model itself."""
+    args: Any
+    """The positional arguments of the call."""
+    outputs: list[Tensor]
+    """The tensors that the model gave."""
+    forward: ForwardSeen
+    """What is noted of the call."""
+    frame: FrameType | None
+    """The innermost frame of the user's own code."""
+    data: Tensor | None = None
+    """The model's first input, where it is data: it has no graph of its own."""
+
+    @property
+    def is_training(self) -> bool:
+        """Whether the model is in train mode, and a backward may follow."""
+        return self.forward.training and self.forward.grad
+
+
+class ModelObserver(Observer, Generic[R]):
+    """An observer that keeps a record for each model."""
+
+    def __init__(self, position: Position) -> None:
+        super().__init__(position)
+        self.records: list[R] = []
+        """The record of each model, by the model's number."""
+
+    def begin(self, module: nn.Module) -> R:
+        """Begin the record of a model that is called for the first time."""
+        record = self.new_record(module)
+        self.records.append(record)
+        return record
+
+    def new_record(self, module: nn.Module) -> R:
+        """Make a record that knows what there is to know before the first call."""
+        raise NotImplementedError
+
+    def on_forward(self, call: ModelCall) -> None:
+        """Note what the observer wants of a call."""
+
+    def on_new_parameters(
+        self, number: int, module: nn.Module, owners: set[str]
+    ) -> None:
+        """Note that parameters were put into a model, into the modules named."""

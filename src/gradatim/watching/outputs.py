@@ -1,0 +1,68 @@
+"""Notes how the numbers that modules give are spread."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from gradatim.watching.first_and_last import FirstAndLast
+from gradatim.watching.model_call import ModelObserver
+
+__all__ = ["OutputNumbers", "Outputs"]
+
+MOST_NUMBERS = 100_000
+"""Numbers of one output that are looked at: chosen by hand, not measured."""
+MOST_FIRST_OUTPUTS = 2000
+"""Outputs of one model that are kept from the start: chosen by hand, not measured."""
+MOST_LAST_OUTPUTS = 500
+"""Outputs of one model that are kept from the end: chosen by hand, not measured."""
+
+
+@dataclass(slots=True)
+class OutputNumbers:
+    """What one call of a module gave, at an update that gets a close look."""
+
+    step: int
+    """The number of updates that were made before the call."""
+    name: str
+    """The name of the module in its model."""
+    kind: str
+    """The class of the module."""
+    std: float
+    """The standard deviation of the finite numbers."""
+
+
+class Outputs(ModelObserver[FirstAndLast[OutputNumbers]]):
+    """Sees the outputs of the modules that have no modules inside."""
+
+    def new_record(self, module: nn.Module) -> FirstAndLast[OutputNumbers]:
+        """Begin with no output."""
+        return FirstAndLast(MOST_FIRST_OUTPUTS, MOST_LAST_OUTPUTS)
+
+    def leave(
+        self, number: int, name: str | None, module: nn.Module, output: Any
+    ) -> None:
+        """A module has given its output."""
+        if next(module.children(), None) is not None or not isinstance(output, Tensor):
+            return
+        std = self.quietly(_spread, output.detach())
+        if std is not None:
+            kind = type(module).__name__
+            name = kind if name is None else name
+            self.records[number].add(OutputNumbers(self.step, name, kind, std))
+
+
+def _spread(output: Tensor) -> float | None:
+    """Give the standard deviation of the finite numbers of a tensor."""
+    if not output.is_floating_point() or not output.numel():
+        return None
+    numbers = output
+    if numbers.numel() > MOST_NUMBERS:
+        numbers = numbers[: max(1, MOST_NUMBERS * len(numbers) // numbers.numel())]
+    numbers = numbers.float()
+    std = float(numbers.std(correction=0))
+    if not math.isfinite(std):
+        finite = numbers[numbers.isfinite()]
+        std = float(finite.std(correction=0)) if finite.numel() else 0.0
+    return std

@@ -1,0 +1,159 @@
+"""Notes learning-rate schedules: what they count in, and when they are stepped."""
+
+import functools
+import inspect
+import weakref
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+import torch
+
+from gradatim.watching.first_and_last import FirstAndLast
+from gradatim.watching.position import MOST_OBJECTS, Observer, Position
+from gradatim.watching.source_lines import SourceLine, user_line
+from gradatim.watching.updates import Updates
+
+__all__ = ["SchedulerSeen", "Schedulers", "options_of"]
+
+MOST_NAMES = 40
+"""Whole numbers of one function that are noted: chosen by hand, not measured."""
+
+
+@dataclass
+class SchedulerSeen:
+    """A learning-rate schedule."""
+
+    ref: "weakref.ReferenceType[Any]"
+    """A weak reference to the schedule."""
+    kind: str
+    """The class of the schedule."""
+    line: SourceLine | None
+    """The user's line that made the schedule."""
+    optimizer: int | None
+    """The number of the optimizer among all optimizers."""
+    order: int
+    """The number of this event among all events."""
+    steps: FirstAndLast[tuple[int, int]] = field(default_factory=FirstAndLast)
+    """The order, and the number of updates, at each step of the schedule."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """The numbers of the schedule: see :func:`options_of`."""
+    step_line: SourceLine | None = None
+    """The user's line that stepped the schedule first."""
+    is_inner: bool = False
+    """Whether another schedule steps this one."""
+
+
+class Schedulers(Observer):
+    """Sees schedules made and stepped."""
+
+    def __init__(self, position: Position, updates: Updates) -> None:
+        super().__init__(position)
+        self.records: list[SchedulerSeen] = []
+        self._updates = updates
+        self._numbers: dict[int, int] = {}
+
+    def scheduler_made(self, scheduler: Any, optimizer: Any) -> None:
+        """A schedule was constructed."""
+        for inner in getattr(scheduler, "_schedulers", ()):
+            if (record := self._record(inner)) is not None:
+                record.is_inner = True
+        if len(self.records) >= MOST_OBJECTS:
+            return
+        line = user_line(3)
+        number = None
+        if isinstance(optimizer, torch.optim.Optimizer):
+            number = self._updates.number_of(optimizer, line)
+        self._numbers[id(scheduler)] = len(self.records)
+        self.records.append(
+            SchedulerSeen(
+                ref=weakref.ref(scheduler),
+                kind=type(scheduler).__name__,
+                line=line,
+                optimizer=number,
+                order=self.order(),
+                options=self.quietly(options_of, scheduler) or {},
+            )
+        )
+
+    def scheduler_stepped(self, scheduler: Any) -> None:
+        """A schedule was stepped."""
+        record = self._record(scheduler)
+        line = user_line(3)
+        if record is not None and line is not None:
+            record.step_line = record.step_line or line
+            record.steps.add((self.order(), self.step))
+
+    def _record(self, scheduler: Any) -> SchedulerSeen | None:
+        number = self._numbers.get(id(scheduler))
+        if number is None or self.records[number].ref() is not scheduler:
+            return None
+        return self.records[number]
+
+
+def options_of(scheduler: Any) -> dict[str, Any]:
+    """Give the numbers of a schedule, by the names of its attributes.
+
+    Where the user's own function computes the learning rate, ``argument`` is the name
+    of the function's argument, and ``counted`` has the whole numbers that it uses.
+    """
+    options: dict[str, Any] = {
+        k: max(v) if k == "milestones" and v else v
+        for k, v in vars(scheduler).items()
+        if isinstance(v, (int, float, str)) or k == "milestones"
+    }
+    for function in getattr(scheduler, "lr_lambdas", ())[:1]:
+        options["argument"], options["counted"] = _numbers_used_by(function)
+    inner, places = (
+        getattr(scheduler, name, ()) for name in ("_schedulers", "_milestones")
+    )
+    if inner and places:  # schedules that follow each other
+        last = vars(inner[-1])
+        length = last.get("T_max") or last.get("total_iters")
+        if isinstance(length, int):
+            options["total_steps"] = length + max(places)
+            if "T_max" in last:
+                options["T_max"] = options["total_steps"]
+    return options
+
+
+def _numbers_used_by(function: Any) -> tuple[str, dict[str, int]]:
+    """Name the argument of a function, and give the whole numbers that it reads."""
+    numbers: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        numbers.update(function.keywords)
+        if function.args:
+            return "", _whole(numbers)
+        function = function.func
+    owner = getattr(function, "__self__", None)
+    if not hasattr(function, "__code__"):
+        owner = owner or function
+        function = vars(type(function)).get("__call__")
+    code = getattr(function, "__code__", None)
+    function = getattr(function, "__func__", function)
+    if not isinstance(code, CodeType):
+        return "", _whole(numbers)
+    names = code.co_varnames[: code.co_argcount]
+    if owner is not None:
+        names = names[1:]
+        numbers.update(
+            {k: v for k, v in vars(owner).items() if k in code.co_names}
+            if hasattr(owner, "__dict__")
+            else {}
+        )
+    used = inspect.getclosurevars(function)
+    for called in list(used.globals.values()):
+        is_near = getattr(called, "__module__", None) == function.__module__
+        if inspect.isfunction(called) and is_near:
+            numbers.update(inspect.getclosurevars(called).globals)
+    numbers.update(used.globals)
+    given = function.__defaults__ or ()
+    numbers.update(zip(names[len(names) - len(given) :], given, strict=False))
+    numbers.update(used.nonlocals)
+    return (names[0] if names else ""), _whole(numbers)
+
+
+def _whole(numbers: dict[str, Any]) -> dict[str, int]:
+    return {
+        k: v for k, v in list(numbers.items())[:MOST_NAMES] if type(v) is int and v > 0
+    }

@@ -1,0 +1,37 @@
+"""What a tensor is, without its numbers."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+__all__ = ["TensorInfo", "info_of", "is_wrapped"]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """What a tensor is, without its numbers."""
+
+    shape: tuple[int, ...]
+    """The sizes of the tensor; -1 for a size that is a symbol."""
+    dtype: str
+    """The type of the numbers, such as ``float32``."""
+    device: str
+    """The kind of device that holds the tensor, such as ``cuda``."""
+    requires_grad: bool = False
+    """Whether the tensor asks for a gradient."""
+
+
+def info_of(tensor: Tensor) -> TensorInfo:
+    """Describe a tensor."""
+    return TensorInfo(
+        tuple(n if type(n) is int else -1 for n in tensor.shape),
+        str(tensor.dtype).removeprefix("torch."),
+        tensor.device.type,
+        tensor.requires_grad,
+    )
+
+
+def is_wrapped(tensor: Tensor) -> bool:
+    """Tell a tensor of ``torch.func``, whose numbers cannot be looked at."""
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
