@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 import gradatim as gt
-from gradatim.run.checkpoint import Checkpoints, Record
+from gradatim.run.checkpoint import Checkpoints
+from gradatim.run.checkpoint_header import CheckpointHeader
 from measure import median, print_table, verdict
 
 SIZES = {16: 1.5, 128: 2.5}
@@ -36,8 +37,8 @@ def trained(megabytes: int) -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, optimizer
 
 
-def record(step: int) -> Record:
-    return Record(
+def record(step: int) -> CheckpointHeader:
+    return CheckpointHeader(
         step=step,
         epoch=0,
         batch=step,

@@ -55,9 +55,11 @@ RUNNERS = {
 READERS = [
     "loading.py",
     "run/checkpoint.py",
+    "run/checkpoint_header.py",
     "run/config_file.py",
     "run/module_file.py",
     "run/putting_back.py",
+    "store/checks.py",
     "store/json.py",
     "store/lines.py",
     "store/manifest.py",

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 import gradatim as gt
-from gradatim.run.checkpoint import Checkpoints, Record
+from gradatim.run.checkpoint import Checkpoints
+from gradatim.run.checkpoint_header import CheckpointHeader
 from gradatim.store.manifest import read_folder
 from tests.faults.processes import _status_of
 
@@ -118,7 +119,7 @@ def state(step, size=300):
 
 def save(checkpoints, step, size=300, **about):
     """Write a checkpoint without a training."""
-    record = Record(
+    record = CheckpointHeader(
         step=step,
         epoch=0,
         batch=step,
@@ -136,7 +137,7 @@ def checkpoints_of(folder):
     """Read all checkpoints of a run, whole or else an error; newest last."""
     found = Checkpoints(folder)
     read = [found.read(name) for name in found.names()]
-    return sorted(read, key=lambda each: each.record.step)
+    return sorted(read, key=lambda each: each.header.step)
 
 
 def leftovers(folder):
@@ -156,7 +157,7 @@ def check_ended(folder, names):
     assert names_in(folder) == names
     (*_, last) = checkpoints_of(folder)
     model = safetensors.torch.load(read_folder(folder / "model")["model.safetensors"])
-    assert last.record.ended == "epochs"
+    assert last.header.ended == "epochs"
     assert list(model) and all(torch.equal(model[k], last.model[k]) for k in model)
 
 

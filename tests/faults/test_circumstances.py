@@ -72,7 +72,7 @@ def heard(function):
 def newest_step(run):
     found, damaged = Checkpoints(run).newest()
     assert damaged == []
-    return found.record.step
+    return found.header.step
 
 
 # --- Signals ------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import torch
 import gradatim as gt
 from gradatim.errors import DamagedError, RunError
 from gradatim.run.checkpoint import Checkpoints
-from gradatim.store.lines import HistoryFile
+from gradatim.store.lines import LinesFile
 from tests.bits import assert_same_bits
 from tests.faults.injection import (
     FORMS,
@@ -77,7 +77,7 @@ def check_found(folder, path, where):
         Checkpoints(folder).read("step-4")
     assert path.name in str(caught.value), where
     newest, damaged = Checkpoints(folder).newest()
-    assert newest.record.step == 3, where
+    assert newest.header.step == 3, where
     (line,) = damaged
     assert str(path) in line, where
 
@@ -239,7 +239,7 @@ def test_checkpoint_that_is_a_file_or_a_link_is_none(folder):
     (run / "checkpoints" / "step-4").write_bytes(b"")
     (run / "checkpoints" / "step-3").symlink_to(folder / "step-3")
     newest, damaged = Checkpoints(run).newest()
-    assert newest.record.step == 2
+    assert newest.header.step == 2
     assert damaged == [f"{run}/checkpoints/step-4 is no folder."]
 
 
@@ -303,7 +303,7 @@ def test_damaged_history_is_gone_on_from_where_it_is_whole(
     run = stopped(train, folder / "run")
     path = run / "history.jsonl"
     steps = {
-        c.record.step: c.record.history["bytes"]
+        c.header.step: c.header.history["bytes"]
         for c in map(Checkpoints(run).read, Checkpoints(run).names())
     }
     content = bytearray(path.read_bytes())
@@ -383,11 +383,11 @@ def test_damaged_model_of_a_run_that_has_ended_is_written_again(train, folder, w
 
 
 def test_history_file_is_not_read_further_than_its_checkpoint(folder):
-    rows = HistoryFile(folder / "history.jsonl")
+    rows = LinesFile(folder / "history.jsonl")
     rows.append({"step": 1})
     rows.flush()
     position = rows.position()
     rows.append({"step": 2})
     rows.flush()
-    assert HistoryFile(rows.path).go_on_at(position) == [{"step": 1}]
+    assert LinesFile(rows.path).go_on_at(position) == [{"step": 1}]
     assert rows.path.read_text() == '{"step": 1}\n'

@@ -14,7 +14,7 @@ from torch import nn
 import gradatim as gt
 from gradatim.errors import DiskError, GradatimWarning
 from gradatim.run.checkpoint import Checkpoints
-from gradatim.store.lines import HistoryFile
+from gradatim.store.lines import LinesFile
 from tests.bits import assert_same_bits
 from tests.faults.injection import (
     CHANGING,
@@ -97,10 +97,10 @@ def test_save_that_is_broken_off_leaves_the_old_or_the_new(kind, folder):
         if not calls.hit:
             break
         newest, damaged = Checkpoints(folder / f"{at}").newest()
-        assert damaged == [] and newest.record.step == 3
+        assert damaged == [] and newest.header.step == 3
         save(checkpoints, 4)
         assert leftovers(folder / f"{at}") == []
-        assert [each.record.step for each in checkpoints_of(folder / f"{at}")] == [3, 4]
+        assert [each.header.step for each in checkpoints_of(folder / f"{at}")] == [3, 4]
     assert at > 20
 
 
@@ -124,18 +124,18 @@ def check_save(name, first, forever, folder):
         what = calls.made[at - 1][0]
         newest, damaged = Checkpoints(run).newest()
         assert damaged == []
-        assert torch.equal(newest.model["weight"], state(newest.record.step)["weight"])
+        assert torch.equal(newest.model["weight"], state(newest.header.step)["weight"])
         if failure is None:  # then it is there, and only waste was not removed
-            assert newest.record.step == 3
+            assert newest.header.step == 3
             assert what in (*REMOVING, "open", "close", "scandir")
         else:
             stands = rf".*/step-{first} is kept\.|.*/step-3 is written, and whole\."
             check_message(str(failure), name, stands)
             assert failure.errno == number
-            assert newest.record.step in (first, 3)
+            assert newest.header.step in (first, 3)
         save(checkpoints, 4)
         assert leftovers(run) == []
-        kept = [each.record.step for each in checkpoints_of(run)]
+        kept = [each.header.step for each in checkpoints_of(run)]
         assert kept == [3, 4] or (failure and kept == [first, 4])
     assert at > 30
 
@@ -152,7 +152,7 @@ def test_message_has_three_parts_and_the_numbers(folder):
     checkpoints = Checkpoints(folder / "run")
     save(checkpoints, 1)
     weights = {"weight": torch.zeros(4_000_000)}
-    record = checkpoints.read("step-1").record
+    record = checkpoints.read("step-1").header
     record.step = 2
     with (
         Calls(4, error(errno.ENOSPC)).patched(),
@@ -190,7 +190,7 @@ def test_failed_fsync_is_not_tried_again_on_what_was_written_before(folder):
 
 
 def test_rows_of_a_failed_fsync_are_written_again(folder):
-    rows = HistoryFile(folder / "history.jsonl")
+    rows = LinesFile(folder / "history.jsonl")
     rows.append({"step": 1})
     rows.flush()
     rows.append({"step": 2})

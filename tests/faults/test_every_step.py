@@ -150,7 +150,7 @@ def test_trainings_are_what_their_names_say():
     [
         ("gradatim.run.run.set_rng_state", "dropout_adamw_one_cycle"),
         ("gradatim.callbacks.LRScheduler.load_state_dict", "dropout_adamw_one_cycle"),
-        ("gradatim.store.lines.HistoryFile.go_on_at", "loop_with_validation"),
+        ("gradatim.store.lines.LinesFile.go_on_at", "loop_with_validation"),
         ("torch.optim.AdamW.load_state_dict", "loop_with_validation"),
         ("gradatim.run.run.set_gradients", "loop_that_adds_gradients_up"),
         ("gradatim.data.restart.LoaderState.load_state_dict", "weighted_sampler"),

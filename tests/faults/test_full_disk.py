@@ -60,7 +60,7 @@ def check_goes_on(folder, whole, last_step):
     """From the last checkpoint that the failing process wrote, to the same end."""
     bits, names = whole
     (*_, last) = checkpoints_of(folder)
-    assert last.record.step == last_step
+    assert last.header.step == last_step
     assert_same_bits(loop(folder), bits)
     check_ended(folder, names)
 
@@ -106,7 +106,7 @@ def test_part_of_the_disk_that_cannot_be_read_is_damage(folder):
         save(checkpoints, step)
     with Calls(3, error(errno.EIO), names={"open", "close"}).patched():
         newest, damaged = checkpoints.newest()
-    assert newest.record.step == 1
+    assert newest.header.step == 1
     assert "step-2" in damaged[0] and "(Input/output error)" in damaged[0]
 
 
@@ -169,12 +169,12 @@ def test_training_goes_on_while_the_disk_is_full(whole, small_disk):
 def test_checkpoint_larger_than_the_disk(small_disk):
     checkpoints = Checkpoints(small_disk)
     save(checkpoints, 1)
-    record = checkpoints.read("step-1").record
+    record = checkpoints.read("step-1").header
     record.step = 2
     expected = r"disk is full: needs 16\.1 MB, 4\.\d MB free at (.|\n)*step-1 is kept"
     with pytest.raises(DiskError, match=expected):
         checkpoints.save(record, {"weight": torch.zeros(4_025_000)}, {})
-    assert checkpoints.newest()[0].record.step == 1
+    assert checkpoints.newest()[0].header.step == 1
     assert leftovers(small_disk) == []
 
 

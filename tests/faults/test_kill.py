@@ -70,7 +70,7 @@ def step_committed(calls):
 def check_newest(folder, step):
     found, damaged = Checkpoints(folder).newest()
     assert damaged == []
-    assert (found.record.step if found else None) == step
+    assert (found.header.step if found else None) == step
     checkpoints_of(folder)  # not one of them is damaged
 
 
@@ -167,13 +167,13 @@ def test_killed_at_every_call_of_a_large_save(folder):
         if forked(killed) == 0:
             break
         found, damaged = Checkpoints(run).newest()
-        assert damaged == [] and found.record.step in (2, 3)
+        assert damaged == [] and found.header.step in (2, 3)
         assert torch.equal(
-            found.model["weight"], state(found.record.step, size)["weight"]
+            found.model["weight"], state(found.header.step, size)["weight"]
         )
         save(Checkpoints(run, keep_last=2), 4, size)
         assert leftovers(run) == []
-        assert [each.record.step for each in checkpoints_of(run)][-1] == 4
+        assert [each.header.step for each in checkpoints_of(run)][-1] == 4
         shutil.rmtree(run)
     assert number > 25
 
@@ -209,7 +209,7 @@ def check_random_kills(train, folder, *, kills, epochs):
     bits = train(folder / "whole", epochs=epochs, every_steps=None)
     status = killed_at_random(train, folder / "run", kills=kills, epochs=epochs)
     assert set(status) == {-signal.SIGKILL}
-    assert Checkpoints(folder / "run").newest()[0].record.ended is None
+    assert Checkpoints(folder / "run").newest()[0].header.ended is None
     options = {"epochs": epochs, "every_steps": 1, "keep_last": 2}
     assert_same_bits(train(folder / "run", **options), bits)
     assert leftovers(folder / "run") == []
@@ -280,7 +280,7 @@ def test_killed_at_every_system_call_goes_on_to_the_same_bits(
             break
         found, damaged = Checkpoints(run).newest()
         assert damaged == []
-        steps.add(found.record.step if found else None)
+        steps.add(found.header.step if found else None)
         checkpoints_of(run)
         assert_same_bits(train(run), bits, f"{call} {number}")
         check_ended(run, names)

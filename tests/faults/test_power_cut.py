@@ -187,7 +187,7 @@ def test_power_cut_at_any_call_loses_no_checkpoint_that_was_saved(
         write_out(entries, here)
         found, damaged = Checkpoints(here / "run").newest()
         assert damaged == []
-        assert (-1 if found is None else found.record.step) >= (
+        assert (-1 if found is None else found.header.step) >= (
             -1 if step is None else step
         )
         checkpoints_of(here / "run")

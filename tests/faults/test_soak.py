@@ -44,7 +44,7 @@ def check_flat(folder, saves, typical):
     assert max(counts) - min(counts[settled:]) <= 4
     assert len(set(descriptors)) == 1
     assert memory[-1] < 1.05 * memory[settled]
-    newest = [each.record.step for each in checkpoints_of(folder)][-3:]
+    newest = [each.header.step for each in checkpoints_of(folder)][-3:]
     end = 3 * (saves // 3)
     assert newest == [end - 2, end - 1, end]
 

@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 
 from gradatim.errors import ConfigError, DamagedError, RunError
-from gradatim.run.checkpoint import Checkpoints, Record
+from gradatim.run.checkpoint import Checkpoints
+from gradatim.run.checkpoint_header import CheckpointHeader
 from gradatim.store.manifest import sealed
 from tests.bits import assert_same_bits
 
@@ -21,7 +22,9 @@ pytestmark = pytest.mark.usefixtures("unchecked")
 def record(step, **about):
     about = {"fingerprint": {}, "data": {}, "config": {}, **about}
     position = {"rows": 0, "bytes": 0, "sha256": ""}
-    return Record(step=step, epoch=1, batch=2, samples=3, history=position, **about)
+    return CheckpointHeader(
+        step=step, epoch=1, batch=2, samples=3, history=position, **about
+    )
 
 
 def best(step):
@@ -152,8 +155,8 @@ def test_record_comes_back(checkpoints):
         data={"train": {"sha256": "a", "rows": 5}},
     )
     checkpoints.save(saved, {}, {})
-    assert checkpoints.read("step-4").record == saved
-    assert checkpoints.newest_record() == saved
+    assert checkpoints.read("step-4").header == saved
+    assert checkpoints.newest_header() == saved
 
 
 def test_weights_are_safetensors_that_others_read(checkpoints):
@@ -188,13 +191,13 @@ def test_newest_is_the_one_of_most_steps(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep_last=9)
     save(checkpoints, 9, 100, 11)  # by name 9 would be the last, by time 11
     found, damaged = checkpoints.newest()
-    assert found.record.step == 100 and damaged == []
-    assert checkpoints.newest_record().step == 100
+    assert found.header.step == 100 and damaged == []
+    assert checkpoints.newest_header().step == 100
 
 
 def test_without_any_there_is_none(checkpoints):
     assert checkpoints.newest() == (None, [])
-    assert checkpoints.newest_record() is None
+    assert checkpoints.newest_header() is None
     checkpoints.folder.mkdir(parents=True)
     for name in ("step-01", "step--1", "step-", "steps-1", "step-1-older", ".tmp-1-x"):
         (checkpoints.folder / name).mkdir()
@@ -206,12 +209,12 @@ def test_damaged_ones_are_passed_over_and_named(checkpoints):
     harm(checkpoints, 3)
     harm(checkpoints, 2, "state.json")
     found, damaged = checkpoints.newest()
-    assert found.record.step == 1
+    assert found.header.step == 1
     assert [line.split(" has ")[0] for line in damaged] == [
         str(checkpoints.folder / "step-3" / "model.safetensors"),
         str(checkpoints.folder / "step-2" / "state.json"),
     ]
-    assert checkpoints.newest_record().step == 1
+    assert checkpoints.newest_header().step == 1
 
 
 def test_all_damaged_is_an_error_that_names_each(checkpoints):
@@ -232,7 +235,7 @@ def test_check_of_what_lies_outside_is_asked_newest_first(checkpoints):
             raise DamagedError(f"not {record.step}.\nMore.")
 
     found, damaged = checkpoints.newest(check)
-    assert asked == [3, 2, 1] and found.record.step == 1
+    assert asked == [3, 2, 1] and found.header.step == 1
     assert damaged == ["not 3.", "not 2."]
 
 
@@ -252,7 +255,7 @@ def test_folder_with_the_name_of_another_step_is_damaged(checkpoints):
     save(checkpoints, 1, 2)
     (checkpoints.folder / "step-2").rename(checkpoints.folder / "step-7")
     found, damaged = checkpoints.newest()
-    assert found.record.step == 1 and "step-7" in damaged[0]
+    assert found.header.step == 1 and "step-7" in damaged[0]
 
 
 def test_newer_ones_are_set_aside_before_it_is_gone_on_from(checkpoints):
@@ -273,7 +276,7 @@ def test_going_on_ends_what_a_kill_broke_off(tmp_path):
     (there / "step-2").rename(there / "step-2-old")
     (there / ".tmp-1-step-2").mkdir()
     found, _ = checkpoints.newest()
-    assert found.record.step == 2
+    assert found.header.step == 2
     checkpoints.go_on_from(found)
     assert sorted(path.name for path in there.iterdir()) == ["step-1", "step-2"]
 
@@ -318,14 +321,14 @@ def test_damaged_older_one_does_not_stop_a_save(tmp_path):
     checkpoints = Checkpoints(tmp_path, keep_last=2)
     harm(checkpoints, 2, "state.json")
     save(checkpoints, 3)
-    assert steps(checkpoints) == [2, 3] and checkpoints.newest()[0].record.step == 3
+    assert steps(checkpoints) == [2, 3] and checkpoints.newest()[0].header.step == 3
 
 
 def test_same_step_is_replaced(checkpoints):
     save(checkpoints, 1)
     checkpoints.save(record(1, ended="epochs"), {"w": torch.zeros(1)}, {})
     found, _ = checkpoints.newest()
-    assert found.record.ended == "epochs"
+    assert found.header.ended == "epochs"
     assert torch.equal(found.model["w"], torch.zeros(1))
     assert [path.name for path in checkpoints.folder.iterdir()] == ["step-1"]
 

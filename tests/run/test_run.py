@@ -140,7 +140,7 @@ def states(objects):
 
 
 def record_of(path):
-    return Checkpoints(path).newest_record()
+    return Checkpoints(path).newest_header()
 
 
 def names_in(path):

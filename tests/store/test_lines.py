@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from gradatim.errors import ConfigError, DamagedError, DiskError
-from gradatim.store.lines import HistoryFile, read_rows, read_until
+from gradatim.store.lines import LinesFile, read_rows, read_until
 
 
 @pytest.fixture
 def rows(tmp_path):
-    return HistoryFile(tmp_path / "history.jsonl")
+    return LinesFile(tmp_path / "history.jsonl")
 
 
 def written(rows, *more):
@@ -61,7 +61,7 @@ ROWS = [
 @pytest.mark.parametrize("row", ROWS)
 def test_row_is_read_as_it_was(row, rows):
     position = written(rows, row, {"last": 1})
-    found, _ = HistoryFile(rows.path).go_on_at(position)
+    found, _ = LinesFile(rows.path).go_on_at(position)
     assert repr(found) == repr(row)
     for line in rows.path.read_text(encoding="utf-8").split("\n")[:-1]:
         json.loads(line, parse_constant=lambda name: pytest.fail(name))
@@ -77,7 +77,7 @@ def test_what_follows_the_position_is_cut_off(rows):
     position = written(rows, {"a": 1})
     written(rows, {"a": 2})
     rows.path.write_text(rows.path.read_text() + '{"a": 3')
-    again = HistoryFile(rows.path)
+    again = LinesFile(rows.path)
     assert again.go_on_at(position) == [{"a": 1}]
     assert rows.path.read_text() == '{"a": 1}\n'
     assert again.position() == position
@@ -86,7 +86,7 @@ def test_what_follows_the_position_is_cut_off(rows):
 def test_going_on_writes_what_would_have_been_written(rows, tmp_path):
     position = written(rows, {"a": 1})
     whole = written(rows, {"a": 2})
-    again = HistoryFile(rows.path)
+    again = LinesFile(rows.path)
     again.append({"of": "an earlier try"})
     again.go_on_at(position)
     assert written(again, {"a": 2}) == whole
@@ -134,7 +134,7 @@ def test_damage_up_to_the_position_is_found(harm, rows):
     rows.path.write_bytes(changed[harm])
     for read in (
         lambda: read_until(rows.path, position),
-        lambda: HistoryFile(rows.path).go_on_at(position),
+        lambda: LinesFile(rows.path).go_on_at(position),
     ):
         with pytest.raises(DamagedError, match=r"history\.jsonl is not what was wri"):
             read()
@@ -144,7 +144,7 @@ def test_damage_up_to_the_position_is_found(harm, rows):
 def test_removed_file_is_begun_anew(rows):
     position = written(rows, {"a": 1})
     rows.path.unlink()
-    again = HistoryFile(rows.path)
+    again = LinesFile(rows.path)
     assert again.go_on_at(position) == []
     assert written(again, {"a": 2})["rows"] == 1
     assert list(read_rows(rows.path)) == [{"a": 2}]
@@ -154,7 +154,7 @@ def test_link_is_neither_read_nor_written_through(rows, tmp_path):
     position = written(rows, {"a": 1})
     rows.path.rename(tmp_path / "elsewhere")
     rows.path.symlink_to("elsewhere")
-    again = HistoryFile(rows.path)
+    again = LinesFile(rows.path)
     again.append({"a": 2})
     for use in (
         again.flush,
@@ -175,7 +175,7 @@ def test_disk_that_does_not_let_it_be_cut_is_told(rows, monkeypatch):
 
     monkeypatch.setattr(os, "truncate", fail)
     with pytest.raises(DiskError, match="the disk is read-only"):
-        HistoryFile(rows.path).go_on_at(position)
+        LinesFile(rows.path).go_on_at(position)
 
 
 @pytest.mark.parametrize(

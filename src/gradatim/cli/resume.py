@@ -11,12 +11,12 @@ from gradatim.cli.printing import tell_end
 from gradatim.cli.user_code import load_factory
 
 if TYPE_CHECKING:
-    from gradatim.run.checkpoint import Record
+    from gradatim.run.checkpoint_header import CheckpointHeader
 
 __all__ = ["resume"]
 
 
-def _has_ended(record: "Record", epochs: int | None) -> bool:
+def _has_ended(record: "CheckpointHeader", epochs: int | None) -> bool:
     by_itself = record.ended not in (None, "epochs")
     more = epochs is not None and epochs > record.epoch
     return by_itself or (record.ended is not None and not more)

@@ -7,21 +7,26 @@
     state.json          every other value, and where each tensor belongs
     manifest.json       size and SHA-256 of the three, and of itself
 
-They are ordered by step, never by time. docs/files.md has the fields.
+Checkpoints are ordered by step, never by time. docs/files.md has the fields.
 """
 
 import contextlib
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
 from gradatim.errors import ConfigError, DamagedError, RunError
+from gradatim.run.checkpoint_header import (
+    FOLDER_NAME,
+    CheckpointHeader,
+    damaged_field,
+    parse_header,
+)
 from gradatim.store.disk import (
     OLD,
     disk_errors,
@@ -33,45 +38,50 @@ from gradatim.store.disk import (
 )
 from gradatim.store.json import check_version, in_utf8, may_be_read, parse_json
 from gradatim.store.manifest import LARGE, read_folder, write_folder
-from gradatim.store.pack import is_plain, pack, unpack
+from gradatim.store.pack import pack, unpack
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
-from gradatim.text import shown
 
-__all__ = ["Checkpoint", "Checkpoints", "Record"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointOptions",
+    "Checkpoints",
+]
 
 VERSION = 1
 FOLDER = "checkpoints"
-NAME = re.compile(r"step-(0|[1-9]\d{0,17})(-old)?")
 MODEL, STATE, VALUES = "model.safetensors", "state.safetensors", "state.json"
 
 
-@dataclass(kw_only=True)
-class Record:
-    """What a checkpoint says of itself, beside the state."""
+@dataclass(frozen=True, kw_only=True)
+class CheckpointOptions:
+    """When checkpoints are written, and how many stay.
 
-    step: int
-    """Updates done."""
-    epoch: int
-    """Whole epochs done."""
-    batch: int
-    """Batches consumed of the epoch at hand."""
-    samples: int
-    """Rows trained on, over all epochs."""
-    history: dict[str, Any]
-    """Rows, bytes and SHA-256 of ``history.jsonl`` at this point."""
-    fingerprint: dict[str, Any]
-    data: dict[str, Any]
-    config: dict[str, Any]
-    epochs: int = 0
-    """Epochs that were asked for, in all."""
-    first_epoch: int = 0
-    """Epochs that the model had behind it when the run began."""
-    best: dict[str, Any] | None = None
-    """``step``, ``epoch``, ``name`` and ``value`` of the best so far."""
-    ended: str | None = None
-    """Why the run has ended; None while it goes on."""
-    resumes: list[dict[str, Any]] = field(default_factory=list)
-    """``step``, ``exact`` and ``why_not`` of every resume so far."""
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    every_s: float | None = 30.0
+    every_steps: int | None = None
+    every_epochs: int | None = None
+    keep_last: int = 3
+    on_save_error: Literal["raise", "warn"] = "raise"
+
+    def __post_init__(self) -> None:
+        if self.every_s is not None and not self.every_s >= 0:
+            raise ConfigError(f"every_s must not be negative, got {self.every_s}.")
+        for name, value, may_be_none in (
+            ("every_steps", self.every_steps, True),
+            ("every_epochs", self.every_epochs, True),
+            ("keep_last", self.keep_last, False),
+        ):
+            if value is None and may_be_none:
+                continue
+            if type(value) is not int or value < 1:
+                raise ConfigError(f"{name} must be 1 or more, got {value!r}.")
+        if self.on_save_error not in ("raise", "warn"):
+            raise ConfigError(
+                f"on_save_error must be 'raise' or 'warn', got {self.on_save_error!r}."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +89,11 @@ class Checkpoint:
     """A checkpoint that was read and found whole."""
 
     path: Path
-    record: Record
+    header: CheckpointHeader
     model: dict[str, Any]
+    """What :func:`module_state` gave of the modules."""
     state: dict[str, Any]
+    """Every other state, by the name of what has it."""
 
 
 class Checkpoints:
@@ -89,7 +101,8 @@ class Checkpoints:
 
     Args:
         run: The run's folder.
-        keep_last: How many stay; the best, as each of these knows it, stays besides.
+        keep_last: How many of the newest stay. The best step that each of them knows
+            stays besides.
     """
 
     def __init__(self, run: Path, *, keep_last: int = 3) -> None:
@@ -98,27 +111,30 @@ class Checkpoints:
         self._best_of: dict[str, int | None] = {}
 
     def save(
-        self, record: Record, model: Mapping[str, Any], state: Mapping[str, Any]
+        self,
+        header: CheckpointHeader,
+        model: Mapping[str, Any],
+        state: Mapping[str, Any],
     ) -> int:
-        """Write a checkpoint, then remove those that are no longer wanted.
+        """Write a checkpoint, then remove the older ones that need not stay.
 
         Args:
-            record: What it says of itself.
+            header: What the checkpoint says of itself.
             model: The modules' ``state_dict``.
             state: Everything else.
 
         Returns:
-            Its size, bytes.
+            The size of the checkpoint, bytes.
 
         Raises:
-            DiskError: The disk did not take it; the others are as they were.
+            DiskError: The disk did not take the checkpoint; the others are as before.
             ConfigError: Something in the state cannot be saved.
         """
         model_values, model_tensors = pack(model)
         values, tensors = pack(state)
         about = {
             "version": VERSION,
-            **pack(vars(record))[0],
+            **pack(vars(header))[0],
             "model": model_values,
             "state": values,
         }
@@ -130,7 +146,7 @@ class Checkpoints:
                 "Long lists of numbers belong into tensors or arrays.\n"
                 "Let state_dict() give them so."
             )
-        path = self.folder / f"step-{record.step}"
+        path = self.folder / f"step-{header.step}"
         needs = num_bytes(model_tensors) + num_bytes(tensors) + len(text)
         with disk_errors(path, needs=needs, why=self.what_stands()):
             make_folder(self.folder)
@@ -144,7 +160,7 @@ class Checkpoints:
                 },
                 at_once=needs > LARGE,
             )
-        self._best_of[path.name] = record.best["step"] if record.best else None
+        self._best_of[path.name] = header.best["step"] if header.best else None
         self._retain(why=f"{path} is written, and whole.\n")
         return size
 
@@ -156,31 +172,31 @@ class Checkpoints:
         return "There is no checkpoint yet.\n"
 
     def newest(
-        self, check: Callable[[Record], None] = lambda record: None
+        self, check: Callable[[CheckpointHeader], None] = lambda header: None
     ) -> tuple[Checkpoint | None, list[str]]:
         """Read the newest checkpoint that is whole.
 
         Args:
-            check: Raises ``DamagedError`` where something outside the folder that it
-                needs is damaged.
+            check: Raises ``DamagedError`` where the checkpoint needs something outside
+                of its folder that is damaged.
 
         Returns:
-            The checkpoint, None where there is none at all, and what is damaged in
-            those that are newer.
+            The checkpoint, or None where there is none at all; and what is damaged in
+            the newer ones, a line each.
 
         Raises:
-            RunError: There are some, and none is whole; or this process cannot read
-                one that may be.
+            RunError: There are checkpoints, and none is whole; or one may be whole, and
+                this process cannot read it.
         """
         damaged: list[str] = []
         for name in self._newest_first():
             try:
-                found = self.read(name)
-                check(found.record)
+                checkpoint = self.read(name)
+                check(checkpoint.header)
             except DamagedError as error:
                 damaged.append(str(error).partition("\n")[0])
                 continue
-            return found, damaged
+            return checkpoint, damaged
         if damaged:
             listed = "\n".join(f"  {line}" for line in damaged)
             raise RunError(
@@ -194,37 +210,37 @@ class Checkpoints:
         """Read one checkpoint and compare all of it with its manifest.
 
         Raises:
-            DamagedError: A file is missing or changed; it is named.
-            RunError: It is of another version.
+            DamagedError: A file is missing or changed; the message names the file.
+            RunError: The checkpoint is of another version.
         """
         path = self.folder / name
         contents = read_folder(path, known={MODEL, STATE, VALUES})
         about = _parse(contents[VALUES], path / VALUES)
-        record = _record(about, path / VALUES)
-        self._best_of[name] = record.best["step"] if record.best else None
+        header = parse_header(about, path / VALUES)
+        self._best_of[name] = header.best["step"] if header.best else None
         return Checkpoint(
             path=path,
-            record=record,
+            header=header,
             model=_state_in(about, "model", contents[MODEL], path / MODEL),
             state=_state_in(about, "state", contents[STATE], path / STATE),
         )
 
-    def newest_record(self) -> Record | None:
+    def newest_header(self) -> CheckpointHeader | None:
         """Read what the newest whole checkpoint says of itself, without its tensors."""
         for name in self._newest_first():
             with contextlib.suppress(DamagedError):
-                return self._read_record(name)
+                return self._read_header(name)
         return None
 
-    def _read_record(self, name: str) -> Record:
+    def _read_header(self, name: str) -> CheckpointHeader:
         path = self.folder / name
         contents = read_folder(path, only=VALUES)
         if VALUES not in contents:
             raise DamagedError(f"{path} holds no {VALUES}.")
-        return _record(_parse(contents[VALUES], path / VALUES), path / VALUES)
+        return parse_header(_parse(contents[VALUES], path / VALUES), path / VALUES)
 
     def names(self) -> list[str]:
-        """Name the checkpoints there are, whole or not."""
+        """Give the names of all checkpoints, whole or not."""
         with reading(self.folder):
             if self.folder.is_symlink():
                 raise DamagedError(
@@ -234,16 +250,20 @@ class Checkpoints:
                 )
             if not self.folder.is_dir():
                 return []
-            found = [p.name for p in self.folder.iterdir() if NAME.fullmatch(p.name)]
-            return [n for n in found if not (self.folder / n).is_symlink()]
+            return [
+                path.name
+                for path in self.folder.iterdir()
+                if FOLDER_NAME.fullmatch(path.name) and not path.is_symlink()
+            ]
 
     def _newest_first(self) -> list[str]:
         return sorted(self.names(), key=_key, reverse=True)
 
     def go_on_from(self, loaded: Checkpoint) -> None:
-        """End what a kill broke off, and set aside what is newer, and so damaged.
+        """Finish what a kill broke off, and set newer checkpoints aside.
 
-        That is renamed: it is never counted, nor removed.
+        They are damaged, as ``loaded`` is the newest whole one. They are renamed, and
+        from then on neither counted nor removed.
         """
         name = loaded.path.name
         with disk_errors(self.folder, cannot="cannot be put in order"):
@@ -257,14 +277,14 @@ class Checkpoints:
         self._retain(why=f"{loaded.path} is whole.\n")
 
     def _clean_up(self) -> None:
-        """Remove what was not finished, and put back what was being replaced."""
+        """Remove folders that were not finished; put back those being replaced."""
         sweep(self.folder)
         for name in self.names():
             if name.endswith(OLD):
                 put_back(self.folder / name.removesuffix(OLD))
 
     def _retain(self, why: str) -> None:
-        """Remove what is beyond ``keep_last`` and no best one."""
+        """Remove checkpoints that are neither the best nor among the newest."""
         names = self._newest_first()
         kept = set(names[: self.keep_last])
         for name in tuple(kept):
@@ -281,14 +301,14 @@ class Checkpoints:
 
     def _read_best(self, name: str) -> int | None:
         try:
-            return (self._read_record(name).best or {}).get("step")
-        except RunError:  # damaged: found when it is to be used
+            return (self._read_header(name).best or {}).get("step")
+        except RunError:  # the damage is told when this checkpoint is to be used
             return None
 
 
 def _key(name: str) -> tuple[int, bool]:
-    """Order by step; one that was being replaced comes before its replacement."""
-    match = NAME.fullmatch(name)
+    """Order by step; a folder that was being replaced comes before the new one."""
+    match = FOLDER_NAME.fullmatch(name)
     assert match is not None
     return int(match[1]), match[2] is None
 
@@ -299,86 +319,6 @@ def _parse(content: bytes, path: Path) -> dict[str, Any]:
     return about
 
 
-def _record(about: dict[str, Any], path: Path) -> Record:
-    names = set(Record.__dataclass_fields__)
-    if wrong := set(about) ^ (names | {"version", "model", "state"}):
-        raise _damaged(path, "fields", sorted(wrong))
-    values = unpack({name: about[name] for name in names}, {}, str(path))
-    for name, value in values.items():
-        if not (IN_RECORD[name](value) and is_plain(value)):
-            raise _damaged(path, name, value)
-    match = NAME.fullmatch(path.parent.name)
-    if match is not None and int(match[1]) != values["step"]:
-        raise _damaged(path, "step", values["step"])
-    return Record(**values)
-
-
-def _damaged(path: Path, name: str, value: Any) -> DamagedError:
-    return DamagedError(
-        f"{path} has wrong {name}: {shown(value)}.\n"
-        "It was damaged, or written by another version, and cannot be relied on.\n"
-        "Put back a copy of the whole folder."
-    )
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 62
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_position(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and set(value) == {"rows", "bytes", "sha256"}
-        and _is_count(value["rows"])
-        and _is_count(value["bytes"])
-        and isinstance(value["sha256"], str)
-    )
-
-
-def _is_best(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, dict)
-        and set(value) == {"step", "epoch", "name", "value"}
-        and _is_count(value["step"])
-        and _is_count(value["epoch"])
-        and isinstance(value["name"], str)
-        and type(value["value"]) in (int, float)
-    )
-
-
-def _are_resumes(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(each, dict)
-        and set(each) == {"step", "exact", "why_not"}
-        and _is_count(each["step"])
-        and isinstance(each["exact"], bool)
-        and isinstance(each["why_not"], list)
-        for each in value
-    )
-
-
-IN_RECORD: dict[str, Callable[[Any], bool]] = {
-    "step": _is_count,
-    "epoch": _is_count,
-    "batch": _is_count,
-    "samples": _is_count,
-    "history": _is_position,
-    "fingerprint": _is_object,
-    "data": _is_object,
-    "config": _is_object,
-    "epochs": _is_count,
-    "first_epoch": _is_count,
-    "best": _is_best,
-    "ended": lambda value: value is None or isinstance(value, str),
-    "resumes": _are_resumes,
-}
-"""What the fields of a record may be."""
-
-
 def _state_in(
     about: dict[str, Any], name: str, content: bytes, path: Path
 ) -> dict[str, Any]:
@@ -386,5 +326,5 @@ def _state_in(
     values = path.with_name(VALUES)
     state = unpack(about[name], tensors, f"{values}, {name},")
     if not isinstance(state, dict):
-        raise _damaged(values, name, state)
+        raise damaged_field(values, name, state)
     return state

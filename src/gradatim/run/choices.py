@@ -1,11 +1,13 @@
-"""The choices that a run must not change: told as JSON, and kept where accepted."""
+"""The choices that a run must not change, described as JSON has them.
 
-import contextlib
-import copy
+A description is saved with the run. When the run goes on, it is compared with that of
+the objects that are given then.
+"""
+
 import functools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -23,26 +25,30 @@ __all__ = [
     "describe_callback",
     "describe_loss",
     "describe_object",
-    "keeping_changes",
+    "options_of",
     "plain",
 ]
 
 INNER = "_schedulers"
-"""Where a schedule made of others has their states."""
+"""The key under which a schedule made of others has their states."""
 
-FIRST_SEEN: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
-"""Training moves the numbers of optimizers and schedules: those first seen count."""
+MAX_TENSOR_VALUES = 100
+"""A longer tensor is described by its digest. Chosen by hand, not measured."""
+
+FIRST_DESCRIPTIONS: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+"""Of optimizers, schedules and losses: the first description of each. Training changes
+their numbers, and what was chosen are the numbers before."""
 
 
 def describe_batches(batches: Batches) -> dict[str, Any]:
     """Give the choices that decide which rows come when."""
     loader = batches.loader
     source: Any = batches if loader is None else loader
-    found = {"batch_size": source.batch_size, "drop_last": source.drop_last}
+    sizes = {"batch_size": source.batch_size, "drop_last": source.drop_last}
     if loader is None:
-        return {**found, "shuffle": batches.shuffle, "seed": batches.seed}
+        return {**sizes, "shuffle": batches.shuffle, "seed": batches.seed}
     sampler, generators = type(loader.sampler).__name__, len(own_generators(loader))
-    return {**found, "sampler": sampler, "generators": generators}
+    return {**sizes, "sampler": sampler, "generators": generators}
 
 
 def describe_loss(loss_fn: Any) -> dict[str, Any]:
@@ -58,9 +64,9 @@ def describe_loss(loss_fn: Any) -> dict[str, Any]:
         return {**describe_loss(loss_fn.func), **plain(options)}
     if not isinstance(loss_fn, nn.Module):
         return {"name": getattr(loss_fn, "__qualname__", plain(loss_fn))}
-    if loss_fn not in FIRST_SEEN:
-        FIRST_SEEN[loss_fn] = _describe_module(loss_fn)
-    return FIRST_SEEN[loss_fn]
+    if loss_fn not in FIRST_DESCRIPTIONS:
+        FIRST_DESCRIPTIONS[loss_fn] = _describe_module(loss_fn)
+    return FIRST_DESCRIPTIONS[loss_fn]
 
 
 def _describe_module(module: nn.Module) -> dict[str, Any]:
@@ -75,28 +81,28 @@ def _describe_module(module: nn.Module) -> dict[str, Any]:
 
 
 def by_class_name(callbacks: Iterable[Any]) -> dict[str, Any]:
-    """Name callbacks by their classes, the second of one ``EarlyStopping 2``."""
-    found: dict[str, Any] = {}
+    """Name callbacks by their classes: the second of one class is ``Class 2``."""
+    named: dict[str, Any] = {}
     for callback in callbacks:
         name, number = type(callback).__name__, 1
-        while (key := name if number == 1 else f"{name} {number}") in found:
+        while (key := name if number == 1 else f"{name} {number}") in named:
             number += 1
-        found[key] = callback
-    return found
+        named[key] = callback
+    return named
 
 
 def describe_callback(callback: Any) -> dict[str, Any]:
     """Give a callback's ``config()`` and the numbers of its schedule."""
     config = getattr(callback, "config", None)
-    found = plain(config()) if callable(config) else {}
+    about = plain(config()) if callable(config) else {}
     scheduler = getattr(callback, "scheduler", None)
     if isinstance(scheduler, LRScheduler):
-        found["scheduler"] = describe_object(scheduler)
-    return found
+        about["scheduler"] = describe_object(scheduler)
+    return about
 
 
 def describe_object(value: Any) -> dict[str, Any]:
-    """Give the class of what is trained with, and an optimizer's or schedule's numbers.
+    """Give an object's class, and the numbers of an optimizer or a schedule.
 
     >>> from torch.optim import SGD
     >>> about = describe_object(SGD(nn.Linear(1, 1).parameters(), lr=0.1))
@@ -105,18 +111,18 @@ def describe_object(value: Any) -> dict[str, Any]:
     """
     about = {"class": type(value).__name__}
     if isinstance(value, (LRScheduler, Optimizer)):
-        if value not in FIRST_SEEN:
-            FIRST_SEEN[value] = {**about, **_numbers(value)}
-        return FIRST_SEEN[value]
+        if value not in FIRST_DESCRIPTIONS:
+            FIRST_DESCRIPTIONS[value] = {**about, **_numbers(value)}
+        return FIRST_DESCRIPTIONS[value]
     return about
 
 
 def _numbers(value: LRScheduler | Optimizer) -> dict[str, Any]:
     if isinstance(value, LRScheduler):
-        return _schedule(plain(value.state_dict()))
+        return _without_last_lr(plain(value.state_dict()))
     groups = [
         {
-            **{name: plain(each) for name, each in _options_of(group).items()},
+            **{name: plain(option) for name, option in options_of(group).items()},
             "parameters": len(group["params"]),
         }
         for group in value.param_groups
@@ -124,71 +130,29 @@ def _numbers(value: LRScheduler | Optimizer) -> dict[str, Any]:
     return groups[0] if len(groups) == 1 else {str(i): g for i, g in enumerate(groups)}
 
 
-def _schedule(state: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the rate at the start, which is what other numbers make it."""
-    inner = {k: [_schedule(s) for s in v] for k, v in state.items() if k == INNER}
+def _without_last_lr(state: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the rate with which a schedule begins: other numbers decide it."""
+    inner = {
+        k: [_without_last_lr(s) for s in v] for k, v in state.items() if k == INNER
+    }
     return {k: v for k, v in state.items() if k != "_last_lr"} | inner
 
 
-def _options_of(group: dict[str, Any]) -> dict[str, Any]:
-    left_out = ("params", "param_names", "initial_lr")
-    found = {name: each for name, each in group.items() if name not in left_out}
-    # A schedule has its own rate in the other's place from the beginning.
-    return found | ({"lr": group["initial_lr"]} if "initial_lr" in group else {})
+def options_of(group: dict[str, Any]) -> dict[str, Any]:
+    """Give the options of an optimizer's group as they were chosen.
 
-
-@contextlib.contextmanager
-def keeping_changes(value: Any, old: Mapping[str, Any]) -> Iterator[None]:
-    """Keep the changed choices of ``value`` while it loads the state of a run.
-
-    That state has the old ones, which would go on otherwise. A changed ``lr`` changes
-    the one that a schedule has reached by the same factor.
-
-    Args:
-        value: An optimizer or schedule; anything else is left alone.
-        old: What :func:`describe_object` gave as the run began.
+    A schedule puts its own rate in place of the chosen one, which it keeps as
+    ``initial_lr``.
     """
-    new = describe_object(value)
-    if old.get("class") != new["class"] or old == new:
-        yield
-    elif isinstance(value, LRScheduler):
-        made = copy.deepcopy(value.state_dict())
-        yield
-        value.load_state_dict(_merged(value.state_dict(), made, old, new))
-    elif isinstance(value, Optimizer):
-        options = [copy.deepcopy(_options_of(group)) for group in value.param_groups]
-        yield
-        for index, group in enumerate(value.param_groups):
-            was, now = old.get(str(index), old), new.get(str(index), new)
-            reached = group.get("lr")
-            group |= _merged(_options_of(group), options[index], was, now)
-            if "initial_lr" in group:
-                group["initial_lr"] = group["lr"]
-            if reached is not None and plain(reached) != was["lr"]:
-                group["lr"] = reached * (now["lr"] / was["lr"] if was["lr"] else 1.0)
-    else:
-        yield
-
-
-def _merged(loaded: Any, made: Any, old: Any, new: Any) -> Any:
-    """Take from ``made`` what differs between ``old`` and ``new``, else ``loaded``."""
-    if old == new:
-        return loaded
-    if isinstance(loaded, dict) and isinstance(old, dict) and isinstance(new, dict):
-        return {
-            key: _merged(part, made.get(key), old.get(str(key)), new.get(str(key)))
-            for key, part in loaded.items()
-        }
-    if isinstance(loaded, list) and len(loaded) == len(made) == len(old) == len(new):
-        parts = zip(loaded, made, old, new, strict=True)
-        return [_merged(*each) for each in parts]
-    return made
+    left_out = ("params", "param_names", "initial_lr")
+    options = {name: value for name, value in group.items() if name not in left_out}
+    return options | ({"lr": group["initial_lr"]} if "initial_lr" in group else {})
 
 
 def plain(value: Any) -> Any:
     """Give ``value`` as JSON has it, so that it compares equal after reading."""
     if isinstance(value, Tensor):
-        is_long = value.numel() > 100
+        is_long = value.numel() > MAX_TENSOR_VALUES
         value = tensor_digest(value)["sha256"] if is_long else value.tolist()
     if isinstance(value, Mapping):
         return {str(key): plain(part) for key, part in value.items()}
@@ -198,4 +162,5 @@ def plain(value: Any) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
-    return re.sub(" at 0x[0-9a-f]+", "", str(value))  # another one in each process
+    # An address is another one in each process.
+    return re.sub(" at 0x[0-9a-f]+", "", str(value))

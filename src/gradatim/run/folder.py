@@ -26,7 +26,8 @@ from typing import Any
 
 from gradatim.errors import RunError
 from gradatim.history import History
-from gradatim.run.checkpoint import Checkpoints, Record
+from gradatim.run.checkpoint import Checkpoints
+from gradatim.run.checkpoint_header import CheckpointHeader
 from gradatim.run.config_file import (
     CONFIG,
     read_config,
@@ -79,9 +80,9 @@ class RunFolder:
         return self.kind in ("table", "line")
 
     @cached_property
-    def checkpoint(self) -> Record | None:
+    def checkpoint(self) -> CheckpointHeader | None:
         """What the newest whole checkpoint says of itself; None without any."""
-        return Checkpoints(self.path).newest_record()
+        return Checkpoints(self.path).newest_header()
 
     @cached_property
     def history(self) -> History:

@@ -1,6 +1,13 @@
-"""A checkpoint's state, put back with suspicion: torch's own objects take anything."""
+"""Putting back a checkpoint's state: what changed is kept, what is wrong is refused.
+
+The state is put back by the objects themselves. PyTorch's optimizers and schedules take
+whatever they are given: so each is compared with what it was before. This is one of the
+guards that ``gradatim.store`` lists: it keeps values of a wrong kind out of the next
+step, and shapes that would let a fused update write outside of its memory.
+"""
 
 import contextlib
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +17,15 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from gradatim.errors import DamagedError, GradatimError
-from gradatim.run.choices import describe_object
+from gradatim.run.choices import describe_object, options_of, plain
 from gradatim.text import one_line, shown
 
-__all__ = ["check_optimizers", "comparing", "taking"]
+__all__ = ["check_optimizers", "putting_back", "taking_state"]
 
 NUMBERS = (int, float, Tensor)
+"""What may stand for a number in a state: one that is a tensor may come as a float."""
 
-LIKE_PARAMETERS = {
+SHAPED_LIKE_PARAMETERS = {
     "acc_delta",
     "ax",
     "exp_avg",
@@ -30,15 +38,16 @@ LIKE_PARAMETERS = {
     "square_avg",
     "sum",
 }
-"""What the optimizers of ``torch.optim`` keep for each number of a parameter."""
+"""Names in the states of ``torch.optim``'s optimizers whose tensors have the shape of
+their parameter. Read from the source of PyTorch 2.13."""
 
 
 @contextlib.contextmanager
-def taking(path: Path) -> Iterator[None]:
-    """Tell of a state that its object does not take, with the checkpoint's name.
+def putting_back(path: Path) -> Iterator[None]:
+    """Name the checkpoint in the error of an object that does not take its state.
 
     Raises:
-        DamagedError: It does not.
+        DamagedError: An object did not take its state.
     """
     try:
         yield
@@ -62,40 +71,94 @@ def taking(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def comparing(value: Any, old: Any) -> Iterator[None]:
-    """Compare an optimizer or schedule of PyTorch with itself before it took a state.
+def taking_state(value: Any, began: Mapping[str, Any]) -> Iterator[None]:
+    """Guard an optimizer or a schedule while it takes the state of a run.
 
-    They look at little themselves: a schedule makes attributes of all that is there,
-    and an optimizer's options are used at the next step.
+    Choices that were changed, and whose change was accepted, stay as they are now. All
+    else must be of the kind that it was before.
 
     Args:
-        value: Takes its state meanwhile; anything else is left alone.
-        old: What ``describe_object`` gave of it as the run began.
+        value: An optimizer or schedule; anything else is left alone.
+        began: What :func:`describe_object` gave for it when the run began.
 
     Raises:
-        ValueError: The state had another kind of value, or lacked one.
+        ValueError: The state had a value of another kind, or lacked one.
     """
-    if not _is_torchs(value):
+    with _keeping_changes(value, began), _comparing(value, began):
+        yield
+
+
+@contextlib.contextmanager
+def _keeping_changes(value: Any, began: Mapping[str, Any]) -> Iterator[None]:
+    """Keep the changed choices of ``value``, as the state has those of the beginning.
+
+    A changed ``lr`` changes the rate that a schedule has reached by the same factor.
+    """
+    now = describe_object(value)
+    if began.get("class") != now["class"] or began == now:
+        yield
+    elif isinstance(value, LRScheduler):
+        made = copy.deepcopy(value.state_dict())
+        yield
+        value.load_state_dict(_merged(value.state_dict(), made, began, now))
+    elif isinstance(value, Optimizer):
+        options = [copy.deepcopy(options_of(group)) for group in value.param_groups]
+        yield
+        for index, group in enumerate(value.param_groups):
+            old, new = began.get(str(index), began), now.get(str(index), now)
+            reached = group.get("lr")
+            group |= _merged(options_of(group), options[index], old, new)
+            if "initial_lr" in group:
+                group["initial_lr"] = group["lr"]
+            if reached is not None and plain(reached) != old["lr"]:
+                group["lr"] = reached * (new["lr"] / old["lr"] if old["lr"] else 1.0)
+    else:
+        yield
+
+
+def _merged(loaded: Any, made: Any, old: Any, new: Any) -> Any:
+    """Take from ``made`` what differs between ``old`` and ``new``, else ``loaded``."""
+    if old == new:
+        return loaded
+    if isinstance(loaded, dict) and isinstance(old, dict) and isinstance(new, dict):
+        return {
+            key: _merged(part, made.get(key), old.get(str(key)), new.get(str(key)))
+            for key, part in loaded.items()
+        }
+    if isinstance(loaded, list) and len(loaded) == len(made) == len(old) == len(new):
+        parts = zip(loaded, made, old, new, strict=True)
+        return [_merged(*part) for part in parts]
+    return made
+
+
+@contextlib.contextmanager
+def _comparing(value: Any, began: Mapping[str, Any]) -> Iterator[None]:
+    """Compare an optimizer or schedule of PyTorch with itself before it took a state.
+
+    They check little themselves: a schedule makes an attribute of every name in its
+    state, and the options of an optimizer are first used at the next step.
+    """
+    if not _is_of_torch(value):
         yield
         return
-    same = old == describe_object(value)
+    same = began == describe_object(value)
     if isinstance(value, LRScheduler):
-        made, optimizer = value.state_dict(), value.optimizer
+        before, optimizer = value.state_dict(), value.optimizer
         yield
-        taken = set(vars(value)) & _methods(type(value))
+        replaced = set(vars(value)) & _methods(type(value))
         if value.optimizer is not optimizer:
-            taken.add("optimizer")
-        for name in sorted(taken):
-            raise ValueError(f"the state of a schedule has {shown(name)}")
-        _check_like(made, value.state_dict(), "", same)
+            replaced.add("optimizer")
+        if replaced:
+            raise ValueError(f"the state of a schedule has {shown(min(replaced))}")
+        _check_alike(before, value.state_dict(), "", same)
     elif isinstance(value, Optimizer):
         groups = [dict(group) for group in value.param_groups]
         yield
         for group, loaded in zip(groups, value.param_groups, strict=True):
-            # What a newer version added is set by the optimizer itself.
+            # Options that a newer version added are set by the optimizer itself.
             added = {*value.defaults, "params", "param_names"} - set(loaded)
             options = {k: v for k, v in group.items() if k not in added | {"params"}}
-            _check_like(options, loaded, "", same)
+            _check_alike(options, loaded, "", same)
     else:
         yield
 
@@ -104,39 +167,49 @@ def _methods(kind: type) -> set[str]:
     return {n for c in kind.__mro__ for n, part in vars(c).items() if callable(part)}
 
 
-def _is_torchs(value: Any) -> bool:
+def _is_of_torch(value: Any) -> bool:
     return type(value).__module__.startswith("torch.optim.")
 
 
-def _check_like(made: Any, found: Any, name: str, same: bool) -> None:
-    """Compare kinds; and what texts, lengths and truth values are, where it is same."""
-    if made is None or (found is None and not same):
+def _check_alike(before: Any, loaded: Any, name: str, same: bool) -> None:
+    """Check that a value that was loaded is of the kind of the value before.
+
+    Args:
+        before: The value before; where that is None, anything is allowed.
+        loaded: The value of the state.
+        name: Where both stand, for messages.
+        same: Whether the choices are those of the beginning. Then texts and truth
+            values must be equal, and lists as long.
+    """
+    if before is None or (loaded is None and not same):
         return
     fits = True
-    if isinstance(made, (bool, str)):
-        fits = type(found) is type(made) and (found == made or not same)
-    elif isinstance(made, NUMBERS):
-        fits = isinstance(found, NUMBERS) and not isinstance(found, bool)
-    elif isinstance(made, (list, tuple)):
-        is_long = isinstance(found, (list, tuple))
-        fits = is_long and (len(found) == len(made) or not same)
-        for index, parts in enumerate(zip(made, found, strict=False) if fits else ()):
-            _check_like(*parts, f"{name}.{index}", same)
-    elif isinstance(made, Mapping):
-        names = [key for key in made if isinstance(key, str)]
-        fits = isinstance(found, Mapping) and set(names) <= set(found)
+    if isinstance(before, (bool, str)):
+        fits = type(loaded) is type(before) and (loaded == before or not same)
+    elif isinstance(before, NUMBERS):
+        fits = isinstance(loaded, NUMBERS) and not isinstance(loaded, bool)
+    elif isinstance(before, (list, tuple)):
+        is_list = isinstance(loaded, (list, tuple))
+        fits = is_list and (len(loaded) == len(before) or not same)
+        pairs = zip(before, loaded, strict=False) if fits else ()
+        for index, pair in enumerate(pairs):
+            _check_alike(*pair, f"{name}.{index}", same)
+    elif isinstance(before, Mapping):
+        names = [key for key in before if isinstance(key, str)]
+        fits = isinstance(loaded, Mapping) and set(names) <= set(loaded)
         for key in names if fits else ():
-            _check_like(made[key], found[key], f"{name}.{key}", same)
+            _check_alike(before[key], loaded[key], f"{name}.{key}", same)
     if not fits:
         where = f"{name.lstrip('.')} " if name else ""
-        raise ValueError(f"{where}is {shown(found)}, not like {shown(made)}")
+        raise ValueError(f"{where}is {shown(loaded)}, not like {shown(before)}")
 
 
 def check_optimizers(objects: Iterable[Any]) -> None:
-    """Check what optimizers have taken for their parameters, without a look at shapes.
+    """Check the shapes of what optimizers have loaded for their parameters.
 
-    The fused updates of PyTorch 2.13 go through it by the number of values that the
-    parameter has, and so read and write memory that is not theirs.
+    PyTorch does not check them. The fused updates of PyTorch 2.13 go through a state by
+    the number of values of its parameter: a shorter state lets them read and write
+    memory that is not theirs.
 
     Raises:
         ValueError: A tensor has another shape than its parameter, or is not there.
@@ -144,27 +217,30 @@ def check_optimizers(objects: Iterable[Any]) -> None:
     for optimizer in objects:
         if not isinstance(optimizer, Optimizer):
             continue
-        names: dict[Any, set[str]] = {}
+        is_of_torch = _is_of_torch(optimizer)
+        names_by_dims: dict[Any, set[str]] = {}
         for number, group in enumerate(optimizer.param_groups):
-            # Of the one left out the base class has a default, but no group.
+            # The base class has a default for this option, but puts it in no group.
             needed = set(optimizer.defaults) - {"differentiable"}
             if absent := needed - set(group):
                 raise ValueError(f"a group lacks {', '.join(sorted(absent))}")
             for parameter in group["params"]:
                 state = optimizer.state.get(parameter, {})
                 for name, value in state.items():
-                    all_of_it = group.get("fused") and name != "step"
-                    if all_of_it or (_is_torchs(optimizer) and name in LIKE_PARAMETERS):
+                    is_fused = group.get("fused") and name != "step"
+                    if is_fused or (is_of_torch and name in SHAPED_LIKE_PARAMETERS):
                         _check_shape(name, value, parameter)
-                if state and _is_torchs(optimizer):
-                    alike = names.setdefault((number, parameter.dim()), set(state))
-                    if set(state) != alike:
-                        has = f"{sorted(alike)}, another {sorted(state)}"
+                if state and is_of_torch:
+                    names = names_by_dims.setdefault(
+                        (number, parameter.dim()), set(state)
+                    )
+                    if set(state) != names:
+                        has = f"{sorted(names)}, another {sorted(state)}"
                         raise ValueError(f"one parameter has {has}")
 
 
 def _check_shape(name: str, value: Any, parameter: Tensor) -> None:
-    if value is None:  # SGD without momentum
+    if value is None:  # as SGD without momentum has it
         return
     shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
     if shape != tuple(parameter.shape):

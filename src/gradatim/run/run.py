@@ -1,63 +1,44 @@
-"""A run: checkpoints while training, and going on from the last one, bit for bit."""
+"""A run: checkpoints while training, and going on from the last one, bit for bit.
+
+``Run`` is one class for its users. What serves a loop of one's own is in
+``own_loop.py``; here are the options, and what serves a trainer as a callback.
+"""
 
 import contextlib
-import math
-import weakref
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Any, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gradatim.callbacks import monitored
-from gradatim.data.batches import Batches, as_batches
-from gradatim.data.options import BatchKeywords
-from gradatim.epoch import no_batch_message
-from gradatim.errors import ConfigError, DataError, RunError
-from gradatim.history import History
+from gradatim.epoch import Plan
 from gradatim.hooks import Callback, TrainerView
-from gradatim.interrupt import (
-    INTERRUPTED,
-    TERMINATED,
-    stop_on_ctrl_c,
-    stop_on_sigterm,
-)
-from gradatim.modules import device_of
-from gradatim.nested import num_rows
-from gradatim.rng import rng_state, set_rng_state
-from gradatim.run.checkpoint import Checkpoint, Record
+from gradatim.interrupt import INTERRUPTED, TERMINATED, stop_on_sigterm
+from gradatim.run.checkpoint import Checkpoint, CheckpointOptions
 from gradatim.run.choices import (
     by_class_name,
     describe_batches,
     describe_callback,
     describe_loss,
     describe_object,
-    keeping_changes,
     plain,
 )
 from gradatim.run.fingerprint import check_accept
-from gradatim.run.module_file import (
-    is_saved,
-    load_module_state,
-    module_state,
-    save_modules,
-)
-from gradatim.run.putting_back import check_optimizers, comparing, taking
-from gradatim.run.session import BY_EPOCHS, Schedule, Session
-from gradatim.run.tracked import (
-    as_tracked,
+from gradatim.run.own_loop import OwnLoop, as_row
+from gradatim.run.putting_back import check_optimizers, taking_state
+from gradatim.run.session import BY_EPOCHS, Session, leave
+from gradatim.run.stateful import (
+    GlobalGenerators,
+    Stateful,
     callbacks_why_inexact,
-    gradients_of,
-    set_gradients,
     why_inexact,
 )
-from gradatim.signatures import shows_options
 
 __all__ = ["Run"]
 
 
-class Run(Callback):
+class Run(OwnLoop, Callback):
     """A folder with everything of one training, from which it goes on exactly.
 
     The same line starts a run and goes on with it. As a callback it is
@@ -102,7 +83,8 @@ class Run(Callback):
     Raises:
         ConfigError: An option is out of its range.
 
-    >>> import gradatim, tempfile
+    >>> import gradatim, tempfile, torch
+    >>> from torch import nn
     >>> x, y = gradatim.data.line()
     >>> model = nn.Linear(1, 1)
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -117,7 +99,6 @@ class Run(Callback):
     """
 
     goes_last = True
-    epoch_ends = False
     exports = True
     """Whether the modules are written to ``model/`` when the run has ended."""
 
@@ -135,8 +116,7 @@ class Run(Callback):
         config: Mapping[str, Any] | None = None,
         on_save_error: Literal["raise", "warn"] = "raise",
     ) -> None:
-        _check_mode(mode)
-        schedule = Schedule(
+        options = CheckpointOptions(
             every_s=every_s,
             every_steps=every_steps,
             every_epochs=every_epochs,
@@ -145,307 +125,24 @@ class Run(Callback):
         )
         self.path = Path(path).absolute()  # also after a later chdir
         self.monitor = monitor
-        self.mode = mode
-        self.own_config = plain(config or {})
-        self.own_data: dict[str, Any] = {}
-        self.history = History()
-        self._session = Session(self.path, schedule, check_accept(accept))
-        self._tracked: dict[str, Any] = {}
-        self._gradients = True
-        self._is_best = False
-        self._is_looping = False
-        self._loop: weakref.ref[Generator[Any, None, None]] | None = None
-        self._stop_requested: str | None = None
-        self._rng: dict[str, Any] | None = None
+        session = Session(self.path, options, check_accept(accept))
+        super().__init__(session, mode=mode, own_config=plain(config or {}))
         self._callbacks: dict[str, Any] = {}
+        """The trainer's other callbacks, by their names."""
+        self._rng_in_epoch: dict[str, Any] | None = None
+        """The random generators as a checkpoint had them, until the epoch goes on."""
         self._open = contextlib.ExitStack()
-
-    @property
-    def step(self) -> int:
-        """Updates done."""
-        return self._session.record.step
-
-    @property
-    def epoch(self) -> int:
-        """Whole epochs done."""
-        return self._session.record.epoch
-
-    @property
-    def batch(self) -> int:
-        """Batches done of the epoch at hand."""
-        return self._session.record.batch
-
-    def load_best(self, model: nn.Module | None = None) -> dict[str, Any]:
-        """Put the weights of the best step into the model.
-
-        Args:
-            model: By default what is tracked, or the trainer's.
-
-        Returns:
-            Its ``step``, ``epoch``, ``name`` and ``value``.
-
-        Raises:
-            RunError: There is no best step, or its checkpoint is damaged.
-            ConfigError: No model is given, and none is known yet.
-        """
-        modules = self._modules() if model is None else {"model": model}
-        if not modules:
-            raise ConfigError(
-                "load_best() has no model to put weights into.\n"
-                "This Run has tracked none, and no trainer has used it.\n"
-                "Give it: run.load_best(model)."
-            )
-        best = self._session.record.best
-        if best is None and (saved := self._session.checkpoints.newest_record()):
-            best = saved.best  # of another process
-        if best is None:
-            raise RunError(
-                f"{self.path} has no best step.\nNo values were compared.\n"
-                "Call run.best(value) in the loop, or give a trainer Run(monitor=...)."
-            )
-        found = self._session.checkpoints.read(f"step-{best['step']}")
-        load_module_state(modules, found.model)
-        return best
-
-    def _modules(self) -> dict[str, nn.Module]:
-        return {k: v for k, v in self._tracked.items() if isinstance(v, nn.Module)}
-
-    def _note_if_best(self, value: float, name: str, mode: str, **where: int) -> bool:
-        best = self._session.record.best
-        if best is not None and best.get("name") != name:
-            raise ConfigError(
-                f"best() is given {name!r}, but so far it was {best.get('name')!r}.\n"
-                "Which of the two is better cannot be told.\n"
-                "Give it one value alone; log() takes the others."
-            )
-        if value != value:  # NaN never is the best
-            return False
-        if best is not None:
-            better = value < best["value"] if mode == "min" else value > best["value"]
-            if not better:
-                return False
-        self._session.record.best = {**where, "name": name, "value": value}
-        return True
-
-    # --- A loop of one's own --------------------------------------------------------
-
-    def track(self, *, gradients: bool = True, **objects: Any) -> None:
-        """Name what training changes, and so must be saved.
-
-        Args:
-            gradients: Save the ``.grad`` of parameters that have one between two
-                batches, for loops that add gradients up over several.
-            **objects: Models, optimizers, schedulers, scalers, a ``torch.Generator``
-                and anything else with ``state_dict`` and ``load_state_dict``; None is
-                left out.
-
-        Raises:
-            ConfigError: One has no such methods.
-        """
-        for name, each in objects.items():
-            if each is not None:
-                self._tracked[name] = as_tracked(name, each)
-        self._gradients = gradients
-
-    @shows_options(BatchKeywords)
-    def batches(
-        self,
-        data: Any,
-        *,
-        epochs: int,
-        device: torch.device | str | None = None,
-        **options: Unpack[BatchKeywords],
-    ) -> Iterator[Any]:
-        """Go through all batches of all epochs, from where the run stands.
-
-        A batch counts as done when the next one is asked for, or the loop ends by
-        itself. After ``break`` or an error it does not: to end early, :meth:`stop`.
-
-        Args:
-            data: What :class:`~gradatim.data.Batches` takes, which tells the options.
-            epochs: The run's total.
-            batch_size: As there; this and the next are left out for a ``DataLoader``.
-            shuffle: As there.
-            seed: As there.
-            drop_last: As there.
-            num_workers: As there.
-            device: As there; by default that of the tracked model.
-
-        Raises:
-            ResumeError: Data, configuration or model changed since the run began.
-            RunLockedError: Another process is writing to the run.
-        """
-        if type(epochs) is not int or epochs < 1:
-            raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
-        modules = self._modules()
-        if device is None and modules:
-            device = device_of(next(iter(modules.values())))
-        batches = as_batches(data, device=device, **options)
-        if self._loop is not None and (earlier := self._loop()) is not None:
-            earlier.close()  # which an error has left half done, in a notebook
-        loop = self._go_through(batches, epochs)
-        self._loop = weakref.ref(loop)
-        return loop
-
-    def _go_through(self, batches: Batches, epochs: int) -> Generator[Any, None, None]:
-        try:
-            yield from self._all_batches(batches, epochs)
-        finally:
-            self._is_looping = False
-        self._leave(self._stop_requested)
-
-    def _all_batches(self, batches: Batches, epochs: int) -> Iterator[Any]:
-        session, modules = self._session, self._modules()
-        config = {name: describe_object(each) for name, each in self._tracked.items()}
-        config |= {"batches": describe_batches(batches), "own": self.own_config}
-        self._stop_requested = None
-        with session.opened(), stop_on_ctrl_c(self), stop_on_sigterm(self):
-            sources, tracked = {"train": batches}, self._tracked.values()
-            why_not = why_inexact(tracked, tracked)
-            loaded = session.begin(modules, sources, config, self.own_data, why_not)
-            session.record.epochs = epochs
-            self.history.clear()
-            self._is_looping = True
-            if loaded is None:
-                self._save_loop(batches)
-            else:
-                with taking(loaded.path):
-                    self._load_loop(loaded, batches)
-            if loaded is None or not session.has_ended(epochs):
-                while self.epoch < epochs and self._stop_requested is None:
-                    yield from self._rest_of_epoch(batches)
-                    self._end_epoch(batches, epochs)
-            self._export()
-
-    def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
-        record, length = self._session.record, batches.num_batches
-        for batch in batches.epoch(record.epoch, start=record.batch):
-            self.epoch_ends = record.batch + 1 == length
-            self._is_best = False
-            yield batch
-            # The next batch is asked for: this one is done, and its step with it.
-            record.step += 1
-            record.batch += 1
-            record.samples += _num_rows(batch)
-            reason = self._stop_requested
-            if reason not in (None, INTERRUPTED, TERMINATED):
-                record.ended = reason
-            is_due = self._session.is_due(record.step)
-            if reason is not None or self._is_best or is_due:
-                self._save_loop(batches)
-            if reason is not None:
-                return
-
-    def _end_epoch(self, batches: Batches, epochs: int) -> None:
-        if self._stop_requested is not None:
-            return
-        session = self._session
-        if session.record.batch == 0:
-            raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
-        session.record.epoch, session.record.batch = self.epoch + 1, 0
-        if self.epoch == epochs:
-            session.record.ended = BY_EPOCHS
-        every = session.schedule.every_epochs
-        if self.epoch == epochs or (every is not None and self.epoch % every == 0):
-            self._save_loop(batches)
-
-    def _save_loop(self, batches: Batches) -> None:
-        modules = self._modules()
-        state = {
-            "tracked": {
-                name: each.state_dict()
-                for name, each in self._tracked.items()
-                if name not in modules
-            },
-            "batches": batches.state_dict(),
-            "rng": rng_state(),
-        }
-        if self._gradients:
-            state["gradients"] = gradients_of(modules)
-        self._session.save(module_state(modules), state)
-
-    def _load_loop(self, loaded: Checkpoint, batches: Batches) -> None:
-        modules, old = self._modules(), loaded.record.config
-        load_module_state(modules, loaded.model)
-        for name, its in loaded.state["tracked"].items():
-            if name in self._tracked:  # not where that was accepted
-                value, was = self._tracked[name], old[name]
-                with keeping_changes(value, was), comparing(value, was):
-                    value.load_state_dict(its)
-        if self._gradients:
-            set_gradients(modules, loaded.state.get("gradients", {}))
-        batches.load_state_dict(loaded.state["batches"])
-        check_optimizers(self._tracked.values())
-        for row in self._session.rows.go_on_at(loaded.record.history):
-            self.history.append(row)
-        set_rng_state(loaded.state["rng"])
-
-    def stop(self, reason: str) -> None:
-        """End the run after this batch; ``reason`` is kept."""
-        self._stop_requested = reason
-
-    def request_stop(self, reason: str) -> None:
-        """As :meth:`stop`, for signals."""
-        self._stop_requested = reason
-
-    def log(self, **values: Any) -> None:
-        """Add a row to ``history`` and to ``history.jsonl``: numbers and texts.
-
-        The number of the step that is being done, and its epoch, go before them.
-
-        Raises:
-            RunError: There is no step: it is called outside of the loop.
-            ConfigError: A value is neither number nor text.
-        """
-        self._check_looping("log()")
-        row = {"step": self.step + 1, "epoch": self.epoch + 1, **_as_row(values)}
-        self._session.rows.append(row)
-        self.history.append(row)
-
-    def best(
-        self,
-        value: float | Tensor,
-        *,
-        name: str = "value",
-        mode: Literal["min", "max"] | None = None,
-    ) -> bool:
-        """Tell whether ``value`` is the best so far; keep this step's checkpoint then.
-
-        Args:
-            value: For example the loss on validation rows.
-            name: What it is.
-            mode: ``"min"`` or ``"max"``; by default that of the run.
-
-        Raises:
-            RunError: There is no step: it is called outside of the loop.
-            ConfigError: ``name`` is another than before.
-        """
-        self._check_looping("best()")
-        _check_mode(mode or self.mode)
-        where = {"step": self.step + 1, "epoch": self.epoch + 1}
-        found = self._note_if_best(float(value), name, mode or self.mode, **where)
-        self._is_best |= found
-        return found
-
-    def _check_looping(self, call: str) -> None:
-        if not self._is_looping:
-            raise RunError(
-                f"{call} is called outside of a loop over run.batches(...).\n"
-                "It is kept with the checkpoint of a step, and there is none now.\n"
-                "Call it in the loop; if run.epoch_ends: is the end of an epoch."
-            )
 
     # --- As a callback of the trainer -----------------------------------------------
 
     def on_fit_begin(self, trainer: TrainerView) -> None:
-        plan, session = trainer.plan, self._session
-        assert plan is not None
+        plan, session = _plan_of(trainer), self._session
         self._open.enter_context(session.opened())
         self._open.enter_context(stop_on_sigterm(trainer))
         others = [
-            each
-            for each in plan.callbacks
-            if each is not self and not getattr(each, "only_watches", False)
+            callback
+            for callback in plan.callbacks
+            if callback is not self and not getattr(callback, "only_watches", False)
         ]
         self._callbacks = by_class_name(others)
         self._tracked = {"model": trainer.model}
@@ -453,55 +150,57 @@ class Run(Callback):
         if plan.val_batches is not None:
             sources["val"] = plan.val_batches
         modules, config = self._modules(), self._config(trainer)
-        why_not = why_inexact([trainer.model, trainer.loss_fn], [trainer.optimizer])
+        why_not = why_inexact([trainer.model, trainer.loss_fn, trainer.optimizer])
         why_not += callbacks_why_inexact(others, trainer)
         loaded = session.begin(modules, sources, config, self.own_data, why_not)
-        record = session.record
+        header = session.header
         if loaded is None:
-            record.first_epoch = plan.first_epoch
+            header.first_epoch = plan.first_epoch
             for row in trainer.history.to_dicts():  # of epochs before the run
-                session.rows.append(_as_row(row))
+                session.rows.append(as_row(row))
         else:
-            with taking(loaded.path):
-                self._load_trainer(loaded, trainer)
-        plan.first_epoch = record.first_epoch
-        plan.last_epoch = record.first_epoch + plan.epochs
-        record.epochs = plan.last_epoch
+            self._load_trainer(loaded, trainer)
+        plan.first_epoch = header.first_epoch
+        plan.last_epoch = header.first_epoch + plan.epochs
+        header.epochs = plan.last_epoch
         if loaded is None:
             self._save_trainer(trainer)
-        elif session.has_ended(plan.last_epoch) and record.ended != BY_EPOCHS:
-            trainer.stop(str(record.ended))
+        elif session.has_ended(plan.last_epoch) and header.ended != BY_EPOCHS:
+            trainer.stop(str(header.ended))
 
     def on_epoch_begin(self, trainer: TrainerView) -> None:
-        if self._rng is not None and trainer.so_far.num_batches:
-            set_rng_state(self._rng)  # what callbacks draw now was drawn before
-        self._rng = None
+        if self._rng_in_epoch is not None and trainer.so_far.num_batches:
+            # What callbacks draw at the beginning of an epoch was drawn before.
+            GlobalGenerators().load_state_dict(self._rng_in_epoch)
+        self._rng_in_epoch = None
 
     def on_step_end(self, trainer: TrainerView, loss: Tensor) -> None:
         session = self._session
-        session.record.step = step = trainer.train_step.num_steps
+        session.header.step = step = trainer.num_steps
         if trainer.should_stop or session.is_due(step):
             self._save_trainer(trainer)
 
     def on_epoch_end(self, trainer: TrainerView) -> None:
-        session, plan = self._session, trainer.plan
-        assert plan is not None
-        session.rows.append(_as_row(trainer.history.last()))
-        found = False
+        session, plan = self._session, _plan_of(trainer)
+        session.rows.append(as_row(trainer.history.last()))
+        is_best = False
         if self.monitor is not None:
-            value = monitored(trainer, self.monitor)
-            where = {"step": trainer.num_steps, "epoch": trainer.epoch}
-            found = self._note_if_best(value, self.monitor, self.mode, **where)
+            is_best = session.note_if_best(
+                monitored(trainer, self.monitor),
+                self.monitor,
+                self.mode,
+                step=trainer.num_steps,
+                epoch=trainer.epoch,
+            )
         is_last = trainer.epoch >= plan.last_epoch
         by_signal = trainer.history.stop_reason in (INTERRUPTED, TERMINATED)
         if is_last and (by_signal or not trainer.should_stop):
-            session.record.ended = BY_EPOCHS
-        every = session.schedule.every_epochs
+            session.header.ended = BY_EPOCHS
         if (
             is_last
-            or found
+            or is_best
             or trainer.should_stop
-            or (every is not None and trainer.epoch % every == 0)
+            or session.ends_with_checkpoint(trainer.epoch)
             or session.is_due(trainer.num_steps)
         ):
             self._save_trainer(trainer)
@@ -509,30 +208,18 @@ class Run(Callback):
     def on_fit_end(self, trainer: TrainerView) -> None:
         completed = trainer.plan is not None and trainer.plan.completed
         with self._open.pop_all():
-            if completed:
+            if completed and self.exports:
                 # After the other callbacks: the best weights may be back by now.
-                self._export()
+                self._session.export(self._modules())
         if completed:
             self._leave(trainer.stop_requested)
 
-    def _export(self) -> None:
-        """Write ``model/`` of a run that has ended, also where a kill came before."""
-        modules, path = self._modules(), self.path / "model"
-        ended = self._session.record.ended is not None
-        if ended and self.exports and not is_saved(path, modules):
-            save_modules(path, modules)
-
     def _leave(self, reason: str | None) -> None:
-        """Leave as the signal would have had it, now that everything is saved."""
-        if reason == TERMINATED:
-            raise SystemExit(143)
-        if reason == INTERRUPTED:
-            raise KeyboardInterrupt
+        leave(reason)
 
     def _config(self, trainer: TrainerView) -> dict[str, Any]:
         """Give every choice that decides what is trained, and how."""
-        step, plan = trainer.train_step, trainer.plan
-        assert plan is not None
+        step, plan = trainer.train_step, _plan_of(trainer)
         val = plan.val_batches
         return {
             "loss": describe_loss(trainer.loss_fn),
@@ -549,77 +236,95 @@ class Run(Callback):
         }
 
     def _save_trainer(self, trainer: TrainerView) -> None:
-        record, reason = self._session.record, trainer.history.stop_reason
+        header, reason = self._session.header, trainer.history.stop_reason
         if trainer.should_stop and reason not in (INTERRUPTED, TERMINATED):
-            record.ended = reason
-        record.step, record.epoch = trainer.num_steps, trainer.epoch
-        record.batch = trainer.so_far.num_batches
-        record.samples = trainer.num_samples
-        callbacks = {
-            name: each.state_dict()
-            for name, each in self._callbacks.items()
-            if hasattr(each, "state_dict")
-        }
-        self._session.save(
-            module_state(self._modules()),
-            {
-                "trainer": trainer.state_dict(model=False),
-                "callbacks": callbacks,
-                "rng": rng_state(),
-            },
-        )
+            header.ended = reason
+        header.step, header.epoch, header.batch, header.samples = _place_of(trainer)
+        self._session.save(self._modules(), self._states_of(trainer))
 
     def _load_trainer(self, loaded: Checkpoint, trainer: TrainerView) -> None:
-        state, old = loaded.state["trainer"], loaded.record.config
-        load_module_state(self._modules(), loaded.model)
-        record = self._session.record
-        if old["best"] != record.config["best"]:  # which was accepted
-            record.best = None
-        same_loss = old["loss"] == describe_loss(trainer.loss_fn)  # else accepted
-        optimizer, was = trainer.optimizer, old["optimizer"]
-        with keeping_changes(optimizer, was), comparing(optimizer, was):
+        header, began = self._session.header, loaded.header.config
+        if began["best"] != header.config["best"]:  # which was accepted
+            header.best = None
+        states = self._states_of(trainer, began)
+        self._session.load(loaded, self._modules(), states, trainer.history)
+        self._rng_in_epoch = loaded.state["rng"]
+
+    def _states_of(
+        self, trainer: TrainerView, began: Mapping[str, Any] | None = None
+    ) -> dict[str, Stateful]:
+        """Give what a checkpoint holds beside the model, in the order of loading.
+
+        Args:
+            trainer: The trainer.
+            began: The configuration with which the run began, where it is gone on with.
+        """
+        began = began or {}
+        return {
+            "trainer": _TrainerState(trainer, self._session, began),
+            "callbacks": _Callbacks(self._callbacks, began.get("callbacks", {})),
+            "rng": GlobalGenerators(),
+        }
+
+
+class _TrainerState:
+    """The state of a trainer without its model."""
+
+    def __init__(
+        self, trainer: TrainerView, session: Session, began: Mapping[str, Any]
+    ) -> None:
+        self.trainer = trainer
+        self.session = session
+        self.began = began
+        """The choices when the run began."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.trainer.state_dict(model=False)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        trainer, header = self.trainer, self.session.header
+        # Where another loss was accepted, its own numbers train.
+        same_loss = self.began["loss"] == describe_loss(trainer.loss_fn)
+        with taking_state(trainer.optimizer, self.began["optimizer"]):
             trainer.load_state_dict(state, model=False, loss=same_loss)
         check_optimizers([trainer.optimizer])
-        _check_place(trainer, loaded.record)
-        trainer.history.clear()
-        for row in self._session.rows.go_on_at(loaded.record.history):
-            trainer.history.append(row)
-        for name, its in loaded.state["callbacks"].items():
-            callback: Any = self._callbacks.get(name)  # None where that was accepted
+        place = header.step, header.epoch, header.batch, header.samples
+        if _place_of(trainer) != place:
+            raise ValueError(
+                f"the trainer is at {_place_of(trainer)}, the checkpoint at {place}"
+            )
+
+
+class _Callbacks:
+    """The states of a trainer's callbacks, by their names."""
+
+    def __init__(self, callbacks: Mapping[str, Any], began: Mapping[str, Any]) -> None:
+        self.callbacks = callbacks
+        self.began = began
+        """The callbacks' descriptions when the run began."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            name: callback.state_dict()
+            for name, callback in self.callbacks.items()
+            if hasattr(callback, "state_dict")
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, of_callback in state.items():
+            callback: Any = self.callbacks.get(name)  # None where that was accepted
             if hasattr(callback, "load_state_dict"):
                 scheduler = getattr(callback, "scheduler", None)
-                was = old["callbacks"][name].get("scheduler", {})
-                with keeping_changes(scheduler, was), comparing(scheduler, was):
-                    callback.load_state_dict(its)
-        self._rng = loaded.state["rng"]
-        set_rng_state(self._rng)
+                with taking_state(scheduler, self.began[name].get("scheduler", {})):
+                    callback.load_state_dict(of_callback)
 
 
-def _check_place(trainer: TrainerView, record: Record) -> None:
-    """Compare where the trainer stands with what the checkpoint says of itself."""
-    so_far = trainer.so_far
-    found = trainer.num_steps, trainer.epoch, so_far.num_batches, trainer.num_samples
-    wanted = record.step, record.epoch, record.batch, record.samples
-    if found != wanted:
-        raise ValueError(f"the trainer is at {found}, the checkpoint at {wanted}")
+def _place_of(trainer: TrainerView) -> tuple[int, int, int, int]:
+    """Give updates, epochs, batches of the epoch at hand, and rows, all done so far."""
+    num_batches = trainer.so_far.num_batches
+    return trainer.num_steps, trainer.epoch, num_batches, trainer.num_samples
 
 
-def _num_rows(batch: Any) -> int:
-    try:
-        return num_rows(batch)
-    except DataError:  # a graph, or texts: the loop alone knows
-        return 0
-
-
-def _as_row(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the number of a tensor or array that has just one."""
-    row = dict(values)
-    for name, value in values.items():
-        if hasattr(value, "item") and math.prod(value.shape) == 1:
-            row[name] = value.item()
-    return row
-
-
-def _check_mode(mode: str) -> None:
-    if mode not in ("min", "max"):
-        raise ConfigError(f"mode must be 'min' or 'max', got {mode!r}.")
+def _plan_of(trainer: TrainerView) -> Plan:
+    assert trainer.plan is not None  # a hook is called while fit() runs
+    return trainer.plan

@@ -2,12 +2,12 @@
 
 import contextlib
 import math
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,8 +20,11 @@ from gradatim.errors import (
     GradatimWarning,
     RunError,
 )
+from gradatim.history import History
+from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.modules import bare, device_of
-from gradatim.run.checkpoint import Checkpoint, Checkpoints, Record
+from gradatim.run.checkpoint import Checkpoint, CheckpointOptions, Checkpoints
+from gradatim.run.checkpoint_header import CheckpointHeader, empty_header
 from gradatim.run.config_file import begin_config, check_ours, mend_config
 from gradatim.run.fingerprint import (
     changes,
@@ -30,65 +33,66 @@ from gradatim.run.fingerprint import (
     signature,
     tensors_signature,
 )
-from gradatim.run.notices import tell
+from gradatim.run.folder import HISTORY, MODEL
+from gradatim.run.module_file import (
+    is_saved,
+    load_module_state,
+    module_state,
+    save_modules,
+)
+from gradatim.run.putting_back import putting_back
+from gradatim.run.stateful import Stateful
 from gradatim.store.disk import disk_errors, make_folder, put_back, sweep
-from gradatim.store.lines import HistoryFile, read_until
+from gradatim.store.lines import LinesFile, read_until
 from gradatim.store.lock import Lock
 
-__all__ = ["BY_EPOCHS", "Schedule", "Session"]
+__all__ = ["BY_EPOCHS", "Session", "leave", "tell"]
 
 BY_EPOCHS = "epochs"
 """Why a run ended that did all its epochs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """When checkpoints are written, and how many stay.
+def tell(line: str) -> None:
+    """Write a line to standard error, so that a program's output stays its own.
 
-    Raises:
-        ConfigError: A value out of its range.
+    The line is written at once, as a kill may come next.
     """
+    print(line, file=sys.stderr, flush=True)
 
-    every_s: float | None
-    every_steps: int | None
-    every_epochs: int | None
-    keep_last: int
-    on_save_error: Literal["raise", "warn"]
 
-    def __post_init__(self) -> None:
-        if self.every_s is not None and not self.every_s >= 0:
-            raise ConfigError(f"every_s must not be negative, got {self.every_s}.")
-        for name in ("every_steps", "every_epochs", "keep_last"):
-            value = getattr(self, name)
-            if value is None and name != "keep_last":
-                continue
-            if type(value) is not int or value < 1:
-                raise ConfigError(f"{name} must be 1 or more, got {value!r}.")
-        if self.on_save_error not in ("raise", "warn"):
-            raise ConfigError(
-                f"on_save_error must be 'raise' or 'warn', got {self.on_save_error!r}."
-            )
+def leave(reason: str | None) -> None:
+    """End the program as its signal would have ended it, now that all is saved."""
+    if reason == TERMINATED:
+        raise SystemExit(143)
+    if reason == INTERRUPTED:
+        raise KeyboardInterrupt
 
 
 class Session:
-    """What :class:`Run` does in either of its two forms.
+    """What a run does for a loop of one's own and for a trainer alike.
 
     Attributes:
-        record: Where the run stands; its counts are moved by the owner.
+        header: Where the run stands, as the next checkpoint will say. The loop or the
+            trainer's callback counts in it.
         rows: The history file.
     """
 
-    def __init__(self, path: Path, schedule: Schedule, accept: tuple[str, ...]) -> None:
+    def __init__(
+        self, path: Path, options: CheckpointOptions, accept: tuple[str, ...]
+    ) -> None:
         self.path = path
-        self.schedule = schedule
+        self.options = options
         self.accept = accept
-        self.checkpoints = Checkpoints(path, keep_last=schedule.keep_last)
-        self.rows = HistoryFile(path / "history.jsonl")
-        self.record = _nothing()
+        self.checkpoints = Checkpoints(path, keep_last=options.keep_last)
+        self.rows = LinesFile(path / HISTORY)
+        self.header = empty_header()
         self._lock = Lock(path / "lock")
         self._due_at = math.inf
         self._saved: tuple[Any, ...] | None = None
-        self._best: dict[str, Any] | None = None
+        """What the last checkpoint was of; see :meth:`_position`."""
+        self._saved_best: dict[str, Any] | None = None
+
+    # --- Begun, or gone on with ------------------------------------------------------
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
@@ -96,7 +100,7 @@ class Session:
 
         Raises:
             RunError: The folder is no run's.
-            RunLockedError: Another process has it.
+            RunLockedError: Another process has the lock.
             DiskError: The folder cannot be written to.
         """
         with disk_errors(self.path):
@@ -106,7 +110,9 @@ class Session:
         try:
             yield
         finally:
-            self.record.best = self._best  # not that of a step that was broken off
+            self.header.best = (
+                self._saved_best
+            )  # not that of a step that was broken off
             with contextlib.suppress(OSError):
                 if self._lock.is_held():
                     self.rows.flush(sync=False)
@@ -123,7 +129,7 @@ class Session:
         """Find the checkpoint to go on from, and compare what it was begun with.
 
         Args:
-            modules: By their names.
+            modules: The modules by their names.
             sources: The batches, by ``"train"`` and ``"val"``.
             config: Every choice that must not change.
             data: Digests besides those of the batches.
@@ -141,7 +147,7 @@ class Session:
         about["data"] |= data
         with disk_errors(self.path):
             sweep(self.path)
-            put_back(self.path / "model")
+            put_back(self.path / MODEL)
         loaded, damaged = self.checkpoints.newest(self._check_history)
         why_not = why_not + [
             f"{name}: {reason}" if name != "train" else reason
@@ -150,51 +156,51 @@ class Session:
         ]
         for batches in sources.values():
             batches.restartable = True
-        lost = loaded.record.history["rows"] if loaded is not None else 0
-        if lost and not self.rows.path.exists():
-            why_not.append(f"history.jsonl is gone, and its {lost:,} rows with it")
         if loaded is None:
-            if (self.path / "model").exists():
-                raise RunError(
-                    f"{self.path} has a model, but no checkpoint to go on from.\n"
-                    "Training would begin anew, and replace it.\n"
-                    "Name another run, or remove this one."
-                )
-            self.record = Record(
-                step=0, epoch=0, batch=0, samples=0, history={}, **about
-            )
-            self.rows = HistoryFile(self.rows.path)
-            self._saved = self._best = None
-            begin_config(self.path)
-            if why_not:
-                tell(f"{self.path}: a resume will not be exact: {'; '.join(why_not)}")
+            self._begin_anew(about, why_not)
             return None
+        num_lost = loaded.header.history["rows"]
+        if num_lost and not self.rows.path.exists():
+            why_not.append(f"{HISTORY} is gone, and its {num_lost:,} rows with it")
         for line in [*damaged, *mend_config(self.path)]:
             tell(line)
         self._compare(loaded, modules, about, why_not)
         self.checkpoints.go_on_from(loaded)
         return loaded
 
+    def _begin_anew(self, about: dict[str, Any], why_not: list[str]) -> None:
+        if (self.path / MODEL).exists():
+            raise RunError(
+                f"{self.path} has a model, but no checkpoint to go on from.\n"
+                "Training would begin anew, and replace it.\n"
+                "Name another run, or remove this one."
+            )
+        self.header = empty_header(**about)
+        self.rows = LinesFile(self.rows.path)
+        self._saved = self._saved_best = None
+        begin_config(self.path)
+        if why_not:
+            tell(f"{self.path}: a resume will not be exact: {'; '.join(why_not)}")
+
     def _about(
-        self,
-        modules: Mapping[str, nn.Module],
-        sources: Mapping[str, Batches],
+        self, modules: Mapping[str, nn.Module], sources: Mapping[str, Batches]
     ) -> dict[str, Any]:
+        """Give the header's fingerprint and data of this process."""
         compiled = any(bare(module) is not module for module in modules.values())
         device = next(map(device_of, modules.values()), torch.device("cpu"))
         workers = {name: _num_workers(batches) for name, batches in sources.items()}
-        found = fingerprint(device, compiled=compiled, num_workers=workers.pop("train"))
-        found |= {f"{name}_num_workers": number for name, number in workers.items()}
+        own = fingerprint(device, compiled=compiled, num_workers=workers.pop("train"))
+        own |= {f"{name}_num_workers": number for name, number in workers.items()}
         return {
-            "fingerprint": found,
+            "fingerprint": own,
             "data": {name: batches.digest() for name, batches in sources.items()},
         }
 
-    def _check_history(self, record: Record) -> None:
+    def _check_history(self, header: CheckpointHeader) -> None:
         if not self.rows.path.exists():
-            return  # told when it is gone on from
+            return  # begin() tells of it
         try:
-            read_until(self.rows.path, record.history)
+            read_until(self.rows.path, header.history)
         except DamagedError as error:
             what = str(error).partition("\n")[0]
             cure = "Where the file is removed, training goes on without its rows."
@@ -207,79 +213,115 @@ class Session:
         about: dict[str, Any],
         why_not: list[str],
     ) -> None:
-        old = loaded.record
+        """Refuse what changed, or note it; take over the checkpoint's header."""
+        old = loaded.header
         run = str(self.path)
         if modules:
-            found = changes(tensors_signature(loaded.model), _signature(modules))
-            refuse_changes("model", found, run=run, accept=self.accept)
+            changed = changes(tensors_signature(loaded.model), _signature(modules))
+            refuse_changes("model", changed, run=run, accept=self.accept)
         accepted = []
         for what in ("data", "config"):
-            found = changes(getattr(old, what), about[what])
-            accepted += refuse_changes(what, found, run=run, accept=self.accept)
+            changed = changes(getattr(old, what), about[what])
+            accepted += refuse_changes(what, changed, run=run, accept=self.accept)
         accepted += changes(old.fingerprint, about["fingerprint"])
         why_not = [*(line.replace(": ", " ", 1) for line in accepted), *why_not]
         if about["fingerprint"]["device"] == "cuda":
             why_not += _cuda_why_inexact()
-        self.record = Record(**{**vars(old), **about})
+        self.header = CheckpointHeader(**{**vars(old), **about})
         resume = {"step": old.step, "exact": not why_not, "why_not": why_not}
-        self.record.resumes = [*old.resumes, resume]
+        self.header.resumes = [*old.resumes, resume]
         self._note_saved()
+
+    def load(
+        self,
+        loaded: Checkpoint,
+        modules: Mapping[str, nn.Module],
+        states: Mapping[str, Stateful],
+        history: History,
+    ) -> None:
+        """Give back to each object the state that :meth:`save` was given.
+
+        Raises:
+            DamagedError: An object does not take its state.
+        """
+        with putting_back(loaded.path):
+            load_module_state(modules, loaded.model)
+            history.clear()
+            for row in self.rows.go_on_at(loaded.header.history):
+                history.append(row)
+            for name, stateful in states.items():
+                stateful.load_state_dict(loaded.state[name])
 
     def has_ended(self, epochs: int) -> bool:
         """Tell, and say, whether nothing is left to do of ``epochs`` in all."""
-        record = self.record
-        by_itself = record.ended not in (None, BY_EPOCHS)
-        if not by_itself and record.epoch < epochs:
-            record.ended = None
+        header = self.header
+        by_itself = header.ended not in (None, BY_EPOCHS)
+        if not by_itself and header.epoch < epochs:
+            header.ended = None
             self._tell_resume()
             return False
-        record.ended = record.ended or BY_EPOCHS  # a signal came in the last one
-        why = f" ({record.ended})" if by_itself else ""
+        header.ended = header.ended or BY_EPOCHS  # a signal came in the last epoch
+        why = f" ({header.ended})" if by_itself else ""
         tell(
-            f"{self.path} has ended: {record.epoch} of {epochs} epochs{why}. "
+            f"{self.path} has ended: {header.epoch} of {epochs} epochs{why}. "
             "Nothing is left to do."
         )
         return True
 
     def _tell_resume(self) -> None:
-        record = self.record
-        where = f"step {record.step:,} (epoch {record.epoch}, batch {record.batch})"
+        header = self.header
+        where = f"step {header.step:,} (epoch {header.epoch}, batch {header.batch})"
         exact = "resume is exact"
-        if why_not := record.resumes[-1]["why_not"]:
+        if why_not := header.resumes[-1]["why_not"]:
             exact = f"resume is not exact: {'; '.join(why_not)}"
         tell(f"{self.path}: going on from {where}: {exact}")
+
+    # --- Saved ------------------------------------------------------------------------
 
     def is_due(self, step: int) -> bool:
         """Tell whether after so many updates a checkpoint is to be written.
 
-        It is asked after every update, so it asks little.
+        This is called after every update, so it does little.
         """
-        every = self.schedule.every_steps
+        every = self.options.every_steps
         if every is not None and step % every == 0:
             return self._saved is None or self._saved[0] != step
         return time.monotonic() >= self._due_at
 
-    def save(self, model: Mapping[str, Any], state: Mapping[str, Any]) -> None:
-        """Write a checkpoint, unless this very state is saved.
+    def ends_with_checkpoint(self, epoch: int) -> bool:
+        """Tell whether a checkpoint is to be written after so many epochs."""
+        every = self.options.every_epochs
+        return every is not None and epoch % every == 0
+
+    def save(
+        self, modules: Mapping[str, nn.Module], states: Mapping[str, Stateful]
+    ) -> None:
+        """Write a checkpoint, unless this very state is saved already.
+
+        Args:
+            modules: The modules, whose weights have a file of their own.
+            states: All else that training moves, by the names that :meth:`load` is
+                given.
 
         Raises:
             DiskError: The disk did not take it, and errors are to be raised.
         """
-        if self._saved == self._state_now():
+        if self._saved == self._position():
             return
+        state = {name: stateful.state_dict() for name, stateful in states.items()}
         stands, needs = self.checkpoints.what_stands(), self.rows.num_waiting_bytes
         try:
             with disk_errors(self.path, why=stands):
                 self._lock.check()
             with disk_errors(self.rows.path, needs=needs, why=stands):
                 self.rows.flush()
-            self.record.history = self.rows.position()
-            self.checkpoints.save(self.record, model, state)
+            self.header.history = self.rows.position()
+            self.checkpoints.save(self.header, module_state(modules), state)
         except DiskError as error:
-            if self.schedule.on_save_error == "raise":
+            if self.options.on_save_error == "raise":
                 raise
-            self._set_due()  # the next try is as far as ever
-            self.record.best = self._best  # a step that is not there is none
+            self._set_due()  # the next try is as far away as ever
+            self.header.best = self._saved_best  # the new best step is not on the disk
             warnings.warn(
                 f"{error}\nTraining goes on, as on_save_error is 'warn'.",
                 GradatimWarning,
@@ -289,30 +331,68 @@ class Session:
         self._note_saved()
 
     def _note_saved(self) -> None:
-        self._saved, self._best = self._state_now(), self.record.best
+        self._saved, self._saved_best = self._position(), self.header.best
         self._set_due()
 
     def _set_due(self) -> None:
-        every_s = self.schedule.every_s
+        every_s = self.options.every_s
         self._due_at = math.inf if every_s is None else time.monotonic() + every_s
 
-    def _state_now(self) -> tuple[Any, ...]:
-        record = self.record
-        best = record.best["step"] if record.best else None
-        return record.step, record.epoch, record.batch, record.ended, best
+    def _position(self) -> tuple[Any, ...]:
+        """Give what differs between two checkpoints of one process."""
+        header = self.header
+        best = header.best["step"] if header.best else None
+        return header.step, header.epoch, header.batch, header.ended, best
 
+    # --- The best step, and the end ---------------------------------------------------
 
-def _nothing() -> Record:
-    return Record(
-        step=0,
-        epoch=0,
-        batch=0,
-        samples=0,
-        history={},
-        fingerprint={},
-        data={},
-        config={},
-    )
+    def note_if_best(
+        self, value: float, name: str, mode: str, *, step: int, epoch: int
+    ) -> bool:
+        """Note a step in the header if its value is the best so far; tell whether.
+
+        Raises:
+            ConfigError: ``name`` is another than before.
+        """
+        best = self.header.best
+        if best is not None and best.get("name") != name:
+            raise ConfigError(
+                f"best() is given {name!r}, but so far it was {best.get('name')!r}.\n"
+                "Which of the two is better cannot be told.\n"
+                "Give it one value alone; log() takes the others."
+            )
+        if math.isnan(value):
+            return False
+        if best is not None:
+            better = value < best["value"] if mode == "min" else value > best["value"]
+            if not better:
+                return False
+        self.header.best = {"step": step, "epoch": epoch, "name": name, "value": value}
+        return True
+
+    def load_best(self, modules: Mapping[str, nn.Module]) -> dict[str, Any]:
+        """Put the weights of the best step into the modules; give what is noted of it.
+
+        Raises:
+            RunError: There is no best step, or its checkpoint is damaged.
+        """
+        best = self.header.best
+        if best is None and (saved := self.checkpoints.newest_header()):
+            best = saved.best  # of another process
+        if best is None:
+            raise RunError(
+                f"{self.path} has no best step.\nNo values were compared.\n"
+                "Call run.best(value) in the loop, or give a trainer Run(monitor=...)."
+            )
+        checkpoint = self.checkpoints.read(f"step-{best['step']}")
+        load_module_state(modules, checkpoint.model)
+        return best
+
+    def export(self, modules: Mapping[str, nn.Module]) -> None:
+        """Write ``model/`` of a run that has ended, also where a kill came before."""
+        path = self.path / MODEL
+        if self.header.ended is not None and not is_saved(path, modules):
+            save_modules(path, modules)
 
 
 def _cuda_why_inexact() -> list[str]:

@@ -19,13 +19,13 @@ from gradatim.store.json import in_utf8, parse_json
 from gradatim.store.pack import is_plain, pack, unpack
 from gradatim.text import shown
 
-__all__ = ["HistoryFile", "read_rows"]
+__all__ = ["LinesFile", "read_rows"]
 
 MOST_OF_LINE = 1 << 20
 """Bytes of a row: numbers, and texts that a person reads."""
 
 
-class HistoryFile:
+class LinesFile:
     """``history.jsonl`` of a run that is being written.
 
     Rows wait in memory until :meth:`flush`.

@@ -13,8 +13,8 @@ from gradatim.doctor import Doctor
 from gradatim.errors import ConfigError, RunError, RunLockedError
 from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.run.checkpoint import Checkpoints
-from gradatim.run.notices import tell
 from gradatim.run.run import Run
+from gradatim.run.session import tell
 from gradatim.store.disk import remove_folder
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table

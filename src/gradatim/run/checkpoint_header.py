@@ -1,0 +1,117 @@
+"""What a checkpoint says of itself: where training stands, and how it was begun."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gradatim.errors import DamagedError
+from gradatim.store.checks import (
+    Check,
+    fields,
+    is_bool,
+    is_count,
+    is_list,
+    is_number,
+    is_object,
+    is_text,
+    list_of,
+    optional,
+)
+from gradatim.store.pack import is_plain, unpack
+from gradatim.text import shown
+
+__all__ = ["CheckpointHeader", "damaged_field", "empty_header", "parse_header"]
+
+FOLDER_NAME = re.compile(r"step-(0|[1-9]\d{0,17})(-old)?")
+"""The names of checkpoints' folders: the step, and ``-old`` while it is replaced. Up to
+18 digits: such a number fits into 64 bits."""
+
+
+@dataclass(kw_only=True)
+class CheckpointHeader:
+    """What a checkpoint says of itself, beside the state."""
+
+    step: int
+    """Updates done."""
+    epoch: int
+    """Whole epochs done."""
+    batch: int
+    """Batches consumed of the epoch at hand."""
+    samples: int
+    """Rows trained on, over all epochs."""
+    history: dict[str, Any]
+    """Rows, bytes and SHA-256 of ``history.jsonl`` at this point."""
+    fingerprint: dict[str, Any]
+    """What the last bits of a result depend on: versions, processor, threads."""
+    data: dict[str, Any]
+    """The digests of the data, by ``"train"`` and ``"val"``."""
+    config: dict[str, Any]
+    """Every choice that must not change, as it was before the first update."""
+    epochs: int = 0
+    """Epochs that were asked for, in all."""
+    first_epoch: int = 0
+    """Epochs that the model had behind it when the run began."""
+    best: dict[str, Any] | None = None
+    """``step``, ``epoch``, ``name`` and ``value`` of the best so far."""
+    ended: str | None = None
+    """Why the run has ended; None while it goes on."""
+    resumes: list[dict[str, Any]] = field(default_factory=list)
+    """``step``, ``exact`` and ``why_not`` of every resume so far."""
+
+
+def empty_header(**about: dict[str, Any]) -> CheckpointHeader:
+    """Give the header of a run that has done nothing yet."""
+    empty: dict[str, Any] = {"history": {}, "fingerprint": {}, "data": {}, "config": {}}
+    return CheckpointHeader(step=0, epoch=0, batch=0, samples=0, **empty | about)
+
+
+CHECKS: dict[str, Check] = {
+    "step": is_count,
+    "epoch": is_count,
+    "batch": is_count,
+    "samples": is_count,
+    "history": fields(rows=is_count, bytes=is_count, sha256=is_text),
+    "fingerprint": is_object,
+    "data": is_object,
+    "config": is_object,
+    "epochs": is_count,
+    "first_epoch": is_count,
+    "best": optional(
+        fields(step=is_count, epoch=is_count, name=is_text, value=is_number)
+    ),
+    "ended": optional(is_text),
+    "resumes": list_of(fields(step=is_count, exact=is_bool, why_not=is_list)),
+}
+"""What the fields of a header may be."""
+
+
+def parse_header(about: dict[str, Any], path: Path) -> CheckpointHeader:
+    """Take the header out of the content of a checkpoint's JSON file.
+
+    Args:
+        about: The content, with ``version``, ``model`` and ``state`` beside the header.
+        path: The file, in the folder of the checkpoint.
+
+    Raises:
+        DamagedError: A field is missing, unknown, or has another kind of value.
+    """
+    if wrong := set(about) ^ {*CHECKS, "version", "model", "state"}:
+        raise damaged_field(path, "fields", sorted(wrong))
+    values = unpack({name: about[name] for name in CHECKS}, {}, str(path))
+    for name, value in values.items():
+        if not (CHECKS[name](value) and is_plain(value)):
+            raise damaged_field(path, name, value)
+    match = FOLDER_NAME.fullmatch(path.parent.name)
+    if match is not None and int(match[1]) != values["step"]:
+        raise damaged_field(path, "step", values["step"])
+    return CheckpointHeader(**values)
+
+
+def damaged_field(path: Path, name: str, value: Any) -> DamagedError:
+    """Make the error of a file with a value that no checkpoint has."""
+    return DamagedError(
+        f"{path} has wrong {name}: {shown(value)}.\n"
+        "It was damaged, or written by another version, and cannot be relied on.\n"
+        "Put back a copy of the whole folder."
+    )

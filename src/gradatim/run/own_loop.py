@@ -1,0 +1,354 @@
+"""A run of a loop of one's own: tracked objects, batches, rows and the best step."""
+
+import math
+import weakref
+from collections.abc import Generator, Iterator, Mapping
+from typing import Any, Literal, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from gradatim.data.batches import Batches, as_batches
+from gradatim.data.options import BatchKeywords
+from gradatim.epoch import no_batch_message
+from gradatim.errors import ConfigError, DataError, RunError
+from gradatim.history import History
+from gradatim.interrupt import (
+    INTERRUPTED,
+    TERMINATED,
+    stop_on_ctrl_c,
+    stop_on_sigterm,
+)
+from gradatim.modules import device_of
+from gradatim.nested import num_rows
+from gradatim.run.checkpoint import Checkpoint
+from gradatim.run.choices import describe_batches, describe_object
+from gradatim.run.putting_back import check_optimizers, taking_state
+from gradatim.run.session import BY_EPOCHS, Session, leave
+from gradatim.run.stateful import (
+    GlobalGenerators,
+    Gradients,
+    Stateful,
+    as_stateful,
+    why_inexact,
+)
+from gradatim.signatures import shows_options
+
+__all__ = ["OwnLoop", "as_row", "check_mode"]
+
+
+class OwnLoop:
+    """The half of :class:`gradatim.Run` that serves a loop of one's own.
+
+    ``Run`` adds what serves a trainer.
+    """
+
+    epoch_ends = False
+
+    def __init__(
+        self, session: Session, *, mode: str, own_config: dict[str, Any]
+    ) -> None:
+        check_mode(mode)
+        self.mode = mode
+        self.own_config = own_config
+        self.own_data: dict[str, Any] = {}
+        """Digests of more data that must not change."""
+        self.history = History()
+        self._session = session
+        self._tracked: dict[str, Stateful] = {}
+        self._keeps_gradients = True
+        self._is_best = False
+        """Whether the step at hand is the best so far."""
+        self._is_looping = False
+        self._newest_loop: weakref.ref[Generator[Any, None, None]] | None = None
+        self._stop_requested: str | None = None
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return self._session.header.step
+
+    @property
+    def epoch(self) -> int:
+        """Whole epochs done."""
+        return self._session.header.epoch
+
+    @property
+    def batch(self) -> int:
+        """Batches done of the epoch at hand."""
+        return self._session.header.batch
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {k: v for k, v in self._tracked.items() if isinstance(v, nn.Module)}
+
+    def track(self, *, gradients: bool = True, **objects: Any) -> None:
+        """Name what training changes, and so must be saved.
+
+        Args:
+            gradients: Save the ``.grad`` of parameters that have one between two
+                batches, for loops that add gradients up over several.
+            **objects: Models, optimizers, schedulers, scalers, a ``torch.Generator``
+                and anything else with ``state_dict`` and ``load_state_dict``; None is
+                left out.
+
+        Raises:
+            ConfigError: One has no such methods.
+        """
+        for name, value in objects.items():
+            if value is not None:
+                self._tracked[name] = as_stateful(name, value)
+        self._keeps_gradients = gradients
+
+    @shows_options(BatchKeywords)
+    def batches(
+        self,
+        data: Any,
+        *,
+        epochs: int,
+        device: torch.device | str | None = None,
+        **options: Unpack[BatchKeywords],
+    ) -> Iterator[Any]:
+        """Go through all batches of all epochs, from where the run stands.
+
+        A batch counts as done when the next one is asked for, or the loop ends by
+        itself. After ``break`` or an error it does not: to end early, :meth:`stop`.
+
+        Args:
+            data: What :class:`~gradatim.data.Batches` takes, which tells the options.
+            epochs: The run's total.
+            batch_size: As there; this and the next are left out for a ``DataLoader``.
+            shuffle: As there.
+            seed: As there.
+            drop_last: As there.
+            num_workers: As there.
+            device: As there; by default that of the tracked model.
+
+        Raises:
+            ResumeError: Data, configuration or model changed since the run began.
+            RunLockedError: Another process is writing to the run.
+        """
+        if type(epochs) is not int or epochs < 1:
+            raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
+        modules = self._modules()
+        if device is None and modules:
+            device = device_of(next(iter(modules.values())))
+        batches = as_batches(data, device=device, **options)
+        # In a notebook an error leaves an earlier loop open: its traceback keeps it.
+        if self._newest_loop is not None and (earlier := self._newest_loop()):
+            earlier.close()
+        loop = self._go_through(batches, epochs)
+        self._newest_loop = weakref.ref(loop)
+        return loop
+
+    def _go_through(self, batches: Batches, epochs: int) -> Generator[Any, None, None]:
+        try:
+            yield from self._all_batches(batches, epochs)
+        finally:
+            self._is_looping = False
+        leave(self._stop_requested)
+
+    def _all_batches(self, batches: Batches, epochs: int) -> Iterator[Any]:
+        session, modules = self._session, self._modules()
+        config = {name: describe_object(value) for name, value in self._tracked.items()}
+        config |= {"batches": describe_batches(batches), "own": self.own_config}
+        self._stop_requested = None
+        with session.opened(), stop_on_ctrl_c(self), stop_on_sigterm(self):
+            sources, why_not = {"train": batches}, why_inexact(self._tracked.values())
+            loaded = session.begin(modules, sources, config, self.own_data, why_not)
+            session.header.epochs = epochs
+            self.history.clear()
+            self._is_looping = True
+            if loaded is None:
+                self._save(batches)
+            else:
+                self._load(loaded, batches)
+            if loaded is None or not session.has_ended(epochs):
+                while self.epoch < epochs and self._stop_requested is None:
+                    yield from self._rest_of_epoch(batches)
+                    self._end_epoch(batches, epochs)
+            session.export(modules)
+
+    def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
+        header, length = self._session.header, batches.num_batches
+        for batch in batches.epoch(header.epoch, start=header.batch):
+            self.epoch_ends = header.batch + 1 == length
+            self._is_best = False
+            yield batch
+            # The next batch is asked for: this one is done, and its step with it.
+            header.step += 1
+            header.batch += 1
+            header.samples += _num_rows(batch)
+            reason = self._stop_requested
+            if reason not in (None, INTERRUPTED, TERMINATED):
+                header.ended = reason
+            is_due = self._session.is_due(header.step)
+            if reason is not None or self._is_best or is_due:
+                self._save(batches)
+            if reason is not None:
+                return
+
+    def _end_epoch(self, batches: Batches, epochs: int) -> None:
+        if self._stop_requested is not None:
+            return
+        session = self._session
+        if session.header.batch == 0:
+            raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
+        session.header.epoch, session.header.batch = self.epoch + 1, 0
+        if self.epoch == epochs:
+            session.header.ended = BY_EPOCHS
+        if self.epoch == epochs or session.ends_with_checkpoint(self.epoch):
+            self._save(batches)
+
+    def _save(self, batches: Batches) -> None:
+        modules = self._modules()
+        states = self._states(batches)
+        if self._keeps_gradients:
+            states["gradients"] = Gradients(modules)
+        self._session.save(modules, states)
+
+    def _load(self, loaded: Checkpoint, batches: Batches) -> None:
+        modules = self._modules()
+        states = self._states(batches, began=loaded.header.config)
+        if self._keeps_gradients:
+            states["gradients"] = Gradients(modules)
+            loaded.state.setdefault("gradients", {})  # they were not kept before
+        self._session.load(loaded, modules, states, self.history)
+
+    def _states(
+        self, batches: Batches, began: Mapping[str, Any] | None = None
+    ) -> dict[str, Stateful]:
+        modules = self._modules()
+        others = {k: v for k, v in self._tracked.items() if k not in modules}
+        return {
+            "tracked": _Tracked(others, began or {}),
+            "batches": batches,
+            "rng": GlobalGenerators(),
+        }
+
+    def stop(self, reason: str) -> None:
+        """End the run after this batch; ``reason`` is kept."""
+        self._stop_requested = reason
+
+    def request_stop(self, reason: str) -> None:
+        """As :meth:`stop`, for signals."""
+        self._stop_requested = reason
+
+    def log(self, **values: Any) -> None:
+        """Add a row to ``history`` and to ``history.jsonl``: numbers and texts.
+
+        The number of the step that is being done, and its epoch, go before them.
+
+        Raises:
+            RunError: There is no step: it is called outside of the loop.
+            ConfigError: A value is neither number nor text.
+        """
+        self._check_looping("log()")
+        row = {"step": self.step + 1, "epoch": self.epoch + 1, **as_row(values)}
+        self._session.rows.append(row)
+        self.history.append(row)
+
+    def best(
+        self,
+        value: float | Tensor,
+        *,
+        name: str = "value",
+        mode: Literal["min", "max"] | None = None,
+    ) -> bool:
+        """Tell whether ``value`` is the best so far; keep this step's checkpoint then.
+
+        Args:
+            value: For example the loss on validation rows.
+            name: What it is.
+            mode: ``"min"`` or ``"max"``; by default that of the run.
+
+        Raises:
+            RunError: There is no step: it is called outside of the loop.
+            ConfigError: ``name`` is another than before.
+        """
+        self._check_looping("best()")
+        mode_of_value = mode or self.mode
+        check_mode(mode_of_value)
+        is_best = self._session.note_if_best(
+            float(value), name, mode_of_value, step=self.step + 1, epoch=self.epoch + 1
+        )
+        self._is_best |= is_best
+        return is_best
+
+    def load_best(self, model: nn.Module | None = None) -> dict[str, Any]:
+        """Put the weights of the best step into the model.
+
+        Args:
+            model: By default what is tracked, or the trainer's.
+
+        Returns:
+            Its ``step``, ``epoch``, ``name`` and ``value``.
+
+        Raises:
+            RunError: There is no best step, or its checkpoint is damaged.
+            ConfigError: No model is given, and none is known yet.
+        """
+        modules = self._modules() if model is None else {"model": model}
+        if not modules:
+            raise ConfigError(
+                "load_best() has no model to put weights into.\n"
+                "This Run has tracked none, and no trainer has used it.\n"
+                "Give it: run.load_best(model)."
+            )
+        return self._session.load_best(modules)
+
+    def _check_looping(self, call: str) -> None:
+        if not self._is_looping:
+            raise RunError(
+                f"{call} is called outside of a loop over run.batches(...).\n"
+                "It is kept with the checkpoint of a step, and there is none now.\n"
+                "Call it in the loop; if run.epoch_ends: is the end of an epoch."
+            )
+
+
+class _Tracked:
+    """The states of the objects that a loop tracks, but for modules, by their names."""
+
+    def __init__(
+        self, objects: Mapping[str, Stateful], began: Mapping[str, Any]
+    ) -> None:
+        self.objects = objects
+        self.began = began
+        """The objects' descriptions when the run began."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {name: value.state_dict() for name, value in self.objects.items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name, of_object in state.items():
+            value = self.objects.get(name)
+            if value is None:  # it is no longer tracked, which was accepted
+                continue
+            with taking_state(value, self.began[name]):
+                value.load_state_dict(of_object)
+        check_optimizers(self.objects.values())
+
+
+def _num_rows(batch: Any) -> int:
+    try:
+        return num_rows(batch)
+    except DataError:  # a graph, or texts: the loop alone knows
+        return 0
+
+
+def as_row(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the values with a number in place of each tensor or array of one value."""
+    row = dict(values)
+    for name, value in values.items():
+        if hasattr(value, "item") and math.prod(value.shape) == 1:
+            row[name] = value.item()
+    return row
+
+
+def check_mode(mode: str) -> None:
+    """Check that a mode says whether less or more is better.
+
+    Raises:
+        ConfigError: It is neither ``"min"`` nor ``"max"``.
+    """
+    if mode not in ("min", "max"):
+        raise ConfigError(f"mode must be 'min' or 'max', got {mode!r}.")
