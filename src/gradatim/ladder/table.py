@@ -1,4 +1,4 @@
-"""What the rungs cost and where they end: the rows of ``gradatim ladder``."""
+"""How long the rungs are, where they end and what they cost: ``gradatim ladder``."""
 
 import ast
 import contextlib
@@ -17,33 +17,34 @@ from gradatim.ladder import Rung
 __all__ = ["Row", "count_training_lines", "least_squares", "measure"]
 
 FIRST_RUNG_WITH_RANDOM_SPLIT = 12
+"""From this rung on, ``random_split`` chooses the 80 points that train."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One rung, measured. What a rung does not have is ``None``."""
+    """What was measured of one rung; ``None`` stands for what a rung does not have."""
 
     number: int
     title: str
     replaces: str
     num_lines: int | None
-    """Lines of training code, without comments and blank lines."""
+    """The lines of its training loop, without comments and blank lines."""
     a: float | None
     b: float | None
     distance: float | None
-    """From ``(a, b)`` to the least-squares line of the same 80 points, in the plane."""
+    """The distance from ``(a, b)`` to the least-squares line of the same 80 points."""
     update_time_us: float | None
-    """Microseconds an update, with all that its loop does, validation included."""
+    """Microseconds for an update and all that the loop does, validation included."""
 
 
 def measure(rung: Rung, *, epochs: int = 1000) -> Row:
-    """Run a rung in silence, count its lines and time its updates.
+    """Run a rung without its output, count its lines and time its updates.
 
-    The demonstrations around the loop are paid for by a run of one epoch, whose time is
-    subtracted; a run before that one warms up.
+    A rung also shows things before and after its loop. A run of one epoch measures how
+    long that takes, and its time is subtracted. Another run before it warms up.
 
     Args:
-        rung: Any of ``RUNGS``; those that do not train are not run, except rung 2.
+        rung: Any of ``RUNGS``. Of those that do not train, only rung 2 is run.
         epochs: At least 2.
 
     >>> from gradatim.ladder import RUNGS
@@ -77,10 +78,10 @@ def measure(rung: Rung, *, epochs: int = 1000) -> Row:
 
 
 def count_training_lines(source: str) -> int:
-    """Count the lines from the training loop's start to its end.
+    """Count the lines of the training loop.
 
-    The loop is the first statement of ``run`` that uses ``epochs``; in the last rung it
-    is the call of ``fit``. Comments and blank lines are not counted.
+    The loop is the first statement of ``run`` that uses ``epochs``; in the last rung
+    that is the call of ``fit``. Comments and blank lines are not counted.
 
     >>> count_training_lines('''
     ... def run(epochs=2):
@@ -110,7 +111,7 @@ def count_training_lines(source: str) -> int:
 
 
 def least_squares(rung: Rung) -> tuple[float, float]:
-    """Return a and b of the best line through the 80 points this rung trains on.
+    """Return a and b of the best line through the 80 points that a rung trains on.
 
     >>> from gradatim.ladder import RUNGS
     >>> "a %.8f, b %.8f" % least_squares(RUNGS[0])
@@ -120,7 +121,8 @@ def least_squares(rung: Rung) -> tuple[float, float]:
     if rung.number < FIRST_RUNG_WITH_RANDOM_SPLIT:
         (x, y), _ = line_split(*data)
     else:
-        # The rungs seed the global generator; one of our own draws the same numbers.
+        # The rungs seed the global generator with 42. A private generator draws the
+        # same numbers.
         dataset = TensorDataset(*data)
         seeded = torch.Generator().manual_seed(42)
         train_set, _ = random_split(dataset, [80, 20], generator=seeded)
@@ -131,7 +133,7 @@ def least_squares(rung: Rung) -> tuple[float, float]:
 
 
 def _run(rung: Rung, **arguments: int) -> tuple[float, float, float]:
-    """Return a, b and the seconds it took, with what it prints thrown away."""
+    """Run a rung without its output; return a, b and the seconds that it took."""
     run = rung.load()
     with contextlib.redirect_stdout(io.StringIO()):
         start_s = time.perf_counter()
