@@ -83,8 +83,8 @@ def step_backward(
     finally:
         for handle in handles:
             handle.remove()
-    # The hooks have noted the order. A leaf's hook may see only a part of its
-    # gradient; what autograd returns is complete.
+    # The hooks have noted the order. The complete gradient of a leaf is the one that
+    # autograd returns.
     for leaf, gradient in zip(unique, gradients, strict=True):
         note(tuple(boxes[id(leaf)]), gradient)
     return Backward(steps=tuple(steps.values()))

@@ -31,7 +31,7 @@ SMALL_LETTER_WIDTH_PX = 6.1
 BOX_PADDING_PX = 8.0
 """Room at the left and right of a box's text; chosen by hand, not measured."""
 MIN_BOX_WIDTH_PX = 28.0
-"""Chosen by hand, not measured."""
+"""The width of the narrowest box; chosen by hand, not measured."""
 LINE_HEIGHT_PX = 15.0
 """The height of a line of text in a box; chosen by hand, not measured."""
 FRAME_PX = 14.0
@@ -40,9 +40,9 @@ measured."""
 TITLE_HEIGHT_PX = 20.0
 """The height of an open module's title; chosen by hand, not measured."""
 PARALLEL_GAP_PX = 10.0
-"""Between two arrows from one box to another; chosen by hand, not measured."""
+"""The gap between two arrows from one box to another; chosen by hand, not measured."""
 MAX_PARALLEL_WIDTH_PX = 20.0
-"""From the first to the last of such arrows: less than the narrowest box has."""
+"""Such arrows together are at most so wide: less than the narrowest box."""
 MAX_OPEN_BOXES = 100
 """Modules are opened up to so many boxes at first; chosen by hand, not measured."""
 MAX_LABEL_LETTERS = 34

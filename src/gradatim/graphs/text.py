@@ -13,7 +13,7 @@ def draw(graph: GraphData) -> str:
     """Write a graph as a tree; see :meth:`Graph.text`.
 
     A chain of operations goes straight down; only branches are indented. A box that is
-    used twice is written once; the second time, its number stands in its place.
+    used twice is written once; the second time, a line refers to it by its number.
     """
     above: dict[int, list[int]] = {node.number: [] for node in graph.nodes}
     is_used: set[int] = set()

@@ -1,9 +1,9 @@
 """What draws HTML and SVG for graphs, traces and the course.
 
-A page of gradatim is one file that can be mailed, kept, and opened without a network in
-ten years. So charts are written here as SVG text, and what moves is a short script in
-the page; no library of a browser is loaded. Colours have a middle brightness and text
-has the colour of the page, so that one picture is good on light and on dark.
+A page of gradatim is one file that can be mailed, kept, and opened without a network.
+So charts are written here as SVG text, and what moves is a short script in the page; no
+library is loaded. Colours have a middle brightness and text has the colour of the page,
+so that one picture is good on light and on dark.
 
 Its parts, in the order to read them:
 
@@ -16,7 +16,6 @@ Its parts, in the order to read them:
   frame.
 
 What they must never do: load anything (:data:`gradatim.pages.page.POLICY` makes the
-browser refuse it), and write a text of others that is not
-:func:`gradatim.pages.page.escaped`. The same input gives the same page, byte for byte,
-in one process: a browser's test compares pages.
+browser refuse it), or write a text of others that is not
+:func:`gradatim.pages.page.escaped`.
 """

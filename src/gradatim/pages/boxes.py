@@ -12,6 +12,14 @@ Cell = tuple[str, str]
 
 TITLE_HEIGHT_PX = 24
 """Room for the title above the boxes; chosen by hand, not measured."""
+MIN_WIDTH_PX = 240
+"""The narrowest picture; chosen by hand, not measured."""
+TITLE_LETTER_PX = 7.0
+"""About the width of a letter in a title; chosen by hand, not measured."""
+OUTLINE_LETTER_PX = 6.9
+"""About the width of a letter in an outline; chosen by hand, not measured."""
+LEGEND_LETTER_PX = 6.6
+"""About the width of a letter in a legend; chosen by hand, not measured."""
 
 
 def cells(
@@ -56,7 +64,7 @@ def cells(
                     f'text-anchor="middle" font-size="11">{escaped(text)}</text>'
                 )
     most = max((len(boxes) for _, boxes in rows), default=0)
-    wide = max(left + most * width, 7 * len(title), 240)
+    wide = max(left + most * width, TITLE_LETTER_PX * len(title), MIN_WIDTH_PX)
     tall = TITLE_HEIGHT_PX + len(rows) * (height + 4)
     below, added = _legend(legend, tall + 12, wide)
     return framed("".join(parts) + below, wide, tall + added, title)
@@ -79,10 +87,10 @@ def outline(
     >>> outline([(0, "model", ""), (1, "bias", "blue")], title="m").count("<rect")
     2
     """
-    parts, wide = [], max(240.0, 7.0 * len(title))
+    parts, wide = [], max(MIN_WIDTH_PX, TITLE_LETTER_PX * len(title))
     for place, (depth, text, colour) in enumerate(lines):
         x, y = 2 + 26 * depth, TITLE_HEIGHT_PX + 30 * place
-        room = 18 + 6.9 * len(text)
+        room = 18 + OUTLINE_LETTER_PX * len(text)
         wide = max(wide, x + room + 4)
         if depth:
             parts.append(
@@ -106,7 +114,7 @@ def _legend(
     """Write what colours mean, in as many lines as it needs; give also its height."""
     parts, x, y = [], 2.0, top
     for text, colour in entries:
-        room = 30 + 6.6 * len(text)
+        room = 30 + LEGEND_LETTER_PX * len(text)
         if x > 2 and x + room > width:
             x, y = 2.0, y + 20
         parts.append(

@@ -21,15 +21,24 @@ COLOURS = {
     "violet": "#8b5cf6",
     "gray": "#8a94a0",
 }
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 26, 58
-"""Pixels around the axes: for numbers at the left, the title above, and numbers, label
-and legend below. Chosen by hand, not measured."""
+LEFT_PX = 52
+"""Room at the left of the axes, for numbers; chosen by hand, not measured."""
+RIGHT_PX = 12
+"""Room at the right of the axes; chosen by hand, not measured."""
+TOP_PX = 26
+"""Room above the axes, for the title; chosen by hand, not measured."""
+BOTTOM_PX = 58
+"""Room below the axes, for numbers, label and legend; chosen by hand, not measured."""
+HALF_DIGIT_PX = 3.6
+"""About half the width of a digit; chosen by hand, not measured."""
+LEGEND_LETTER_PX = 6.4
+"""About the width of a letter in the legend; chosen by hand, not measured."""
 MAX_LINE_POINTS = 400
-"""Of a line with more points, evenly spaced ones are drawn: about one for each pixel of
-the usual width."""
-FAR_PX = 1e4
-"""Points far outside of the axes are drawn at most so far away, because browsers do not
-draw larger numbers well; chosen by hand, not measured."""
+"""A line with more points is drawn through so many of them; chosen by hand, not
+measured."""
+MAX_PX = 1e4
+"""A point outside of the picture is drawn at most so far away; chosen by hand, not
+measured."""
 
 Numbers = Sequence[float] | Tensor
 
@@ -161,14 +170,16 @@ class Chart:
 
     def svg(self) -> str:
         """Give the picture as a text."""
-        inside = f'x="{LEFT}" y="{TOP}" width="{self._wide}" height="{self._high}"'
+        inside = (
+            f'x="{LEFT_PX}" y="{TOP_PX}" width="{self._wide}" height="{self._high}"'
+        )
         # Each picture of a page needs a name of its own for what is cut off outside.
         name = f"clip{abs(hash((self.title, self.x, self.y, len(self._parts))))}"
         return _picture(
             f'<clipPath id="{name}"><rect {inside}/></clipPath>'
             f'<rect {inside} fill="none" stroke="currentColor" stroke-opacity=".25"/>'
             f'{self._axes()}<g clip-path="url(#{name})">{"".join(self._parts)}</g>'
-            f'<text x="{LEFT}" y="16" font-weight="600">{escaped(self.title)}</text>'
+            f'<text x="{LEFT_PX}" y="16" font-weight="600">{escaped(self.title)}</text>'
             f"{self._legend_below()}",
             self.width,
             self.height,
@@ -177,21 +188,21 @@ class Chart:
 
     @property
     def _wide(self) -> int:
-        return self.width - LEFT - RIGHT
+        return self.width - LEFT_PX - RIGHT_PX
 
     @property
     def _high(self) -> int:
-        return self.height - TOP - BOTTOM
+        return self.height - TOP_PX - BOTTOM_PX
 
     def _px(self, x: float) -> float:
         """Give the pixel of an x."""
         share = _share(x, self.x, is_log=self.log_x)
-        return round(min(max(LEFT + self._wide * share, -FAR_PX), FAR_PX), 1)
+        return round(min(max(LEFT_PX + self._wide * share, -MAX_PX), MAX_PX), 1)
 
     def _py(self, y: float) -> float:
         """Give the pixel of a y."""
         share = 1 - _share(y, self.y, is_log=self.log_y)
-        return round(min(max(TOP + self._high * share, -FAR_PX), FAR_PX), 1)
+        return round(min(max(TOP_PX + self._high * share, -MAX_PX), MAX_PX), 1)
 
     def _note(self, label: str, colour: str, kind: str) -> None:
         """Note what has a label, for the legend."""
@@ -199,14 +210,14 @@ class Chart:
             self._legend.append((label, colour, kind))
 
     def _axes(self) -> str:
-        bottom = self.height - BOTTOM
+        bottom = self.height - BOTTOM_PX
         parts = []
         for tick in _powers(*self.x) if self.log_x else _ticks(*self.x):
             px, text = self._px(tick), f"{tick:g}"
-            # A long number in the middle of the last tick would be cut off at the edge.
-            place = min(px, self.width - 1 - 3.6 * len(text))
+            # A long number at the last tick would be cut off at the right edge.
+            place = min(px, self.width - 1 - HALF_DIGIT_PX * len(text))
             parts.append(
-                f'<path d="M{px} {TOP}V{bottom}" stroke="currentColor" '
+                f'<path d="M{px} {TOP_PX}V{bottom}" stroke="currentColor" '
                 f'stroke-opacity=".08"/><text x="{place:g}" y="{bottom + 15}" '
                 f'text-anchor="middle" opacity=".75">{text}</text>'
             )
@@ -214,14 +225,15 @@ class Chart:
         for tick in y_ticks if self._y_ticks else ():
             py = self._py(tick)
             parts.append(
-                f'<path d="M{LEFT} {py}H{LEFT + self._wide}" stroke="currentColor" '
-                f'stroke-opacity=".08"/><text x="{LEFT - 6}" y="{py + 4}" '
+                f'<path d="M{LEFT_PX} {py}H{LEFT_PX + self._wide}" '
+                'stroke="currentColor" stroke-opacity=".08"/>'
+                f'<text x="{LEFT_PX - 6}" y="{py + 4}" '
                 f'text-anchor="end" opacity=".75">{tick:g}</text>'
             )
         x_label, y_label = map(escaped, self._labels)
-        middle = TOP + self._high / 2
+        middle = TOP_PX + self._high / 2
         parts.append(
-            f'<text x="{LEFT + self._wide / 2:g}" y="{bottom + 32}" '
+            f'<text x="{LEFT_PX + self._wide / 2:g}" y="{bottom + 32}" '
             f'text-anchor="middle">{x_label}</text>'
             f'<text transform="translate(12 {middle:g}) rotate(-90)" '
             f'text-anchor="middle">{y_label}</text>'
@@ -230,7 +242,7 @@ class Chart:
 
     def _legend_below(self) -> str:
         """Write the legend below the axes, from left to right."""
-        parts, place, y = [], LEFT, self.height - 6
+        parts, place, y = [], LEFT_PX, self.height - 6
         for label, colour, kind in self._legend:
             path = {
                 "dashes": f"M{place} {y - 4}h5m4 0h5",
@@ -244,7 +256,7 @@ class Chart:
             parts.append(
                 f'{mark}<text x="{place + 19}" y="{y}">{escaped(label)}</text>'
             )
-            place += 34 + round(6.4 * len(label))
+            place += 34 + round(LEGEND_LETTER_PX * len(label))
         return "".join(parts)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradatim.pages.charts import COLOURS, LEFT, TOP, Chart, circle
+from gradatim.pages.charts import COLOURS, LEFT_PX, TOP_PX, Chart, circle
 from gradatim.pages.page import escaped
 
 __all__ = ["MovingChart", "frames", "only", "player", "player_parts", "told_frames"]
@@ -93,13 +93,7 @@ class MovingChart(Chart):
         label: str = "",
         colour: str = "orange",
     ) -> "MovingChart":
-        """Draw the line ``a + b x`` of each frame, from side to side.
-
-        Args:
-            places: a and b for each frame.
-            label: The text in the legend.
-            colour: One of :data:`gradatim.pages.charts.COLOURS`.
-        """
+        """Draw the line ``a + b x`` for the ``places`` (a, b) of each frame."""
         lefts, rights = ([self._py(a + b * x) for a, b in places] for x in self.x)
         self._parts.append(
             f'<line data-line="" x1="{self._px(self.x[0])}" '
@@ -121,12 +115,7 @@ class MovingChart(Chart):
     ) -> "MovingChart":
         """Draw a line from each point to the moving line, whose moves it follows.
 
-        Args:
-            x: The x of each point.
-            y: The y of each point.
-            place: a and b of the moving line in the frame that the page opens with.
-            label: The text in the legend.
-            colour: One of :data:`gradatim.pages.charts.COLOURS`.
+        ``place`` is a and b of the moving line in the frame that the page opens with.
         """
         (low, high), (a, b) = self.x, place
         for point_x, point_y in zip(x, y, strict=True):
@@ -158,15 +147,7 @@ class MovingChart(Chart):
         label: str,
         colour: str = "violet",
     ) -> "MovingChart":
-        """Draw points of which each frame shows some.
-
-        Args:
-            x: The x of each point.
-            y: The y of each point.
-            lit: For each frame the numbers of the points that it shows.
-            label: The text in the legend.
-            colour: One of :data:`gradatim.pages.charts.COLOURS`.
-        """
+        """Draw points; each frame shows those whose numbers ``lit`` has for it."""
         for number, (point_x, point_y) in enumerate(zip(x, y, strict=True)):
             shown = self._shown(number in numbers for numbers in lit)
             px, py = self._px(point_x), self._py(point_y)
@@ -176,12 +157,7 @@ class MovingChart(Chart):
 
     @contextlib.contextmanager
     def from_frame(self, first: int, count: int) -> Iterator[None]:
-        """Show what is drawn in the block from a frame on.
-
-        Args:
-            first: The first frame that shows it.
-            count: The number of all frames.
-        """
+        """Show what is drawn in the block from the frame ``first`` of ``count`` on."""
         num_before = len(self._parts)
         yield
         inner = "".join(self._parts[num_before:])
@@ -212,20 +188,13 @@ class MovingChart(Chart):
         label: str = "",
         colour: str = "blue",
     ) -> "MovingChart":
-        """Draw a line of which each frame shows the part up to an x.
-
-        Args:
-            x: The x of each of its points.
-            y: The y of each of its points.
-            ends: For each frame the x up to which the line is shown.
-            label: The text in the legend.
-            colour: One of :data:`gradatim.pages.charts.COLOURS`.
-        """
-        widths = [max(self._px(end) - LEFT, 0) for end in ends]
+        """Draw a line of which each frame shows the part up to its x in ``ends``."""
+        widths = [max(self._px(end) - LEFT_PX, 0) for end in ends]
         name = f"grow{abs(hash((self.title, label, len(self._parts), tuple(y[:9]))))}"
         self._parts.append(
-            f'<clipPath id="{name}"><rect x="{LEFT}" y="{TOP}" height="{self._high}" '
-            f'width="{widths[self.at]}" {frames({"width": widths})}/></clipPath>'
+            f'<clipPath id="{name}"><rect x="{LEFT_PX}" y="{TOP_PX}" '
+            f'height="{self._high}" width="{widths[self.at]}" '
+            f"{frames({'width': widths})}/></clipPath>"
         )
         self._parts.append(f'<g clip-path="url(#{name})">')
         self.line(x, y, label=label, colour=colour)

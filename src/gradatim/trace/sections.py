@@ -16,7 +16,7 @@ MAX_ARITHMETIC_ROWS = 16
 """So many rows of the batch are shown with their numbers; chosen by hand, not
 measured."""
 MAX_WIDTH_LETTERS = 80
-"""The width of the table of numbers: the width of a terminal by old custom."""
+"""The width of the table of numbers in a terminal; chosen by hand, not measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
