@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.formats import open_file
-from gradatim.tables.schema.infer_schema import infer, stacked
+from gradatim.tables.schema.infer_schema import infer, stack_codes
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.targets import codes_of_target, usable_rows
 from gradatim.tables.schema.value_notices import ValueNotices
@@ -109,7 +109,7 @@ def read_table(
     schema = Schema.of(inferred)
     return Table(
         schema=schema,
-        x=stacked(schema.features, inferred.encoded),
+        x=stack_codes(schema.features, inferred.codes),
         y=inferred.y,
         notices=inferred.notices,
         num_dropped=columns.num_rows - inferred.num_rows,

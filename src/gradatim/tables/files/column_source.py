@@ -1,4 +1,4 @@
-"""Where columns come from: a data frame, a text file, a Parquet file.
+"""The columns of a data frame, text file or Parquet file, to be taken one by one.
 
 Each column is taken once, so that its memory is free again before the next is used.
 """
@@ -22,7 +22,7 @@ class ColumnSource:
     names: tuple[str, ...]
     num_rows: int
     take: Callable[[str], pa.ChunkedArray]
-    """Gives a column, by its name, the first time it is asked for it."""
+    """Gives the column of a name. Each column can be taken only once."""
 
     @classmethod
     def of_table(cls, table: pa.Table) -> "ColumnSource":
@@ -35,11 +35,11 @@ class ColumnSource:
         """Take columns from a table of pandas, polars, pyarrow or others.
 
         Args:
-            frame: Anything with ``__arrow_c_stream__``.
+            frame: An object with ``__arrow_c_stream__``.
 
         Raises:
             FileReadError: Column names are empty or repeated.
-            DataError: It is no table, or its library cannot hand it over.
+            DataError: The object is no table, or its library cannot give its columns.
         """
         if not hasattr(frame, "__arrow_c_stream__"):
             raise DataError(

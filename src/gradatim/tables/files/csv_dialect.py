@@ -1,7 +1,7 @@
 """How one delimited text file is written: its separator, header, quotes, decimal sign.
 
-Every file is looked at for itself; a schema holds column names and types, not the
-habits of the program that wrote the training file.
+This is found out anew for every file. A schema holds column names and types, but not
+the habits of the program that wrote the training file.
 """
 
 import itertools

@@ -1,8 +1,9 @@
-"""Doubles to float32 right after a text file was read, to hold them once, not thrice.
+"""Doubles made float32 right after a text file was read, so that memory holds less.
 
-pyarrow reads a text file block by block, so that what lies together in memory is a
-block's rows. Narrowed column by column, the doubles would stay until the last column is
-done. Narrowed in the order of the rows, their memory is free as the floats' is used.
+pyarrow reads a text file block by block, so the rows of a block lie together in memory.
+If the doubles were narrowed column by column, all blocks would stay in memory until the
+last column is done. They are narrowed in the order of the rows: a block's memory is
+free as soon as its floats are made.
 """
 
 from collections.abc import Callable, Collection
@@ -18,7 +19,8 @@ __all__ = ["narrowed", "needs_doubles"]
 
 LARGE = 1 << 23
 CLOSE_TOGETHER = 64
-"""Half of what ``kinds.origin_of`` goes by: here in doubt, doubles are kept."""
+"""``column_kinds.origin_of`` subtracts an origin from twice these numbers on. Half of
+them is on the safe side here: where it is in doubt, doubles are kept."""
 
 
 def narrowed(
@@ -31,9 +33,9 @@ def narrowed(
     """Make a source whose doubles are float32, with NaN where there is none.
 
     Args:
-        columns: All columns; they are used up.
-        num_rows: Of each of them.
-        names: The columns to narrow; those among them that are no doubles are not.
+        columns: All columns. The dict is emptied.
+        num_rows: The length of each column.
+        names: The columns to narrow; those that are no doubles stay as they are.
         read_again: Reads columns of doubles once more, where float32 turns out to lose
             differences; None where that is known not to happen.
     """
@@ -59,7 +61,7 @@ def narrowed(
 
 
 def _moved(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Copy to a place of its own: a piece left behind would hold its neighbours'."""
+    """Copy a column: a piece that stayed would keep its whole block in memory."""
     whole = values.combine_chunks()
     return whole if isinstance(whole, pa.ChunkedArray) else pa.chunked_array([whole])
 
@@ -67,7 +69,7 @@ def _moved(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def _floats(
     doubles: dict[str, pa.ChunkedArray], num_rows: int
 ) -> dict[str, npt.NDArray[np.float32]]:
-    """Narrow in the order of the rows, and let go of each piece of ``doubles``."""
+    """Narrow in the order of the rows, and free each piece of ``doubles``."""
     floats = {name: np.empty(num_rows, dtype=np.float32) for name in doubles}
     ends = dict.fromkeys(doubles, 0)
     pool = pa.default_memory_pool()
@@ -75,16 +77,16 @@ def _floats(
     with np.errstate(over="ignore"):  # beyond float32's range is infinite
         while any(pieces.values()):
             pool.release_unused()
-            for name, left in pieces.items():
-                if left:
-                    values = numpy_of(left.pop())
+            for name, remaining in pieces.items():
+                if remaining:
+                    values = numpy_of(remaining.pop())
                     start, ends[name] = ends[name], ends[name] + len(values)
                     floats[name][start : ends[name]] = values
     return floats
 
 
 def needs_doubles(values: npt.NDArray[np.float32]) -> bool:
-    """Whether float32 may have lost differences, or infinity stands for a number."""
+    """Say whether float32 lost differences, or made a number infinite."""
     low, high = np.fmin.reduce(values), np.fmax.reduce(values)
     if np.isnan(low):
         return False

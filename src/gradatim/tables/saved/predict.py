@@ -22,7 +22,7 @@ from gradatim.tables.files.formats import open_file, written_format
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.schema.schema import Schema
-from gradatim.tables.schema.values_to_codes import ValueNotices
+from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.threads import threads
 
 __all__ = ["num_cores", "predict_file"]

@@ -11,17 +11,18 @@ __all__ = ["PARTS", "days_and_seconds", "part", "weekday", "year_and_day"]
 
 SECONDS_A_DAY = 86_400
 DAYS_OF_400_YEARS = 146_097
+"""After 400 years the Gregorian calendar repeats."""
 
 PARTS = ("time_of_day", "weekday", "day_of_month", "day_of_year")
-"""What comes round again, and so goes into a model as a place on a circle."""
+"""The parts of a date that come round again: each becomes a point on a circle."""
 
 
 def part(name: str, seconds: Int64[Tensor, " rows"]) -> Float[Tensor, " rows"]:
-    """Say how far round its circle a part of the date is, from 0 to below 1.
+    """Say how much of its circle a part of the date has gone, from 0 to below 1.
 
     Args:
         name: One of ``PARTS``.
-        seconds: Since 1970 began, on the clock on the wall.
+        seconds: Seconds since 1970 began, on the clock on the wall.
 
     >>> import torch
     >>> part("time_of_day", torch.tensor([18 * 3600]))
@@ -41,26 +42,26 @@ def part(name: str, seconds: Int64[Tensor, " rows"]) -> Float[Tensor, " rows"]:
 def days_and_seconds(
     seconds: Int64[Tensor, " rows"],
 ) -> tuple[Int64[Tensor, " rows"], Int64[Tensor, " rows"]]:
-    """Split into whole days since 1970-01-01 and the seconds of the last one."""
+    """Split into whole days since 1970-01-01 and the seconds of the day after them."""
     days = seconds.div(SECONDS_A_DAY, rounding_mode="floor")
     return days, seconds - days * SECONDS_A_DAY
 
 
 def weekday(days: Int64[Tensor, " rows"]) -> Int64[Tensor, " rows"]:
-    """Day of the week, Monday 0; 1970-01-01 was a Thursday."""
+    """Give the day of the week; Monday is 0, and 1970-01-01 was a Thursday."""
     return (days + 3).remainder(7)
 
 
 def year_and_day(
     days: Int64[Tensor, " rows"],
 ) -> tuple[Int64[Tensor, " rows"], Int64[Tensor, " rows"], Int64[Tensor, " rows"]]:
-    """Year, day of the year and day of the month, both counted from 0.
+    """Give year, day of the year and day of the month; days are counted from 0.
 
     >>> import torch
     >>> year_and_day(torch.tensor([0, 59]))
     (tensor([1970, 1970]), tensor([ 0, 59]), tensor([0, 0]))
     """
-    shifted = days + 719_468  # days since 0000-03-01: leap days end a year
+    shifted = days + 719_468  # since 0000-03-01, so that a leap day ends its year
     era = _floor(shifted, DAYS_OF_400_YEARS)
     day_of_era = shifted - era * DAYS_OF_400_YEARS
     year_of_era = _floor(

@@ -1,4 +1,4 @@
-"""What kind of column a column is, told from all its values.
+"""What kind of column a column is: the rules, applied to all its values.
 
 ===========  ================================================================
 number       integers, floats, decimals, durations, however few distinct values
@@ -10,21 +10,22 @@ identifier   text that differs in nearly every row; integers that count the rows
 constant     one value in every row, or none at all
 ===========  ================================================================
 
-The last three are not used as features: the text is not read, an identifier says which
-row it is and nothing of other rows, a constant says nothing.
+The last three are not used as features: nothing here reads text, an identifier says
+which row it is and nothing of other rows, and a constant says nothing.
 
-**When text is an identifier.** At least 95 of 100 values differ, and they are short:
-of values that occur once, no other row can learn. Longer ones (over 40 characters or
-four words on average) are called text; the end is the same.
+**When text is an identifier.** At least 95 of 100 values differ, and they are short.
+From a value that occurs once, nothing can be learned for other rows. Longer values
+(over 40 characters or four words on average) are called text and are not used either.
 
 **When an integer is an identifier.** Floats never are. An integer column that counts
-rows (0, 1, 2, ... or 1, 2, 3, ..., from 10 rows) is. So is one where repeats are
-missing that should be there: n values drawn from a range of size r repeat about
-n^2 / 2r times. Where 20 or more repeats are expected and under a tenth of them are
-found, chance is no explanation (odds under 1 in 10^6): the values were handed out. A
-measurement in a small table never meets this: 30 rows over a range of 100 expect 4.5.
-Last, a column whose name ends in ``id`` (``id``, ``user_id``, ``userId``) is, if its
-values all differ. Integers that read as Unix times from 1990 to 2100 are exempt.
+rows (0, 1, 2, ... or 1, 2, 3, ..., from 10 rows) is one. So is a column without the
+repeats that measurements would have: n values drawn from a range of size r repeat about
+n^2 / 2r times. Where 20 or more repeats are expected and under a tenth of them occur,
+chance is no explanation (odds under 1 in 10^6): somebody handed the values out, one to
+each row. A measurement in a small table is safe: 30 rows over a range of 100 expect
+only 4.5 repeats. Last, a column whose name ends in ``id`` (``id``, ``user_id``,
+``userId``) is an identifier if its values all differ. Integers that read as Unix times
+from 1990 to 2100 never are.
 """
 
 import re
@@ -47,24 +48,42 @@ from gradatim.tables.schema.values_to_codes import UNITS_PER_S, places, ticks, t
 __all__ = ["VOCABULARY_CAP", "column_of"]
 
 VOCABULARY_CAP = 10_000
-"""Values of a category with a code of their own; rarer ones count as unseen."""
+"""At most so many values of a category have a code of their own; rarer ones count as
+unseen. The number was chosen by hand, not measured."""
 
-DIFFERENT = 0.95
-REPEATING = 0.5
-LONG_CHARACTERS, LONG_WORDS = 40, 4
+IDENTIFIER_SHARE = 0.95
+"""The share of different values from which text is an identifier; chosen by hand, not
+measured."""
+CATEGORY_SHARE = 0.5
+"""The share of different values up to which text is a category; chosen by hand, not
+measured."""
+LONG_CHARACTERS = 40
+"""Values with more characters on average are text; chosen by hand, not measured."""
+LONG_WORDS = 4
+"""Values with more words on average are text; chosen by hand, not measured."""
 
 EXPECTED_REPEATS = 20
-FOUND_SHARE = 0.1
-ROW_NUMBERS = 10
+"""From so many expected repeats on, a tenth of them or less is no chance: the odds are
+under 1 in 10^6."""
+REPEATS_SHARE = 0.1
+"""Below this share of the expected repeats, integers were handed out to rows."""
+MIN_COUNTED_ROWS = 10
+"""Fewer rows do not make 0, 1, 2, ... an identifier; chosen by hand, not measured."""
 ID_NAME = re.compile(r"(?:^|[_\s.-])[iI][dD]$|[a-z]I[dD]$")
 UNIX_TIMES = ((631_152_000, 4_102_444_800), (631_152_000_000, 4_102_444_800_000))
-"""1990 to 2100 in seconds and in milliseconds."""
+"""The first and last moment from 1990 to 2100, in seconds and in milliseconds."""
 
 EXACT_FLOAT32 = 1 << 24
+"""float32 holds every integer up to this one."""
 EXACT_FLOAT64 = 1 << 53
-MONTH_DAYS, SEASON_DAYS = 45, 120
-"""Spans below which the time elapsed says what day of month or year would."""
-MOST_INT64 = 2**63 - 1
+"""float64 holds every integer up to this one."""
+MONTH_DAYS = 45
+"""In a shorter span the time elapsed says what the day of the month would; chosen by
+hand, not measured."""
+SEASON_DAYS = 120
+"""In a shorter span the time elapsed says what the day of the year would; chosen by
+hand, not measured."""
+MAX_INT64 = 2**63 - 1
 CLOSE_TOGETHER = 128
 """A magnitude this many times the range costs float32 7 of its 24 bits."""
 
@@ -75,21 +94,21 @@ def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
     Args:
         name: Its name.
         values: All its values, made plain by ``values_to_codes.plain``.
-        keep: Use it as a feature in any case: text becomes a category, integers stay
-            numbers.
+        keep: The column is to be a feature in any case: text becomes a category,
+            integers stay numbers.
 
     >>> column_of("rooms", pa.array([3, 4, None, 3]), keep=False).seen
     '3 to 4'
     """
-    look = _look_for(values.type)
-    if look is None:
+    judge = _judge_of(values.type)
+    if judge is None:
         return _without_encoding(
             name, values, f"there is no encoding for {values.type}"
         )
     num_missing = values.null_count
     if num_missing == len(values):
         return _without_encoding(name, values, "no row has a value")
-    column, drop = look(name, values)
+    column, drop = judge(name, values)
     if drop is None:
         return column
     if keep:
@@ -101,22 +120,25 @@ def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class _Drop:
+    """Why a column is no feature, and which kind it is therefore."""
+
     kind: Kind
     reason: str
 
 
-_Looked = tuple[Column, _Drop | None]
+_Judged = tuple[Column, _Drop | None]
+"""A column as a feature, and why it is none after all."""
 
 
-def _look_for(kind: Any) -> Callable[[str, pa.Array], _Looked] | None:
-    if pa.types.is_dictionary(kind):
-        return _text
-    if pa.types.is_boolean(kind):
-        return _boolean
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        return _number
-    if pa.types.is_temporal(kind):
-        return _time
+def _judge_of(arrow_type: Any) -> Callable[[str, pa.Array], _Judged] | None:
+    if pa.types.is_dictionary(arrow_type):
+        return _judge_text
+    if pa.types.is_boolean(arrow_type):
+        return _judge_booleans
+    if pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type):
+        return _judge_numbers
+    if pa.types.is_temporal(arrow_type):
+        return _judge_times
     return None
 
 
@@ -132,13 +154,13 @@ def _without_encoding(name: str, values: pa.Array, reason: str) -> Column:
 
 
 def _constant(num_distinct: int, num_missing: int, seen: str) -> _Drop | None:
-    """A single value says something only where other rows lack it."""
+    """Drop a column of one value, unless some rows lack it: that says something."""
     if num_distinct == 1 and num_missing == 0:
         return _Drop("constant", f"every row has {seen}")
     return None
 
 
-def _boolean(name: str, values: pa.Array) -> _Looked:
+def _judge_booleans(name: str, values: pa.Array) -> _Judged:
     share = pc.mean(values.cast(pa.int8())).as_py()
     column = Column(
         name=name,
@@ -153,7 +175,7 @@ def _boolean(name: str, values: pa.Array) -> _Looked:
     return column, _constant(1 if share in (0, 1) else 2, values.null_count, seen)
 
 
-def _text(name: str, values: pa.Array) -> _Looked:
+def _judge_text(name: str, values: pa.Array) -> _Judged:
     counts = text_counts(values)
     num_values = sum(counts.values())
     num_missing = len(values) - num_values
@@ -171,7 +193,7 @@ def _text(name: str, values: pa.Array) -> _Looked:
     drop = _constant(len(counts), num_missing, examples)
     if len(counts) == 0:
         drop = _Drop("constant", "no row has a value")
-    elif len(counts) > max(REPEATING * num_values, 2):
+    elif len(counts) > max(CATEGORY_SHARE * num_values, 2):
         drop = _rarely_repeats(counts, num_values)
     return column, drop
 
@@ -179,22 +201,22 @@ def _text(name: str, values: pa.Array) -> _Looked:
 def _rarely_repeats(counts: Counter[str], num_values: int) -> _Drop:
     characters = sum(map(len, counts)) / len(counts)
     words = sum(value.count(" ") + 1 for value in counts) / len(counts)
-    found = f"{len(counts):,} of {num_values:,} values differ"
+    differing = f"{len(counts):,} of {num_values:,} values differ"
     if characters > LONG_CHARACTERS or words > LONG_WORDS:
         return _Drop("text", f"it is text of {words:.0f} words on average")
-    if len(counts) >= DIFFERENT * num_values:
-        return _Drop("identifier", found)
-    return _Drop("text", f"{found}: too rarely the same to learn from")
+    if len(counts) >= IDENTIFIER_SHARE * num_values:
+        return _Drop("identifier", differing)
+    return _Drop("text", f"{differing}: too rarely the same to learn from")
 
 
 def text_counts(values: pa.Array) -> Counter[str]:
     """Count the strings of a dictionary column; missing ones are left out."""
     strings = [*values.dictionary.to_pylist(), None]
     counts = np.bincount(places(values), minlength=len(strings)).tolist()
-    found = {s: n for s, n in zip(strings, counts, strict=True) if n}
+    by_string = {s: n for s, n in zip(strings, counts, strict=True) if n}
     for missing in (None, *MISSING_VALUES):
-        found.pop(missing, None)
-    return Counter(found)
+        by_string.pop(missing, None)
+    return Counter(by_string)
 
 
 def _vocabulary(counts: Counter[str]) -> tuple[str, ...]:
@@ -206,7 +228,7 @@ def _shortened(value: str) -> str:
     return value if len(value) <= 20 else value[:19] + "…"
 
 
-def _number(name: str, values: pa.Array) -> _Looked:
+def _judge_numbers(name: str, values: pa.Array) -> _Judged:
     low, high, num_missing = _ends(values)
     column = Column(
         name=name, kind="number", type="double", used=True, num_missing=num_missing
@@ -230,7 +252,7 @@ def _number(name: str, values: pa.Array) -> _Looked:
 def _ends(
     values: pa.Array,
 ) -> tuple[int | float | None, int | float | None, int]:
-    """The least and the largest finite number, and how many rows have none."""
+    """Give the least and the largest finite number, and how many rows have none."""
     if pa.types.is_integer(values.type):
         ends = pc.min_max(values).as_py()
         return ends["min"], ends["max"], values.null_count
@@ -246,15 +268,15 @@ def _ends(
 
 
 def origin_of(values: pa.Array, low: float, high: float) -> int | float:
-    """What to subtract in 64 bits so that float32 keeps the differences: 0, mostly.
+    """Say what to subtract in 64 bits so that float32 keeps the differences: mostly 0.
 
     float32 holds 24 bits. Where values reach 2^24, or lie far from zero and close
-    together, their median is taken off first; a stray -999 does not move it.
+    together, their median is subtracted. A stray -999 does not move the median.
     """
     largest = max(abs(low), abs(high))
     if largest < EXACT_FLOAT32 and largest < CLOSE_TOGETHER * (high - low):
         return 0
-    if low == high or high - low > MOST_INT64:
+    if low == high or high - low > MAX_INT64:
         return 0
     numbers = numpy_of(values.drop_null())
     numbers = numbers[np.isfinite(numbers)]
@@ -264,15 +286,15 @@ def origin_of(values: pa.Array, low: float, high: float) -> int | float:
 
 
 def _handed_out(name: str, values: pa.Array, low: int, high: int) -> _Drop | None:
-    """Tell integers that were handed out to rows from those that were measured."""
+    """Drop integers that were handed out to rows, and keep those that were measured."""
     count, spread = len(values), high - low + 1
     if any(start <= low and high <= end for start, end in UNIX_TIMES):
         return None
-    if low in (0, 1) and count == spread >= ROW_NUMBERS and _counts_rows(values):
+    if low in (0, 1) and count == spread >= MIN_COUNTED_ROWS and _counts_rows(values):
         return _Drop("identifier", "it counts the rows")
     expected_repeats = count**2 / (2 * spread)
     named = ID_NAME.search(name) is not None
-    if spread < (1 - FOUND_SHARE) * count or not (
+    if spread < (1 - REPEATS_SHARE) * count or not (
         named or expected_repeats >= EXPECTED_REPEATS
     ):
         return None
@@ -283,7 +305,7 @@ def _handed_out(name: str, values: pa.Array, low: int, high: int) -> _Drop | Non
     if repeats == 0 and (named or expected_repeats >= EXPECTED_REPEATS):
         return _Drop("identifier", "every row has a number of its own")
     if expected_repeats >= EXPECTED_REPEATS and repeats < min(
-        FOUND_SHARE * expected_repeats, (1 - DIFFERENT) * count
+        REPEATS_SHARE * expected_repeats, (1 - IDENTIFIER_SHARE) * count
     ):
         return _Drop("identifier", f"only {repeats:,} of {count:,} numbers repeat")
     return None
@@ -293,7 +315,7 @@ def _counts_rows(values: pa.Array) -> bool:
     return bool((np.diff(numpy_of(values)) == 1).all())
 
 
-def _time(name: str, values: pa.Array) -> _Looked:
+def _judge_times(name: str, values: pa.Array) -> _Judged:
     ends = pc.min_max(values)
     low, high = ends["min"], ends["max"]
     column = Column(
@@ -315,7 +337,7 @@ def _time(name: str, values: pa.Array) -> _Looked:
 
 
 def _parts_that_vary(seconds: npt.NDArray[np.int64], column: Column) -> tuple[str, ...]:
-    """The parts of a date to tell a model; of a time of day there is one."""
+    """Choose the parts of a date that a model is given; a time of day has one."""
     if column.type.startswith(("time32", "time64")):
         return ("time_of_day",)
     days, seconds = np.divmod(seconds, SECONDS_A_DAY)

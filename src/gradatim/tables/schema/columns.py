@@ -1,4 +1,4 @@
-"""What a schema knows of each column, and of the one to predict."""
+"""What a schema stores of each column, and of the one to predict."""
 
 import re
 from dataclasses import dataclass, field
@@ -33,51 +33,51 @@ Task = Literal["regression", "binary", "classification"]
 Label = str | bool | int | float
 
 MISSING = 0
-"""The code of a category that is not there."""
+"""The code of a category where a row has no value."""
 UNSEEN = 1
 """The code of a category outside the vocabulary, whose own codes begin at 2."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
-    """One column: what was seen of it, and how it becomes numbers."""
+    """One column: what its values were in training, and how they become codes."""
 
     name: str
     kind: Kind
     type: str
-    """The Arrow type its values are read with, as ``double`` or ``timestamp[s]``."""
+    """The Arrow type with which values are read: ``double``, ``timestamp[s]`` ..."""
     used: bool
-    """Whether it is a feature."""
+    """Whether the column is a feature."""
     seen: str = ""
-    """A few words on its values in the training file."""
+    """A few words on the values in the training file."""
     reason: str = ""
-    """Why it is not used, or is used in another way than its values suggest."""
+    """Why the column is not used, or is used otherwise than its values suggest."""
     num_missing: int = 0
     """Rows of the training file without a finite value."""
     origin: int | float = 0
-    """Subtracted in 64 bits: a number's own unit, or ``unit`` since 1970 for times."""
+    """What is subtracted in 64 bits. For times it is a count of ``unit`` since 1970."""
     unit: str = ""
-    """Of times: ``s``, ``ms``, ``us`` or ``ns``."""
+    """What times are counted in: ``s``, ``ms``, ``us`` or ``ns``."""
     parts: tuple[str, ...] = ()
-    """Of times: those of ``calendar.PARTS`` that vary over the training file."""
+    """The parts of dates (``calendar.PARTS``) that vary over the training file."""
     vocabulary: tuple[str, ...] = ()
-    """Of categories, sorted: the value with code ``i + 2``."""
+    """The values of a category, sorted: the value at place ``i`` has code ``i + 2``."""
 
     @property
     def group(self) -> str:
-        """The tensor that a used column goes into."""
+        """The name of the tensor that holds the codes of a used column."""
         if self.vocabulary:
             return "categories"
         return "times" if self.kind == "datetime" else "numbers"
 
     @property
     def num_codes(self) -> int:
-        """Codes of a category, those for missing and unseen included."""
+        """How many codes a category has, those for missing and unseen included."""
         return len(self.vocabulary) + 2
 
     @property
     def read_type(self) -> Any:
-        """The ``pa.DataType`` to read it from text with."""
+        """The ``pa.DataType`` with which the column is read from text."""
         if self.type == "string" and self.vocabulary:
             return SHARED_TEXT
         return arrow_type(self.type)
@@ -90,17 +90,17 @@ class Target:
     name: str
     task: Task
     type: str
-    """The Arrow type its values are read with."""
+    """The Arrow type with which values are read."""
     labels: tuple[Label, ...] = field(default=())
-    """Of classes: the value of class ``i``. They keep their type in JSON."""
+    """The value of each class, in the order of their codes; JSON keeps their type."""
     origin: int | float = 0
-    """Of regression: subtracted in 64 bits where float32 would lose differences."""
+    """What is subtracted in 64 bits where float32 would lose differences; else 0."""
     seen: str = ""
-    """A few words on its values in the training file."""
+    """A few words on the values in the training file."""
 
     @property
     def read_type(self) -> Any:
-        """The ``pa.DataType`` to read it from text with."""
+        """The ``pa.DataType`` with which the column is read from text."""
         return arrow_type(self.type)
 
 

@@ -1,7 +1,9 @@
-"""From a table to what its columns are: which are features, and why others are not.
+"""From a whole table to its schema: which columns are features, and why others are not.
 
-A column is looked at and encoded in one go, and then let go: a table in memory twice
-is the exception, not the rule.
+``column_kinds`` judges each column alone. Here columns are compared with each other (a
+feature that repeats an earlier one is left out) and with the target (a feature that is
+the target under another name is refused). A column's values become codes right after
+it was judged and are then freed, so that a table is seldom in memory twice.
 """
 
 from collections.abc import Sequence
@@ -22,22 +24,22 @@ from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import codes_of_column, plain, typed
 from gradatim.text import listed, nearest_name
 
-__all__ = ["Inferred", "check_column", "infer", "stacked"]
+__all__ = ["Inferred", "infer", "stack_codes"]
 
 
 @dataclass(kw_only=True, slots=True)
 class Inferred:
-    """What a table was found to be, and its rows as tensors."""
+    """What the columns of a table are, and its rows as tensors."""
 
     columns: list[Column] = field(default_factory=list)
-    encoded: dict[str, Tensor] = field(default_factory=dict)
+    codes: dict[str, Tensor] = field(default_factory=dict)
     """The tensor of each used column."""
     alike: dict[tuple[Any, ...], list[str]] = field(default_factory=dict)
-    """Names of the used columns by what they must share to be the same."""
+    """The names of used columns that may be the same: those with equal keys."""
     target: Target | None = None
     y: Tensor | None = None
     num_rows: int
-    """Those left out not counted."""
+    """Rows in ``codes``: those without a target may have been left out."""
     notices: ValueNotices = field(default_factory=ValueNotices)
 
 
@@ -50,41 +52,36 @@ def infer(
     keep: Sequence[str],
     drop_missing_target: bool = False,
 ) -> Inferred:
-    """Say what the columns of a table are, and encode its rows accordingly.
+    """Say what the columns of a table are, and make codes of its rows.
 
     Raises:
         DataError: No such column, nothing to learn from, or a feature that is the
             target itself.
     """
     for name in (*([] if target is None else [target]), *drop, *keep):
-        check_column(name, source.names)
-    found = Inferred(num_rows=source.num_rows)
+        _check_column(name, source.names)
+    inferred = Inferred(num_rows=source.num_rows)
     rows = None
     if target is not None:
         values = plain(source.take(target))
         rows = usable_rows(values, target, drop_missing=drop_missing_target)
         if rows is not None:
             values = values.filter(rows)
-            found.num_rows = len(values)
-        found.target = target_of(target, values, task)
-        found.y = codes_of_target(values, found.target)
+            inferred.num_rows = len(values)
+        inferred.target = target_of(target, values, task)
+        inferred.y = codes_of_target(values, inferred.target)
     for name in source.names:
         if name != target:
             values = plain(source.take(name))
             if rows is not None:
                 values = values.filter(rows)
-            _look(found, name, values, dropped=name in drop, kept=name in keep)
-    if target is not None and not found.encoded:
-        raise _no_feature(found.columns)
-    return found
+            _add(inferred, name, values, dropped=name in drop, kept=name in keep)
+    if target is not None and not inferred.codes:
+        raise _no_feature(inferred.columns)
+    return inferred
 
 
-def check_column(name: str, names: Sequence[str]) -> None:
-    """Check that a column is there.
-
-    Raises:
-        DataError: It is not; with the nearest name.
-    """
+def _check_column(name: str, names: Sequence[str]) -> None:
     if name not in names:
         raise DataError(
             f"There is no column {name!r}.{nearest_name(name, names)}\n"
@@ -93,27 +90,28 @@ def check_column(name: str, names: Sequence[str]) -> None:
         )
 
 
-def stacked(
-    columns: Sequence[Column], encoded: dict[str, Tensor]
+def stack_codes(
+    columns: Sequence[Column], codes: dict[str, Tensor]
 ) -> dict[str, Shaped[Tensor, "rows columns"]]:
-    """Put the columns of each group side by side; ``encoded`` is used up."""
+    """Put the codes of each group side by side. The dict ``codes`` is emptied."""
     x = {}
     for group in ("numbers", "categories", "times"):
         names = [column.name for column in columns if column.group == group]
         if names:
-            x[group] = torch.stack([encoded.pop(name) for name in names], dim=1)
+            x[group] = torch.stack([codes.pop(name) for name in names], dim=1)
     return x
 
 
-def _look(
-    found: Inferred, name: str, values: pa.Array, *, dropped: bool, kept: bool
+def _add(
+    inferred: Inferred, name: str, values: pa.Array, *, dropped: bool, kept: bool
 ) -> None:
+    """Add one column, with its codes if it is a feature."""
     column = column_of(name, values, keep=kept)
     if dropped:
         column = replace(column, used=False, reason="dropped by name", vocabulary=())
     if column.used:
-        encoded = codes_of_column(typed(values, column), column, found.notices)
-        twin = _twin(found, column, encoded)
+        codes = codes_of_column(typed(values, column), column, inferred.notices)
+        twin = _twin(inferred, column, codes)
         if twin is not None and not kept:
             column = replace(
                 column,
@@ -123,18 +121,18 @@ def _look(
                 vocabulary=(),
             )
         else:
-            if found.target is not None and not kept:
-                _refuse_target(found.target, found.y, column, encoded)
-            found.encoded[name] = encoded
-    found.columns.append(column)
+            if inferred.target is not None and not kept:
+                _refuse_target(inferred.target, inferred.y, column, codes)
+            inferred.codes[name] = codes
+    inferred.columns.append(column)
 
 
-def _twin(found: Inferred, column: Column, encoded: Tensor) -> str | None:
-    """The name of an earlier feature with the same values in all rows."""
-    signature = (column.group, column.seen, column.origin, column.vocabulary)
-    alike = found.alike.setdefault(signature, [])
+def _twin(inferred: Inferred, column: Column, codes: Tensor) -> str | None:
+    """Give the name of an earlier feature with the same values in all rows."""
+    key = (column.group, column.seen, column.origin, column.vocabulary)
+    alike = inferred.alike.setdefault(key, [])
     for name in alike:
-        if _same(found.encoded[name], encoded):
+        if _same(inferred.codes[name], codes):
             return name
     alike.append(column.name)
     return None
@@ -147,15 +145,15 @@ def _same(some: Tensor, others: Tensor) -> bool:
 
 
 def _refuse_target(
-    target: Target, y: Tensor | None, column: Column, encoded: Tensor
+    target: Target, y: Tensor | None, column: Column, codes: Tensor
 ) -> None:
     """Refuse a feature that is the target under another name."""
     assert y is not None
     if target.labels:
-        leaks = column.num_missing == 0 and _renames(encoded, y, len(target.labels))
+        leaks = column.num_missing == 0 and _renames(codes, y, len(target.labels))
     else:
         alike = column.seen == target.seen and column.origin == target.origin
-        leaks = alike and torch.equal(encoded, y)
+        leaks = alike and torch.equal(codes, y)
     if leaks:
         raise DataError(
             f"The column {column.name!r} is the target {target.name!r} under another "
@@ -167,7 +165,11 @@ def _refuse_target(
 
 
 def _renames(feature: Tensor, y: Tensor, num_classes: int) -> bool:
-    """Whether feature and target have as many values each as there are pairs."""
+    """Say whether each value of the feature goes with one class, and the reverse.
+
+    That holds where feature and target have as many values each as there are pairs.
+    """
+    # Fewer than two rows a class prove nothing.
     if len(y) < 2 * num_classes or len(feature[:1_000].unique()) > num_classes:
         return False
     values, codes = feature.unique(return_inverse=True)

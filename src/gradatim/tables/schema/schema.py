@@ -19,8 +19,8 @@ from gradatim.tables.files.missing_values import MISSING_VALUES
 from gradatim.tables.schema.calendar import PARTS
 from gradatim.tables.schema.column_kinds import VOCABULARY_CAP
 from gradatim.tables.schema.columns import Column, Kind, Label, Target, Task, arrow_type
-from gradatim.tables.schema.infer_schema import Inferred, infer, stacked
-from gradatim.tables.schema.targets import MOST_CLASSES, codes_of_target
+from gradatim.tables.schema.infer_schema import Inferred, infer, stack_codes
+from gradatim.tables.schema.targets import MAX_CLASSES, codes_of_target
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import (
     UNITS_PER_S,
@@ -100,16 +100,18 @@ class Schema:
             DataError: No such column, no rows, a target with missing values or of one
                 class, a feature that is the target, or no feature at all.
         """
-        found = infer(
+        inferred = infer(
             ColumnSource.of_table(table), target=target, task=task, drop=drop, keep=keep
         )
-        return cls.of(found)
+        return cls.of(inferred)
 
     @classmethod
-    def of(cls, found: Inferred) -> "Schema":
-        """Freeze what a table was found to be."""
+    def of(cls, inferred: Inferred) -> "Schema":
+        """Freeze what the columns of a table are."""
         return cls(
-            columns=tuple(found.columns), target=found.target, num_rows=found.num_rows
+            columns=tuple(inferred.columns),
+            target=inferred.target,
+            num_rows=inferred.num_rows,
         )
 
     @property
@@ -190,14 +192,14 @@ class Schema:
             rows: True for those to encode; all of them if None.
         """
         notices = ValueNotices(extra=self.check_names(source.names))
-        encoded = {}
+        codes = {}
         for column in self.features:
             values = plain(source.take(column.name))
             if rows is not None:
                 values = values.filter(rows)
             values = typed(values, column)
-            encoded[column.name] = codes_of_column(values, column, notices)
-        return stacked(self.features, encoded), notices
+            codes[column.name] = codes_of_column(values, column, notices)
+        return stack_codes(self.features, codes), notices
 
     def encode_target(self, data: pa.Table | pa.RecordBatch) -> Tensor:
         """Turn the target of some rows into a tensor ``(rows,)``.
@@ -393,7 +395,7 @@ def _check_target(target: Target, where: str) -> None:
             and (isinstance(label, (str, bool)) or _fits("origin", label))
             for label in labels
         )
-        fits = is_right and _differ(labels) and 2 <= len(labels) <= MOST_CLASSES
+        fits = is_right and _differ(labels) and 2 <= len(labels) <= MAX_CLASSES
         fits = fits and (target.task != "binary" or len(labels) == 2)
     if not fits:
         raise _unfit(

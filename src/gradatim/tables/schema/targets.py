@@ -1,8 +1,8 @@
-"""What is to be predicted: numbers or classes, told from the column.
+"""What is to be predicted, numbers or classes, and the codes of these values.
 
 Text and booleans are classes. So are whole numbers, integers or floats, of two values,
-or of at most 20 where ten rows or more come on each value on average. All else is
-regression. ``task`` says otherwise.
+or of at most 20 where each value has ten rows or more on average. All else is
+regression. The user can say otherwise with ``task``.
 """
 
 from typing import Any
@@ -22,9 +22,13 @@ from gradatim.tables.schema.values_to_codes import less_origin, typed
 
 __all__ = ["codes_of_target", "target_of", "usable_rows"]
 
-FEW_VALUES = 20
+MAX_CLASS_NUMBERS = 20
+"""Whole numbers of more values are a regression; chosen by hand, not measured."""
 ROWS_A_VALUE = 10
-MOST_CLASSES = 1_000
+"""Whole numbers with fewer rows for each value are a regression; chosen by hand, not
+measured."""
+MAX_CLASSES = 1_000
+"""More classes are refused; chosen by hand, not measured."""
 TASKS = ("regression", "binary", "classification")
 
 
@@ -34,7 +38,8 @@ def target_of(name: str, values: pa.Array, task: str | None) -> Target:
     Args:
         name: Its name.
         values: All its values, made plain; none is missing.
-        task: ``"regression"``, ``"binary"`` or ``"classification"``; told if None.
+        task: ``"regression"``, ``"binary"`` or ``"classification"``; if None, the
+            values decide.
 
     Raises:
         ConfigError: There is no such task.
@@ -53,25 +58,25 @@ def target_of(name: str, values: pa.Array, task: str | None) -> Target:
     if pa.types.is_temporal(values.type) or pa.types.is_nested(values.type):
         raise _unfit(name, f"holds {values.type}", "a number or a class")
     if task is None:
-        task = _told(values)
+        task = _task_of(values)
     if task == "regression":
         return _regression(name, values)
     return _classes(name, values, task)
 
 
 def _has_target(values: pa.Array) -> pa.BooleanArray:
-    there = values.is_valid()
+    has_target = values.is_valid()
     if pa.types.is_floating(values.type):
-        there = pc.and_kleene(there, pc.is_finite(values))
+        has_target = pc.and_kleene(has_target, pc.is_finite(values))
     if pa.types.is_dictionary(values.type):
         absent = pc.is_in(
             values.cast(pa.string()), array_of(MISSING_VALUES, pa.string())
         )
-        there = pc.and_kleene(there, pc.invert(absent))
-    return there
+        has_target = pc.and_kleene(has_target, pc.invert(absent))
+    return has_target
 
 
-def _told(values: pa.Array) -> Task:
+def _task_of(values: pa.Array) -> Task:
     if pa.types.is_dictionary(values.type) or pa.types.is_boolean(values.type):
         return "binary" if len(values.unique()) == 2 else "classification"
     if pa.types.is_floating(values.type) and not _all_whole(values):
@@ -79,7 +84,7 @@ def _told(values: pa.Array) -> Task:
     num_values = len(values.unique())
     if num_values == 2:
         return "binary"
-    if num_values > FEW_VALUES or len(values) < ROWS_A_VALUE * num_values:
+    if num_values > MAX_CLASS_NUMBERS or len(values) < ROWS_A_VALUE * num_values:
         return "regression"
     return "classification"
 
@@ -113,18 +118,18 @@ def _regression(name: str, values: pa.Array) -> Target:
 def _classes(name: str, values: pa.Array, task: Any) -> Target:
     if pa.types.is_dictionary(values.type):
         values = values.cast(pa.string())
-    found = values.value_counts()
-    counts = {row["values"].as_py(): row["counts"].as_py() for row in found}
+    rows = values.value_counts()
+    counts = {row["values"].as_py(): row["counts"].as_py() for row in rows}
     labels: tuple[Label, ...] = tuple(sorted(counts))
     if len(labels) == 1:
         raise _one_value(name, labels[0], len(values))
-    most = min(len(values) / 2, MOST_CLASSES)
+    most = min(len(values) / 2, MAX_CLASSES)
     if len(labels) > most and len(labels) > 2:
         raise DataError(
             f"The target {name!r} has {len(labels):,} classes in {len(values):,} "
             "rows.\n"
             f"At most {int(most):,} can be learned: two rows for each class, and no "
-            f"more than {MOST_CLASSES:,}.\n"
+            f"more than {MAX_CLASSES:,}.\n"
             "Choose another target, merge rare classes, or take --task regression if "
             "it is a quantity."
         )
@@ -163,7 +168,7 @@ def codes_of_target(values: pa.Array, target: Target) -> Tensor:
         float32 for regression, less the target's origin; int64 codes of classes.
 
     Raises:
-        DataError: A value is missing, or is none of the classes; with its row.
+        DataError: A value is missing, or is none of the classes; its row is named.
     """
     values = typed(values, target)
     usable_rows(values, target.name, drop_missing=False)
@@ -187,18 +192,18 @@ def codes_of_target(values: pa.Array, target: Target) -> Tensor:
 def usable_rows(
     values: pa.Array, name: str, *, drop_missing: bool
 ) -> pa.BooleanArray | None:
-    """Say which rows can be learned from; None where all can.
+    """Say which rows have a target; None where all have one.
 
     Args:
-        values: Of the target, plain.
-        name: Of the target.
+        values: The target's values, made plain.
+        name: The target's name.
         drop_missing: Whether rows without a target may be left out.
 
     Raises:
-        DataError: There are such rows and they may not, or there are no others.
+        DataError: A row has no target and must not be left out, or no row has one.
     """
-    there = _has_target(values)
-    absent = np.flatnonzero(~numpy_of(there))
+    has_target = _has_target(values)
+    absent = np.flatnonzero(~numpy_of(has_target))
     if len(absent) == len(values):
         raise DataError(
             f"None of the {len(values):,} rows has a target {name!r}.\n"
@@ -208,7 +213,7 @@ def usable_rows(
     if len(absent) == 0:
         return None
     if drop_missing:
-        return there
+        return has_target
     rows = ", ".join(str(row + 1) for row in absent[:5])
     more = ", ..." if len(absent) > 5 else ""
     raise DataError(

@@ -1,4 +1,4 @@
-"""What was met on the way from values to tensors, to be told to people."""
+"""What was unusual among the values of which codes were made, told to people."""
 
 from dataclasses import dataclass, field
 
@@ -9,24 +9,28 @@ __all__ = ["ValueNotices"]
 
 @dataclass(kw_only=True, slots=True)
 class ValueNotices:
-    """What was met on the way from values to tensors, by column; rows are counted."""
+    """What was unusual among the values, by column.
+
+    The numbers are counts of rows.
+    """
 
     unseen: dict[str, int] = field(default_factory=dict)
-    """Categories outside the vocabulary."""
+    """How often a category outside the vocabulary occurred."""
     unseen_examples: dict[str, list[str]] = field(default_factory=dict)
-    """The most frequent of them, three at most."""
+    """The most frequent unseen categories, at most three of a column."""
     missing: dict[str, int] = field(default_factory=dict)
+    """How often there was no value."""
     infinite: dict[str, int] = field(default_factory=dict)
-    """Infinite numbers, also beyond float32's range: encoded as missing."""
+    """How often a number was infinite or beyond float32's range: taken as missing."""
     extra: tuple[str, ...] = ()
     """Columns of the data that the schema does not know."""
 
     def add(self, other: "ValueNotices") -> None:
-        """Take in what was met in another part of the same data."""
+        """Add what was unusual in another part of the same data."""
         for name in ("unseen", "missing", "infinite"):
-            mine = getattr(self, name)
+            counts = getattr(self, name)
             for column, count in getattr(other, name).items():
-                mine[column] = mine.get(column, 0) + count
+                counts[column] = counts.get(column, 0) + count
         for column, examples in other.unseen_examples.items():
             known = self.unseen_examples.setdefault(column, [])
             known.extend(example for example in examples if example not in known)
@@ -34,7 +38,7 @@ class ValueNotices:
         self.extra = tuple(dict.fromkeys((*self.extra, *other.extra)))
 
     def lines(self) -> list[str]:
-        """Say for people what may surprise: all but missing values."""
+        """Write for people what may surprise them: all but missing values."""
         lines = []
         if self.extra:
             lines.append(f"columns ignored, unknown to the model: {listed(self.extra)}")

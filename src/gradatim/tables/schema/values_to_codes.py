@@ -1,7 +1,8 @@
-"""Arrow columns to tensors, as a schema's columns say.
+"""From the values of Arrow columns to tensors of codes, as a schema's columns say.
 
-Numbers lose their origin in 64 bits and become float32, missing ones NaN; categories
-become codes; dates and times become 64-bit counts of their unit since their origin.
+Numbers become float32 after their origin was subtracted in 64 bits; missing ones are
+NaN. Categories become their places in the vocabulary, with a code for missing and one
+for unseen values. Dates and times become 64-bit counts of a unit since an origin.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,6 @@ from gradatim.tables.schema.value_notices import ValueNotices
 __all__ = [
     "NO_TIME",
     "UNITS_PER_S",
-    "ValueNotices",
     "codes_of_column",
     "less_origin",
     "places",
@@ -35,13 +35,13 @@ __all__ = [
 ]
 
 NO_TIME = torch.iinfo(torch.int64).min
-"""Stands in the tensor of times where there is none."""
+"""The code of a time where a row has none."""
 
 UNITS_PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def plain(values: pa.ChunkedArray) -> pa.Array:
-    """Bring a column to one of few types, so that the source's habits do not matter.
+    """Bring a column to one of few types: what it came from does not matter any more.
 
     Text of any width becomes a dictionary of strings; dictionaries of anything else are
     unpacked; decimals and half floats become doubles; durations and integers of any
@@ -80,13 +80,13 @@ def _is_text(kind: Any) -> bool:
 
 
 def typed(values: pa.Array, column: Column | Target) -> pa.Array:
-    """Make plain values those of the type that the schema has for their column.
+    """Give plain values the type that the schema has for their column.
 
     Text is read as strictly as in a file; whole numbers may stand for numbers, 0 and 1
     for booleans, dates for times of day zero.
 
     Raises:
-        SchemaError: They are of another kind; with the row where it is one value's.
+        SchemaError: They are of another kind, or one value is: its row is named.
     """
     wanted = arrow_type(column.type)
     if pa.types.is_null(values.type):
@@ -171,15 +171,15 @@ def _other_kind(values: pa.Array, column: Column | Target) -> SchemaError:
 def codes_of_column(
     values: pa.Array, column: Column, notices: ValueNotices
 ) -> Shaped[Tensor, " rows"]:
-    """Turn the values of one column, typed, into one column of ``column.group``."""
-    encode = {"numbers": _numbers, "categories": _categories, "times": _times}
-    return encode[column.group](values, column, notices)
+    """Turn the typed values of a column into one column of the tensor of its group."""
+    to_codes = {"numbers": _numbers, "categories": _categories, "times": _times}
+    return to_codes[column.group](values, column, notices)
 
 
 def _numbers(
     values: pa.Array, column: Column, notices: ValueNotices
 ) -> Float[Tensor, " rows"]:
-    """Less the origin, in float32; NaN where missing or infinite."""
+    """Subtract the origin; give float32, with NaN where missing or infinite."""
     with np.errstate(over="ignore"):  # beyond float32's range is infinite
         out = less_origin(values, column.origin).astype(np.float32)
     if not np.isfinite(out).all():
@@ -191,7 +191,7 @@ def _numbers(
 
 
 def less_origin(values: pa.Array, origin: int | float) -> npt.NDArray[Any]:
-    """The values minus the origin, in 64 bits, with NaN where there is none."""
+    """Subtract the origin from the values in 64 bits; missing values are NaN."""
     if origin and pa.types.is_integer(values.type):
         try:
             values = pc.subtract_checked(values, scalar(origin, values.type))
@@ -202,15 +202,15 @@ def less_origin(values: pa.Array, origin: int | float) -> npt.NDArray[Any]:
     return numbers - float(origin) if origin else numbers
 
 
-def _note(notes: dict[str, int], column: Column, rows: npt.NDArray[np.bool]) -> None:
+def _note(counts: dict[str, int], column: Column, rows: npt.NDArray[np.bool]) -> None:
     if count := int(np.count_nonzero(rows)):
-        notes[column.name] = count
+        counts[column.name] = count
 
 
 def _categories(
     values: pa.Array, column: Column, notices: ValueNotices
 ) -> Int64[Tensor, " rows"]:
-    """Codes: 0 missing, 1 unseen, then the vocabulary in order."""
+    """Give the codes: 0 is missing, 1 is unseen, then comes the vocabulary in order."""
     if not pa.types.is_dictionary(values.type):  # booleans
         values = values.cast(pa.string()).dictionary_encode()
     strings = values.dictionary
@@ -229,7 +229,7 @@ def _categories(
 
 
 def places(values: pa.Array) -> npt.NDArray[Any]:
-    """Where in its dictionary each value is; behind its end where there is none."""
+    """Give the place of each value in its dictionary; the end where one is missing."""
     indices = values.indices
     if indices.null_count:
         indices = indices.fill_null(scalar(len(values.dictionary), indices.type))
@@ -237,9 +237,9 @@ def places(values: pa.Array) -> npt.NDArray[Any]:
 
 
 def _code_of(strings: pa.Array, vocabulary: Sequence[str]) -> npt.NDArray[np.int64]:
-    """The code of each string, and of no string at the end."""
-    found = pc.index_in(strings, value_set=array_of(vocabulary, pa.string()))
-    codes = numpy_of(found) + UNSEEN + 1  # NaN where not found
+    """Give the code of each string and, at the end, the code of a missing one."""
+    vocabulary_places = pc.index_in(strings, array_of(vocabulary, pa.string()))
+    codes = numpy_of(vocabulary_places) + UNSEEN + 1  # NaN where not in the vocabulary
     codes = np.where(np.isnan(codes), UNSEEN, codes).astype(np.int64)
     absent = pc.is_in(strings, value_set=array_of(MISSING_VALUES, pa.string()))
     codes[numpy_of(pc.or_(absent, strings.is_null()))] = MISSING
@@ -249,7 +249,7 @@ def _code_of(strings: pa.Array, vocabulary: Sequence[str]) -> npt.NDArray[np.int
 def _times(
     values: pa.Array, column: Column, notices: ValueNotices
 ) -> Int64[Tensor, " rows"]:
-    """Units since the column's origin; ``NO_TIME`` where there is no time."""
+    """Count units since the column's origin; ``NO_TIME`` where there is no time."""
     try:
         origin = scalar(column.origin, pa.int64())
         since = pc.subtract_checked(ticks(values, column), origin)
@@ -269,8 +269,9 @@ def _times(
 def ticks(values: pa.Array, column: Column) -> pa.Array:
     """Count units since 1970, or since midnight for times of day.
 
-    Times with a zone are taken as a clock on the wall there shows them: people's
-    rhythms follow it. (An hour is missing and one comes twice a year.)
+    Times with a zone are taken as a clock on the wall shows them there, because the
+    rhythms of people follow that clock. (Where clocks change, one hour of the year is
+    missing and one comes twice.)
     """
     kind = values.type
     if getattr(kind, "tz", None) is not None:
@@ -278,17 +279,17 @@ def ticks(values: pa.Array, column: Column) -> pa.Array:
         values = pc.local_timestamp(values.cast(pa.timestamp(kind.unit, tz=zone)))
     if pa.types.is_date(kind):
         values = values.cast(pa.timestamp("s"))
-    had, wants = UNITS_PER_S[values.type.unit], UNITS_PER_S[column.unit]
+    has, wants = UNITS_PER_S[values.type.unit], UNITS_PER_S[column.unit]
     counts = values.cast(pa.int32()) if values.type.bit_width == 32 else values
     counts = counts.cast(pa.int64())
-    if wants >= had:
-        return pc.multiply_checked(counts, scalar(wants // had, pa.int64()))
-    there = numpy_of(counts.fill_null(scalar(0, pa.int64())))
-    earlier = there // (had // wants)  # towards the past, before 1970 as well
+    if wants >= has:
+        return pc.multiply_checked(counts, scalar(wants // has, pa.int64()))
+    numbers = numpy_of(counts.fill_null(scalar(0, pa.int64())))
+    earlier = numbers // (has // wants)  # towards the past, before 1970 as well
     none = scalar(None, pa.int64())
     return pc.if_else(counts.is_valid(), array_of(earlier, pa.int64()), none)
 
 
 def time_unit(kind: Any) -> str:
-    """The unit that times of an Arrow type are counted in."""
+    """Give the unit that times of an Arrow type are counted in."""
     return "s" if pa.types.is_date(kind) else str(kind.unit)
