@@ -28,7 +28,7 @@ class EarlyStopping(Callback):
 
     Attributes:
         best_value: The best value seen; None before the first epoch.
-        best_epoch: Its epoch, counted from 1.
+        best_epoch: The epoch of the best value, counted from 1.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class EarlyStopping(Callback):
         self._shapes = _shapes_of(bare(trainer.model).state_dict())
 
     def config(self) -> dict[str, Any]:
-        """Give what improvement is, and how long it is waited for."""
+        """Give the choices that decide when the training is stopped."""
         names = ("monitor", "mode", "patience", "min_delta", "restore_best")
         return {name: getattr(self, name) for name in names}
 
@@ -77,10 +77,10 @@ class EarlyStopping(Callback):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on looking for something better than that.
+        """Take over the best value so far, with its weights.
 
         Raises:
-            ValueError: Its weights are those of another model.
+            ValueError: The weights are those of another model.
         """
         value, epoch, best = (state[f"best_{n}"] for n in ("value", "epoch", "state"))
         if best is not None and self._shapes not in (None, _shapes_of(best)):
@@ -95,7 +95,7 @@ class EarlyStopping(Callback):
         if self._improves(value):
             self.best_value, self.best_epoch = value, trainer.epoch
             if self.restore_best:
-                # A copy: state_dict() itself goes on changing with the model.
+                # A copy, because the tensors of state_dict() change with the model.
                 self._best_state = map_tensors(
                     lambda t: t.detach().clone(), bare(trainer.model).state_dict()
                 )
@@ -179,7 +179,7 @@ class LRScheduler(Callback):
         self._num_skipped = trainer.train_step.num_skipped
 
     def config(self) -> dict[str, Any]:
-        """Give when the schedule moves; a run looks at its numbers by itself."""
+        """Give when the schedule moves; a run reads the schedule's numbers itself."""
         return {"per": self.per, "monitor": self.monitor}
 
     def state_dict(self) -> dict[str, Any]:
@@ -195,7 +195,7 @@ class LRScheduler(Callback):
     def _after_step(self, trainer: TrainerView, loss: Tensor) -> None:
         if trainer.train_step.num_skipped == self._num_skipped:
             self.scheduler.step()
-        else:  # a step that was left out is no update
+        else:  # the update was left out, so the schedule stays
             self._num_skipped = trainer.train_step.num_skipped
 
     def _after_epoch(self, trainer: TrainerView) -> None:
@@ -218,11 +218,11 @@ def monitored(trainer: TrainerView, name: str) -> float:
     """
     row = trainer.history.last()
     if row.get(name) is None:
-        like_it = [key for key in row if _is_val(key) == _is_val(name)]
+        similar = [key for key in row if _is_val(key) == _is_val(name)]
         raise ConfigError(
             f"{name!r} is monitored, but the epoch has only "
             f"{', '.join(key for key, value in row.items() if value is not None)}."
-            f"{nearest_name(name, like_it)}\n"
+            f"{nearest_name(name, similar)}\n"
             "Without it nothing can be decided.\n"
             "Give fit() validation data for val_... values, or monitor another one."
         )

@@ -10,7 +10,7 @@ __all__ = ["DeferredScalars"]
 
 
 class DeferredScalars:
-    """0-dim tensors that come to the host in windows, when they are there anyway.
+    """0-dim tensors that travel to the host many at a time, without a wait.
 
     ``.item()`` on a CUDA tensor waits until the device has done all that was asked
     of it, and so empties its queue at every step. Here the tensors of a window are
@@ -18,7 +18,8 @@ class DeferredScalars:
     makes them; an event tells when they have arrived.
 
     Args:
-        window: How many values travel together.
+        window: How many calls of :meth:`push` share a copy. The default was chosen by
+            hand, not measured.
 
     >>> scalars = DeferredScalars(window=2)
     >>> scalars.push(torch.tensor(1.0), 16); scalars.push(torch.tensor(2.0), 8)
@@ -52,7 +53,7 @@ class DeferredScalars:
         return rows
 
     def drain(self) -> list[tuple[Any, ...]]:
-        """Wait for the rest and give it."""
+        """Wait for all values that have not been given yet, and give them."""
         if self._waiting:
             self._send()
         rows: list[tuple[Any, ...]] = []
@@ -66,7 +67,7 @@ class DeferredScalars:
     def _send(self) -> None:
         columns = [_send_column(column) for column in zip(*self._waiting, strict=True)]
         event = None
-        if any(isinstance(c, Tensor) and c.is_pinned() for c in columns):
+        if any(isinstance(column, Tensor) and column.is_pinned() for column in columns):
             event = torch.cuda.Event()
             event.record()
         self._sent.append((columns, event))
@@ -82,12 +83,14 @@ def _send_column(values: tuple[Any, ...]) -> Any:
         values = tuple(torch.as_tensor(value, device=device) for value in values)
     column = torch.stack(values)
     if column.device.type != "cuda":
-        # Other devices give no pinned memory to count on: one wait a window.
+        # Other devices may have no pinned memory: the host waits, once a window.
         return column.cpu()
     host = torch.empty(column.shape, dtype=column.dtype, pin_memory=True)
     return host.copy_(column, non_blocking=True)
 
 
 def _rows(columns: list[Any]) -> list[tuple[Any, ...]]:
-    lists = [c.tolist() if isinstance(c, Tensor) else c for c in columns]
+    lists = [
+        column.tolist() if isinstance(column, Tensor) else column for column in columns
+    ]
     return list(zip(*lists, strict=True))

@@ -50,7 +50,7 @@ class TrainerView(Protocol):
 
     @property
     def num_samples(self) -> int:
-        """Rows trained on, counted again each time."""
+        """Rows trained on; a row counts again in every epoch."""
 
     def stop(self, reason: str) -> None:
         """End the training after this step or epoch."""
@@ -120,7 +120,7 @@ class Callback:
 
 
 def _check_hook_names(callback: Any) -> None:
-    """Refuse ``on_epoch_ends``: it would never be called, and nothing would tell."""
+    """Refuse a method such as ``on_epoch_ends``, which nobody would ever call."""
     if not isinstance(callback, Callback):
         return
     for name in dir(type(callback)):
@@ -148,15 +148,15 @@ def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
                 f"Make one: {callback.__name__}(...)."
             )
         _check_hook_names(callback)
-        found = False
+        has_hook = False
         for name in HOOKS:
             method = getattr(callback, name, None)
             if method is None:
                 continue
-            found = True
+            has_hook = True
             if getattr(method, "__func__", None) is not getattr(Callback, name):
                 hooks[name].append(method)
-        if not found:
+        if not has_hook:
             advice = "Give an object with at least one of these methods."
             if hasattr(callback, "step") and hasattr(callback, "optimizer"):
                 advice = "Wrap a scheduler: gradatim.LRScheduler(scheduler)."

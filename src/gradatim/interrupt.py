@@ -16,25 +16,28 @@ __all__ = [
     "stop_on_sigterm",
 ]
 
-INTERRUPTED, TERMINATED = "interrupted", "terminated"
-"""The reasons to stop that Ctrl-C and SIGTERM give."""
+INTERRUPTED = "interrupted"
+"""The reason to stop that Ctrl-C gives."""
+
+TERMINATED = "terminated"
+"""The reason to stop that SIGTERM gives."""
 
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """What can be asked to stop, at any instant."""
+    """A training that can be asked to stop at any instant."""
 
     def request_stop(self, reason: str) -> None:
-        """Stop at the next step's end."""
+        """Stop at the end of the step at hand."""
 
 
 @contextlib.contextmanager
 def stop_on_ctrl_c(training: Stoppable) -> Iterator[None]:
     """Turn the first Ctrl-C into ``training.request_stop("interrupted")``.
 
-    The second one raises ``KeyboardInterrupt`` as ever. Only Python's own handler is
-    replaced, and only in the main thread: a handler of the program's stays its own.
-    Of one training within another, both are asked to stop.
+    The second Ctrl-C raises ``KeyboardInterrupt`` as ever. Only Python's own handler is
+    replaced, and only in the main thread: a handler that the program has set stays.
+    Where one training runs inside another, both are asked to stop.
     """
     with _handled(signal.SIGINT, training, INTERRUPTED, signal.default_int_handler):
         yield
@@ -44,7 +47,8 @@ def stop_on_ctrl_c(training: Stoppable) -> Iterator[None]:
 def stop_on_sigterm(training: Stoppable) -> Iterator[None]:
     """Turn the first SIGTERM into ``training.request_stop("terminated")``.
 
-    The second one ends the process at once. As above, the program's own handler stays.
+    The second SIGTERM ends the process at once. A handler that the program has set
+    stays.
     """
     if hasattr(signal, "SIGTERM"):
         replaced = (signal.SIG_DFL, exit_on_sigterm)
@@ -63,7 +67,7 @@ def exit_on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:
 def _handled(
     number: int, training: Stoppable, reason: str, *replaced: object
 ) -> Iterator[None]:
-    """Let the first signal ask for a stop, where one of ``replaced`` handles it now."""
+    """Let the first signal ask for a stop, if one of ``replaced`` handles it so far."""
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(number)
     if not is_main or not (before in replaced or isinstance(before, _Handler)):
@@ -81,8 +85,8 @@ def _handled(
 class _Handler:
     """Ask for a stop once; the next signal is handled as before.
 
-    Another one may be in place: of a training around this one, or of a loop that an
-    error left half done in a notebook, which still keeps it.
+    Another handler of this kind may be in place already: that of a training around this
+    one, or of a loop in a notebook that an error has left half done.
     """
 
     def __init__(self, training: Stoppable, reason: str, before: Any) -> None:

@@ -101,14 +101,14 @@ WATCHED_LOSSES: Mapping[str, Callable[..., Tensor]] = {
 
 
 def _bare(loss_fn: Any) -> Any:
-    """The loss inside ``functools.partial``."""
+    """Give the loss inside ``functools.partial``."""
     while isinstance(loss_fn, functools.partial):
         loss_fn = loss_fn.func
     return loss_fn
 
 
 def loss_option(loss_fn: Any, name: str, default: Any) -> Any:
-    """An option of a loss module, or of a function in ``functools.partial``."""
+    """Give an option of a loss module, or of a function in ``functools.partial``."""
     if isinstance(loss_fn, functools.partial):
         if name in loss_fn.keywords:
             return loss_fn.keywords[name]
@@ -124,7 +124,7 @@ def _is_in(loss_fn: Any, table: LossTable) -> bool:
 
 
 def loss_kind(loss_fn: Any) -> Literal["elementwise", "class", "other"]:
-    """Tell which contract a loss has: equal shapes, class indices, or an own one.
+    """Tell whether a loss takes equal shapes, scores and class indices, or others.
 
     >>> loss_kind(nn.MSELoss()), loss_kind(F.cross_entropy), loss_kind(max)
     ('elementwise', 'class', 'other')
@@ -137,7 +137,7 @@ def loss_kind(loss_fn: Any) -> Literal["elementwise", "class", "other"]:
 
 
 def reduction(loss_fn: Any) -> str:
-    """Tell how a loss joins its samples: ``"mean"``, ``"sum"`` or what else it says.
+    """Tell how a loss joins its samples: ``"mean"``, ``"sum"`` or a word of its own.
 
     A function that does not say is taken to be a mean, as PyTorch's are.
 
@@ -182,7 +182,7 @@ def _checked_elementwise(loss_fn: LossFn) -> LossFn:
     def elementwise(predictions: Any, targets: Any) -> Tensor:
         try:
             same = predictions.shape == targets.shape
-        except AttributeError:  # looked at in the error alone: it costs a step nothing
+        except AttributeError:  # a normal step pays nothing for this check
             raise LossError(_no_tensors_message(predictions, targets)) from None
         if not same:
             raise ShapeMismatchError(_shape_message(predictions, targets))
@@ -255,16 +255,16 @@ def _checked_class(loss_fn: LossFn) -> LossFn:
         try:
             return loss_fn(predictions, targets)
         except (RuntimeError, ValueError, IndexError) as error:
-            told = _class_error(predictions, targets, error, ignore_index)
-            if told is None:
+            better_error = _class_error(predictions, targets, error, ignore_index)
+            if better_error is None:
                 raise
-            raise told from error
+            raise better_error from error
 
     return class_loss
 
 
 def _no_classes_message(predictions: Tensor, targets: Tensor) -> str:
-    """Name what PyTorch takes and learns nothing from: the softmax of one number."""
+    """Refuse one score a row: PyTorch takes it, but its softmax is always 1."""
     return (
         f"predictions have shape {tuple(predictions.shape)}, targets "
         f"{tuple(targets.shape)}: one score a sample.\n"
@@ -277,7 +277,7 @@ def _no_classes_message(predictions: Tensor, targets: Tensor) -> str:
 def _class_error(
     predictions: Tensor, targets: Tensor, error: Exception, ignore_index: int
 ) -> ShapeMismatchError | LossError | None:
-    """Retell what a class loss refuses, or None where only PyTorch knows."""
+    """Explain why a class loss refused its arguments; None where only PyTorch knows."""
     if predictions.dim() == 0:
         return None
     p, t = tuple(predictions.shape), tuple(targets.shape)

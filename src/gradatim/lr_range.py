@@ -2,7 +2,6 @@
 
 import copy
 import math
-import random
 import statistics
 import warnings
 from collections.abc import Iterator
@@ -11,30 +10,37 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from gradatim.data.batches import as_batches
+from gradatim.data.batches import Batches, as_batches
+from gradatim.data.restart import own_generators
 from gradatim.errors import ConfigError, DataError, GradatimWarning, LossError
 from gradatim.losses import LossFn
 from gradatim.modules import device_of
 from gradatim.nested import parts_of
 from gradatim.plots import axes_or_new
+from gradatim.rng import keeping_rng
 from gradatim.step import make_train_step
 
 __all__ = ["LRRange", "lr_range_test"]
 
 SMOOTHING = 0.9
-"""Weight of the past in the running mean of the losses."""
+"""Weight of the past in the running mean of the losses. Chosen by hand, not
+measured."""
 
 DIVERGED = 4.0
-"""The test ends where the smoothed loss is this many times its least."""
+"""The test ends where the smoothed loss is this many times the least one so far. Chosen
+by hand, not measured."""
+
+NOISE_FACTOR = 3
+"""A fall counts where it is more than this many times the noise of the smoothed losses.
+Chosen by hand, not measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LRRange:
-    """What :func:`lr_range_test` saw."""
+    """The losses that :func:`lr_range_test` measured at each rate."""
 
     lrs: list[float]
     """The rates tried, rising geometrically."""
@@ -65,7 +71,7 @@ class LRRange:
         ax.set_xscale("log")
         ax.set_xlabel("lr")
         ax.set_ylabel("loss")
-        # Where it diverges the loss leaves the picture, and the valley stays seen.
+        # The picture ends above the valley: a loss that diverges would flatten it.
         low, start = min(self.smoothed), self.smoothed[0]
         if start > low:
             ax.set_ylim(low - 0.1 * (start - low), start + 0.5 * (start - low))
@@ -127,7 +133,7 @@ def lr_range_test(
     batches = as_batches(
         train, batch_size=batch_size, seed=seed, device=device_of(model)
     )
-    with _random_state_kept(train, device_of(model)):
+    with _random_state_kept(batches):
         # Copied together, so that the copied optimizer holds the copied parameters.
         model, loss_fn, optimizer = copy.deepcopy((model, loss_fn, optimizer))
         train_step = make_train_step(
@@ -172,7 +178,7 @@ def _loss_of(train_step: Any, batch: Any) -> float:
         return float(train_step(*parts_of(batch)))
 
 
-def _endless(batches: Any) -> Iterator[Any]:
+def _endless(batches: Batches) -> Iterator[Any]:
     epoch = 0
     while True:
         empty = True
@@ -189,8 +195,8 @@ def _steepest(
 ) -> float | None:
     """Find the rate from which on the smoothed loss falls fastest per decade.
 
-    Falls are taken over a tenth of the steps, and count if they are larger than the
-    batches' own differences make them.
+    A fall is taken over a tenth of the steps. It counts if it is larger than the
+    differences between batches alone would make it.
     """
     width = max(1, len(smoothed) // 10)
     starts = range(width, len(smoothed) - width)  # before, the mean is of few losses
@@ -198,31 +204,25 @@ def _steepest(
     if not falls:
         return None
     steps = [abs(after - before) for before, after in pairwise(losses)]
-    # The median of |difference| of two normal numbers is 0.95 of their deviation; of
-    # a running mean's noise so much is left:
+    # The median of |difference| of two normal numbers is 0.95 of their deviation; the
+    # running mean keeps this share of it.
     noise = statistics.median(steps) / 0.95
     noise *= math.sqrt((1 - SMOOTHING) / (1 + SMOOTHING))
     steepest = max(falls)
-    return lrs[starts[falls.index(steepest)]] if steepest > 3 * noise else None
+    return (
+        lrs[starts[falls.index(steepest)]] if steepest > NOISE_FACTOR * noise else None
+    )
 
 
 @contextmanager
-def _random_state_kept(data: Any, device: torch.device) -> Iterator[None]:
-    python, legacy = random.getstate(), np.random.get_state()
-    own = [(g, g.get_state()) for g in _generators_of(data)]
+def _random_state_kept(batches: Batches) -> Iterator[None]:
+    """Put back all global generators, and those of a user's ``DataLoader``."""
+    loader = batches.loader
+    generators = own_generators(loader) if loader is not None else []
+    states = [generator.get_state() for generator in generators]
     try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        with keeping_rng():
             yield
     finally:
-        random.setstate(python)
-        np.random.set_state(legacy)
-        for generator, state in own:
+        for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
-
-
-def _generators_of(loader: Any) -> list[torch.Generator]:
-    """Find the generators of a user's ``DataLoader``, which going through it moves."""
-    sampler = getattr(loader, "sampler", None)
-    inner = getattr(getattr(loader, "batch_sampler", None), "sampler", None)
-    found = [getattr(owner, "generator", None) for owner in (loader, sampler, inner)]
-    return [generator for generator in found if isinstance(generator, torch.Generator)]

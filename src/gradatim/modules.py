@@ -1,4 +1,4 @@
-"""What is asked of any module: its mode, its device, what is wrapped around it."""
+"""What is asked of any module: its mode, its device, the module inside a wrapper."""
 
 import contextlib
 from collections.abc import Iterator

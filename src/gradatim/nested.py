@@ -85,13 +85,13 @@ def num_rows(batch: Any) -> int:
     """Count the rows of ``batch``: the length of its first tensor.
 
     Raises:
-        DataError: It holds no tensor, or one without a dimension.
+        DataError: The batch holds no tensor, or a first one without a dimension.
 
     >>> num_rows((torch.zeros(16, 1), torch.zeros(16)))
     16
     """
     first = batch[0] if isinstance(batch, (tuple, list)) and batch else batch
-    # Mostly a pair of tensors: counted at every step, so without the generator.
+    # Every step counts its rows, so the usual pair of tensors needs no generator.
     for tensor in (first,) if isinstance(first, Tensor) else tensors_of(batch):
         if tensor.dim() == 0:
             break
@@ -128,7 +128,7 @@ def split_rows(batch: Any, num_parts: int) -> list[Any]:
     else, such as texts, is cut too where it has an entry a row.
 
     Raises:
-        DataError: Its tensors have different numbers of rows.
+        DataError: The tensors of the batch have different numbers of rows.
 
     >>> [len(part["x"]) for part in split_rows({"x": torch.zeros(7, 2)}, 3)]
     [3, 2, 2]

@@ -13,17 +13,17 @@ __all__ = ["Progress"]
 
 
 class Progress(Callback):
-    """Tell epoch, losses, samples per second and the time left.
+    """Show the epoch, the losses, samples per second and the time left.
 
     On a terminal one line is renewed ten times a second by a thread of rich's, which
-    reads what the trainer keeps anyway: the loop itself tells nothing. Elsewhere a
-    line is written every tenth of the run.
+    reads what the trainer keeps anyway, so that the loop does nothing for it. Elsewhere
+    a line is written every tenth of the run.
 
     Args:
-        file: Where to; standard error by default, so that what a program prints
-            stays its own.
-        few_epochs: In a log, look for the tenths after every update, as epochs are
-            too few to show them.
+        file: Where the lines go; standard error by default, so that standard output
+            has only what the program prints.
+        few_epochs: In a log, look after every update whether a tenth is done, because
+            there are fewer epochs than tenths.
     """
 
     def __init__(self, file: TextIO | None = None, *, few_epochs: bool = False) -> None:
@@ -36,26 +36,26 @@ class Progress(Callback):
         self._trainer = trainer
         self._begin = time.monotonic()
         self._first_share: float | None = None
-        self._num_told = 0
+        self._tenths_written = 0
         file = self.file or sys.stderr
         if file.isatty():
             self._live = _start_live(self.status, file)
 
     def on_epoch_begin(self, trainer: TrainerView) -> None:
-        if self._first_share is None:  # not 0 where a run goes on
+        if self._first_share is None:  # a run that goes on begins with a part done
             self._first_share = self._share_done()
-            self._num_told = int(self._first_share * 10 + 1e-9)
+            self._tenths_written = int(self._first_share * 10 + 1e-9)
 
     def on_epoch_end(self, trainer: TrainerView) -> None:
         if self._live is None:
-            self._tell_if_due()
+            self._write_if_due()
 
     def _after_step(self, trainer: TrainerView, loss: Tensor) -> None:
-        # The last step of an epoch is told after its validation.
+        # After the last step of an epoch its validation comes first, then the line.
         assert trainer.plan is not None
         steps_per_epoch = trainer.plan.batches_per_epoch
         if steps_per_epoch is not None and trainer.so_far.num_batches < steps_per_epoch:
-            self._tell_if_due()
+            self._write_if_due()
 
     def on_fit_end(self, trainer: TrainerView) -> None:
         reason = trainer.history.stop_reason
@@ -70,12 +70,12 @@ class Progress(Callback):
     def status(self) -> str:
         """Give the line.
 
-        It is called from another thread while the loop runs, and reads only.
+        Another thread calls it while the loop runs, so it changes nothing.
         """
         trainer = self._trainer
         so_far, row = trainer.so_far, trainer.history.last()
         last_epoch = self._last_epoch()
-        # Within an epoch its number is one more than those done.
+        # The epoch at hand has the number of the whole epochs done, and one more.
         within = self._live is not None or so_far.num_batches > 0
         parts = [f"epoch {min(trainer.epoch + within, last_epoch)}/{last_epoch}"]
         elapsed, share = time.monotonic() - self._begin, self._share_done()
@@ -87,7 +87,7 @@ class Progress(Callback):
         rate = row.get("samples_per_s") or so_far.samples_per_s()
         if rate is not None:
             parts.append(f"{rate:,.0f} samples/s")
-        # Last what may be many: a narrow terminal cuts the line.
+        # The metrics come last: they may be many, and a narrow terminal cuts the line.
         running = so_far.mean.so_far() if so_far.num_batches else row.get("train_loss")
         if running is not None and not math.isnan(running):
             parts.append(f"train_loss {running:.4g}")
@@ -109,10 +109,10 @@ class Progress(Callback):
             return 1.0
         return trainer.plan.share_done(trainer.epoch, trainer.so_far.num_batches)
 
-    def _tell_if_due(self) -> None:
+    def _write_if_due(self) -> None:
         tenths = int(self._share_done() * 10 + 1e-9)
-        if tenths > self._num_told:
-            self._num_told = tenths
+        if tenths > self._tenths_written:
+            self._tenths_written = tenths
             self._write(self.status())
 
     def _write(self, line: str) -> None:

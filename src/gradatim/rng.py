@@ -12,12 +12,15 @@ from torch import Tensor
 __all__ = ["check_generator_state", "keeping_rng", "rng_state", "set_rng_state"]
 
 NUM_WORDS = 624
-"""Of a Mersenne Twister, NumPy's and torch's. Neither looks whether a state stands
-within them, and would read what lies behind."""
+"""Words in the state of a Mersenne Twister, which NumPy and torch use. Neither of them
+checks that a state's position lies inside its words; a bad one would read past them."""
+
+TORCH_STATE_BYTES = 5056
+"""Size of the state of torch's CPU generator, ``CPUGeneratorImplStateLegacy``."""
 
 
 def rng_state() -> dict[str, Any]:
-    """Give the states, as numbers and tensors of integers.
+    """Give the states of all global generators, as numbers and tensors of integers.
 
     >>> state = rng_state()
     >>> before = torch.rand(1).item(), np.random.rand(), random.random()
@@ -41,7 +44,7 @@ def set_rng_state(state: dict[str, Any]) -> None:
     """Put the generators back to what :func:`rng_state` gave.
 
     Raises:
-        ValueError: It is no such state.
+        ValueError: ``state`` is not the state of such generators.
     """
     version, words, gauss = state["python"]
     kind, keys, position, has_gauss, cached = state["numpy"]
@@ -52,26 +55,28 @@ def set_rng_state(state: dict[str, Any]) -> None:
     keys = keys.numpy().astype(np.uint32)
     np.random.set_state((kind, keys, position, has_gauss, cached))
     torch.set_rng_state(state["torch"])
-    # A machine with fewer devices takes what it can; the fingerprint tells of it.
+    # A machine with fewer devices takes the first states; a run's fingerprint says so.
     if state["cuda"] and _uses_cuda():
-        for device, each in enumerate(state["cuda"][: torch.cuda.device_count()]):
-            torch.cuda.set_rng_state(each, device)
+        cuda_states = state["cuda"][: torch.cuda.device_count()]
+        for device, cuda_state in enumerate(cuda_states):
+            torch.cuda.set_rng_state(cuda_state, device)
 
 
 def check_generator_state(state: Any) -> None:
-    """Check a state before ``torch.Generator.set_state``, which looks at its size.
+    """Check a state before ``torch.Generator.set_state``, which checks its size alone.
 
-    On the CPU it is the seed (8 bytes), how many words are left (4), whether it is
-    seeded (4), the next word's number (8), the words, and what normal numbers need.
+    The state of a CPU generator is the seed (8 bytes), how many words are left (4),
+    whether it is seeded (4), the next word's number (8), the words, and what normal
+    numbers need.
 
     Raises:
-        ValueError: It would read behind its words.
+        ValueError: The generator would read past its words.
 
     Source: ``CPUGeneratorImplStateLegacy`` of PyTorch 2.13.
     """
     if isinstance(state, Tensor) and (state.dtype, state.numel()) == (
         torch.uint8,
-        5056,
+        TORCH_STATE_BYTES,
     ):
         left, place = state[8:12].view(torch.int32), state[16:24].view(torch.int64)
         if left.item() + place.item() > NUM_WORDS + 1:
@@ -80,7 +85,7 @@ def check_generator_state(state: Any) -> None:
 
 @contextlib.contextmanager
 def keeping_rng() -> Iterator[None]:
-    """Put all generators back at the end, whatever is drawn meanwhile."""
+    """Put the global generators back at the end, whatever is drawn meanwhile."""
     state = rng_state()
     try:
         yield

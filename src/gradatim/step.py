@@ -53,7 +53,7 @@ ZERO_GRAD = torch.optim.Optimizer.zero_grad
 
 
 class StepOptions(TypedDict, total=False):
-    """The options of a step, as :func:`make_train_step` describes them."""
+    """The options of a step; :func:`make_train_step` says what each does."""
 
     forward: Forward | None
     max_norm: float | None
@@ -65,7 +65,7 @@ class StepOptions(TypedDict, total=False):
 
 
 class TrainStep:
-    """One update a call; made by :func:`make_train_step`, which tells the arguments.
+    """One update a call; :func:`make_train_step` makes it and describes the arguments.
 
     Attributes:
         num_steps: Calls so far, skipped ones included.
@@ -210,13 +210,13 @@ class TrainStep:
 
     @torch.no_grad()
     def _put_back(self, buffers: list[Tensor]) -> None:
-        # NaN in the data would stay in batch norm's running means for good.
+        # Otherwise NaN in one batch would stay in batch norm's running means for good.
         for buffer, kept in zip(self.model.buffers(), buffers, strict=True):
             buffer.copy_(kept)
 
     def _zero_grad(self) -> None:
-        # torch's own does the same within a range for the profiler, which takes a
-        # tenth of a small model's update. One that was replaced is called.
+        # Optimizer.zero_grad does the same inside a range of the profiler, which takes
+        # a tenth of a small model's update. An optimizer's own zero_grad is called.
         optimizer = self.optimizer
         if getattr(optimizer.zero_grad, "__func__", None) is ZERO_GRAD:
             for group in optimizer.param_groups:
@@ -226,7 +226,8 @@ class TrainStep:
             optimizer.zero_grad()
 
     def _clip(self, max_norm: float) -> None:
-        # What the optimizer holds: gradients of other parameters are never cleared.
+        # The optimizer's parameters alone: gradients of others are never cleared, and
+        # would grow from step to step.
         groups = self.optimizer.param_groups
         parameters = [p for group in groups for p in group["params"]]
         nn.utils.clip_grad_norm_(parameters, max_norm)
@@ -257,7 +258,7 @@ class TrainStep:
         state["num_skipped"] = self.num_skipped
         if self.lr_scheduler is not None:
             state["lr_scheduler"] = self.lr_scheduler.state_dict()
-        if self._own_loss is not None and (tensors := _training(self._own_loss)):
+        if self._own_loss is not None and (tensors := _trainable_state(self._own_loss)):
             state["loss_fn"] = tensors
         return state
 
@@ -308,7 +309,8 @@ class TrainStep:
                 collect(number, float(self.weighing.of_batch(batch)))
             return False
         if not self._skips:
-            # LBFGS has moved the weights by the time that it asks again.
+            # LBFGS has moved the weights when it asks for the loss again, so then the
+            # message must not say that they are those of before the step.
             model = None if self._uses_closure else self.model
             raise NonFiniteLossError(_nonfinite_message(number, self.num_steps, model))
         self.num_skipped += 1
@@ -505,8 +507,8 @@ def _as_pair(batch: Any) -> tuple[Any, Any]:
     return batch[0], batch[1]
 
 
-def _training(module: nn.Module) -> dict[str, Any]:
-    """Give a module's state without the parameters that stay as they are."""
+def _trainable_state(module: nn.Module) -> dict[str, Any]:
+    """Give a module's state without its frozen parameters."""
     frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
     return {k: v for k, v in module.state_dict().items() if k not in frozen}
 

@@ -1,4 +1,4 @@
-"""PyTorch's threads, for a while."""
+"""Choosing for a while with how many threads PyTorch computes."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ def check_threads(number: int | None) -> None:
     """Refuse more threads than cores.
 
     Raises:
-        ConfigError: With the number of cores.
+        ConfigError: ``number`` is not between 1 and the number of cores.
     """
     cores = os.cpu_count() or 1
     if number is not None and not 1 <= number <= cores:
@@ -28,10 +28,10 @@ def check_threads(number: int | None) -> None:
 
 @contextlib.contextmanager
 def threads(number: int | None) -> Iterator[None]:
-    """Let PyTorch compute with so many threads, with as many as before if None.
+    """Let PyTorch compute with ``number`` threads; None leaves their number as it is.
 
     Raises:
-        ConfigError: More than the machine has cores.
+        ConfigError: ``number`` is not between 1 and the number of cores.
 
     >>> before = torch.get_num_threads()
     >>> with threads(1):

@@ -83,7 +83,8 @@ class Trainer:
         metrics: Mapping[str, Metric] | None = None,
         **options: Unpack[StepOptions],
     ) -> None:
-        # A scheduler is a callback here: the step would refuse to be given two.
+        # A trainer takes its schedule as a callback. Naming lr_scheduler here makes
+        # Python refuse it among the options.
         self.train_step = TrainStep(
             model, loss_fn, optimizer, lr_scheduler=None, **options
         )
@@ -112,7 +113,7 @@ class Trainer:
 
     @property
     def num_samples(self) -> int:
-        """Rows trained on, each as often as it was."""
+        """Rows trained on; a row counts again in every epoch."""
         return self._samples_before + self.so_far.num_rows
 
     def _forget_stop(self) -> None:
@@ -127,8 +128,8 @@ class Trainer:
     def request_stop(self, reason: str) -> None:
         """As :meth:`stop`, from a signal handler or another thread.
 
-        It takes effect between an update and the hooks of its end, so that all of them
-        see the same.
+        It takes effect between an update and its ``on_step_end`` hooks, so that all of
+        these hooks see the same.
         """
         self.stop_requested = reason
 
@@ -244,7 +245,7 @@ class Trainer:
                     for hook in hooks["on_epoch_begin"]:
                         hook(self)
                     row = self._train_epoch(train_batches, hooks)
-                    if row is None:  # stopped on the way: no mean of a whole epoch
+                    if row is None:  # the epoch was stopped on the way
                         break
                     if val_batches is not None:
                         row |= self._validate(val_batches)
@@ -263,9 +264,9 @@ class Trainer:
                 raise
             finally:
                 with contextlib.ExitStack() as ends:
-                    # An epoch that was broken off is not gone on with by itself.
+                    # A later fit begins a new epoch, also if this one was broken off.
                     ends.callback(self._end_plan)
-                    # Each is called, also where one of them raises an error.
+                    # Every hook is called, also where another one raises an error.
                     for hook in reversed(hooks["on_fit_end"]):
                         ends.callback(hook, self)
         return self.history
@@ -281,7 +282,11 @@ class Trainer:
     def _train_epoch(
         self, batches: Batches, hooks: dict[str, list[Callable[..., None]]]
     ) -> dict[str, Any] | None:
-        """Do an epoch's updates, or the rest; None if it was stopped on the way."""
+        """Do an epoch's updates, or the rest of them.
+
+        Returns:
+            The epoch's row of the history; None if the epoch was stopped on the way.
+        """
         train_step = self.train_step
         step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
         so_far = self.so_far
@@ -292,7 +297,7 @@ class Trainer:
             for hook in step_begin:
                 hook(self, batch)
             loss = train_step(*batch, collect=collect)
-            # Counted when it is done: a batch that is only fetched is not.
+            # A batch counts when its update is done, not when it is fetched.
             so_far.num_rows += rows
             so_far.num_batches += 1
             if self.stop_requested is not None:

@@ -1,8 +1,8 @@
-"""What the data are, in a few words that change when the data do.
+"""A digest of the data: a few words that change when the data change.
 
-Of tensors, arrays and tables every byte counts. Of any other data set, whose rows may
-be files or pictures, its length and 64 rows: a change elsewhere is not seen, and the
-digest says how many rows it covers.
+Tensors, arrays and tables are digested byte by byte. The rows of any other data set may
+be files or pictures: its digest is of its length and of 64 rows, and says so. A change
+in another row is not noticed.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from gradatim.rng import keeping_rng
 __all__ = ["dataset_digest", "tensor_digest"]
 
 NUM_ROWS = 64
+"""Rows of a data set that are digested. Chosen by hand, not measured."""
 
 
 def tensor_digest(data: Any, rows: Tensor | None = None) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def tensor_digest(data: Any, rows: Tensor | None = None) -> dict[str, Any]:
 
     Args:
         data: A tensor, or tuples, lists and dicts of them.
-        rows: Which of their rows are meant; all by default.
+        rows: The rows of the tensors that are meant; all by default.
 
     >>> tensor_digest((torch.zeros(3), torch.zeros(3)))["sha256"][:12]
     '80eaed8982cf'
@@ -45,9 +46,9 @@ def tensor_digest(data: Any, rows: Tensor | None = None) -> dict[str, Any]:
 def dataset_digest(data: Any) -> dict[str, Any]:
     """Describe a data set by its class, its length and 64 rows, evenly spaced.
 
-    The global generators stand on a fixed seed while the rows are fetched, and are put
-    back; a row that is another one the second time, and a data set without a length,
-    are described by class and length alone.
+    The global generators have a fixed seed while the rows are fetched, and are put
+    back. A data set that gives another row the second time, or has no length, is
+    described by class and length alone.
     """
     about: dict[str, Any] = {"class": type(data).__qualname__}
     if not isinstance(data, Sized) or not hasattr(data, "__getitem__"):
@@ -57,10 +58,10 @@ def dataset_digest(data: Any) -> dict[str, Any]:
         return {"covers": "class and length", **about}
     indices = sorted({i * total // NUM_ROWS for i in range(NUM_ROWS)}) if total else []
     with keeping_rng():
-        found, again = (_rows_digest(data, indices) for _ in range(2))
-    if found != again:
+        first, second = (_rows_digest(data, indices) for _ in range(2))
+    if first != second:
         return {"covers": "class and length", **about}
-    return {"covers": f"{len(indices)} of {total} rows", **about, "sha256": found}
+    return {"covers": f"{len(indices)} of {total} rows", **about, "sha256": first}
 
 
 def _rows_digest(data: Any, indices: list[int]) -> str:
@@ -75,7 +76,7 @@ def _rows_digest(data: Any, indices: list[int]) -> str:
 
 
 def _add(digest: Any, value: Any) -> None:
-    """Add a value, its kind before it, so that no two structures read the same."""
+    """Add a value after its kind, so that no two structures give the same bytes."""
     value = as_tensors(value) if isinstance(value, np.ndarray) else value
     if isinstance(value, Tensor):
         digest.update(f"tensor {value.dtype} {tuple(value.shape)}\n".encode())
@@ -95,6 +96,6 @@ def _add(digest: Any, value: Any) -> None:
             _add(digest, part)
     elif isinstance(value, (str, bytes, int, float, bool, complex, type(None))):
         digest.update(f"{type(value).__name__} {value!r}\n".encode())
-    else:  # a PIL image, for one: its own bytes where it has some
+    else:  # such as a PIL image, which has a tobytes()
         content = getattr(value, "tobytes", lambda: b"")()
         digest.update(type(value).__qualname__.encode() + content + b"\n")

@@ -14,6 +14,7 @@ __all__ = ["line", "line_rows", "line_split"]
 NUM_POINTS = 100
 NUM_TRAIN = 80
 SEED = 42
+"""All three are the tutorial's."""
 
 
 def line(
@@ -25,8 +26,8 @@ def line(
     neither read nor moved.
 
     Args:
-        dtype: Of both tensors. NumPy computes in ``torch.float64``; the default
-            is what PyTorch's layers expect.
+        dtype: The dtype of both tensors. NumPy computes in float64; the default is
+            what PyTorch's layers expect.
 
     Returns:
         ``x`` uniform in [0, 1) and ``y``, both of shape ``(100, 1)``.

@@ -1,8 +1,8 @@
 """Going on with a user's ``DataLoader`` in the middle of an epoch.
 
-A loader has no place to jump to. What it drew at the epoch's start is drawn again from
-the same state, the batches that were consumed are fetched again, and the generators are
-put where they were.
+A loader cannot jump to a batch. So the generators get the state that they had at the
+epoch's start, the batches that were done are fetched again, and then the generators get
+the state that they had when the run was saved.
 """
 
 import itertools
@@ -44,7 +44,7 @@ SAMPLERS = (
     WeightedRandomSampler,
     DistributedSampler,
 )
-"""They draw an epoch's order at its start, from a state that can be put back."""
+"""Samplers that draw an epoch's order at its start, so that it can be drawn again."""
 
 GENERATORS = (
     torch.Generator,
@@ -52,6 +52,15 @@ GENERATORS = (
     np.random.RandomState,
     random.Random,
 )
+"""Objects that draw random numbers from a state of their own."""
+
+MAX_DEPTH = 3
+"""Attributes of attributes are searched for generators so deep. Chosen by hand, not
+measured."""
+
+MAX_PARTS = 100
+"""A collection with as many parts or more is taken for data and not searched for
+generators. Chosen by hand, not measured."""
 
 
 class LoaderState:
@@ -71,12 +80,16 @@ class LoaderState:
         return {"began": self._began, "generators": self._generator_states()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave, but for that of another loader."""
+        """Take over what :meth:`state_dict` gave, unless it is another loader's.
+
+        Raises:
+            ValueError: The state would have a generator read past its words.
+        """
         states = state.get("generators")
         if states is not None and len(states) == len(own_generators(self.loader)):
             self._began, self._now = state["began"], states
             if self._began is not None:
-                with keeping_rng():  # a wrong state is told now, not in the epoch
+                with keeping_rng():  # a wrong state raises here, not in the epoch
                     set_rng_state(self._began["rng"])
                     self._set_generators(self._began["generators"])
             self._set_generators(states)
@@ -107,7 +120,7 @@ class LoaderState:
 
 def own_generators(loader: "DataLoader[Any]") -> list[torch.Generator]:
     """Find a loader's own generators, each once."""
-    found: dict[int, torch.Generator] = {}
+    generators: dict[int, torch.Generator] = {}
     batch_sampler = loader.batch_sampler
     for owner in (
         loader,
@@ -117,8 +130,8 @@ def own_generators(loader: "DataLoader[Any]") -> list[torch.Generator]:
     ):
         generator = getattr(owner, "generator", None)
         if isinstance(generator, torch.Generator):
-            found[id(generator)] = generator
-    return list(found.values())
+            generators[id(generator)] = generator
+    return list(generators.values())
 
 
 def loader_why_inexact(loader: "DataLoader[Any]") -> list[str]:
@@ -133,8 +146,8 @@ def loader_why_inexact(loader: "DataLoader[Any]") -> list[str]:
         reasons.append("the DataLoader has persistent_workers")
     if loader.num_workers > 1 and not getattr(loader, "in_order", True):
         reasons.append("the DataLoader has in_order=False")
-    for each in (loader.collate_fn, loader.worker_init_fn):
-        reasons += dataset_why_inexact(each)
+    for function in (loader.collate_fn, loader.worker_init_fn):
+        reasons += dataset_why_inexact(function)
     batch_sampler, sampler = loader.batch_sampler, loader.sampler
     if batch_sampler is not None and type(batch_sampler) is not BatchSampler:
         reasons.append(f"{type(batch_sampler).__name__} is a batch sampler of your own")
@@ -147,20 +160,20 @@ def loader_why_inexact(loader: "DataLoader[Any]") -> list[str]:
 
 def dataset_why_inexact(data: Any) -> list[str]:
     """Say what a map-style data set, or a function, draws from but cannot put back."""
-    if found := _generator_in(data, depth=0):
-        return [f"{type(data).__name__} draws from a generator of its own ({found})"]
+    if name := _generator_in(data, depth=0):
+        return [f"{type(data).__name__} draws from a generator of its own ({name})"]
     return []
 
 
 def _inside(value: Any) -> Iterable[tuple[Any, Any]]:
-    """Give the parts of a small collection by key or place; of anything else itself."""
-    if not isinstance(value, (Mapping, list, tuple)) or len(value) >= 100:
+    """Give the parts of a small collection with their keys; else the value itself."""
+    if not isinstance(value, (Mapping, list, tuple)) or len(value) >= MAX_PARTS:
         return [(None, value)]
     return value.items() if isinstance(value, Mapping) else enumerate(value)
 
 
 def _generator_in(value: Any, *, depth: int) -> str | None:
-    """Look for a generator among an object's attributes, and theirs."""
+    """Name the first generator among an object's attributes, and their attributes."""
     try:
         attributes = vars(value)
     except TypeError:
@@ -168,10 +181,12 @@ def _generator_in(value: Any, *, depth: int) -> str | None:
     for name, part in attributes.items():
         if isinstance(part, GENERATORS):
             return name
-        for key, each in _inside(part):
-            inner = name if key is None else f"{name}.{key}"
-            if isinstance(each, GENERATORS):
-                return inner
-            if depth < 3 and (found := _generator_in(each, depth=depth + 1)):
-                return f"{inner}.{found}"
+        for key, value_inside in _inside(part):
+            path = name if key is None else f"{name}.{key}"
+            if isinstance(value_inside, GENERATORS):
+                return path
+            if depth < MAX_DEPTH:
+                rest = _generator_in(value_inside, depth=depth + 1)
+                if rest is not None:
+                    return f"{path}.{rest}"
     return None

@@ -130,7 +130,7 @@ def _counts(total: int, fractions: Sequence[float]) -> list[int]:
 
 
 def _per_row(values: Any, total: int, name: str) -> Shaped[Tensor, "rows"]:
-    """Turn a value per row into a tensor of numbers that sort and compare alike."""
+    """Turn a value per row into numbers that sort and compare as the values do."""
     if isinstance(values, Tensor):
         tensor = values.detach().cpu()
     else:
@@ -165,7 +165,7 @@ def _by_time(time: Tensor, counts: list[int]) -> list[Tensor]:
     sorted_time = time[order]
     edges, parts, start = torch.tensor(counts).cumsum(0).tolist(), [], 0
     for edge in edges[:-1]:
-        # Rows of the same moment on both sides would let the future leak.
+        # Rows of one moment on both sides of an edge would let the future leak.
         while edge < len(order) and sorted_time[edge] == sorted_time[edge - 1]:
             edge += 1
         parts.append(order[start:edge])
@@ -193,8 +193,8 @@ def _by_class(
         if len(rows) < num_parts:
             chosen[0].append(rows)
             continue
-        for part, some in zip(chosen, rows.split(next(quotas)), strict=True):
-            part.append(some)
+        for part, share in zip(chosen, rows.split(next(quotas)), strict=True):
+            part.append(share)
     parts = [torch.cat(rows) if rows else order[:0] for rows in chosen]
     if any(len(part) == 0 for part in parts):
         raise DataError(
@@ -203,7 +203,7 @@ def _by_class(
             "A score over no rows says nothing.\n"
             "Give more rows, or leave stratify out."
         )
-    # Within a part rows are sorted by class no longer.
+    # So far the rows of a part are sorted by class: they get the order's places back.
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order))
     return [part[torch.argsort(place[part])] for part in parts]
@@ -226,8 +226,8 @@ def _quotas(sizes: list[int], counts: list[int]) -> list[list[int]]:
         for count, column in zip(counts, zip(*quotas, strict=True), strict=True)
     ]
     for size, quota in zip(sizes, quotas, strict=True):
-        most = sorted(range(len(counts)), key=lambda part: -lacking[part])
-        for part in most[: size - sum(quota)]:
+        neediest = sorted(range(len(counts)), key=lambda part: -lacking[part])
+        for part in neediest[: size - sum(quota)]:
             quota[part] += 1
             lacking[part] -= 1
     return quotas

@@ -17,8 +17,8 @@ from gradatim.nested import map_tensors, num_rows, slice_rows, tensors_of
 __all__ = ["CHUNK_BYTES", "TensorSource", "tensors_behind"]
 
 CHUNK_BYTES = 1 << 22
-"""Rows are gathered for many batches at once, about this much at a time: one gather
-of 4 MB costs less than its batches' gathers, and stays near the processor."""
+"""Rows are gathered for many batches at once, about so many bytes at a time. Measured
+(benchmarks/LOG.md): below 1 MB it is slower, above 4 MB the difference is noise."""
 
 
 class TensorSource(Source):
