@@ -4,56 +4,29 @@ A schema is made once, from all rows of the training file, and stored as JSON be
 model. From then on every file and data frame is read strictly as it says.
 """
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from torch import Tensor
 
 from gradatim.errors import SchemaError
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.missing_values import MISSING_VALUES
-from gradatim.tables.schema.calendar import PARTS
-from gradatim.tables.schema.column_kinds import VOCABULARY_CAP
-from gradatim.tables.schema.columns import Column, Kind, Label, Target, Task, arrow_type
+from gradatim.tables.schema.columns import Column, Label, Target
 from gradatim.tables.schema.infer_schema import Inferred, infer, stack_codes
-from gradatim.tables.schema.targets import MAX_CLASSES, codes_of_target
+from gradatim.tables.schema.stored import read_stored, to_stored
+from gradatim.tables.schema.targets import codes_of_target
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import (
-    UNITS_PER_S,
     codes_of_column,
     plain,
     typed,
 )
-from gradatim.text import listed, nearest_name, shown
+from gradatim.text import listed, nearest_name
 
-__all__ = ["VERSION", "Schema"]
-
-VERSION = 1
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "kind": get_args(Kind),
-    "task": get_args(Task),
-    "unit": ("", *UNITS_PER_S),
-}
-LISTS: dict[str, Any] = {
-    "columns": dict,
-    "labels": (str, bool, int, float),
-    "missing_values": str,
-    "parts": str,
-    "vocabulary": str,
-}
-"""What entries of a stored schema may be; those not named here are strings."""
-
-COUNTS = ("num_missing", "num_rows")
-
-LABELS = {"string": str, "bool": bool, "int64": int, "double": float}
-"""By the Arrow type of a target, the type of its labels."""
-
-MOST_INT64 = 2**63 - 1
+__all__ = ["Schema"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -240,49 +213,17 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Give what ``from_dict`` takes: lists, dicts, strings and numbers."""
-        return {
-            "version": VERSION,
-            "num_rows": self.num_rows,
-            "missing_values": list(self.missing_values),
-            "columns": [_as_dict(column) for column in self.columns],
-            "target": None if self.target is None else _as_dict(self.target),
-        }
+        return to_stored(self.columns, self.target, self.num_rows, self.missing_values)
 
     @classmethod
     def from_dict(cls, data: Any) -> "Schema":
         """Take what ``to_dict`` gave.
 
         Raises:
-            SchemaError: Of another version, with entries unknown or missing, or with
-                values that no schema has.
+            SchemaError: The version is another one, entries are unknown or missing, or
+                have values that no schema has.
         """
-        version = data.get("version") if isinstance(data, Mapping) else None
-        if type(version) is not int or version != VERSION:
-            raise SchemaError(
-                f"The schema is of version {shown(version)}; this gradatim "
-                f"reads version {VERSION}.\n"
-                "Its entries may mean something else.\n"
-                "Use the version of gradatim that wrote it, or train again."
-            )
-        _check_entries(data, {"version", *(f.name for f in fields(cls))}, "the schema")
-        whole = {name: data[name] for name in ("num_rows", "missing_values", "columns")}
-        _check_values(whole, "the schema")
-        columns = tuple(
-            _part(Column, column, f"column {place}")
-            for place, column in enumerate(data["columns"])
-        )
-        target = data["target"]
-        if target is not None:
-            target = _part(Target, target, "the target")
-        names = [part.name for part in (*columns, target) if part is not None]
-        if len(set(names)) < len(names):
-            raise _unfit("a name that two columns have", "its columns")
-        return cls(
-            columns=columns,
-            target=target,
-            num_rows=data["num_rows"],
-            missing_values=tuple(data["missing_values"]),
-        )
+        return cls(**read_stored(data))
 
 
 def _as_table(data: pa.Table | pa.RecordBatch) -> pa.Table:
@@ -290,132 +231,3 @@ def _as_table(data: pa.Table | pa.RecordBatch) -> pa.Table:
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
     return data
-
-
-def _as_dict(part: Column | Target) -> dict[str, Any]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(part).items()
-    }
-
-
-def _part(part: Any, data: Any, where: str) -> Any:
-    """Make a ``Column`` or ``Target``, every entry checked: files may be damaged."""
-    _check_entries(data, {entry.name for entry in fields(part)}, where)
-    _check_values(data, where)
-    lists = {name: tuple(v) for name, v in data.items() if isinstance(v, list)}
-    made = part(**{**data, **lists})
-    if isinstance(made, Target):
-        _check_target(made, where)
-    elif made.used:
-        _check_used(made, where)
-    return made
-
-
-def _check_entries(data: Any, names: set[str], where: str) -> None:
-    found = set(data) if isinstance(data, Mapping) else set()
-    if found != names:
-        raise SchemaError(
-            f"The schema has unknown entries {shown(sorted(map(str, found - names)))} "
-            f"and lacks {shown(sorted(names - found))} for {where}.\n"
-            "What it does not say cannot be guessed.\n"
-            "Copy the whole run folder again."
-        )
-
-
-def _check_values(data: Mapping[str, Any], where: str) -> None:
-    for name, value in data.items():
-        if not _fits(name, value):
-            raise _unfit(f"{name} = {shown(value)}", where)
-
-
-def _unfit(what: str, where: str) -> SchemaError:
-    return SchemaError(
-        f"The schema has {what} for {where}.\n"
-        "No schema that gradatim writes does.\n"
-        "Copy the whole run folder again."
-    )
-
-
-def _fits(name: str, value: Any) -> bool:
-    if name in CHOICES:
-        return value in CHOICES[name]
-    if name in LISTS:
-        return isinstance(value, list) and all(
-            isinstance(v, LISTS[name]) for v in value
-        )
-    if name == "used":
-        return isinstance(value, bool)
-    if name in COUNTS:
-        return _is_int64(value) and value >= 0
-    if name == "origin":
-        return _is_int64(value) or _is_finite_float(value)
-    return isinstance(value, str)
-
-
-def _is_int64(value: Any) -> bool:
-    return type(value) is int and -MOST_INT64 <= value <= MOST_INT64
-
-
-def _is_finite_float(value: Any) -> bool:
-    return type(value) is float and math.isfinite(value)
-
-
-def _check_used(column: Column, where: str) -> None:
-    """Check what a feature is read and encoded with."""
-    kind = _arrow_type(column.type, where)
-    if not _differ(column.parts) or not set(column.parts) <= set(PARTS):
-        raise _unfit(f"parts = {shown(column.parts)}", where)
-    if column.group == "categories":
-        fits = column.type in ("string", "bool") and _differ(column.vocabulary)
-        fits = fits and len(column.vocabulary) <= VOCABULARY_CAP
-        if column.type == "bool":
-            fits = column.vocabulary == ("false", "true")
-    elif column.group == "times":
-        is_time = pa.types.is_temporal(kind) and not pa.types.is_duration(kind)
-        fits = is_time and column.unit != "" and _is_int64(column.origin)
-    else:
-        fits = column.type in ("double", "int64")
-    if column.group != "times":
-        fits = fits and not column.parts and not column.unit
-    if not fits:
-        what = f"the type {shown(column.type)}, which its other entries do not fit,"
-        raise _unfit(what, where)
-
-
-def _check_target(target: Target, where: str) -> None:
-    """Check labels and type, by which answers are made."""
-    _arrow_type(target.type, where)
-    labels = target.labels
-    if target.task == "regression":
-        fits = not labels and target.type in ("double", "int64")
-    else:
-        is_right = all(
-            type(label) is LABELS.get(target.type)
-            and (isinstance(label, (str, bool)) or _fits("origin", label))
-            for label in labels
-        )
-        fits = is_right and _differ(labels) and 2 <= len(labels) <= MAX_CLASSES
-        fits = fits and (target.task != "binary" or len(labels) == 2)
-    if not fits:
-        raise _unfit(
-            f"labels = {shown(labels)} of the type {shown(target.type)}", where
-        )
-
-
-def _differ(values: Sequence[Any]) -> bool:
-    return len(set(values)) == len(values)
-
-
-def _arrow_type(text: str, where: str) -> Any:
-    try:
-        kind = arrow_type(text)
-        if getattr(kind, "tz", None) is not None:
-            pc.local_timestamp(pa.array([0], kind))  # is there such a zone?
-    except ValueError as error:
-        raise SchemaError(
-            f"The schema has the type {shown(text)} for {where}.\n"
-            "There is no such type in Arrow, by which columns are read.\n"
-            "Copy the whole run folder again."
-        ) from error
-    return kind
