@@ -1,68 +1,90 @@
-"""What several pitfalls ask of gradients and updates: who gets one, who moves."""
+"""Questions to the record about gradients: which tensors get one, which ones move."""
 
 import math
 
-from gradatim.watching import BackwardSeen, LeafSeen, ModelSeen, StepSeen, TrainingSeen
+from gradatim.watching import (
+    BackwardSeen,
+    LeafSeen,
+    ModelSeen,
+    SourceLine,
+    StepSeen,
+    TrainingSeen,
+)
 
 __all__ = [
     "backwards_with_leaves",
     "depth_trend",
+    "gradient_looks",
     "have_moved",
+    "line_of_backward",
     "reached_leaves",
     "update_ratios",
 ]
 
+MIN_WEIGHTS = 4  # chosen by hand, not measured
+
 
 def backwards_with_leaves(seen: TrainingSeen) -> list[BackwardSeen]:
-    """Give the backwards whose leaves were looked at."""
-    return [each for each in seen.backwards if each.leaves is not None]
+    """Give the backwards for which the watch noted the leaves of the graph."""
+    return [backward for backward in seen.backwards if backward.leaves is not None]
 
 
 def reached_leaves(seen: TrainingSeen) -> dict[int, list[LeafSeen]]:
-    """Give what backwards reach, each leaf as it was at each look."""
-    found: dict[int, list[LeafSeen]] = {}
+    """Give the leaves that backwards reach, by identity, as they were at each look."""
+    looks: dict[int, list[LeafSeen]] = {}
     for backward in backwards_with_leaves(seen):
-        for key, leaf in (backward.leaves or {}).items():
-            found.setdefault(key, []).append(leaf)
-    return found
+        for identity, leaf in (backward.leaves or {}).items():
+            looks.setdefault(identity, []).append(leaf)
+    return looks
+
+
+def line_of_backward(seen: TrainingSeen, leaves: set[int]) -> SourceLine | None:
+    """Give the line of the first backward that reaches one of some leaves."""
+    reaching = [b.line for b in seen.backwards if leaves & (b.leaves or {}).keys()]
+    return reaching[0] if reaching else None
 
 
 def have_moved(looks: list[LeafSeen]) -> bool:
-    """Tell whether a leaf moved between the looks."""
+    """Tell whether the numbers of a leaf changed between the looks at it."""
     return len({(look.total, look.size) for look in looks}) > 1
 
 
+def gradient_looks(steps: list[StepSeen]) -> list[StepSeen]:
+    """Give the updates at which the watch noted which parameters have a gradient."""
+    return [step for step in steps if step.gradients.missing is not None]
+
+
 def update_ratios(steps: list[StepSeen]) -> list[float]:
-    """Give update over weight, of all parameters of each update together."""
-    found = []
+    """Give for each update its norm over that of the weights, all of them together."""
+    ratios = []
     for step in steps:
-        if step.weights.updates:
-            update = math.hypot(*(u for u, _ in step.weights.updates.values()))
-            weight = math.hypot(*(w for _, w in step.weights.updates.values()))
-            if weight > 0:
-                found.append(update / weight)
-    return found
+        norms = (step.weights.updates or {}).values()
+        weight = math.hypot(*(norm for _, norm in norms))
+        if weight > 0:
+            ratios.append(math.hypot(*(norm for norm, _ in norms)) / weight)
+    return ratios
 
 
 def depth_trend(step: StepSeen, model: ModelSeen) -> tuple[float, float] | None:
-    """Tell how gradients of weights go with depth.
+    """Tell how gradients of weights change with depth.
 
     Returns:
-        The first's root mean square over the last's, and the correlation of its
-        logarithm with depth; None of fewer than four weights.
+        The root mean square of the first weight's gradient over that of the last, and
+        the correlation of its logarithm with depth; None for fewer than four weights.
     """
+    numels = model.parameters.numels
     sizes = [
-        norm / math.sqrt(model.parameters.numels[name])
+        norm / math.sqrt(numels[name])
         for name, norm in (step.gradients.norms or {}).items()
-        if name.endswith("weight") and model.parameters.numels.get(name, 0) > 1
+        if name.endswith("weight") and numels.get(name, 0) > 1
     ]
-    if len(sizes) < 4 or not all(math.isfinite(s) and s > 0 for s in sizes):
+    if len(sizes) < MIN_WEIGHTS or not all(math.isfinite(s) and s > 0 for s in sizes):
         return None
     logs = [math.log10(size) for size in sizes]
-    places = range(len(logs))
+    depths = range(len(logs))
     middle, mean = (len(logs) - 1) / 2, sum(logs) / len(logs)
-    top = sum((p - middle) * (v - mean) for p, v in zip(places, logs, strict=True))
+    top = sum((d - middle) * (v - mean) for d, v in zip(depths, logs, strict=True))
     spread = math.sqrt(
-        sum((p - middle) ** 2 for p in places) * sum((v - mean) ** 2 for v in logs)
+        sum((d - middle) ** 2 for d in depths) * sum((v - mean) ** 2 for v in logs)
     )
     return sizes[0] / sizes[-1], top / spread if spread else 0.0

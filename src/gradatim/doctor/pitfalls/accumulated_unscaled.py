@@ -1,18 +1,14 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import only_optimizer
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 4
+MIN_UPDATES = 4  # chosen by hand, not measured
+MIN_SHARE_OF_UPDATES = 0.7  # chosen by hand, not measured
 MEANS = (
-    "MseLoss",
-    "L1Loss",
-    "NllLoss",
-    "NllLoss2D",
-    "BinaryCrossEntropy",
-    "BinaryCrossEntropyWithLogits",
-    "SmoothL1Loss",
-    "HuberLoss",
-)
-"""Operations that end a loss function's mean."""
+    "MseLoss", "L1Loss", "NllLoss", "NllLoss2D", "BinaryCrossEntropy",
+    "BinaryCrossEntropyWithLogits", "SmoothL1Loss", "HuberLoss",
+)  # fmt: skip
+"""The autograd operations in which the mean of a loss function ends."""
 
 
 class AccumulatedUnscaled(Pitfall):
@@ -46,15 +42,18 @@ class AccumulatedUnscaled(Pitfall):
     severity = "info"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        if sum(o.num_steps > 0 for o in seen.optimizers) != 1:
+        if only_optimizer(seen) is None:
             return
-        if any(c.reduction != "mean" for c in seen.losses):
+        if any(call.reduction != "mean" for call in seen.losses):
             return
         steps = [s for s in seen.steps if not s.closure]
         counts = [s.num_backwards for s in steps]
         backwards = list(seen.backwards)
         most = max(counts, default=0)
-        if len(steps) < ENOUGH or most < 2 or counts.count(most) < 0.7 * len(counts):
+        num_alike = counts.count(most)
+        if len(steps) < MIN_UPDATES or most < 2:
+            return
+        if num_alike < MIN_SHARE_OF_UPDATES * len(counts):
             return
         lines = {b.line for b in backwards}
         if len(lines) != 1 or any(b.operation not in MEANS for b in backwards):
@@ -62,7 +61,7 @@ class AccumulatedUnscaled(Pitfall):
         yield self.finding(
             verdict="Several losses go backward for one update, and none is divided by "
             "their number.",
-            evidence=f"{most} backwards for each of {counts.count(most)} updates, each "
+            evidence=f"{most} backwards for each of {num_alike} updates, each "
             f"from {backwards[0].operation}'s mean itself",
             cure=f"(loss / {most}).backward()",
             line=backwards[0].line,

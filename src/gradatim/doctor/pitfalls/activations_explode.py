@@ -1,10 +1,14 @@
 from itertools import pairwise
 
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import first_trained_line
 from gradatim.watching import OutputNumbers, TrainingSeen
 
 KINDS = ("Linear", "Conv1d", "Conv2d", "Conv3d")
-LAYERS, GROWTH = 4, 3.0
+MIN_LAYERS = 4  # chosen by hand, not measured
+MIN_GROWTH = 1e3  # of all layers together; chosen by hand, not measured
+MIN_MEAN_GROWTH = 3.0  # of a layer, on average; chosen by hand, not measured
+MIN_GROWTH_OF_A_LAYER = 1.5  # chosen by hand, not measured
 
 
 class ActivationsExplode(Pitfall):
@@ -37,27 +41,25 @@ class ActivationsExplode(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             layers: list[OutputNumbers] = []
-            for probe in model.outputs:
-                if probe.step or probe.name in [each.name for each in layers]:
-                    break
-                if probe.kind in KINDS:
-                    layers.append(probe)
-            if (
-                len(layers) < LAYERS
-                or not layers[0].std
-                or not model.parameters.num_tensors
-            ):
+            for output in model.outputs:
+                if output.step or output.name in [layer.name for layer in layers]:
+                    break  # the first forward of the new model is over
+                if output.kind in KINDS:
+                    layers.append(output)
+            if len(layers) < MIN_LAYERS or not layers[0].std:
                 continue
             ratios = [b.std / max(a.std, 1e-30) for a, b in pairwise(layers)]
-            total = layers[-1].std / layers[0].std
-            if total < 1e3 or total < GROWTH ** len(ratios) or min(ratios) < 1.5:
+            growth = layers[-1].std / layers[0].std
+            min_growth = max(MIN_GROWTH, MIN_MEAN_GROWTH ** len(ratios))
+            if growth < min_growth or min(ratios) < MIN_GROWTH_OF_A_LAYER:
                 continue
-            line = next((f.line for f in seen.forwards if f.grad), None)
+            if not model.parameters.num_tensors:
+                continue
             yield self.finding(
                 verdict="Activations grow from layer to layer in the new model.",
                 evidence=f"standard deviation {layers[0].std:.3g} after "
                 f"{layers[0].name}, {layers[-1].std:.3g} after {layers[-1].name}, "
                 f"{len(layers)} layers",
                 cure="nn.init.kaiming_normal_(weight), or a norm between layers",
-                line=line,
+                line=first_trained_line(seen),
             )

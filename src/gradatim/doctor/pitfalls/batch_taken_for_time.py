@@ -2,7 +2,8 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.assignments import assignment_line
 from gradatim.watching import BatchLayout, LossCall, TrainingSeen
 
-ENOUGH = 2
+MIN_CALLS = 2  # chosen by hand, not measured
+MIN_SHARE_OF_CALLS = 0.8  # chosen by hand, not measured
 
 
 class BatchTakenForTime(Pitfall):
@@ -32,38 +33,38 @@ class BatchTakenForTime(Pitfall):
     severity = "error"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        sizes = {each.batch_size for each in seen.loaders if each.batch_size}
+        sizes = {loader.batch_size for loader in seen.loaders if loader.batch_size}
         losses = list(seen.losses)
         for model in seen.models:
-            found: dict[str, list[BatchLayout]] = {}
-            for each in model.layers.layouts:
-                if _is_mixed(each, losses, sizes):
-                    found.setdefault(each.name, []).append(each)
-            for name, group in found.items():
-                calls = sum(each.name == name for each in model.layers.layouts)
-                if len(group) < ENOUGH or len(group) < 0.8 * calls:
+            mixed: dict[str, list[BatchLayout]] = {}
+            for call in model.layers.layouts:
+                if _is_batch_taken_for_time(call, losses, sizes):
+                    mixed.setdefault(call.name, []).append(call)
+            for name, calls in mixed.items():
+                num_calls = sum(call.name == name for call in model.layers.layouts)
+                if len(calls) < max(MIN_CALLS, MIN_SHARE_OF_CALLS * num_calls):
                     continue
-                rows, times, _ = group[0].shape
+                rows, times, _ = calls[0].shape
                 yield self.finding(
-                    verdict=f"{group[0].kind} {name!r} takes the batch for time.",
-                    evidence=f"it is given {group[0].shape} with batch_first=False: "
+                    verdict=f"{calls[0].kind} {name!r} takes the batch for time.",
+                    evidence=f"it is given {calls[0].shape} with batch_first=False: "
                     f"{rows} rows are read as {rows} steps in time of {times} samples",
                     cure="batch_first=True, or x.transpose(0, 1) before it",
-                    line=assignment_line(model, name) or group[0].line,
+                    line=assignment_line(model, name) or calls[0].line,
                 )
 
 
-def _is_mixed(each: BatchLayout, losses: list[LossCall], sizes: set[int]) -> bool:
-    rows, times = each.shape[:2]
-    if rows == times or times == 1 or rows == 1 or each.root_shape[:1] != (rows,):
+def _is_batch_taken_for_time(
+    call: BatchLayout, losses: list[LossCall], batch_sizes: set[int]
+) -> bool:
+    rows, times = call.shape[:2]
+    if rows == times or times == 1 or rows == 1 or call.root_shape[:1] != (rows,):
         return False
-    # Of what a loader gave: its batches lie along dim 0.
-    is_as_given = each.root_shape == each.shape[: len(each.root_shape)]
-    if is_as_given and rows in sizes and times not in sizes:
+    # The batches of a loader lie along dim 0 of what the model was given.
+    is_as_given = call.root_shape == call.shape[: len(call.root_shape)]
+    if is_as_given and rows in batch_sizes and times not in batch_sizes:
         return True
-    # Or one target for each row.
-    after = next((loss for loss in losses if loss.order > each.order), None)
-    if after is None:
-        return False
-    target = after.target.shape
+    # Otherwise the next loss tells, if it has one target for each row.
+    following = next((loss for loss in losses if loss.order > call.order), None)
+    target = () if following is None else following.target.shape
     return target[:1] == (rows,) and times not in target

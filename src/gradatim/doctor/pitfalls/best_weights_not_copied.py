@@ -3,11 +3,12 @@ import linecache
 from functools import lru_cache
 
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.source_code.syntax import tree_of
+from gradatim.doctor.queries import only_optimizer
+from gradatim.doctor.source_code.syntax import called_method, tree_of
 from gradatim.watching import SourceLine, TrainingSeen
 
-FEW = 2
-OF_MODULES = ("parameters", "state_dict", "train", "eval", "named_parameters")
+MAX_USES_OF_A_COPY = 2  # chosen by hand, not measured
+METHODS_OF_MODULES = ("parameters", "state_dict", "train", "eval", "named_parameters")
 
 
 class BestWeightsNotCopied(Pitfall):
@@ -42,8 +43,8 @@ class BestWeightsNotCopied(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for use in seen.state_uses:
-            same = [u for u in seen.state_uses if u.taken == use.taken]
-            if use.how != "itself" and len(same) > FEW:
+            num_uses = sum(other.taken == use.taken for other in seen.state_uses)
+            if use.how != "itself" and num_uses > MAX_USES_OF_A_COPY:
                 continue  # taken once, and meant to follow the weights
             done = "saved" if use.how == "saved" else "loaded"
             yield self.finding(
@@ -59,25 +60,24 @@ class BestWeightsNotCopied(Pitfall):
 
     def _models(self, seen: TrainingSeen) -> Findings:
         """Find ``best_model = model``, which is one model with two names."""
-        files = {
-            line.file for m in seen.models for line in m.structure.made_at.values()
-        }
+        if not seen.num_steps:
+            return
+        made_at = [m.structure.made_at.values() for m in seen.models]
+        files = {line.file for lines in made_at for line in lines}
         files |= {s.line.file for s in seen.steps if s.line is not None}
+        trained = {f.model for f in seen.forwards if f.used}
+        is_one_model = only_optimizer(seen) is not None and len(trained) == 1
         for file in sorted(files):
-            found = kept_models(file)
-            trained = {f.model for f in seen.forwards if f.used}
-            if sum(o.num_steps > 0 for o in seen.optimizers) == 1 == len(trained):
-                found += kept_by_class(file)
-            for number, name in found:
-                if seen.num_steps:
-                    yield self.finding(
-                        verdict=f"The best {name} is kept by another name, but it is "
-                        "no copy: it is trained on.",
-                        evidence=f"one object with two names through {seen.num_steps} "
-                        "updates",
-                        cure=f"copy.deepcopy({name})",
-                        line=SourceLine(file, number),
-                    )
+            kept = kept_models(file) + (kept_by_class(file) if is_one_model else ())
+            for number, name in kept:
+                yield self.finding(
+                    verdict=f"The best {name} is kept by another name, but it is no "
+                    "copy: it is trained on.",
+                    evidence=f"one object with two names through {seen.num_steps} "
+                    "updates",
+                    cure=f"copy.deepcopy({name})",
+                    line=SourceLine(file, number),
+                )
 
 
 @lru_cache(maxsize=64)
@@ -85,8 +85,8 @@ def kept_models(file: str) -> tuple[tuple[int, str], ...]:
     """Find ``best... = model`` under an ``if`` in a loop that trains that model.
 
     Returns:
-        Lines and names. A name that the loop itself gives to another model each time is
-        left alone.
+        Line numbers and names. A name to which the loop itself gives another model each
+        time is left alone.
     """
     tree = tree_of(file)
     modules = _modules_in(tree)
@@ -95,50 +95,47 @@ def kept_models(file: str) -> tuple[tuple[int, str], ...]:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef) and any(map(_steps, ast.walk(node)))
     }
-    found = []
+    kept: set[tuple[int, str]] = set()
     for loop in ast.walk(tree):
         if not isinstance(loop, (ast.For, ast.While)):
             continue
         inside = list(ast.walk(loop))
-        given = {
+        trains = any(map(_steps, inside)) or any(
+            isinstance(n, ast.Call) and ast.unparse(n.func) in training for n in inside
+        )
+        if not trains:
+            continue
+        names = modules - {
             ast.unparse(node)
             for node in inside
             if isinstance(node, (ast.Name, ast.Attribute))
             and isinstance(node.ctx, ast.Store)
         }
-        trains = any(map(_steps, inside)) or any(
-            isinstance(n, ast.Call) and ast.unparse(n.func) in training for n in inside
-        )
-        found += [
-            (node.lineno, ast.unparse(node.value.args[0]))
-            for node in loop.body
-            if trains
-            and isinstance(node, ast.Expr)
-            and isinstance(node.value, ast.Call)
-            and isinstance(node.value.func, ast.Attribute)
-            and node.value.func.attr == "append"
-            and node.value.args
-            and isinstance(node.value.args[0], ast.Name)
-            and node.value.args[0].id in modules - given
-        ]
+        calls = [n.value for n in loop.body if isinstance(n, ast.Expr)]
+        kept |= {
+            (call.lineno, call.args[0].id)
+            for call in calls
+            if isinstance(call, ast.Call)
+            and called_method(call) == "append"
+            and call.args
+            and isinstance(call.args[0], ast.Name)
+            and call.args[0].id in names
+        }
         for condition in inside:
-            if not trains or not isinstance(condition, ast.If):
-                continue
-            for node in condition.body:
-                if not isinstance(node, ast.Assign):
-                    continue
-                name, target = ast.unparse(node.value), ast.unparse(node.targets[0])
-                is_kept = "best" in target.lower() and name in modules - given
-                if is_kept and isinstance(node.value, (ast.Name, ast.Attribute)):
-                    found.append((node.lineno, name))
-    return tuple(sorted(set(found)))
+            for node in condition.body if isinstance(condition, ast.If) else ():
+                if isinstance(node, ast.Assign):
+                    name, target = map(ast.unparse, (node.value, node.targets[0]))
+                    is_model = isinstance(node.value, (ast.Name, ast.Attribute))
+                    if is_model and name in names and "best" in target.lower():
+                        kept.add((node.lineno, name))
+    return tuple(sorted(kept))
 
 
 def _modules_in(tree: ast.Module) -> set[str]:
     return {
         ast.unparse(node.value)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr in OF_MODULES
+        if isinstance(node, ast.Attribute) and node.attr in METHODS_OF_MODULES
     }
 
 
@@ -149,7 +146,7 @@ def kept_by_class(file: str) -> tuple[tuple[int, str], ...]:
         return ()
     tree = tree_of(file)
     modules = _modules_in(tree)
-    found = []
+    kept: set[tuple[int, str]] = set()
     for owner in ast.walk(tree):
         if not isinstance(owner, ast.ClassDef):
             continue
@@ -164,18 +161,17 @@ def kept_by_class(file: str) -> tuple[tuple[int, str], ...]:
         for function in owner.body:
             if not isinstance(function, ast.FunctionDef):
                 continue
-            given = {each.arg for each in function.args.args} & modules
-            for condition in ast.walk(function):
-                for node in condition.body if isinstance(condition, ast.If) else ():
-                    if not isinstance(node, ast.Assign):
-                        continue
-                    name, target = ast.unparse(node.value), node.targets[0]
-                    is_best = isinstance(target, ast.Attribute) and (
-                        "best" in target.attr.lower() and target.attr in used
-                    )
-                    if is_best and name in given:
-                        found.append((node.lineno, name))
-    return tuple(sorted(set(found)))
+            given = {argument.arg for argument in function.args.args} & modules
+            conditions = [n for n in ast.walk(function) if isinstance(n, ast.If)]
+            for node in (node for condition in conditions for node in condition.body):
+                if not isinstance(node, ast.Assign):
+                    continue
+                name, target = ast.unparse(node.value), node.targets[0]
+                if not isinstance(target, ast.Attribute) or target.attr not in used:
+                    continue
+                if "best" in target.attr.lower() and name in given:
+                    kept.add((node.lineno, name))
+    return tuple(sorted(kept))
 
 
 def _steps(node: ast.AST) -> bool:

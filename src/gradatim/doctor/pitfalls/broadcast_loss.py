@@ -2,15 +2,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gradatim.doctor.pitfall import Finding, Findings, Pitfall
+from gradatim.doctor.queries import REGRESSION_LOSS_NAMES
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import SourceLine, TrainingSeen
-
-ELEMENTWISE = (
-    "mse_loss",
-    "l1_loss",
-    "smooth_l1_loss",
-    "huber_loss",
-)
 
 
 class BroadcastLoss(Pitfall):
@@ -44,17 +38,17 @@ class BroadcastLoss(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         for call in seen.losses:
             one, other = call.input.shape, call.target.shape
-            if call.name in ELEMENTWISE and one != other and _squeezed(one, other):
+            if call.name in REGRESSION_LOSS_NAMES and _differ_by_ones(one, other):
                 yield self._finding(one, other, call.line)
         rows = {f.outputs[0].shape[:1] for f in seen.forwards if f.grad and f.outputs}
         for backward in seen.backwards:
             for _, shape, inputs in backward.broadcasts:
-                # Of pairs made on purpose both sides have a graph.
+                # Where pairs are compared on purpose both sides have a graph.
                 if len(inputs) != 1 or len(shape) != 2 or shape[:1] not in rows:
                     continue
-                one, num = inputs[0], shape[0]
-                if shape[1] == num > 1 and one in ((num,), (num, 1)):
-                    other = (num,) if len(one) == 2 else (num, 1)
+                one, num_rows = inputs[0], shape[0]
+                if shape[1] == num_rows > 1 and one in ((num_rows,), (num_rows, 1)):
+                    other = (num_rows,) if len(one) == 2 else (num_rows, 1)
                     yield self._finding(one, other, backward.line)
 
     def trial(self, seen: TrainingSeen) -> Trial:
@@ -73,10 +67,10 @@ class BroadcastLoss(Pitfall):
         )
 
 
-def _squeezed(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    """Tell whether two shapes are one and the same but for dimensions of 1."""
-    rest = [n for n in one if n != 1], [n for n in other if n != 1]
-    return rest[0] == rest[1] and bool(rest[0]) and one != other
+def _differ_by_ones(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Tell whether two shapes differ, and are the same without dimensions of 1."""
+    rest = [n for n in one if n != 1]
+    return one != other and bool(rest) and rest == [n for n in other if n != 1]
 
 
 def _paired(given: Tensor, target: Tensor) -> Tensor:

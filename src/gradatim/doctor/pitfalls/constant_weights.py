@@ -33,31 +33,23 @@ class ConstantWeights(Pitfall):
     title = "constant initial weights"
     severity = "error"
     hides = (
-        "GT105",
-        "GT106",
-        "GT107",
-        "GT203",
-        "GT204",
-        "GT309",
-        "GT506",
-        "GT701",
-        "GT702",
-        "GT704",
-    )
+        "GT105", "GT106", "GT107", "GT203", "GT204",
+        "GT309", "GT506", "GT701", "GT702", "GT704",
+    )  # fmt: skip
 
     def find(self, seen: TrainingSeen) -> Findings:
         for step in seen.steps:
-            found = step.weights.constant
-            if len(found) < 2 or len(found) != step.weights.num_matrices:
+            matrices = step.weights.constant
+            if len(matrices) < 2 or len(matrices) != step.weights.num_matrices:
                 continue
-            if not any(each.is_same for each in found):
+            if not any(matrix.is_same for matrix in matrices):
                 continue
-            told = ", ".join(f"{each.name} {each.value:g}" for each in found[:4])
+            values = ", ".join(f"{m.name} {m.value:g}" for m in matrices[:4])
             yield self.finding(
                 verdict="All weights start as one number: the units of a layer are "
                 "equal and stay so.",
-                evidence=f"at the first update {len(found)} of "
-                f"{step.weights.num_matrices} matrices are constant: {told}",
+                evidence=f"at the first update {len(matrices)} of "
+                f"{step.weights.num_matrices} matrices are constant: {values}",
                 cure="leave PyTorch's own initial weights, or "
                 "nn.init.kaiming_uniform_(weight); zeros for biases only",
                 line=seen.optimizers[step.optimizer].line,

@@ -1,7 +1,9 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
-DEAD = 0.9
+MIN_SHARE_OF_DEAD_UNITS = 0.9  # chosen by hand, not measured
+NUM_LOOKS = 3  # updates at which they must be dead; chosen by hand, not measured
+MIN_UNITS = 4  # chosen by hand, not measured
 
 
 class DeadUnits(Pitfall):
@@ -32,21 +34,26 @@ class DeadUnits(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         looked_at = [b for b in seen.backwards if b.activations]
-        if len(looked_at) < 3:
+        if len(looked_at) < NUM_LOOKS:
             return
         dead = [
-            {a.layer: a for a in b.activations if a.kind == "Relu" and a.dead >= DEAD}
-            for b in looked_at[-3:]
+            {
+                a.layer: a
+                for a in backward.activations
+                if a.kind == "Relu" and a.dead >= MIN_SHARE_OF_DEAD_UNITS
+            }
+            for backward in looked_at[-NUM_LOOKS:]
         ]
-        layers = [each for each in dead[0] if all(each in other for other in dead)]
-        wide = [name for name in layers if dead[-1][name].num_units >= 4]
+        layers = [layer for layer in dead[0] if all(layer in later for later in dead)]
+        wide = [layer for layer in layers if dead[-1][layer].num_units >= MIN_UNITS]
         if not wide:
             return
         name, last = wide[-1], dead[-1][wide[-1]]
         since = next(
-            b.step
-            for b in looked_at
-            if any(a.layer == name and a.dead >= DEAD for a in b.activations)
+            backward.step
+            for backward in looked_at
+            for a in backward.activations
+            if a.layer == name and a.dead >= MIN_SHARE_OF_DEAD_UNITS
         )
         yield self.finding(
             verdict=f"The ReLUs after {name} are dead: they give 0 for every row.",

@@ -5,8 +5,10 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
 
-STRONG = 0.1
-SHRUNK = 0.3
+MIN_DECAY = 0.1  # chosen by hand, not measured
+MIN_LOOKS = 6  # chosen by hand, not measured
+MAX_SHARE_OF_WEIGHTS = 0.3  # that are left; chosen by hand, not measured
+MIN_SHARE_OF_LOSS = 0.67  # that is left; chosen by hand, not measured
 
 
 class DecayTooStrong(Pitfall):
@@ -41,21 +43,22 @@ class DecayTooStrong(Pitfall):
             return
         first, last = trend
         for number, optimizer in enumerate(seen.optimizers):
-            decay = max(
-                (o.get("weight_decay", 0) for o in optimizer.options), default=0
-            )
+            decays = [options.get("weight_decay", 0) for options in optimizer.options]
+            decay = max(decays, default=0)
             looks = [s for s in steps_of(seen, number) if s.weights.updates]
-            if decay < STRONG or len(looks) < 6 or last < 0.67 * first:
+            if decay < MIN_DECAY or last < MIN_SHARE_OF_LOSS * first:
                 continue
-            sizes = [
+            if len(looks) < MIN_LOOKS:
+                continue
+            norms = [
                 math.hypot(*(w for _, w in (s.weights.updates or {}).values()))
                 for s in looks
             ]
-            if not 0 <= sizes[-1] < SHRUNK * sizes[0]:
+            if not 0 <= norms[-1] < MAX_SHARE_OF_WEIGHTS * norms[0]:
                 continue
             yield self.finding(
                 verdict=f"weight_decay={decay:g} shrinks the weights away.",
-                evidence=f"norm of the weights {sizes[0]:.4g} -> {sizes[-1]:.4g} by "
+                evidence=f"norm of the weights {norms[0]:.4g} -> {norms[-1]:.4g} by "
                 f"update {looks[-1].step}; loss {first:.4g} -> {last:.4g}",
                 cure="weight_decay=1e-4 for SGD or Adam, 1e-2 for AdamW",
                 line=optimizer.line,

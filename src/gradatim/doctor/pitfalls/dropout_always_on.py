@@ -32,17 +32,14 @@ class DropoutAlwaysOn(Pitfall):
     max_findings = 3
 
     def find(self, seen: TrainingSeen) -> Findings:
-        lines = {
-            line: None
-            for _, line in seen.modes.dropouts
-            if line is not None and "training=True" not in line.code.replace(" ", "")
-        }
-        for line in list(lines)[:3]:
-            times = sum(each == line for _, each in seen.modes.dropouts)
+        for line in dict.fromkeys(line for _, line in seen.modes.dropouts):
+            if line is None or "training=True" in line.code.replace(" ", ""):
+                continue
+            num_calls = sum(other == line for _, other in seen.modes.dropouts)
             yield self.finding(
                 verdict="Dropout is on in eval mode: it does not know the mode of the "
                 "model.",
-                evidence=f"{times} calls at work while the model was in eval mode",
+                evidence=f"{num_calls} calls at work while the model was in eval mode",
                 cure="F.dropout(x, p, training=self.training), or self.drop = "
                 "nn.Dropout(p) in __init__",
                 line=line,

@@ -4,14 +4,32 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradatim.doctor.loss_trend import Trend, trend_of
+from gradatim.doctor.loss_trend import LossTrend, share_of_variance, trend_of_loss
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import trained_calls
+from gradatim.doctor.queries import (
+    REGRESSION_LOSS_NAMES,
+    first_trained_line,
+    trained_calls,
+)
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import InputNumbers, ModelSeen, TrainingSeen
 
-LARGE = 1e3
+MIN_UPDATES = 10  # chosen by hand, not measured
+NUM_INPUTS = 3  # that must all be unscaled; chosen by hand, not measured
+MAX_RATIO = 1e3  # of two columns' standard deviations; chosen by hand, not measured
+MAX_SIZE = 1e3  # of a mean or standard deviation; chosen by hand, not measured
+MIN_STD = 10  # of the widest column; chosen by hand, not measured
+MAX_PIXEL = 255  # the largest number of 8 bits
+MIN_LARGEST_PIXEL = 200  # chosen by hand, not measured
+MIN_PIXELS = 16  # chosen by hand, not measured
+MAX_FIRST_OVER_CHANCE = 3  # 1 is added to it; chosen by hand, not measured
+MAX_LAST_OVER_CHANCE = 0.8  # chosen by hand, not measured
+MAX_FIRST_BINARY = 3  # its chance is ln 2 = 0.69; chosen by hand, not measured
+MAX_LAST_BINARY = 0.55  # chosen by hand, not measured
+MAX_FIRST_OVER_VARIANCE = 1e3  # chosen by hand, not measured
+MAX_LAST_OVER_VARIANCE = 0.5  # chosen by hand, not measured
+MAX_LAST_OVER_FIRST = 0.5  # chosen by hand, not measured
 
 
 class FeaturesUnscaled(Pitfall):
@@ -47,36 +65,34 @@ class FeaturesUnscaled(Pitfall):
     )  # fmt: skip
 
     def find(self, seen: TrainingSeen) -> Findings:
-        trend = trend_of(seen)
-        if trend is None or seen.backwards.count < 10 or not _suffers(seen, trend):
+        trend = trend_of_loss(seen)
+        if trend is None or trend.num_losses < MIN_UPDATES or not _suffers(seen, trend):
             return
         for model in seen.models:
             inputs = [i for i in model.inputs if i.training and len(i.shape) != 1]
             if not inputs or _begins_with_norm(model):
                 continue
-            what = _what(inputs[0])
-            if what is None or any(_what(each) is None for each in inputs[:3]):
+            scales = [_unusual_scale(numbers) for numbers in inputs[:NUM_INPUTS]]
+            if None in scales:
                 continue
-            line = next((f.line for f in seen.forwards if f.grad), None)
             yield self.finding(
                 verdict="Features are in raw units, and the loss suffers.",
-                evidence=f"{what}; loss {trend.first:.4g} -> {trend.last:.4g} in "
-                f"{trend.count} steps",
+                evidence=f"{scales[0]}; loss {trend.first:.4g} -> {trend.last:.4g} in "
+                f"{trend.num_losses} steps",
                 cure="x / 255"
                 if _is_picture(inputs[0])
                 else "x = (x - x_train.mean(dim=0)) / x_train.std(dim=0)",
-                line=line,
+                line=first_trained_line(seen),
             )
 
     def trial(self, seen: TrainingSeen) -> Trial | None:
-        given = (
-            [b.args[0] for b in seen.kept.replay.batches] if seen.kept.replay else []
-        )
-        if not given or not isinstance(given[0], Tensor):
+        replay = seen.kept.replay
+        inputs = [batch.args[0] for batch in replay.batches] if replay else []
+        if not inputs or not isinstance(inputs[0], Tensor):
             return None
-        columns = (0,) if given[0].dim() == 2 else tuple(range(given[0].dim()))
-        rows = torch.cat(given).double()
-        mean, std = rows.mean(dim=columns), rows.std(dim=columns).clamp_min(1e-12)
+        rows = torch.cat(inputs).double()
+        dims = (0,) if rows.dim() == 2 else tuple(range(rows.dim()))
+        mean, std = rows.mean(dim=dims), rows.std(dim=dims).clamp_min(1e-12)
 
         def scaled(
             args: tuple[Any, ...], target: Tensor
@@ -86,46 +102,50 @@ class FeaturesUnscaled(Pitfall):
         return Trial(cures=(Variant(prepare=scaled),))
 
 
-def _is_picture(given: InputNumbers) -> bool:
-    return given.is_whole and given.min >= 0 and 200 <= given.max <= 255
+def _is_picture(numbers: InputNumbers) -> bool:
+    is_8_bit = MIN_LARGEST_PIXEL <= numbers.max <= MAX_PIXEL
+    return numbers.is_whole and numbers.min >= 0 and is_8_bit
 
 
-def _what(given: InputNumbers) -> str | None:
-    if given.num_bad:
+def _unusual_scale(numbers: InputNumbers) -> str | None:
+    """Say in which unusual scale the columns of an input are, if they are."""
+    if numbers.num_bad:
         return None
-    if _is_picture(given) and math.prod(given.shape[1:]) >= 16:
-        return f"pixels from {given.min:.0f} to {given.max:.0f}"
-    if given.std_high >= LARGE * given.std_low and given.std_high >= 10:
+    std_low, std_high = numbers.std_low, numbers.std_high
+    if _is_picture(numbers) and math.prod(numbers.shape[1:]) >= MIN_PIXELS:
+        return f"pixels from {numbers.min:.0f} to {numbers.max:.0f}"
+    if std_high >= MAX_RATIO * std_low and std_high >= MIN_STD:
         return (
-            f"column {given.column_high} has standard deviation {given.std_high:.4g}, "
-            f"column {given.column_low} {given.std_low:.4g}"
+            f"column {numbers.column_high} has standard deviation {std_high:.4g}, "
+            f"column {numbers.column_low} {std_low:.4g}"
         )
-    if max(given.std_high, given.mean_high) > LARGE:
+    if max(std_high, numbers.mean_high) > MAX_SIZE:
         return (
-            f"standard deviations up to {given.std_high:.4g}, means up to "
-            f"{given.mean_high:.4g}"
+            f"standard deviations up to {std_high:.4g}, means up to "
+            f"{numbers.mean_high:.4g}"
         )
     return None
 
 
-def _suffers(seen: TrainingSeen, trend: Trend) -> bool:
+def _suffers(seen: TrainingSeen, trend: LossTrend) -> bool:
+    """Tell whether the loss starts huge, diverges or hardly falls."""
     if trend.diverges:
         return True
     calls = trained_calls(seen, *CLASS_LOSS_NAMES)
     if calls and len(calls[0].input.shape) >= 2:
         chance = math.log(max(2, calls[0].input.shape[1]))
-        return trend.first > 3 * chance + 1 or trend.last > 0.8 * chance
-    binary = trained_calls(seen, *BINARY_LOSS_NAMES)
-    if binary:
-        return trend.first > 3 or trend.last > 0.55
-    errors = [
-        call.facts["squared_error"] / call.facts["target_std"] ** 2
-        for call in trained_calls(seen, "mse_loss", "l1_loss", "smooth_l1_loss")
-        if call.facts.get("target_std") and "squared_error" in call.facts
-    ]
-    if errors:
-        return errors[0] > 1e3 or errors[-1] > 0.5
-    return trend.last > 0.5 * trend.first > 0
+        return (
+            trend.first > MAX_FIRST_OVER_CHANCE * chance + 1
+            or trend.last > MAX_LAST_OVER_CHANCE * chance
+        )
+    if trained_calls(seen, *BINARY_LOSS_NAMES):
+        return trend.first > MAX_FIRST_BINARY or trend.last > MAX_LAST_BINARY
+    regressions = trained_calls(seen, *REGRESSION_LOSS_NAMES[:3])
+    shares = [s for c in regressions if (s := share_of_variance(c)) is not None]
+    if shares:
+        is_far = shares[0] > MAX_FIRST_OVER_VARIANCE
+        return is_far or shares[-1] > MAX_LAST_OVER_VARIANCE
+    return trend.last > MAX_LAST_OVER_FIRST * trend.first > 0
 
 
 def _begins_with_norm(model: ModelSeen) -> bool:

@@ -33,31 +33,33 @@ class FreezingMistyped(Pitfall):
     title = "attribute that freezes nothing"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        inside = optimized_parameters(seen)
+        held = optimized_parameters(seen)
         for model in seen.models:
-            own = {n for k, n in model.parameters.names.items() if k in inside}
+            own = {n for k, n in model.parameters.names.items() if k in held}
             for place, (attribute, count) in model.freezing.mistyped.items():
                 start = f"{place}." if place else ""
                 trained = {n for n in own if n == place or n.startswith(start)}
                 if not trained & model.freezing.trainable:
                     continue
-                is_parameter = place in model.parameters.numels
+                part = f".{place}" if place else ""
                 what = f"{place} of {model.title}" if place else model.title
-                right = "requires_grad = False"
-                right = right if is_parameter else "requires_grad_(False)"
+                is_parameter = place in model.parameters.numels
+                switch = " = False" if is_parameter else "_(False)"
                 yield self.finding(
                     verdict=f"{what} has {attribute} set to False, which freezes "
                     "nothing: it is trained.",
                     evidence=f"{count} of its parameter tensors ask for a gradient, "
                     f"{len(trained)} are in the optimizer",
-                    cure=f"{model.variable or 'model'}{f'.{place}' if place else ''}"
-                    f".{right}",
+                    cure=f"{model.variable or 'model'}{part}.requires_grad{switch}",
                     line=_line(model, attribute) or model.line,
                 )
 
 
 def _line(model: ModelSeen, attribute: str) -> SourceLine | None:
-    """Find where the attribute is set to False, but not of a loop over parameters."""
+    """Find where an attribute of a module is set to False.
+
+    ``parameter.requires_grad = False`` is right, in a loop or by name, and left out.
+    """
     files = {line.file for line in model.structure.made_at.values()}
     files |= {line.file for line in model.structure.init_lines.values()}
     for file in sorted(files):
@@ -71,17 +73,16 @@ def _line(model: ModelSeen, attribute: str) -> SourceLine | None:
             if isinstance(name, ast.Name)
         }
         for node in nodes:
-            if not isinstance(node, ast.Assign) or not _is_false(node.value):
+            if not isinstance(node, ast.Assign):
                 continue
-            target = node.targets[0]
-            if not isinstance(target, ast.Attribute) or target.attr != attribute:
+            target, value = node.targets[0], node.value
+            is_false = isinstance(value, ast.Constant) and value.value is False
+            if not is_false or not isinstance(target, ast.Attribute):
                 continue
             owner = ast.unparse(target.value)
             is_right = owner in parameters or owner.endswith((".weight", ".bias"))
-            if attribute != "requires_grad" or not is_right:
+            if target.attr == attribute and (
+                attribute != "requires_grad" or not is_right
+            ):
                 return SourceLine(file, node.lineno)
     return None
-
-
-def _is_false(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is False

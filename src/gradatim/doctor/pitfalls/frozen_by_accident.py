@@ -6,7 +6,7 @@ from gradatim.doctor.queries import optimized_parameters
 from gradatim.text import listed
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
-MOST = 0.5
+MIN_SHARE_OF_TRAINED_NUMBERS = 0.5  # chosen by hand, not measured
 NORMS = ("BatchNorm", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm")
 
 
@@ -39,55 +39,37 @@ class FrozenByAccident(Pitfall):
     title = "frozen by accident"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        inside = optimized_parameters(seen)
         ever = {key for model in seen.models for key in model.freezing.asking}
-        for model in seen.models:
-            if (
-                not model.freezing.trainable
-                or not inside & model.parameters.names.keys()
-            ):
-                continue
+        for model in _trained_models(seen):
+            numels = model.parameters.numels
             frozen = [n for k, n in model.parameters.names.items() if k not in ever]
-            found = _halves(model, frozen) if frozen else []
-            if not found:
+            halves = _frozen_halves(model, frozen)
+            num_trained = sum(numels[n] for n in model.freezing.trainable)
+            share = num_trained / max(1, sum(numels.values()))
+            if not halves or share < MIN_SHARE_OF_TRAINED_NUMBERS:
                 continue
-            share = sum(model.parameters.numels[n] for n in model.freezing.trainable)
-            share_of_all = share / max(1, sum(model.parameters.numels.values()))
-            if share_of_all < MOST:
-                continue
-            line = next((o.line for o in seen.optimizers if o.line), model.line)
             yield self.finding(
-                verdict=f"{listed(found, quoted=False)} of {model.kind} ask for no "
+                verdict=f"{listed(halves, quoted=False)} of {model.kind} ask for no "
                 "gradient, though the rest of their layers does.",
                 evidence=f"{len(frozen)} of {model.parameters.num_tensors} parameters "
-                f"have requires_grad=False; {share_of_all:.0%} of all numbers are "
-                "trained",
+                f"have requires_grad=False; {share:.0%} of all numbers are trained",
                 cure="freeze whole parts: model.body.requires_grad_(False); set the "
                 "others back with requires_grad_(True)",
-                line=line,
+                line=next((o.line for o in seen.optimizers if o.line), model.line),
             )
-        yield from self._new_layers(seen)
+        yield from self._new_layers(seen, ever)
 
-    def _new_layers(self, seen: TrainingSeen) -> Findings:
+    def _new_layers(self, seen: TrainingSeen, ever: set[int]) -> Findings:
         """Find new layers that were frozen with the rest."""
-        inside = optimized_parameters(seen)
-        ever = {key for model in seen.models for key in model.freezing.asking}
-        for model in seen.models:
-            if (
-                not model.freezing.trainable
-                or not inside & model.parameters.names.keys()
-            ):
-                continue
-            now = {
-                k: n
-                for k, n in model.parameters.names.items()
-                if k not in model.parameters.replaced
+        for model in _trained_models(seen):
+            parameters = model.parameters
+            frozen = {
+                name
+                for key, name in parameters.names.items()
+                if key not in parameters.replaced and key not in ever
             }
-            frozen = {n for k, n in now.items() if k not in ever}
             for layer in model.layers.called:
-                own = {
-                    n for n in model.parameters.numels if n.rpartition(".")[0] == layer
-                }
+                own = {n for n in parameters.numels if n.rpartition(".")[0] == layer}
                 line = model.structure.made_at.get(layer)
                 if layer not in (model.initial.as_made or ()) or not own <= frozen:
                     continue
@@ -98,34 +80,40 @@ class FrozenByAccident(Pitfall):
                     "stay at their first random numbers.",
                     evidence=f"{len(own)} of its {len(own)} parameter tensors have "
                     f"requires_grad=False; of the model {len(frozen)} of "
-                    f"{model.parameters.num_tensors}",
+                    f"{parameters.num_tensors}",
                     cure="freeze first, then put the new layer in; or "
                     f"{line.code.partition('=')[0].strip()}.requires_grad_(True)",
                     line=line,
                 )
 
 
+def _trained_models(seen: TrainingSeen) -> list[ModelSeen]:
+    held = optimized_parameters(seen)
+    return [
+        model
+        for model in seen.models
+        if model.freezing.trainable and held & model.parameters.names.keys()
+    ]
+
+
 def _is_put_in(line: SourceLine) -> bool:
-    """Tell ``model.fc = nn.Linear(...)``, whose freezing no line says by name."""
-    found = re.match(r"([\w.\[\]-]*?)(\.\w+|\[-?\d+\])\s*=[^=]", line.code)
-    if found is None or line.function == "__init__":
+    """Tell ``model.fc = nn.Linear(...)``, whose freezing no line asks for by name."""
+    match = re.match(r"([\w.\[\]-]*?)(\.\w+|\[-?\d+\])\s*=[^=]", line.code)
+    if match is None or line.function == "__init__":
         return False
-    place = re.escape(found[1] + found[2])
-    says = re.compile(rf"{place}\.(\w+\.)?(requires_grad|parameters)")
-    return not any(map(says.search, linecache.getlines(line.file)))
+    place = re.escape(match[1] + match[2])
+    freezes = re.compile(rf"{place}\.(\w+\.)?(requires_grad|parameters)")
+    return not any(map(freezes.search, linecache.getlines(line.file)))
 
 
-def _halves(model: ModelSeen, frozen: list[str]) -> list[str]:
+def _frozen_halves(model: ModelSeen, frozen: list[str]) -> list[str]:
     """Name frozen weights of layers whose bias is trained, and the reverse."""
-    found = []
+    halves = []
     for owner, kind in model.structure.kinds.items():
         start = f"{owner}." if owner else ""
         pair = [f"{start}weight", f"{start}bias"]
-        if any(n not in model.parameters.numels for n in pair) or kind.startswith(
-            NORMS
-        ):
-            continue
-        rest = [n for n in pair if n in frozen]
-        if len(rest) == 1:
-            found += rest
-    return found
+        has_both = all(name in model.parameters.numels for name in pair)
+        rest = [name for name in pair if name in frozen]
+        if has_both and len(rest) == 1 and not kind.startswith(NORMS):
+            halves += rest
+    return halves

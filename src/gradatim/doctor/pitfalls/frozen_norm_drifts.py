@@ -1,7 +1,7 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
-SMALL = 0.05
+MIN_SHIFT = 0.05  # in standard deviations; chosen by hand, not measured
 
 
 class FrozenNormDrifts(Pitfall):
@@ -36,7 +36,7 @@ class FrozenNormDrifts(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
             drift = model.drift
-            if drift.shift < SMALL:
+            if drift.shift < MIN_SHIFT:
                 continue
             if drift.num_frozen <= 2 * len(drift.names):
                 continue  # the norms alone are frozen, the body is not

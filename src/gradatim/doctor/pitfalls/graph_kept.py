@@ -1,12 +1,16 @@
 import ast
 from itertools import pairwise
 
-from gradatim.doctor.pitfall import Finding, Findings, Pitfall
-from gradatim.doctor.source_code.syntax import nodes_around
-from gradatim.watching import BackwardSeen, SourceLine, TrainingSeen
+from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import first_backward_line
+from gradatim.doctor.source_code.syntax import called_method, nodes_around
+from gradatim.watching import SourceLine, TrainingSeen
 
-SHARE = 0.7
-FIRST = 20
+MIN_UPDATES = 20  # chosen by hand, not measured
+MIN_SHARE_OF_LOSSES = 0.7  # whose graph is alive; chosen by hand, not measured
+MIN_BACKWARDS = 5  # chosen by hand, not measured
+MIN_GROWTH = 3  # times the first graph; chosen by hand, not measured
+MIN_SHARE_OF_GROWTH = 0.5  # of what the first two predict; chosen by hand, not measured
 
 
 class GraphKept(Pitfall):
@@ -38,79 +42,87 @@ class GraphKept(Pitfall):
     title = "graph kept from step to step"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        yield from self._joined(seen) or self._kept(seen)
+        yield from self._joined(seen)
+        for num_updates, num_kept in reversed(seen.graphs_kept):
+            if (
+                num_updates < MIN_UPDATES
+                or num_kept < MIN_SHARE_OF_LOSSES * num_updates
+            ):
+                continue
+            line, name = _line_that_keeps(first_backward_line(seen))
+            yield self.finding(
+                verdict="Losses are kept together with their graphs.",
+                evidence=f"after {num_updates} updates {num_kept} graphs of earlier "
+                "losses are alive",
+                cure=f"{name}.item() for a number, or {name}.detach()",
+                line=line,
+            )
 
-    def _kept(self, seen: TrainingSeen) -> list[Finding]:
-        bad = [(n, k) for n, k in seen.graphs_kept if n >= FIRST and k >= SHARE * n]
-        if not bad:
-            return []
-        steps, kept = bad[-1]
-        backward = next((b for b in seen.backwards if b.line), None)
-        line, name = _where(backward)
-        name = name or "loss"
-        finding = self.finding(
-            verdict="Losses are kept together with their graphs.",
-            evidence=f"after {steps} updates {kept} graphs of earlier losses are alive",
-            cure=f"{name}.item() for a number, or {name}.detach()",
-            line=line,
-        )
-        return [finding]
-
-    def _joined(self, seen: TrainingSeen) -> list[Finding]:
-        looks: dict[int, BackwardSeen] = {}
-        for number, each in enumerate(seen.backwards):
-            if each.num_nodes is not None and each.retain_graph:
-                looks[number] = each
-        counts = [(step, each.num_nodes or 0) for step, each in looks.items()]
-        if len(counts) < 5 or any(
-            later[1] <= before[1] for before, later in pairwise(counts)
+    def _joined(self, seen: TrainingSeen) -> Findings:
+        """Find graphs that grow from backward to backward."""
+        looks = [
+            (number, backward.num_nodes, backward.line)
+            for number, backward in enumerate(seen.backwards)
+            if backward.num_nodes is not None and backward.retain_graph
+        ]
+        grows = all(before[1] < after[1] for before, after in pairwise(looks))
+        if len(looks) < MIN_BACKWARDS or not grows:
+            return
+        (start, small, line), (second, larger, _) = looks[:2]
+        end, large, _ = looks[-1]
+        per_backward = (larger - small) / max(1, second - start)
+        predicted = per_backward * (end - start)
+        if (
+            large < MIN_GROWTH * small
+            or large - small < MIN_SHARE_OF_GROWTH * predicted
         ):
-            return []
-        (start, small), (end, large) = counts[0], counts[-1]
-        per_step = (counts[1][1] - small) / max(1, counts[1][0] - start)
-        if large < 3 * small or large - small < 0.5 * per_step * (end - start):
-            return []
-        finding = self.finding(
+            return
+        yield self.finding(
             verdict="Each backward goes through the graphs of all steps before.",
             evidence=f"{small:,} operations in backward {start + 1}, {large:,} in "
             f"{end + 1}",
             cure="detach what is carried from step to step: hidden = hidden.detach(), "
             "total += loss.item(); retain_graph=True is not needed then",
-            line=next(iter(looks.values())).line,
+            line=line,
         )
-        return [finding]
 
 
-def _where(backward: BackwardSeen | None) -> tuple[SourceLine | None, str]:
-    """Find the line that keeps a loss: ``total += loss``, ``losses.append(loss)``."""
-    line = backward.line if backward else None
-    names = {
+def _line_that_keeps(backward: SourceLine | None) -> tuple[SourceLine | None, str]:
+    """Find the line that keeps a loss: ``total += loss``, ``losses.append(loss)``.
+
+    Returns:
+        The line, else that of the ``backward``, and the name of the loss.
+    """
+    losses = {
         node.func.value.id
-        for node in nodes_around(line)
+        for node in nodes_around(backward)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "backward"
         and isinstance(node.func.value, ast.Name)
     }
-    for node in nodes_around(line):
-        if not isinstance(node, (ast.stmt, ast.expr)):
-            continue
-        given: list[ast.expr] = []
-        if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
-            given = [node.value]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            given = node.args if node.func.attr == "append" else []
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
-            given = [node.value.right, node.value.left]
-            target = node.targets[0]
-            if not isinstance(target, ast.Name) or target.id in names:
-                continue
-            if not isinstance(node.value.op, ast.Add):
-                continue
-        for value in given:
-            for each in (value, *getattr(value, "elts", ())):
-                if isinstance(each, ast.BinOp):
-                    each = each.left
-                if isinstance(each, ast.Name) and each.id in names and line:
-                    return SourceLine(line.file, node.lineno, line.function), each.id
-    return line, next(iter(names), "")
+    for node in nodes_around(backward):
+        for value in _kept_values(node, losses):
+            for part in (value, *getattr(value, "elts", ())):
+                name = part.left if isinstance(part, ast.BinOp) else part
+                if isinstance(name, ast.Name) and name.id in losses and backward:
+                    number = getattr(node, "lineno", 0)
+                    return (
+                        SourceLine(backward.file, number, backward.function),
+                        name.id,
+                    )
+    return backward, next(iter(losses), "loss")
+
+
+def _kept_values(node: ast.AST, losses: set[str]) -> list[ast.expr]:
+    """Give what is kept by ``+=``, ``append`` or ``total = total + ...``."""
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
+        return [node.value]
+    if isinstance(node, ast.Call) and called_method(node) == "append":
+        return node.args
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
+        target, value = node.targets[0], node.value
+        is_total = isinstance(target, ast.Name) and target.id not in losses
+        is_sum = isinstance(value.op, ast.Add)
+        return [value.right, value.left] if is_total and is_sum else []
+    return []

@@ -1,8 +1,8 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 8
-SHARE = 0.1
+MIN_ROWS = 8  # chosen by hand, not measured
+MIN_SHARE_OF_ROWS = 0.1  # chosen by hand, not measured
 
 
 class HeldOutRowsTrained(Pitfall):
@@ -36,7 +36,7 @@ class HeldOutRowsTrained(Pitfall):
         for model in seen.models:
             rows = model.rows
             both = rows.trained & rows.held_out
-            if len(both) < ENOUGH or len(both) < SHARE * len(rows.held_out):
+            if len(both) < max(MIN_ROWS, MIN_SHARE_OF_ROWS * len(rows.held_out)):
                 continue
             yield self.finding(
                 verdict="Rows that are held out are also trained on.",

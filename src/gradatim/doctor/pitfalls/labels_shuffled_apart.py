@@ -3,15 +3,18 @@ import math
 from collections.abc import Iterator
 from statistics import median
 
+from gradatim.doctor.loss_trend import share_of_variance
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
-from gradatim.doctor.source_code.pandas_order import misaligned
+from gradatim.doctor.source_code.pandas_order import misaligned_targets
 from gradatim.doctor.source_code.syntax import last_name, nodes_around, tree_of
 from gradatim.watching import LabelsApart, SourceLine, TrainingSeen
 
-STUCK = 0.6
-OWN = ("sample", "index_select", "take")
-"""Methods that give the rows of a variable in another order."""
+MIN_SHARE_OF_ERROR = 0.6  # of a constant prediction's; chosen by hand, not measured
+MIN_UPDATES = 100  # chosen by hand, not measured
+MIN_LOSSES = 5  # chosen by hand, not measured
+REORDERS = ("sample", "index_select", "take")
+"""Methods that give the rows of a table or tensor in another order."""
 
 
 class LabelsShuffledApart(Pitfall):
@@ -57,7 +60,9 @@ class LabelsShuffledApart(Pitfall):
         if apart.labels_line is None and not _is_put_back(apart):
             return
         x, y = apart.features or "x", apart.labels or "y"
+        explained = f"two orders of {apart.num_rows} rows explain all of them"
         if apart.labels_line is None:
+            explained = f"one order of {apart.num_rows} rows explains all of them"
             verdict = f"Rows of {x} are shuffled, those of {y} are not"
         elif apart.labels_line == apart.features_line:
             verdict = f"Rows of {x} and {y} are shuffled apart"
@@ -70,35 +75,28 @@ class LabelsShuffledApart(Pitfall):
         yield self.finding(
             verdict=f"{verdict}: labels are not with their rows.",
             evidence=f"of {apart.num_looked_at} rows that were trained on "
-            f"{apart.num_apart} have a label that is not the one they had; "
-            f"{self._explained(apart)}",
+            f"{apart.num_apart} have a label that is not the one they had; {explained}",
             cure=_cure(apart, x, y),
             line=apart.labels_line or apart.features_line,
         )
 
     def _of_tables(self, seen: TrainingSeen) -> Findings:
         """Find a table that is sorted after its target was taken, and no learning."""
-        share = _unlearned(seen)
-        files = {c.line.file for c in seen.losses if c.line is not None}
+        share = _share_not_learned(seen)
         if share is None:
             return
-        for file in sorted(files):
-            for found in misaligned(tree_of(file)):
-                frame, target = found.frame, found.target
+        for file in sorted({c.line.file for c in seen.losses if c.line is not None}):
+            for order in misaligned_targets(tree_of(file)):
+                table, target = order.table, order.target
                 yield self.finding(
-                    verdict=f"{target} is taken from {frame} in line {found.taken}, "
-                    f"and {frame} is put into another order by {found.how} after that: "
-                    "labels are not with their rows.",
+                    verdict=f"{target} is taken from {table} in line "
+                    f"{order.taken_in_line}, and {table} is put into another order by "
+                    f"{order.method} after that: labels are not with their rows.",
                     evidence=f"after {seen.num_steps:,} updates the error is still "
                     f"{share:.0%} of that of a constant prediction",
-                    cure=f"take {target} after {frame}.{found.how}(...)",
-                    line=SourceLine(file, found.reordered),
+                    cure=f"take {target} after {table}.{order.method}(...)",
+                    line=SourceLine(file, order.reordered_in_line),
                 )
-
-    def _explained(self, apart: LabelsApart) -> str:
-        if apart.labels_line is None:
-            return f"one order of {apart.num_rows} rows explains all of them"
-        return f"two orders of {apart.num_rows} rows explain all of them"
 
 
 def _cure(apart: LabelsApart, x: str, y: str) -> str:
@@ -111,16 +109,16 @@ def _cure(apart: LabelsApart, x: str, y: str) -> str:
 
 
 def _is_put_back(apart: LabelsApart) -> bool:
-    """Tell whether the features take the place of what they were, and labels do not.
+    """Tell whether the shuffled features replace the old ones, and labels do not.
 
-    A variable of its own may be meant: a model that is to learn nothing.
+    Features in a variable of their own may be meant: a model that is to learn nothing.
     """
     names: set[str] = set()
     for node in nodes_around(apart.features_line):
         if isinstance(node, ast.If) and "__name__" not in ast.unparse(node.test):
-            inner = {name for each in ast.walk(node) for name in _reordered(each)}
+            inner = {name for part in ast.walk(node) for name in _reordered(part)}
             if apart.features in inner:
-                return False  # by choice
+                return False  # under a condition it is a choice
         names.update(_reordered(node))
     return apart.features in names and apart.labels not in names
 
@@ -131,14 +129,14 @@ def _reordered(node: ast.AST) -> Iterator[str]:
         for target in node.targets:
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                 pairs = zip(target.elts, node.value.elts, strict=False)
-                yield from (ast.unparse(t) for t, v in pairs if _is_of(v, t))
-            elif _is_of(node.value, target):
+                yield from (ast.unparse(t) for t, v in pairs if _reorders(v, t))
+            elif _reorders(node.value, target):
                 yield ast.unparse(target)
     elif isinstance(node, ast.Call) and last_name(node.func) == "shuffle" and node.args:
         yield ast.unparse(node.args[0])
 
 
-def _is_of(value: ast.AST, target: ast.AST) -> bool:
+def _reorders(value: ast.AST, target: ast.AST) -> bool:
     """Tell ``x[...]``, ``permutation(x)`` and ``x.sample(...)`` of the variable."""
     name = ast.unparse(target)
     if isinstance(value, ast.Subscript):
@@ -151,22 +149,21 @@ def _is_of(value: ast.AST, target: ast.AST) -> bool:
     if last_name(value.func) == "permutation":
         return bool(value.args) and ast.unparse(value.args[0]) == name
     owner = value.func.value if isinstance(value.func, ast.Attribute) else value
-    return last_name(value.func) in OWN and ast.unparse(owner) == name
+    return last_name(value.func) in REORDERS and ast.unparse(owner) == name
 
 
-def _unlearned(seen: TrainingSeen) -> float | None:
-    """Give the error at the end as a share of a constant's; None where it is small."""
-    calls = [
-        c
-        for c in trained_calls(seen, "mse_loss", "smooth_l1_loss", "l1_loss")
-        if c.facts.get("target_std") and "squared_error" in c.facts
-    ]
-    shares = [c.facts["squared_error"] / c.facts["target_std"] ** 2 for c in calls]
+def _share_not_learned(seen: TrainingSeen) -> float | None:
+    """Give the error at the end over a constant prediction's; None where it is small.
+
+    A cross-entropy is compared with that of equal probabilities.
+    """
+    calls = trained_calls(seen, "mse_loss", "smooth_l1_loss", "l1_loss")
+    shares = [s for call in calls if (s := share_of_variance(call)) is not None]
     classes = trained_calls(seen, "cross_entropy")
     if classes and len(classes[0].input.shape) == 2:
         chance = math.log(max(2, classes[0].input.shape[1]))
         shares = [value / chance for _, value in seen.loss_values.series]
-    if len(shares) < 5 or seen.num_steps < 100:
+    if len(shares) < MIN_LOSSES or seen.num_steps < MIN_UPDATES:
         return None
-    share = median(shares[-max(5, len(shares) // 10) :])
-    return share if share > STUCK else None
+    share = median(shares[-max(MIN_LOSSES, len(shares) // 10) :])
+    return share if share > MIN_SHARE_OF_ERROR else None

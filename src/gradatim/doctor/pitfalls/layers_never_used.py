@@ -1,9 +1,10 @@
+from gradatim.doctor.gradients import gradient_looks
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.pitfalls.cut_in_the_middle import in_vain
 from gradatim.doctor.source_code.assignments import assignment_line
+from gradatim.doctor.untrained_layers import never_with_gradient
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 3
+MIN_UPDATES = 3  # chosen by hand, not measured
 
 
 class LayersNeverUsed(Pitfall):
@@ -34,38 +35,36 @@ class LayersNeverUsed(Pitfall):
     title = "layers never used"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        looks = [s for s in seen.steps if s.gradients.missing is not None]
+        without = never_with_gradient(seen)
         for model in seen.models:
-            if (
-                not model.layers.uncalled
-                or len(model.layers.uncalled) >= len(model.structure.modules) - 1
-            ):
+            uncalled, modules = model.layers.uncalled, model.structure.modules
+            if not uncalled or len(uncalled) >= len(modules) - 1:
                 continue
             own = set(model.parameters.names.values())
-            mine = [
-                s for s in looks if s.gradients.norms and own & s.gradients.norms.keys()
+            looks = [
+                s.gradients
+                for s in gradient_looks(list(seen.steps))
+                if s.gradients.norms and own & s.gradients.norms.keys()
             ]
-            if len(mine) < ENOUGH:
+            if len(looks) < MIN_UPDATES:
                 continue
-            never = set.intersection(*(set(s.gradients.missing or ()) for s in mine))
-            never &= {
-                n for k, n in model.parameters.names.items() if k in in_vain(seen)
-            }
+            never = {n for k, n in model.parameters.names.items() if k in without}
+            never.intersection_update(*(look.missing or () for look in looks))
             unused = [
                 name
-                for name in model.structure.modules.values()
-                if name in model.layers.uncalled
+                for name in modules.values()
+                if name in uncalled
                 and (parts := [n for n in own if n.rpartition(".")[0] == name])
                 and never.issuperset(parts)
             ]
             if not unused:
                 continue
-            count = len([n for n in never if n.rpartition(".")[0] in unused])
+            count = sum(n.rpartition(".")[0] in unused for n in never)
             yield self.finding(
                 verdict=f"{model.kind} never uses {', '.join(unused[:5])}.",
                 evidence=f"{len(unused)} layers not called in {model.num_calls} calls "
                 f"of the model; {count} parameter tensors without a gradient at "
-                f"{len(mine)} of {len(mine)} updates looked at",
+                f"{len(looks)} of {len(looks)} updates looked at",
                 cure="call it in forward, or leave it out of __init__",
                 line=assignment_line(model, unused[0]) or model.line,
             )

@@ -34,27 +34,24 @@ class LinearAfterLinear(Pitfall):
         for model in seen.models:
             firsts = [first for first, _ in model.layers.chains]
             chains = {
-                (first, second): sizes
-                for (first, second), sizes in model.layers.chains.items()
-                if firsts.count(first) == 1 and sizes[1] >= min(sizes[0], sizes[2])
+                pair: sizes
+                for pair, sizes in model.layers.chains.items()
+                if firsts.count(pair[0]) == 1 and sizes[1] >= min(sizes[0], sizes[2])
             }
             if not chains:
                 continue
-            with_parameters = {
-                n.rpartition(".")[0] for n in model.parameters.names.values()
-            }
-            met = {name for pair in chains for name in pair}
-            is_all = met == with_parameters and len(chains) == len(met) - 1
-            together = [pair for pair, sizes in chains.items() if sizes[3]]
-            first, second = (together or list(chains))[0]
+            layers = {n.rpartition(".")[0] for n in model.parameters.names.values()}
+            chained = {name for pair in chains for name in pair}
+            is_linear = chained == layers and len(chains) == len(chained) - 1
+            neighbours = [pair for pair, sizes in chains.items() if sizes[3]]
+            first, second = (neighbours or list(chains))[0]
             before, middle, after, _ = chains[first, second]
-            is_sure = bool(together) or is_all
             yield self.finding(
                 verdict=f"No activation between {first!r} and {second!r}: together "
                 "they are one linear layer.",
                 evidence=f"{before} -> {middle} -> {after}, at {len(chains)} of "
-                f"{max(1, len(with_parameters) - 1)} places between layers",
+                f"{max(1, len(layers) - 1)} places between layers",
                 cure="nn.ReLU() between them",
                 line=assignment_line(model, first) or model.line,
-                severity="warning" if is_sure else "info",
+                severity="warning" if neighbours or is_linear else "info",
             )

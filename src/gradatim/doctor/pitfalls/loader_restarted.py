@@ -4,7 +4,9 @@ from itertools import pairwise
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import LoaderSeen, TrainingSeen
 
-ENOUGH = 10
+MIN_STARTS = 10  # chosen by hand, not measured
+MIN_SHARE_OF_STARTS = 0.9  # one update after another; chosen by hand, not measured
+MAX_BATCHES_A_START = 1.1  # chosen by hand, not measured
 
 
 class LoaderRestarted(Pitfall):
@@ -40,26 +42,27 @@ class LoaderRestarted(Pitfall):
         for loader in seen.loaders:
             by_line[loader.line].append(loader)
         for loaders in by_line.values():
-            starts = [start for each in loaders for start in each.starts]
-            num_starts = sum(each.starts.count for each in loaders)
-            fetched = sum(each.fetched for each in loaders)
-            steps = sorted(step for _, step in starts)
-            apart = [b - a for a, b in pairwise(steps)]
-            is_each = apart and sum(1 for n in apart if n == 1) >= 0.9 * len(apart)
-            about = loaders[0]
-            if num_starts < ENOUGH or not is_each or fetched > 1.1 * num_starts:
+            num_starts = sum(loader.starts.count for loader in loaders)
+            num_batches = sum(loader.fetched for loader in loaders)
+            steps = sorted(step for loader in loaders for _, step in loader.starts)
+            apart = [after - before for before, after in pairwise(steps)]
+            if num_starts < MIN_STARTS or not apart:
                 continue
-            if about.length is not None and about.length < 2:
+            if num_batches > MAX_BATCHES_A_START * num_starts:
                 continue
-            if about.shuffles:
+            if apart.count(1) < MIN_SHARE_OF_STARTS * len(apart):
+                continue
+            loader = loaders[0]
+            if loader.length is not None and loader.length < 2:
+                continue
+            what = "it is the first batch each time"
+            if loader.shuffles:
                 what = "the rows are permuted anew for one batch"
-            else:
-                what = "it is the first batch each time"
             yield self.finding(
-                severity="warning" if about.shuffles else "error",
+                severity="warning" if loader.shuffles else "error",
                 verdict=f"The data loader is started anew for each update: {what}.",
-                evidence=f"{num_starts} starts and {fetched} batches in "
-                f"{seen.num_steps} updates; an iteration has {about.length} batches",
+                evidence=f"{num_starts} starts and {num_batches} batches in "
+                f"{seen.num_steps} updates; an iteration has {loader.length} batches",
                 cure="for x, y in loader: ...",
-                line=about.iter_line or about.line,
+                line=loader.iter_line or loader.line,
             )

@@ -10,10 +10,11 @@ from gradatim.doctor.gradients import (
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters, optimizers_of
 from gradatim.doctor.source_code.assignments import assignment_line
-from gradatim.doctor.source_code.syntax import nodes_of
+from gradatim.doctor.source_code.syntax import last_name, nodes_of
 from gradatim.watching import SourceLine, TrainingSeen
 
-ENOUGH = 3
+MIN_LOOKS = 3  # chosen by hand, not measured
+MIN_CALLS = 3  # chosen by hand, not measured
 DRAWN = ("empty", "full", "normal", "ones", "rand", "randn", "zeros", "Tensor")
 
 
@@ -49,24 +50,21 @@ class LooseParameters(Pitfall):
     hides = ("GT201",)
 
     def find(self, seen: TrainingSeen) -> Findings:
-        known = optimized_parameters(seen)
+        held = optimized_parameters(seen)
         for model in seen.models:
-            for kind, (times, line) in model.unregistered.made_anew.items():
-                if times >= ENOUGH:
+            for kind, (num_made, line) in model.unregistered.made_anew.items():
+                if num_made >= MIN_CALLS:
                     yield self.finding(
                         verdict=f"Each call of {model.kind} makes a new {kind}: its "
                         "parameters are random each time.",
-                        evidence=f"{times} of them in the first {model.num_calls} "
+                        evidence=f"{num_made} of them in the first {model.num_calls} "
                         "calls, each gone after its call",
                         cure=f"make it in __init__: self.layer = nn.{kind}(...)",
                         line=line,
                     )
                     return
-            loose = [
-                name
-                for name, key in model.unregistered.leaves.items()
-                if key not in known
-            ]
+            leaves = model.unregistered.leaves.items()
+            loose = [name for name, key in leaves if key not in held]
             if not loose or not optimizers_of(seen, model):
                 continue
             attribute = loose[0].partition("[")[0].rpartition(".")[2]
@@ -80,66 +78,62 @@ class LooseParameters(Pitfall):
                 line=assignment_line(model, loose[0]) or model.line,
             )
             return
-        yield from self._made_in_forward(seen)
-        yield from self._of_no_module(seen)
+        yield from self._made_in_forward(seen, held)
+        yield from self._of_no_module(seen, held)
 
-    def _made_in_forward(self, seen: TrainingSeen) -> Findings:
+    def _made_in_forward(self, seen: TrainingSeen, held: set[int]) -> Findings:
         """Find parameters that are new at each backward, and made in a forward."""
-        known = optimized_parameters(seen) | _lasting(seen)
+        known = held | _lasting_parameters(seen)
         looks = [b.leaves for b in backwards_with_leaves(seen) if b.leaves]
-        new = [
-            leaves
-            for leaves in looks
-            if any(
+        num_new = sum(
+            any(
                 leaf.is_parameter and not leaf.old_grad and key not in known
                 for key, leaf in leaves.items()
             )
-        ]
-        if len(new) < ENOUGH or len(new) < len(looks):
+            for leaves in looks
+        )
+        if num_new < MIN_LOOKS or num_new < len(looks):
             return
         for model in seen.models:
-            for file in sorted(
-                {place.file for place in model.structure.init_lines.values()}
-            ):
+            files = {line.file for line in model.structure.init_lines.values()}
+            for file in sorted(files):
                 for number in made_in_forward(file):
                     yield self.finding(
                         verdict=f"Each forward of {model.kind} makes a new parameter: "
                         "its numbers are other ones each time, and no optimizer has "
                         "it.",
                         evidence=f"a parameter that no optimizer holds, without a "
-                        f"gradient of before, at {len(new)} of {len(looks)} backwards "
+                        f"gradient of before, at {num_new} of {len(looks)} backwards "
                         "looked at",
                         cure="make it in __init__: self.weight = nn.Parameter(...)",
                         line=SourceLine(file, number, "forward"),
                     )
                     return
 
-    def _of_no_module(self, seen: TrainingSeen) -> Findings:
-        known = optimized_parameters(seen) | seen.names().keys()
+    def _of_no_module(self, seen: TrainingSeen, held: set[int]) -> Findings:
+        """Find a parameter of no module whose gradients pile up."""
+        known = held | seen.names().keys()
         looks = backwards_with_leaves(seen)
-        names = {key: name for b in looks for key, name in b.loose.items()}
         leaves = reached_leaves(seen)
-        for key, name in names.items():
+        for key, name in {k: n for b in looks for k, n in b.loose.items()}.items():
             own = leaves[key]
-            stays = len(own) >= ENOUGH and not have_moved(own) and key not in known
-            if not stays or not all(look.old_grad for look in own[1:]):
+            if key in known or len(own) < MIN_LOOKS or have_moved(own):
                 continue
-            # Before what is trained it may be of a body that is meant to stay.
+            if not all(look.old_grad for look in own[1:]):
+                continue
+            # One before the trained part may be of a body that is meant to stay.
             if any(look.feeds or not look.is_parameter for look in own):
                 continue
-            beside = [b for b in looks if b.leaves and key in b.leaves]
-            if not all(
-                (b.leaves or {}).keys() & optimized_parameters(seen) for b in beside
-            ):
+            beside = [b.leaves for b in looks if b.leaves and key in b.leaves]
+            if not all(keys.keys() & held for keys in beside):
                 continue
-            about = next((o for o in seen.optimizers if o.num_steps), None)
             yield self.finding(
                 verdict=f"{name} is a parameter that no optimizer has: it gets "
                 "gradients and never moves.",
                 evidence=f"its numbers were the same at {len(own)} looks, the norm of "
                 f"its gradient has grown to {own[-1].old_grad:.3g}",
                 cure=f"give it to the optimizer: [*model.parameters(), {name}]",
-                line=about.line if about else None,
+                line=next((o.line for o in seen.optimizers if o.num_steps), None),
             )
             return
 
@@ -147,34 +141,36 @@ class LooseParameters(Pitfall):
 @lru_cache(maxsize=64)
 def made_in_forward(file: str) -> tuple[int, ...]:
     """Find ``nn.Parameter(torch.randn(...))`` in forward, under no condition."""
-    found = []
+    lines = []
     for function in nodes_of(file):
         if not isinstance(function, ast.FunctionDef) or function.name != "forward":
             continue
         for statement in function.body:
             if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)):
                 continue
-            for node in ast.walk(statement):
-                if (
-                    isinstance(node, ast.Call)
-                    and ast.unparse(node.func).rpartition(".")[2] == "Parameter"
-                    and node.args
-                    and any(
-                        isinstance(each, ast.Call)
-                        and ast.unparse(each.func).removeprefix("torch.") in DRAWN
-                        for each in ast.walk(node.args[0])
-                    )
-                ):
-                    found.append(node.lineno)
-    return tuple(found)
+            lines += [
+                node.lineno
+                for node in ast.walk(statement)
+                if isinstance(node, ast.Call)
+                and last_name(node.func) == "Parameter"
+                and node.args
+                and any(map(_is_drawn, ast.walk(node.args[0])))
+            ]
+    return tuple(lines)
 
 
-def _lasting(seen: TrainingSeen) -> set[int]:
+def _is_drawn(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and ast.unparse(node.func).removeprefix("torch.") in DRAWN
+    )
+
+
+def _lasting_parameters(seen: TrainingSeen) -> set[int]:
     """Give the parameters of models, without those that come and go."""
-    found: set[int] = set()
+    lasting: set[int] = set()
     for model in seen.models:
-        times = Counter(model.parameters.names.values())
-        found |= {
-            key for key, name in model.parameters.names.items() if times[name] < ENOUGH
-        }
-    return found
+        names = model.parameters.names
+        counts = Counter(names.values())
+        lasting |= {key for key, name in names.items() if counts[name] < MIN_LOOKS}
+    return lasting

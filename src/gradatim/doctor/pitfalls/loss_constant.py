@@ -1,7 +1,9 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import first_backward_line
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 10
+MIN_LOSSES = 10  # chosen by hand, not measured
+MIN_UPDATES = 3  # chosen by hand, not measured
 
 
 class LossConstant(Pitfall):
@@ -31,21 +33,21 @@ class LossConstant(Pitfall):
     hides = ("GT106", "GT203", "GT108")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        losses = {value for _, value in seen.loss_values.series}
-        if len(seen.loss_values.series) < ENOUGH or len(losses) != 1:
+        losses = [value for _, value in seen.loss_values.series]
+        if len(losses) < MIN_LOSSES or len(set(losses)) > 1:
             return
-        steps = [s for s in seen.steps if s.gradients.norms is not None]
-        if len(steps) < 3 or any(s.gradients.cleared_after_backward for s in steps):
+        looks = [s.gradients for s in seen.steps if s.gradients.norms is not None]
+        if len(looks) < MIN_UPDATES:
             return
-        if any(not s.gradients.norms or any(s.gradients.norms.values()) for s in steps):
-            return
-        line = next((b.line for b in seen.backwards if b.line), None)
-        num = len(steps[0].gradients.norms or ())
+        for gradients in looks:
+            norms = gradients.norms or {}
+            if gradients.cleared_after_backward or not norms or any(norms.values()):
+                return
         yield self.finding(
             verdict="The loss never changes, and every gradient is exactly 0.",
-            evidence=f"{losses.pop():.6g} in all of {seen.backwards.count} steps; "
-            f"{num} parameters with gradients of norm 0",
+            evidence=f"{losses[0]:.6g} in all of {seen.backwards.count} steps; "
+            f"{len(looks[0].norms or ())} parameters with gradients of norm 0",
             cure="look for a flat loss: a clamp, a ReLU that is never active, a "
             "softmax of one number",
-            line=line,
+            line=first_backward_line(seen),
         )

@@ -1,12 +1,20 @@
 import re
 
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import trained_calls
+from gradatim.doctor.queries import REGRESSION_LOSS_NAMES, trained_calls
 from gradatim.losses import BINARY_LOSS_NAMES
 from gradatim.watching import LossCall, TrainingSeen
 
 CLASSES = re.compile(r"label|class(?!\w*\()|categor|\bcls", re.IGNORECASE)
-ELEMENTWISE = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+"""How people name class indices, and no function that makes another thing of them."""
+MIN_CALLS = 3  # chosen by hand, not measured
+MIN_SHARE_OF_CALLS = 0.8  # with several classes a row; chosen by hand, not measured
+MIN_CALLS_OUTSIDE = 2  # chosen by hand, not measured
+MIN_SHARE_OF_CALLS_OUTSIDE = 0.5  # chosen by hand, not measured
+MAX_ROUNDING = 1e-3  # outside 0 to 1; chosen by hand, not measured
+MIN_ROWS = 16  # of a batch; chosen by hand, not measured
+MIN_LARGEST_CLASS = 2  # two classes are a yes or no
+MAX_LARGEST_CLASS = 9  # chosen by hand, not measured
 
 
 class LossOfAnotherTarget(Pitfall):
@@ -47,9 +55,10 @@ class LossOfAnotherTarget(Pitfall):
         yield from self._one_column(trained_calls(seen, "cross_entropy"))
         yield from self._several(trained_calls(seen, "cross_entropy"))
         yield from self._outside(trained_calls(seen, *BINARY_LOSS_NAMES))
-        yield from self._index(trained_calls(seen, *ELEMENTWISE))
+        yield from self._index(trained_calls(seen, *REGRESSION_LOSS_NAMES))
 
     def _one_column(self, calls: list[LossCall]) -> Findings:
+        """Find a softmax of a single number."""
         one = [c for c in calls if len(c.input.shape) >= 2 and c.input.shape[1] == 1]
         if one and len(one) == len(calls):
             yield self.finding(
@@ -65,7 +74,7 @@ class LossOfAnotherTarget(Pitfall):
     def _several(self, calls: list[LossCall]) -> Findings:
         """Find rows with several classes at once."""
         many = [c for c in calls if _has_several(c)]
-        if len(many) < 3 or len(many) < 0.8 * len(calls):
+        if len(many) < max(MIN_CALLS, MIN_SHARE_OF_CALLS * len(calls)):
             return
         yield self.finding(
             verdict="cross_entropy is given rows with several classes at once: it "
@@ -78,21 +87,21 @@ class LossOfAnotherTarget(Pitfall):
         )
 
     def _outside(self, calls: list[LossCall]) -> Findings:
+        """Find targets below 0 or above 1."""
         out = [
-            c
-            for c in calls
-            if c.facts["target_max"] > 1.001 or c.facts["target_min"] < -0.001
+            call
+            for call in calls
+            if call.facts["target_max"] > 1 + MAX_ROUNDING
+            or call.facts["target_min"] < -MAX_ROUNDING
         ]
-        if len(out) < 2 or len(out) < 0.5 * len(calls):
+        least = max(MIN_CALLS_OUTSIDE, MIN_SHARE_OF_CALLS_OUTSIDE * len(calls))
+        if len(out) < least:
             return
         facts = out[0].facts
         low, high = facts["target_min"], facts["target_max"]
-        many = facts["target_whole"] and high > 1 and low >= 0
-        cure = (
-            "one output for each class and F.cross_entropy(logits, y)"
-            if many
-            else "targets of 0 and 1, such as (y > 0).float()"
-        )
+        cure = "targets of 0 and 1, such as (y > 0).float()"
+        if facts["target_whole"] and high > 1 and low >= 0:
+            cure = "one output for each class and F.cross_entropy(logits, y)"
         yield self.finding(
             verdict=f"{out[0].name} takes targets from 0 to 1, and is given others.",
             evidence=f"targets from {low:.4g} to {high:.4g}, outside 0 to 1 in "
@@ -102,6 +111,7 @@ class LossOfAnotherTarget(Pitfall):
         )
 
     def _index(self, calls: list[LossCall]) -> Findings:
+        """Find class indices that are taken for amounts."""
         wide = [c for c in calls if _is_index_against_row(c)]
         if wide and len(wide) == len(calls):
             call = wide[0]
@@ -114,7 +124,7 @@ class LossOfAnotherTarget(Pitfall):
             )
             return
         few = [c for c in calls if _is_few_classes(c) and _says_classes(c)]
-        if len(few) >= 3 and len(few) == len(calls):
+        if len(few) >= max(MIN_CALLS, len(calls)):
             call = few[0]
             yield self.finding(
                 severity="info",
@@ -151,7 +161,7 @@ def _is_index_against_row(call: LossCall) -> bool:
 
 
 def _says_classes(call: LossCall) -> bool:
-    """Tell whether the user calls them classes: counts look the same."""
+    """Tell whether the line speaks of classes: counts would look the same."""
     return call.line is not None and CLASSES.search(call.line.code) is not None
 
 
@@ -159,8 +169,8 @@ def _is_few_classes(call: LossCall) -> bool:
     shape = call.input.shape
     return (
         (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1))
-        and shape[0] >= 16
+        and shape[0] >= MIN_ROWS
         and bool(call.facts["target_whole"])
         and call.facts["target_min"] == 0
-        and 2 <= call.facts["target_max"] <= 9
+        and MIN_LARGEST_CLASS <= call.facts["target_max"] <= MAX_LARGEST_CLASS
     )

@@ -1,8 +1,8 @@
-from gradatim.doctor.learning_rates import fall_of
+from gradatim.doctor.learning_rates import fall_of_lr
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 20
+MIN_UPDATES = 20  # chosen by hand, not measured
 
 
 class LrGoneTooEarly(Pitfall):
@@ -31,24 +31,18 @@ class LrGoneTooEarly(Pitfall):
     title = "learning rate gone too early"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        plateaus = {
-            each.optimizer
-            for each in seen.schedulers
-            if each.kind == "ReduceLROnPlateau"
-        }
         for number, optimizer in enumerate(seen.optimizers):
-            if number in plateaus or optimizer.num_steps < ENOUGH:
-                continue
-            fall = fall_of(seen, number)
-            if fall is None:
+            schedules = [s for s in seen.schedulers if s.optimizer == number]
+            follows_loss = any(s.kind == "ReduceLROnPlateau" for s in schedules)
+            fall = fall_of_lr(seen, number)
+            if fall is None or follows_loss or optimizer.num_steps < MIN_UPDATES:
                 continue
             peak, low, share = fall
-            mine = [each for each in seen.schedulers if each.optimizer == number]
             yield self.finding(
                 verdict="The learning rate is almost zero for most of the training.",
                 evidence=f"from {peak:.3g} to {low:.3g}; below 1/200 of its peak for "
                 f"{share:.0%} of {optimizer.num_steps} updates",
                 cure="a slower schedule: CosineAnnealingLR over all steps, or a gamma "
                 "nearer to 1",
-                line=mine[0].line if mine else optimizer.line,
+                line=schedules[0].line if schedules else optimizer.line,
             )

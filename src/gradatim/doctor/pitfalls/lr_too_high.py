@@ -1,19 +1,25 @@
 import math
-from dataclasses import replace
 from statistics import median
 
 from gradatim.doctor.gradients import update_ratios
 from gradatim.doctor.learning_rates import lr_trial
-from gradatim.doctor.pitfall import Finding, Findings, Pitfall
-from gradatim.doctor.queries import steps_of
+from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import only_optimizer, steps_of
 from gradatim.doctor.trial import Trial
-from gradatim.watching import TrainingSeen
+from gradatim.watching import SourceLine, TrainingSeen
 
-ENOUGH = 20
-LARGE = 0.1
-"""Update over weight; a healthy one is 1e-3."""
-ALIVE, DEAD = 0.75, 0.9
-"""Share of a layer's ReLUs that are 0 for all rows: at first, and at the end."""
+FIRST_UPDATES = 50  # chosen by hand, not measured
+MIN_LOOKS = 4  # chosen by hand, not measured
+MIN_LOSSES = 20  # chosen by hand, not measured
+MIN_RATIO = 0.1  # of update to weight; chosen by hand, not measured
+MIN_GROWTH_TO_BREAK = 10  # times the first loss; chosen by hand, not measured
+MIN_GROWTH_TO_DIVERGE = 10  # times the first loss; chosen by hand, not measured
+MIN_GROWTH_TO_SWING = 5  # times the first loss; chosen by hand, not measured
+MIN_END = 1.2  # times the first loss; chosen by hand, not measured
+MIN_END_OF_A_SWING = 0.9  # times the first loss; chosen by hand, not measured
+NUM_LAST_LOOKS = 3  # chosen by hand, not measured
+MAX_SHARE_DEAD_AT_FIRST = 0.75  # of the units of a layer; chosen by hand, not measured
+MIN_SHARE_DEAD_AT_LAST = 0.9  # of the units of a layer; chosen by hand, not measured
 
 
 class LrTooHigh(Pitfall):
@@ -47,70 +53,75 @@ class LrTooHigh(Pitfall):
     hides = ("GT107", "GT309", "GT701", "GT702", "GT704")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        if sum(o.num_steps > 0 for o in seen.optimizers) != 1:
+        number = only_optimizer(seen)
+        if number is None:
             return
-        number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
-        steps = [s for s in steps_of(seen, number) if not s.closure]
-        ratio = [r for r in update_ratios(steps[:50]) if not math.isnan(r)]
-        if len(ratio) < 4 or not all(s.lrs for s in steps[:1]):
+        steps = steps_of(seen, number, closures=False)
+        ratios = update_ratios(steps[:FIRST_UPDATES])
+        ratios = [ratio for ratio in ratios if not math.isnan(ratio)]
+        if len(ratios) < MIN_LOOKS or not all(s.lrs for s in steps[:1]):
             return
         lr, line = max(steps[0].lrs), seen.optimizers[number].line
-        found = self._loss(seen, lr, median(ratio)) or self._dying(
-            seen, lr, median(ratio[:5])
-        )
-        if found is not None:
-            yield replace(found, line=line)
+        if (ratio := median(ratios)) >= MIN_RATIO:
+            yield from self._no_fall(seen, lr, ratio, line)
+        if (ratio := median(ratios[:5])) >= MIN_RATIO:
+            yield from self._dying_units(seen, lr, ratio, line)
 
-    def _loss(self, seen: TrainingSeen, lr: float, size: float) -> Finding | None:
+    def _no_fall(
+        self, seen: TrainingSeen, lr: float, ratio: float, line: SourceLine | None
+    ) -> Findings:
         """Find a loss that does not fall."""
         losses = [value for _, value in seen.loss_values.series]
         start = losses[0] if losses else math.nan
-        if not math.isfinite(start) or start <= 0 or min(losses) < 0 or size < LARGE:
-            return None
-        good = [value for value in losses if math.isfinite(value)]
-        tail = losses[-max(3, len(losses) // 4) :]
-        is_broken = len(good) < len(losses)
-        end = math.inf if is_broken else median(tail)
-        if is_broken and max(good) < 10 * start:
-            return None  # no number for another reason
-        if not is_broken and (len(losses) < ENOUGH or end < _least(start, good)):
-            return None
-        shown = "no number" if is_broken else f"{end:.4g}"
-        return self.finding(
-            verdict=f"With lr={lr:g} the loss does not fall but "
-            f"{'diverges' if is_broken or end > 10 * start else 'swings'}.",
-            evidence=f"loss {start:.4g}, {max(good):.4g} at most, {shown} at the end; "
-            f"an update is {size:.2g} of the weights (1e-3 is healthy)",
+        if not math.isfinite(start) or start <= 0 or min(losses) < 0:
+            return
+        finite = [value for value in losses if math.isfinite(value)]
+        is_broken = len(finite) < len(losses)
+        if is_broken:
+            end, shown = math.inf, "no number"
+            if max(finite) < MIN_GROWTH_TO_BREAK * start:
+                return  # it became NaN for another reason
+        else:
+            end = median(losses[-max(3, len(losses) // 4) :])
+            shown = f"{end:.4g}"
+            has_swung = max(finite) > MIN_GROWTH_TO_SWING * start
+            least = (MIN_END_OF_A_SWING if has_swung else MIN_END) * start
+            if len(losses) < MIN_LOSSES or end < least:
+                return
+        how = "diverges" if end > MIN_GROWTH_TO_DIVERGE * start else "swings"
+        yield self.finding(
+            verdict=f"With lr={lr:g} the loss does not fall but {how}.",
+            evidence=f"loss {start:.4g}, {max(finite):.4g} at most, {shown} at the "
+            f"end; an update is {ratio:.2g} of the weights (1e-3 is healthy)",
             cure=_smaller(lr),
+            line=line,
         )
 
-    def _dying(self, seen: TrainingSeen, lr: float, size: float) -> Finding | None:
+    def _dying_units(
+        self, seen: TrainingSeen, lr: float, ratio: float, line: SourceLine | None
+    ) -> Findings:
         """Find ReLUs that the first updates kill."""
-        looked_at = [b.activations for b in seen.backwards if b.activations]
-        if size < LARGE or len(looked_at) < 4:
-            return None
-        first = {a.layer: a.dead for a in looked_at[0] if a.kind == "Relu"}
-        last = [{a.layer: a.dead for a in each} for each in looked_at[-3:]]
+        looks = [b.activations for b in seen.backwards if b.activations]
+        if len(looks) < MIN_LOOKS:
+            return
+        first = {a.layer: a.dead for a in looks[0] if a.kind == "Relu"}
+        last = [{a.layer: a.dead for a in look} for look in looks[-NUM_LAST_LOOKS:]]
         for layer, dead in first.items():
-            ends = [each.get(layer, 0.0) for each in last]
-            if dead < ALIVE and min(ends) >= DEAD:
-                return self.finding(
-                    verdict=f"With lr={lr:g} the first updates kill the ReLUs after "
-                    f"{layer}.",
-                    evidence=f"units that give 0 for every row: {dead:.0%} at first, "
-                    f"{ends[-1]:.0%} at the end; an update is {size:.2g} of the "
-                    "weights (1e-3 is healthy)",
-                    cure=_smaller(lr),
-                )
-        return None
+            ends = [shares.get(layer, 0.0) for shares in last]
+            if dead >= MAX_SHARE_DEAD_AT_FIRST or min(ends) < MIN_SHARE_DEAD_AT_LAST:
+                continue
+            yield self.finding(
+                verdict=f"With lr={lr:g} the first updates kill the ReLUs after "
+                f"{layer}.",
+                evidence=f"units that give 0 for every row: {dead:.0%} at first, "
+                f"{ends[-1]:.0%} at the end; an update is {ratio:.2g} of the weights "
+                "(1e-3 is healthy)",
+                cure=_smaller(lr),
+                line=line,
+            )
 
     def trial(self, seen: TrainingSeen) -> Trial:
         return lr_trial(seen, 0.1, 0.01, 0.001)
-
-
-def _least(start: float, losses: list[float]) -> float:
-    """Give the last loss from which on it has not learned."""
-    return 0.9 * start if max(losses) > 5 * start else 1.2 * start
 
 
 def _smaller(lr: float) -> str:

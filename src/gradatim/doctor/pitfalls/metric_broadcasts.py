@@ -37,30 +37,31 @@ class MetricBroadcasts(Pitfall):
     severity = "error"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        for each in seen.tensor_calls.metrics:
-            if each.is_on_purpose or not _is_averaged(each):
+        for metric in seen.tensor_calls.metrics:
+            if metric.is_on_purpose or not _becomes_one_number(metric):
                 continue
-            n = each.rows
-            what = "mean difference" if each.operation == "-" else "share"
-            if each.operation == "==":
-                what = "share of hits"
+            n, sign = metric.rows, metric.operation
+            what = {"-": "mean difference", "==": "share of hits"}.get(sign, "share")
             yield self.finding(
-                verdict=f"Shapes {each.left} and {each.right} are broadcast: each "
+                verdict=f"Shapes {metric.left} and {metric.right} are broadcast: each "
                 "prediction is compared with every target.",
                 evidence=f"{n * n:,} pairs of {n:,} rows; {what} over all pairs "
-                f"{each.of_pairs:.4g}, row by row {each.of_rows:.4g}",
-                cure=f"predictions.squeeze(1) {each.operation} targets"
-                if each.column_is_output
-                else f"predictions {each.operation} targets.squeeze(1)",
-                line=each.line,
+                f"{metric.of_pairs:.4g}, row by row {metric.of_rows:.4g}",
+                cure=f"predictions.squeeze(1) {sign} targets"
+                if metric.column_is_output
+                else f"predictions {sign} targets.squeeze(1)",
+                line=metric.line,
             )
 
 
-def _is_averaged(each: MetricComparison) -> bool:
-    node = expression_at(each.line, each.place)
+def _becomes_one_number(metric: MetricComparison) -> bool:
+    """Tell whether the comparison is averaged, and its column was not made on purpose.
+
+    Where the source makes it a column, each prediction is to meet every target.
+    """
+    node = expression_at(metric.line, metric.place)
     sides = None if node is None else operands(node)
-    if node is None or sides is None or not is_averaged(each.line, node):
+    if node is None or sides is None or not is_averaged(metric.line, node):
         return False
-    column = sides[0] if len(each.left) == 2 else sides[1]
-    # Where somebody makes it a column, each is to meet every other.
-    return not any(map(gets_dimension, sources_of(each.line, column)))
+    column = sides[0] if len(metric.left) == 2 else sides[1]
+    return not any(map(gets_dimension, sources_of(metric.line, column)))

@@ -11,8 +11,8 @@ from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 MEANT = re.compile(
     "shar(e|ing)|tied|tying|recurr|universal|unroll|re-?use", re.IGNORECASE
 )
-NEAR = 8
-"""Lines before and after, where the source may say that sharing is meant."""
+"""Words near a line that say that sharing is meant."""
+NUM_LINES_AROUND = 8  # chosen by hand, not measured
 
 
 class ModuleRepeated(Pitfall):
@@ -44,13 +44,14 @@ class ModuleRepeated(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
-            for name, (kind, times, places) in model.structure.repeated.items():
-                line = self._line(model, name)
-                is_sure = line is not None or times == places
+            for name, (kind, num_same, num_all) in model.structure.repeated.items():
+                line = _multiplied_line(model, name)
+                is_sure = line is not None or num_same == num_all
                 where = f"{model.kind}.{name}" if name else model.kind
                 yield self.finding(
-                    verdict=f"{where} holds one and the same {kind} at {times} places.",
-                    evidence=f"{times} of {places} places with parameters are one "
+                    verdict=f"{where} holds one and the same {kind} at {num_same} "
+                    "places.",
+                    evidence=f"{num_same} of {num_all} places with parameters are one "
                     "object",
                     cure="nn.ModuleList(make() for _ in range(n)): a new module each "
                     "time; copy.deepcopy(layer) of one that exists",
@@ -58,29 +59,28 @@ class ModuleRepeated(Pitfall):
                     severity="warning" if is_sure and not _is_meant(line) else "info",
                 )
 
-    @staticmethod
-    def _line(model: ModelSeen, name: str) -> SourceLine | None:
-        assigned = assignment_line(model, name)
-        files = {place.file for place in model.structure.init_lines.values()}
-        if model.line is not None:
-            files.add(model.line.file)
-        found = [
-            SourceLine(file, number)
-            for file in files
-            for number in multiplied_lists(file)
-        ]
-        for line in found:
-            if assigned is not None and str(line) == str(assigned):
-                return line
-        return found[0] if found else None
+
+def _multiplied_line(model: ModelSeen, name: str) -> SourceLine | None:
+    """Find the line that multiplies a list of modules, that of the part if it does."""
+    assigned = str(assignment_line(model, name))
+    files = {line.file for line in model.structure.init_lines.values()}
+    if model.line is not None:
+        files.add(model.line.file)
+    lines = [
+        SourceLine(file, number) for file in files for number in multiplied_lists(file)
+    ]
+    lines.sort(key=lambda line: str(line) != assigned)
+    return lines[0] if lines else None
 
 
 def _is_meant(line: SourceLine | None) -> bool:
     """Tell whether the source near a line speaks of sharing."""
     if line is None:
         return False
-    near = range(max(1, line.number - NEAR), line.number + NEAR)
-    return any(MEANT.search(linecache.getline(line.file, number)) for number in near)
+    numbers = range(
+        max(1, line.number - NUM_LINES_AROUND), line.number + NUM_LINES_AROUND
+    )
+    return any(MEANT.search(linecache.getline(line.file, n)) for n in numbers)
 
 
 @lru_cache(maxsize=64)

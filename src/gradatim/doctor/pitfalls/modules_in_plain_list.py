@@ -33,26 +33,21 @@ class ModulesInPlainList(Pitfall):
     hides = ("GT203", "GT208", "GT201")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        known = optimized_parameters(seen)
+        held = optimized_parameters(seen)
         for model in seen.models:
-            if not seen.num_steps or not model.unregistered.modules:
+            modules = model.unregistered.modules
+            parameters = model.unregistered.parameters
+            if not seen.num_steps or not modules:
                 continue
-            untrained = [
-                place
-                for place, keys in model.unregistered.parameters.items()
-                if keys and known.isdisjoint(keys)
-            ]
-            if untrained and not (
-                optimizers_of(seen, model) or not model.parameters.names
-            ):
+            untrained = [p for p, k in parameters.items() if k and held.isdisjoint(k)]
+            is_trained = bool(optimizers_of(seen, model) or not model.parameters.names)
+            if untrained and not is_trained:
                 continue
-            places = untrained or list(model.unregistered.modules)
-            if not untrained and not known & {
-                key for keys in model.unregistered.parameters.values() for key in keys
-            }:
-                continue
+            if not untrained and all(held.isdisjoint(k) for k in parameters.values()):
+                continue  # they are frozen
+            places = untrained or list(modules)
             attribute = places[0].partition("[")[0]
-            count = sum(len(model.unregistered.parameters[place]) for place in places)
+            count = sum(len(parameters[place]) for place in places)
             yield self.finding(
                 verdict=f"Modules in self.{attribute}, a plain list or dict, are not "
                 f"registered in {model.kind}"
@@ -61,7 +56,6 @@ class ModulesInPlainList(Pitfall):
                 f"{count} parameter tensors, {0 if untrained else count} of them in an "
                 "optimizer",
                 cure=f"self.{attribute} = nn.ModuleList(...), or nn.ModuleDict",
-                line=assignment_line(model, places[0])
-                or model.unregistered.modules[places[0]],
+                line=assignment_line(model, places[0]) or modules[places[0]],
                 severity="error" if untrained else "info",
             )

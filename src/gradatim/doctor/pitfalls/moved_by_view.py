@@ -1,14 +1,15 @@
 import ast
+import math
 import re
 
-from gradatim.doctor.pitfall import Finding, Findings, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.source_code.expressions import argument_at, expression_at
+from gradatim.doctor.source_code.syntax import called_method
 from gradatim.watching import TrainingSeen, ViewCall, ViewPlace
 
-ATTENTION = 3
-"""Queries, keys and values."""
-COLOURS = (3, 4)
-FEWEST_PIXELS = 8
+NUM_SPLITS = 3  # queries, keys and values
+COLOURS = (3, 4)  # red, green and blue; these and how opaque a pixel is
+MIN_PIXELS = 8  # along a side, or steps in time; chosen by hand, not measured
 OF_ROWS = re.compile(
     r"batch|\bn?bsz?\b|\b[bBnN]\b|size\(-?\d\)|shape\[-?\d\]|\blen\(|num_rows"
 )
@@ -47,23 +48,21 @@ class MovedByView(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for view in seen.tensor_calls.views:
-            found = self._rows(view) or self._others(view)
-            if found is not None:
-                yield found
+            yield from self._rows(view)
+            yield from self._others(view)
 
-    def _rows(self, view: ViewPlace) -> Finding | None:
+    def _rows(self, view: ViewPlace) -> Findings:
         """Find a batch that becomes another dimension."""
-        calls = [call for call in view.calls if not _cannot_tell(call)]
-        batches = [_batch_of(call) for call in calls]
-        if not calls or None in batches:
-            return None
+        calls = [call for call in view.calls if not _is_ambiguous(call)]
+        batches = [rows for call in calls if (rows := _batch_of(call)) is not None]
+        if not calls or len(batches) < len(calls):
+            return
         call, rows = calls[0], batches[0]
-        assert rows is not None
-        if len(set(batches)) < 2 and not _is_meant(view, call, rows):
-            return None
-        if any(each.is_undone for each in calls):
-            return None
-        return self.finding(
+        if len(set(batches)) < 2 and not _is_asked_for(view, call, rows):
+            return
+        if any(call.is_undone for call in calls):
+            return
+        yield self.finding(
             verdict=f"A {_method(view)} mixes the {rows} rows of a batch: it moves "
             "no dimension.",
             evidence=f"{call.before} becomes {call.after}: {rows} is dim "
@@ -72,24 +71,24 @@ class MovedByView(Pitfall):
             line=view.line,
         )
 
-    def _others(self, view: ViewPlace) -> Finding | None:
-        """Find pixels, and heads of attention."""
+    def _others(self, view: ViewPlace) -> Findings:
+        """Find pixels, series and heads of attention."""
+        call = view.calls[0] if view.calls else None
+        if call is None:
+            return
         if all(map(_is_of_pixels, view.calls)):
-            call = view.calls[0]
             axes = "2, 0, 1" if len(call.before) == 3 else "0, 3, 1, 2"
             what, cure = "pixels and colours of an image", f"x.permute({axes})"
         elif all(map(_is_of_channels, view.calls)):
-            call = view.calls[0]
             what, cure = "steps and channels of a series", "x.transpose(1, 2)"
         elif all(map(_is_of_heads, view.calls)):
-            call = view.calls[0]
             what = "steps in time and heads of attention"
             cure = "x.transpose(1, 2).reshape(rows, times, heads * width)"
             if len(call.before) == 3:
                 cure = "x.view(rows, times, heads, width).transpose(1, 2)"
         else:
-            return None
-        return self.finding(
+            return
+        yield self.finding(
             verdict=f"A {_method(view)} mixes {what}: it moves no dimension.",
             evidence=f"{call.before} becomes {call.after}",
             cure=cure,
@@ -97,17 +96,17 @@ class MovedByView(Pitfall):
         )
 
 
-def _cannot_tell(call: ViewCall) -> bool:
-    """Tell a call with two sizes the same, or with one row only."""
-    sizes = _sized(call.before)
-    is_one = 1 in (call.batch, (call.root or (0,))[0])
-    return not call.moved and (
-        is_one or sizes == _sized(call.after) or len(set(sizes)) < len(sizes)
-    )
+def _is_ambiguous(call: ViewCall) -> bool:
+    """Tell whether a call says nothing: two equal sizes, or one row alone."""
+    sizes = _without_ones(call.before)
+    is_one_row = 1 in (call.batch, (call.root or (0,))[0])
+    has_equal_sizes = len(set(sizes)) < len(sizes)
+    is_same = sizes == _without_ones(call.after)
+    return not call.moved and (is_one_row or is_same or has_equal_sizes)
 
 
 def _batch_of(call: ViewCall) -> int | None:
-    """Give the number of rows, if it has moved and is known to be that."""
+    """Give the size that moved and is known to be the number of rows."""
     if not call.moved:
         return None
     target, root = call.target, call.root or ()
@@ -117,30 +116,32 @@ def _batch_of(call: ViewCall) -> int | None:
     rows = root[0] if root else None
     if call.batch in call.moved and (call.root is None or rows == call.batch):
         return call.batch
-    # Else both that change places: a shift by one step is done by a view, too.
+    # Otherwise two sizes must change places: a view shifts by one step, too.
     others = [n for n in call.moved if n in root[1:]]
     return rows if rows in call.moved and others else None
 
 
-def _is_meant(view: ViewPlace, call: ViewCall, rows: int) -> bool:
-    """Tell whether the source asks for the rows there, where one size is seen only."""
+def _is_asked_for(view: ViewPlace, call: ViewCall, rows: int) -> bool:
+    """Tell whether the source asks for the rows at their new place.
+
+    It decides where all batches have one size, which may be another one by chance.
+    """
     index = call.after.index(rows)
     node = argument_at(expression_at(view.line, view.place), index)
-    if node is None:
+    if node is None or not OF_ROWS.search(ast.unparse(node)):
         return False
-    if not OF_ROWS.search(ast.unparse(node)):
-        return False
-    is_permuted = sorted(_sized(call.before)) == sorted(_sized(call.after))
-    if is_permuted and len(_sized(call.before)) > 2 and call.given:
+    sizes = _without_ones(call.before)
+    is_permuted = sorted(sizes) == sorted(_without_ones(call.after))
+    if is_permuted and len(sizes) > 2 and call.given:
         return True
     return not _may_be_split(call, rows)
 
 
 def _may_be_split(call: ViewCall, rows: int) -> bool:
-    """Tell whether the size may be a part of another dimension, by chance the same."""
-    front = _product(call.after[: call.after.index(rows)])
+    """Tell whether the size may be a part of another dimension that is split."""
+    front = math.prod(call.after[: call.after.index(rows)])
     for index, size in enumerate(call.before):
-        before = _product(call.before[:index])
+        before = math.prod(call.before[:index])
         is_inside = front % before == 0 and (before * size) % (front * rows) == 0
         if size != rows and is_inside:
             return True
@@ -148,27 +149,29 @@ def _may_be_split(call: ViewCall, rows: int) -> bool:
 
 
 def _is_of_pixels(call: ViewCall) -> bool:
+    """Tell whether an image, colours last, gets its colours first."""
     if call.grad or not call.moved or len(call.before) not in (3, 4):
         return False
     *rows, high, wide, colours = call.before
     return (
         len(call.before) == len(call.after)
         and colours in COLOURS
-        and min(high, wide) >= FEWEST_PIXELS
+        and min(high, wide) >= MIN_PIXELS
         and call.after in ((*rows, colours, high, wide), (*rows, colours, wide, high))
     )
 
 
 def _is_of_channels(call: ViewCall) -> bool:
-    """Tell the model's own input, of steps and channels, put channels first."""
+    """Tell whether the model's own input, steps by channels, gets channels first."""
     if call.grad or call.is_undone or len(call.before) != 3 or call.root != call.before:
         return False
     rows, steps, channels = call.before
     is_swapped = call.after == (rows, channels, steps)
-    return is_swapped and steps >= FEWEST_PIXELS and 2 <= channels != steps
+    return is_swapped and steps >= MIN_PIXELS and 2 <= channels != steps
 
 
 def _is_of_heads(call: ViewCall) -> bool:
+    """Tell whether heads of attention and steps in time change places."""
     if not call.moved or call.root is None:
         return False
     one, other = call.before, call.after
@@ -176,7 +179,7 @@ def _is_of_heads(call: ViewCall) -> bool:
         rows, heads, times, width = one
         joined = (rows, times, heads * width)
         return other in (joined, (rows, times, heads, width))
-    if len(one) == 3 and len(other) == 4 and call.most_at_once >= ATTENTION:
+    if len(one) == 3 and len(other) == 4 and call.most_at_once >= NUM_SPLITS:
         rows, heads, times, width = other
         return one == (rows, times, heads * width) and 1 not in (heads, width)
     return False
@@ -184,9 +187,7 @@ def _is_of_heads(call: ViewCall) -> bool:
 
 def _method(view: ViewPlace) -> str:
     node = expression_at(view.line, view.place)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return "view"
+    return (called_method(node) if node is not None else "") or "view"
 
 
 def _cure(call: ViewCall, rows: int) -> str:
@@ -201,12 +202,5 @@ def _cure(call: ViewCall, rows: int) -> str:
     return f"x.transpose(0, {place}) first, then reshape"
 
 
-def _sized(shape: tuple[int, ...]) -> list[int]:
+def _without_ones(shape: tuple[int, ...]) -> list[int]:
     return [n for n in shape if n != 1]
-
-
-def _product(sizes: tuple[int, ...]) -> int:
-    product = 1
-    for size in sizes:
-        product *= size
-    return product

@@ -3,6 +3,13 @@ from gradatim.doctor.queries import trained_calls
 from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import LossCall, SourceLine, TrainingSeen
 
+MIN_BATCHES = 5  # chosen by hand, not measured
+MIN_ROWS = 8  # of a batch; chosen by hand, not measured
+MIN_SHARE_OF_BATCHES = 0.8  # that hold one class; chosen by hand, not measured
+MIN_SHARE_OF_A_CLASS = 0.98  # of a batch; chosen by hand, not measured
+MIN_ROWS_OF_NEIGHBOURS = 16  # of a batch; chosen by hand, not measured
+MIN_CLASSES = 3  # between the lowest and the highest; chosen by hand, not measured
+MAX_RATIO_TO_AN_END = 3.5  # of all batches; chosen by hand, not measured
 CURE = (
     "DataLoader(..., shuffle=True), or rows in the order of torch.randperm(len(x)) "
     "anew in each epoch"
@@ -43,66 +50,71 @@ class NeverShuffled(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         yield from self._by_target(seen)
         every = trained_calls(seen, *CLASS_LOSS_NAMES, *BINARY_LOSS_NAMES)
-        calls = [c for c in every if _label(c) is not None]
-        if len({c.step for c in every}) < max(5, len(every)):
-            return  # several a step: real and generated, or one for each task
-        if len(calls) < 5 or any(c.input.shape[0] < 8 for c in calls):
+        calls = [call for call in every if _one_class(call) is not None]
+        if len({call.step for call in every}) < max(MIN_BATCHES, len(every)):
+            return  # several losses a step: real and generated, or one for each task
+        sizes = [call.input.shape[0] for call in calls]
+        if len(calls) < MIN_BATCHES or min(sizes) < MIN_ROWS:
             return
-        line = _loader_line(seen)
-        if line is None and any(
-            each.fetched and each.shuffles for each in seen.loaders
-        ):
+        used = [loader for loader in seen.loaders if loader.fetched]
+        in_order = [loader for loader in used if not loader.shuffles]
+        most_used = max(in_order, key=lambda loader: loader.fetched, default=None)
+        line = None if most_used is None else most_used.line
+        if line is None and len(in_order) < len(used):
             return
         yield from self._narrow(calls, line)
-        labels = [_label(c) for c in calls]
-        alone = [label for label in labels if label is not False]
-        if len(alone) < 0.8 * len(labels) or len(set(alone)) < 2:
+        classes = [_one_class(call) for call in calls]
+        alone = [label for label in classes if label is not False]
+        if len(alone) < MIN_SHARE_OF_BATCHES * len(calls) or len(set(alone)) < 2:
             return
-        rows = calls[0].input.shape[0]
         yield self.finding(
             verdict="Training rows come sorted by class: whole batches hold one class.",
-            evidence=f"{len(alone)} of {len(labels)} batches of about {rows} rows hold "
-            f"a single class; {len(set(alone))} classes in all",
+            evidence=f"{len(alone)} of {len(calls)} batches of about {sizes[0]} rows "
+            f"hold a single class; {len(set(alone))} classes in all",
             cure=CURE,
             line=line or calls[0].line,
         )
 
     def _by_target(self, seen: TrainingSeen) -> Findings:
         """Find rows in the order of what is to be predicted."""
-        about = seen.row_orders.sorted
-        if about is None or about.num_batches < 5 or about.has_column:
+        batches = seen.row_orders.sorted
+        if batches is None or batches.num_batches < MIN_BATCHES or batches.has_column:
             return
-        loaders = [
-            each.line
-            for each in seen.loaders
-            if each.length == about.num_batches and not each.shuffles
+        lines = [
+            loader.line
+            for loader in seen.loaders
+            if loader.length == batches.num_batches and not loader.shuffles
         ]
         yield self.finding(
             verdict="Training rows come sorted by their target: each batch holds a "
             "slice of it.",
-            evidence=f"{about.num_batches} batches a pass, in the same order each "
+            evidence=f"{batches.num_batches} batches a pass, in the same order each "
             f"time, targets of each above those of the one before or below; the widest "
-            f"spans {about.width:.3g} of {about.low:.3g} to {about.high:.3g}",
+            f"spans {batches.width:.3g} of {batches.low:.3g} to {batches.high:.3g}",
             cure=CURE,
-            line=next(iter(loaders), None) or about.line,
+            line=(lines[0] if lines else None) or batches.line,
             severity="warning",
         )
 
     def _narrow(self, calls: list[LossCall], line: SourceLine | None) -> Findings:
         """Find batches that hold a few neighbours of many classes."""
-        if any(c.input.shape[0] < 16 or "target_common" not in c.facts for c in calls):
+        sizes = [call.input.shape[0] for call in calls]
+        has_classes = all("target_common" in call.facts for call in calls)
+        if min(sizes) < MIN_ROWS_OF_NEIGHBOURS or not has_classes:
             return
-        lows = [c.facts["target_min"] for c in calls]
-        highs = [c.facts["target_max"] for c in calls]
+        lows = [call.facts["target_min"] for call in calls]
+        highs = [call.facts["target_max"] for call in calls]
         low, high = min(lows), max(highs)
         third = (high - low) / 3
-        num_low = sum(1 for each in highs if each < high - third)
-        num_high = sum(1 for each in lows if each > low + third)
-        is_alone = [a == b for a, b in zip(lows, highs, strict=True)]
-        if high - low < 3 or min(num_low, num_high) * 3.5 < len(calls):
+        num_low = sum(highest < high - third for highest in highs)
+        num_high = sum(lowest > low + third for lowest in lows)
+        if high - low < MIN_CLASSES:
             return
-        if sum(is_alone) >= 0.8 * len(calls):
-            return  # told as batches of one class
+        if MAX_RATIO_TO_AN_END * min(num_low, num_high) < len(calls):
+            return
+        num_alone = sum(a == b for a, b in zip(lows, highs, strict=True))
+        if num_alone >= MIN_SHARE_OF_BATCHES * len(calls):
+            return  # the finding is that batches hold one class
         yield self.finding(
             verdict="Training rows come sorted by class: batches hold neighbours only.",
             evidence=f"classes {low:.0f} to {high:.0f}; of {len(calls)} batches "
@@ -112,20 +124,14 @@ class NeverShuffled(Pitfall):
         )
 
 
-def _label(call: LossCall) -> float | bool | None:
-    """Give the one class of a batch; False of several, None where there are none."""
+def _one_class(call: LossCall) -> float | bool | None:
+    """Give the class of all rows of a batch; False for several, None for no classes."""
     facts, shape = call.facts, call.target.shape
     is_column = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
     if not is_column or not facts.get("target_whole") or "target_min" not in facts:
         return None
     if facts["target_min"] == facts["target_max"]:
         return facts["target_min"]
-    if facts.get("target_largest_share", 0.0) >= 0.98:
+    if facts.get("target_largest_share", 0.0) >= MIN_SHARE_OF_A_CLASS:
         return facts.get("target_common", False)
     return False
-
-
-def _loader_line(seen: TrainingSeen) -> SourceLine | None:
-    used = [e for e in seen.loaders if e.fetched and not e.shuffles]
-    most = max(used, key=lambda each: each.fetched, default=None)
-    return most.line if most is not None else None

@@ -1,8 +1,8 @@
-from gradatim.doctor.gradients import have_moved, reached_leaves
+from gradatim.doctor.gradients import have_moved, line_of_backward, reached_leaves
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 5
+MIN_LOOKS = 5  # chosen by hand, not measured
 
 
 class NeverStepped(Pitfall):
@@ -39,34 +39,24 @@ class NeverStepped(Pitfall):
             return
         leaves = reached_leaves(seen)
         for optimizer in seen.optimizers:
-            own = [key for key in optimizer.parameters if key in leaves]
+            own = {key for key in optimizer.parameters if key in leaves}
             if optimizer.num_steps or not own:
                 continue
-            if any(len(leaves[k]) < ENOUGH or have_moved(leaves[k]) for k in own):
+            looks = [leaves[key] for key in own]
+            if min(map(len, looks)) < MIN_LOOKS or any(map(have_moved, looks)):
                 continue
-            owners = {
-                number
-                for number, model in enumerate(seen.models)
-                if model.parameters.names.keys() & set(own)
-            }
-            used = [f for f in seen.forwards if f.model in owners and f.used]
+            names = [model.parameters.names.keys() for model in seen.models]
+            used = [f for f in seen.forwards if f.used and own & names[f.model]]
             if used and not any(f.training for f in used):
-                continue  # gradients of inputs are meant
-            elsewhere = [
-                o
-                for o in seen.optimizers
-                if o.num_steps and set(own) & set(o.parameters)
-            ]
-            if elsewhere:
+                continue  # the gradients of inputs are meant
+            others = [o.parameters for o in seen.optimizers if o.num_steps]
+            if not all(own.isdisjoint(parameters) for parameters in others):
                 continue
-            line = next(
-                (b.line for b in seen.backwards if (b.leaves or {}).keys() & set(own)),
-                None,
-            )
+            num_looks = len(leaves[next(k for k in optimizer.parameters if k in own)])
             yield self.finding(
                 verdict=f"{optimizer.kind} is made and never stepped.",
                 evidence=f"{seen.backwards.count} backwards, 0 updates; "
-                f"{len(own)} parameters were the same at {len(leaves[own[0]])} looks",
+                f"{len(own)} parameters were the same at {num_looks} looks",
                 cure="optimizer.step() after loss.backward()",
-                line=line,
+                line=line_of_backward(seen, own),
             )

@@ -1,10 +1,10 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import steps_of
+from gradatim.doctor.queries import only_optimizer, steps_of
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
 
-ENOUGH, SHARE = 3, 0.4
-"""Of the updates that were looked at: once an epoch is not enough."""
+MIN_UPDATES = 3  # chosen by hand, not measured
+MIN_SHARE_OF_UPDATES = 0.4  # more than once an epoch; chosen by hand, not measured
 
 
 class NeverZeroed(Pitfall):
@@ -47,11 +47,12 @@ class NeverZeroed(Pitfall):
                 s for s in steps_of(seen, number) if s.gradients.stale is not None
             ]
             stale = [s for s in looked_at if s.gradients.stale]
-            if len(stale) < ENOUGH or len(stale) < SHARE * len(looked_at):
+            if len(stale) < max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(looked_at)):
                 continue
-            are_many = sum(each.num_steps > 0 for each in seen.optimizers) > 1
-            number_of_line = optimizer.line.number if optimizer.line else "?"
-            whose = f" of {optimizer.kind} (line {number_of_line})" if are_many else ""
+            whose = ""
+            if only_optimizer(seen) is None:
+                made_in = optimizer.line.number if optimizer.line else "?"
+                whose = f" of {optimizer.kind} (line {made_in})"
             yield self.finding(
                 verdict=f"Gradients{whose} are never zeroed: each backward adds to "
                 "those before.",

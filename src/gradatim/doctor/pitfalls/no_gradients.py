@@ -1,10 +1,10 @@
-from gradatim.doctor.gradients import backwards_with_leaves
+from gradatim.doctor.gradients import backwards_with_leaves, gradient_looks
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 3
-STEPS = {"Ceil", "Floor", "Round", "Sign", "Trunc"}
+MIN_UPDATES = 3  # chosen by hand, not measured
+STEP_FUNCTIONS = {"Ceil", "Floor", "Round", "Sign", "Trunc"}
 """Operations with a gradient that is 0 everywhere."""
 
 
@@ -41,22 +41,23 @@ class NoGradients(Pitfall):
     hides = ("GT108", "GT203", "GT309")
 
     def find(self, seen: TrainingSeen) -> Findings:
+        looks = [b.leaves or {} for b in backwards_with_leaves(seen)]
+        lines = [b.line for b in backwards_with_leaves(seen)]
+        reached = {key for leaves in looks for key in leaves}
         for number, optimizer in enumerate(seen.optimizers):
-            steps = steps_of(seen, number)
-            looks = [s for s in steps if s.gradients.missing is not None]
+            updates = gradient_looks(steps_of(seen, number))
+            num_all = len(optimizer.parameters)
             without = [
-                s
-                for s in looks
-                if len(s.gradients.missing or ()) == len(optimizer.parameters)
-                and not s.closure
+                step
+                for step in updates
+                if len(step.gradients.missing or ()) == num_all and not step.closure
             ]
-            if len(without) < ENOUGH or len(without) < len(looks):
+            if len(without) < max(MIN_UPDATES, len(updates)):
                 continue
-            if any(s.gradients.cleared_after_backward for s in without):
+            if any(step.gradients.cleared_after_backward for step in without):
                 continue
-            number_of = len(optimizer.parameters)
-            facts = f"at {len(without)} of {len(looks)} updates looked at .grad was "
-            facts += f"None for all {number_of} parameters"
+            facts = f"at {len(without)} of {len(updates)} updates looked at .grad was "
+            facts += f"None for all {num_all} parameters"
             if not seen.backwards:
                 yield self.finding(
                     verdict="backward is never called: there is no gradient to step "
@@ -65,45 +66,48 @@ class NoGradients(Pitfall):
                     cure="loss.backward() before optimizer.step()",
                     line=without[0].line,
                 )
-            used = backwards_with_leaves(seen)
-            models = {key for model in seen.models for key in model.parameters.names}
-            if used and not any((b.leaves or {}).keys() & models for b in used):
+            if not looks:
+                continue
+            if all(reached.isdisjoint(m.parameters.names) for m in seen.models):
                 yield self.finding(
                     verdict="The loss has no way back to the parameters: its graph is "
                     "cut.",
-                    evidence=f"{len(used)} backwards looked at reach 0 parameters of "
+                    evidence=f"{len(looks)} backwards looked at reach 0 parameters of "
                     f"the model; {facts}",
                     cure="compute the loss from the model's output itself, without "
                     ".item(), .detach(), .data, .numpy() or a new torch.tensor(...)",
-                    line=used[0].line,
+                    line=lines[0],
                 )
             own = set(optimizer.parameters)
-            called = [model for model in seen.models if model.num_calls]
-            of = [model.kind for model in called if own & model.parameters.names.keys()]
-            if used and of and not any((b.leaves or {}).keys() & own for b in used):
+            kinds = [
+                model.kind
+                for model in seen.models
+                if model.num_calls and own & model.parameters.names.keys()
+            ]
+            if kinds and own.isdisjoint(reached):
                 yield self.finding(
-                    verdict=f"The loss that is to train {of[0]} has no way back to it: "
-                    "its graph is cut.",
-                    evidence=f"{len(used)} backwards looked at reach others; {facts}",
-                    cure=f"compute its loss from the output of {of[0]} itself, without "
-                    ".detach() on the way",
+                    verdict=f"The loss that is to train {kinds[0]} has no way back to "
+                    "it: its graph is cut.",
+                    evidence=f"{len(looks)} backwards looked at reach others; {facts}",
+                    cure=f"compute its loss from the output of {kinds[0]} itself, "
+                    "without .detach() on the way",
                     line=without[0].line,
                 )
         yield from self._rounded(seen)
 
     def _rounded(self, seen: TrainingSeen) -> Findings:
         """Find losses of rounded numbers, whose slope is 0 everywhere."""
-        rounded = [c for c in seen.losses if c.grad and STEPS & set(c.before)]
+        rounded = [c for c in seen.losses if c.grad and STEP_FUNCTIONS & set(c.before)]
         looks = [s for s in seen.steps if s.gradients.norms]
-        if len(rounded) < ENOUGH or len(looks) < ENOUGH:
+        if min(len(rounded), len(looks)) < MIN_UPDATES:
             return
-        if any(
-            len(s.gradients.zero or ()) < len(s.gradients.norms or ()) for s in looks
-        ):
-            return
-        if any(s.gradients.cleared_after_backward or not s.loss for s in looks):
-            return
-        operation = next(n for n in rounded[0].before if n in STEPS).lower()
+        for step in looks:
+            gradients = step.gradients
+            if len(gradients.zero or ()) < len(gradients.norms or ()):
+                return
+            if gradients.cleared_after_backward or not step.loss:
+                return
+        operation = next(n for n in rounded[0].before if n in STEP_FUNCTIONS).lower()
         count = len(looks[0].gradients.norms or ())
         yield self.finding(
             verdict=f"The loss is computed of what {operation} gives: its slope is 0, "

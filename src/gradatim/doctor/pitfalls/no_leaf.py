@@ -1,8 +1,8 @@
-from gradatim.doctor.gradients import have_moved, reached_leaves
+from gradatim.doctor.gradients import have_moved, line_of_backward, reached_leaves
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 5
+MIN_LOOKS = 5  # chosen by hand, not measured
 
 
 class NoLeaf(Pitfall):
@@ -35,20 +35,16 @@ class NoLeaf(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         for key, looks in reached_leaves(seen).items():
             later = looks[1:]
-            if len(later) < ENOUGH or not all(look.stale for look in later):
+            if len(later) < MIN_LOOKS or not all(look.stale for look in later):
                 continue
             if have_moved(looks):
                 continue
-            shape = looks[0].shape
-            line = next(
-                (b.line for b in seen.backwards if key in (b.leaves or {})), None
-            )
             yield self.finding(
                 verdict="The gradient goes to a tensor that was left behind: what is "
                 "trained was computed from it once.",
                 evidence=f"{len(later)} later backwards reach a leaf of shape "
-                f"{shape} through one old operation, and it never moves",
+                f"{looks[0].shape} through one old operation, and it never moves",
                 cure="make it in its place at once: torch.randn(..., device=device, "
                 "dtype=dtype, requires_grad=True)",
-                line=line,
+                line=line_of_backward(seen, {key}),
             )

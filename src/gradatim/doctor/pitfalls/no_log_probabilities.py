@@ -2,9 +2,12 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import trained_calls
 from gradatim.watching import LossCall, TrainingSeen
 
-SMALL = 1e-3
-
+MAX_SUM_ERROR = 1e-3  # of a row of probabilities; chosen by hand, not measured
+MIN_LOG_SUM_ERROR = 0.05  # of a row of log-probabilities; chosen by hand, not measured
+MIN_LOGIT = 0.05  # a log-probability is 0 at most; chosen by hand, not measured
+MIN_CALLS = 3  # chosen by hand, not measured
 RATES = ("Exp", "Softplus")
+"""The autograd operations that make a rate."""
 
 
 class NoLogProbabilities(Pitfall):
@@ -40,7 +43,7 @@ class NoLogProbabilities(Pitfall):
         yield from self._rates(seen)
         for name in ("nll_loss", "kl_div"):
             calls = [c for c in trained_calls(seen, name) if c.input.requires_grad]
-            kinds = [self._kind(call) for call in calls]
+            kinds = [_kind_of_input(call) for call in calls]
             if not calls or not all(kinds):
                 continue
             call, kind = calls[0], kinds[0]
@@ -50,13 +53,13 @@ class NoLogProbabilities(Pitfall):
                 evidence=f"numbers from {low:.4g} to {high:.4g}; log of a row's summed "
                 f"exponentials up to {call.facts['input_log_sum_error']:.4g} from 0, "
                 f"in {len(calls)} calls",
-                cure=self._cure(name, kind or ""),
+                cure=_cure(name, kind or ""),
                 line=call.line,
             )
             return
 
     def _rates(self, seen: TrainingSeen) -> Findings:
-        """Find rates where the loss of counts takes their logarithms."""
+        """Find rates that are given to the loss of counts in place of logarithms."""
         calls = trained_calls(seen, "poisson_nll_loss")
         rates = [
             c
@@ -65,7 +68,7 @@ class NoLogProbabilities(Pitfall):
             and c.facts["input_min"] >= 0
             and any(name in RATES for name in c.before[:2])
         ]
-        if len(rates) < 3 or len(rates) < len(calls):
+        if len(rates) < max(MIN_CALLS, len(calls)):
             return
         facts = rates[0].facts
         yield self.finding(
@@ -78,29 +81,29 @@ class NoLogProbabilities(Pitfall):
             line=rates[0].line,
         )
 
-    def _kind(self, call: LossCall) -> str | None:
-        error = call.facts.get("input_log_sum_error")
-        if error is None or error < 0.05:
-            return None
-        low, high = call.facts["input_min"], call.facts["input_max"]
-        if low >= 0 and call.facts["input_row_sum_error"] < SMALL:
-            return "probabilities"
-        if "LogSoftmax" in call.before:
-            # Of joint probabilities rows sum to less; none of them to more.
-            return (
-                "log_softmax along another dimension than 1"
-                if (call.name == "nll_loss" and call.before[0] == "LogSoftmax")
-                else None
-            )
-        if high > 0.05 and "Log" not in call.before:
-            return "logits"
-        return None
 
-    def _cure(self, name: str, kind: str) -> str:
-        if kind == "probabilities":
-            return "F.log_softmax in place of the softmax"
-        if kind != "logits":
-            return "F.log_softmax(logits, dim=1)"
-        if name == "nll_loss":
-            return "F.cross_entropy(logits, y), which takes the log-softmax itself"
-        return "F.kl_div(F.log_softmax(logits, dim=1), q, reduction='batchmean')"
+def _kind_of_input(call: LossCall) -> str | None:
+    """Say what a loss is given; None where it may be log-probabilities."""
+    facts = call.facts
+    error = facts.get("input_log_sum_error")
+    if error is None or error < MIN_LOG_SUM_ERROR:
+        return None
+    if facts["input_min"] >= 0 and facts["input_row_sum_error"] < MAX_SUM_ERROR:
+        return "probabilities"
+    if "LogSoftmax" in call.before:
+        # Where more was computed after it, rows of joint probabilities sum to less.
+        if call.name == "nll_loss" and call.before[0] == "LogSoftmax":
+            return "log_softmax along another dimension than 1"
+        return None
+    is_logit = facts["input_max"] > MIN_LOGIT and "Log" not in call.before
+    return "logits" if is_logit else None
+
+
+def _cure(name: str, kind: str) -> str:
+    if kind == "probabilities":
+        return "F.log_softmax in place of the softmax"
+    if kind != "logits":
+        return "F.log_softmax(logits, dim=1)"
+    if name == "nll_loss":
+        return "F.cross_entropy(logits, y), which takes the log-softmax itself"
+    return "F.kl_div(F.log_softmax(logits, dim=1), q, reduction='batchmean')"

@@ -4,7 +4,10 @@ from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
 from gradatim.watching import LossCall, TrainingSeen
 
 LOGITS = "binary_cross_entropy_with_logits"
-SHARE = 0.85
+MIN_SHARE_OF_LABELS = 0.85  # chosen by hand, not measured
+MIN_UPDATES = 50  # chosen by hand, not measured
+MIN_LATE_CALLS = 2  # chosen by hand, not measured
+MIN_ROWS = 16  # of a batch; chosen by hand, not measured
 
 
 class OneClassPredicted(Pitfall):
@@ -34,19 +37,16 @@ class OneClassPredicted(Pitfall):
     hides = ("GT203",)
 
     def find(self, seen: TrainingSeen) -> Findings:
-        calls = [
-            c
-            for c in trained_calls(seen, *CLASS_LOSS_NAMES, *BINARY_LOSS_NAMES)
-            if _share(c) is not None
-        ]
-        late = [c for c in calls if c.step >= 50]
-        if len({c.line for c in calls}) != 1 or len(late) < 2:
+        every = trained_calls(seen, *CLASS_LOSS_NAMES, *BINARY_LOSS_NAMES)
+        calls = [call for call in every if _commonest_share(call) is not None]
+        late = [call for call in calls if call.step >= MIN_UPDATES]
+        if len({call.line for call in calls}) != 1 or len(late) < MIN_LATE_CALLS:
             return
-        if not all(_is_constant(c) for c in late):
+        if not all(map(_is_constant, late)):
             return
-        shares = [share for c in calls if (share := _share(c)) is not None]
+        shares = [_commonest_share(call) or 0.0 for call in calls]
         share = sum(shares) / len(shares)
-        if share < SHARE or min(shares) > 1 - 1e-9:
+        if share < MIN_SHARE_OF_LABELS or min(shares) > 1 - 1e-9:
             return
         yield self.finding(
             verdict="One class makes up nearly all rows, and is predicted for all.",
@@ -58,23 +58,22 @@ class OneClassPredicted(Pitfall):
         )
 
 
-def _share(call: LossCall) -> float | None:
-    """Give the share of the commonest class in a batch."""
-    facts = call.facts
-    if len(call.input.shape) > 2 or call.input.shape[0] < 16:
+def _commonest_share(call: LossCall) -> float | None:
+    """Give the share of the commonest class in a batch; None where there are none."""
+    facts, shape = call.facts, call.input.shape
+    if len(shape) > 2 or shape[0] < MIN_ROWS:
         return None
-    if call.name in BINARY_LOSS_NAMES:
-        if not facts["target_whole"] or facts["target_min"] < 0:
-            return None
-        if len(call.input.shape) == 2 and call.input.shape[1] > 1:
-            return None
-        return max(facts["target_mean"], 1 - facts["target_mean"])
-    return facts.get("target_largest_share")
+    if call.name not in BINARY_LOSS_NAMES:
+        return facts.get("target_largest_share")
+    has_labels = facts["target_whole"] and facts["target_min"] >= 0
+    if not has_labels or (len(shape) == 2 and shape[1] > 1):
+        return None
+    return max(facts["target_mean"], 1 - facts["target_mean"])
 
 
 def _is_constant(call: LossCall) -> bool:
+    """Tell whether one class is predicted for all rows of a batch."""
     if call.name in BINARY_LOSS_NAMES:
         bound = 0.0 if call.name == LOGITS else 0.5
-        low, high = call.facts["input_min"], call.facts["input_max"]
-        return high < bound or low > bound
+        return call.facts["input_max"] < bound or call.facts["input_min"] > bound
     return call.facts.get("predicted_classes") == 1

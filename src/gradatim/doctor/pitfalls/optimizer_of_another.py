@@ -1,9 +1,9 @@
-from gradatim.doctor.gradients import have_moved, reached_leaves
+from gradatim.doctor.gradients import gradient_looks, have_moved, reached_leaves
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters, steps_of
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 3
+MIN_LOOKS = 3  # chosen by hand, not measured
 
 
 class OptimizerOfAnother(Pitfall):
@@ -36,26 +36,21 @@ class OptimizerOfAnother(Pitfall):
     hides = ("GT103", "GT201", "GT203", "GT206", "GT309")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        inside, leaves = optimized_parameters(seen), reached_leaves(seen)
+        held, leaves = optimized_parameters(seen), reached_leaves(seen)
         for number, optimizer in enumerate(seen.optimizers):
-            looks = [
-                s
-                for s in steps_of(seen, number)
-                if s.gradients.missing is not None and not s.closure
-            ]
-            if len(looks) < ENOUGH or any(
-                len(s.gradients.missing or ()) < len(optimizer.parameters)
-                or s.gradients.cleared_after_backward
-                for s in looks
+            looks = gradient_looks(steps_of(seen, number, closures=False))
+            if len(looks) < MIN_LOOKS or any(
+                len(step.gradients.missing or ()) < len(optimizer.parameters)
+                or step.gradients.cleared_after_backward
+                for step in looks
             ):
                 continue
             for model in seen.models:
-                own = [
-                    key
-                    for key in model.parameters.names
-                    if len(leaves.get(key, ())) >= ENOUGH
-                ]
-                if not own or any(k in inside or have_moved(leaves[k]) for k in own):
+                keys = model.parameters.names
+                own = [key for key in keys if len(leaves.get(key, ())) >= MIN_LOOKS]
+                if not own or not held.isdisjoint(own):
+                    continue
+                if any(have_moved(leaves[key]) for key in own):
                     continue
                 yield self.finding(
                     verdict=f"The optimizer holds none of the parameters of "

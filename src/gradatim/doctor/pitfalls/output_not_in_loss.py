@@ -2,16 +2,19 @@ import ast
 
 from gradatim.doctor.gradients import backwards_with_leaves
 from gradatim.doctor.pitfall import Finding, Findings, Pitfall
-from gradatim.doctor.pitfalls.cut_in_the_middle import (
-    cuts_in,
-    in_vain,
-    without_gradient,
-)
+from gradatim.doctor.queries import forwards_of, trained_line_of
 from gradatim.doctor.source_code.syntax import nodes_of
+from gradatim.doctor.untrained_layers import (
+    graph_cuts,
+    layers_without_gradient,
+    never_with_gradient,
+)
 from gradatim.text import listed
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
-ENOUGH = 3
+MIN_CALLS = 3  # chosen by hand, not measured
+MIN_UPDATES = 3  # chosen by hand, not measured
+MIN_SHARE_OF_CALLS = 0.5  # chosen by hand, not measured
 
 
 class OutputNotInLoss(Pitfall):
@@ -46,45 +49,41 @@ class OutputNotInLoss(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
-            without = without_gradient(seen, model)
-            if not without or cuts_in(seen, number):
+            layers = layers_without_gradient(seen, model)
+            if not layers or graph_cuts(seen, model):
                 continue
-            tops = _tops(model, without)
-            count = sum(
-                name.startswith(tuple(f"{layer}." for layer in without))
-                for name in model.parameters.names.values()
-            )
-            forward = next(
-                (f for f in seen.forwards if f.model == number and f.used), None
-            )
+            parts = _whole_parts(model, layers)
+            starts = tuple(f"{layer}." for layer in layers)
+            names = model.parameters.names.values()
             yield self._finding(
-                f"what {listed(tops, quoted=False)} of {model.kind} "
-                f"{'gives' if len(tops) == 1 else 'give'}",
-                f"{count} of {model.parameters.num_tensors} parameter tensors",
+                f"what {listed(parts, quoted=False)} of {model.kind} "
+                f"{'gives' if len(parts) == 1 else 'give'}",
+                f"{sum(name.startswith(starts) for name in names)} of "
+                f"{model.parameters.num_tensors} parameter tensors",
                 seen,
-                _call_line(model, tops[0]) or (forward.line if forward else model.line),
+                _call_line(model, parts[0]) or trained_line_of(seen, number),
             )
         yield from self._models(seen)
 
     def _models(self, seen: TrainingSeen) -> Findings:
         """Find a model that is called beside others, and in no loss."""
-        never = in_vain(seen)
+        never = never_with_gradient(seen)
+        sources = {f.source for f in seen.forwards if f.used}
         for number, model in enumerate(seen.models):
             keys = never & model.parameters.names.keys()
-            forwards = [f for f in seen.forwards if f.model == number]
+            forwards = forwards_of(seen, number)
             called = [f for f in forwards if f.grad and f.training]
-            orders = {f.order for f in forwards}
-            if any(f.used and f.source in orders for f in seen.forwards):
-                continue  # it is cut
-            if not keys or len(called) < ENOUGH:
+            if any(f.order in sources for f in forwards):
+                continue  # the graph after it is cut: GT108
+            if not keys or len(called) < MIN_CALLS:
                 continue
-            if any(f.used for f in forwards) or len(called) < len(forwards) / 2:
+            is_used = any(f.used for f in forwards)
+            if is_used or len(called) < MIN_SHARE_OF_CALLS * len(forwards):
                 continue
             if not any(
                 keys <= set(o.parameters)
-                and o.num_steps > ENOUGH
-                # Others of the same optimizer are trained.
-                and len(o.never) < len(o.parameters)
+                and o.num_steps > MIN_UPDATES
+                and len(o.never) < len(o.parameters)  # it trains others
                 for o in seen.optimizers
             ):
                 continue
@@ -108,35 +107,35 @@ class OutputNotInLoss(Pitfall):
         )
 
 
-def _tops(model: ModelSeen, layers: list[str]) -> list[str]:
+def _whole_parts(model: ModelSeen, layers: list[str]) -> list[str]:
     """Name whole parts, as ``decoder`` of ``decoder.0`` and ``decoder.2``."""
-    tops: dict[str, None] = {}
+    parts: dict[str, None] = {}
     for layer in layers:
-        top = layer
-        while "." in top:
-            outer = top.rpartition(".")[0]
+        part = layer
+        while "." in part:
+            outer = part.rpartition(".")[0]
             inside = {n for n in model.structure.kinds if n.startswith(f"{outer}.")}
             if outer in model.structure.init_lines or not inside <= set(layers):
                 break
-            top = outer
-        tops[top] = None
-    return list(tops)
+            part = outer
+        parts[part] = None
+    return list(parts)
 
 
 def _call_line(model: ModelSeen, path: str) -> SourceLine | None:
     """Find where a part is called, as ``self.name(``, in the class that has it."""
     owner, _, attribute = path.rpartition(".")
-    place = model.structure.init_lines.get(owner)
-    if place is None:
+    init_line = model.structure.init_lines.get(owner)
+    if init_line is None:
         return None
     classes = [
         node
-        for node in nodes_of(place.file)
+        for node in nodes_of(init_line.file)
         if isinstance(node, ast.ClassDef)
-        and node.lineno <= place.number <= (node.end_lineno or 0)
+        and node.lineno <= init_line.number <= (node.end_lineno or 0)
     ]
     for node in ast.walk(classes[-1]) if classes else ():
         called = node.func if isinstance(node, ast.Call) else None
         if isinstance(called, ast.Attribute) and called.attr == attribute:
-            return SourceLine(place.file, called.lineno, "forward")
+            return SourceLine(init_line.file, called.lineno, "forward")
     return None

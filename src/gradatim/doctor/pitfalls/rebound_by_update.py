@@ -2,10 +2,11 @@ import ast
 
 from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import first_backward_line
 from gradatim.doctor.source_code.syntax import nodes_around
 from gradatim.watching import SourceLine, TrainingSeen
 
-ENOUGH = 5
+MIN_LOOKS = 5  # chosen by hand, not measured
 
 
 class ReboundByUpdate(Pitfall):
@@ -41,11 +42,11 @@ class ReboundByUpdate(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         if seen.num_steps or seen.error is not None:
             return
-        leaves = reached_leaves(seen)
-        still = [k for k, v in leaves.items() if len(v) >= ENOUGH and not have_moved(v)]
-        if not still or len(still) < len([v for v in leaves.values() if len(v) > 1]):
+        several = [looks for looks in reached_leaves(seen).values() if len(looks) > 1]
+        still = [s for s in several if len(s) >= MIN_LOOKS and not have_moved(s)]
+        line = first_backward_line(seen)
+        if not still or len(still) < len(several) or line is None:
             return
-        line = next((b.line for b in seen.backwards if b.line), None)
         for node in nodes_around(line):
             if not isinstance(node, ast.Assign) or len(node.targets) != 1:
                 continue
@@ -56,11 +57,9 @@ class ReboundByUpdate(Pitfall):
                 verdict=f"{target.id} = ... makes a new tensor: the parameter itself "
                 "is not updated.",
                 evidence=f"{len(still)} parameters were the same at "
-                f"{len(leaves[still[0]])} looks, over {seen.backwards.count} backwards",
+                f"{len(still[0])} looks, over {seen.backwards.count} backwards",
                 cure=f"with torch.no_grad(): {target.id} -= lr * {target.id}.grad",
-                line=SourceLine(line.file, node.lineno, line.function)
-                if line
-                else None,
+                line=SourceLine(line.file, node.lineno, line.function),
             )
 
 
@@ -71,9 +70,9 @@ def _uses_gradient(node: ast.Assign, name: str) -> bool:
         return False
     has_self = isinstance(value.left, ast.Name) and value.left.id == name
     return has_self and any(
-        isinstance(each, ast.Attribute)
-        and each.attr == "grad"
-        and isinstance(each.value, ast.Name)
-        and each.value.id == name
-        for each in ast.walk(value.right)
+        isinstance(part, ast.Attribute)
+        and part.attr == "grad"
+        and isinstance(part.value, ast.Name)
+        and part.value.id == name
+        for part in ast.walk(value.right)
     )

@@ -1,7 +1,8 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
-SHARE = 0.9
+MIN_SHARE_OF_NUMBERS = 0.9  # at a bound; chosen by hand, not measured
+NUM_FIRST_LOOKS = 3  # chosen by hand, not measured
 
 
 class SaturatedUnits(Pitfall):
@@ -34,17 +35,18 @@ class SaturatedUnits(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         looked_at = [b for b in seen.backwards if b.activations]
-        if len(looked_at) < 4:
+        if len(looked_at) <= NUM_FIRST_LOOKS:
             return
         common: set[str] | None = None
         shares: dict[str, tuple[str, float]] = {}
-        for backward in [*looked_at[:3], looked_at[-1]]:
+        for backward in [*looked_at[:NUM_FIRST_LOOKS], looked_at[-1]]:
             worst: dict[str, float] = {}
-            for a in backward.activations:
-                if a.kind != "Relu":
-                    worst[a.layer] = min(worst.get(a.layer, 1.0), a.saturated)
-                    shares[a.layer] = (a.kind.lower(), worst[a.layer])
-            names = {layer for layer, share in worst.items() if share >= SHARE}
+            for output in backward.activations:
+                layer = output.layer
+                if output.kind != "Relu":
+                    worst[layer] = min(worst.get(layer, 1.0), output.saturated)
+                    shares[layer] = (output.kind.lower(), worst[layer])
+            names = {n for n, share in worst.items() if share >= MIN_SHARE_OF_NUMBERS}
             common = names if common is None else common & names
         if not common:
             return

@@ -33,22 +33,21 @@ class SchedulerBeforeOptimizer(Pitfall):
     title = "scheduler stepped before the optimizer"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        for about in seen.schedulers:
-            if about.optimizer is None or about.is_inner or about.steps.count < 2:
+        for schedule in seen.schedulers:
+            if schedule.optimizer is None or schedule.is_inner:
                 continue
-            updates = [
-                s.order
-                for s in steps_of(seen, about.optimizer)
-                if s.order > about.order
-            ]
-            orders = [order for order, _ in about.steps]
+            steps = steps_of(seen, schedule.optimizer)
+            updates = [step.order for step in steps if step.order > schedule.order]
+            orders = [order for order, _ in schedule.steps]
+            if schedule.steps.count < 2:
+                continue
             if not updates or orders[0] > updates[0] or orders[-1] > updates[-1]:
                 continue
             yield self.finding(
-                verdict=f"{about.kind} is stepped before its optimizer: the first "
+                verdict=f"{schedule.kind} is stepped before its optimizer: the first "
                 "learning rate is skipped.",
-                evidence=f"{about.steps.count} steps of the schedule, the first after "
-                f"0 of {len(updates)} updates",
+                evidence=f"{schedule.steps.count} steps of the schedule, the first "
+                f"after 0 of {len(updates)} updates",
                 cure="scheduler.step() after optimizer.step(), at the end of the loop",
-                line=about.step_line,
+                line=schedule.step_line,
             )

@@ -1,17 +1,30 @@
 import re
 
-from gradatim.doctor.learning_rates import LOW, fall_of, full_batch
+from gradatim.doctor.learning_rates import MAX_SHARE_OF_PEAK, fall_of_lr, is_full_batch
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of, training_loader
 from gradatim.watching import LoaderSeen, SchedulerSeen, TrainingSeen
 
-ENOUGH = 10
-MUCH = 1 / 10
-WARM = ("LinearLR", "ConstantLR")
-COSINE = ("CosineAnnealingLR", "SequentialLR")
+MIN_UPDATES = 10  # chosen by hand, not measured
+MIN_STEPS_AN_UPDATE = 0.9  # chosen by hand, not measured
+MAX_STEPS_AN_UPDATE = 1.1  # chosen by hand, not measured
+MAX_SHARE_OF_PEAK_IF_SHORT = 1 / 10  # of epochs; chosen by hand, not measured
+MIN_PASSES_OF_EPOCHS = 1.5  # of a T_max in epochs; chosen by hand, not measured
+MIN_PASSES = 2.5  # of another T_max; chosen by hand, not measured
+MAX_RATIO_OF_EPOCHS = 2  # of T_max and epochs; chosen by hand, not measured
+MAX_STEPS_A_SELDOM_UPDATE = 0.5  # chosen by hand, not measured
+MIN_LENGTH = 10  # of a schedule that counts updates; chosen by hand, not measured
+MIN_SHARE_OF_LENGTH = 0.8  # in updates; chosen by hand, not measured
+MAX_SHARE_OF_LENGTH = 1.3  # in updates; chosen by hand, not measured
+MAX_SHARE_AFTER_EPOCHS = 0.9  # of the peak; chosen by hand, not measured
+MAX_SHARE_AT_THE_END = 1 / 100  # of the peak; chosen by hand, not measured
+MIN_STEPS_OF_WARM_UP = 3  # chosen by hand, not measured
+MIN_RATIO_OF_WARM_UP = 3  # of its length to its steps; chosen by hand, not measured
+WARM_UPS = ("LinearLR", "ConstantLR")
+COSINES = ("CosineAnnealingLR", "SequentialLR")
 OF_UPDATES = re.compile("step|iter|batch|updates", re.IGNORECASE)
 LENGTHS = ("T_max", "total_steps", "total_iters")
-"""What a schedule's own length is called."""
+"""Options of a schedule that are the number of its steps."""
 
 
 class SchedulerPerBatch(Pitfall):
@@ -50,46 +63,38 @@ class SchedulerPerBatch(Pitfall):
     hides = ("GT807", "GT204")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        for about in seen.schedulers:
-            if about.optimizer is None or about.kind == "OneCycleLR":
+        for schedule in seen.schedulers:
+            if schedule.optimizer is None or schedule.kind == "OneCycleLR":
                 continue
-            optimizer = seen.optimizers[about.optimizer]
-            updates, count = optimizer.num_steps, about.steps.count
-            is_each = updates >= ENOUGH and 0.9 * updates <= count <= 1.1 * updates
-            if not is_each or full_batch(seen, about.optimizer):
+            optimizer = seen.optimizers[schedule.optimizer]
+            num_updates, num_steps = optimizer.num_steps, schedule.steps.count
+            low, high = MIN_STEPS_AN_UPDATE, MAX_STEPS_AN_UPDATE
+            is_per_batch = low * num_updates <= num_steps <= high * num_updates
+            if num_updates < MIN_UPDATES or not is_per_batch:
                 continue
             loader = training_loader(seen, optimizer)
-            if loader is not None and loader.length == 1:
+            is_epoch = loader is not None and loader.length == 1
+            if is_epoch or is_full_batch(seen, schedule.optimizer):
                 continue
-            if about.kind == "ReduceLROnPlateau" and not _is_impatient(about, loader):
+            if schedule.kind == "ReduceLROnPlateau" and not _is_impatient(
+                schedule, loader
+            ):
                 continue
-            epochs = loader.starts.count if loader is not None else None
-            told = "" if epochs is None else f" in {epochs} epochs"
-            length = about.options.get("T_max")
-            is_short = _is_of_epochs(seen, about, epochs)
-            low = MUCH if is_short else LOW
-            fall = fall_of(seen, about.optimizer, low=low)
-            if isinstance(length, int) and about.kind in COSINE:
-                is_epochs = epochs is not None and 0.5 * epochs <= length <= 2 * epochs
-                if count < (1.5 if is_epochs else 2.5) * length:
-                    continue
-                seen_here = f"T_max={length} is passed {count / length:.3g} times"
-                if about.kind == "SequentialLR":
-                    seen_here = f"its {length} steps are made after {length} updates"
-            elif fall is not None:
-                peak, last, share = fall
-                seen_here = (
-                    f"the learning rate falls from {peak:.3g} to {last:.3g}, and is "
-                    f"below 1/{1 / low:.0f} of its peak for {share:.0%} of the updates"
-                )
+            num_epochs = loader.starts.count if loader is not None else None
+            length = schedule.options.get("T_max")
+            if isinstance(length, int) and schedule.kind in COSINES:
+                how = _passes_its_length(schedule, length, num_epochs)
             else:
+                how = _falls_early(seen, schedule, num_epochs)
+            if how is None:
                 continue
+            epochs = "" if num_epochs is None else f" in {num_epochs} epochs"
             yield self.finding(
-                verdict=f"{about.kind} is stepped at each batch, but counts epochs.",
-                evidence=f"{count} steps of it for {updates} updates{told}; "
-                f"{seen_here}",
-                cure=_per_epoch(about),
-                line=about.step_line,
+                verdict=f"{schedule.kind} is stepped at each batch, but counts epochs.",
+                evidence=f"{num_steps} steps of it for {num_updates} updates{epochs}; "
+                f"{how}",
+                cure=_per_epoch(schedule),
+                line=schedule.step_line,
             )
 
 
@@ -131,118 +136,174 @@ class SchedulerPerEpoch(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         if not seen.is_whole or seen.error is not None:
             return
-        for about in seen.schedulers:
-            if about.optimizer is None or about.is_inner:
+        for schedule in seen.schedulers:
+            if schedule.optimizer is None or schedule.is_inner:
                 continue
-            updates = seen.optimizers[about.optimizer].num_steps
-            if updates < ENOUGH or not 0 < about.steps.count < 0.5 * updates:
+            num_updates = seen.optimizers[schedule.optimizer].num_steps
+            is_seldom = (
+                0 < schedule.steps.count < MAX_STEPS_A_SELDOM_UPDATE * num_updates
+            )
+            if num_updates < MIN_UPDATES or not is_seldom:
                 continue
-            evidence = _of_its_length(about, updates) or _in_warm_up(seen, about)
+            evidence = _share_of_its_length(schedule, num_updates) or (
+                _is_in_warm_up(seen, schedule, schedule.optimizer)
+            )
             if evidence is None:
                 continue
             yield self.finding(
-                verdict=f"{about.kind} counts updates, but is stepped less often: it "
-                "hardly moves.",
+                verdict=f"{schedule.kind} counts updates, but is stepped less often: "
+                "it hardly moves.",
                 evidence=evidence,
                 cure="scheduler.step() after each optimizer.step(), inside the loop "
                 "over batches",
-                line=about.step_line,
+                line=schedule.step_line,
             )
 
 
-def _per_epoch(about: SchedulerSeen) -> str:
+def _passes_its_length(
+    schedule: SchedulerSeen, length: int, num_epochs: int | None
+) -> str | None:
+    """Say that a cosine goes down and up again several times."""
+    num_steps, ratio = schedule.steps.count, MAX_RATIO_OF_EPOCHS
+    is_epochs = num_epochs is not None and (
+        num_epochs / ratio <= length <= ratio * num_epochs
+    )
+    passes = MIN_PASSES_OF_EPOCHS if is_epochs else MIN_PASSES
+    if num_steps < passes * length:
+        return None
+    if schedule.kind == "SequentialLR":
+        return f"its {length} steps are made after {length} updates"
+    return f"T_max={length} is passed {num_steps / length:.3g} times"
+
+
+def _falls_early(
+    seen: TrainingSeen, schedule: SchedulerSeen, num_epochs: int | None
+) -> str | None:
+    """Say that the learning rate is almost zero for most of the training."""
+    assert schedule.optimizer is not None
+    low = MAX_SHARE_OF_PEAK
+    if _is_of_epochs(seen, schedule, num_epochs):
+        low = MAX_SHARE_OF_PEAK_IF_SHORT
+    fall = fall_of_lr(seen, schedule.optimizer, share_of_peak=low)
+    if fall is None:
+        return None
+    peak, last, share = fall
+    return (
+        f"the learning rate falls from {peak:.3g} to {last:.3g}, and is below "
+        f"1/{1 / low:.0f} of its peak for {share:.0%} of the updates"
+    )
+
+
+def _per_epoch(schedule: SchedulerSeen) -> str:
     outside = "scheduler.step() once an epoch, outside the loop over batches"
-    if about.kind == "ReduceLROnPlateau":
+    if schedule.kind == "ReduceLROnPlateau":
         return (
             "scheduler.step(loss) once an epoch, with the mean loss of validation, "
             "outside the loop over batches"
         )
-    if argument := about.options.get("argument"):
+    if argument := schedule.options.get("argument"):
         return f"{outside}; or with {argument} / len(loader) in the function"
     return f"{outside}; or lengths in updates: epochs * len(loader)"
 
 
-def _is_impatient(about: SchedulerSeen, loader: LoaderSeen | None) -> bool:
+def _is_impatient(schedule: SchedulerSeen, loader: LoaderSeen | None) -> bool:
     """Tell whether a schedule that follows the loss loses patience within an epoch."""
     if loader is None or loader.length is None:
         return False  # steps without epochs, for all that is known
-    return bool(about.options.get("patience", 0) < loader.length)
+    return bool(schedule.options.get("patience", 0) < loader.length)
 
 
-def _is_of_epochs(seen: TrainingSeen, about: SchedulerSeen, epochs: int | None) -> bool:
+def _is_of_epochs(
+    seen: TrainingSeen, schedule: SchedulerSeen, num_epochs: int | None
+) -> bool:
     """Tell whether a schedule's own numbers say that it counts epochs.
 
-    Its first fall is before the last of them. Or it has a function whose argument is
-    called so, and that would go down well over so many epochs, but is at almost
-    nothing after all updates.
+    Its first fall comes before the last epoch. Or it has a function whose argument is
+    called an epoch, and that would go down well over so many epochs, but is almost zero
+    after all updates.
     """
-    if epochs is None or about.optimizer is None:
+    if num_epochs is None or schedule.optimizer is None:
         return False
-    place = about.options.get("milestones", about.options.get("step_size"))
-    if isinstance(place, int):
-        return place <= epochs
-    if "epoch" not in about.options.get("argument", "").lower():
+    first_fall = schedule.options.get("milestones", schedule.options.get("step_size"))
+    if isinstance(first_fall, int):
+        return first_fall <= num_epochs
+    if "epoch" not in schedule.options.get("argument", "").lower():
         return False
-    rates = [max(s.lrs) for s in steps_of(seen, about.optimizer) if s.lrs]
-    if len(rates) <= epochs or max(rates) <= 0:
+    rates = _rates(seen, schedule.optimizer)
+    if len(rates) <= num_epochs or max(rates) <= 0:
         return False
-    return rates[epochs] <= 0.9 * max(rates) and rates[-1] < max(rates) / 100
+    return rates[num_epochs] <= MAX_SHARE_AFTER_EPOCHS * max(rates) and rates[
+        -1
+    ] < MAX_SHARE_AT_THE_END * max(rates)
 
 
-def _of_its_length(about: SchedulerSeen, updates: int) -> str | None:
-    """Tell how much of its way a schedule made that is as long as the training."""
-    length, count = length_of(about, updates), about.steps.count
-    if length is None:
+def _share_of_its_length(schedule: SchedulerSeen, num_updates: int) -> str | None:
+    """Say how much of its way a schedule made that is as long as the training."""
+    length, num_steps = length_of(schedule, num_updates), schedule.steps.count
+    if length is None or num_updates < MIN_SHARE_OF_LENGTH * length:
         return None
-    is_of_updates = 0.8 * length <= updates <= 1.3 * length
-    if about.kind == "OneCycleLR":
-        is_of_updates = updates >= 0.8 * length
-    if not is_of_updates or count >= 0.5 * min(length, updates):
+    if schedule.kind != "OneCycleLR" and num_updates > MAX_SHARE_OF_LENGTH * length:
+        return None
+    if num_steps >= MAX_STEPS_A_SELDOM_UPDATE * min(length, num_updates):
         return None
     return (
-        f"{count} of {length} steps made at the end of {updates} updates "
-        f"({count / length:.0%})"
+        f"{num_steps} of {length} steps made at the end of {num_updates} updates "
+        f"({num_steps / length:.0%})"
     )
 
 
-def _in_warm_up(seen: TrainingSeen, about: SchedulerSeen) -> str | None:
-    """Tell that a training was over before the warm-up was."""
-    assert about.optimizer is not None
-    count, options = about.steps.count, about.options
-    updates = seen.optimizers[about.optimizer].num_steps
-    if about.kind in WARM and options.get("start_factor", options.get("factor", 1)) < 1:
+def _is_in_warm_up(
+    seen: TrainingSeen, schedule: SchedulerSeen, optimizer: int
+) -> str | None:
+    """Say that a training was over before the warm-up was."""
+    num_steps, options = schedule.steps.count, schedule.options
+    num_updates = seen.optimizers[optimizer].num_steps
+    first_factor = options.get("start_factor", options.get("factor", 1))
+    if schedule.kind in WARM_UPS and first_factor < 1:
         named = {"total_iters": options.get("total_iters")}
     elif OF_UPDATES.search(options.get("argument", "")):
         named = {k: v for k, v in options["counted"].items() if "warm" in k.lower()}
     else:
         return None
     lengths = {
-        k: v for k, v in named.items() if v is not None and 3 * count <= v <= updates
+        name: length
+        for name, length in named.items()
+        if length is not None
+        and MIN_RATIO_OF_WARM_UP * num_steps <= length <= num_updates
     }
-    if not lengths or count < 3:
+    if not lengths or num_steps < MIN_STEPS_OF_WARM_UP:
         return None
-    rates = [max(s.lrs) for s in steps_of(seen, about.optimizer) if s.lrs]
-    is_rising = rates[0] < rates[-1] and rates == sorted(rates)
-    if not is_rising:
+    rates = _rates(seen, optimizer)
+    if rates[0] >= rates[-1] or rates != sorted(rates):
         return None
-    name, length = max(lengths.items(), key=lambda each: each[1])
+    name, length = max(lengths.items(), key=lambda item: item[1])
     return (
-        f"{count} steps of it in {updates} updates, of a warm-up of {name}={length}; "
-        f"the learning rate has come to {rates[-1]:.3g}"
+        f"{num_steps} steps of it in {num_updates} updates, of a warm-up of "
+        f"{name}={length}; the learning rate has come to {rates[-1]:.3g}"
     )
 
 
-def length_of(about: SchedulerSeen, updates: int) -> int | None:
-    """Give the number of steps that a schedule is made for, where it has one."""
-    for name in LENGTHS:
-        value = about.options.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= ENOUGH:
-            return value
-    if not OF_UPDATES.search(about.options.get("argument", "")):
+def _rates(seen: TrainingSeen, optimizer: int) -> list[float]:
+    return [max(step.lrs) for step in steps_of(seen, optimizer) if step.lrs]
+
+
+def length_of(schedule: SchedulerSeen, num_updates: int) -> int | None:
+    """Give the number of steps that a schedule is made for, where it has one.
+
+    Of the numbers in the function of a ``LambdaLR`` it is the one that is nearest to
+    the number of updates.
+    """
+    lengths = [schedule.options.get(name) for name in LENGTHS]
+    for length in lengths:
+        if type(length) is int and length >= MIN_LENGTH:
+            return length
+    if not OF_UPDATES.search(schedule.options.get("argument", "")):
         return None
     counted = [
         value
-        for name, value in about.options.get("counted", {}).items()
-        if OF_UPDATES.search(name) and "epoch" not in name.lower() and value >= ENOUGH
+        for name, value in schedule.options.get("counted", {}).items()
+        if OF_UPDATES.search(name)
+        and "epoch" not in name.lower()
+        and value >= MIN_LENGTH
     ]
-    return min(counted, key=lambda each: abs(each - updates), default=None)
+    return min(counted, key=lambda value: abs(value - num_updates), default=None)

@@ -1,7 +1,8 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 10
+MIN_UPDATES = 10  # chosen by hand, not measured
 
 
 class SchedulerNeverStepped(Pitfall):
@@ -36,24 +37,21 @@ class SchedulerNeverStepped(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         if not seen.is_whole or seen.error is not None:
             return
-        for about in seen.schedulers:
-            if about.optimizer is None or about.is_inner or about.steps:
+        for schedule in seen.schedulers:
+            if schedule.optimizer is None or schedule.is_inner or schedule.steps:
                 continue
-            after = [
-                s
-                for s in seen.steps
-                if s.optimizer == about.optimizer and s.order > about.order
-            ]
-            if len(after) < ENOUGH:
+            steps = steps_of(seen, schedule.optimizer)
+            after = [step for step in steps if step.order > schedule.order]
+            if len(after) < MIN_UPDATES:
                 continue
-            lrs = {lr for s in after for lr in s.lrs}
-            if len(lrs) > 1 and len(lrs) > len(after[0].lrs):
+            lrs = {lr for step in after for lr in step.lrs}
+            if len(lrs) > max(1, len(after[0].lrs)):
                 continue  # it is changed in some other way
-            updates = seen.optimizers[about.optimizer].num_steps
+            updates = seen.optimizers[schedule.optimizer].num_steps
             yield self.finding(
-                verdict=f"{about.kind} is made, but never stepped.",
+                verdict=f"{schedule.kind} is made, but never stepped.",
                 evidence=f"0 steps of it in {updates} updates; the learning rate "
                 f"stayed at {min(lrs):.3g}",
                 cure="scheduler.step() after optimizer.step(), or once an epoch",
-                line=about.line,
+                line=schedule.line,
             )

@@ -1,7 +1,9 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 2
+MIN_STEPS = 2  # of the schedule; chosen by hand, not measured
+MIN_UPDATES = 2  # of the other optimizer; chosen by hand, not measured
 
 
 class SchedulerOfAnother(Pitfall):
@@ -34,34 +36,35 @@ class SchedulerOfAnother(Pitfall):
     hides = ("GT801", "GT803", "GT804", "GT807")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        for about in seen.schedulers:
-            if about.optimizer is None or about.is_inner:
+        for schedule in seen.schedulers:
+            if schedule.optimizer is None or schedule.is_inner:
                 continue
-            own = [s.order for s in seen.steps if s.optimizer == about.optimizer]
-            start = max([about.order, *own])
-            orders = [order for order, _ in about.steps if order > start]
-            if len(orders) < ENOUGH:
+            own = [step.order for step in steps_of(seen, schedule.optimizer)]
+            start = max([schedule.order, *own])
+            orders = [order for order, _ in schedule.steps if order > start]
+            if len(orders) < MIN_STEPS:
                 continue
             others = [
                 s
                 for s in seen.steps
-                if s.optimizer != about.optimizer and orders[0] < s.order < orders[-1]
+                if s.optimizer != schedule.optimizer
+                and orders[0] < s.order < orders[-1]
             ]
-            if len(others) < ENOUGH:
+            if len(others) < MIN_UPDATES:
                 continue
-            keys = set(seen.optimizers[about.optimizer].parameters)
+            held = set(seen.optimizers[schedule.optimizer].parameters)
             numbers = {s.optimizer for s in others}
-            is_same = any(keys & set(seen.optimizers[n].parameters) for n in numbers)
-            if not is_same and (own or len(numbers) > 1):
+            has_same = any(held & set(seen.optimizers[n].parameters) for n in numbers)
+            if not has_same and (own or len(numbers) > 1):
                 continue
             other = seen.optimizers[others[0].optimizer]
             yield self.finding(
-                verdict=f"{about.kind} is of an optimizer that makes no updates; "
+                verdict=f"{schedule.kind} is of an optimizer that makes no updates; "
                 f"another one, {other.kind}, makes them.",
                 evidence=f"{len(orders)} steps of the schedule with 0 updates of its "
                 f"own optimizer and {len(others)} of the other"
                 + (f" (made at {other.line})" if other.line else ""),
-                cure=f"{about.kind}(optimizer, ...) with the optimizer that is "
+                cure=f"{schedule.kind}(optimizer, ...) with the optimizer that is "
                 "stepped, after it is made",
-                line=about.line,
+                line=schedule.line,
             )

@@ -1,7 +1,9 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import SeedCall, SourceLine, TrainingSeen
 
-ENOUGH, MANY = 3, 50
+MIN_STAGES = 3  # chosen by hand, not measured
+MIN_SHARE_DRAWN = 0.6  # chosen by hand, not measured
+MIN_ROWS = 50  # chosen by hand, not measured
 
 
 class SeedInTheLoop(Pitfall):
@@ -40,30 +42,31 @@ class SeedInTheLoop(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         yield from self._rows(seen)
-        made = sorted(each.order for each in seen.optimizers)
+        made = [optimizer.order for optimizer in seen.optimizers]
         trains = {s.line.function for s in seen.steps if s.line is not None}
         groups: dict[tuple[str, SourceLine, int, int | None], list[SeedCall]] = {}
-        for each in seen.seeds.calls:
-            if each.line is None or each.undone:
+        for call in seen.seeds.calls:
+            if call.line is None or call.undone:
                 continue
-            if each.name != "torch" and each.line.function not in trains:
+            if call.name != "torch" and call.line.function not in trains:
                 continue  # a generator that training may not use
-            run = sum(order < each.order for order in made)
-            groups.setdefault((each.name, each.line, run, each.seed), []).append(each)
-        for (name, line, _, value), group in groups.items():
-            times = {each.step for each in group}
-            later = group[1:]
-            drawn = sum(each.drawn for each in later)
-            if len(times) < ENOUGH or drawn < 0.6 * len(later):
+            training = sum(order < call.order for order in made)
+            key = call.name, call.line, training, call.seed
+            groups.setdefault(key, []).append(call)
+        for (name, line, _, seed), calls in groups.items():
+            stages = {call.step for call in calls}
+            later = calls[1:]
+            num_drawn = sum(call.drawn for call in later)
+            if len(stages) < MIN_STAGES or num_drawn < MIN_SHARE_DRAWN * len(later):
                 continue
-            if not seen.steps or seen.num_steps <= min(times):
+            if not seen.steps or seen.num_steps <= min(stages):
                 continue
             yield self.finding(
                 verdict="The same seed is set again and again while one model is "
                 "trained.",
-                evidence=f"seed {value} of {name} set {len(group)} times, after "
-                f"{len(times)} different numbers of updates; random numbers were drawn "
-                f"between {drawn} of {len(later)} times",
+                evidence=f"seed {seed} of {name} set {len(calls)} times, after "
+                f"{len(stages)} different numbers of updates; random numbers were "
+                f"drawn between {num_drawn} of {len(later)} times",
                 cure="set the seed once, before the loop",
                 line=line,
             )
@@ -71,14 +74,14 @@ class SeedInTheLoop(Pitfall):
 
     def _rows(self, seen: TrainingSeen) -> Findings:
         """Find a generator that each row of a data set makes anew, with one seed."""
-        for (line, value), times in seen.seeds.in_rows.items():
-            seeds = {seed for place, seed in seen.seeds.in_rows if place == line}
-            if times < MANY or len(seeds) > 1:
+        lines = [line for line, _ in seen.seeds.in_rows]
+        for (line, seed), num_made in seen.seeds.in_rows.items():
+            if num_made < MIN_ROWS or lines.count(line) > 1:
                 continue
             yield self.finding(
                 verdict="Each row makes a generator with the same seed: all rows get "
                 "the same random numbers, in every epoch.",
-                evidence=f"default_rng({value}) in __getitem__ {times:,} times",
+                evidence=f"default_rng({seed}) in __getitem__ {num_made:,} times",
                 cure="make the generator once, in __init__; or seed it by row and "
                 "epoch: np.random.default_rng((seed, epoch, index))",
                 line=line,

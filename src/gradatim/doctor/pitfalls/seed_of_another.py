@@ -1,10 +1,10 @@
 import re
 
-from gradatim.doctor.pitfall import Finding, Findings, Pitfall
+from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimizers_of
 from gradatim.watching import SeedCall, SourceLine, TrainingSeen
 
-OF_ONE = re.compile(r"random\.seed\(|\bseed\(")
+SETS_ONE_SEED = re.compile(r"random\.seed\(|\bseed\(")
 """A seed that is set by itself, and not in a function for all seeds."""
 NAMES = {"torch": "PyTorch", "numpy": "NumPy", "random": "random"}
 SEEDS = {
@@ -49,69 +49,67 @@ class SeedOfAnother(Pitfall):
         seeds = [s for s in seen.seeds.calls if not s.step and not s.undone and s.line]
         if not seeds or not seen.steps or not seen.is_script:
             return  # or seeds may have been set before
-        for found in (self._orders(seen, seeds), self._weights(seen, seeds)):
-            if found is not None:
-                yield found
+        yield from self._orders(seen, seeds)
+        yield from self._weights(seen, seeds)
 
-    def _orders(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Finding | None:
+    def _orders(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Findings:
         """Find an order from a generator that has no seed yet."""
-        for each in seen.row_orders.drawn:
-            if each.generator not in NAMES or each.line is None:
+        for order in seen.row_orders.drawn:
+            if order.generator not in NAMES or order.line is None:
                 continue
-            first = seen.seeds.first.get(each.generator)
-            if first is not None and first < each.order:
+            first_seed = seen.seeds.first.get(order.generator)
+            if first_seed is not None and first_seed < order.order:
                 continue
-            name = NAMES[each.generator]
-            later = "never" if first is None else "only afterwards"
-            return self.finding(
+            name = NAMES[order.generator]
+            later = "never" if first_seed is None else "only afterwards"
+            yield self.finding(
                 verdict=f"A seed is set, but an order is drawn by {name}, which has "
                 "none: it is another one in each run.",
-                evidence=f"{_told(seeds)}; {each.num_rows} rows are put in order by "
+                evidence=f"{_seeded(seeds)}; {order.num_rows} rows are put in order by "
                 f"{name}, {later} seeded",
-                cure=f"{SEEDS[each.generator]} before it",
-                line=each.line,
+                cure=f"{SEEDS[order.generator]} before it",
+                line=order.line,
             )
-        return None
 
-    def _weights(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Finding | None:
+    def _weights(self, seen: TrainingSeen, seeds: list[SeedCall]) -> Findings:
         """Find first weights that were drawn without a seed."""
-        first = seen.seeds.first.get("torch")
+        first_seed = seen.seeds.first.get("torch")
         for model in seen.models:
             numbers = optimizers_of(seen, model)
             if not model.initial.as_made or not numbers:
                 continue
             made = seen.optimizers[numbers[0]].order
-            if first is None:
-                if not _is_claimed(seeds):
+            if first_seed is None:
+                if not _are_for_all(seeds):
                     continue
                 verdict = "Seeds are set, but none for PyTorch, which draws the weights"
                 line: SourceLine | None = seeds[-1].line
-            elif first > made:
+            elif first_seed > made:
                 verdict = "The seed is set after the first weights were drawn"
                 line = next((s.line for s in seeds if s.name == "torch"), None)
             else:
                 continue
             if line is None:
                 continue
-            return self.finding(
+            yield self.finding(
                 verdict=f"{verdict}: they are others in each run.",
-                evidence=f"{_told(seeds)}; {len(model.initial.as_made)} layers of "
+                evidence=f"{_seeded(seeds)}; {len(model.initial.as_made)} layers of "
                 f"{model.title} with random weights",
                 cure="torch.manual_seed(0) before the model is made",
                 line=line,
             )
-        return None
 
 
-def _told(seeds: list[SeedCall]) -> str:
+def _seeded(seeds: list[SeedCall]) -> str:
+    """Say which seeds were set, and in which lines."""
     names = dict.fromkeys(NAMES[s.name] for s in seeds)
     lines = dict.fromkeys(s.line.number for s in seeds if s.line is not None)
     where = ", ".join(map(str, list(lines)[:3]))
     return f"seed for {' and '.join(names)} (line {where})"
 
 
-def _is_claimed(seeds: list[SeedCall]) -> bool:
-    """Tell whether all is to be seeded, not one generator for the data alone."""
+def _are_for_all(seeds: list[SeedCall]) -> bool:
+    """Tell whether the seeds are for all generators, not for one of the data alone."""
     return len({s.name for s in seeds}) > 1 or any(
-        s.line is not None and not OF_ONE.search(s.line.code) for s in seeds
+        s.line is not None and not SETS_ONE_SEED.search(s.line.code) for s in seeds
     )

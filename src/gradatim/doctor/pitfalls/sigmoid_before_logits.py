@@ -39,15 +39,16 @@ class SigmoidBeforeLogits(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         calls = trained_calls(seen, "binary_cross_entropy_with_logits")
-        found = []
+        makers = []
         for call in calls:
-            made = [each for each in call.before if each not in SHAPE_ONLY]
+            before = [name for name in call.before if name not in SHAPE_ONLY]
             low, high = call.facts["input_min"], call.facts["input_max"]
-            if made[:1] and made[0] in SQUASHING and low >= 0 and high <= 1:
-                found.append((call, made[0].lower(), low, high))
-        if not calls or len(found) < len(calls):
+            if before[:1] and before[0] in SQUASHING and low >= 0 and high <= 1:
+                makers.append(before[0].lower())
+        if not calls or len(makers) < len(calls):
             return
-        call, made_by, low, high = found[0]
+        call, made_by = calls[0], makers[0]
+        low, high = call.facts["input_min"], call.facts["input_max"]
         yield self.finding(
             verdict="The sigmoid is taken twice: binary_cross_entropy_with_logits "
             f"takes logits, and is given what a {made_by} gave.",

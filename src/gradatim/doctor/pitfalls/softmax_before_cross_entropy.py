@@ -3,9 +3,9 @@ from torch import Tensor
 
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.trial import Trial, Variant
-from gradatim.watching import TrainingSeen
+from gradatim.watching import LossCall, TrainingSeen
 
-SMALL = 1e-3
+MAX_SUM_ERROR = 1e-3  # of a row of probabilities; chosen by hand, not measured
 
 
 class SoftmaxBeforeCrossEntropy(Pitfall):
@@ -40,31 +40,28 @@ class SoftmaxBeforeCrossEntropy(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         calls = [c for c in seen.losses if c.name == "cross_entropy" and c.facts]
-        found = []
-        for call in calls:
-            error = call.facts.get("input_row_sum_error", 1.0)
-            is_softmax = call.before[:1] in (("Softmax",), ("SafeSoftmax",))
-            is_share = call.facts["input_min"] >= 0 and error < SMALL
-            if is_share and (is_softmax or not call.before):
-                rows = call.input.shape[0]
-                found.append(
-                    self.finding(
-                        verdict="Softmax is taken twice: cross_entropy takes logits.",
-                        evidence=(
-                            f"all {rows} rows sum to 1 (within {error:.1g}), numbers "
-                            f"from {call.facts['input_min']:.4g} to "
-                            f"{call.facts['input_max']:.4g}"
-                        ),
-                        cure="leave the softmax out of the model, and take it of its "
-                        "output where probabilities are needed",
-                        line=call.line,
-                    )
-                )
-        if len(found) == len(calls):
-            yield from found[:1]
+        if not calls or not all(map(_is_given_probabilities, calls)):
+            return
+        call, facts = calls[0], calls[0].facts
+        yield self.finding(
+            verdict="Softmax is taken twice: cross_entropy takes logits.",
+            evidence=f"all {call.input.shape[0]} rows sum to 1 (within "
+            f"{facts['input_row_sum_error']:.1g}), numbers from "
+            f"{facts['input_min']:.4g} to {facts['input_max']:.4g}",
+            cure="leave the softmax out of the model, and take it of its output where "
+            "probabilities are needed",
+            line=call.line,
+        )
 
     def trial(self, seen: TrainingSeen) -> Trial:
         return Trial(cures=(Variant(loss=_of_probabilities),))
+
+
+def _is_given_probabilities(call: LossCall) -> bool:
+    error = call.facts.get("input_row_sum_error", 1.0)
+    is_softmax = call.before[:1] in (("Softmax",), ("SafeSoftmax",))
+    is_share = call.facts["input_min"] >= 0 and error < MAX_SUM_ERROR
+    return is_share and (is_softmax or not call.before)
 
 
 def _of_probabilities(given: Tensor, target: Tensor) -> Tensor:

@@ -2,7 +2,8 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 3
+MIN_UPDATES = 3  # chosen by hand, not measured
+MIN_SHARE_OF_UPDATES = 0.4  # chosen by hand, not measured
 
 
 class SteppedTwice(Pitfall):
@@ -36,19 +37,21 @@ class SteppedTwice(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for number, _ in enumerate(seen.optimizers):
-            steps = [s for s in steps_of(seen, number) if not s.closure]
+            steps = steps_of(seen, number, closures=False)
+            seconds = [step for step in steps if not step.num_backwards]
             again = [
-                s for s in steps[1:] if not s.num_backwards and s.gradients.norm != 0.0
+                step
+                for step in steps[1:]
+                if not step.num_backwards and step.gradients.norm != 0.0
             ]
-            if len(again) < ENOUGH or len(again) < 0.4 * len(steps):
+            if len(again) < max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(steps)):
                 continue
-            if not any(s.num_backwards for s in steps):
+            if len(seconds) == len(steps):
                 continue  # gradients are made by other means
-            seconds = sum(1 for s in steps if not s.num_backwards)
             yield self.finding(
                 verdict="The optimizer is stepped more than once for one backward.",
-                evidence=f"{seconds} of {len(steps)} updates looked at had no backward "
-                "since the update before",
+                evidence=f"{len(seconds)} of {len(steps)} updates looked at had no "
+                "backward since the update before",
                 cure="one optimizer.step() for each loss.backward()",
                 line=again[0].line,
             )

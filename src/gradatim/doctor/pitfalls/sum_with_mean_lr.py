@@ -1,18 +1,13 @@
-from gradatim.doctor.loss_trend import trend_of
+from gradatim.doctor.loss_trend import trend_of_loss
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import only_optimizer
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
 
+MIN_ROWS = 8  # chosen by hand, not measured
 SCALE_FREE = (
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "NAdam",
-    "RAdam",
-    "RMSprop",
-    "Rprop",
-    "Adagrad",
-)
+    "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop", "Adagrad"
+)  # fmt: skip
 """Optimizers whose update does not grow with the gradient."""
 
 
@@ -45,36 +40,36 @@ class SumWithMeanLr(Pitfall):
     hides = ("GT107", "GT108", "GT204", "GT205", "GT207", "GT308", "GT701", "GT702")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        trend = trend_of(seen)
-        kinds = {each.kind for each in seen.optimizers if each.num_steps}
-        if trend is None or not kinds or kinds & {*SCALE_FREE, "LBFGS"}:
+        trend = trend_of_loss(seen)
+        number = only_optimizer(seen)
+        if trend is None or number is None:
             return
-        if len(kinds) > 1 or len([o for o in seen.optimizers if o.num_steps]) > 1:
+        if seen.optimizers[number].kind in (*SCALE_FREE, "LBFGS"):
             return
         if not trend.diverges and not trend.last >= trend.first > 0:
             return
         calls = [c for c in seen.losses if c.grad and c.input.requires_grad]
-        summed = [c for c in calls if c.reduction == "sum"]
-        if summed and len(summed) == len(calls):
-            rows, line = summed[0].input.shape[0], summed[0].line
-            how = f'{summed[0].name}(reduction="sum")'
+        if calls and all(call.reduction == "sum" for call in calls):
+            shape, line = calls[0].input.shape, calls[0].line
+            how = f'{calls[0].name}(reduction="sum")'
         else:
-            by_hand = [b for b in seen.backwards if b.made_by[:1] == ("Sum",)]
-            looked_at = [b for b in seen.backwards if b.made_by]
-            if calls or not by_hand or len(by_hand) < len(looked_at):
-                return
+            looks = [b for b in seen.backwards if b.made_by]
             outputs = [f.outputs for f in seen.forwards if f.grad and f.outputs]
-            if not outputs or not outputs[0][0].shape:
+            if calls or not looks or not outputs or not outputs[0][0].shape:
                 return
-            rows, line, how = outputs[0][0].shape[0], by_hand[0].line, ".sum()"
-        if rows < 8:
+            if any(b.made_by[0] != "Sum" for b in looks):
+                return
+            shape, line, how = outputs[0][0].shape, looks[0].line, ".sum()"
+        rows = shape[0]
+        if rows < MIN_ROWS:
             return
         lr = max((s.lrs[0] for s in seen.steps if s.lrs), default=0.0)
         yield self.finding(
             verdict="The loss is summed over the batch, and diverges at this learning "
             "rate.",
             evidence=f"{how} of {rows} rows, lr {lr:g} acts as {lr * rows:g} on the "
-            f"mean; loss {trend.first:.4g} -> {trend.last:.4g} in {trend.count} steps",
+            f"mean; loss {trend.first:.4g} -> {trend.last:.4g} in "
+            f"{trend.num_losses} steps",
             cure=f"the mean of the rows, or lr={lr / rows:.2g}",
             line=line,
         )

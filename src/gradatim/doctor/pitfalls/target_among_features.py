@@ -1,6 +1,9 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
+MIN_BATCHES = 3  # chosen by hand, not measured
+MIN_SHARE_OF_BATCHES = 0.8  # chosen by hand, not measured
+
 
 class TargetAmongFeatures(Pitfall):
     """A column of the input is the target itself, or the target scaled.
@@ -32,7 +35,9 @@ class TargetAmongFeatures(Pitfall):
         calls = [c for c in seen.losses if c.grad and c.facts]
         leaks = [c for c in calls if "leak_column" in c.facts]
         columns = {c.facts["leak_column"] for c in leaks}
-        if len(leaks) < 3 or len(leaks) < 0.8 * len(calls) or len(columns) != 1:
+        if len(leaks) < max(MIN_BATCHES, MIN_SHARE_OF_BATCHES * len(calls)):
+            return
+        if len(columns) != 1:
             return
         column, rows = int(columns.pop()), leaks[0].input.shape[0]
         is_equal = all(c.facts["leak_equal"] for c in leaks)

@@ -4,14 +4,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gradatim.doctor.loss_trend import trend_of
+from gradatim.doctor.loss_trend import trend_of_loss
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import trained_calls
+from gradatim.doctor.queries import REGRESSION_LOSS_NAMES, trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
 
-NAMES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
-LARGE = 50.0
+MIN_SIZE = 50.0  # of targets; chosen by hand, not measured
+MIN_RATIO = 20  # of targets to first predictions; chosen by hand, not measured
+MIN_CALLS = 5  # chosen by hand, not measured
+MIN_UPDATES = 20  # chosen by hand, not measured
+MIN_SHARE_OF_VARIANCE = 1.0  # a constant prediction's
+MIN_SHARE_OF_FIRST_ERROR = 0.5  # chosen by hand, not measured
 
 
 class TargetsUnscaled(Pitfall):
@@ -44,17 +48,20 @@ class TargetsUnscaled(Pitfall):
     hides = ("GT105", "GT107", "GT203", "GT204", "GT205", "GT207", "GT308", "GT701")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        calls = [c for c in trained_calls(seen, *NAMES) if c.facts.get("squared_error")]
-        trend = trend_of(seen)
-        if len(calls) < 5 or seen.num_steps < 20 or trend is None:
+        every = trained_calls(seen, *REGRESSION_LOSS_NAMES)
+        calls = [call for call in every if call.facts.get("squared_error")]
+        trend = trend_of_loss(seen)
+        if len(calls) < MIN_CALLS or seen.num_steps < MIN_UPDATES or trend is None:
             return
         first, last = calls[0].facts, calls[-1].facts
         size = max(abs(first["target_mean"]), first["target_std"])
         given = max(abs(first["input_mean"]), first["input_std"])
-        if size < LARGE or given > size / 20 or not last["target_std"]:
+        if size < MIN_SIZE or given > size / MIN_RATIO or not last["target_std"]:
             return
         share = last["squared_error"] / last["target_std"] ** 2
-        is_far = share > 1.0 and last["squared_error"] > 0.5 * first["squared_error"]
+        is_far = share > MIN_SHARE_OF_VARIANCE and (
+            last["squared_error"] > MIN_SHARE_OF_FIRST_ERROR * first["squared_error"]
+        )
         if not trend.diverges and not is_far:
             return
         yield self.finding(
@@ -69,11 +76,9 @@ class TargetsUnscaled(Pitfall):
         )
 
     def trial(self, seen: TrainingSeen) -> Trial | None:
-        if seen.kept.replay is None:
+        if (replay := seen.kept.replay) is None:
             return None
-        targets = torch.cat(
-            [b.target.flatten() for b in seen.kept.replay.batches]
-        ).double()
+        targets = torch.cat([b.target.flatten() for b in replay.batches]).double()
         mean, std = float(targets.mean()), float(targets.std())
 
         def scaled(

@@ -2,7 +2,7 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import active_parts, forwards_of
 from gradatim.watching import TrainingSeen
 
-TINY = 2
+MAX_ROWS = 2  # of a batch; chosen by hand, not measured
 
 
 class TinyNormBatches(Pitfall):
@@ -37,7 +37,7 @@ class TinyNormBatches(Pitfall):
                 for f in forwards_of(seen, number)
                 if f.used and f.training and f.inputs and f.inputs[0].shape
             ]
-            tiny = [f for f in calls if f.inputs[0].shape[0] <= TINY]
+            tiny = [f for f in calls if f.inputs[0].shape[0] <= MAX_ROWS]
             parts = active_parts(model, calls)
             norms = [n for n, kind in parts.items() if kind.startswith("BatchNorm")]
             if not tiny or not norms or not model.parameters.names:

@@ -1,8 +1,9 @@
-from gradatim.doctor.pitfall import Finding, Findings, Pitfall
-from gradatim.doctor.queries import forwards_of, optimizers_of
-from gradatim.watching import ForwardSeen, ModelSeen, SourceLine, TrainingSeen
+from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import forwards_of, grouped_by_update, optimizers_of
+from gradatim.watching import ForwardSeen, SourceLine, TrainingSeen
 
-ENOUGH = 3
+MIN_UPDATES = 3  # chosen by hand, not measured
+MIN_SHARE_OF_UPDATES = 0.1  # chosen by hand, not measured
 
 
 class TrainingInEvalMode(Pitfall):
@@ -44,63 +45,73 @@ class TrainingInEvalMode(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
-            if model.structure.with_mode:
-                found = self._of(seen, number, model)
-                if found is not None:
-                    yield found
-
-    def _of(self, seen: TrainingSeen, number: int, model: ModelSeen) -> Finding | None:
-        optimizers = optimizers_of(seen, model)
-        updates = {s.step for s in seen.steps if s.optimizer in optimizers}
-        mine = forwards_of(seen, number)
-        stuck: list[ForwardSeen] = []
-        line: SourceLine | None = None
-        trained: dict[int, list[ForwardSeen]] = {}
-        for forward in mine:
-            if forward.used and forward.step in updates:
-                trained.setdefault(forward.step, []).append(forward)
-        before, is_stuck, has_trained = 0, False, False
-        for group in trained.values():
-            if any(f.training for f in group) or self._is_on_purpose(model, group):
-                before, is_stuck, has_trained = group[-1].order, False, True
+            parts = list(model.structure.with_mode.items())
+            optimizers = optimizers_of(seen, model)
+            trained = _trained_calls_by_update(seen, number, optimizers)
+            line, stuck, is_ever_right = _stuck_updates(seen, number, trained)
+            if not parts or len(stuck) < max(
+                MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(trained)
+            ):
                 continue
-            if not is_stuck:
-                cause = self._eval_before(seen, mine, before, group[0].order)
-                is_stuck = cause is not None
-                line = line or cause
-            if is_stuck:
-                stuck.append(group[0])
-        parameters = {key for o in optimizers for key in seen.optimizers[o].parameters}
-        is_frozen = not model.parameters.names.keys() <= parameters
-        if len(stuck) < max(ENOUGH, 0.1 * len(trained)):
-            return None
-        if not has_trained and is_frozen:
-            return None
-        parts = list(model.structure.with_mode.items())
-        names = ", ".join(f"{kind} {name!r}" for name, kind in parts[:3])
-        acting = "1 layer acts" if len(parts) == 1 else f"{len(parts)} layers act"
-        return self.finding(
-            verdict=f"{model.kind} is trained in eval mode: train() is not called "
-            "after a validation.",
-            evidence=f"{len(stuck)} of {len(trained)} updates looked at, the first "
-            f"after {stuck[0].step} updates; {acting} as in "
-            f"evaluation: {names}",
-            cure="model.train() at the start of each epoch, inside the loop",
-            line=line,
-        )
+            held = {key for n in optimizers for key in seen.optimizers[n].parameters}
+            is_frozen = not model.parameters.names.keys() <= held
+            if not is_ever_right and is_frozen:
+                continue
+            names = ", ".join(f"{kind} {name!r}" for name, kind in parts[:3])
+            acting = "1 layer acts" if len(parts) == 1 else f"{len(parts)} layers act"
+            yield self.finding(
+                verdict=f"{model.kind} is trained in eval mode: train() is not called "
+                "after a validation.",
+                evidence=f"{len(stuck)} of {len(trained)} updates looked at, the first "
+                f"after {stuck[0]} updates; {acting} as in evaluation: {names}",
+                cure="model.train() at the start of each epoch, inside the loop",
+                line=line,
+            )
 
-    @staticmethod
-    def _is_on_purpose(model: ModelSeen, group: list[ForwardSeen]) -> bool:
-        others = {name for f in group for name in f.modes}
-        return model.structure.with_mode.keys() <= others
 
-    @staticmethod
-    def _eval_before(
-        seen: TrainingSeen, mine: list[ForwardSeen], start: int, end: int
-    ) -> SourceLine | None:
-        """Find the call of ``eval()`` that a validation came after."""
-        for order, _, training, line in seen.modes.changes:
-            is_between = not training and start < order < end
-            if is_between and any(not f.used and order < f.order < end for f in mine):
-                return line
-        return None
+def _trained_calls_by_update(
+    seen: TrainingSeen, number: int, optimizers: list[int]
+) -> list[list[ForwardSeen]]:
+    """Give the calls of a model that train it, in a group for each of its updates."""
+    updates = {s.step for s in seen.steps if s.optimizer in optimizers}
+    forwards = forwards_of(seen, number)
+    return grouped_by_update([f for f in forwards if f.used and f.step in updates])
+
+
+def _stuck_updates(
+    seen: TrainingSeen, number: int, trained: list[list[ForwardSeen]]
+) -> tuple[SourceLine | None, list[int], bool]:
+    """Find updates in eval mode that follow a validation, with no ``train()`` between.
+
+    Returns:
+        The line of the first ``eval()`` that was not taken back, the number of updates
+        before each such update, and whether any update was in the right mode.
+    """
+    with_mode = seen.models[number].structure.with_mode.keys()
+    first_line: SourceLine | None = None
+    stuck: list[int] = []
+    last_right, is_stuck, is_ever_right = 0, False, False
+    for calls in trained:
+        in_other_mode = {name for call in calls for name in call.modes}
+        if any(call.training for call in calls) or with_mode <= in_other_mode:
+            last_right, is_stuck, is_ever_right = calls[-1].order, False, True
+            continue
+        if not is_stuck:
+            line = _eval_between(seen, number, last_right, calls[0].order)
+            is_stuck = line is not None
+            first_line = first_line or line
+        if is_stuck:
+            stuck.append(calls[0].step)
+    return first_line, stuck, is_ever_right
+
+
+def _eval_between(
+    seen: TrainingSeen, number: int, start: int, end: int
+) -> SourceLine | None:
+    """Find the call of ``eval()`` that a validation came after."""
+    unused = [f.order for f in forwards_of(seen, number) if not f.used]
+    for order, _, training, line in seen.modes.changes:
+        is_between = not training and start < order < end
+        if is_between and any(order < later < end for later in unused):
+            return line
+    return None

@@ -52,42 +52,38 @@ class ValidationInTrainMode(Pitfall):
         for number, model in enumerate(seen.models):
             if not model.structure.with_mode:
                 continue
-            calls = evaluations(seen, number) or _of_a_copy(seen, number)
-            found = [f for f in calls if f.training]
-            parts = active_parts(model, found)
-            if not found or not parts:
+            every = evaluations(seen, number) or _calls_of_a_copy(seen, number)
+            calls = [forward for forward in every if forward.training]
+            parts = active_parts(model, calls)
+            if not calls or not parts:
                 continue
-            norms = [n for n, kind in parts.items() if kind.startswith(NORMS)]
-            times = len({f.step for f in found})
             names = ", ".join(f"{kind} {n!r}" for n, kind in list(parts.items())[:3])
-            moved = (
-                "; the running statistics of batch norm moved with them"
-                if norms and any(f.moved for f in found)
-                else ""
-            )
+            has_norms = any(kind.startswith(NORMS) for kind in parts.values())
+            moved = ""
+            if has_norms and any(forward.moved for forward in calls):
+                moved = "; the running statistics of batch norm moved with them"
             yield self.finding(
                 verdict=f"{model.kind} is evaluated in train mode.",
-                evidence=f"{len(found)} calls without a backward, after {times} "
-                f"different updates, with {len(parts)} of its layers active as in "
-                f"training: {names}{moved}",
+                evidence=f"{len(calls)} calls without a backward, after "
+                f"{len({forward.step for forward in calls})} different updates, with "
+                f"{len(parts)} of its layers active as in training: {names}{moved}",
                 cure="model.eval() before validation, model.train() after it",
-                line=found[0].line,
+                line=calls[0].line,
             )
 
 
-def _of_a_copy(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
-    """Give calls after the last update of a model that is made as the trained one."""
-    model = seen.models[number]
-    mine = forwards_of(seen, number)
-    if optimizers_of(seen, model) or not seen.num_steps or any(f.used for f in mine):
+def _calls_of_a_copy(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
+    """Give the calls of a copy of the trained model that is made after training."""
+    model, calls = seen.models[number], forwards_of(seen, number)
+    if optimizers_of(seen, model) or not seen.num_steps or any(f.used for f in calls):
         return []
     last = max(step.order for step in seen.steps)
     is_copy = any(
-        each.kind == model.kind
-        and each.parameters.num_tensors == model.parameters.num_tensors
-        and optimizers_of(seen, each)
-        for each in seen.models
+        other.kind == model.kind
+        and other.parameters.num_tensors == model.parameters.num_tensors
+        and optimizers_of(seen, other)
+        for other in seen.models
     )
-    is_late = all(f.order > last and not f.grad for f in mine)
-    is_sampled = any(f.same_input for f in mine)
-    return mine if is_copy and is_late and not is_sampled else []
+    is_late = all(f.order > last and not f.grad for f in calls)
+    is_sampled = any(f.same_input for f in calls)
+    return calls if is_copy and is_late and not is_sampled else []

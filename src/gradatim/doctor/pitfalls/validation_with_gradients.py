@@ -2,7 +2,8 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import evaluations, grouped_by_update
 from gradatim.watching import TrainingSeen
 
-ENOUGH, MANY = 3, 8
+MIN_CALLS = 3  # chosen by hand, not measured
+MIN_CALLS_IN_LOOPS = 8  # for a warning; chosen by hand, not measured
 
 
 class ValidationWithGradients(Pitfall):
@@ -38,18 +39,19 @@ class ValidationWithGradients(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
-            found = [f for f in evaluations(seen, number) if f.grad]
-            if len(found) < ENOUGH:
+            calls = [f for f in evaluations(seen, number) if f.grad]
+            if len(calls) < MIN_CALLS:
                 continue
-            groups = grouped_by_update(found)
-            in_loops = sum(len(group) for group in groups if len(group) > 1)
-            is_much = in_loops >= MANY and not all(f.same_input for f in found)
+            groups = grouped_by_update(calls)
+            num_in_loops = sum(len(group) for group in groups if len(group) > 1)
+            are_repeats = all(f.same_input for f in calls)
+            is_much = num_in_loops >= MIN_CALLS_IN_LOOPS and not are_repeats
             yield self.finding(
                 verdict=f"{model.kind} is evaluated with gradients on: graphs are "
                 "recorded that nothing uses.",
-                evidence=f"{len(found)} calls with a graph and no backward, after "
+                evidence=f"{len(calls)} calls with a graph and no backward, after "
                 f"{len(groups)} different updates",
                 cure="with torch.no_grad(): around the validation",
-                line=found[0].line,
+                line=calls[0].line,
                 severity="warning" if is_much else "info",
             )

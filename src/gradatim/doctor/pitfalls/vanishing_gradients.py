@@ -4,8 +4,10 @@ from gradatim.doctor.gradients import depth_trend
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 4
-SMALL, TREND = 1e-4, 0.8
+MIN_UPDATES = 4  # chosen by hand, not measured
+MIN_SHARE_OF_UPDATES = 0.6  # chosen by hand, not measured
+MAX_RATIO = 1e-4  # of the first weight to the last; chosen by hand, not measured
+MIN_CORRELATION = 0.8  # of size with depth; chosen by hand, not measured
 
 
 class VanishingGradients(Pitfall):
@@ -46,8 +48,8 @@ class VanishingGradients(Pitfall):
                 for s in seen.steps
                 if s.optimizer in owners and (t := depth_trend(s, model)) is not None
             ]
-            bad = [t for t in trends if t[0] < SMALL and t[1] > TREND]
-            if len(bad) < ENOUGH or len(bad) < 0.6 * len(trends):
+            bad = [t for t in trends if t[0] < MAX_RATIO and t[1] > MIN_CORRELATION]
+            if len(bad) < max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(trends)):
                 continue
             ratio = median(t[0] for t in bad)
             yield self.finding(

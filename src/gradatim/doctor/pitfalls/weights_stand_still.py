@@ -4,14 +4,17 @@ from gradatim.doctor.gradients import update_ratios
 from gradatim.doctor.learning_rates import lr_trial
 from gradatim.doctor.loss_trend import fall_of_loss
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import steps_of
+from gradatim.doctor.queries import only_optimizer, steps_of
 from gradatim.doctor.trial import Trial
 from gradatim.watching import TrainingSeen
 
-ENOUGH = 50
-TINY, LITTLE = 1e-6, 3e-3
-"""Update over weight in one update, and in all of them."""
-FALL = 0.02
+HEALTHY_RATIO = 1e-3  # of update to weight: Karpathy, CS231n
+MIN_UPDATES = 50  # chosen by hand, not measured
+MIN_LOOKS = 5  # chosen by hand, not measured
+MAX_RATIO = 1e-6  # of update to weight; chosen by hand, not measured
+MAX_RATIO_OF_ALL = 3e-3  # of all updates to weight; chosen by hand, not measured
+MAX_FALL = 0.02  # of the loss; chosen by hand, not measured
+MAX_GROWTH = 2  # of the loss; chosen by hand, not measured
 
 
 class WeightsStandStill(Pitfall):
@@ -42,35 +45,39 @@ class WeightsStandStill(Pitfall):
     is_doubtful = True
 
     def find(self, seen: TrainingSeen) -> Findings:
-        if seen.schedulers or sum(o.num_steps > 0 for o in seen.optimizers) != 1:
+        number, fall = only_optimizer(seen), fall_of_loss(seen)
+        if seen.schedulers or number is None or fall is None:
             return
-        number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
-        steps = steps_of(seen, number)
-        num_steps = seen.optimizers[number].num_steps
-        found, trend = update_ratios(steps), fall_of_loss(seen)
-        if num_steps < ENOUGH or len(found) < 5 or trend is None or not median(found):
+        steps, num_updates = steps_of(seen, number), seen.optimizers[number].num_steps
+        ratios = update_ratios(steps)
+        if num_updates < MIN_UPDATES or len(ratios) < MIN_LOOKS or not median(ratios):
             return
-        ratio = median(found)
-        is_tiny = ratio < TINY or (num_steps >= ENOUGH and ratio * num_steps < LITTLE)
-        first, last = trend
-        if not is_tiny or first - last > FALL * abs(first) or last > 2 * abs(first):
+        ratio, (first, last) = median(ratios), fall
+        is_tiny = ratio < MAX_RATIO or ratio * num_updates < MAX_RATIO_OF_ALL
+        if (
+            not is_tiny
+            or first - last > MAX_FALL * abs(first)
+            or last > MAX_GROWTH * abs(first)
+        ):
             return
         rates = sorted({lr for s in steps for lr in s.lrs})
         yield self.finding(
             verdict=f"With lr={rates[-1]:g} the weights stand still.",
-            evidence=f"an update is {ratio:.2g} of the weights (median of {len(found)} "
-            f"looks; 1e-3 is healthy); loss {first:.4g} -> {last:.4g} in "
-            f"{num_steps:,} updates",
+            evidence=f"an update is {ratio:.2g} of the weights (median of "
+            f"{len(ratios)} looks; 1e-3 is healthy); loss {first:.4g} -> {last:.4g} in "
+            f"{num_updates:,} updates",
             cure=f"a larger learning rate, such as lr={_larger(rates[-1], ratio):.0e}",
             line=seen.optimizers[number].line,
         )
 
-    def trial(self, seen: TrainingSeen) -> Trial:
-        number = next(n for n, o in enumerate(seen.optimizers) if o.num_steps)
-        factor = 1e-3 / median(update_ratios(steps_of(seen, number)))
+    def trial(self, seen: TrainingSeen) -> Trial | None:
+        number = only_optimizer(seen)
+        if number is None:
+            return None
+        factor = HEALTHY_RATIO / median(update_ratios(steps_of(seen, number)))
         return lr_trial(seen, factor, 10 * factor, 100 * factor)
 
 
 def _larger(lr: float, ratio: float) -> float:
-    """Give the rate at which an update is a thousandth, as a power of ten."""
-    return float(f"{min(1.0, lr * 1e-3 / ratio):.0e}")
+    """Give the learning rate at which the ratio is healthy, as a power of ten."""
+    return float(f"{min(1.0, lr * HEALTHY_RATIO / ratio):.0e}")

@@ -1,8 +1,9 @@
+from gradatim.doctor.gradients import gradient_looks
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
-from gradatim.watching import TrainingSeen
+from gradatim.watching import StepSeen, TrainingSeen
 
-ENOUGH = 3
+MIN_UPDATES = 3  # chosen by hand, not measured
 
 
 class ZeroedBeforeStep(Pitfall):
@@ -38,31 +39,27 @@ class ZeroedBeforeStep(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for number, optimizer in enumerate(seen.optimizers):
-            steps = [s for s in steps_of(seen, number) if not s.closure]
-            looks = [s for s in steps if s.gradients.missing is not None]
-            empty = [
-                s
-                for s in looks
-                if s.gradients.cleared_after_backward
-                and len(s.gradients.missing or ()) + len(s.gradients.zero or ())
-                == len(optimizer.parameters)
-            ]
-            if len(empty) < ENOUGH or len(empty) < len(looks):
+            num_all = len(optimizer.parameters)
+            looks = gradient_looks(steps_of(seen, number, closures=False))
+            empty = [step for step in looks if _is_zeroed(step, num_all)]
+            if len(empty) < max(MIN_UPDATES, len(looks)):
                 continue
-            last = [b.order for b in seen.backwards if b.order < empty[0].order]
-            line = next(
-                (
-                    where
-                    for order, where in seen.zeroings
-                    if (last[-1] if last else 0) < order < empty[0].order
-                ),
-                empty[0].line,
-            )
+            first = empty[0]
+            before = [b.order for b in seen.backwards if b.order < first.order]
+            start = before[-1] if before else 0
+            zeroings = [w for order, w in seen.zeroings if start < order < first.order]
             yield self.finding(
                 verdict="Gradients are zeroed after backward and before step: no "
                 "update moves anything.",
                 evidence=f"at {len(empty)} of {len(looks)} updates looked at all "
-                f"{len(optimizer.parameters)} parameters had no gradient",
+                f"{num_all} parameters had no gradient",
                 cure="optimizer.zero_grad() before loss.backward()",
-                line=line,
+                line=zeroings[0] if zeroings else first.line,
             )
+
+
+def _is_zeroed(step: StepSeen, num_all: int) -> bool:
+    """Tell whether no parameter has a gradient, as they were cleared."""
+    gradients = step.gradients
+    num_empty = len(gradients.missing or ()) + len(gradients.zero or ())
+    return gradients.cleared_after_backward and num_empty == num_all

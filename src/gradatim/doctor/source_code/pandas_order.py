@@ -1,4 +1,4 @@
-"""What a script does to tables of pandas: a target taken before rows change places."""
+"""What moves the rows of a pandas table: a target taken before they change places."""
 
 import ast
 from collections.abc import Iterator
@@ -6,30 +6,33 @@ from dataclasses import dataclass
 
 from gradatim.doctor.source_code.syntax import FUNCTIONS, assigns
 
-__all__ = ["Misaligned", "misaligned"]
+__all__ = ["MisalignedTarget", "misaligned_targets"]
 
-REORDER = {"sort_values", "sort_index", "sample"}
+REORDERS = {"sort_values", "sort_index", "sample"}
+"""Methods of a table that put its rows into another order."""
 ALIGNS = {"loc", "reindex", "index", "concat", "merge", "join", "map"}
-"""Names that put rows together by their labels."""
+"""Names that put rows together by their labels, whatever their order is."""
 
 
 @dataclass(frozen=True)
-class Misaligned:
-    """A target of before, beside rows of after."""
+class MisalignedTarget:
+    """A target in the order that its table had before."""
 
     target: str
-    frame: str
-    taken: int
-    """Lines: where the target is taken, and where the rows change places."""
-    reordered: int
-    how: str
+    table: str
+    taken_in_line: int
+    """The line number where the target is taken from the table."""
+    reordered_in_line: int
+    """The line number where the rows of the table change places."""
+    method: str
+    """The method that moves them, such as ``sort_values``."""
 
 
-def misaligned(tree: ast.Module) -> Iterator[Misaligned]:
+def misaligned_targets(tree: ast.Module) -> Iterator[MisalignedTarget]:
     r"""Find targets that are taken from a table whose rows then change places.
 
     >>> source = "y = df.pop('a')\ndf = df.sort_values('b')\ntrain(df.values, y)"
-    >>> [found.reordered for found in misaligned(ast.parse(source))]
+    >>> [order.reordered_in_line for order in misaligned_targets(ast.parse(source))]
     [2]
     """
     scopes: list[ast.Module | ast.FunctionDef] = [tree]
@@ -48,26 +51,31 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(getattr(node, name, []))
 
 
-def _in_scope(statements: list[ast.stmt]) -> Iterator[Misaligned]:
-    for place, node in enumerate(statements):
-        taken = _taken(node)
-        if taken is None:
+def _in_scope(statements: list[ast.stmt]) -> Iterator[MisalignedTarget]:
+    for place, node in enumerate(statements, 1):
+        names = _target_and_table(node)
+        if names is None:
             continue
-        target, frame = taken
-        for later, other in enumerate(statements[place + 1 :], place + 1):
-            how = _reorders(other, frame)
-            if how is None:
-                if assigns(other, target) or assigns(other, frame):
-                    break
-                continue
-            rest = statements[later + 1 :]
-            if _is_used_by_place(rest, target) and any(_reads(n, frame) for n in rest):
-                yield Misaligned(target, frame, node.lineno, other.lineno, how)
-            break
+        target, table = names
+        for later, other in enumerate(statements[place:], place + 1):
+            method = _reordering_method(other, table)
+            if method is not None:
+                rest = statements[later:]
+                has_table = any(_reads(statement, table) for statement in rest)
+                if has_table and _is_used_by_place(rest, target):
+                    yield MisalignedTarget(
+                        target, table, node.lineno, other.lineno, method
+                    )
+                break
+            if assigns(other, target) or assigns(other, table):
+                break
 
 
-def _taken(node: ast.stmt) -> tuple[str, str] | None:
-    """Tell ``y = df["price"]`` and ``y = df.pop("price").to_numpy()``."""
+def _target_and_table(node: ast.stmt) -> tuple[str, str] | None:
+    """Give ``y`` and ``df`` of ``y = df["price"]``, ``y = df.pop("price").to_numpy()``.
+
+    None for a statement that takes no column of a table.
+    """
     if not isinstance(node, ast.Assign) or len(node.targets) != 1:
         return None
     target, value = node.targets[0], node.value
@@ -94,21 +102,21 @@ def _taken(node: ast.stmt) -> tuple[str, str] | None:
             return None
 
 
-def _reorders(node: ast.stmt, frame: str) -> str | None:
-    """Tell whether a table's rows change places, under its own name."""
+def _reordering_method(node: ast.stmt, table: str) -> str | None:
+    """Give the method that moves the rows of a table which keeps its name."""
     value = node.value if isinstance(node, (ast.Assign, ast.Expr)) else None
     calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)] if value else []
     for call in calls:
-        if not isinstance(call.func, ast.Attribute) or call.func.attr not in REORDER:
+        if not isinstance(call.func, ast.Attribute) or call.func.attr not in REORDERS:
             continue
         owner = call.func.value
-        if not isinstance(owner, ast.Name) or owner.id != frame:
+        if not isinstance(owner, ast.Name) or owner.id != table:
             continue
         in_place = any(
             k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value
             for k in call.keywords
         )
-        if in_place or (isinstance(node, ast.Assign) and assigns(node, frame)):
+        if in_place or (isinstance(node, ast.Assign) and assigns(node, table)):
             return call.func.attr
     return None
 
@@ -118,7 +126,7 @@ def _reads(node: ast.stmt, name: str) -> bool:
 
 
 def _is_used_by_place(statements: list[ast.stmt], target: str) -> bool:
-    """Tell whether a target is used, and never put together by its rows' labels."""
+    """Tell whether a target is used, and never matched with rows by their labels."""
     uses = [node for node in statements if _reads(node, target)]
     for node in uses:
         names = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
