@@ -1,4 +1,4 @@
-"""What `graph` finds: boxes, names, saved tensors; and what has no graph."""
+"""What `graph` builds: boxes, arrows and their names; and what has no graph."""
 
 import gc
 import weakref
@@ -6,50 +6,13 @@ import weakref
 import pytest
 import torch
 from torch import nn
-from torch.autograd.graph import save_on_cpu, saved_tensors_hooks
 
 import gradatim as gt
 from gradatim.errors import ConfigError, GraphError
 from tests.graphs import models
 from tests.graphs.drawn import arrows, boxes, drawn, node
 
-GLOBAL = torch.ones(2, requires_grad=True)
-
-
 # --- Names and kinds ------------------------------------------------------------------
-
-
-def test_names_are_those_of_the_calling_function_and_its_file():
-    weight = torch.ones(2, requires_grad=True)
-    model = nn.Linear(2, 1)
-    graph = gt.graph(model(GLOBAL * weight))
-    names = {n.name for n in graph.nodes if n.kind == "parameter"}
-    assert names == {"GLOBAL", "weight", "model.weight", "model.bias"}
-
-
-def test_a_local_name_goes_before_the_same_name_of_the_file():
-    outer = globals()["GLOBAL"]
-    GLOBAL = torch.ones(2, requires_grad=True)
-    found = [n.name for n in gt.graph(outer * GLOBAL).nodes if n.kind == "parameter"]
-    assert found == ["outer", "GLOBAL"]
-
-
-def test_of_two_names_the_first_is_taken():
-    graph = gt.graph(GLOBAL.exp(), names={"one": GLOBAL, "two": GLOBAL})
-    assert ("one", "Exp") in arrows(graph)
-
-
-def test_without_names_a_parameter_is_only_a_parameter():
-    weight = torch.ones(2, requires_grad=True)
-    assert boxes(gt.graph(weight.exp(), names={})) == [
-        ("output", "Exp"),
-        ("parameter", "parameter"),
-    ]
-
-
-def test_names_may_be_given():
-    weight = torch.ones(2, requires_grad=True)
-    assert ("mine", "Exp") in arrows(gt.graph(weight.exp(), names={"mine": weight}))
 
 
 def test_with_a_model_other_tensors_that_ask_for_a_gradient_are_inputs():
@@ -142,80 +105,6 @@ def test_a_function_of_ones_own_goes_by_its_name():
     assert node(gt.graph(models.custom()), "Twice").is_operation
 
 
-# --- Saved tensors --------------------------------------------------------------------
-
-
-def test_saved_tensors_have_their_sizes_until_backward():
-    weight = torch.rand(2, 3, requires_grad=True)
-    loss = weight.exp().sum()
-    (saved,) = node(gt.graph(loss), "Exp").saved
-    assert (saved.name, saved.state, saved.shape) == ("result", "kept", (2, 3))
-    assert gt.graph(loss).num_saved_bytes == saved.num_bytes == 24
-    loss.backward()
-    (saved,) = node(gt.graph(loss), "Exp").saved
-    assert (saved.state, saved.shape, saved.num_bytes) == ("freed", None, 0)
-    assert gt.graph(loss).num_saved_bytes == 0
-    drawn(gt.graph(loss))
-
-
-def test_an_inputs_own_tensor_is_kept_too():
-    weight, other = (torch.rand(3, requires_grad=True) for _ in "wo")
-    saved = node(gt.graph(weight * other), "Mul").saved
-    assert [(s.name, s.state) for s in saved] == [("other", "kept"), ("self", "kept")]
-
-
-def test_a_functions_own_saved_tensors_are_told():
-    loss = models.custom()
-    saved = node(gt.graph(loss), "Twice").saved
-    assert [(s.state, s.shape) for s in saved] == [("kept", (3,))]
-    loss.backward()
-    assert {s.state for s in node(gt.graph(loss), "Twice").saved} == {"freed"}
-
-
-def test_a_packed_tensor_is_never_unpacked():
-    unpacked = []
-
-    def unpack(packed):
-        unpacked.append(packed)
-        raise RuntimeError("unpacked")
-
-    weight = torch.rand(3, requires_grad=True)
-    with saved_tensors_hooks(lambda tensor: "packed", unpack), gt.record() as recorded:
-        loss = (weight.exp() * weight).sum()
-        custom = models.Twice.apply(weight).sum()
-    for graph in (gt.graph([loss, custom]), recorded.graph([loss, custom], data=True)):
-        drawn(graph)
-        states = {s.state for n in graph.nodes for s in n.saved}
-        assert states == {"packed"}
-        assert graph.has_packed
-    assert unpacked == []
-    assert "unpacked" in gt.graph(loss).gradients().why_not
-
-
-def test_tensors_saved_on_the_cpu_are_packed():
-    weight = torch.rand(3, requires_grad=True)
-    with save_on_cpu():
-        loss = weight.exp().sum()
-    graph = gt.graph(loss)
-    assert node(graph, "Exp").saved[0].state == "packed"
-    drawn(graph)
-    assert graph.gradients().steps[-1].norm == pytest.approx(weight.exp().norm().item())
-
-
-@pytest.mark.parametrize("compute", [models.checkpointed, models.checkpointed_segments])
-def test_checkpointed_forwards_do_not_run_again(monkeypatch, compute):
-    calls = []
-    forward = nn.Linear.forward
-    monkeypatch.setattr(
-        nn.Linear, "forward", lambda self, x: calls.append(1) or forward(self, x)
-    )
-    loss = compute()
-    num_calls = len(calls)
-    assert num_calls > 0
-    drawn(gt.graph(loss))
-    assert len(calls) == num_calls
-
-
 # --- Memory ---------------------------------------------------------------------------
 
 
@@ -243,16 +132,6 @@ def test_the_graph_of_autograd_goes_with_the_last_graph():
     del graph
     gc.collect()
     assert refs[0]() is None
-
-
-def test_a_dead_loss_is_not_kept_by_the_look_at_the_callers_variables():
-    weight = torch.ones(2, requires_grad=True)
-    loss = weight.sum()
-    ref = weakref.ref(loss)
-    gt.graph(weight.exp())
-    del loss
-    gc.collect()
-    assert ref() is None
 
 
 # --- No graph -------------------------------------------------------------------------

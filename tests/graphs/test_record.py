@@ -377,19 +377,6 @@ def test_a_recording_keeps_no_tensor_alive():
     assert "weight" not in recorded.names
 
 
-def test_the_users_own_locals_are_left_alone():
-    def function():
-        weight = torch.ones(1, requires_grad=True)
-        mine = locals()
-        with gt.record() as recorded:
-            loss = 2 * weight
-        recorded.graph(loss)
-        gt.graph(loss)
-        return mine["weight"] is weight
-
-    assert function()
-
-
 # --- Data and constants ---------------------------------------------------------------
 
 
@@ -454,15 +441,3 @@ def test_targets_and_indices_are_data():
     assert {n.dtype for n in graph.nodes if n.kind == "data"} == {"int64"}
     assert ("ids", "Embedding") in arrows(graph)
     assert ("targets", "NllLoss") in arrows(graph)
-
-
-def test_names_are_found_inside_functions_that_have_returned():
-    def build():
-        slope = torch.ones(1, requires_grad=True)
-        points = torch.rand(4, 1)
-        return (slope * points).sum()
-
-    with gt.record() as recorded:
-        loss = build()
-    graph = recorded.graph(loss, data=True)
-    assert {"slope", "points"} <= {n.name for n in graph.nodes}
