@@ -73,7 +73,7 @@ def test_digits_are_the_same_digits_again(load, capsys):
 
 def test_own_loop_notices_a_generator_that_was_not_put_back(load, monkeypatch, capsys):
     own_loop = load("own_loop")
-    monkeypatch.setattr("gradatim.run.run.set_rng_state", lambda state: None)
+    monkeypatch.setattr("gradatim.run.stateful.set_rng_state", lambda state: None)
     assert not own_loop.main(epochs=2, num_rows=500)["identical"]
     assert "OTHER WEIGHTS" in capsys.readouterr().out
 

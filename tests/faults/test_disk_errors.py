@@ -57,7 +57,7 @@ def check_message(message, name, stands):
 @pytest.fixture
 def at_once():
     """As a large checkpoint's files are written: side by side, by threads."""
-    with mock.patch("gradatim.run.checkpoint.LARGE", -1):
+    with mock.patch("gradatim.run.checkpoint.SIDE_BY_SIDE_BYTES", -1):
         yield
 
 

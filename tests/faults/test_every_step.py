@@ -148,11 +148,14 @@ def test_trainings_are_what_their_names_say():
 @pytest.mark.parametrize(
     "broken, name",
     [
-        ("gradatim.run.run.set_rng_state", "dropout_adamw_one_cycle"),
+        ("gradatim.run.stateful.set_rng_state", "dropout_adamw_one_cycle"),
         ("gradatim.callbacks.LRScheduler.load_state_dict", "dropout_adamw_one_cycle"),
         ("gradatim.store.lines.LinesFile.go_on_at", "loop_with_validation"),
         ("torch.optim.AdamW.load_state_dict", "loop_with_validation"),
-        ("gradatim.run.run.set_gradients", "loop_that_adds_gradients_up"),
+        (
+            "gradatim.run.stateful.Gradients.load_state_dict",
+            "loop_that_adds_gradients_up",
+        ),
         ("gradatim.data.restart.LoaderState.load_state_dict", "weighted_sampler"),
     ],
 )

@@ -9,26 +9,26 @@ from hypothesis import strategies as st
 
 from gradatim.errors import DamagedError, RunError
 from gradatim.store.json import (
-    MOST_BYTES,
-    MOST_DEPTH,
-    MOST_INTEGER,
-    MOST_PARTS,
+    MAX_DEPTH,
+    MAX_INTEGER,
+    MAX_JSON_BYTES,
+    MAX_VALUES,
+    check_version,
     in_utf8,
     may_be_read,
     parse_json,
-    read_json,
-    read_json_lines,
+    read_text,
     to_json,
-    write_bytes,
-    write_json,
 )
 
 
 def test_what_is_written_is_read(tmp_path):
     value = {"version": 1, "name": "Öl", "lines": [1, 2.5, None, True, "a\u2028b"]}
-    write_json(tmp_path / "a.json", value)
-    assert read_json(tmp_path / "a.json", version=1) == value
-    assert "Öl" in (tmp_path / "a.json").read_text(encoding="utf-8")
+    (tmp_path / "a.json").write_bytes(in_utf8(to_json(value, indent=2)))
+    text = read_text(tmp_path / "a.json")
+    assert parse_json(text, "a.json") == value
+    check_version(value, 1, tmp_path / "a.json")
+    assert "Öl" in text
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -46,60 +46,32 @@ def test_what_is_no_json_is_refused(text, tmp_path):
     with pytest.raises(
         RunError, match=r"a\.json is no valid JSON.*\n.*\n.*train again"
     ):
-        read_json(tmp_path / "a.json")
+        parse_json(read_text(tmp_path / "a.json"), "a.json")
 
 
 def test_what_is_no_utf8_is_refused(tmp_path):
     (tmp_path / "a.json").write_bytes(b'"\xff"')
     with pytest.raises(RunError, match=r"a\.json cannot be read"):
-        read_json(tmp_path / "a.json")
+        read_text(tmp_path / "a.json")
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(RunError, match=r"gone\.json does not exist"):
-        read_json(tmp_path / "gone.json")
+        read_text(tmp_path / "gone.json")
 
 
 @pytest.mark.parametrize(
     "text", ["[]", "{}", '{"version": 2}', '{"version": "1"}', "1"]
 )
 def test_an_unknown_version_is_refused(text, tmp_path):
-    (tmp_path / "a.json").write_text(text)
     with pytest.raises(
         RunError, match=r"version .*, but this gradatim reads version 1"
     ):
-        read_json(tmp_path / "a.json", version=1)
-
-
-class TestLines:
-    def test_each_line_is_a_value(self, tmp_path):
-        rows = [{"epoch": 1, "note": "a\u2028b\x85c"}, {"epoch": 2, "note": None}]
-        text = "".join(to_json(row) + "\n" for row in rows)
-        write_bytes(tmp_path / "h.jsonl", text.encode())
-        assert read_json_lines(tmp_path / "h.jsonl") == rows
-
-    def test_no_line_is_no_row(self, tmp_path):
-        write_bytes(tmp_path / "h.jsonl", b"")
-        assert read_json_lines(tmp_path / "h.jsonl") == []
-
-    def test_a_cut_line_is_told_with_its_number(self, tmp_path):
-        write_bytes(tmp_path / "h.jsonl", b'{"epoch": 1}\n{"epo')
-        with pytest.raises(RunError, match=r"h\.jsonl, line 2 is no valid JSON"):
-            read_json_lines(tmp_path / "h.jsonl")
-
-
-@pytest.mark.parametrize("umask", [0o022, 0o077])
-def test_the_mode_is_the_umasks(umask, tmp_path):
-    before = os.umask(umask)
-    try:
-        write_bytes(tmp_path / "a", b"x")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o666 & ~umask
+        check_version(parse_json(text, "a.json"), 1, tmp_path / "a.json")
 
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
-INTEGERS = st.integers(-MOST_INTEGER, MOST_INTEGER)
+INTEGERS = st.integers(-MAX_INTEGER, MAX_INTEGER)
 TEXTS = st.text(st.characters(codec=None))
 """Halves of surrogate pairs, too."""
 JSON = st.recursive(
@@ -118,11 +90,11 @@ def test_any_json_comes_back_by_its_bytes(value):
     assert to_json(again) == to_json(value)  # -0.0, and 1 beside 1.0
 
 
-def test_texts_of_no_utf8_come_back(tmp_path):
+def test_texts_of_no_utf8_come_back():
     value = {"name": os.fsdecode(b"caf\xe9.csv")}
-    write_json(tmp_path / "a.json", value)
-    assert read_json(tmp_path / "a.json") == value
-    json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    content = in_utf8(to_json(value))
+    assert parse_json(content, "a.json") == value
+    json.loads(content.decode())
 
 
 def refused(content):
@@ -160,7 +132,7 @@ def refused(content):
         (b'"\xed\xb3\xa9"', "is no UTF-8"),
         ('"a"'.encode("utf-16"), "is no UTF-8"),
         ("[" * 99_999, "recursion depth"),
-        ("[" * (MOST_DEPTH + 1) + "]" * (MOST_DEPTH + 1), "deeper than 250 levels"),
+        ("[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "deeper than 250 levels"),
         ('{"a":' * 300 + "1" + "}" * 300, "deeper than 250 levels"),
     ],
 )
@@ -169,10 +141,10 @@ def test_what_is_no_strict_json_is_refused(content, what):
 
 
 def test_what_is_just_strict_enough_is_read():
-    assert parse_json(str(MOST_INTEGER), "it") == MOST_INTEGER
-    assert parse_json(str(-MOST_INTEGER), "it") == -MOST_INTEGER
+    assert parse_json(str(MAX_INTEGER), "it") == MAX_INTEGER
+    assert parse_json(str(-MAX_INTEGER), "it") == -MAX_INTEGER
     assert str(parse_json("-0.0", "it")) == "-0.0"
-    assert parse_json("[" * MOST_DEPTH + "]" * MOST_DEPTH, "it") != []
+    assert parse_json("[" * MAX_DEPTH + "]" * MAX_DEPTH, "it") != []
     assert parse_json(' {"a" : [ ] }\n', "it") == {"a": []}
     assert parse_json(b'"a' + b"\xc3\xa9" + b'"', "it") == "aé"
 
@@ -181,8 +153,8 @@ class TestLength:
     """What is written is read, and what is longer is told before it is written."""
 
     def test_bytes(self):
-        most = b'"' + b"a" * (MOST_BYTES - 2) + b'"'
-        assert may_be_read(most) and len(parse_json(most, "it")) == MOST_BYTES - 2
+        most = b'"' + b"a" * (MAX_JSON_BYTES - 2) + b'"'
+        assert may_be_read(most) and len(parse_json(most, "it")) == MAX_JSON_BYTES - 2
         assert not may_be_read(most + b" ")
         assert "has 16,777,217 bytes" in refused(most + b" ")
 
@@ -191,7 +163,7 @@ class TestLength:
         ["[]", *(pytest.param(p, marks=pytest.mark.slow) for p in ("1", '{"a":1}'))],
     )
     def test_values(self, part):
-        number = MOST_PARTS // (1 + sum(map(part.count, "[{:")))
+        number = MAX_VALUES // (1 + sum(map(part.count, "[{:")))
         most = f"[{','.join([part] * number)}]".encode()
         assert may_be_read(most) and len(parse_json(most, "it")) == number
         assert not may_be_read(most[:-1] + b",{},{}]")
@@ -199,7 +171,7 @@ class TestLength:
 
     def test_what_is_refused_takes_no_time(self):
         for character in "[{,:":
-            text = f"{character}1" * (MOST_BYTES // 2)
+            text = f"{character}1" * (MAX_JSON_BYTES // 2)
             begin = time.process_time()
             refused(text)
             assert time.process_time() - begin < 5  # 0.02 s of the processor

@@ -50,7 +50,7 @@ def test_position_of_no_rows(rows):
 
 
 ROWS = [
-    {"loss": 0.1, "name": "Öl \u2028 \x00", "none": None, "yes": True, "step": 3},
+    {"loss": 0.1, "name": "Öl \u2028 \x85 \x00", "none": None, "yes": True, "step": 3},
     {"loss": math.nan, "more": math.inf, "less": -math.inf},
     {"nested": [1, {"a": (1, 2)}], "large": 2**62, "tiny": 5e-324},
     {"$": 1, "$$": 2},
@@ -192,4 +192,10 @@ def test_reader_of_a_run_in_progress_sees_whole_lines(text, found, rows):
 def test_line_that_is_no_row_is_named(line, rows):
     rows.path.write_text('{"a": 1}\n' + line + "\n")
     with pytest.raises(DamagedError, match=r"history\.jsonl, line 2"):
+        list(read_rows(rows.path))
+
+
+def test_a_line_that_is_no_json_is_told_with_its_number(rows):
+    rows.path.write_bytes(b'{"epoch": 1}\n{"epo\n')
+    with pytest.raises(DamagedError, match=r"history\.jsonl, line 2 is no valid JSON"):
         list(read_rows(rows.path))

@@ -8,7 +8,7 @@ import pytest
 
 from gradatim.errors import DamagedError, RunError
 from gradatim.store.manifest import (
-    LARGE,
+    SIDE_BY_SIDE_BYTES,
     check_files,
     read_folder,
     read_sealed,
@@ -38,14 +38,14 @@ def test_what_is_written_is_read(folder):
 
 @pytest.mark.parametrize("at_once", [False, True])
 def test_size_is_that_of_all_files(at_once, tmp_path):
-    size = write_folder(tmp_path / "x", FILES, at_once=at_once)
+    size = write_folder(tmp_path / "x", FILES, side_by_side=at_once)
     assert size == sum(path.stat().st_size for path in (tmp_path / "x").iterdir())
     assert read_folder(tmp_path / "x") == CONTENTS
 
 
 def test_large_folder_is_read_by_threads_and_its_damage_is_named(tmp_path):
-    part = bytes(LARGE)
-    write_folder(tmp_path / "x", {"a": [part], "b": [part, b"x"]}, at_once=True)
+    part = bytes(SIDE_BY_SIDE_BYTES)
+    write_folder(tmp_path / "x", {"a": [part], "b": [part, b"x"]}, side_by_side=True)
     assert read_folder(tmp_path / "x") == {"a": part, "b": part + b"x"}
     with open(tmp_path / "x" / "b", "r+b") as file:
         file.write(b"1")
@@ -148,7 +148,9 @@ def test_failed_write_leaves_nothing(tmp_path):
 
     for at_once in (False, True):
         with pytest.raises(ZeroDivisionError):
-            write_folder(tmp_path / "x", {"a": [b"1"], "b": parts()}, at_once=at_once)
+            write_folder(
+                tmp_path / "x", {"a": [b"1"], "b": parts()}, side_by_side=at_once
+            )
         assert list(tmp_path.iterdir()) == []
 
 

@@ -19,7 +19,7 @@ from torch.testing._internal.common_optimizers import optim_db
 
 from gradatim.errors import ConfigError, DamagedError
 from gradatim.store.json import in_utf8, parse_json
-from gradatim.store.pack import MOST_DEPTH, is_plain, pack, unpack
+from gradatim.store.pack import MAX_DEPTH, is_plain, pack, unpack
 from gradatim.store.tensors import CODES, read_tensors, tensor_parts
 from tests.faults.hostile import HARMLESS_TREES, TREES
 from tests.store.test_tensors import SHAPES, filled
@@ -168,7 +168,7 @@ def test_depth_is_the_same_for_the_writer_and_the_reader(kind):
         "counter": lambda part: Counter({"a": part}),
     }[kind]
     state = torch.ones(2, dtype=torch.complex64).t()
-    for _ in range(MOST_DEPTH):
+    for _ in range(MAX_DEPTH):
         state = wrap(state)
     check_same(through_files(state), state)
     with pytest.raises(ConfigError, match=r"is nested deeper than 50 levels\.\n.*\n"):
@@ -177,7 +177,7 @@ def test_depth_is_the_same_for_the_writer_and_the_reader(kind):
 
 def test_deep_keys_are_read_as_they_are_written():
     key = ()
-    for _ in range(MOST_DEPTH - 2):
+    for _ in range(MAX_DEPTH - 2):
         key = (key,)
     check_same(through_files({key: 1}), {key: 1})
     with pytest.raises(ConfigError, match="deeper"):

@@ -14,7 +14,7 @@ from gradatim.errors import ConfigError, DamagedError
 from gradatim.store import tensors as run_tensors
 from gradatim.store.tensors import (
     CODES,
-    MOST_TENSORS,
+    MAX_TENSORS,
     bytes_of,
     num_bytes,
     read_tensors,
@@ -171,7 +171,7 @@ def test_every_value_lies_at_a_multiple_of_its_size(tensors):
 
 
 def test_too_many_tensors_are_told_before_they_are_written(monkeypatch):
-    monkeypatch.setattr(run_tensors, "MOST_TENSORS", 3)
+    monkeypatch.setattr(run_tensors, "MAX_TENSORS", 3)
     tensors = dict.fromkeys("abc", torch.zeros(0))
     more = tensors | {"d": torch.zeros(0)}
     assert len(read_tensors(file_of(tensors), "it")) == 3
@@ -183,8 +183,8 @@ def test_too_many_tensors_are_told_before_they_are_written(monkeypatch):
 
 @pytest.mark.slow
 def test_as_many_tensors_as_may_be_come_back():
-    tensors = {str(number): torch.zeros(0) for number in range(MOST_TENSORS)}
-    assert len(read_tensors(file_of(tensors), "it")) == MOST_TENSORS
+    tensors = {str(number): torch.zeros(0) for number in range(MAX_TENSORS)}
+    assert len(read_tensors(file_of(tensors), "it")) == MAX_TENSORS
 
 
 HARMLESS = {"a tensor renamed", "a tensor more"}

@@ -37,7 +37,7 @@ from gradatim.store.disk import (
     sweep,
 )
 from gradatim.store.json import check_version, in_utf8, may_be_read, parse_json
-from gradatim.store.manifest import LARGE, read_folder, write_folder
+from gradatim.store.manifest import SIDE_BY_SIDE_BYTES, read_folder, write_folder
 from gradatim.store.pack import pack, unpack
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
 
@@ -158,7 +158,7 @@ class Checkpoints:
                     STATE: tensor_parts(tensors),
                     VALUES: [text],
                 },
-                at_once=needs > LARGE,
+                side_by_side=needs > SIDE_BY_SIDE_BYTES,
             )
         self._best_of[path.name] = header.best["step"] if header.best else None
         self._retain(why=f"{path} is written, and whole.\n")

@@ -11,7 +11,13 @@ from gradatim.errors import DamagedError, RunError
 from gradatim.modules import bare
 from gradatim.run.fingerprint import changes, signature, tensors_signature
 from gradatim.store.disk import disk_errors, reading
-from gradatim.store.json import MOST_BYTES, check_version, in_utf8, parse_json, to_json
+from gradatim.store.json import (
+    MAX_JSON_BYTES,
+    check_version,
+    in_utf8,
+    parse_json,
+    to_json,
+)
 from gradatim.store.manifest import check_files, read_folder, write_folder
 from gradatim.store.pack import pack, unpack
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
@@ -164,7 +170,7 @@ def check_module_size(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """
     with reading(path / TENSORS):
         size = (path / TENSORS).lstat().st_size
-    most = num_bytes(tensors) + MOST_BYTES
+    most = num_bytes(tensors) + MAX_JSON_BYTES
     if size > most:
         raise RunError(
             f"{path / TENSORS} has {size:,} bytes, where those of the model given have "

@@ -1,4 +1,8 @@
-"""Bytes that are on the disk when we say so: write, fsync, rename, remove.
+"""Bytes that are on the disk when a call returns: write, fsync, rename, remove.
+
+Files and folders are written whole or not at all: under another name beside their
+place, and renamed when the disk has them. ``replace_file`` and ``replacing_file`` do it
+for a file, ``written_beside`` for a folder.
 
 Everything here that changes the disk is a call of ``os``, one a change, so that a test
 can let each of them fail in turn.
@@ -42,20 +46,28 @@ __all__ = [
 Buffer = bytes | bytearray | memoryview
 
 TEMPORARY = ".tmp-"
-"""What begins so was never finished, or is being removed."""
+"""The beginning of the name of a file or folder that was never finished, or that is
+being removed."""
 
 OLD = "-old"
-"""Ends the name of a folder while another takes its place."""
+"""The end of the name of a folder while another takes its place."""
 
-SMALL = 1 << 20
-"""Bytes below which parts are joined before they are written: one call for many."""
+JOINED_BYTES = 1 << 20
+"""Smaller parts are joined before they are written: one call for many. Chosen by hand,
+not measured."""
 
-LARGE = 1 << 21
-"""Bytes that are written at a time."""
+WRITE_BYTES = 1 << 21
+"""How much is written at a time, before the disk is told to begin. Measured: a
+checkpoint of 128 MB took 73 ms so and 84 ms without; smaller parts did not help
+(benchmarks/LOG.md, 2026-11-25)."""
+
+WAITING_PARTS = 8
+"""How many parts wait for their digest, so that memory does not grow with the file.
+Chosen by hand, not measured."""
 
 
 class Written(NamedTuple):
-    """What a file is, for its line in a manifest."""
+    """The size and the digest of a file that was written: its line in a manifest."""
 
     size: int
     sha256: str
@@ -64,11 +76,11 @@ class Written(NamedTuple):
 def write_file(path: Path, parts: Iterable[Buffer]) -> Written:
     """Write a new file and wait until it is on the disk; its mode is the umask's.
 
-    The digest is taken while the system writes: both leave Python's lock alone.
+    The digest is taken while the system writes: neither holds Python's lock.
 
     Args:
-        path: Must not exist.
-        parts: One after the other, each a contiguous buffer.
+        path: Where the file shall be; there must be none yet.
+        parts: What is written, one contiguous buffer after the other.
     """
     descriptor = _new_file(path)
     hasher, size = _Hasher(), 0
@@ -81,7 +93,7 @@ def write_file(path: Path, parts: Iterable[Buffer]) -> Written:
                 advice = os.POSIX_FADV_DONTNEED
                 os.posix_fadvise(descriptor, size, len(part), advice)
             size += len(part)
-        hasher.end()  # the rest of it while fsync waits
+        hasher.end()  # the rest of the digest is taken while fsync waits
         os.fsync(descriptor)
     finally:
         hexdigest = hasher.hexdigest()
@@ -95,18 +107,17 @@ def _new_file(path: Path) -> int:
 
 
 class _Hasher:
-    """A SHA-256 taken by a thread, where there is enough to be worth one."""
+    """A SHA-256 that a thread takes where there are enough bytes to be worth one."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
-        # Few parts wait at a time, so that memory does not grow with the file.
-        self._parts: queue.Queue[memoryview | None] = queue.Queue(maxsize=8)
+        self._parts: queue.Queue[memoryview | None] = queue.Queue(WAITING_PARTS)
         self._thread: threading.Thread | None = None
         self._has_ended = False
 
     def update(self, part: memoryview) -> None:
-        """Add a part; it must not change before :meth:`hexdigest`."""
-        if self._thread is None and len(part) < SMALL:
+        """Add a part, which must not change before :meth:`hexdigest`."""
+        if self._thread is None and len(part) < JOINED_BYTES:
             self._digest.update(part)
             return
         if self._thread is None:
@@ -125,7 +136,7 @@ class _Hasher:
         self._has_ended = True
 
     def hexdigest(self) -> str:
-        """Wait for the thread; give the digest."""
+        """Wait for the thread, and give the digest."""
         self.end()
         if self._thread is not None:
             self._thread.join()
@@ -137,15 +148,15 @@ def _joined(parts: Iterable[Buffer]) -> Iterator[memoryview]:
     small = bytearray()
     for part in parts:
         view = memoryview(part).cast("B")
-        if len(view) >= SMALL:
+        if len(view) >= JOINED_BYTES:
             if small:
                 yield memoryview(small)
                 small = bytearray()
-            for start in range(0, len(view), LARGE):
-                yield view[start : start + LARGE]
+            for start in range(0, len(view), WRITE_BYTES):
+                yield view[start : start + WRITE_BYTES]
             continue
         small += view
-        if len(small) >= SMALL:
+        if len(small) >= JOINED_BYTES:
             yield memoryview(small)
             small = bytearray()
     if small:
@@ -165,7 +176,7 @@ def sync_folder(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a file system that has no such thing
+        if error.errno != errno.EINVAL:  # the file system cannot fsync a folder
             raise
     finally:
         os.close(descriptor)
@@ -179,18 +190,18 @@ def make_folder(path: Path) -> None:
     try:
         os.mkdir(path)
     except FileExistsError:
-        if not path.is_dir():  # or another process was quicker
+        if not path.is_dir():  # else another process was quicker
             raise
     sync_folder(path.parent)
 
 
 @contextlib.contextmanager
 def written_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
-    """Give a new folder beside ``path`` that takes its place at the end, or goes.
+    """Give a new folder beside ``path`` that takes its place at the end.
 
-    What was at ``path`` is called ``<path>-old`` for the moment between two renames,
-    so that at every instant one of the two can be read. With ``replace=False`` only an
-    empty folder may be there.
+    After an error the new folder goes. A folder that was at ``path`` is called
+    ``<path>-old`` for the moment between two renames, so that at every instant one of
+    the two can be read. With ``replace=False`` only an empty folder may be at ``path``.
     """
     beside, old = temporary(path), old_of(path)
     os.mkdir(beside)
@@ -204,7 +215,7 @@ def written_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
         if replaces:
             os.rename(path, old)
         try:
-            # The one moment that counts: before it nothing is there, then everything.
+            # The one moment that counts: before it nothing is there, after it all is.
             os.rename(beside, path)
         except BaseException:
             if replaces:
@@ -213,7 +224,7 @@ def written_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
         try:
             sync_folder(path.parent)
         except OSError:
-            if not replace:  # whole, but it may be gone after a power cut
+            if not replace:  # the folder is whole, but a power cut may remove it
                 os.rename(path, beside)
             raise
     except BaseException:
@@ -224,7 +235,7 @@ def written_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
 
 
 def put_back(path: Path) -> None:
-    """Undo or end a :func:`written_beside` that was killed between its renames."""
+    """Undo or finish a :func:`written_beside` that was killed between two renames."""
     old = old_of(path)
     if not old.exists():
         return
@@ -235,7 +246,7 @@ def put_back(path: Path) -> None:
 
 
 def old_of(path: Path) -> Path:
-    """Give the name of a folder while another takes its place."""
+    """Give the name that a folder has while another takes its place."""
     return path.with_name(f"{path.name}{OLD}")
 
 
@@ -281,7 +292,7 @@ def temporary(path: Path) -> Path:
 
 
 def remove_folder(path: Path) -> None:
-    """Remove a folder: in one step from its place, then its files."""
+    """Remove a folder: first, in one step, from its place, and then its files."""
     beside = temporary(path)
     os.rename(path, beside)
     shutil.rmtree(beside, ignore_errors=True)
@@ -290,14 +301,14 @@ def remove_folder(path: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove what a killed process has left in ``folder``."""
     with contextlib.suppress(FileNotFoundError):
-        for each in os.scandir(folder):
-            if not each.name.startswith(TEMPORARY):
+        for entry in os.scandir(folder):
+            if not entry.name.startswith(TEMPORARY):
                 continue
-            if each.is_dir(follow_symlinks=False):
-                shutil.rmtree(each.path, ignore_errors=True)
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
             else:
                 with contextlib.suppress(OSError):
-                    os.unlink(each.path)
+                    os.unlink(entry.path)
 
 
 REASONS = {
@@ -339,13 +350,13 @@ def disk_errors(
     cannot: str = "cannot be written",
     why: str = "What it was to hold is not saved.\n",
 ) -> Iterator[None]:
-    """Turn the system's errors into one that says what is needed and what is there.
+    """Turn an error of the system into one that says what is needed and what is there.
 
     Args:
-        path: What is being written.
-        needs: How many bytes that takes.
-        cannot: What does not happen to it.
-        why: What that means, as a line.
+        path: The file or folder that is being written.
+        needs: How many bytes it takes.
+        cannot: What cannot be done with it, for the message.
+        why: What that means, as a line of the message.
     """
     try:
         yield
@@ -366,19 +377,19 @@ def disk_errors(
 
 
 def free_at(path: Path) -> str:
-    """Say how much room there is where ``path`` lies or would."""
-    for each in (path, *path.absolute().parents):
+    """Say how much room there is where ``path`` lies, or would lie."""
+    for place in (path, *path.absolute().parents):
         with contextlib.suppress(OSError):
-            free = shutil.disk_usage(each).free
-            found = os.statvfs(each) if hasattr(os, "statvfs") else None
-            if found is not None and found.f_files and not found.f_favail:
-                return f"no room for another file (inode) at {each}"
-            return f"{bytes_for_people(free)} free at {each}"
+            free = shutil.disk_usage(place).free
+            counts = os.statvfs(place) if hasattr(os, "statvfs") else None
+            if counts is not None and counts.f_files and not counts.f_favail:
+                return f"no room for another file (inode) at {place}"
+            return f"{bytes_for_people(free)} free at {place}"
     return f"free room at {path} unknown"
 
 
 def largest_file() -> str:
-    """Say how large a file of this process may be."""
+    """Say how large a file may be that this process writes."""
     with contextlib.suppress(ImportError):  # Windows
         import resource
 
@@ -388,7 +399,7 @@ def largest_file() -> str:
     return "more than the file system allows"
 
 
-OF_THE_SYSTEM = {
+ERRORS_OF_THE_SYSTEM = {
     errno.EACCES,
     errno.EMFILE,
     errno.ENFILE,
@@ -397,12 +408,12 @@ OF_THE_SYSTEM = {
     errno.ESTALE,
     errno.ETIMEDOUT,
 }
-"""Errors in reading that tell nothing about what was to be read."""
+"""Errors in reading that say nothing about the file that was to be read."""
 
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Turn the system's errors in reading into ours.
+    """Turn an error of the system in reading into one of gradatim's.
 
     Raises:
         DamagedError: What is at ``path`` cannot be read.
@@ -413,8 +424,8 @@ def reading(path: Path) -> Iterator[None]:
     except RunError:
         raise
     except OSError as error:
-        is_ours = error.errno in OF_THE_SYSTEM
-        kind = RunError if is_ours else DamagedError
+        may_be_whole = error.errno in ERRORS_OF_THE_SYSTEM
+        kind = RunError if may_be_whole else DamagedError
         raise kind(f"{path} cannot be read ({error.strerror or error}).") from error
 
 
@@ -422,8 +433,8 @@ def read_file(path: Path, *, most: int) -> bytes:
     """Read a regular file of at most ``most`` bytes; a link is not followed.
 
     Raises:
-        DamagedError: It is missing, a link, no file, or larger.
-        RunError: It cannot be read by this process now.
+        DamagedError: The file is missing, a link, no file, or larger.
+        RunError: This process cannot read the file now.
     """
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -442,13 +453,16 @@ def read_file(path: Path, *, most: int) -> bytes:
 def opened(path: Path) -> Iterator[BufferedReader]:
     """Open a regular file to be read; a link is not followed.
 
+    This is one of the guards that ``gradatim.store`` lists: a link leads out of the
+    folder, and opening a named pipe would wait for ever.
+
     Raises:
-        DamagedError: It is missing, a link, or no file.
-        RunError: It cannot be read by this process now.
+        DamagedError: The file is missing, a link, or no file.
+        RunError: This process cannot read the file now.
     """
     if path.is_symlink():
         raise DamagedError(f"{path} is a link.")
-    # Not blocking: opening a named pipe would wait for a writer for ever.
+    # Without O_NONBLOCK, opening a named pipe waits until another process writes to it.
     flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     with reading(path):
         descriptor = os.open(path, os.O_RDONLY | flags)

@@ -1,4 +1,8 @@
-"""JSON files, written whole or not at all, and read with suspicion."""
+"""Strict JSON with bounds: what is written can be read, and reading is never costly.
+
+This is one of the guards that ``gradatim.store`` lists: a text is refused when it has
+too many bytes, values or levels, too large a number, or a key that stands twice.
+"""
 
 import itertools
 import json
@@ -7,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from gradatim.errors import DamagedError, RunError
-from gradatim.store.disk import read_file, write_file
+from gradatim.store.disk import read_file
 from gradatim.text import one_line, shown
 
 __all__ = [
@@ -15,23 +19,28 @@ __all__ = [
     "in_utf8",
     "may_be_read",
     "parse_json",
-    "read_json",
-    "read_json_lines",
     "read_text",
     "to_json",
-    "write_bytes",
-    "write_json",
 ]
 
-MOST_BYTES = 16 << 20
-MOST_PARTS = 3 << 18
-"""Bytes, and values, keys and objects, in one JSON file: below 200 MB once read."""
+MAX_JSON_BYTES = 16 << 20
+"""The size of a JSON file. With ``MAX_VALUES`` it keeps a file below 200 MB of memory
+once it is read (tests/faults/test_hostile.py)."""
 
-MOST_DEPTH = 250
-"""Lists and objects within each other: a quarter of what Python's stack takes."""
+MAX_VALUES = 3 << 18
+"""Values, keys and objects in one JSON file; see ``MAX_JSON_BYTES``."""
 
-MOST_INTEGER, MOST_DIGITS = 10**300, 301
-"""The largest integer, either way: below the largest float."""
+MAX_DEPTH = 250
+"""Levels of lists and objects within each other: a quarter of the 1,000 calls within
+each other that Python allows."""
+
+MAX_INTEGER = 10**300
+"""The largest integer, and less its sign the smallest: below the largest float, so that
+every integer can become one."""
+
+MAX_DIGITS = 301
+"""The digits of ``MAX_INTEGER``. The length is checked first, as the time that Python
+takes for an integer grows with the square of its digits."""
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
@@ -56,9 +65,9 @@ def _finite(value: Any) -> Any:
 
 
 def in_utf8(text: str) -> bytes:
-    r"""Give the bytes of JSON; half a surrogate pair is escaped, as JSON has it.
+    r"""Give the bytes of a JSON text; half a surrogate pair is written as an escape.
 
-    Such are in the name of a file that is no UTF-8.
+    The name of a file has such a half where the name is no UTF-8.
 
     >>> in_utf8(to_json("caf\udce9"))
     b'"caf\\udce9"'
@@ -66,37 +75,11 @@ def in_utf8(text: str) -> bytes:
     return text.encode(errors="backslashreplace")
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, on the disk when this returns."""
-    write_file(path, [content])
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as a JSON file for people to read, too."""
-    write_file(path, [in_utf8(to_json(value, indent=2) + "\n")])
-
-
-def read_json(path: Path, *, version: int | None = None) -> Any:
-    """Read a JSON file.
-
-    Args:
-        path: The file.
-        version: What its ``"version"`` must be; None where it has none.
-
-    Raises:
-        RunError: It is missing, no strict JSON, or of another version.
-    """
-    value = parse_json(read_text(path), str(path))
-    if version is not None:
-        check_version(value, version, path)
-    return value
-
-
 def check_version(value: Any, version: int, path: Path) -> None:
     """Refuse a file of another version.
 
     Raises:
-        RunError: It is of another version, or says none.
+        RunError: The file is of another version, or says none.
     """
     found = value.get("version") if isinstance(value, dict) else None
     if type(found) is not int or found != version:
@@ -107,34 +90,18 @@ def check_version(value: Any, version: int, path: Path) -> None:
         )
 
 
-def read_json_lines(path: Path) -> list[Any]:
-    """Read a file with one JSON value a line.
-
-    Raises:
-        RunError: It is missing, or a line is no strict JSON.
-    """
-    # Not splitlines(): it also cuts at U+2028, which JSON allows within a string.
-    lines = read_text(path).removesuffix("\n").split("\n")
-    if lines == [""]:
-        return []
-    return [
-        parse_json(line, f"{path}, line {number}")
-        for number, line in enumerate(lines, start=1)
-    ]
-
-
 def read_text(path: Path) -> str:
     """Read a UTF-8 file, of a size that JSON may have.
 
     Raises:
-        RunError: It is missing, too large, or cannot be read.
+        RunError: The file is missing, too large, or cannot be read.
     """
     if not path.exists() and not path.is_symlink():
         raise DamagedError(
             f"{path} does not exist.\nThe run cannot be used without it.\n"
             "Look whether the folder is a run of gradatim's, and was copied whole."
         )
-    return _decoded(read_file(path, most=MOST_BYTES), str(path))
+    return _decoded(read_file(path, most=MAX_JSON_BYTES), str(path))
 
 
 def _decoded(content: bytes, place: str) -> str:
@@ -150,10 +117,13 @@ def _decoded(content: bytes, place: str) -> str:
 
 def may_be_read(content: bytes) -> bool:
     """Tell whether :func:`parse_json` takes JSON of this length."""
-    return len(content) <= MOST_BYTES and _num_parts(content.decode()) <= MOST_PARTS
+    return (
+        len(content) <= MAX_JSON_BYTES and _num_values(content.decode()) <= MAX_VALUES
+    )
 
 
-def _num_parts(text: str) -> int:
+def _num_values(text: str) -> int:
+    """Count what opens a list or an object or separates values, wherever it stands."""
     return sum(map(text.count, "[{,:"))
 
 
@@ -162,18 +132,18 @@ def parse_json(content: str | bytes, place: str) -> Any:
 
     Args:
         content: The JSON, as text or in UTF-8.
-        place: Where it is from, for messages.
+        place: Where the JSON is from, for messages.
 
     Raises:
-        DamagedError: It is anything else.
+        DamagedError: The content is anything else.
     """
-    if len(content) > MOST_BYTES:
+    if len(content) > MAX_JSON_BYTES:
         raise _invalid(place, f"it has {len(content):,} bytes, more than any does")
     text = content if isinstance(content, str) else _decoded(content, place)
-    del content
+    del content  # of a large file the text alone stays in memory
     try:
-        if _num_parts(text) > MOST_PARTS:
-            raise ValueError(f"more than {MOST_PARTS:,} values")
+        if _num_values(text) > MAX_VALUES:
+            raise ValueError(f"more than {MAX_VALUES:,} values")
         value = json.loads(
             text,
             parse_constant=_refuse_constant,
@@ -207,7 +177,7 @@ def _finite_float(text: str) -> float:
 
 
 def _bounded_int(text: str) -> int:
-    if len(text.lstrip("-")) > MOST_DIGITS or abs(value := int(text)) > MOST_INTEGER:
+    if len(text.lstrip("-")) > MAX_DIGITS or abs(value := int(text)) > MAX_INTEGER:
         raise ValueError(f"{shown(text)} is too large a number")
     return value
 
@@ -221,10 +191,10 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(MOST_DEPTH + 1):
-        level = [each for each in level if isinstance(each, (dict, list))]
+    for _ in range(MAX_DEPTH + 1):
+        level = [part for part in level if isinstance(part, (dict, list))]
         if not level:
             return
-        parts = (each.values() if isinstance(each, dict) else each for each in level)
+        parts = (part.values() if isinstance(part, dict) else part for part in level)
         level = list(itertools.chain.from_iterable(parts))
-    raise ValueError(f"lists and objects deeper than {MOST_DEPTH} levels")
+    raise ValueError(f"lists and objects deeper than {MAX_DEPTH} levels")

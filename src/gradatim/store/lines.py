@@ -1,7 +1,7 @@
-"""The history of a run on the disk: one JSON line a row, only ever added to.
+"""A file of JSON lines that is only ever added to: the history of a run.
 
-A checkpoint notes how long the file was and the SHA-256 of all until there. What a
-killed process wrote after that is cut off again.
+A checkpoint notes how long the file was, and the SHA-256 of all bytes up to there. What
+a killed process wrote after that point is cut off again.
 """
 
 import contextlib
@@ -19,14 +19,15 @@ from gradatim.store.json import in_utf8, parse_json
 from gradatim.store.pack import is_plain, pack, unpack
 from gradatim.text import shown
 
-__all__ = ["LinesFile", "read_rows"]
+__all__ = ["LinesFile", "read_rows", "read_until"]
 
-MOST_OF_LINE = 1 << 20
-"""Bytes of a row: numbers, and texts that a person reads."""
+MAX_LINE_BYTES = 1 << 20
+"""The size of one row: numbers, and texts that a person reads. Chosen by hand, not
+measured."""
 
 
 class LinesFile:
-    """``history.jsonl`` of a run that is being written.
+    """A file of rows that is being written, one JSON line a row.
 
     Rows wait in memory until :meth:`flush`.
     """
@@ -35,31 +36,33 @@ class LinesFile:
         self.path = path
         self.num_rows = 0
         self._num_bytes = 0
+        """How much of the file counts: a failed write may have left more."""
         self._digest = hashlib.sha256()
         self._waiting = bytearray()
-        self._is_named = False
+        self._name_is_durable = False
+        """Whether the disk has the file's name in its folder."""
 
     def append(self, row: dict[str, Any]) -> None:
         """Add a row: numbers, texts and what :func:`pack` takes, but no tensors."""
         line = in_utf8(_line(row) + "\n")
-        if len(line) > MOST_OF_LINE:
+        if len(line) > MAX_LINE_BYTES:
             raise ConfigError(
                 f"a row of the history has {len(line):,} bytes.\n"
-                f"One of more than {MOST_OF_LINE:,} would not be read again.\n"
+                f"One of more than {MAX_LINE_BYTES:,} would not be read again.\n"
                 "Give numbers and short texts."
             )
         self._waiting += line
         self.num_rows += 1
 
     def flush(self, *, sync: bool = True) -> None:
-        """Write what waits; with ``sync`` it is on the disk when this returns."""
-        if not self._waiting and (not sync or self._is_named):
+        """Write the waiting rows; with ``sync`` they are on the disk at the end."""
+        if not self._waiting and (not sync or self._name_is_durable):
             return
         _refuse_link(self.path)
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         descriptor = os.open(self.path, flags, 0o666)
         try:
-            # Behind this lies what a write left that failed half way, if anything.
+            # A write that failed half way may have left something behind this point.
             os.ftruncate(descriptor, self._num_bytes)
             view, offset = memoryview(bytes(self._waiting)), self._num_bytes
             while len(view):
@@ -69,16 +72,16 @@ class LinesFile:
                 os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        if sync and not self._is_named:
+        if sync and not self._name_is_durable:
             sync_folder(self.path.parent)
-            self._is_named = True
+            self._name_is_durable = True
         self._num_bytes += len(self._waiting)
         self._digest.update(self._waiting)
         self._waiting.clear()
 
     @property
     def num_waiting_bytes(self) -> int:
-        """What the next :meth:`flush` writes."""
+        """How many bytes the next :meth:`flush` writes."""
         return len(self._waiting)
 
     def position(self) -> dict[str, Any]:
@@ -87,12 +90,12 @@ class LinesFile:
         return {"rows": self.num_rows, "bytes": self._num_bytes, "sha256": digest}
 
     def go_on_at(self, position: dict[str, Any]) -> list[dict[str, Any]]:
-        """Cut the file to ``position``; give the rows until there.
+        """Cut the file to ``position``; give the rows up to there.
 
-        Where there is no file there are none, and the next ones begin it anew.
+        Where there is no file there are no rows, and the next ones begin a new file.
 
         Raises:
-            DamagedError: It is shorter, or its digest is another.
+            DamagedError: The file is shorter, or has another digest.
         """
         _refuse_link(self.path)
         self._digest, self._waiting = hashlib.sha256(), bytearray()
@@ -109,15 +112,17 @@ class LinesFile:
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 PLAIN = {bool, float, int, str, type(None)}
-MOST_LETTERS = 300
-"""Of a line in which no number can be too long to be read again."""
+
+MAX_PLAIN_LETTERS = 300
+"""In a line of fewer letters, no integer can be longer than ``json.MAX_INTEGER``, whose
+digits are 301: the line can be written without a look at its numbers."""
 
 
 def _line(row: dict[str, Any]) -> str:
-    # Mostly plain numbers, an epoch of which may take less time than pack().
+    # Most rows are plain numbers. pack() would take longer than some epochs do.
     if {type(value) for value in row.values()} <= PLAIN and "$" not in "".join(row):
-        with contextlib.suppress(ValueError):  # NaN, or infinite
-            if len(text := ENCODER.encode(row)) < MOST_LETTERS:
+        with contextlib.suppress(ValueError):  # a number is NaN, or infinite
+            if len(text := ENCODER.encode(row)) < MAX_PLAIN_LETTERS:
                 return text
     value, tensors = pack(row, "history")
     if tensors or not is_plain(unpack(value, {})):
@@ -130,19 +135,19 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def read_until(path: Path, position: dict[str, Any]) -> Any:
-    """Compare a history up to a checkpoint's position with its digest.
+    """Compare a file, up to the position that a checkpoint noted, with its digest.
 
     Returns:
-        The digest, to go on with.
+        The digest object, to which the next rows are added.
 
     Raises:
-        DamagedError: It is shorter, or its digest is another.
+        DamagedError: The file is shorter, or has another digest.
     """
-    size, digest, found = position["bytes"], hashlib.sha256(), 0
+    size, digest, num_bytes = position["bytes"], hashlib.sha256(), 0
     for line in _lines(path, size):
         digest.update(line)
-        found += len(line)
-    if found < size or (size and digest.hexdigest() != position["sha256"]):
+        num_bytes += len(line)
+    if num_bytes < size or (size and digest.hexdigest() != position["sha256"]):
         raise DamagedError(
             f"{path} is not what was written: up to byte {size:,} its SHA-256 is "
             "another.\nIt was damaged, or changed by hand.\nPut back a copy of it."
@@ -151,11 +156,11 @@ def read_until(path: Path, position: dict[str, Any]) -> Any:
 
 
 def read_rows(path: Path, size: int | None = None) -> Iterator[dict[str, Any]]:
-    """Read a history that may be written to just now: whole lines alone.
+    """Read the whole lines of a file to which another process may be writing.
 
     Args:
         path: The file; where there is none, there are no rows.
-        size: Read so many bytes of it; all by default.
+        size: How many bytes to read; all by default.
 
     Raises:
         DamagedError: A line is no row.
@@ -176,13 +181,13 @@ def read_rows(path: Path, size: int | None = None) -> Iterator[dict[str, Any]]:
 
 
 def _lines(path: Path, size: int | None) -> Iterator[bytes]:
-    """Read line by line: a file may be larger than the memory."""
+    """Read line by line, as a file may be larger than the memory."""
     left = math.inf if size is None else size
     with opened(path) as file:
-        while line := file.readline(int(min(left, MOST_OF_LINE + 1))):
-            if len(line) > MOST_OF_LINE:
+        while line := file.readline(int(min(left, MAX_LINE_BYTES + 1))):
+            if len(line) > MAX_LINE_BYTES:
                 raise DamagedError(
-                    f"{path} has a line of more than {MOST_OF_LINE:,} bytes.\n"
+                    f"{path} has a line of more than {MAX_LINE_BYTES:,} bytes.\n"
                     "It was damaged, or changed by hand.\nPut back a copy of it."
                 )
             left -= len(line)

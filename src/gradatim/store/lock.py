@@ -16,18 +16,19 @@ except ImportError:  # Windows: no lock there, as docs/files.md says
 __all__ = ["Lock"]
 
 HELD: dict[tuple[int, str], "Lock"] = {}
-"""By this process, as the system's locks do not refuse the process that has them. The
-newest object takes over: a cell of a notebook that is run again makes another one."""
+"""The locks that this process holds, by process and path: the system's locks do not
+refuse the process that has them. The newest object takes a lock over, as a cell of a
+notebook that is run again makes another object."""
 
 
 class Lock:
     """A lock on a file, held from :meth:`acquire` to :meth:`release` or the end.
 
-    It is the system's record lock: gone with its process, however that ends, and not
-    inherited by the workers of a ``DataLoader``.
+    It is a record lock of the system: it goes with its process, however that ends, and
+    the workers of a ``DataLoader`` do not inherit it.
 
     Args:
-        path: The file; made where there is none, and left there.
+        path: The file, which is made where there is none, and never removed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,8 +40,8 @@ class Lock:
         """Take the lock, also from an older object of this process.
 
         Raises:
-            RunLockedError: Another process has it, which is named.
-            DamagedError: A link is in its place.
+            RunLockedError: Another process has the lock; the message names it.
+            DamagedError: There is a link in place of the file.
         """
         if self.is_held():
             return
@@ -80,12 +81,12 @@ class Lock:
     def check(self) -> None:
         """Make sure that the lock is held, and still keeps others out.
 
-        The system drops it when this process closes the file elsewhere, as a copy of
-        the folder does; and it keeps no one out where the file was removed. It is then
-        taken again.
+        The system drops the lock when this process closes the file elsewhere, as
+        copying the folder does. And it keeps nobody out once the file was removed. In
+        both cases the lock is taken again.
 
         Raises:
-            RunLockedError: Another process has it by now, or another object.
+            RunLockedError: Another process or object has the lock by now.
         """
         if self._descriptor is None or not self.is_held():
             raise RunLockedError(_message(self.path, "a newer Run of this process"))
@@ -100,14 +101,14 @@ class Lock:
         """Give the lock back."""
         if self._descriptor is not None and self.is_held():
             del HELD[self._key]
-            with contextlib.suppress(OSError):  # no host's name is left behind
+            with contextlib.suppress(OSError):  # leave no host's name behind
                 os.ftruncate(self._descriptor, 0)
-            with contextlib.suppress(OSError):  # it is gone all the same
+            with contextlib.suppress(OSError):  # the lock is gone all the same
                 os.close(self._descriptor)
         self._descriptor = None
 
     def is_held(self) -> bool:
-        """Tell whether this object has it; a forked child has not."""
+        """Tell whether this object has the lock; in a forked child it does not."""
         return self._descriptor is not None and self._key[0] == os.getpid()
 
 

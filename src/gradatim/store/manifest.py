@@ -1,7 +1,10 @@
-"""Folders and files that tell whether they are what was written.
+"""Folders and files that carry their digests, and so show whether they are whole.
 
 A folder is whole if its ``manifest.json`` is, and if it has just the files that stand
 there, each of that size and SHA-256. A sealed JSON file carries its own SHA-256.
+
+This is one of the guards that ``gradatim.store`` lists: the names of files are plain,
+and their sizes bounded.
 """
 
 import hashlib
@@ -22,8 +25,13 @@ from gradatim.store.disk import (
     write_file,
     written_beside,
 )
-from gradatim.store.json import MOST_BYTES as MOST_OF_JSON
-from gradatim.store.json import check_version, in_utf8, parse_json, read_text
+from gradatim.store.json import (
+    MAX_JSON_BYTES,
+    check_version,
+    in_utf8,
+    parse_json,
+    read_text,
+)
 from gradatim.text import one_line, printable, shown
 
 __all__ = [
@@ -37,20 +45,26 @@ __all__ = [
 
 VERSION = 1
 MANIFEST = "manifest.json"
-LARGE = 4 << 20
-"""Bytes of a folder from which its files are worked on side by side."""
+SIDE_BY_SIDE_BYTES = 4 << 20
+"""The files of a larger folder are worked on side by side, a thread each. That this is
+faster was measured (128 MB: 84 to 78 ms; benchmarks/LOG.md, 2026-11-25); from which
+size on was chosen by hand, not measured."""
+
+MEMORY_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+"""The memory of the machine: no file that is read whole may be larger."""
+
+MAX_FILES = 16
+"""How many files a manifest may name: four are the most that gradatim writes. Chosen by
+hand, not measured."""
+
+FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+"""The names that a file may have: on every system, a name in the folder itself."""
 
 Result = TypeVar("Result")
-MOST_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-"""Of a file that is read whole: what the machine has."""
-
-MOST_FILES = 16
-FILE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
-"""Names that are nothing else on any system."""
 
 
 def sealed(value: Mapping[str, Any]) -> bytes:
-    """Write JSON that ends with the SHA-256 of all before it, on a line of its own.
+    """Write JSON whose last line is the SHA-256 of all lines before it.
 
     >>> print(sealed({"version": 1}).decode(), end="")
     {
@@ -63,21 +77,22 @@ def sealed(value: Mapping[str, Any]) -> bytes:
 
 
 SEAL = b'"sha256": "%s"}\n'
-SEAL_SIZE = len(SEAL) - 2 + 64
+SEAL_BYTES = len(SEAL) - len("%s") + 64
+"""The size of a seal, in which the 64 digits of a SHA-256 stand."""
 
 
 def read_sealed(path: Path, *, version: int) -> dict[str, Any]:
-    """Read what :func:`sealed` gave, in a file.
+    """Read a file whose content :func:`sealed` gave.
 
     Raises:
-        DamagedError: It is missing or changed.
-        RunError: It is of another version.
+        DamagedError: The file is missing or changed.
+        RunError: The file is of another version.
     """
     text = read_text(path)
     value = parse_json(text, str(path))
     content = text.encode()
-    body = content[:-SEAL_SIZE]
-    if content[-SEAL_SIZE:] != SEAL % hashlib.sha256(body).hexdigest().encode():
+    body = content[:-SEAL_BYTES]
+    if content[-SEAL_BYTES:] != SEAL % hashlib.sha256(body).hexdigest().encode():
         raise DamagedError(
             f"{path} is not what was written: its SHA-256 is another.\n"
             "It was damaged, or changed by hand, and cannot be relied on.\n"
@@ -91,21 +106,22 @@ def write_folder(
     path: Path,
     files: Mapping[str, Iterable[Buffer]],
     *,
-    at_once: bool = False,
+    side_by_side: bool = False,
 ) -> int:
-    """Write a folder whole or not at all; give its bytes.
+    """Write a folder whole or not at all; give its size in bytes.
 
     Args:
-        path: Where; what is there is replaced.
+        path: Where the folder shall be; a folder that is there is replaced.
         files: The parts of each file, by its name.
-        at_once: Write the files side by side, where they are large.
+        side_by_side: Write the files at the same time, a thread each.
     """
     with written_beside(path) as folder:
 
         def write(name: str) -> Written:
             return write_file(folder / name, files[name])
 
-        entries = dict(zip(files, _each(write, files, at_once=at_once), strict=True))
+        written = _for_each(write, files, side_by_side=side_by_side)
+        entries = dict(zip(files, written, strict=True))
         manifest = {
             "version": VERSION,
             "files": {name: entry._asdict() for name, entry in entries.items()},
@@ -114,11 +130,11 @@ def write_folder(
     return own.size + sum(entry.size for entry in entries.values())
 
 
-def _each(
-    work: Callable[[str], Result], names: Iterable[str], *, at_once: bool
+def _for_each(
+    work: Callable[[str], Result], names: Iterable[str], *, side_by_side: bool
 ) -> list[Result]:
-    """Do the same for every file; at once, a thread each: digests and disk wait."""
-    if not at_once:
+    """Do the same for every file; side by side, digests and disk work together."""
+    if not side_by_side:
         return [work(name) for name in names]
     names = list(names)
     with ThreadPoolExecutor(len(names)) as pool:
@@ -133,10 +149,11 @@ def read_folder(
     Args:
         path: The folder.
         only: Read this file alone.
-        known: The files that it has to have, and no others.
+        known: The files that the folder must have, and no others.
 
     Raises:
-        DamagedError: A file is missing, cut, changed, or too many; it is named.
+        DamagedError: A file is missing, cut, changed, or does not belong there. The
+            message names the file.
         RunError: The manifest is of another version, or this process cannot read now.
     """
     with reading(path):
@@ -144,14 +161,14 @@ def read_folder(
             what = "is a link" if path.is_symlink() else "is no folder"
             raise DamagedError(_damaged(path, what))
         entries = _entries(path / MANIFEST)
-        there = {each.name: each.lstat().st_size for each in path.iterdir()}
+        sizes = {file.name: file.lstat().st_size for file in path.iterdir()}
     for name, entry in entries.items():
-        if name not in there:
+        if name not in sizes:
             raise DamagedError(_damaged(path / name, "is missing"))
-        if there[name] != entry.size:
-            what = f"has {there[name]:,} bytes, not {entry.size:,}"
+        if sizes[name] != entry.size:
+            what = f"has {sizes[name]:,} bytes, not {entry.size:,}"
             raise DamagedError(_damaged(path / name, what))
-    if extra := sorted(set(there) - set(entries) - {MANIFEST}):
+    if extra := sorted(set(sizes) - set(entries) - {MANIFEST}):
         raise DamagedError(_damaged(path / extra[0], "does not belong there"))
     if known is not None:
         check_files(entries, known, path)
@@ -164,15 +181,16 @@ def read_folder(
         return content
 
     names = [name for name in entries if only in (None, name)]
-    at_once = sum(entries[name].size for name in names) > LARGE
-    return dict(zip(names, _each(read, names, at_once=at_once), strict=True))
+    is_large = sum(entries[name].size for name in names) > SIDE_BY_SIDE_BYTES
+    contents = _for_each(read, names, side_by_side=is_large)
+    return dict(zip(names, contents, strict=True))
 
 
 def check_files(files: Mapping[str, Any], names: set[str], path: Path) -> None:
     """Check that a folder holds these files and no others.
 
     Raises:
-        DamagedError: It does not; one is named.
+        DamagedError: A file is missing, or does not belong there.
     """
     if absent := sorted(names - set(files)):
         raise DamagedError(_damaged(path, f"lacks {', '.join(absent)}"))
@@ -185,13 +203,13 @@ def _entries(path: Path) -> dict[str, Written]:
     try:
         if set(value) != {"version", "files"}:
             raise ValueError(f"the fields {shown(sorted(value))}")
-        if len(value["files"]) > MOST_FILES:
-            raise ValueError(f"more than {MOST_FILES} files")
+        if len(value["files"]) > MAX_FILES:
+            raise ValueError(f"more than {MAX_FILES} files")
         entries = {name: Written(**entry) for name, entry in value["files"].items()}
         for name, entry in entries.items():
             if name == MANIFEST or not FILE.fullmatch(name):
                 raise ValueError(f"the file name {shown(name)}")
-            most = MOST_OF_JSON if name.endswith(".json") else MOST_BYTES
+            most = MAX_JSON_BYTES if name.endswith(".json") else MEMORY_BYTES
             if type(entry.size) is not int or not 0 <= entry.size <= most:
                 raise ValueError(f"the size {shown(entry.size)} of {name}")
             if type(entry.sha256) is not str:

@@ -1,7 +1,7 @@
 """State of any shape as JSON and tensors, and back: what pickle does elsewhere.
 
-What JSON has is written as it is. What it lacks is an object with the one key ``"$"``
-and a value, told by its kind::
+What JSON has is written as it is. What JSON lacks is written as an object with the one
+key ``"$"``, whose value is a kind and a content::
 
     {"$": ["tensor", "optimizer.state.0.exp_avg"]}    a tensor, by its name
     {"$": ["strided tensor", ["conv.weight", [27, 1, 9, 3]]]}    not in row-major order
@@ -17,8 +17,11 @@ and a value, told by its kind::
     {"$": ["size", [2, 3]]}
 
 Reading makes these kinds and no others: no name in a file is looked up anywhere else
-than in the tables here. Of a subclass what comes back is the class that it is made
-from: of an ``OrderedDict`` a dict, of a named tuple a tuple.
+than in the tables here. A subclass comes back as the class that it is made from: an
+``OrderedDict`` as a dict, a named tuple as a tuple.
+
+This is one of the guards that ``gradatim.store`` lists: no code, a bound on the depth,
+and a bound on keys of one hash.
 """
 
 import math
@@ -31,14 +34,18 @@ import torch
 from torch import Tensor
 
 from gradatim.errors import ConfigError, DamagedError
-from gradatim.store.json import MOST_INTEGER
+from gradatim.store.json import MAX_INTEGER
 from gradatim.text import one_line, shown
 
 __all__ = ["is_plain", "pack", "unpack"]
 
-MOST_DEPTH = 50
-MOST_ALIKE = 64
-"""Keys of one hash in one dict. More are no accident, and each looks at all others."""
+MAX_DEPTH = 50
+"""Levels of a state. One takes up to five levels of JSON, as a ``defaultdict`` does;
+``json.MAX_DEPTH`` allows 250."""
+
+MAX_KEYS_OF_ONE_HASH = 64
+"""How many keys of one dict may share a hash. More are an attack: making the dict would
+compare each of them with all others. Chosen by hand, not measured."""
 
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -46,9 +53,9 @@ DTYPES = {
     if isinstance(dtype, torch.dtype)
 }
 FACTORIES: dict[str | None, Any] = {
-    each.__name__: each for each in (bool, dict, float, int, list, set, str, tuple)
+    kind.__name__: kind for kind in (bool, dict, float, int, list, set, str, tuple)
 } | {None: None}
-"""What a ``defaultdict`` may make."""
+"""What a ``defaultdict`` may make, by the names in a file."""
 
 
 # --- Taking apart ---------------------------------------------------------------------
@@ -60,13 +67,14 @@ def pack(value: Any, name: str = "") -> tuple[Any, dict[str, Tensor]]:
     Args:
         value: Dicts, lists, tuples, sets, deques and counters of numbers, texts, None,
             tensors, NumPy arrays and scalars, dtypes and devices.
-        name: Goes before the tensors' names, and into messages.
+        name: What goes before the tensors' names, and into messages.
 
     Returns:
         The JSON value, and the tensors by name; they share memory with ``value``.
 
     Raises:
-        ConfigError: Something else is in it, such as a function; its place is one_line.
+        ConfigError: Something else is in it, such as a function; the message says
+        where.
 
     >>> pack({"lr": 0.1, "betas": (0.9, math.inf), 0: torch.ones(2)})[0]["$"][0]
     'dict'
@@ -79,9 +87,9 @@ def pack(value: Any, name: str = "") -> tuple[Any, dict[str, Tensor]]:
 
 
 def _pack(value: Any, name: str, tensors: dict[str, Tensor], depth: int) -> Any:
-    if depth > MOST_DEPTH:
+    if depth > MAX_DEPTH:
         raise ConfigError(
-            f"{shown(name)} is nested deeper than {MOST_DEPTH} levels.\n"
+            f"{shown(name)} is nested deeper than {MAX_DEPTH} levels.\n"
             "A checkpoint holds no more, so that reading one has a bound.\n"
             "Let state_dict() give something flatter."
         )
@@ -98,7 +106,7 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor], depth: int) -> Any:
         return _pack_array(value, name, tensors)
     if isinstance(value, (np.bool_, np.number)):
         number = value.item()
-        if type(number) in (bool, int, float, complex):  # not what is longer, or a time
+        if type(number) in (bool, int, float, complex):  # no long double, and no time
             return _pack(number, name, tensors, depth)
     if isinstance(value, torch.Size):
         return {"$": ["size", list(value)]}
@@ -123,10 +131,10 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor], depth: int) -> Any:
 
 def _pack_plain(value: Any, name: str) -> Any:
     for kind in (bool, int, str):
-        if isinstance(value, kind):  # also a subclass, such as an Enum's
+        if isinstance(value, kind):  # a subclass, such as that of an Enum, too
             value = kind(value)
             break
-    if type(value) is int and abs(value) > MOST_INTEGER:
+    if type(value) is int and abs(value) > MAX_INTEGER:
         raise _unfit(name, f"an integer of {value.bit_length():,} bits")
     return value
 
@@ -135,8 +143,8 @@ def _pack_each(
     values: Iterable[Any], name: str, tensors: dict[str, Tensor], depth: int
 ) -> list[Any]:
     return [
-        _pack(each, f"{name}.{index}" if name else str(index), tensors, depth + 1)
-        for index, each in enumerate(values)
+        _pack(part, f"{name}.{index}" if name else str(index), tensors, depth + 1)
+        for index, part in enumerate(values)
     ]
 
 
@@ -191,13 +199,14 @@ def _pack_tensor(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> Any:
     place = _add(tensor.resolve_neg(), name, tensors)
     if tensor.numel() == 0 or tensor.stride() == _row_major(tensor.shape):
         return {"$": ["tensor", place]}
-    # channels_last, for one: kept, as an update may take other instructions.
+    # Strides such as those of channels_last are kept: they decide which instructions an
+    # update uses, and so its last bits.
     strides = list(torch.empty_like(tensor, device="meta").stride())
     return {"$": ["strided tensor", [place, strides]]}
 
 
 def _row_major(shape: torch.Size) -> tuple[int, ...]:
-    # Not is_contiguous(): it ignores the strides of dimensions of size 1.
+    # is_contiguous() would not do: it ignores the strides of dimensions of size 1.
     strides = [1]
     for size in reversed(shape[1:]):
         strides.append(strides[-1] * size)
@@ -206,7 +215,8 @@ def _row_major(shape: torch.Size) -> tuple[int, ...]:
 
 def _add(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> str:
     name = name.encode(errors="replace").decode() or "tensor"
-    while name in tensors or name == "__metadata__":  # {1: ..., "1": ...}
+    # Two keys may have one name, as 1 and "1"; "__metadata__" is the format's own.
+    while name in tensors or name == "__metadata__":
         name += "'"
     tensors[name] = tensor
     return name
@@ -228,19 +238,19 @@ def unpack(value: Any, tensors: Mapping[str, Tensor], place: str = "the state") 
     """Put together what :func:`pack` split.
 
     Args:
-        value: As JSON has it.
-        tensors: By their names; each must stand in ``value`` once.
-        place: Where they are from, for messages.
+        value: The value as JSON has it.
+        tensors: The tensors by their names; each must stand in ``value`` once.
+        place: Where both are from, for messages.
 
     Raises:
-        DamagedError: Something is not as :func:`pack` writes it, or is not there.
+        DamagedError: Something is not as :func:`pack` writes it, or is missing.
 
     >>> unpack(*pack({"betas": (0.9, math.inf), 0: [1, None]}))
     {'betas': (0.9, inf), 0: [1, None]}
     """
     left = dict(tensors)
     try:
-        found = _unpack(value, left, 0)
+        unpacked = _unpack(value, left, 0)
         if left:
             raise ValueError(f"the tensor {shown(min(left))} has no place in it")
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
@@ -249,11 +259,11 @@ def unpack(value: Any, tensors: Mapping[str, Tensor], place: str = "the state") 
             "It was damaged, or changed by hand, and cannot be relied on.\n"
             "Put back a copy of the whole folder."
         ) from error
-    return found
+    return unpacked
 
 
 def is_plain(value: Any) -> bool:
-    """Tell whether all of a value is as JSON has it, but for infinite numbers.
+    """Tell whether a value is made of what JSON has, numbers that are not finite, too.
 
     >>> is_plain({"a": [1, math.nan]}), is_plain({"a": torch.device("cpu")})
     (True, False)
@@ -266,11 +276,11 @@ def is_plain(value: Any) -> bool:
 
 
 def _unpack(value: Any, left: dict[str, Tensor], depth: int) -> Any:
-    """Make one value; the tensors that it takes are no longer ``left``."""
-    if depth > MOST_DEPTH:
-        raise ValueError(f"values deeper than {MOST_DEPTH} levels")
+    """Make one value; the tensors that it takes are removed from ``left``."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"values deeper than {MAX_DEPTH} levels")
     if isinstance(value, list):
-        return [_unpack(each, left, depth + 1) for each in value]
+        return [_unpack(part, left, depth + 1) for part in value]
     if not isinstance(value, dict):
         return value
     if "$" not in value:
@@ -304,7 +314,8 @@ def _strided(content: Any, left: dict[str, Tensor], depth: int) -> Tensor:
     name, strides = _checked(list, content)
     tensor = _tensor(name, left, depth)
     strides = [_checked(int, stride) for stride in _checked(list, strides)]
-    # As many values as there are, each in a place of its own: nothing grows.
+    # Every value must have a place of its own, and no place may be without one: so the
+    # tensor takes no more memory than its values.
     expected = 1
     for stride, size in sorted(zip(strides, tensor.shape, strict=True)):
         if stride < 1 or (size > 1 and stride != expected):
@@ -315,10 +326,10 @@ def _strided(content: Any, left: dict[str, Tensor], depth: int) -> Tensor:
 
 
 def _dense(content: Any, left: dict[str, Tensor], depth: int) -> Tensor:
-    found = _unpack(content, left, depth)
-    if not isinstance(found, Tensor):
+    tensor = _unpack(content, left, depth)
+    if not isinstance(tensor, Tensor):
         raise TypeError(f"{shown(content)} where a tensor belongs")
-    return found
+    return tensor
 
 
 def _collection(made_of: Callable[..., Any]) -> Callable[..., Any]:
@@ -355,8 +366,8 @@ def _defaultdict(content: Any, left: dict[str, Tensor], depth: int) -> Any:
 
 def _check_keys(keys: list[Any]) -> None:
     hashes = Counter(map(hash, keys))
-    if max(hashes.values(), default=0) > MOST_ALIKE:
-        raise ValueError(f"more than {MOST_ALIKE} keys of one hash")
+    if max(hashes.values(), default=0) > MAX_KEYS_OF_ONE_HASH:
+        raise ValueError(f"more than {MAX_KEYS_OF_ONE_HASH} keys of one hash")
     if len(set(keys)) != len(keys):
         raise ValueError("a key that stands twice")
 
@@ -373,8 +384,8 @@ def _complex(content: Any, left: dict[str, Tensor], depth: int) -> complex:
 
 
 def _size(content: Any, left: dict[str, Tensor], depth: int) -> torch.Size:
-    size = [_checked(int, each) for each in _checked(list, content)]
-    if any(abs(each) >= 1 << 63 for each in size):
+    size = [_checked(int, length) for length in _checked(list, content)]
+    if any(abs(length) >= 1 << 63 for length in size):
         raise ValueError(f"the size {shown(size)}")
     return torch.Size(size)
 

@@ -1,7 +1,11 @@
 """Tensors in the format of safetensors, written without a copy.
 
-The library writes files of mode 0600, does not fsync and takes no digest meanwhile; so
-the few lines of writing are here. Reading, with all its checks, is the library's.
+Writing is done here, part by part: the library's ``serialize`` would need one more copy
+of all tensors, and its ``serialize_file`` writes with mode 0600, without fsync and
+without a digest. Reading is done by the library.
+
+This is one of the guards that ``gradatim.store`` lists: the header is checked here
+before the library reads it.
 """
 
 import json
@@ -39,11 +43,22 @@ CODES = {
 }
 DTYPES = {code: dtype for dtype, code in CODES.items()}
 
-MOST_TENSORS = 50_000
-"""In one file: 1.7 kB each once they are read, beside their values."""
-MOST_DIMENSIONS = 64
-MOST_VALUES = 1 << 60
+MAX_TENSORS = 50_000
+"""How many tensors a file may have. Each takes 1.7 kB beside its values once it is
+read,
+so that all of them take 85 MB."""
+
+MAX_DIMENSIONS = 64
+"""How many dimensions a tensor of a file may have: as many as NumPy 2 allows, through
+which tensors are written."""
+
+MAX_VALUES = 1 << 60
+"""The product of a shape, zeros counted as ones: so that it fits into 64 bits with
+every
+size of a value."""
+
 FIELDS = {"dtype", "shape", "data_offsets"}
+"""What an entry of the header has."""
 
 
 def num_bytes(tensors: Mapping[str, Tensor]) -> int:
@@ -63,13 +78,13 @@ def tensor_parts(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     Raises:
         ConfigError: A dtype that the format does not have, or too many tensors.
     """
-    if len(tensors) > MOST_TENSORS:
+    if len(tensors) > MAX_TENSORS:
         raise ConfigError(
             f"the state has {len(tensors):,} tensors.\n"
-            f"A file of more than {MOST_TENSORS:,} would not be read again.\n"
+            f"A file of more than {MAX_TENSORS:,} would not be read again.\n"
             "Put small tensors together, for example with torch.stack."
         )
-    # Wide ones first: every value then lies at a multiple of its size.
+    # The wide dtypes come first: every value then lies at a multiple of its size.
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
     header: dict[str, Any] = {}
     end = 0
@@ -96,13 +111,13 @@ def tensor_parts(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
 
 
 def bytes_of(tensor: Tensor) -> memoryview:
-    """Give a tensor's values as bytes in row-major order; no copy where they are so.
+    """Give a tensor's values as bytes in row-major order, without a copy if they are.
 
     >>> bytes_of(torch.tensor([1, 2], dtype=torch.int16)).tolist()
     [1, 0, 2, 0]
     """
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    if flat.stride() != (1,):  # of one number alone the strides are anything
+    if flat.stride() != (1,):  # a tensor of one number may have any stride
         flat = flat.clone(memory_format=torch.contiguous_format)
     values: Any = flat.view(torch.uint8).numpy()
     return memoryview(values)
@@ -112,18 +127,18 @@ def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     """Read what :func:`tensor_parts` wrote.
 
     Args:
-        content: The whole file.
-        name: For messages.
+        content: The content of the whole file.
+        name: The name of the file, for messages.
 
     Raises:
-        DamagedError: It is no such file; nothing is allocated for what it claims.
+        DamagedError: It is no such file. No memory is asked for what a file claims.
     """
     from safetensors import SafetensorError, deserialize
 
     try:
         names = _header_names(content, f"the header of {name}")
-        found = dict(deserialize(content))  # type: ignore[no-untyped-call]
-        return {key: _tensor(**found[key]) for key in names}
+        entries = dict(deserialize(content))  # type: ignore[no-untyped-call]
+        return {key: _tensor(**entries[key]) for key in names}
     except (SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
         if isinstance(error, DamagedError):
             raise
@@ -135,16 +150,16 @@ def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
 
 
 def _header_names(content: bytes, place: str) -> list[str]:
-    """Give the names, in the order of the file, whose entries are as we write them.
+    """Check the header of a file; give the names of its tensors in their order.
 
-    The library lets names pass that stand twice, and fields that it does not know.
+    The library lets a name stand twice, and passes over fields that it does not know.
     """
     size = int.from_bytes(content[:8], "little")
     if len(content) < 8 or size > len(content) - 8:
         raise ValueError(f"its header has {size:,} bytes, it has {len(content):,}")
     header = parse_json(content[8 : 8 + size], place)
-    if not isinstance(header, dict) or len(header) > MOST_TENSORS:
-        raise ValueError(f"its header is no object of at most {MOST_TENSORS:,} tensors")
+    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
+        raise ValueError(f"its header is no object of at most {MAX_TENSORS:,} tensors")
     for name, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != FIELDS:
             raise ValueError(f"{shown(name)} is {shown(entry)}")
@@ -153,9 +168,9 @@ def _header_names(content: bytes, place: str) -> list[str]:
         shape = entry["shape"]
         if (
             not isinstance(shape, list)
-            or len(shape) > MOST_DIMENSIONS
+            or len(shape) > MAX_DIMENSIONS
             or any(type(length) is not int or length < 0 for length in shape)
-            or math.prod(max(length, 1) for length in shape) > MOST_VALUES
+            or math.prod(max(length, 1) for length in shape) > MAX_VALUES
         ):
             raise ValueError(f"{shown(name)} has the shape {shown(shape)}")
     return list(header)

@@ -15,7 +15,7 @@ from gradatim.run.config_file import CONFIG, lacks
 from gradatim.run.folder import MODEL, RUNS, RunFolder, begin_folder, new_run_path
 from gradatim.run.module_file import DESCRIPTION
 from gradatim.store.disk import disk_errors, read_file
-from gradatim.store.json import MOST_BYTES
+from gradatim.store.json import MAX_JSON_BYTES
 from gradatim.store.manifest import read_folder, write_folder
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable
@@ -52,7 +52,7 @@ class TableRunFolder(RunFolder):
     def schema(self) -> Schema:
         """The frozen columns."""
         path = self.path / SCHEMA
-        content = read_file(path, most=MOST_BYTES)
+        content = read_file(path, most=MAX_JSON_BYTES)
         if hashlib.sha256(content).hexdigest() != self.config.get("schema_sha256"):
             raise DamagedError(
                 f"{path} is not what was written: its SHA-256 is not that in "

@@ -16,7 +16,7 @@ from gradatim.errors import ConfigError, DamagedError, RunError, SchemaError
 from gradatim.run.fingerprint import changes, signature, tensors_signature
 from gradatim.store.disk import Buffer, reading
 from gradatim.store.json import (
-    MOST_BYTES,
+    MAX_JSON_BYTES,
     check_version,
     in_utf8,
     may_be_read,
@@ -228,7 +228,7 @@ def _check_size(contents: Mapping[str, bytes], path: Path) -> None:
         return
     with torch.device("meta"):
         most = num_bytes(build_network(architecture).state_dict())
-    most += 4 * _num_embedded(schema) + MOST_BYTES  # the header, and what is small
+    most += 4 * _num_embedded(schema) + MAX_JSON_BYTES  # the header, and what is small
     with reading(path / TENSORS):
         size = (path / TENSORS).lstat().st_size
     if size > most:
