@@ -1,8 +1,10 @@
-"""What the schema's tensors become inside a model: one row of features each.
+"""From the codes of a table to the features of a model: one row of features a row.
 
-The three parts of ``TableEncoder`` answer the same questions in the same order: ``fit``
-takes statistics from training rows, ``forward`` makes features, ``feature_names`` names
-them. Statistics are buffers: what cleans the data travels with the weights.
+``schema.values_to_codes`` has made codes of the file's values before. The three parts
+of ``TableEncoder`` (numbers, categories, times) answer the same questions in the same
+order: ``fit`` takes statistics from training rows, ``forward`` makes features,
+``feature_names`` names them. Statistics are buffers: what cleans the data travels with
+the weights.
 """
 
 import math
@@ -21,7 +23,8 @@ from gradatim.tables.schema.values_to_codes import NO_TIME, UNITS_PER_S
 __all__ = ["TableEncoder", "embedding_size"]
 
 LINEAR_CODES = 50
-"""Columns that a category has at most in the linear view, its most frequent codes."""
+"""In the linear view a category has a feature for each of at most this many codes, its
+most frequent ones; chosen by hand, not measured."""
 
 
 class TableEncoder(nn.Module):
@@ -31,8 +34,9 @@ class TableEncoder(nn.Module):
     trains on values that were never scaled.
 
     Args:
-        schema: Of the table.
-        embedding_dim: Of every category; by ``embedding_size`` if None.
+        schema: The schema of the table.
+        embedding_dim: The width of every category's vectors; by ``embedding_size`` if
+            None.
         linear: Categories become 0 and 1 for each of their 50 most frequent codes,
             others 0 everywhere: a view without parameters, for linear models.
 
@@ -64,7 +68,7 @@ class TableEncoder(nn.Module):
 
     @torch.no_grad()
     def fit(self, x: dict[str, Tensor]) -> "TableEncoder":
-        """Take the statistics of these rows: give those of the training part only."""
+        """Take statistics of these rows, which should be the training rows alone."""
         for name, part_ in self._parts():
             part_.fit(x[name])
         return self
@@ -78,17 +82,17 @@ class TableEncoder(nn.Module):
 
     @property
     def feature_names(self) -> list[str]:
-        """A name for each feature, made of the column's and what it holds of it."""
+        """A name for each feature: the column's, and what the feature holds of it."""
         return [name for _, part_ in self._parts() for name in part_.feature_names]
 
     @property
     def num_features(self) -> int:
-        """Width of what ``forward`` returns."""
+        """How many features ``forward`` makes of a row."""
         return len(self.feature_names)
 
 
 class _Numbers(nn.Module):
-    """Median in the place of missing values, then mean 0 and standard deviation 1.
+    """Put the median in the place of missing values, then scale to mean 0 and spread 1.
 
     A column with missing values in the training file has a second feature, 1 where the
     value is missing.
@@ -105,10 +109,11 @@ class _Numbers(nn.Module):
         for name in ("median", "mean", "std"):
             self.register_buffer(name, torch.full((len(columns),), math.nan))
         places = [i for i, column in enumerate(columns) if column.num_missing]
+        self.flagged_names = [self.names[place] for place in places]
         self.register_buffer("flagged", torch.tensor(places, dtype=torch.int64))
 
     def fit(self, numbers: Float[Tensor, "rows numbers"]) -> None:
-        """Median; then mean and standard deviation with it in the gaps."""
+        """Take the median; then, with it in the gaps, mean and standard deviation."""
         for place, column in enumerate(numbers.unbind(dim=1)):
             median = _median(column)
             values = torch.where(column.isnan(), median, column).double()
@@ -128,21 +133,21 @@ class _Numbers(nn.Module):
 
     @property
     def feature_names(self) -> list[str]:
-        flagged = self.flagged.tolist()
-        return self.names + [f"{self.names[place]} missing" for place in flagged]
+        return self.names + [f"{name} missing" for name in self.flagged_names]
 
 
 def _median(values: Float[Tensor, " rows"]) -> Float[Tensor, ""]:
-    """The mean of the two middle ones, NaN left out; 0 where nothing is left."""
+    """Give the mean of the two middle values without NaN; 0 where all are NaN."""
     lower, upper = values.nanmedian(), -(-values).nanmedian()
     return ((lower + upper) / 2).nan_to_num(nan=0.0)
 
 
 class _Embeddings(nn.Module):
-    """A vector for each code of a category, learned.
+    """Give a learned vector for each code of a category.
 
-    The vectors for missing and unseen start at zero, the middle of all others: training
-    rows seldom have the one and never the other, and an untrained vector is noise.
+    The vectors for missing and unseen start at zero, the middle of all others. Training
+    rows seldom have missing values and never unseen ones, so that these vectors stay
+    what they were at the start, and a random start would be noise.
     """
 
     def __init__(self, columns: Sequence[Column], embedding_dim: int | None) -> None:
@@ -159,7 +164,7 @@ class _Embeddings(nn.Module):
             self.tables.append(table)
 
     def fit(self, categories: Int64[Tensor, "rows categories"]) -> None:
-        """Nothing to take: the vocabulary is the schema's."""
+        """Do nothing: there are no statistics, as the schema has the vocabulary."""
 
     def forward(
         self, categories: Int64[Tensor, "batch categories"]
@@ -177,7 +182,7 @@ class _Embeddings(nn.Module):
 
 
 def embedding_size(num_codes: int) -> int:
-    """Width of the vectors of a category: 1.6 times the 0.56th power, at most 50.
+    """Give the width of a category's vectors: 1.6 times the 0.56th power, at most 50.
 
     Source: the rule of thumb of fastai, ``fastai.tabular.model.emb_sz_rule``, which
     goes up to 600.
@@ -189,9 +194,10 @@ def embedding_size(num_codes: int) -> int:
 
 
 class _OneHot(nn.Module):
-    """1 for the code a category has, 0 for its other codes.
+    """Give 1 for the code that a category has, and 0 for its other codes.
 
-    Where there are more than 50 codes, those most frequent in the training rows.
+    Where there are more than 50 codes, those most frequent in the training rows have
+    a feature.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -205,7 +211,7 @@ class _OneHot(nn.Module):
         return [getattr(self, f"codes_{place}") for place in range(len(self.columns))]
 
     def fit(self, categories: Int64[Tensor, "rows categories"]) -> None:
-        """The most frequent codes of each category, in the order of the codes."""
+        """Choose each category's most frequent codes, in the order of the codes."""
         for place, codes in enumerate(self._codes()):
             counts = categories[:, place].bincount(
                 minlength=self.columns[place].num_codes
@@ -235,11 +241,11 @@ def _code_name(column: Column, code: int) -> str:
 
 
 class _Times(nn.Module):
-    """Time elapsed, scaled, and each part of the date as a place on a circle.
+    """Scale the time elapsed, and put each part of the date on a circle.
 
-    All in 64-bit integers up to the division by the standard deviation, or by the
-    length of the circle. Missing times are in the middle: 0 in every feature, and 1 in
-    one of their own where the training file had some.
+    The arithmetic is in 64-bit integers up to the division by the standard deviation,
+    or by the length of the circle. A missing time is 0 in every feature, the middle. It
+    is 1 in a feature of its own if the training file had missing times.
     """
 
     center: Tensor
@@ -255,15 +261,15 @@ class _Times(nn.Module):
         self.register_buffer("std", torch.full((len(columns),), math.nan))
 
     def fit(self, times: Int64[Tensor, "rows times"]) -> None:
-        """Middle and spread of the time elapsed, of the rows that have one."""
+        """Take mean and spread of the time elapsed, of the rows that have a time."""
         for place, column in enumerate(times.unbind(dim=1)):
-            there = column[column != NO_TIME]
-            if len(there) == 0:
+            known = column[column != NO_TIME]
+            if len(known) == 0:
                 self.std[place] = 1
                 continue
-            start = there.min()
-            center = start + (there - start).double().mean().round().long()
-            std = (there - center).double().square().mean().sqrt()
+            start = known.min()
+            center = start + (known - start).double().mean().round().long()
+            std = (known - center).double().square().mean().sqrt()
             self.center[place] = center
             self.std[place] = torch.where(std > 0, std, 1.0)
 

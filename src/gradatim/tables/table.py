@@ -21,20 +21,20 @@ __all__ = ["Table", "read_table"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """Encoded rows. ``Schema.encode`` says what the tensors hold."""
+    """Rows as tensors of codes. ``Schema.encode`` says what the tensors hold."""
 
     schema: Schema
     x: dict[str, Tensor]
-    """``"numbers"``, ``"categories"``, ``"times"``: those that the schema has."""
+    """``"numbers"``, ``"categories"``, ``"times"``: the tensors that the schema has."""
     y: Shaped[Tensor, " rows"] | None = None
     """float32 for regression (less ``schema.target.origin``), int64 class codes."""
     notices: ValueNotices = field(default_factory=ValueNotices)
     num_dropped: int = 0
-    """Rows left out because they have no target."""
+    """How many rows were left out because they have no target."""
 
     @property
     def num_rows(self) -> int:
-        """Rows in every tensor."""
+        """How many rows every tensor has."""
         return len(next(iter(self.x.values())))
 
     def __len__(self) -> int:
@@ -45,7 +45,7 @@ class Table:
         return self.x if self.y is None else (self.x, self.y)
 
     def select(self, rows: Int64[Tensor, " some"]) -> "Table":
-        """Take some rows, in the order of their numbers ``rows``.
+        """Take the rows with the numbers ``rows``, in this order.
 
         >>> import pyarrow as pa, torch
         >>> data = pa.table({"a": [1, 2, 4], "b": [.5, .6, .8]})
@@ -79,10 +79,11 @@ def read_table(
         source: The path of a CSV, TSV or Parquet file, or anything with
             ``__arrow_c_stream__``: a table of pandas, polars or pyarrow.
         target: The column to predict.
-        task: ``"regression"``, ``"binary"`` or ``"classification"``; told if None.
+        task: ``"regression"``, ``"binary"`` or ``"classification"``; if None, the
+            target's values decide.
         drop: Names of columns not to use.
         keep: Names of columns to use in any case.
-        schema: Of the training file; takes the place of the four above.
+        schema: The training file's schema; it takes the place of the four above.
         drop_missing_target: Leave rows without a target out, instead of refusing them.
 
     Raises:

@@ -9,28 +9,29 @@ from gradatim.text import nearest_name, shown
 
 __all__ = ["TabularConfig"]
 
-MOST = {
+MAX_SIZES = {
     "epochs": 10**9,
     "batch_size": 10**9,
     "hidden": 10**5,
     "num_blocks": 999,
     "patience": 10**9,
 }
-"""Beyond these a number is a slip, and a model would be too large to be read again."""
+"""A larger number is a slip, and a larger model would not be read again. The numbers
+were chosen by hand, not measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TabularConfig:
-    """How a table is split and trained on; None means: by the number of rows.
+    """How a table is split and trained on. None leaves it to the number of rows.
 
     Raises:
-        ConfigError: A value out of its range.
+        ConfigError: A value is out of its range.
     """
 
     epochs: int | None = None
     """At most this many passes over the training rows."""
     batch_size: int | None = None
-    """Rows an update."""
+    """Rows of one update."""
     lr: float = 1e-3
     """Highest step size of AdamW; it rises at first and then falls to zero."""
     warmup: float = 0.05
@@ -52,10 +53,10 @@ class TabularConfig:
     test: float = 0.15
     """Share of the rows that nothing is chosen by: the scores are on these."""
     seed: int = 0
-    """Of the split, the weights' start, and the order of the batches."""
+    """Decides the split, the weights' start and the order of the batches."""
     threads: int | None = None
-    """Of PyTorch's: one for small batches, which more would only slow down; else as
-    many as the process has. The number changes the last bits of the result."""
+    """PyTorch's threads. None takes one for small batches, which more would only slow
+    down, else as many as the process has. The number changes the last bits."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -64,10 +65,10 @@ class TabularConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be 1 or more, got {value}.")
-        for name, most in MOST.items():
+        for name, largest in MAX_SIZES.items():
             value = getattr(self, name)
-            if value is not None and value > most:
-                raise ConfigError(f"{name} must be at most {most:,}, got {value}.")
+            if value is not None and value > largest:
+                raise ConfigError(f"{name} must be at most {largest:,}, got {value}.")
         for name in ("val", "test"):
             value = getattr(self, name)
             if not 0 < value < 1:
@@ -104,7 +105,8 @@ class TabularConfig:
         """Fill in what depends on the number of training rows.
 
         Few rows need many passes, small batches and strong dropout; many rows need few
-        passes, and large batches for speed.
+        passes, and large batches for speed. The numbers were chosen by hand, not
+        measured.
 
         >>> TabularConfig().for_rows(300).epochs, TabularConfig().for_rows(10**6).epochs
         (200, 10)
@@ -132,15 +134,15 @@ class TabularConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the choices as a JSON object."""
+        """Give the choices as JSON has them."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TabularConfig":
-        """Make it from what :meth:`to_dict` gave.
+        """Make the choices from what :meth:`to_dict` gave.
 
         Raises:
-            ConfigError: An unknown name.
+            ConfigError: A name is unknown.
         """
         known = {field.name for field in fields(cls)}
         for name in values:

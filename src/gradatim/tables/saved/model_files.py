@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradatim.errors import ConfigError, DamagedError, RunError, SchemaError
 from gradatim.run.fingerprint import changes, signature, tensors_signature
@@ -25,7 +25,7 @@ from gradatim.store.json import (
 )
 from gradatim.store.manifest import check_files, read_folder
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
-from gradatim.tables.features import TableEncoder, embedding_size
+from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.plan import NetworkFactory, build_network
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.schema.schema import Schema
@@ -158,7 +158,7 @@ def read_table_model(
 
     Args:
         contents: The files of ``model/``, compared with their digests.
-        path: Of the folder, for messages.
+        path: The folder, for messages.
         factory: Makes the network where it was one of the user's own.
 
     Raises:
@@ -166,33 +166,26 @@ def read_table_model(
         ConfigError: The network needs a factory.
     """
     check_files(contents, FILES, path)
-    architecture, task, schema = _description(contents, path)
+    architecture, task, schema, modules = _description(contents, path)
+    is_custom = architecture["name"] == "custom"
+    if is_custom and factory is None:
+        raise ConfigError(
+            f"{path} is the model of a network of one's own, 'custom'.\n"
+            "A file never names code to import.\n"
+            "Give the factory that made it: --model FILE.py:FACTORY, or "
+            "load(path, model=FACTORY)."
+        )
     state = read_tensors(contents[TENSORS], str(path / TENSORS))
+    stored = tensors_signature(state)
+    known = {k: text for k, text in stored.items() if k.partition(".")[0] in modules}
+    if different := changes(known, signature(modules)):
+        raise _unlike(path, different[0])
     with torch.random.fork_rng():  # layers draw weights, which are replaced
-        _check_embeddings(schema, state, path)
         encoder = TableEncoder(schema)
-        _check_encoder(encoder, state, path)
-        if encoder.num_features != architecture["num_features"]:
-            raise RunError(
-                f"{path / DESCRIPTION}: the network takes "
-                f"{architecture['num_features']} features, the schema gives "
-                f"{encoder.num_features}.\n"
-                "Model and schema are not of the same run.\n"
-                "Copy the run folder as a whole."
-            )
-        if architecture["name"] != "custom":
-            _check_network(architecture, state, path)
-        elif factory is None:
-            raise ConfigError(
-                f"{path} is the model of a network of one's own, 'custom'.\n"
-                "A file never names code to import.\n"
-                "Give the factory that made it: --model FILE.py:FACTORY, or "
-                "load(path, model=FACTORY)."
-            )
+        _check_buffers(encoder, state, path)
         model = TableModel(encoder, build_network(architecture, factory), task)
-    found = tensors_signature(state)
-    if different := changes(found, signature({"": model})):
-        if architecture["name"] == "custom":
+    if different := changes(stored, signature({"": model})):
+        if is_custom:
             raise ConfigError(
                 f"the factory's network does not take the weights of {path}: "
                 f"{different[0]}.\n"
@@ -218,61 +211,24 @@ def read_model_files(path: Path) -> dict[str, bytes]:
     if SCHEMA not in contents:
         return contents
     check_files(contents, {DESCRIPTION, SCHEMA}, path)
-    _check_size(contents, path)
+    architecture, _, _, modules = _description(contents, path)
+    if architecture["name"] != "custom":  # what a factory makes is not known here
+        # Beside the weights there is the header, and what is small.
+        most = sum(num_bytes(m.state_dict()) for m in modules.values()) + MAX_JSON_BYTES
+        with reading(path / TENSORS):
+            size = (path / TENSORS).lstat().st_size
+        if size > most:
+            raise _unlike(path, f"{size:,} bytes, not the {most:,} that it may have")
     return read_folder(path, known=FILES)
 
 
-def _check_size(contents: Mapping[str, bytes], path: Path) -> None:
-    architecture, _, schema = _description(contents, path)
-    if architecture["name"] == "custom":  # what its factory makes is not known here
-        return
-    with torch.device("meta"):
-        most = num_bytes(build_network(architecture).state_dict())
-    most += 4 * _num_embedded(schema) + MAX_JSON_BYTES  # the header, and what is small
-    with reading(path / TENSORS):
-        size = (path / TENSORS).lstat().st_size
-    if size > most:
-        raise _unlike(path, f"{size:,} bytes, not the {most:,} that it may have")
-
-
-def _num_embedded(schema: Schema) -> int:
-    """Count the numbers in the vectors of all categories."""
-    codes = [column.num_codes for column in schema.group("categories")]
-    return sum(number * embedding_size(number) for number in codes)
-
-
-def _check_embeddings(schema: Schema, state: Mapping[str, Tensor], path: Path) -> None:
-    """Compare their number with the schema's, without memory for them."""
-    tables = [v for k, v in state.items() if k.startswith("encoder.parts.categories.")]
-    found, wanted = sum(map(Tensor.numel, tables)), _num_embedded(schema)
-    if len(tables) != len(schema.group("categories")) or found != wanted:
-        what = f"{found:,} numbers for categories, where {SCHEMA} has {wanted:,}"
-        raise _unlike(path, what)
-
-
-def _check_network(
-    architecture: dict[str, Any], state: Mapping[str, Tensor], path: Path
-) -> None:
-    """Compare the network's shapes with the weights', without memory for it."""
-    with torch.device("meta"):
-        wanted = signature({"network": build_network(architecture)})
-    found = {
-        name: text
-        for name, text in tensors_signature(state).items()
-        if name.startswith("network.")
-    }
-    if different := changes(found, wanted):
-        raise _unlike(path, different[0])
-
-
-def _check_encoder(
+def _check_buffers(
     encoder: TableEncoder, state: Mapping[str, Tensor], path: Path
 ) -> None:
-    """Compare the buffers that are the schema's: rows are looked up by them."""
+    """Check the buffers that follow from the schema: rows are looked up by them."""
     for name, value in encoder.named_buffers():
         is_schemas = name.endswith((".flagged", ".origin"))
-        found = state.get(f"encoder.{name}")
-        if is_schemas and (found is None or not torch.equal(value, found)):
+        if is_schemas and not torch.equal(value, state[f"encoder.{name}"]):
             raise _unlike(path, f"encoder.{name} is not that of {SCHEMA}")
 
 
@@ -299,8 +255,12 @@ def _check_fields(found: dict[str, Any], names: set[str], path: Path) -> None:
 
 def _description(
     contents: Mapping[str, bytes], path: Path
-) -> tuple[dict[str, Any], str, Schema]:
-    """Give architecture, task and schema, if they fit each other."""
+) -> tuple[dict[str, Any], str, Schema, dict[str, nn.Module]]:
+    """Give architecture, task, schema and modules, if they fit each other.
+
+    The modules are made without memory: they have names, shapes and dtypes alone. A
+    network of the user's own is not among them.
+    """
     place = path / DESCRIPTION
     found = parse_json(contents[DESCRIPTION], str(place))
     check_version(found, VERSION, place)
@@ -313,6 +273,18 @@ def _description(
     _check_architecture(architecture, place)
     schema = read_schema(contents[SCHEMA], path / SCHEMA)
     assert schema.target is not None
+    with torch.device("meta"):
+        encoder = TableEncoder(schema)
+        modules: dict[str, nn.Module] = {"encoder": encoder}
+        if architecture["name"] != "custom":
+            modules["network"] = build_network(architecture)
+    if encoder.num_features != architecture["num_features"]:
+        raise RunError(
+            f"{path / DESCRIPTION}: the network takes {architecture['num_features']} "
+            f"features, the schema gives {encoder.num_features}.\n"
+            "Model and schema are not of the same run.\n"
+            "Copy the run folder as a whole."
+        )
     num_outputs = len(schema.labels) if task == "classification" else 1
     if task != schema.target.task or architecture["num_outputs"] != num_outputs:
         raise RunError(
@@ -322,7 +294,7 @@ def _description(
             "Model and schema are not of the same run.\n"
             "Copy the run folder as a whole."
         )
-    return architecture, task, schema
+    return architecture, task, schema, modules
 
 
 def _check_architecture(architecture: Any, path: Path) -> None:

@@ -42,12 +42,12 @@ class Schema:
     """
 
     columns: tuple[Column, ...]
-    """In the order of the training file, those not used included."""
+    """All columns in the order of the training file, also those that are not used."""
     target: Target | None = None
     num_rows: int
-    """Of the training file."""
+    """How many rows the training file had."""
     missing_values: tuple[str, ...] = MISSING_VALUES
-    """What stands for a missing value in text."""
+    """The texts that stand for a missing value."""
 
     @classmethod
     def infer(
@@ -64,8 +64,8 @@ class Schema:
         Args:
             table: With all its columns, the target included.
             target: The column to predict; None only to look.
-            task: ``"regression"``, ``"binary"`` or ``"classification"``; told from the
-                target if None.
+            task: ``"regression"``, ``"binary"`` or ``"classification"``; if None, the
+                target's values decide.
             drop: Names of columns not to use.
             keep: Names of columns to use in any case.
 
@@ -110,7 +110,7 @@ class Schema:
         return types
 
     def check_names(self, names: Sequence[str]) -> tuple[str, ...]:
-        """Check that all features are among ``names``; return those unknown here.
+        """Check that all features are among ``names``; give the names unknown here.
 
         Raises:
             SchemaError: Some are missing; with the nearest names.
@@ -142,7 +142,7 @@ class Schema:
             where missing or infinite; ``"categories"`` int64 ``(rows, categories)``, 0
             missing, 1 unseen; ``"times"`` int64 ``(rows, times)``, units since their
             origins, ``NO_TIME`` where missing. A kind without columns has no
-            tensor. And the notices of what was met.
+            tensor. And the notices: what was unusual among the values.
 
         Raises:
             SchemaError: A column is missing, or holds values of another kind.
@@ -161,8 +161,8 @@ class Schema:
         """Do what ``encode`` does, taking the columns one by one.
 
         Args:
-            source: Where columns come from.
-            rows: True for those to encode; all of them if None.
+            source: The columns, of which this takes the features.
+            rows: True for the rows to take; all of them if None.
         """
         notices = ValueNotices(extra=self.check_names(source.names))
         codes = {}
@@ -197,7 +197,7 @@ class Schema:
         return codes_of_target(plain(table[self.target.name]), self.target)
 
     def describe(self) -> list[tuple[str, str, str, str]]:
-        """Say for each column: name, kind, what was seen, what is done with it."""
+        """Give for each column name, kind, values seen, and what is done with it."""
         rows: list[tuple[str, str, str, str]] = []
         if self.target is not None:
             rows.append(
