@@ -1,4 +1,4 @@
-"""The doctor at a trainer's side: it watches the first updates."""
+"""The doctor beside a trainer, as a callback: it watches the first updates."""
 
 import contextlib
 import sys
@@ -13,27 +13,27 @@ from gradatim.watching import Watcher, installed
 
 __all__ = ["Doctor"]
 
-LOOKED_AT = (2, 10, 100, 1000)
-"""Epochs whose first update is looked at, and after which the trend is."""
+WATCHED_EPOCHS = (2, 10, 100, 1000)  # chosen by hand, not measured
+"""The epochs whose first update is watched, and after which the loss is judged."""
 
 
 class Doctor(Callback):
     """Watch a trainer's first updates and how the loss goes, and say what is wrong.
 
-    The first ``num_steps`` updates of a fit are looked at, and the first validation;
-    from then on the first update of some epochs (2, 10, 100, 1,000) and the mean
-    loss of each. In between nothing is, and training is as fast as without. What is
-    computed is the same, bit for bit.
+    The first ``num_steps`` updates of a fit are watched, and the first validation; from
+    then on the first update of some epochs (2, 10, 100, 1,000) and the mean loss of
+    each. In between nothing is watched, and training is as fast as without. The
+    numbers that come out are the same, bit for bit.
 
     Args:
         num_steps: Updates that are watched at the start.
         select: Codes of pitfalls, or how they begin; all by default.
         ignore: Codes to leave out.
-        tell: Called with each finding, when it is found; by default it is written to
-            standard error.
+        tell: A function that is called with each new finding; by default it is
+            written to standard error.
 
     Attributes:
-        findings: Of the last fit, in the order in which they were told.
+        findings: The findings of the last fit, in the order in which they came.
 
     >>> import gradatim, torch
     >>> from torch import nn
@@ -67,7 +67,7 @@ class Doctor(Callback):
         self._open = contextlib.ExitStack()
         self._watcher = Watcher()
         self._num_seen = 0
-        """Updates of the trainer that the watcher knows of."""
+        """How many updates of the trainer the watcher knows of."""
         self._is_on = False
         self._is_first = True
         """Whether the first updates are still to come."""
@@ -84,21 +84,21 @@ class Doctor(Callback):
         self._watch(trainer)
 
     def on_epoch_begin(self, trainer: TrainerView) -> None:
-        """Look at the first update again, now and then."""
-        if not self._is_on and trainer.epoch + 1 in LOOKED_AT:
+        """Watch the first update of some epochs."""
+        if not self._is_on and trainer.epoch + 1 in WATCHED_EPOCHS:
             self._watcher.position.is_asked = True
             self._watch(trainer)
 
     def on_step_end(self, trainer: TrainerView, loss: Tensor) -> None:
-        """Stop watching when enough was seen; watch the first validation."""
+        """Stop watching after enough updates; watch the first validation."""
         if self._is_on:
             self._num_seen = trainer.num_steps
             if not self._is_first:
-                self._leave()
+                self._stop_watching()
             elif self._watcher.seen.num_steps >= self.num_steps:
                 self._is_first = False
-                self._leave()
-                self._look()
+                self._stop_watching()
+                self._give_findings()
         plan = trainer.plan
         if self._is_on or plan is None or plan.val_batches is None:
             return
@@ -108,41 +108,41 @@ class Doctor(Callback):
             self._watch(trainer)
 
     def on_epoch_end(self, trainer: TrainerView) -> None:
-        """Note the epoch's loss, and say what it shows."""
+        """Note the epoch's loss, and give the findings of some epochs."""
         if self._is_on:
-            self._leave()
+            self._stop_watching()
         loss = trainer.history.last()["train_loss"]
         self._watcher.seen.loss_values.series.append((trainer.num_steps, float(loss)))
-        if trainer.epoch in (1, *LOOKED_AT):
-            self._look(trainer)
+        if trainer.epoch in (1, *WATCHED_EPOCHS):
+            self._give_findings(trainer)
         if self._is_first:
             self._watch(trainer)
 
     def on_fit_end(self, trainer: TrainerView) -> None:
-        """Say what was found, if that was not done before."""
-        self._leave()
-        self._look(trainer)
+        """Give the findings that are new at the end, and let go of the copies."""
+        self._stop_watching()
+        self._give_findings(trainer)
         self._watcher.seen.kept.replay = None  # a model and batches: they are big
 
     def _watch(self, trainer: TrainerView) -> None:
-        self._skip(trainer)
+        self._skip_unwatched(trainer)
         self._open.enter_context(installed(self._watcher))
         self._is_on = True
 
-    def _leave(self) -> None:
+    def _stop_watching(self) -> None:
         self._is_on = self._watcher.position.is_asked = False
         self._open.close()
 
-    def _skip(self, trainer: TrainerView) -> None:
+    def _skip_unwatched(self, trainer: TrainerView) -> None:
         self._watcher.skip(trainer.num_steps - self._num_seen)
         self._num_seen = trainer.num_steps
 
-    def _look(self, trainer: TrainerView | None = None) -> None:
-        """Tell what is new."""
+    def _give_findings(self, trainer: TrainerView | None = None) -> None:
+        """Give the new findings to ``tell``."""
         if trainer is not None:
-            self._skip(trainer)
-        known = [each.code for each in self.findings]  # not tried a second time
-        ignore = [*self.ignore, *known]
+            self._skip_unwatched(trainer)
+        # A known finding is not new, and its cure is not tried a second time.
+        ignore = [*self.ignore, *(finding.code for finding in self.findings)]
         for finding in diagnose(self._watcher.seen, select=self.select, ignore=ignore):
             self.findings.append(finding)
             self._tell(finding)

@@ -1,4 +1,4 @@
-"""Before training: what one batch and a copy of the model can tell."""
+"""Before training: what one batch and a copy of the model show."""
 
 import math
 from collections.abc import Iterator
@@ -26,9 +26,10 @@ from gradatim.trace.copies import copied
 
 __all__ = ["Checkup", "check"]
 
-MOST_STEPS = 200
-FITTED = 0.1
-"""Share of the first loss at which a batch counts as learned by heart."""
+MAX_STEPS = 200  # chosen by hand, not measured
+MAX_SHARE_LEARNED = 0.1  # of the first loss; chosen by hand, not measured
+MAX_SHARE_HALF_LEARNED = 0.5  # of the first loss; chosen by hand, not measured
+MAX_RATIO_TO_CHANCE = 2  # and 0.5 is added; chosen by hand, not measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,9 @@ class Checkup:
 
     findings: list[Finding] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
-    """Of the one batch, before each update of the copy."""
+    """The losses of the one batch, before each update of the copy."""
     chance: float | None = None
-    """Loss of a model that knows nothing, ``ln C`` for C classes."""
+    """The loss of a model that knows nothing: ``ln C`` for C classes."""
 
     def __str__(self) -> str:
         lines = []
@@ -60,22 +61,23 @@ def check(
     optimizer: torch.optim.Optimizer,
     *batch: Any,
     forward: Forward | None = None,
-    num_steps: int = MOST_STEPS,
+    num_steps: int = MAX_STEPS,
 ) -> Checkup:
     """Look at model, loss and optimizer with one batch, before any training.
 
-    Whether the rows of a batch stay apart (the gradient of one row's output with
-    respect to another row's input is zero), the first loss is what chance gives, each
-    parameter gets a gradient, and the batch can be learned by heart. All of it on
-    copies: nothing of what is given changes, and no random number is drawn for good.
+    It looks whether the rows of a batch stay apart (the gradient of one row's output
+    with respect to another row's input is zero), whether the first loss is what chance
+    gives, whether each parameter gets a gradient, and whether the batch can be learned
+    by heart. Copies are used for all of it: the arguments stay as they are, and the
+    random generators end in the state that they had.
 
     Args:
         model: As for ``make_train_step``.
-        loss_fn: As there.
-        optimizer: As there, with the learning rate to be checked.
+        loss_fn: As for ``make_train_step``.
+        optimizer: As for ``make_train_step``, with the learning rate to be checked.
         batch: ``x, y``; a few dozen rows are enough.
-        forward: As there.
-        num_steps: Updates for learning the batch by heart, at most.
+        forward: As for ``make_train_step``.
+        num_steps: At most this many updates are made to learn the batch by heart.
 
     Raises:
         ConfigError: Model or optimizer cannot be copied.
@@ -83,29 +85,30 @@ def check(
     >>> model = nn.Linear(3, 2)
     >>> optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     >>> x = torch.randn(8, 3)
-    >>> found = check(model, nn.CrossEntropyLoss(), optimizer, x, (x[:, 0] > 0).long())
-    >>> found.findings, found.losses[0] > found.losses[-1]
+    >>> y = (x[:, 0] > 0).long()
+    >>> checkup = check(model, nn.CrossEntropyLoss(), optimizer, x, y)
+    >>> checkup.findings, checkup.losses[0] > checkup.losses[-1]
     ([], True)
     """
     with keeping_rng():
         twin, twin_loss, twin_optimizer, twin_batch = copied(
             model, loss_fn, optimizer, batch
         )
-        findings = list(_rows_that_leak(twin, twin_batch, forward))
-        chance = _chance(loss_fn, batch, twin, forward)
-        losses, without = _by_heart(
+        findings = list(_rows_mixed(twin, twin_batch, forward))
+        chance = _loss_of_chance(loss_fn, batch, twin, forward)
+        losses, without_gradient = _learned_by_heart(
             twin, twin_loss, twin_optimizer, twin_batch, forward, num_steps
         )
-    findings += _no_gradient(without)
-    findings += _first_loss(losses, chance)
+    findings += _no_gradient(without_gradient)
+    findings += _far_from_chance(losses, chance)
     findings += _not_learned(losses, optimizer)
     return Checkup(findings=findings, losses=losses, chance=chance)
 
 
-def _rows_that_leak(
+def _rows_mixed(
     model: nn.Module, batch: tuple[Any, ...], forward: Forward | None
 ) -> Iterator[Finding]:
-    """Differentiate one row's output with respect to all rows of the input."""
+    """Find a row whose output depends on the input of another row."""
     inputs = [
         tensor
         for tensor in tensors_of(batch if forward is not None else batch[0])
@@ -114,20 +117,20 @@ def _rows_that_leak(
     if not inputs:
         return
     run = make_forward(forward)
-    with evaluating(model), torch.enable_grad():  # batch norm joins rows in training
+    with evaluating(model), torch.enable_grad():  # in training, batch norm mixes rows
         for tensor in inputs:
             tensor.requires_grad_(True)
         try:
             predictions, _ = run(model, batch)
-            found = _leak(predictions, inputs)
-        except RuntimeError:  # an operation that has no gradient by its input
+            mixed = _first_mixed_rows(predictions, inputs)
+        except RuntimeError:  # an operation has no gradient with respect to its input
             return
         finally:
             for tensor in inputs:
                 tensor.requires_grad_(False)
-    if found is None:
+    if mixed is None:
         return
-    row, other, size = found
+    row, other, size = mixed
     yield RowsLeak().finding(
         verdict=f"The output of row {row} depends on the input of row {other}.",
         evidence=f"a gradient of {size:.3g} between the two, in eval mode",
@@ -136,7 +139,14 @@ def _rows_that_leak(
     )
 
 
-def _leak(predictions: Any, inputs: list[Tensor]) -> tuple[int, int, float] | None:
+def _first_mixed_rows(
+    predictions: Any, inputs: list[Tensor]
+) -> tuple[int, int, float] | None:
+    """Give a row, the row whose input its output depends on, and the gradient's size.
+
+    The first row and the one in the middle are differentiated; None where both depend
+    on their own input alone.
+    """
     rows = inputs[0].size(0)
     outputs = [
         t
@@ -158,7 +168,7 @@ def _leak(predictions: Any, inputs: list[Tensor]) -> tuple[int, int, float] | No
     return None
 
 
-def _chance(
+def _loss_of_chance(
     loss_fn: LossFn, batch: tuple[Any, ...], model: nn.Module, forward: Forward | None
 ) -> float | None:
     """Give ``ln C`` where the loss is a cross-entropy of C classes."""
@@ -173,7 +183,7 @@ def _chance(
     return math.log(predictions.size(1))
 
 
-def _by_heart(
+def _learned_by_heart(
     model: nn.Module,
     loss_fn: LossFn,
     optimizer: torch.optim.Optimizer,
@@ -181,10 +191,14 @@ def _by_heart(
     forward: Forward | None,
     num_steps: int,
 ) -> tuple[list[float], list[str]]:
-    """Train the copy on the one batch; give its losses, and who got no gradient."""
+    """Train the copy on the one batch.
+
+    Returns:
+        The losses, and the names of the parameters that got no gradient.
+    """
     step = make_train_step(model, loss_fn, optimizer, forward=forward)
     losses: list[float] = []
-    without: list[str] = []
+    without_gradient: list[str] = []
     for number in range(num_steps + 1):
         try:
             losses.append(float(step(*batch)))
@@ -192,14 +206,14 @@ def _by_heart(
             losses.append(math.nan)
             break
         if number == 0:
-            without = [
+            without_gradient = [
                 name
                 for name, parameter in model.named_parameters()
                 if parameter.requires_grad and parameter.grad is None
             ]
-        if losses[-1] <= FITTED * losses[0]:
+        if losses[-1] <= MAX_SHARE_LEARNED * losses[0]:
             break
-    return losses, without
+    return losses, without_gradient
 
 
 def _no_gradient(names: list[str]) -> Iterator[Finding]:
@@ -212,10 +226,10 @@ def _no_gradient(names: list[str]) -> Iterator[Finding]:
         )
 
 
-def _first_loss(losses: list[float], chance: float | None) -> Iterator[Finding]:
+def _far_from_chance(losses: list[float], chance: float | None) -> Iterator[Finding]:
     if chance is None or not losses or not math.isfinite(losses[0]):
         return
-    if losses[0] > 2 * chance + 0.5:
+    if losses[0] > MAX_RATIO_TO_CHANCE * chance + 0.5:
         yield FarFromChance().finding(
             verdict="Before it knows anything the model is sure, and wrong.",
             evidence=f"the first loss is {losses[0]:.4g}; by chance it would be "
@@ -229,12 +243,13 @@ def _not_learned(
     losses: list[float], optimizer: torch.optim.Optimizer
 ) -> Iterator[Finding]:
     lrs = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
-    if not losses or (math.isfinite(min(losses)) and min(losses) <= 0.5 * losses[0]):
+    if not losses or losses[0] == 0.0:
         return
-    if losses[0] == 0.0:
+    least = min(losses)
+    if math.isfinite(least) and least <= MAX_SHARE_HALF_LEARNED * losses[0]:
         return
-    is_bad = not all(map(math.isfinite, losses)) or losses[-1] > losses[0]
-    cure = "a smaller learning rate" if is_bad else "a larger learning rate"
+    has_diverged = not all(map(math.isfinite, losses)) or losses[-1] > losses[0]
+    cure = "a smaller learning rate" if has_diverged else "a larger learning rate"
     yield NotLearned().finding(
         verdict="After many updates on the same rows the loss has hardly fallen.",
         evidence=f"loss {losses[0]:.4g} -> {losses[-1]:.4g} in "

@@ -1,4 +1,4 @@
-"""Cures tried: a copy of the model is trained for a few steps with and without."""
+"""A cure is tried: copies of the model are trained a few steps with and without it."""
 
 import contextlib
 import copy
@@ -18,12 +18,10 @@ from gradatim.watching import Replay, ReplayBatch
 
 __all__ = ["Outcome", "Trial", "Variant", "try_out"]
 
-NUM_STEPS = 20, 100
-"""Tried first; and where that changes little."""
-MOST_SECONDS = 2.0
-"""Of all steps of one copy; fewer are made of a slow one."""
-CLOSE = 0.3
-"""How far the copy's first loss may be from the program's, for dropout's sake."""
+NUM_STEPS = (20, 100)  # more where few change little; chosen by hand, not measured
+MAX_SECONDS = 2.0  # for all steps of one copy; chosen by hand, not measured
+MAX_ERROR = 0.3  # of the copy's first loss: dropout; chosen by hand, not measured
+MAX_SHARE_OF_LOSS = 0.9  # with a cure that helps; chosen by hand, not measured
 
 Prepare = Callable[[tuple[Any, ...], Tensor], tuple[tuple[Any, ...], Tensor]]
 LossOf = Callable[[Tensor, Tensor], Tensor]
@@ -35,31 +33,32 @@ class Variant:
 
     name: str = ""
     lr: float = 1.0
-    """Factor of every learning rate."""
+    """Every learning rate is multiplied by this factor."""
     zeroes: bool = True
     """Whether gradients are cleared before each backward."""
     reduction: str | None = None
+    """The ``reduction`` of the loss, if another one than the program's."""
     prepare: Prepare | None = None
-    """Makes other inputs and targets."""
+    """A function that makes other inputs and targets."""
     loss: LossOf | None = None
-    """In place of the program's own, of what that is given."""
+    """A loss in place of the program's, which is given the same two tensors."""
     change: Callable[[nn.Module], None] | None = None
-    """Changes the copy before its first step."""
+    """A function that changes the copy before its first step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What a pitfall wants tried: the program as it is, and its cures."""
+    """What is tried for a pitfall: the program as it is, and its cures."""
 
     cures: tuple[Variant, ...]
     as_is: Variant = Variant()
     measure: LossOf | None = None
-    """By which both are judged; by default the cure's loss."""
+    """The loss by which both are compared; by default the cure's loss."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The better of the cures beside the program as it is."""
+    """The loss with the better of the cures, beside the program as it is."""
 
     num_steps: int
     before: float
@@ -68,10 +67,13 @@ class Outcome:
 
     @property
     def helps(self) -> bool:
-        """Whether the loss is lower by a tenth, or a number where it was none."""
+        """Whether the loss is lower by a tenth, or finite where it was not."""
         if not math.isfinite(self.after):
             return False
-        return not math.isfinite(self.before) or self.after < 0.9 * self.before
+        return (
+            not math.isfinite(self.before)
+            or self.after < MAX_SHARE_OF_LOSS * self.before
+        )
 
     def __str__(self) -> str:
         steps = f"after {self.num_steps} steps of a copy"
@@ -84,13 +86,13 @@ def try_out(trial: Trial, replay: Replay) -> Outcome | None:
     """Train copies with and without each cure, on the program's own first batches.
 
     Returns:
-        None where a copy does not do what the program did.
+        The better cure; None where a copy does not do what the program did.
     """
     quiet = contextlib.redirect_stdout(io.StringIO())
     with keeping_rng(), quiet, torch.enable_grad():
         try:
             return _try_out(trial, replay)
-        except Exception:  # a model that needs what a copy has not
+        except Exception:  # the copy lacks something that the model needs
             return None
 
 
@@ -100,36 +102,42 @@ def _try_out(trial: Trial, replay: Replay) -> Outcome | None:
     if not _is_faithful(replay):
         return None
     best: Outcome | None = None
-    for most in NUM_STEPS:
-        num_steps, before = most, math.nan
-        with contextlib.suppress(RuntimeError):  # of a loss that asks for 0 to 1
-            num_steps, before = _train(replay, trial.as_is, measure, most)
-        found = []
+    for max_steps in NUM_STEPS:
+        num_steps, before = max_steps, math.nan
+        with contextlib.suppress(RuntimeError):  # some losses take 0 to 1 only
+            num_steps, before = _train(replay, trial.as_is, measure, max_steps)
+        outcomes = []
         for cure in trial.cures:
             _, after = _train(replay, cure, measure, num_steps)
             if math.isfinite(after):
-                found.append(Outcome(num_steps, before, after, cure.name))
-        best = min(found, key=lambda each: each.after, default=None)
-        if num_steps < most or (best is not None and best.helps):
+                outcomes.append(Outcome(num_steps, before, after, cure.name))
+        best = min(outcomes, key=lambda outcome: outcome.after, default=None)
+        if num_steps < max_steps or (best is not None and best.helps):
             break
     return best
 
 
 def _is_faithful(replay: Replay) -> bool:
-    """Tell whether the copy's first loss is the program's."""
+    """Tell whether the copy's first loss is about the program's."""
     model = copy.deepcopy(replay.model)
     with torch.no_grad():
         batch = replay.batches[0]
-        given = _given(replay, model(*batch.args))
-        loss = float(_loss_of(replay, Variant())(given, batch.target).sum())
+        output = _loss_input(replay, model(*batch.args))
+        loss = float(_loss_of(replay, Variant())(output, batch.target).sum())
     size = max(abs(loss), abs(replay.first_loss))
-    return loss == replay.first_loss or abs(loss - replay.first_loss) <= CLOSE * size
+    return (
+        loss == replay.first_loss or abs(loss - replay.first_loss) <= MAX_ERROR * size
+    )
 
 
 def _train(
     replay: Replay, variant: Variant, measure: LossOf, num_steps: int
 ) -> tuple[int, float]:
-    """Train a copy; give how many steps there was time for, and its loss then."""
+    """Train a copy of the model.
+
+    Returns:
+        The number of steps that there was time for, and the mean loss after them.
+    """
     torch.manual_seed(0)
     model, optimizer = copy.deepcopy((replay.model, replay.optimizer))
     if variant.change is not None:
@@ -143,16 +151,16 @@ def _train(
         args, target = batches[step % len(batches)]
         if variant.zeroes:
             optimizer.zero_grad()
-        loss_of(_given(replay, model(*args)), target).backward()
+        loss_of(_loss_input(replay, model(*args)), target).backward()
         optimizer.step()
-        spent = time.perf_counter() - start
-        if spent > MOST_SECONDS and step + 1 < num_steps:
+        seconds = time.perf_counter() - start
+        if seconds > MAX_SECONDS and step + 1 < num_steps:
             num_steps = step + 1
             break
     torch.manual_seed(0)
     with torch.no_grad():
         losses = [
-            float(measure(_given(replay, model(*args)), target))
+            float(measure(_loss_input(replay, model(*args)), target))
             for args, target in batches
         ]
     return num_steps, sum(losses) / len(losses)
@@ -168,18 +176,20 @@ def _loss_of(replay: Replay, variant: Variant) -> LossOf:
     if variant.loss is not None:
         return variant.loss
 
-    def loss(given: Tensor, target: Tensor) -> Tensor:
+    def loss(prediction: Tensor, target: Tensor) -> Tensor:
         options = dict(replay.options)
         if variant.reduction is not None:
             options["reduction"] = variant.reduction
-        pair = (target, given) if replay.is_swapped else (given, target)
+        pair = (prediction, target)
+        if replay.is_swapped:
+            pair = (target, prediction)
         result: Tensor = WATCHED_LOSSES[replay.loss](*pair, **options)
         return result
 
     return loss
 
 
-def _given(replay: Replay, output: Tensor) -> Tensor:
+def _loss_input(replay: Replay, output: Tensor) -> Tensor:
     """Make of a model's output what the program gives its loss."""
     if replay.between == "same":
         return output

@@ -1,4 +1,4 @@
-"""The ways in: a block of code, a script, a callback."""
+"""Two ways to ask the doctor: about a block of code, and about a script."""
 
 import contextlib
 import runpy
@@ -55,13 +55,13 @@ def run_script(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
 ) -> Diagnosis:
-    """Run a script as Python does, under watch; give what was found.
+    """Run a script as Python does, under watch, and find what is wrong with it.
 
-    An exception that ends it is kept in ``seen.error``.
+    An exception that ends the script is kept in ``seen.error``.
 
     Args:
-        path: Of the script.
-        arguments: What it finds in ``sys.argv``.
+        path: The script.
+        arguments: What the script finds in ``sys.argv``, after its own name.
         select: As for :func:`watch`.
         ignore: As for :func:`watch`.
     """

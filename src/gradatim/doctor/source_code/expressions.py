@@ -1,10 +1,11 @@
-"""Expressions of the user's source, by where they stand, and what becomes of them."""
+"""Expressions in the user's source: found by their place, followed to their use."""
 
 import ast
 from collections.abc import Iterator
 
 from gradatim.doctor.source_code.syntax import (
     FUNCTIONS,
+    assigns,
     last_name,
     nodes_of,
     parents_in,
@@ -20,39 +21,27 @@ __all__ = [
     "sources_of",
 ]
 
-Tree = dict[ast.AST, ast.AST]
-"""Of each node the one that it is part of."""
+Parents = dict[ast.AST, ast.AST]
+"""For each node of a file the node that it is part of."""
 BY_ELEMENT = (
-    "abs",
-    "absolute",
-    "bool",
-    "cpu",
-    "detach",
-    "double",
-    "float",
-    "int",
-    "long",
-    "log",
-    "log1p",
-    "numpy",
-    "pow",
-    "sqrt",
-    "square",
-    "to",
-    "type",
-)
+    "abs", "absolute", "bool", "cpu", "detach", "double", "float", "int", "long", "log",
+    "log1p", "numpy", "pow", "sqrt", "square", "to", "type",
+)  # fmt: skip
+"""Functions and methods that make one number of each number."""
 AVERAGES = ("mean", "sum", "count_nonzero", "average")
 WITH_DIMENSION = ("T", "expand", "mT", "reshape", "t", "unsqueeze", "view")
+"""Methods and attributes that may give a tensor another dimension."""
 PACKAGES = ("torch", "F", "np")
 SIZES = ("shape", "size", "numel", "dtype", "device", "dim", "ndim")
+"""Attributes and methods of a tensor that say nothing of its numbers."""
 
 
-def expression_at(line: SourceLine | None, place: Extent) -> ast.expr | None:
-    """Give the expression that stands at a place of a file."""
-    if line is None or None in place:
+def expression_at(line: SourceLine | None, extent: Extent) -> ast.expr | None:
+    """Give the expression that has this extent in the file of a line."""
+    if line is None or None in extent:
         return None
     for node in nodes_of(line.file):
-        if isinstance(node, ast.expr) and place == (
+        if isinstance(node, ast.expr) and extent == (
             node.lineno,
             node.end_lineno,
             node.col_offset,
@@ -63,15 +52,14 @@ def expression_at(line: SourceLine | None, place: Extent) -> ast.expr | None:
 
 
 def argument_at(call: ast.expr | None, index: int) -> ast.expr | None:
-    """Give an argument of a call, in a tuple or not; None behind a ``*``."""
+    """Give an argument of a call, also from ``f((a, b))``; None where a ``*`` is."""
     if not isinstance(call, ast.Call):
         return None
-    given = call.args
-    if len(given) == 1 and isinstance(given[0], (ast.Tuple, ast.List)):
-        given = given[0].elts
-    if index >= len(given) or any(isinstance(g, ast.Starred) for g in given):
-        return None
-    return given[index]
+    arguments = call.args
+    if len(arguments) == 1 and isinstance(arguments[0], (ast.Tuple, ast.List)):
+        arguments = arguments[0].elts
+    has_star = any(isinstance(argument, ast.Starred) for argument in arguments)
+    return None if has_star or index >= len(arguments) else arguments[index]
 
 
 def operands(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
@@ -81,35 +69,39 @@ def operands(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
     if isinstance(node, ast.BinOp):
         return node.left, node.right
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        given = [*node.args, *(keyword.value for keyword in node.keywords)]
-        return (node.func.value, given[0]) if given else None
+        arguments = _arguments(node)
+        return (node.func.value, arguments[0]) if arguments else None
     return None
 
 
 def sources_of(line: SourceLine | None, node: ast.expr) -> Iterator[ast.expr]:
-    """Give an expression, and what its names are given in its function or by calls."""
+    """Give an expression, and the values that the names in it may have.
+
+    These are the values assigned to them in the same function, and the arguments of
+    all calls of that function in the file.
+    """
     yield node
     if line is None:
         return
-    parents = parents_in(line.file)
-    names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-    scope = _scope(parents, node)
-    for each in ast.walk(scope):
-        if isinstance(each, ast.Assign):
-            given = {t.id for t in each.targets if isinstance(t, ast.Name)}
-            if given & names:
-                yield each.value
+    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    scope = _scope(parents_in(line.file), node)
+    for part in ast.walk(scope):
+        if isinstance(part, ast.Assign) and any(assigns(part, name) for name in names):
+            yield part.value
     if isinstance(scope, FUNCTIONS):
-        for each in parents:
-            if isinstance(each, ast.Call) and last_name(each.func) == scope.name:
-                yield from each.args
-                yield from (keyword.value for keyword in each.keywords)
+        for part in parents_in(line.file):
+            if isinstance(part, ast.Call) and last_name(part.func) == scope.name:
+                yield from _arguments(part)
+
+
+def _arguments(call: ast.Call) -> list[ast.expr]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
 
 
 def gets_dimension(node: ast.expr | None) -> bool:
-    """Tell an expression whose last steps give a tensor another dimension.
+    """Tell whether the last steps of an expression give a tensor another dimension.
 
-    What is inside of other calls, as in ``model(x.view(n, 9))``, is none of it.
+    What stands inside another call does not count, as in ``model(x.view(n, 9))``.
     """
     while node is not None:
         if isinstance(node, ast.Attribute):
@@ -136,12 +128,15 @@ def gets_dimension(node: ast.expr | None) -> bool:
 
 
 def is_averaged(line: SourceLine | None, node: ast.expr) -> bool:
-    """Tell whether an expression becomes one number, and serves nothing else."""
+    """Tell whether an expression becomes one number and is used for nothing else."""
     return line is not None and _is_averaged(parents_in(line.file), node, set())
 
 
-def _is_averaged(parents: Tree, node: ast.AST, done: set[ast.AST]) -> bool:
-    """Follow an expression outwards."""
+def _is_averaged(parents: Parents, node: ast.AST, done: set[ast.AST]) -> bool:
+    """Follow an expression outwards, to ``mean()`` or to the end of its use.
+
+    ``done`` holds what was followed before, so that a name assigned to itself ends.
+    """
     while node not in done:
         done.add(node)
         outer = parents.get(node)
@@ -162,7 +157,9 @@ def _is_averaged(parents: Tree, node: ast.AST, done: set[ast.AST]) -> bool:
             outer = outer if is_first and name in BY_ELEMENT else None
         elif isinstance(outer, ast.BinOp):
             is_scaled = outer.left is node and isinstance(outer.op, (ast.Pow, ast.Div))
-            is_multiple = any(isinstance(e, ast.Constant) for e in _sides(outer))
+            is_multiple = any(
+                isinstance(e, ast.Constant) for e in (outer.left, outer.right)
+            )
             outer = outer if is_scaled or is_multiple else None
         elif not isinstance(outer, (ast.UnaryOp, ast.Compare)):
             outer = None
@@ -172,28 +169,31 @@ def _is_averaged(parents: Tree, node: ast.AST, done: set[ast.AST]) -> bool:
     return True
 
 
-def _are_uses_averaged(parents: Tree, made: ast.AST, done: set[ast.AST]) -> bool:
-    """Follow a name that is given to an expression."""
-    targets = made.targets if isinstance(made, ast.Assign) else [_target(made)]
+def _are_uses_averaged(
+    parents: Parents, assignment: ast.AST, done: set[ast.AST]
+) -> bool:
+    """Follow the uses of the name that an expression is assigned to."""
+    targets = (
+        assignment.targets
+        if isinstance(assignment, ast.Assign)
+        else [getattr(assignment, "target", None)]
+    )
     target = targets[0]
     if len(targets) != 1 or not isinstance(target, ast.Name):
         return False
     uses = [
-        each
-        for each in ast.walk(_scope(parents, made))
-        if isinstance(each, ast.Name)
-        and each.id == target.id
-        and isinstance(each.ctx, ast.Load)
+        node
+        for node in ast.walk(_scope(parents, assignment))
+        if isinstance(node, ast.Name)
+        and node.id == target.id
+        and isinstance(node.ctx, ast.Load)
+        and not _is_size(parents, node)
     ]
-    counted = [use for use in uses if not _is_size(parents, use)]
-    return bool(counted) and all(_is_averaged(parents, use, done) for use in counted)
+    return bool(uses) and all(_is_averaged(parents, use, done) for use in uses)
 
 
-def _target(made: ast.AST) -> ast.AST | None:
-    return made.target if isinstance(made, (ast.AnnAssign, ast.NamedExpr)) else None
-
-
-def _scope(parents: Tree, node: ast.AST) -> ast.AST:
+def _scope(parents: Parents, node: ast.AST) -> ast.AST:
+    """Give the innermost function around a node, else the whole file."""
     while (outer := parents.get(node)) is not None:
         if isinstance(outer, (*FUNCTIONS, ast.Lambda)):
             return outer
@@ -201,7 +201,8 @@ def _scope(parents: Tree, node: ast.AST) -> ast.AST:
     return node
 
 
-def _is_size(parents: Tree, use: ast.AST) -> bool:
+def _is_size(parents: Parents, use: ast.AST) -> bool:
+    """Tell whether a use asks for a size, as ``len(x)`` and ``x.shape`` do."""
     outer = parents.get(use)
     if isinstance(outer, ast.Attribute):
         return outer.attr in SIZES
@@ -210,8 +211,3 @@ def _is_size(parents: Tree, use: ast.AST) -> bool:
 
 def _has_dim(call: ast.Call) -> bool:
     return any(keyword.arg != "dtype" for keyword in call.keywords)
-
-
-def _sides(node: ast.BinOp) -> Iterator[ast.expr]:
-    yield node.left
-    yield node.right
