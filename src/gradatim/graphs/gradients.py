@@ -103,6 +103,7 @@ def _note(
 
 @torch.no_grad()
 def _step(numbers: tuple[int, ...], gradients: Sequence[Tensor | None]) -> BackwardStep:
+    """Describe the gradients that arrive at one node."""
     present = [gradient for gradient in gradients if gradient is not None]
     if not present:
         return BackwardStep(nodes=numbers, norm=None)

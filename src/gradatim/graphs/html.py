@@ -67,6 +67,7 @@ def frame(text: str, *, height: int = 560) -> str:
 
 
 def _summary(graph: GraphData) -> str:
+    """Count the operations, parameters and kept bytes of a graph."""
     num_operations = sum(node.is_operation for node in graph.nodes)
     parameters = {node.name for node in graph.nodes if node.kind == "parameter"}
     parts = [f"{num_operations:,} operations", f"{len(parameters):,} parameters"]
@@ -98,6 +99,7 @@ def _boxes(picture: Picture) -> str:
 
 
 def _data(picture: Picture, backward: Backward) -> dict[str, Any]:
+    """Give the data of the page's script, as JSON has them."""
     graph = picture.graph
     return {
         "nodes": [_node(graph, node) for node in graph.nodes],
@@ -119,6 +121,7 @@ def _data(picture: Picture, backward: Backward) -> dict[str, Any]:
 
 
 def _node(graph: GraphData, node: Node) -> dict[str, Any]:
+    """Give what the page shows about a box when it is chosen."""
     entry: dict[str, Any] = {"name": node.name, "kind": node.kind}
     if node.shape is not None:
         shape = in_brackets(node.shape)
@@ -143,6 +146,7 @@ def _saved(saved: Saved) -> str:
 
 
 def _level(picture: Picture, level: Level) -> dict[str, Any]:
+    """Give the layout of a level, whose items have names such as ``n3`` or ``g0``."""
     layout = level.layout
     assert layout is not None
     kinds = {"node": "n", "group": "g", "in": "i", "out": "o"}
@@ -167,6 +171,7 @@ def _level(picture: Picture, level: Level) -> dict[str, Any]:
 
 
 def _step(step: BackwardStep) -> dict[str, Any]:
+    """Give a step of backward, with its numbers as texts."""
     entry: dict[str, Any] = {"nodes": list(step.nodes), "norm": _number(step.norm)}
     if step.shape is not None:
         entry["shape"] = in_brackets(step.shape)

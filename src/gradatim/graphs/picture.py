@@ -168,6 +168,7 @@ class Picture:
         return len(title(self.graph, number)) * SMALL_LETTER_WIDTH_PX + 40
 
     def _lay_out(self, level: Level) -> None:
+        """Lay out one level; all levels inside it have been laid out."""
         pins = {"in": "top", "out": "bottom"}
         boxes = [Box(*self.size(i), pins.get(i.kind, "")) for i in level.items]
         edges = [

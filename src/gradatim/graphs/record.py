@@ -176,6 +176,7 @@ class _Hooks:
 
     @_never_compiled
     def enter(self, module: nn.Module, args: Any) -> None:
+        """Note that a module is called."""
         if torch.compiler.is_compiling() or get_ident() != self.thread:
             return
         parent = self.open[-1] if self.open else None
@@ -184,6 +185,7 @@ class _Hooks:
 
     @_never_compiled
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        """Note that a module returns."""
         if torch.compiler.is_compiling() or get_ident() != self.thread:
             return
         # A view gets a new node after an in-place change, but only when it is asked

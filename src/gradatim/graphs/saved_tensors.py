@@ -50,6 +50,7 @@ def _attributes_of(kind: type) -> tuple[list[str], list[str]]:
 
 
 def _saved(function: Function, name: str) -> list[Saved]:
+    """Describe what an operation keeps under a name: one tensor, or several."""
     try:
         raw = getattr(function, f"_raw_saved_{name}")
     except (RuntimeError, AttributeError):

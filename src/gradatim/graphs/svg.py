@@ -175,6 +175,7 @@ def closed(picture: Picture, number: int, rect: Rect) -> str:
 
 
 def _box(name: str, kind: str, lines: list[str], rect: Rect, tooltip: str) -> str:
+    """Draw a box with one or two lines of text, the second one smaller."""
     middle, top = rect.width / 2, rect.height / 2 + (4.0 if len(lines) == 1 else -3.0)
     texts = [f'<text x="{middle:g}" y="{top:g}">{escaped(lines[0])}</text>']
     if len(lines) > 1:

@@ -57,6 +57,7 @@ def draw(graph: GraphData) -> str:
 
 
 def _line(node: Node) -> str:
+    """Write the line of one box."""
     parts = [node.name]
     if node.shape is not None:
         parts.append(in_brackets(node.shape))

@@ -210,6 +210,7 @@ class Chart:
             self._legend.append((label, colour, kind))
 
     def _axes(self) -> str:
+        """Draw the lines of the grid, their numbers, and the labels of both axes."""
         bottom = self.height - BOTTOM_PX
         parts = []
         for tick in _powers(*self.x) if self.log_x else _ticks(*self.x):

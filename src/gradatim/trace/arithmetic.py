@@ -91,8 +91,9 @@ def slopes_of(
     """Differentiate every prediction, before backward frees the graph.
 
     Returns:
-        None if the model is too large, if the loss is no mean of squared errors, or if
-        a hook of the user would notice that the graph is differentiated twice.
+        None if the model is too large, if the loss is no mean of squared errors, if
+        the graph cannot be differentiated twice, or if a hook of the user would notice
+        that it is.
     """
     is_mse = type(loss_fn) is nn.MSELoss or loss_fn is F.mse_loss
     if not is_mse or reduction(loss_fn) != "mean":
@@ -271,6 +272,7 @@ def _columns(
 
 
 def _is_real(value: Any) -> bool:
+    """Tell whether a value is a dense tensor of real numbers."""
     return (
         isinstance(value, Tensor)
         and value.is_floating_point()

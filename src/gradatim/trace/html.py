@@ -39,6 +39,7 @@ def _body(sections: Sequence[Section]) -> str:
 
 
 def _section(section: Section, heading: str) -> str:
+    """Write a section: heading, lines, table, lines."""
     parts = [f"<{heading}>{escaped(section.title)}</{heading}>"]
     parts += [f"<p>{escaped(line)}</p>" for line in section.before]
     if section.rows:

@@ -64,7 +64,7 @@ class Observations:
                 handle.remove()
 
     def _modules(self) -> Iterator[tuple[str, nn.Module]]:
-        """Go through the modules in which a hook changes nothing but their speed."""
+        """Go through the modules that work in the same way with a hook as without."""
         hidden: set[int] = set()
         # The step puts a model in eval mode, and all of its modules, into train mode.
         trains = not self._model.training
@@ -85,11 +85,14 @@ class Observations:
     def _hide(
         self, name: str, module: nn.Module, hidden: set[int], reason: str
     ) -> None:
+        """Leave out a module and all inside it, and note why."""
         hidden.update(id(inner) for inner in module.modules())
         what = f"{name or 'the model'} ({type(module).__name__})"
         self.notes.append(f"no look inside {what}: with hooks it {reason}")
 
     def _hook(self, name: str) -> Any:
+        """Make the forward hook of a module."""
+
         def note_output(module: nn.Module, _: Any, output: Any) -> None:
             if not (self.is_open and self.is_forward):
                 return

@@ -355,6 +355,7 @@ def _share(value: float | None) -> str:
 
 
 def _statistic(stats: TensorStats, field: str) -> str:
+    """Write one of the statistics of a tensor."""
     value: float | None = getattr(stats, field)
     if field == "zeros":
         return _share(value)

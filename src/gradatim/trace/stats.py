@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradatim.graphs.tensors import stored_values
+from gradatim.graphs.tensors import dtype_name, stored_values
 
 __all__ = ["TensorStats", "norm_of", "stats_of"]
 
@@ -58,7 +58,7 @@ def stats_of(tensor: Tensor) -> TensorStats:
         numbers = {"reason": first[:120]}
     return TensorStats(
         shape=_shape(tensor),
-        dtype=str(tensor.dtype).removeprefix("torch."),
+        dtype=dtype_name(tensor.dtype),
         device=str(tensor.device),
         **numbers,
     )

@@ -91,6 +91,7 @@ def trace_step(
 
 
 def _notes_on_copying(model: nn.Module) -> list[str]:
+    """Say what of a model does not run on a copy."""
     notes = []
     if bare(model) is not model:
         notes.append("torch.compile was left out: the copy ran eagerly")
@@ -111,6 +112,7 @@ def _trace(
     applied: bool,
     options: dict[str, Any],
 ) -> StepTrace:
+    """Run the step on these very objects, and put together what was seen."""
     named = named_parameters(model, loss_fn, optimizer)
     observations = Observations(model, named)
     step = ObservedStep(
@@ -196,6 +198,7 @@ def _parameter(
     has_update: bool,
     lrs: dict[str, float | None],
 ) -> ParameterTrace:
+    """Put together what was seen of one parameter."""
     status = "trained" if name in lrs else "not in the optimizer"
     grad = observations.gradients.get(name)
     weight_norm = None if before is None else norm_of(before)

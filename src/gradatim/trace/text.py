@@ -21,6 +21,7 @@ def _section(section: Section) -> str:
 
 
 def _table(section: Section) -> list[str]:
+    """Write the lines of a table; texts stand at the left, numbers at the right."""
     rows = [section.headers, *section.rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []

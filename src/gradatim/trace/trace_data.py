@@ -121,6 +121,7 @@ class StepData:
 
 
 def _for_json(value: Any) -> Any:
+    """Turn dataclasses into dicts and tuples into lists, at any depth."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _for_json(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, tuple):
