@@ -16,8 +16,7 @@ from gradatim.text import one_line
 __all__ = ["Backward", "BackwardStep", "step_backward"]
 
 MAX_VALUES = 16
-"""The values of a gradient with more numbers than this are not kept, only their norm;
-chosen by hand, not measured."""
+"""Of a larger gradient only the norm is kept; chosen by hand, not measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -29,16 +29,13 @@ BOX_GAP_PX = 16.0
 LAYER_GAP_PX = 30.0
 """The gap between layers; chosen by hand, not measured."""
 PORT_GAP_PX = 8.0
-"""The gap beside a layer without height, where edges only enter or leave; chosen by
-hand, not measured."""
+"""The gap beside a layer that has only ports; chosen by hand, not measured."""
 BEND_WIDTH_PX = 4.0
-"""The room that an edge takes in a layer that it passes; chosen by hand, not
-measured."""
+"""The room for an edge that passes a layer; chosen by hand, not measured."""
 MAX_SWEEPS = 12
 """How often the layers are reordered at most; chosen by hand, not measured."""
 MAX_FRUITLESS_SWEEPS = 3
-"""Reordering ends after more than so many sweeps in a row that gained nothing; chosen
-by hand, not measured."""
+"""More sweeps in a row without gain end reordering; chosen by hand, not measured."""
 NUM_ALIGNMENTS = 8
 """How often the layers are moved sideways; chosen by hand, not measured."""
 STRAIGHTNESS_WEIGHTS = (1.0, 2.0, 8.0)
@@ -49,8 +46,7 @@ BRANCH_PULL = 0.02
 as a share of one that is. So the trunk of a graph stays straight, and parameters and
 branches hang at its sides. Chosen by hand, not measured."""
 NO_PULL_WEIGHT = 0.01
-"""The weight with which a box that nothing pulls keeps its place; chosen by hand, not
-measured."""
+"""How strongly a box that nothing pulls stays; chosen by hand, not measured."""
 
 
 @dataclass(frozen=True, slots=True)

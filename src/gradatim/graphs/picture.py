@@ -35,8 +35,7 @@ MIN_BOX_WIDTH_PX = 28.0
 LINE_HEIGHT_PX = 15.0
 """The height of a line of text in a box; chosen by hand, not measured."""
 FRAME_PX = 14.0
-"""Room between the border of an open module and what is in it; chosen by hand, not
-measured."""
+"""Room inside the border of an open module; chosen by hand, not measured."""
 TITLE_HEIGHT_PX = 20.0
 """The height of an open module's title; chosen by hand, not measured."""
 PARALLEL_GAP_PX = 10.0

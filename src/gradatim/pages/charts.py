@@ -34,11 +34,9 @@ HALF_DIGIT_PX = 3.6
 LEGEND_LETTER_PX = 6.4
 """About the width of a letter in the legend; chosen by hand, not measured."""
 MAX_LINE_POINTS = 400
-"""A line with more points is drawn through so many of them; chosen by hand, not
-measured."""
+"""A longer line is drawn through so many points; chosen by hand, not measured."""
 MAX_PX = 1e4
-"""A point outside of the picture is drawn at most so far away; chosen by hand, not
-measured."""
+"""Points are drawn at most so far outside; chosen by hand, not measured."""
 
 Numbers = Sequence[float] | Tensor
 

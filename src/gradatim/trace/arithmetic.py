@@ -25,8 +25,7 @@ from gradatim.losses import reduction
 __all__ = ["Arithmetic", "Derivative", "Slopes", "slopes_of", "spell_out"]
 
 MAX_TRAINED_NUMBERS = 10
-"""A model with more numbers that train is too large to show; chosen by hand, not
-measured."""
+"""A model with more numbers is too large to show; chosen by hand, not measured."""
 MAX_PREDICTIONS = 1000
 """A larger batch is too large to show; chosen by hand, not measured."""
 GRADIENT_TOLERANCE_EPS = 64

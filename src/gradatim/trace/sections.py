@@ -13,8 +13,7 @@ __all__ = ["Section", "sections_of"]
 MAX_TABLE_ROWS = 60
 """A longer table loses its middle; chosen by hand, not measured."""
 MAX_ARITHMETIC_ROWS = 16
-"""So many rows of the batch are shown with their numbers; chosen by hand, not
-measured."""
+"""So many rows of the batch are written out; chosen by hand, not measured."""
 MAX_WIDTH_LETTERS = 80
 """The width of the table of numbers in a terminal; chosen by hand, not measured."""
 
