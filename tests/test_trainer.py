@@ -12,7 +12,6 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import gradatim as gt
 from gradatim.deferred import DeferredScalars
-from gradatim.epoch import MeanLoss
 from gradatim.errors import (
     ConfigError,
     DataError,
@@ -96,14 +95,6 @@ def test_a_batch_without_any_weight_leaves_the_mean_a_number():
     y[:16] = -100
     trainer = trainer_of(network(3), nn.CrossEntropyLoss())
     assert math.isfinite(trainer.evaluate((X, y), batch_size=16)["loss"])
-
-
-def test_mean_loss_sees_the_difference_between_rows_and_batches():
-    mean = MeanLoss()
-    for loss, rows in ((1.0, 9), (11.0, 1)):
-        mean.add(torch.tensor(loss), rows)
-    assert mean.value() == mean.so_far() == 2.0  # not 6.0
-    assert math.isnan(MeanLoss().value())
 
 
 class Elsewhere(torch.Tensor):
