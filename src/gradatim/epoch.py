@@ -30,12 +30,12 @@ class Plan:
     ) -> None:
         self.first_epoch = first_epoch
         self.epochs = epochs
-        """As :meth:`Trainer.fit` was given them."""
+        """The number of epochs that ``fit`` was given."""
         self.last_epoch = first_epoch + epochs
         self.batches = batches
         self.val_batches = val_batches
         self.callbacks = list(callbacks)
-        """Without the progress display."""
+        """The callbacks that ``fit`` was given, without the progress display."""
         self.completed = False
         """Whether the epochs ended without an error: True in ``on_fit_end`` then."""
 

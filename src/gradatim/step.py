@@ -78,6 +78,7 @@ class TrainStep:
     """
 
     engine_type: ClassVar[type[Engine]] = EagerEngine
+    """The engine on which the step runs."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class TrainStep:
         self._run_on_engine(
             StepParts(
                 model=model,
-                forward=make_forward(forward, keep_targets=self._keep_targets()),
+                forward=make_forward(forward, self.weighing),
                 loss_fn=checked(loss_fn, check_shapes=check_shapes),
                 optimizer=optimizer,
                 weighing=self.weighing,
@@ -158,10 +159,6 @@ class TrainStep:
         self.engine = self.engine_type()
         self.engine.prepare(parts)
         self._forward_backward = self.engine.forward_backward
-
-    def _keep_targets(self) -> Callable[[Any], None] | None:
-        weighing = self.weighing
-        return weighing.keep_targets if weighing.needs_targets else None
 
     def __call__(
         self, *batch: Any, collect: Collect | None = None
@@ -453,15 +450,12 @@ class ValStep:
             return self._loss_fn(*self._forward(self.model, batch))
 
 
-def make_forward(
-    forward: Forward | None, *, keep_targets: Callable[[Any], None] | None = None
-) -> Forward:
+def make_forward(forward: Forward | None, weighing: Weighing | None = None) -> Forward:
     """Give the function from a batch, as a tuple, to ``(predictions, targets)``.
 
     Args:
         forward: The user's; None for batches that are ``(x, y)``.
-        keep_targets: Is given the targets, where the user's ``forward`` alone knows
-            them.
+        weighing: Is given the targets, where it needs them from the user's ``forward``.
     """
     if forward is None:
 
@@ -473,8 +467,8 @@ def make_forward(
 
     def forward_any(model: nn.Module, batch: Any) -> tuple[Any, Any]:
         pair = forward(model, batch[0] if len(batch) == 1 else batch)
-        if keep_targets is not None:
-            keep_targets(pair[1])
+        if weighing is not None and weighing.needs_targets:
+            weighing.keep_targets(pair[1])
         return pair
 
     return forward_any

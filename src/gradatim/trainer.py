@@ -51,7 +51,7 @@ class Trainer:
             get in the history (with ``val_`` before) and in :meth:`evaluate`. Each
             sees all rows at once, so that no mean of means is taken.
         forward: For batches that are not ``(x, y)``; see ``make_train_step``, which
-            also tells ``max_norm``, ``num_microbatches``, ``loss_weight``,
+            also describes ``max_norm``, ``num_microbatches``, ``loss_weight``,
             ``precision``, ``on_nonfinite`` and ``check_shapes``.
 
     Attributes:
@@ -200,9 +200,9 @@ class Trainer:
                 ``DataLoader``, ``Table`` or :class:`~gradatim.data.Batches`.
             val: The same, or None. Never shuffled, unless it is your own loader.
             epochs: How many to add.
-            batch_size: For ``train`` and ``val``; this and the next four are told in
-                :class:`~gradatim.data.Batches`, defaults included. They are left out
-                for a ``DataLoader`` or ``Batches``, which have their own.
+            batch_size: For ``train`` and ``val``. :class:`~gradatim.data.Batches`
+                describes this option and the next four, with their defaults. Leave them
+                out for a ``DataLoader`` or ``Batches``, which have their own.
             shuffle: For ``train``.
             seed: For ``train``.
             drop_last: For ``train``.

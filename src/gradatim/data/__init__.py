@@ -1,6 +1,7 @@
 """Where batches come from: the tutorial's line, tensors, data sets, tables.
 
-What reads tables is loaded when first used: it needs pyarrow, and the rest does not.
+The names that read tables are loaded when they are first used: they need pyarrow, and
+nothing else here does.
 """
 
 import importlib
