@@ -1,1 +1,23 @@
-"""The run folder: everything of one training, in JSON and safetensors."""
+"""A run: a folder with everything of one training, from which it goes on bit for bit.
+
+``gradatim.Run`` is what users see. It serves a loop of one's own and, as a callback, a
+trainer. Its parts, in reading order:
+
+- ``run``: the class, its options, and what serves a trainer as a callback.
+- ``own_loop``: what serves a loop of one's own.
+- ``session``: what both need of one process: begin or go on, save, end.
+- ``stateful``: the two methods that a run asks of all that it saves.
+- ``choices``: what was chosen, as JSON has it, to be compared when the run goes on.
+- ``fingerprint``: what the last bits depend on beside choices and data, and how changes
+  are told or refused.
+- ``checkpoint`` and ``checkpoint_header``: the folders of a run's checkpoints, and what
+  each says of itself.
+- ``putting_back``: guards around PyTorch's objects while they take their states.
+- ``folder`` and ``config_file``: a run as commands find and read it.
+- ``module_file``: the weights of any module on the disk.
+
+A run never opens the state of another object: the object gives its state, and takes it
+back. It never begins anew over what may be saved, never goes on with changed data,
+model or choices unless that was accepted, and never says that a resume is exact when it
+knows of something that is not saved. All files are written by ``gradatim.store``.
+"""

@@ -1,14 +1,24 @@
 """``config.json``: what a run was begun with, sealed by its own SHA-256."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 from gradatim.errors import DamagedError, RunError
-from gradatim.run.environment import environment
-from gradatim.store.disk import disk_errors, replace_file
+from gradatim.run.fingerprint import environment
+from gradatim.store.checks import (
+    Check,
+    fields,
+    is_bool,
+    is_count,
+    is_object,
+    is_text,
+    list_of,
+    one_of,
+)
+from gradatim.store.disk import TEMPORARY, disk_errors, replace_file
 from gradatim.store.manifest import read_sealed, sealed
 from gradatim.text import shown
 
@@ -28,16 +38,19 @@ VERSION = 2
 """Version 1 had no checkpoints, and the digests of a whole run in this file."""
 
 CONFIG, ENVIRONMENT = "config.json", "environment.json"
+
 FIELDS = {"version", "created_at", "kind"}
-"""What every run has; those of a table have more."""
-OURS = {CONFIG, ENVIRONMENT, "lock", "history.jsonl", "checkpoints", "schema.json"}
+"""The fields that every run has; the runs of tables have more."""
+
+OWN_FILES = {CONFIG, ENVIRONMENT, "lock", "history.jsonl", "checkpoints", "schema.json"}
+"""What may be in a folder in which a run was begun, before its configuration is."""
 
 
 def write_config(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
     """Write ``config.json`` and ``environment.json`` of a new run.
 
     Args:
-        folder: The run's.
+        folder: The folder of the run.
         kind: ``"table"``, ``"line"`` or ``"python"``.
         about: More fields, as JSON has them.
     """
@@ -48,10 +61,10 @@ def write_config(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
 
 
 def begin_config(folder: Path) -> None:
-    """Write the configuration of a run of Python's, where none is there yet.
+    """Write the configuration of a run from Python, where there is none yet.
 
     Raises:
-        DamagedError: There is another program's ``config.json``.
+        DamagedError: There is a ``config.json`` of another program.
     """
     if (folder / CONFIG).exists():
         read_config(folder)
@@ -61,9 +74,12 @@ def begin_config(folder: Path) -> None:
 
 
 def mend_config(folder: Path) -> list[str]:
-    """Write the configuration of a run of Python's anew where it is damaged.
+    """Write the configuration of a run from Python anew where it is damaged.
 
-    What goes on does not need it. Gives what to tell.
+    A run from Python can go on without the old one.
+
+    Returns:
+        What to tell the user, a line each.
     """
     try:
         read_config(folder)
@@ -79,14 +95,14 @@ def check_ours(folder: Path) -> None:
     """Refuse a folder with files that are no run's.
 
     Raises:
-        RunError: The folder is another program's, or one's own work.
+        RunError: The folder has files of another program, or the user's own work.
     """
     if not folder.is_dir() or (folder / CONFIG).exists():
         return
     others = [
-        each.name
-        for each in folder.iterdir()
-        if each.name not in OURS and not each.name.startswith(".tmp-")
+        file.name
+        for file in folder.iterdir()
+        if file.name not in OWN_FILES and not file.name.startswith(TEMPORARY)
     ]
     if others:
         raise RunError(
@@ -100,26 +116,26 @@ def read_environment(path: Path) -> dict[str, Any]:
     """Read a run's ``environment.json``.
 
     Raises:
-        DamagedError: It is missing or changed.
-        RunError: It is of another version.
+        DamagedError: The file is missing or changed.
+        RunError: The file is of another version.
     """
-    found = read_sealed(path / ENVIRONMENT, version=VERSION)
+    content = read_sealed(path / ENVIRONMENT, version=VERSION)
     names = {"version", *environment()}
-    for name, value in found.items():
+    for name, value in content.items():
         if name not in names or not isinstance(value, (str, int, type(None))):
             raise _unknown(path / ENVIRONMENT, name, value)
-    if absent := names - set(found):
+    if absent := names - set(content):
         raise lacks(path / ENVIRONMENT, absent)
-    return found
+    return content
 
 
 def read_config(path: Path) -> dict[str, Any]:
     """Read a run's ``config.json``.
 
     Raises:
-        DamagedError: It is missing or changed; so will be asking for a field that it
-            lacks.
-        RunError: It is of another version.
+        DamagedError: The file is missing or changed. The same error is raised later by
+            asking for a field that the file lacks.
+        RunError: The file is of another version.
     """
     config = Config(path / CONFIG, read_sealed(path / CONFIG, version=VERSION))
     for name, value in config.items():
@@ -131,7 +147,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 class Config(dict[str, Any]):
-    """Fields of a file; one that it lacks is told with the file's name."""
+    """The fields of a file. Asking for one that it lacks names the file."""
 
     def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
         super().__init__(content)
@@ -157,44 +173,19 @@ def _unknown(path: Path, name: str, value: Any) -> DamagedError:
     )
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 63
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_is_text, value))
-
-
-def _has(**checks: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Give the check of an object with these fields and no others."""
-
-    def check(value: Any) -> bool:
-        return (
-            isinstance(value, dict)
-            and set(value) == set(checks)
-            and all(fits(value[name]) for name, fits in checks.items())
-        )
-
-    return check
-
-
-CHECKS: dict[str, Callable[[Any], bool]] = {
-    "created_at": _is_text,
-    "kind": lambda value: value in ("table", "line", "python"),
-    "command": _is_text,
-    "file": _has(name=_is_text, bytes=_is_count, path=_is_text),
-    "target": _is_text,
-    "task": lambda value: value in ("regression", "binary", "classification"),
-    "drop": _are_texts,
-    "keep": _are_texts,
-    "drop_missing_target": lambda value: isinstance(value, bool),
-    "rows": _has(train=_is_count, val=_is_count, test=_is_count),
-    "training": lambda value: isinstance(value, dict),
-    "network": lambda value: value in ("residual_mlp", "linear", "custom"),
-    "schema_sha256": lambda v: _is_text(v) and bool(re.fullmatch("[0-9a-f]{64}", v)),
+CHECKS: dict[str, Check] = {
+    "created_at": is_text,
+    "kind": one_of("table", "line", "python"),
+    "command": is_text,
+    "file": fields(name=is_text, bytes=is_count, path=is_text),
+    "target": is_text,
+    "task": one_of("regression", "binary", "classification"),
+    "drop": list_of(is_text),
+    "keep": list_of(is_text),
+    "drop_missing_target": is_bool,
+    "rows": fields(train=is_count, val=is_count, test=is_count),
+    "training": is_object,
+    "network": one_of("residual_mlp", "linear", "custom"),
+    "schema_sha256": lambda v: is_text(v) and bool(re.fullmatch("[0-9a-f]{64}", v)),
 }
 """What the fields of ``config.json`` may be."""

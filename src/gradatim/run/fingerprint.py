@@ -1,7 +1,8 @@
-"""What a run was begun with, compared with what goes on with it."""
+"""Where a run is computed, and how it is compared with where it was begun."""
 
 import platform
 from collections.abc import Iterable, Mapping
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ __all__ = [
     "CHOICES",
     "changes",
     "check_accept",
+    "environment",
     "fingerprint",
     "refuse_changes",
     "signature",
@@ -22,13 +24,36 @@ __all__ = [
 CHOICES = ("data", "config")
 """What may be accepted as changed. A model's weights have no place in another model."""
 
+MAX_CHANGES = 10
+"""How many changes an error lists. Chosen by hand, not measured."""
+
+
+def environment() -> dict[str, Any]:
+    """Describe this process for ``environment.json``.
+
+    No names of people, hosts or folders are in it.
+    """
+    has_cuda = torch.cuda.is_available()
+    return {
+        "gradatim": metadata.version("gradatim"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": metadata.version("numpy"),
+        "pyarrow": metadata.version("pyarrow"),
+        "platform": f"{platform.system()}-{platform.machine()}",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "num_threads": torch.get_num_threads(),
+        "cuda": torch.version.cuda if has_cuda else None,
+        "device_name": torch.cuda.get_device_name() if has_cuda else None,
+    }
+
 
 def fingerprint(
     device: torch.device, *, compiled: bool = False, num_workers: int = 0
 ) -> dict[str, Any]:
-    """Tell what the last bits of a result depend on, beside data and configuration.
+    """Give what the last bits of a result depend on, beside data and configuration.
 
-    A change of these is allowed, and told.
+    A change of these is allowed, and told when the run goes on.
 
     >>> fingerprint(torch.device("cpu"))["engine"]
     'eager'
@@ -92,20 +117,20 @@ def changes(old: Any, new: Any, name: str = "") -> list[str]:
     ['lr: 0.1 -> 0.2']
     """
     if isinstance(old, dict) and isinstance(new, dict):
-        found = []
+        lines = []
         for key in [*old, *(key for key in new if key not in old)]:
             inner = f"{name}.{key}" if name else str(key)
-            found += changes(old.get(key, "none"), new.get(key, "none"), inner)
-        return found
+            lines += changes(old.get(key, "none"), new.get(key, "none"), inner)
+        return lines
     if old == new:
         return []
-    if _are_tables(old, new):
+    if _are_lists_of_dicts(old, new):
         return changes(dict(enumerate(old)), dict(enumerate(new)), name)
     return [f"{name}: {_short(old)} -> {_short(new)}"]
 
 
-def _are_tables(old: Any, new: Any) -> bool:
-    """Tell lists of as many dicts, which are better told part by part."""
+def _are_lists_of_dicts(old: Any, new: Any) -> bool:
+    """Tell whether both are lists of equally many dicts, compared one by one."""
     if not isinstance(old, list) or not isinstance(new, list) or len(old) != len(new):
         return False
     return all(isinstance(part, dict) for part in (*old, *new))
@@ -119,10 +144,10 @@ def _short(value: Any) -> str:
 
 
 def check_accept(accept: Iterable[str]) -> tuple[str, ...]:
-    """Refuse what cannot be accepted.
+    """Refuse to accept something else than ``"data"`` and ``"config"``.
 
     Raises:
-        ConfigError: Something else than ``"data"`` and ``"config"``.
+        ConfigError: There is another name.
     """
     names = (accept,) if isinstance(accept, str) else tuple(accept)
     for name in names:
@@ -136,27 +161,27 @@ def check_accept(accept: Iterable[str]) -> tuple[str, ...]:
 
 
 def refuse_changes(
-    what: str, found: list[str], *, run: str, accept: tuple[str, ...]
+    what: str, changed: list[str], *, run: str, accept: tuple[str, ...]
 ) -> list[str]:
     """Refuse to go on where something changed that was not accepted.
 
     Args:
         what: ``"data"``, ``"config"`` or ``"model"``.
-        found: From :func:`changes`.
-        run: For the message.
+        changed: What :func:`changes` lists.
+        run: The name of the run, for the message.
         accept: What may have changed.
 
     Returns:
-        ``found`` where it was accepted.
+        ``changed``, where that was accepted.
 
     Raises:
-        ResumeError: It was not.
+        ResumeError: The change was not accepted.
     """
-    if not found or what in accept:
-        return found
-    shown = "\n".join(f"  {line}" for line in found[:10])
-    if len(found) > 10:
-        shown += f"\n  and {len(found) - 10} more"
+    if not changed or what in accept:
+        return changed
+    shown = "\n".join(f"  {line}" for line in changed[:MAX_CHANGES])
+    if len(changed) > MAX_CHANGES:
+        shown += f"\n  and {len(changed) - MAX_CHANGES} more"
     cure = "Put it back as it was, or begin a new run in another folder"
     if what in CHOICES:
         cure += f'; accept=["{what}"] (--accept {what}) goes on all the same'

@@ -1,7 +1,6 @@
 """The weights of any module on the disk, and back into a module of the same shapes."""
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,12 @@ from torch import Tensor, nn
 
 from gradatim.errors import DamagedError, RunError
 from gradatim.modules import bare
-from gradatim.run.fingerprint import changes, signature, tensors_signature
+from gradatim.run.fingerprint import (
+    MAX_CHANGES,
+    changes,
+    signature,
+    tensors_signature,
+)
 from gradatim.store.disk import disk_errors, reading
 from gradatim.store.json import (
     MAX_JSON_BYTES,
@@ -28,7 +32,6 @@ __all__ = [
     "TENSORS",
     "VERSION",
     "check_module_size",
-    "fitting",
     "is_saved",
     "load_module",
     "module_state",
@@ -40,7 +43,7 @@ TENSORS, DESCRIPTION = "model.safetensors", "model.json"
 
 
 def module_state(modules: Mapping[str, nn.Module]) -> dict[str, Any]:
-    """Join the state of modules: of one alone under its own names.
+    """Join the states of modules; a single module keeps its own names.
 
     >>> list(module_state({"model": nn.Linear(1, 1)}))
     ['weight', 'bias']
@@ -59,17 +62,15 @@ def module_state(modules: Mapping[str, nn.Module]) -> dict[str, Any]:
 def load_module_state(
     modules: Mapping[str, nn.Module], state: Mapping[str, Any]
 ) -> None:
-    """Take :func:`module_state` apart again."""
+    """Give each module its part of what :func:`module_state` gave."""
     for name, module in modules.items():
-        own = state
-        if len(modules) > 1:
-            prefix = f"{name}."
-            own = {
-                k.removeprefix(prefix): v
-                for k, v in state.items()
-                if k.startswith(prefix)
-            }
-        bare(module).load_state_dict(dict(own))
+        prefix = f"{name}." if len(modules) > 1 else ""
+        own = {
+            key.removeprefix(prefix): value
+            for key, value in state.items()
+            if key.startswith(prefix)
+        }
+        bare(module).load_state_dict(own)
 
 
 def save_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
@@ -111,11 +112,11 @@ def load_module(
 
     Args:
         path: The folder, for messages.
-        contents: Its files, verified.
-        model: Of the same names, shapes and dtypes.
+        contents: The files of the folder, compared with their digests.
+        model: A module with the same names, shapes and dtypes.
 
     Raises:
-        RunError: It has others; each is named.
+        RunError: The module has others; each is named.
     """
     check_files(contents, {TENSORS, DESCRIPTION}, path)
     place = path / DESCRIPTION
@@ -129,31 +130,20 @@ def load_module(
         )
     tensors = read_tensors(contents[TENSORS], str(path / TENSORS))
     state = unpack(description["state"], tensors, str(place))
-    with fitting(path, model):
-        found, wanted = tensors_signature(state), signature({"": bare(model)})
-        if different := changes(found, wanted):
+    try:
+        in_file, given = tensors_signature(state), signature({"": bare(model)})
+        if different := changes(in_file, given):
             raise _unlike(path, model, different)
         bare(model).load_state_dict(state)
-    return model
-
-
-@contextlib.contextmanager
-def fitting(path: Path, model: nn.Module) -> Iterator[None]:
-    """Tell of a state that a module does not take, with the file's name.
-
-    Raises:
-        RunError: It does not.
-    """
-    try:
-        yield
     except RunError:
         raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _unlike(path, model, [one_line(error)]) from error
+    return model
 
 
 def _unlike(path: Path, model: nn.Module, different: list[str]) -> RunError:
-    listed = "\n".join(f"  {line}" for line in different[:10])
+    listed = "\n".join(f"  {line}" for line in different[:MAX_CHANGES])
     return RunError(
         f"{path} is of another model than the {type(model).__name__} given "
         f"(file -> given):\n{listed}\n"
@@ -163,10 +153,14 @@ def _unlike(path: Path, model: nn.Module, different: list[str]) -> RunError:
 
 
 def check_module_size(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Compare the size of the weights' file with a module's, before it is read.
+    """Compare the size of a file of weights with a module's, before it is read.
+
+    Args:
+        path: The folder of the file.
+        tensors: The weights of the module.
 
     Raises:
-        RunError: It is larger than these weights with a header.
+        RunError: The file is larger than these weights with a header.
     """
     with reading(path / TENSORS):
         size = (path / TENSORS).lstat().st_size
