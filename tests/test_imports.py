@@ -10,7 +10,7 @@ import gradatim
 ROOT = Path(gradatim.__file__).parent
 
 LAYERS = [
-    {"errors"},
+    {"errors", "torch_private"},
     {"text", "nested", "deferred", "interrupt", "plots", "rng", "nodes", "signatures"},
     {"history", "threads", "store", "pages", "losses", "modules"},
     {"graphs", "watching", "weighing"},

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
+from gradatim.torch_private import inner_of_compiled
+
 __all__ = ["autocast", "bare", "device_of", "evaluating"]
 
 
@@ -43,7 +45,7 @@ def autocast(
 
 def bare(module: nn.Module) -> nn.Module:
     """Give the module behind ``torch.compile``, whose names are the same."""
-    inner = getattr(module, "_orig_mod", module)
+    inner = inner_of_compiled(module)
     return inner if isinstance(inner, nn.Module) else module
 
 

@@ -3,6 +3,8 @@
 from torch import Tensor
 from torch.autograd.graph import Node
 
+from gradatim.torch_private import variable_of
+
 __all__ = ["WEIGHED", "leaf_of", "operation_name"]
 
 WEIGHED = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Linear", "Mv")
@@ -11,7 +13,7 @@ WEIGHED = ("Addmm", "Mm", "Bmm", "Baddbmm", "Convolution", "Linear", "Mv")
 
 def leaf_of(node: Node) -> Tensor | None:
     """Give the tensor whose ``.grad`` a node adds to; None of an operation."""
-    return getattr(node, "variable", None)
+    return variable_of(node)
 
 
 def operation_name(node: Node) -> str:

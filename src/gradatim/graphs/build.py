@@ -15,6 +15,7 @@ from gradatim.graphs.tensors import describe_tensor, dtype_name, shape_of
 from gradatim.graphs.variable_names import names_of_caller
 from gradatim.nodes import leaf_of, operation_name
 from gradatim.text import printable, shown
+from gradatim.torch_private import what_node_gives
 
 __all__ = ["ForwardNotes", "build_graph", "graph"]
 
@@ -177,7 +178,7 @@ class _Builder:
                 boxes.append(numbers[above])
         boxes += [self._box(kind="data", group=group, **fields) for fields in data]
         saved, options = saved_and_options(function)
-        outputs = getattr(function, "_input_metadata", ())  # backward's inputs
+        outputs = what_node_gives(function)
         number = self._box(
             kind=kind,
             name=operation_name(function),

@@ -19,7 +19,6 @@ from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
-from torch._C._dynamo import eval_frame
 from torch.autograd.graph import Node as Function
 from torch.nn.modules.module import (
     register_module_forward_hook,
@@ -38,6 +37,11 @@ from gradatim.graphs.variable_names import (
 )
 from gradatim.nested import tensors_of
 from gradatim.text import printable
+from gradatim.torch_private import (
+    keep_from_compiler,
+    next_sequence_number,
+    sequence_number,
+)
 
 __all__ = ["Recorded", "record"]
 
@@ -148,18 +152,6 @@ def record(model: nn.Module | None = None) -> Iterator[Recorded]:
         before.remove()
 
 
-def _never_compiled(function: Any) -> Any:
-    """Keep the compiler from compiling a function on its own.
-
-    Some compiled modules, such as a Sequential, are run as they are, and the functions
-    that they call are compiled one by one: the hooks of this file would be among them.
-    """
-    skip = eval_frame._FrameAction.SKIP
-    strategy = eval_frame._FrameExecStrategy(skip, skip)
-    eval_frame.set_code_exec_strategy(function.__code__, strategy)
-    return function
-
-
 class _Hooks:
     """Hooks before and after the forward of each module.
 
@@ -174,16 +166,16 @@ class _Hooks:
         # one thread are noted.
         self.thread = get_ident()
 
-    @_never_compiled
+    @keep_from_compiler
     def enter(self, module: nn.Module, args: Any) -> None:
         """Note that a module is called."""
         if torch.compiler.is_compiling() or get_ident() != self.thread:
             return
         parent = self.open[-1] if self.open else None
         self.open.append(len(self.calls))
-        self.calls.append(_Call(module, parent, _next_number()))
+        self.calls.append(_Call(module, parent, next_sequence_number()))
 
-    @_never_compiled
+    @keep_from_compiler
     def leave(self, module: nn.Module, args: Any, output: Any) -> None:
         """Note that a module returns."""
         if torch.compiler.is_compiling() or get_ident() != self.thread:
@@ -194,7 +186,7 @@ class _Hooks:
             _ = tensor.grad_fn
         while self.open:
             call = self.calls[self.open.pop()]
-            call.end = _next_number()
+            call.end = next_sequence_number()
             if call.module is module:
                 return
             # The call that was closed is one that an error has left.
@@ -210,7 +202,7 @@ class _FunctionWatch(TorchFunctionMode):
         self.looked_up: WeakValueDictionary[int, Tensor] = WeakValueDictionary()
         """The leaves whose names have been looked for, by ``id``."""
 
-    @_never_compiled
+    @keep_from_compiler
     def __torch_function__(
         self,
         func: Any,
@@ -220,9 +212,9 @@ class _FunctionWatch(TorchFunctionMode):
     ) -> Any:
         if torch.compiler.is_compiling():
             return func(*args, **(kwargs or {}))
-        start = _next_number()
+        start = next_sequence_number()
         result = func(*args, **(kwargs or {}))
-        end = _next_number()
+        end = next_sequence_number()
         if end > start:
             values = [*args, *(kwargs or {}).values()]
             self._note_names(values)
@@ -255,11 +247,6 @@ def _only_model(calls: Iterable[_Call]) -> nn.Module | None:
     roots = {call.module: None for call in calls if call.parent is None}
     models = [module for module in roots if any(True for _ in module.parameters())]
     return models[0] if len(models) == 1 else None
-
-
-def _next_number() -> int:
-    """Give the number that autograd will give to the next node of this thread."""
-    return torch._C._autograd._get_sequence_nr()
 
 
 def _data_boxes(values: Sequence[Any], frame: FrameType | None) -> list[dict[str, Any]]:
@@ -302,7 +289,7 @@ class _RecordedNotes(ForwardNotes):
         self.names = {m: n for n, m in model.named_modules()} if model else {}
 
     def group(self, function: Function) -> int | None:
-        number = function._sequence_nr()
+        number = sequence_number(function)
         index: int | None = bisect_right(self.starts, number) - 1
         if index == -1:
             return None
@@ -320,7 +307,7 @@ class _RecordedNotes(ForwardNotes):
         return ""
 
     def data(self, function: Function, num_missing: int) -> list[dict[str, Any]]:
-        number = function._sequence_nr()
+        number = sequence_number(function)
         index = bisect_right(self.data_starts, number) - 1
         if index < 0 or number >= self.data_calls[index].end:
             return []

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
+from gradatim import torch_private
 from gradatim.graphs.graph_data import Saved
 from gradatim.graphs.tensors import dtype_name, num_bytes_of, shape_of
 from gradatim.text import shown
@@ -17,16 +18,19 @@ from gradatim.text import shown
 __all__ = ["saved_and_options"]
 
 
+_names_kept_by = functools.cache(torch_private.saved_names)
+
+
 def saved_and_options(function: Function) -> tuple[tuple[Saved, ...], dict[str, str]]:
     """Give the tensors that an operation keeps for backward, and its options."""
-    tensor_names, option_names = _attributes_of(type(function))
+    tensor_names, option_names = _names_kept_by(type(function))
     saved: list[Saved] = []
     for name in tensor_names:
         saved += _saved(function, name)
     options = {}
     for name in option_names:
         try:
-            value = getattr(function, f"_saved_{name}")
+            value = torch_private.saved(function, name)
         except (RuntimeError, AttributeError):
             continue  # The value is freed, or has no form in Python.
         if value is not None:
@@ -34,29 +38,14 @@ def saved_and_options(function: Function) -> tuple[tuple[Saved, ...], dict[str, 
     return tuple(saved), options
 
 
-@functools.cache
-def _attributes_of(kind: type) -> tuple[list[str], list[str]]:
-    """Give the names of what operations of one class keep: tensors, and options.
-
-    Autograd shows a tensor ``self`` as ``_raw_saved_self`` and ``_saved_self``, and
-    an option ``dim`` as ``_saved_dim`` alone.
-    """
-    names = dir(kind)
-    tensors = [
-        n.removeprefix("_raw_saved_") for n in names if n.startswith("_raw_saved_")
-    ]
-    others = [n.removeprefix("_saved_") for n in names if n.startswith("_saved_")]
-    return tensors, [n for n in others if n not in tensors and "_sym_" not in n]
-
-
 def _saved(function: Function, name: str) -> list[Saved]:
     """Describe what an operation keeps under a name: one tensor, or several."""
     try:
-        raw = getattr(function, f"_raw_saved_{name}")
+        raw = torch_private.raw_saved(function, name)
     except (RuntimeError, AttributeError):
         return [Saved(name=name, state="freed")]
     if not isinstance(raw, (tuple, list)):
-        one = _state(raw, name, lambda: getattr(function, f"_saved_{name}"))
+        one = _state(raw, name, lambda: torch_private.saved(function, name))
         return [one] if one else []
     several = [_state(part, f"{name}[{i}]", None) for i, part in enumerate(raw)]
     return [saved for saved in several if saved is not None]

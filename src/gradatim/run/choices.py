@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from gradatim.data.batches import Batches
 from gradatim.data.digest import tensor_digest
 from gradatim.data.restart import own_generators
+from gradatim.torch_private import INNER_SCHEDULES, LAST_RATE, own_buffers
 
 __all__ = [
     "by_class_name",
@@ -28,9 +29,6 @@ __all__ = [
     "options_of",
     "plain",
 ]
-
-INNER = "_schedulers"
-"""The key under which a schedule made of others has their states."""
 
 MAX_TENSOR_VALUES = 100
 """A longer tensor is described by its digest. Chosen by hand, not measured."""
@@ -71,7 +69,7 @@ def describe_loss(loss_fn: Any) -> dict[str, Any]:
 
 def _describe_module(module: nn.Module) -> dict[str, Any]:
     names = [n for n in vars(module) if not n.startswith("_") and n != "training"]
-    buffers = {n: b for n, b in module._buffers.items() if b is not None}
+    buffers = {n: b for n, b in own_buffers(module).items() if b is not None}
     return {
         "name": type(module).__name__,
         **{name: plain(getattr(module, name)) for name in names},
@@ -133,9 +131,11 @@ def _numbers(value: LRScheduler | Optimizer) -> dict[str, Any]:
 def _without_last_lr(state: dict[str, Any]) -> dict[str, Any]:
     """Leave out the rate with which a schedule begins: other numbers decide it."""
     inner = {
-        k: [_without_last_lr(s) for s in v] for k, v in state.items() if k == INNER
+        k: [_without_last_lr(s) for s in v]
+        for k, v in state.items()
+        if k == INNER_SCHEDULES
     }
-    return {k: v for k, v in state.items() if k != "_last_lr"} | inner
+    return {k: v for k, v in state.items() if k != LAST_RATE} | inner
 
 
 def options_of(group: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from gradatim.errors import ConfigError
 from gradatim.hooks import Callback, TrainerView
 from gradatim.modules import bare
 from gradatim.rng import check_generator_state, rng_state, set_rng_state
+from gradatim.torch_private import sparse_parts
 
 __all__ = [
     "GlobalGenerators",
@@ -123,9 +124,10 @@ class Gradients:
 
 def _dense_parts(gradient: Tensor) -> dict[str, Any]:
     """Take a sparse gradient apart, such as that of an embedding."""
+    indices, values = sparse_parts(gradient)
     return {
-        "indices": gradient._indices(),
-        "values": gradient._values(),
+        "indices": indices,
+        "values": values,
         "size": gradient.shape,
         "is_coalesced": gradient.is_coalesced(),
     }

@@ -17,10 +17,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules import module as hooks_of_all
 from torch.nn.parameter import UninitializedParameter
 
 from gradatim.losses import reduction
+from gradatim.torch_private import (
+    gradient_hooks,
+    has_backward_hooks,
+    has_global_backward_hooks,
+)
 
 __all__ = ["Arithmetic", "Derivative", "Slopes", "slopes_of", "spell_out"]
 
@@ -282,11 +286,11 @@ def _is_real(value: Any) -> bool:
 
 def _has_hooks(model: nn.Module) -> bool:
     """Tell whether a hook of the user sees or changes the gradients in backward."""
-    if hooks_of_all._global_backward_hooks or hooks_of_all._global_backward_pre_hooks:
+    if has_global_backward_hooks():
         return True
-    return any(
-        m._backward_hooks or m._backward_pre_hooks for m in model.modules()
-    ) or any(parameter._backward_hooks for parameter in model.parameters())
+    return any(has_backward_hooks(module) for module in model.modules()) or any(
+        gradient_hooks(parameter) for parameter in model.parameters()
+    )
 
 
 def _indices(parameter: Tensor) -> list[str]:

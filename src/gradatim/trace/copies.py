@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gradatim.errors import ConfigError
 from gradatim.nested import tensors_of
 from gradatim.text import one_line
+from gradatim.torch_private import gradient_hooks
 
 __all__ = ["copied", "lending_no_gradients"]
 
@@ -82,7 +83,7 @@ def _complete_parameter(original: Tensor, memo: dict[int, Any]) -> None:
     # to it.
     if original.grad is not None:
         copied.grad = original.grad.detach().clone()
-    for hook in (original._backward_hooks or {}).values():
+    for hook in gradient_hooks(original).values():
         copied.register_hook(copy.deepcopy(hook, memo))
 
 

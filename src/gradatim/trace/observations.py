@@ -11,6 +11,11 @@ from torch import Tensor, nn
 from gradatim.engines import StepParts
 from gradatim.losses import LossFn
 from gradatim.step import TrainStep
+from gradatim.torch_private import (
+    gradient_hooks,
+    inner_of_compiled,
+    is_compiled_in_place,
+)
 from gradatim.trace.arithmetic import Slopes, slopes_of
 from gradatim.trace.names import named_batch, named_tensors
 from gradatim.trace.sample_losses import per_sample, sample_losses
@@ -74,9 +79,9 @@ class Observations:
             is_fast = isinstance(module, nn.TransformerEncoderLayer)
             if is_fast and not module.training and not trains:
                 self._hide(name, module, hidden, "in eval mode takes another path")
-            elif module._compiled_call_impl is not None:
+            elif is_compiled_in_place(module):
                 self._hide(name, module, hidden, "is compiled, and would be again")
-            elif (inner := getattr(module, "_orig_mod", None)) is not None:
+            elif (inner := inner_of_compiled(module)) is not None:
                 yield name, module
                 self._hide(f"{name}._orig_mod".lstrip("."), inner, hidden, COMPILED)
             else:
@@ -98,7 +103,7 @@ class Observations:
                 return
             self._calls[name] = call = self._calls.get(name, 0) + 1
             for part, tensor in named_tensors(output, ""):
-                if tensor.retains_grad or tensor._backward_hooks:
+                if tensor.retains_grad or gradient_hooks(tensor):
                     self.has_output_hooks = True
                 self.outputs.append(
                     ModuleOutput(

@@ -15,6 +15,7 @@ from gradatim.losses import LossFn
 from gradatim.modules import bare
 from gradatim.rng import keeping_rng
 from gradatim.step import TrainStep
+from gradatim.torch_private import accumulation_hooks
 from gradatim.trace.arithmetic import spell_out
 from gradatim.trace.copies import copied, lending_no_gradients
 from gradatim.trace.names import named_batch, named_parameters
@@ -95,7 +96,7 @@ def _notes_on_copying(model: nn.Module) -> list[str]:
     notes = []
     if bare(model) is not model:
         notes.append("torch.compile was left out: the copy ran eagerly")
-    hooks = [p._post_accumulate_grad_hooks or () for p in model.parameters()]
+    hooks = [accumulation_hooks(p) for p in model.parameters()]
     if num_hooks := sum(map(len, hooks)):
         notes.append(
             f"{num_hooks} hooks after the accumulation of gradients were not run: they "

@@ -5,6 +5,7 @@ from types import FrameType
 
 from torch import nn
 
+from gradatim.torch_private import forward_hooks
 from gradatim.watching.model_call import ModelCall, ModelObserver
 from gradatim.watching.source_lines import SourceLine, line_of
 
@@ -40,8 +41,7 @@ class DirectCalls(ModelObserver[DirectCall]):
         ):
             record = self.records[call.number]
             record.line = record.line or _caller_of_forward(frame)
-            has_hooks = bool(owner._forward_hooks or owner._forward_pre_hooks)
-            record.has_hooks |= has_hooks
+            record.has_hooks |= bool(forward_hooks(owner))
 
 
 def _caller_of_forward(frame: FrameType) -> SourceLine | None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
 from gradatim.nested import tensors_of
+from gradatim.torch_private import version_of
 from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.identities import identity_of
 from gradatim.watching.model_call import ForwardSeen, ModelCall
@@ -150,7 +151,7 @@ class Forwards(Observer):
 
     def _moved_buffers(self, module: nn.Module) -> tuple[str, ...]:
         """Name the buffers that were changed in place since the call before."""
-        now = [(name, buffer._version) for name, buffer in module.named_buffers()]
+        now = [(name, version_of(buffer)) for name, buffer in module.named_buffers()]
         before = dict(self._buffers.get(id(module), ()))
         self._buffers[id(module)] = now
         moved = [name for name, version in now if before.get(name, version) != version]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from gradatim.torch_private import Convolution, own_parameters
 from gradatim.watching.identities import identity_of
 from gradatim.watching.model_call import ModelCall, ModelObserver
 
@@ -85,9 +86,9 @@ def _layers_as_made(module: nn.Module) -> set[str]:
 
 
 def _is_as_made(layer: nn.Module) -> bool:
-    own = dict(layer._parameters)
+    own = own_parameters(layer)
     weights = {name: p for name, p in own.items() if p is not None and not is_lazy(p)}
-    if isinstance(layer, (nn.Linear, nn.modules.conv._ConvNd)):
+    if isinstance(layer, (nn.Linear, Convolution)):
         weight = weights.get("weight")
         if weight is None or weight.dim() < 2:
             return False

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gradatim.torch_private import Dropout, own_parameters, version_of
 from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.identities import identity_of
 from gradatim.watching.model_call import ModelObserver
@@ -81,7 +82,9 @@ class Layers(ModelObserver[LayersSeen]):
     def new_record(self, module: nn.Module) -> LayersSeen:
         """Note which layers there are to be called."""
         named = module.named_modules()
-        return LayersSeen(uncalled={n for n, part in named if n and part._parameters})
+        return LayersSeen(
+            uncalled={n for n, part in named if n and own_parameters(part)}
+        )
 
     def model_entered(self, shape: tuple[int, ...]) -> None:
         """A model is called, with an input of a shape."""
@@ -91,7 +94,7 @@ class Layers(ModelObserver[LayersSeen]):
     def enter(self, number: int, module: nn.Module, callers: list[nn.Module]) -> None:
         """A module is called inside a model."""
         name = self._structures.records[number].modules.get(identity_of(module))
-        has_own = bool(module._parameters)
+        has_own = bool(own_parameters(module))
         if name is None:
             if has_own and not self._structures.name_since(number, module, callers[0]):
                 self._unregistered.enter(number, module, callers)
@@ -127,7 +130,7 @@ class Layers(ModelObserver[LayersSeen]):
                     )
                 )
             return
-        passes = isinstance(module, (nn.Identity, nn.modules.dropout._DropoutNd))
+        passes = isinstance(module, (nn.Identity, Dropout))
         if not isinstance(output, Tensor) or name is None:
             return
         if isinstance(module, nn.Linear) or passes:
@@ -145,11 +148,11 @@ class Layers(ModelObserver[LayersSeen]):
         """Notice that a linear layer is given what another linear layer gave."""
         first: nn.Linear | None = None
         for made, layer, version in self._linears:
-            if made() is given and version == given._version:
+            if made() is given and version == version_of(given):
                 first = layer()  # and no activation has changed the output in place
         if not isinstance(module, nn.Linear):
             if first is not None:
-                kept = weakref.ref(output), weakref.ref(first), output._version
+                kept = weakref.ref(output), weakref.ref(first), version_of(output)
                 self._linears.append(kept)
             return
         modules = self._structures.records[number].modules
@@ -164,5 +167,5 @@ class Layers(ModelObserver[LayersSeen]):
                 are_neighbours,
             )
         self._linears.append(
-            (weakref.ref(output), weakref.ref(module), output._version)
+            (weakref.ref(output), weakref.ref(module), version_of(output))
         )

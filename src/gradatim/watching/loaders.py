@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gradatim.torch_private import ONE_SAMPLE_FOREVER
 from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.position import MOST_OBJECTS, Observer, Position
 from gradatim.watching.source_lines import SourceLine, is_user_file, user_line
 
 __all__ = ["LoaderSeen", "Loaders", "generators_of"]
 
-SAMPLERS_IN_ORDER = ("SequentialSampler", "_InfiniteConstantSampler")
+SAMPLERS_IN_ORDER = ("SequentialSampler", ONE_SAMPLE_FOREVER)
 """Samplers of ``torch.utils.data`` that do not shuffle."""
 MOST_ATTRIBUTES = 50
 """Attributes of a data set, and entries of each: chosen by hand, not measured."""

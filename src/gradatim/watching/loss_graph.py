@@ -1,12 +1,12 @@
 """What the graph behind a loss tells: how big it is, what made it, what broadcasts."""
 
 import math
-from typing import Any
 
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
 from gradatim.nodes import WEIGHED, leaf_of, operation_name
+from gradatim.torch_private import what_node_gives
 
 __all__ = ["Broadcast", "count_nodes_and_broadcasts", "operations_before"]
 
@@ -61,7 +61,7 @@ def count_nodes_and_broadcasts(root: Function) -> tuple[int, tuple[Broadcast, ..
 
 
 def _broadcast_of(function: Function) -> Broadcast | None:
-    metadata: Any = getattr(function, "_input_metadata", ())
+    metadata = what_node_gives(function)
     if not metadata:
         return None
     shape = tuple(metadata[0].shape)
@@ -72,7 +72,7 @@ def _broadcast_of(function: Function) -> Broadcast | None:
         if (leaf := leaf_of(other)) is not None:
             inputs.append(tuple(leaf.shape))
         else:
-            about: Any = getattr(other, "_input_metadata", ())
+            about = what_node_gives(other)
             if place < len(about):
                 inputs.append(tuple(about[place].shape))
     if any(type(n) is not int for n in shape) or not inputs:

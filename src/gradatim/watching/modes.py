@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from gradatim.torch_private import Dropout
 from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.forwards import Forwards
 from gradatim.watching.identities import identity_of
@@ -59,7 +60,7 @@ class Modes(Observer):
         frame = user_frame(3)
         if frame is None or frame.f_code.co_name != "forward":
             return
-        if isinstance(module, nn.modules.dropout._DropoutNd):
+        if isinstance(module, Dropout):
             # A layer that the model registers is told of eval mode, and this is not.
             is_own = identity_of(module) in structure.modules
         else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
+from gradatim.torch_private import Dropout, Norm, own_modules, own_parameters
 from gradatim.watching.identities import identity_of
 from gradatim.watching.model_call import ModelObserver
 from gradatim.watching.position import Position
@@ -93,7 +94,9 @@ class Structures(ModelObserver[ModelStructure]):
     def _note(self, record: ModelStructure, module: nn.Module) -> None:
         named = list(module.named_modules())
         record.modules.update({identity_of(part): name for name, part in named})
-        record.kinds = {n: type(part).__name__ for n, part in named if part._parameters}
+        record.kinds = {
+            n: type(part).__name__ for n, part in named if own_parameters(part)
+        }
         record.with_mode = {
             n: type(part).__name__ for n, part in named if has_mode(part)
         }
@@ -107,9 +110,9 @@ def has_mode(module: nn.Module) -> bool:
     """Tell whether a module does something else in eval mode."""
     if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
         return module.dropout > 0
-    if isinstance(module, nn.modules.dropout._DropoutNd):
+    if isinstance(module, Dropout):
         return module.p > 0
-    if isinstance(module, nn.modules.batchnorm._NormBase):
+    if isinstance(module, Norm):
         return isinstance(module.running_mean, Tensor)
     return False
 
@@ -130,7 +133,7 @@ def _repeated_modules(module: nn.Module) -> dict[str, tuple[str, int, int]]:
     for name, container in module.named_modules():
         if not isinstance(container, (nn.Sequential, nn.ModuleList)):
             continue
-        children = [m for m in container._modules.values() if m is not None]
+        children = [m for m in own_modules(container).values() if m is not None]
         ids = [id(m) for m in children if next(m.parameters(), None) is not None]
         for child in children:
             if ids.count(id(child)) > 1:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradatim.torch_private import BatchNorm, version_of
 from gradatim.watching.model_call import ModelCall, ModelObserver
 from gradatim.watching.source_lines import SourceLine
 
@@ -86,7 +87,7 @@ def _frozen_norms(module: nn.Module) -> dict[str, Any]:
     return {
         name: part
         for name, part in module.named_modules()
-        if isinstance(part, nn.modules.batchnorm._BatchNorm)
+        if isinstance(part, BatchNorm)
         and part.training
         and isinstance(part.running_mean, Tensor)
         and part.affine
@@ -95,7 +96,7 @@ def _frozen_norms(module: nn.Module) -> dict[str, Any]:
 
 
 def _version(module: nn.Module) -> int:
-    return sum(p._version for p in module.parameters() if not p.requires_grad)
+    return sum(version_of(p) for p in module.parameters() if not p.requires_grad)
 
 
 def _first_numbers(tensor: Any) -> list[float]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gradatim.torch_private import norms_of
+
 __all__ = ["joint_norm", "update_of"]
 
 
@@ -15,7 +17,7 @@ def joint_norm(tensors: Sequence[Tensor]) -> float | None:
     if not dense:
         return None
     with torch.no_grad():
-        norms = torch._foreach_norm([t.detach() for t in dense])
+        norms = norms_of([t.detach() for t in dense])
         return math.hypot(*(float(norm) for norm in norms))
 
 

@@ -35,9 +35,14 @@ from torch.overrides import (
     is_tensor_method_or_property,
 )
 from torch.utils.data import DataLoader
-from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from gradatim.losses import WATCHED_LOSSES
+from gradatim.torch_private import (
+    FETCHING_ITERATOR,
+    inner_schedules,
+    plain_torch_function,
+    tensor_base,
+)
 from gradatim.watching import row_orders
 from gradatim.watching.source_lines import is_called_by_user
 from gradatim.watching.watcher import Watcher
@@ -154,7 +159,7 @@ def _patch_updates(patch: Patch, watcher: Watcher) -> None:
 
     def outer_scheduler_made(scheduler: Any, _: Any) -> None:
         # A schedule that is made of others: its optimizer is theirs.
-        optimizer = scheduler._schedulers[0].optimizer
+        optimizer = inner_schedules(scheduler)[0].optimizer
         schedulers.scheduler_made(scheduler, optimizer)
 
     def scheduler_stepped(scheduler: Any, *_: Any, **__: Any) -> None:
@@ -186,7 +191,7 @@ def _patch_data_and_seeds(patch: Patch, watcher: Watcher) -> None:
         wrapped(before=loaders.loader_started, after=loaders.iterator_made),
     )
     patch(
-        _BaseDataLoaderIter,
+        FETCHING_ITERATOR,
         "__next__",
         wrapped(before=loaders.batch_fetched, after=watcher.tensor_calls.batch_fetched),
     )
@@ -330,7 +335,7 @@ def _overridden(function: Any, given: tuple[Any, ...], *args: Any, **kw: Any) ->
 
     PyTorch would look the method up by name, and give the override the patched one.
     """
-    plain = torch._C._disabled_torch_function_impl
+    plain = plain_torch_function
     own = tuple(
         argument
         for argument in given
@@ -366,7 +371,7 @@ def _shaped(watcher: Watcher, name: str, original: Any) -> Any:
 def _compared(watcher: Watcher, name: str, original: Any) -> Any:
     operation, public = COMPARED[name]
     is_operator = name.startswith("__")
-    dispatched = getattr(torch._C.TensorBase, public)
+    dispatched = getattr(tensor_base, public)
     note = watcher.tensor_calls.compared
 
     @functools.wraps(original)

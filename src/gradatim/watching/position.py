@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from gradatim.torch_private import tracing_state
+
 __all__ = ["MOST_OBJECTS", "Observer", "Position"]
 
 NUM_CLOSE_UPDATES = 5
@@ -85,7 +87,7 @@ class Position:
         Two loops at a time would be taken for one. What the watch computes of tensors
         would become part of the trace.
         """
-        is_traced = torch._C._get_tracing_state() is not None
+        is_traced = tracing_state() is not None
         return is_traced or threading.get_ident() != self._thread
 
     def quietly(self, function: Callable[..., Any], *args: Any) -> Any:

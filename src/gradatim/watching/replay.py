@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gradatim.nodes import operation_name
+from gradatim.torch_private import backward_hooks, forward_hooks
 from gradatim.watching.position import Observer, Position
 from gradatim.watching.tensor_info import is_wrapped
 
@@ -252,8 +253,7 @@ def _can_be_copied(model: nn.Module) -> bool:
     numbers = sum(p.numel() for p in model.parameters())
     devices = {p.device for p in model.parameters()}
     has_hooks = any(
-        m._forward_hooks or m._forward_pre_hooks or m._backward_hooks
-        for m in model.modules()
+        forward_hooks(module) or backward_hooks(module) for module in model.modules()
     )
     is_plain = not torch.is_autocast_enabled("cpu") and not torch.is_autocast_enabled(
         "cuda"

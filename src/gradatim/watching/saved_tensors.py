@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.graph import Node as Function
 
 from gradatim.nodes import WEIGHED, leaf_of, operation_name
+from gradatim.torch_private import saved, sequence_number
 from gradatim.watching.identities import identity_of
 from gradatim.watching.source_lines import SourceLine
 
@@ -77,10 +78,10 @@ class NonFiniteStart:
 
 def _saved(function: Function, name: str) -> Tensor | None:
     try:
-        saved = getattr(function, f"_saved_{name}", None)
+        tensor = saved(function, name, None)
     except RuntimeError:  # the tensor is freed, or was changed in place
         return None
-    return saved if isinstance(saved, Tensor) else None
+    return tensor if isinstance(tensor, Tensor) else None
 
 
 def activations_of(
@@ -153,7 +154,7 @@ def non_finite_start(root: Function, names: Mapping[int, str]) -> NonFiniteStart
             count = f"{num_bad:,} of {leaf.numel():,}"
             return NonFiniteStart("weights", name, count, ops=risky)
     inner = [f for f in known if leaf_of(f) is None]
-    for function in sorted(inner, key=lambda f: f._sequence_nr()):
+    for function in sorted(inner, key=sequence_number):
         start = _start_at(function)
         if start is not None:
             return start
@@ -172,12 +173,12 @@ def _start_at(function: Function) -> NonFiniteStart | None:
     own, result = _saved(function, "self"), _saved(function, "result")
     other = _saved(function, "other")
     for name in NAMES_OF_DATA:
-        saved = _saved(function, name)
-        if saved is not None and (num_bad := _num_bad(saved)) > 0:
+        tensor = _saved(function, name)
+        if tensor is not None and (num_bad := _num_bad(tensor)) > 0:
             is_target = name == "target" or (name == "other" and kind != "Div")
             where = "target" if is_target else "input"
-            count = f"{num_bad:,} of {saved.numel():,}"
-            if saved.requires_grad:
+            count = f"{num_bad:,} of {tensor.numel():,}"
+            if tensor.requires_grad:
                 count = f"{count} numbers given to it"
                 return NonFiniteStart("operation", kind, count)
             return NonFiniteStart(where, kind, count)
@@ -197,7 +198,7 @@ def _start_at(function: Function) -> NonFiniteStart | None:
 
 
 def _is_root(function: Function) -> bool:
-    exponent = getattr(function, "_saved_exponent", 2)
+    exponent = saved(function, "exponent", 2)
     if not isinstance(exponent, (int, float)):
         return False
     return exponent < 0 or exponent != int(exponent)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gradatim.torch_private import MILESTONES, inner_schedules
 from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.position import MOST_OBJECTS, Observer, Position
 from gradatim.watching.source_lines import SourceLine, user_line
@@ -55,7 +56,7 @@ class Schedulers(Observer):
 
     def scheduler_made(self, scheduler: Any, optimizer: Any) -> None:
         """A schedule was constructed."""
-        for inner in getattr(scheduler, "_schedulers", ()):
+        for inner in inner_schedules(scheduler):
             if (record := self._record(inner)) is not None:
                 record.is_inner = True
         if len(self.records) >= MOST_OBJECTS:
@@ -104,9 +105,7 @@ def options_of(scheduler: Any) -> dict[str, Any]:
     }
     for function in getattr(scheduler, "lr_lambdas", ())[:1]:
         options["argument"], options["counted"] = _numbers_used_by(function)
-    inner, places = (
-        getattr(scheduler, name, ()) for name in ("_schedulers", "_milestones")
-    )
+    inner, places = inner_schedules(scheduler), getattr(scheduler, MILESTONES, ())
     if inner and places:  # schedules that follow each other
         last = vars(inner[-1])
         length = last.get("T_max") or last.get("total_iters")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gradatim.nested import tensors_of
+from gradatim.torch_private import index_sampler, tracing_state
 from gradatim.watching.forwards import Forwards
 from gradatim.watching.position import MOST_OBJECTS, Observer, Position
 from gradatim.watching.source_lines import (
@@ -220,7 +221,7 @@ class TensorCalls(Observer):
             for t in tensors
             if t.numel() == t.size(0) <= MOST_NUMBERS and t.dim() < 3
         ]
-        sampler = getattr(iterator, "_index_sampler", None)
+        sampler = index_sampler(iterator)
         size = getattr(sampler, "batch_size", None)
         rows = tensors[0].size(0) if tensors else None
         if rows is None or sampler is None:
@@ -232,7 +233,7 @@ class TensorCalls(Observer):
 
     def shaped(self, before: Tensor, after: Tensor, given: Any) -> None:
         """A tensor was given another shape of two dimensions or more."""
-        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        if torch.compiler.is_compiling() or tracing_state() is not None:
             return
         key = (before.shape, after.shape)
         moved = self._moved.get(key)
@@ -296,7 +297,7 @@ class TensorCalls(Observer):
 
     def compared(self, name: str, one: Tensor, other: Tensor, result: Any) -> None:
         """A vector is compared with a matrix."""
-        if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        if torch.compiler.is_compiling() or tracing_state() is not None:
             return
         if one.dim() == 2:
             column, row = one, other

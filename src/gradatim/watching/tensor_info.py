@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
+
+from gradatim.torch_private import is_functorch_wrapped
 
 __all__ = ["TensorInfo", "info_of", "is_wrapped"]
 
@@ -34,4 +35,4 @@ def info_of(tensor: Tensor) -> TensorInfo:
 
 def is_wrapped(tensor: Tensor) -> bool:
     """Tell a tensor of ``torch.func``, whose numbers cannot be looked at."""
-    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))
+    return bool(is_functorch_wrapped(tensor))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradatim.torch_private import REGISTERED
 from gradatim.watching.identities import identity_of
 from gradatim.watching.model_call import ModelObserver
 from gradatim.watching.position import MOST_OBJECTS, Position
@@ -19,8 +20,6 @@ MOST_ENTRIES = 200
 """Entries of one list or dict that are looked at: chosen by hand, not measured."""
 MOST_LEAVES = 200
 """Leaf tensors of one model that are noted: chosen by hand, not measured."""
-REGISTERED = ("_parameters", "_buffers", "_modules")
-"""Attributes of a module that hold what it registers."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,242 @@
+"""Every private name of PyTorch that gradatim uses, and what happens without it.
+
+PyTorch may rename these at any release. Each stands here once, in a function or a
+constant that the other files use, with what it is for. ``tests/test_torch_private.py``
+names those that the PyTorch at hand does not have, and finds private names that another
+file uses. Where nothing else is said, gradatim raises an ``AttributeError`` without the
+name: a constant when gradatim is imported, a function when it is called.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.nn.modules import module as modules
+from torch.utils.data import dataloader
+
+__all__ = [
+    "FETCHING_ITERATOR",
+    "INNER_SCHEDULES",
+    "LAST_RATE",
+    "MILESTONES",
+    "ONE_SAMPLE_FOREVER",
+    "REGISTERED",
+    "BatchNorm",
+    "Convolution",
+    "Dropout",
+    "Norm",
+    "accumulation_hooks",
+    "backward_hooks",
+    "forward_hooks",
+    "gradient_hooks",
+    "has_backward_hooks",
+    "has_global_backward_hooks",
+    "index_sampler",
+    "inner_of_compiled",
+    "inner_schedules",
+    "is_compiled_in_place",
+    "is_functorch_wrapped",
+    "keep_from_compiler",
+    "next_sequence_number",
+    "norms_of",
+    "own_buffers",
+    "own_modules",
+    "own_parameters",
+    "plain_torch_function",
+    "raw_saved",
+    "saved",
+    "saved_names",
+    "sequence_number",
+    "sparse_parts",
+    "tensor_base",
+    "tracing_state",
+    "variable_of",
+    "version_of",
+    "what_node_gives",
+]
+
+REGISTERED = ("_parameters", "_buffers", "_modules")
+"""The attributes of a module that hold what it registers. If one is renamed, what it
+holds is taken for something that the module does not register."""
+INNER_SCHEDULES = "_schedulers"
+"""The attribute, and the key of a state, in which a schedule keeps those it is made of.
+If it is renamed, an inner schedule is taken for one of its own."""
+MILESTONES = "_milestones"
+"""The attribute of ``SequentialLR`` with the steps at which a schedule ends. If it is
+renamed, the length of all schedules together is not known."""
+LAST_RATE = "_last_lr"
+"""The key of a schedule's state with the rates of its last step. If it is renamed, a
+run that is resumed with another rate is refused for two reasons instead of one."""
+ONE_SAMPLE_FOREVER = "_InfiniteConstantSampler"
+"""The name of the sampler of a loader over an ``IterableDataset``. If it is renamed,
+such a loader is taken for one that shuffles."""
+
+Convolution: Any = nn.modules.conv._ConvNd
+"""The base of all convolutions: their first weights are drawn in the same way."""
+Dropout: Any = nn.modules.dropout._DropoutNd
+"""The base of all dropouts: they do something else in eval mode."""
+Norm: Any = nn.modules.batchnorm._NormBase
+"""The base of batch and instance norms: they may keep running statistics."""
+BatchNorm: Any = nn.modules.batchnorm._BatchNorm
+"""The base of batch norms: their running statistics move in train mode."""
+FETCHING_ITERATOR: Any = dataloader._BaseDataLoaderIter
+"""The base of a loader's iterators: its ``__next__`` gives the batches."""
+
+tracing_state: Callable[[], Any] = torch._C._get_tracing_state
+"""Gives the state of ``torch.jit.trace``; None where nothing is traced."""
+plain_torch_function: Any = torch._C._disabled_torch_function_impl
+"""The ``__torch_function__`` of a class that overrides no function."""
+tensor_base: Any = torch._C.TensorBase
+"""The class whose methods ``torch.Tensor`` inherits, as overrides are given them."""
+is_functorch_wrapped: Callable[[Tensor], bool] = (
+    torch._C._functorch.is_functorch_wrapped_tensor
+)
+"""Tells a tensor inside of ``torch.func``, whose numbers cannot be looked at."""
+
+
+def norms_of(tensors: list[Tensor]) -> tuple[Tensor, ...]:
+    """Give the 2-norm of each tensor, all computed in one call."""
+    return torch._foreach_norm(tensors)
+
+
+def variable_of(node: Node) -> Tensor | None:
+    """Give the tensor whose ``.grad`` a node adds to; None of an operation.
+
+    Without the name, every leaf of a graph would be taken for an operation.
+    """
+    return getattr(node, "variable", None)
+
+
+def sequence_number(node: Node) -> int:
+    """Give the number of a node: later ones have larger numbers."""
+    return node._sequence_nr()
+
+
+def next_sequence_number() -> int:
+    """Give the number that autograd will give to the next node of this thread."""
+    return torch._C._autograd._get_sequence_nr()
+
+
+def what_node_gives(node: Node) -> Any:
+    """Give the shape, type and device of each output of a node, one after the other.
+
+    Autograd calls them the inputs of the backward. Without the name, there are none.
+    """
+    return getattr(node, "_input_metadata", ())
+
+
+def saved_names(kind: type) -> tuple[list[str], list[str]]:
+    """Name what operations of one class keep for backward: tensors, then options.
+
+    Autograd shows a tensor ``self`` as ``_raw_saved_self`` and ``_saved_self``, and
+    an option ``dim`` as ``_saved_dim`` alone.
+    """
+    names = dir(kind)
+    raw, plain = "_raw_saved_", "_saved_"
+    tensors = [n.removeprefix(raw) for n in names if n.startswith(raw)]
+    others = [n.removeprefix(plain) for n in names if n.startswith(plain)]
+    return tensors, [n for n in others if n not in tensors and "_sym_" not in n]
+
+
+def saved(node: Node, name: str, *default: Any) -> Any:
+    """Give a tensor or an option that an operation keeps for backward.
+
+    A ``RuntimeError`` says that the tensor is freed, or was changed in place.
+    """
+    return getattr(node, f"_saved_{name}", *default)
+
+
+def raw_saved(node: Node, name: str) -> Any:
+    """Give a tensor that an operation keeps, before hooks have unpacked it."""
+    return getattr(node, f"_raw_saved_{name}")
+
+
+def version_of(tensor: Tensor) -> int:
+    """Count how often a tensor was changed in place."""
+    return tensor._version
+
+
+def sparse_parts(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """Give the indices and values of a sparse tensor as they are, repeated or not."""
+    return tensor._indices(), tensor._values()
+
+
+def gradient_hooks(tensor: Tensor) -> Mapping[int, Callable[..., Any]]:
+    """Give the hooks that see a tensor's gradient."""
+    hooks: Mapping[int, Callable[..., Any]] = tensor._backward_hooks or {}
+    return hooks
+
+
+def accumulation_hooks(tensor: Tensor) -> Mapping[int, Callable[..., Any]]:
+    """Give the hooks that run when a gradient was added to ``.grad``."""
+    return tensor._post_accumulate_grad_hooks or {}
+
+
+def own_parameters(module: nn.Module) -> dict[str, nn.Parameter | None]:
+    """Give the parameters of a module itself, not of those inside."""
+    return module._parameters
+
+
+def own_buffers(module: nn.Module) -> dict[str, Tensor | None]:
+    """Give the buffers of a module itself, not of those inside."""
+    return module._buffers
+
+
+def own_modules(module: nn.Module) -> dict[str, nn.Module | None]:
+    """Give the modules that stand in a module, one twice if it stands at two places."""
+    return module._modules
+
+
+def forward_hooks(module: nn.Module) -> list[Any]:
+    """Give the hooks of a module that run before and after its forward."""
+    return [*module._forward_pre_hooks.values(), *module._forward_hooks.values()]
+
+
+def backward_hooks(module: nn.Module) -> list[Any]:
+    """Give the hooks of a module that see its gradients in backward."""
+    return list(module._backward_hooks.values())
+
+
+def has_backward_hooks(module: nn.Module) -> bool:
+    """Tell whether a module has hooks that see or change gradients in backward."""
+    return bool(module._backward_hooks or module._backward_pre_hooks)
+
+
+def has_global_backward_hooks() -> bool:
+    """Tell whether hooks for all modules see or change gradients in backward."""
+    return bool(modules._global_backward_hooks or modules._global_backward_pre_hooks)
+
+
+def inner_of_compiled(module: nn.Module) -> Any:
+    """Give the module behind ``torch.compile(module)``; None of any other module.
+
+    Without the name, parameters of compiled models get a prefix that others lack.
+    """
+    return getattr(module, "_orig_mod", None)
+
+
+def is_compiled_in_place(module: nn.Module) -> bool:
+    """Tell whether ``module.compile()`` was called."""
+    return module._compiled_call_impl is not None
+
+
+def keep_from_compiler(function: Any) -> Any:
+    """Keep ``torch.compile`` from compiling a function on its own, and give it back."""
+    from torch._C._dynamo import eval_frame
+
+    skip = eval_frame._FrameAction.SKIP
+    strategy = eval_frame._FrameExecStrategy(skip, skip)
+    eval_frame.set_code_exec_strategy(function.__code__, strategy)
+    return function
+
+
+def inner_schedules(schedule: Any) -> Any:
+    """Give the schedules that a schedule is made of."""
+    return getattr(schedule, INNER_SCHEDULES, ())
+
+
+def index_sampler(iterator: Any) -> Any:
+    """Give what draws the rows of a loader's batches; None if that is not known."""
+    return getattr(iterator, "_index_sampler", None)
