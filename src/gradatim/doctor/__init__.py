@@ -20,12 +20,12 @@ How a finding is made from an event:
 
 Reading order: :mod:`.finding` and :mod:`.pitfall` (what a pitfall answers); one file of
 :mod:`.pitfalls`, for example ``never_zeroed.py``; :mod:`.queries`, :mod:`.gradients`,
-:mod:`.loss_trend` and :mod:`.learning_rates` (questions to the record that several
-pitfalls ask); :mod:`.source_code` (how the user's code is read); :mod:`.diagnosis` and
-:mod:`.trial`. The ways in are :mod:`.watch` (a block of code, a script),
-:mod:`.callback` (beside a trainer) and :mod:`.check` (before training);
-:mod:`.exceptions` explains an exception of PyTorch; :mod:`.pages` writes the manual,
-docs/pitfalls.md, from the docstrings.
+:mod:`.loss_trend`, :mod:`.learning_rates`, :mod:`.evaluations` and
+:mod:`.untrained_layers` (questions to the record that several pitfalls ask);
+:mod:`.source_code` (how the user's code is read); :mod:`.diagnosis` and :mod:`.trial`.
+The ways in are :mod:`.watch` (a block of code, a script), :mod:`.callback` (beside a
+trainer) and :mod:`.check` (before training). :mod:`.exceptions` explains an exception
+of PyTorch; :mod:`.pages` writes docs/pitfalls.md from the docstrings.
 
 What the doctor must never do:
 

@@ -10,7 +10,7 @@ class RowsLeak(Pitfall):
 
     What it sees:
         In eval mode, the gradient of the output of one row with respect to the input of
-        all rows: it is zero but for its own.
+        another row is not zero.
 
     Why it matters:
         Predictions then depend on what else is in the batch. A model that is asked for
@@ -66,7 +66,7 @@ class WithoutGradient(Pitfall):
         ``requires_grad``.
 
     Why it matters:
-        It is never trained, and stays the random numbers that it began as.
+        Such a parameter is never trained: it keeps its first random numbers.
 
     Example::
 

@@ -4,11 +4,16 @@ from gradatim.doctor.queries import steps_of
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
 
-__all__ = ["MAX_SHARE_OF_PEAK", "fall_of_lr", "is_full_batch", "lr_trial"]
+__all__ = ["MAX_SHARE_OF_PEAK", "fall_of_lr", "is_full_batch", "lr_trial", "rates_of"]
 
 MAX_SHARE_OF_PEAK = 1 / 200  # chosen by hand, not measured
 MIN_SHARE_OF_UPDATES = 0.5  # chosen by hand, not measured
 MIN_SHARE_OF_SAME_INPUTS = 0.8  # chosen by hand, not measured
+
+
+def rates_of(seen: TrainingSeen, optimizer: int) -> list[float]:
+    """Give the largest learning rate of an optimizer at each of its updates."""
+    return [max(step.lrs) for step in steps_of(seen, optimizer) if step.lrs]
 
 
 def fall_of_lr(

@@ -1,9 +1,5 @@
 """Questions to the record about models, optimizers, losses and loaders."""
 
-import re
-from collections.abc import Iterator
-from itertools import pairwise
-
 from gradatim.watching import (
     ForwardSeen,
     LoaderSeen,
@@ -18,7 +14,6 @@ from gradatim.watching import (
 __all__ = [
     "REGRESSION_LOSS_NAMES",
     "active_parts",
-    "evaluations",
     "first_backward_line",
     "first_trained_line",
     "forwards_of",
@@ -33,16 +28,7 @@ __all__ = [
 ]
 
 REGRESSION_LOSS_NAMES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
-EVALUATES = re.compile("eval|valid|test|accura|score|metric|error", re.IGNORECASE)
-"""How the names of functions that evaluate read."""
 
-MIN_TRAINED_CALLS = 3  # chosen by hand, not measured
-MAX_SHARE_FEEDING = 0.2  # chosen by hand, not measured
-MIN_SHARE_COMPARED = 0.5  # chosen by hand, not measured
-MAX_UPDATES_OF_A_FEW = 3  # chosen by hand, not measured
-MIN_SHARE_OF_UPDATES = 0.5  # chosen by hand, not measured
-MIN_SHARE_OF_SAME_INPUTS = 0.8  # chosen by hand, not measured
-MAX_UPDATE_LINES = 20  # chosen by hand, not measured
 MIN_SHARE_OF_BATCHES = 0.9  # chosen by hand, not measured
 MAX_SHARE_OF_BATCHES = 1.05  # chosen by hand, not measured
 
@@ -76,7 +62,7 @@ def optimized_parameters(seen: TrainingSeen) -> set[int]:
 def steps_of(
     seen: TrainingSeen, optimizer: int, *, closures: bool = True
 ) -> list[StepSeen]:
-    """Give the updates of one optimizer, those with a closure (LBFGS) on demand."""
+    """Give the updates of one optimizer; ``closures=False`` leaves out LBFGS's."""
     return [
         step
         for step in seen.steps
@@ -128,131 +114,6 @@ def grouped_by_update(forwards: list[ForwardSeen]) -> list[list[ForwardSeen]]:
     for forward in forwards:
         groups.setdefault(forward.step, []).append(forward)
     return list(groups.values())
-
-
-def evaluations(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
-    """Find the calls of a trained model that evaluate it.
-
-    No backward goes through such a call, and it comes after training has begun. It is
-    not part of a training step: no other model takes its output, and it does not come
-    at each update before the ``backward``, as targets do that a model makes for itself.
-    """
-    forwards = forwards_of(seen, number)
-    used = [f for f in forwards if f.used]
-    if len(used) < MIN_TRAINED_CALLS or not optimizers_of(seen, seen.models[number]):
-        return []
-    # The backward of the last call may have been still to come when the watch ended.
-    last = max(seen.forwards, key=lambda f: f.order)
-    unused = [
-        f
-        for f in forwards
-        if not f.used
-        and f.outputs
-        and f.order > used[0].order
-        and (seen.is_whole or f is not last)
-    ]
-    feeding = {f.source for f in seen.forwards if f.used}
-    by_line: dict[SourceLine | None, list[ForwardSeen]] = {}
-    for forward in _without_repeats(forwards, unused):
-        by_line.setdefault(forward.line, []).append(forward)
-    evaluating: list[ForwardSeen] = []
-    for line, group in by_line.items():
-        num_feeding = sum(f.order in feeding for f in group)
-        if num_feeding <= MAX_SHARE_FEEDING * len(group) and _evaluates(
-            seen, number, line, group, used
-        ):
-            evaluating += group
-    return sorted(evaluating, key=lambda f: f.order)
-
-
-def _without_repeats(
-    forwards: list[ForwardSeen], unused: list[ForwardSeen]
-) -> Iterator[ForwardSeen]:
-    """Leave out calls that repeat one input: they sample dropout on purpose."""
-    orders = {f.order for f in unused}
-    repeats: set[int] = set()
-    for before, forward in pairwise(forwards):
-        are_unused = before.order in orders and forward.order in orders
-        if are_unused and forward.same_input and before.line == forward.line:
-            repeats |= {before.order, forward.order}
-    return (f for f in unused if f.order not in repeats)
-
-
-def _evaluates(
-    seen: TrainingSeen,
-    number: int,
-    line: SourceLine | None,
-    group: list[ForwardSeen],
-    used: list[ForwardSeen],
-) -> bool:
-    """Tell whether the calls at one line evaluate the model.
-
-    Args:
-        seen: The record of the training.
-        number: The number of the model.
-        line: The line that calls it.
-        group: The calls from this line, through which no backward goes.
-        used: The calls of the model through which a backward goes.
-    """
-    num_compared = sum(_is_compared(seen, f) for f in group)
-    are_compared = num_compared >= MIN_SHARE_COMPARED * len(group)
-    num_updates = len({f.step for f in group})
-    num_trained = len({f.step for f in used})
-    is_at_each_update = (
-        num_updates > MAX_UPDATES_OF_A_FEW
-        and num_updates >= MIN_SHARE_OF_UPDATES * num_trained
-    )
-    if is_at_each_update:
-        if are_compared and any(
-            line and line.function != f.line.function for f in used[:1] if f.line
-        ):
-            return True
-        if line is not None and EVALUATES.search(line.function):
-            return True
-        if _have_the_same_input(used) and _have_the_same_input(group):
-            return True  # all rows each time, some to train and some to evaluate
-        updates = [s.line for s in seen.steps if s.line is not None][:MAX_UPDATE_LINES]
-        return line is not None and any(
-            update.file == line.file
-            and update.function == line.function
-            and line.number > update.number
-            for update in updates
-        )
-    trained = {
-        f.model
-        for f in seen.forwards
-        if f.used and seen.models[f.model].parameters.names
-    }
-    is_loop = any(
-        len(calls) > 1 and not all(f.same_input for f in calls[1:])
-        for calls in grouped_by_update(group)
-    )
-    optimizers = optimizers_of(seen, seen.models[number])
-    # Several trained models must be parts of one: the same optimizers update them.
-    is_alone = all(optimizers_of(seen, seen.models[n]) == optimizers for n in trained)
-    return are_compared or is_loop or is_alone
-
-
-def _have_the_same_input(forwards: list[ForwardSeen]) -> bool:
-    num_same = sum(f.same_input for f in forwards)
-    return num_same >= MIN_SHARE_OF_SAME_INPUTS * (len(forwards) - 1)
-
-
-def _is_compared(seen: TrainingSeen, forward: ForwardSeen) -> bool:
-    """Tell whether a loss is computed from the output, before the next call."""
-    later = [f for f in seen.forwards if f.order > forward.order]
-    following = min(later, key=lambda f: f.order, default=None)
-    end = None if following is None else following.order
-    if (
-        following is not None
-        and following.source == forward.order
-        and not seen.models[following.model].parameters.names
-    ):
-        return True  # the next call is a loss module of the user's own
-    return any(
-        loss.order > forward.order and (end is None or loss.order < end)
-        for loss in seen.losses
-    )
 
 
 def training_loader(seen: TrainingSeen, optimizer: OptimizerSeen) -> LoaderSeen | None:

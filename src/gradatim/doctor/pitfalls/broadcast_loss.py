@@ -8,7 +8,7 @@ from gradatim.watching import SourceLine, TrainingSeen
 
 
 class BroadcastLoss(Pitfall):
-    """Predictions and targets of two shapes are paired each with each.
+    """Predictions and targets have two shapes, and each row is paired with every other.
 
     What it sees:
         An elementwise loss whose two shapes differ and broadcast, ``(N,)`` against

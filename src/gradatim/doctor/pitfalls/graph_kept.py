@@ -17,8 +17,8 @@ class GraphKept(Pitfall):
     """Each step's graph stays in memory, or is joined to the one before.
 
     What it sees:
-        Of the losses of 20 and more updates most still have their graph alive; or each
-        backward goes through more operations than the one before.
+        After 20 updates or more, most of their losses still have their graph in memory;
+        or each backward goes through more operations than the one before.
 
     Why it matters:
         A kept loss holds its graph, and in some models its activations. Memory grows

@@ -15,7 +15,7 @@ class HeldOutRowsTrained(Pitfall):
 
     Why it matters:
         The model knows the answers. With half of the rows shared, a score of 0.70 on
-        new rows is told as 0.85 by a model that learned its own by heart.
+        new rows is reported as 0.85 by a model that learned its own by heart.
 
     Example::
 

@@ -14,7 +14,7 @@ class LoaderRestarted(Pitfall):
 
     What it sees:
         A loader of several batches that is started about as often as the optimizer
-        updates, or made so often at one line, and of which one batch is taken a time.
+        updates, or made so often at one line. One batch is taken each time.
 
     Why it matters:
         Without shuffling it is the first batch every time: of 100 batches 99 are never

@@ -6,7 +6,7 @@ MIN_LOOKS = 5  # chosen by hand, not measured
 
 
 class NoLeaf(Pitfall):
-    """What is trained was computed from a leaf, which keeps the gradient.
+    """The tensor that is trained was computed from a leaf, which gets the gradient.
 
     What it sees:
         Backwards of many updates reach a leaf only through an operation made before

@@ -1,7 +1,7 @@
+from gradatim.doctor.evaluations import evaluations
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import (
     active_parts,
-    evaluations,
     forwards_of,
     optimizers_of,
 )
@@ -14,10 +14,10 @@ class ValidationInTrainMode(Pitfall):
     """A model with dropout or batch norm is evaluated as if it were trained.
 
     What it sees:
-        Calls that no backward follows, of a model that is being trained, or after the
-        end of another one that is made as it, in train mode while dropout or batch norm
-        is active in it. Repeated calls with one input, which sample dropout on purpose,
-        are left out.
+        Calls of a model that no backward follows, in train mode while dropout or batch
+        norm is active in it. The model is being trained, or it is made like one whose
+        training has ended. Repeated calls with one input, which sample dropout on
+        purpose, are left out.
 
     Why it matters:
         With dropout of 0.5 half of the units are off at random: the same model and the

@@ -1,5 +1,6 @@
+from gradatim.doctor.evaluations import evaluations
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import evaluations, grouped_by_update
+from gradatim.doctor.queries import grouped_by_update
 from gradatim.watching import TrainingSeen
 
 MIN_CALLS = 3  # chosen by hand, not measured
