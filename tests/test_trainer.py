@@ -1,6 +1,8 @@
 import copy
+import dataclasses
 import math
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,51 @@ def test_losses_on_a_device_give_the_same_history():
         histories.append(fit(trainer, (X, Y), (X, Y), batch_size=1, epochs=2))
     for key in ("train_loss", "val_loss"):
         assert_same_bits(histories[0][key], histories[1][key], key)
+
+
+@pytest.mark.parametrize("on_nonfinite", ["raise", "skip"])
+@pytest.mark.parametrize("own_forward", [False, True])
+def test_weighted_targets_on_a_device_give_the_same_history(on_nonfinite, own_forward):
+    y = LABELS.clone()
+    y[:3] = -100
+    x = X.clone()
+    if on_nonfinite == "skip":
+        x[7] = math.nan
+    forward = (lambda model, b: (model(b[0]), b[1])) if own_forward else None
+    loss_fn = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 9.0]))
+    histories, weights = [], []
+    for kind in (torch.Tensor, Elsewhere):
+        # The module weighs its targets; only what it computes claims to be elsewhere.
+        trainer = trainer_of(
+            network(3), loss_fn, forward=forward, on_nonfinite=on_nonfinite
+        )
+        compute = trainer.train_step.loss_fn
+        trainer.train_step._run_on_engine(
+            dataclasses.replace(
+                trainer.train_step.parts,
+                loss_fn=lambda p, t, f=compute, kind=kind: f(p, t).as_subclass(kind),
+            )
+        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "the loss is nan", GradatimWarning)
+            histories.append(fit(trainer, (x, y), batch_size=4, seed=1, epochs=2))
+        weights.append(bits_of(trainer.model))
+    assert_same_bits(histories[0]["train_loss"], histories[1]["train_loss"])
+    assert all(math.isfinite(loss) for loss in histories[0]["train_loss"])
+    assert_same_bits(*weights)
+
+
+def test_lbfgs_on_a_device_collects_the_first_loss_of_each_update():
+    histories = []
+    for kind in (torch.Tensor, Elsewhere):
+        model = network()
+        trainer = gt.Trainer(
+            model,
+            lambda p, t, kind=kind: F.mse_loss(p, t).as_subclass(kind),
+            torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3),
+        )
+        histories.append(fit(trainer, (X, Y), batch_size=10, epochs=2))
+    assert_same_bits(histories[0]["train_loss"], histories[1]["train_loss"])
 
 
 def test_nan_on_a_device_ends_the_epoch_at_the_latest():

@@ -3,7 +3,14 @@
 A batch is one tensor or a tuple, list or dict of batches; rows lie along dim 0.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from itertools import pairwise
 from typing import Any
 
@@ -33,25 +40,23 @@ def map_tensors(function: Callable[[Tensor], Any], batch: Any) -> Any:
     """
     if isinstance(batch, Tensor):
         return function(batch)
-    return _with_parts(batch, lambda part: map_tensors(function, part))
+    return _rebuild(batch, (map_tensors(function, part) for part in _parts(batch)))
 
 
-def _with_parts(batch: Any, function: Callable[[Any], Any]) -> Any:
-    """Rebuild a collection with ``function`` of each part; give anything else back."""
+def _parts(batch: Any) -> Collection[Any]:
+    """Give the parts of a dict, tuple or list; nothing of anything else."""
     if isinstance(batch, Mapping):
-        return _rebuild(batch, map(function, batch.values()))
-    if isinstance(batch, (tuple, list)):
-        return _rebuild(batch, map(function, batch))
-    return batch
+        return batch.values()
+    return batch if isinstance(batch, (tuple, list)) else ()
 
 
 def _rebuild(like: Any, parts: Iterable[Any]) -> Any:
-    """Make a collection of the same kind as ``like``, with other parts."""
+    """Make a collection of the kind of ``like``; give ``like`` back if it is none."""
     if isinstance(like, Mapping):
         return dict(zip(like, parts, strict=True))
     if isinstance(like, tuple) and hasattr(like, "_fields"):  # a named tuple
         return type(like)(*parts)
-    return type(like)(parts)
+    return type(like)(parts) if isinstance(like, (tuple, list)) else like
 
 
 def as_tensors(batch: Any) -> Any:
@@ -66,19 +71,15 @@ def as_tensors(batch: Any) -> Any:
         tensor = torch.from_numpy(np.ascontiguousarray(batch))
         is_double = tensor.dtype == torch.float64
         return tensor.to(torch.get_default_dtype()) if is_double else tensor
-    return _with_parts(batch, as_tensors)
+    return _rebuild(batch, map(as_tensors, _parts(batch)))
 
 
 def tensors_of(batch: Any) -> Iterator[Tensor]:
     """Go through the tensors of ``batch``, in order."""
     if isinstance(batch, Tensor):
         yield batch
-    elif isinstance(batch, Mapping):
-        for part in batch.values():
-            yield from tensors_of(part)
-    elif isinstance(batch, (tuple, list)):
-        for part in batch:
-            yield from tensors_of(part)
+    for part in _parts(batch):
+        yield from tensors_of(part)
 
 
 def num_rows(batch: Any) -> int:
@@ -154,7 +155,7 @@ def _cut(batch: Any, start: int, stop: int, rows: int) -> Any:
     is_list = isinstance(batch, (tuple, list))
     if is_list and len(batch) == rows and next(tensors_of(batch), None) is None:
         return batch[start:stop]
-    return _with_parts(batch, lambda part: _cut(part, start, stop, rows))
+    return _rebuild(batch, (_cut(part, start, stop, rows) for part in _parts(batch)))
 
 
 def concat_rows(batches: Sequence[Any]) -> Any:
