@@ -513,3 +513,18 @@ def test_a_dataset_is_told_the_epoch_also_inside_a_subset():
         batches = Batches(data, batch_size=2, shuffle=False)
         assert next(batches.epoch(3)).tolist() == [30, 31]
         assert next(batches.epoch(0)).tolist() == [0, 1]
+
+
+def test_an_option_that_is_changed_later_reaches_the_source():
+    batches = Batches((X, Y), batch_size=4, seed=0)
+    batches.seed = 7
+    assert batches.seed == batches.options.seed == 7
+    assert rows_of(batches) == rows_of(Batches((X, Y), batch_size=4, seed=7))
+    with pytest.raises(ConfigError, match="batch_size must be 1 or more, got 0"):
+        batches.batch_size = 0
+    assert batches.batch_size == 4
+
+
+def test_batches_are_counted_where_the_data_say_how_many():
+    assert Batches((X, Y), batch_size=4).num_batches == 7
+    assert Batches(Stream()).num_batches is None
