@@ -44,7 +44,9 @@ def test_it_has_each_kind_of_part(chapter):
     assert set(re.findall(r'widgets\.exercise\("(\w+)"\)', source)) == set(
         chapter.exercises
     )
-    assert re.search(r"mo\.ui\.(slider|dropdown|checkbox|switch|radio)", source)
+    assert re.search(
+        r"(mo\.ui|widgets)\.(slider|dropdown|checkbox|switch|radio)", source
+    )
 
 
 def sections_of(chapter):

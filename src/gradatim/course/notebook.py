@@ -7,10 +7,8 @@ that any viewer of Markdown shows readably, and that become cells of the noteboo
 
     **Predict.** A question and its choices, of which the right one is ticked.
 
-    - [ ] A choice
-      Why it is not right.
-    - [x] Another one
-      Why it is.
+    - [ ] **A choice** Why it is not right.
+    - [x] **Another one** Why it is.
 
     ```python {.marimo}
     lr = mo.ui.slider(0.1, 1.0, label="learning rate")
@@ -56,13 +54,22 @@ __all__ = [
 
 LIVE = "```python {.marimo}"
 PREDICT = "**Predict.** "
+CHOICE = re.compile(r"- \[([ x])\] \*\*(.+?)\*\* (.+)")
 BREAK = "- **Break it:** "
 CURE = "**Cure:** "
 MAKE = re.compile(r"\*\*Make\.\*\* \[(\w+)\]")
 VALUE = re.compile(r"\{\{(.+?)\}\}")
 """An expression in a text; its value is put in its place."""
-CONTROLS = re.compile(r"mo\.ui\.|widgets\.(button|breaks|verdict)\(")
+CONTROLS = re.compile(r"mo\.ui\.|widgets\.(slider|button|breaks|verdict)\(")
 """What code contains that makes controls of its own."""
+IMPORTS = """\
+import marimo as mo
+
+from gradatim.course import loss_bowl, shown_source, training_paths, widgets
+from gradatim.pages import charts, html_tables
+from {package} import shows
+"""
+"""What each chapter can use; a block of code above its first text may import more."""
 
 
 @dataclass
@@ -221,11 +228,12 @@ class _Reader:
         text = " ".join(self._lines[self._next : end])
         question = Question(text.removeprefix(PREDICT))
         self._next = end + 1
-        while choice := re.match(r"- \[([ x])\] (.+)", self._lines[self._next]):
+        while choice := CHOICE.match(self._lines[self._next]):
+            is_right, name, reason = choice.groups()
             self._next += 1
-            question.reasons[choice[2]] = " ".join(self._indented())
-            if choice[1] == "x":
-                question.right = choice[2]
+            question.reasons[name] = " ".join([reason, *self._indented()])
+            if is_right == "x":
+                question.right = name
         return question
 
     def _breakage(self) -> Breakage:
@@ -268,8 +276,7 @@ class _Writer:
         first, *others = blocks
         imports = first.code if isinstance(first, Code) else ""
         yield Cell(
-            "import marimo as mo\n\nfrom gradatim.course import widgets\n"
-            f"from {self._chapter.package} import shows\n{imports}\n\n"
+            f"{IMPORTS.format(package=self._chapter.package)}{imports}\n\n"
             f"widgets.beginning({self._chapter.number})"
         )
         left = others if imports else blocks
@@ -331,7 +338,7 @@ class _Writer:
             yield self._shown(shown, statements)
         elif not shown or re.search(r"widgets\.(button|breaks)\(", code):
             yield Cell(code)
-        elif "mo.ui." in statements:
+        elif CONTROLS.search(statements):
             # A cell that reads the prediction runs again when another one is made. So
             # the controls, which would be made anew and forget their place, get a cell.
             yield Cell(statements)

@@ -31,6 +31,7 @@ __all__ = [
     "picture",
     "predict",
     "row",
+    "slider",
     "verdict",
 ]
 
@@ -60,6 +61,11 @@ def end(number: int) -> Any:
 def _link(chapter: Chapter, before: str, after: str = "") -> str:
     text = f"{before}{chapter.number} · {escaped(chapter.title)}{after}"
     return f'<a href="/open/{chapter.slug}">{text}</a>'
+
+
+def slider(label: str, steps: list[Any], value: Any) -> Any:
+    """Make a slider that stops at these steps and says its value."""
+    return mo.ui.slider(steps=steps, value=value, label=label, show_value=True)
 
 
 def row(*controls: Any) -> Any:

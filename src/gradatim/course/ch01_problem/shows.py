@@ -13,23 +13,6 @@ from gradatim.pages.boxes import cells
 from gradatim.pages.charts import Chart
 from gradatim.pages.page import escaped
 
-__all__ = [
-    "ORDERS",
-    "STATES",
-    "WORDS",
-    "best_line",
-    "epoch_picture",
-    "make_points",
-    "nothing_trained",
-    "num_updates",
-    "points_picture",
-    "shape_of",
-    "shape_picture",
-    "shuffled_apart",
-    "split_pictures",
-    "split_rows",
-]
-
 STATES: dict[str, list[Any]] = {
     "order": ["shuffled", "sorted by x", "as they came", "seeded again"],
     "batch_size": [16, 1, 5, 30, 40, 80],

@@ -17,21 +17,6 @@ from gradatim.course.loss_bowl import (
 from gradatim.pages.charts import Chart, beside
 from gradatim.pages.player import MovingChart, player
 
-__all__ = [
-    "PRESETS",
-    "STATES",
-    "UPDATES",
-    "ByHand",
-    "Preset",
-    "by_hand",
-    "chosen",
-    "first_updates",
-    "limit_of",
-    "rolling",
-    "side_by_side",
-    "too_long",
-]
-
 STATES: dict[str, list[Any]] = {
     "lr": [0.1, 0.01, 0.03, 0.3, 0.5, 0.7, 0.79, 0.82, 0.9],
     "start": [START, (2.3, 3.2), (-0.3, 3.0)],

@@ -10,26 +10,6 @@ from gradatim.course.loss_bowl import rows
 from gradatim.pages.charts import Chart, beside
 from gradatim.pages.player import MovingChart, player, told_frames
 
-__all__ = [
-    "FAULTS",
-    "STATES",
-    "Seen",
-    "arithmetic",
-    "decimals",
-    "distances",
-    "fault_pictures",
-    "first_near",
-    "integer_start",
-    "least_squares",
-    "least_squares_wrong",
-    "line_picture",
-    "played",
-    "points",
-    "start",
-    "train",
-    "trained",
-]
-
 STATES: dict[str, list[Any]] = {"lr": [0.1, 0.01, 0.03, 0.3, 0.7]}
 """Controls that move on a frozen page, with their values; it opens with the first."""
 

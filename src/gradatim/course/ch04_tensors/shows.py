@@ -12,30 +12,6 @@ from gradatim.pages.boxes import cells
 from gradatim.pages.charts import COLOURS, framed
 from gradatim.pages.page import escaped
 
-__all__ = [
-    "MAKERS",
-    "OPERATIONS",
-    "OTHER_DEVICE",
-    "STATES",
-    "STEPS",
-    "added_twice",
-    "after_step",
-    "cuda_message",
-    "dtype_table",
-    "first_device",
-    "in_place",
-    "kept_or_not",
-    "mixed_devices",
-    "no_cuda",
-    "numpy_elsewhere",
-    "numpy_of_watched",
-    "places",
-    "shared",
-    "told",
-    "ways_back",
-    "wrong_dtype",
-]
-
 Array = np.ndarray
 OTHER_DEVICE = "cuda" if torch.cuda.is_available() else "meta"
 """Where a GPU is missing, ``meta`` plays its part: shapes without numbers."""

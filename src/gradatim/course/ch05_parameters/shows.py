@@ -12,24 +12,6 @@ from gradatim.course.ch04_tensors.shows import OTHER_DEVICE
 from gradatim.course.training_paths import points
 from gradatim.rng import keeping_rng
 
-__all__ = [
-    "EXPRESSIONS",
-    "STATES",
-    "TARGETS",
-    "WAYS",
-    "code_of",
-    "facts",
-    "gradients",
-    "grows_from",
-    "integer_parameter",
-    "made",
-    "optimizer_of_copy",
-    "seeded_start",
-    "silent_none",
-    "table",
-    "ways_table",
-]
-
 TARGETS: dict[str, torch.device | torch.dtype] = {
     f"another device ({OTHER_DEVICE})": torch.device(OTHER_DEVICE),
     "another dtype (float64)": torch.float64,

@@ -21,23 +21,6 @@ from gradatim.pages.page import escaped
 from gradatim.pages.player import MovingChart, player
 from gradatim.rng import keeping_rng
 
-__all__ = [
-    "ATTEMPTS",
-    "STATES",
-    "Attempt",
-    "Updates",
-    "both_gradients",
-    "broken",
-    "cards",
-    "pile",
-    "slope",
-    "start",
-    "try_update",
-    "two_ways",
-    "unzeroed",
-    "updates",
-]
-
 STATES: dict[str, list[Any]] = {"zeroing": [True, False]}
 """Controls that move on a frozen page, with their values; it opens with the first."""
 

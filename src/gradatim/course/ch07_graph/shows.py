@@ -16,24 +16,6 @@ from gradatim.pages.html_tables import grid
 from gradatim.pages.page import escaped
 from gradatim.pages.player import only, player
 
-__all__ = [
-    "PARTS",
-    "STATES",
-    "TOLD",
-    "Branch",
-    "backward_twice",
-    "branch",
-    "graph_of",
-    "kept",
-    "rows_told",
-    "small_graph",
-    "stepped",
-    "steps_of",
-    "three",
-    "wanted",
-    "without_graph",
-]
-
 STATES: dict[str, list[Any]] = {"num_rows": [3, 1, 80], "limit": [0, 1, 2, 2.5, 3, 4]}
 """Controls that move on a frozen page, with their values; it opens with the first."""
 

@@ -18,26 +18,6 @@ from gradatim.course.training_paths import as_descent, points
 from gradatim.pages.charts import Chart, beside
 from gradatim.pages.html_tables import wrapped
 
-__all__ = [
-    "CHOICES",
-    "PROGRAM",
-    "ROTTEN",
-    "RULES",
-    "STATES",
-    "apart_from_hand",
-    "chosen",
-    "examined",
-    "first_gradients",
-    "first_update",
-    "follow",
-    "in_full",
-    "make_optimizer",
-    "side_by_side",
-    "spoiled",
-    "watched_program",
-    "why",
-]
-
 STATES: dict[str, list[Any]] = {
     "lr": [0.1, 0.001, 0.01, 0.03, 0.3, 0.5, 0.82, 1.0],
     "updates": [60, 10],

@@ -14,20 +14,6 @@ from gradatim.ladder.rung_09_model import ManualLine
 from gradatim.pages.boxes import cells
 from gradatim.pages.charts import Chart
 
-__all__ = [
-    "STATES",
-    "broadcast_line",
-    "first_gradient",
-    "first_loss",
-    "make_loss_of_data",
-    "mean_of_pairs",
-    "pairs",
-    "refused",
-    "sum_diverges",
-    "warned",
-    "with_reduction",
-]
-
 STATES: dict[str, list[Any]] = {
     "by_sum": [False, True],
     "lr": [0.1, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.7],

@@ -15,27 +15,6 @@ from gradatim.pages.boxes import cells, outline
 from gradatim.pages.charts import Chart
 from gradatim.rng import keeping_rng
 
-__all__ = [
-    "KINDS",
-    "STATES",
-    "HalfListLine",
-    "ListLine",
-    "ManualLine",
-    "TensorLine",
-    "anatomy",
-    "code_of",
-    "dropout_picture",
-    "half_trained",
-    "hook_runs",
-    "mean_output",
-    "modes",
-    "noisy_predictions",
-    "only_train",
-    "optimizer_of_list",
-    "state_of",
-    "trained",
-]
-
 STATES: dict[str, list[Any]] = {
     "kind": [
         "two Parameters",

@@ -15,19 +15,6 @@ from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.pages.charts import beside
 from gradatim.pages.player import MovingChart, player
 
-__all__ = [
-    "CODES",
-    "CURES",
-    "FAULTS",
-    "STATES",
-    "Walked",
-    "called",
-    "make_parts",
-    "make_train_step",
-    "run_fault",
-    "trace_of",
-]
-
 STATES: dict[str, list[Any]] = {
     "calls_before": [0, 1, 10, 100, 1000],
     "rows": [3, 1, 16, 80],

@@ -21,28 +21,6 @@ from gradatim.pages.page import escaped
 from gradatim.rng import keeping_rng
 from gradatim.text import bytes_for_people
 
-__all__ = [
-    "DEVICE_GB",
-    "OTHER_DEVICE",
-    "STATES",
-    "LineDataset",
-    "asked_rows",
-    "by_x",
-    "data_elsewhere",
-    "first_batches",
-    "from_loader",
-    "loader_without_length",
-    "memory",
-    "one_batch",
-    "orders",
-    "rows_compared",
-    "rows_picture",
-    "sent_once",
-    "size_of",
-    "whole_on_device",
-    "wrong_dtype",
-]
-
 STATES: dict[str, list[Any]] = {
     "batch_size": [16, 1, 2, 4, 8, 32, 80],
     "whole": [False, True],

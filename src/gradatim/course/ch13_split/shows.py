@@ -20,30 +20,6 @@ from gradatim.pages.charts import Chart, bars, framed
 from gradatim.rng import keeping_rng
 from gradatim.threads import threads
 
-__all__ = [
-    "NUM_PEEKS",
-    "STATES",
-    "Peeked",
-    "Split",
-    "by_heart",
-    "by_heart_picture",
-    "by_size",
-    "coins",
-    "errors_by_heart",
-    "leaked",
-    "overlapping",
-    "peeked",
-    "peeks_picture",
-    "same_rows",
-    "scaled",
-    "scaled_picture",
-    "scaled_rows",
-    "split_rows",
-    "split_sorted",
-    "three_parts",
-    "trained",
-]
-
 STATES: dict[str, list[Any]] = {
     "neighbours": [1, 2, 3, 5, 8, 12, 20, 40, 80],
     "tried": [10, 1, 100, 1000],

@@ -22,35 +22,6 @@ from gradatim.pages.player import MovingChart, player
 from gradatim.rng import keeping_rng
 from gradatim.threads import threads
 
-__all__ = [
-    "LAST_EPOCH",
-    "MARKS",
-    "NUM_EPOCHS",
-    "SCHEDULES",
-    "STATES",
-    "Mode",
-    "Walk",
-    "eval_forgotten",
-    "fit_curves",
-    "fit_picture",
-    "graphs_added_up",
-    "mode_of",
-    "mode_picture",
-    "modes_table",
-    "numpy_of_predictions",
-    "played",
-    "schedule_picture",
-    "scheduled",
-    "told_error",
-    "train_forgotten",
-    "two_means",
-    "walk",
-    "waves",
-    "wavy_fit",
-    "wavy_model",
-    "wavy_rows",
-]
-
 STATES: dict[str, list[Any]] = {
     "hidden": [8, 2, 4, 32, 128],
     "epoch": [300, 0, 30, 100, 1500],

@@ -24,25 +24,6 @@ from gradatim.pages.charts import Chart
 from gradatim.rng import keeping_rng
 from gradatim.threads import threads
 
-__all__ = [
-    "REFUSED",
-    "SICK",
-    "STATES",
-    "Both",
-    "Resumed",
-    "bits",
-    "both",
-    "examined",
-    "fit_line",
-    "history_picture",
-    "refuse",
-    "resumed",
-    "scheduled_picture",
-    "stopped_early",
-    "stopped_picture",
-    "without_optimizer",
-]
-
 STATES: dict[str, list[Any]] = {
     "epochs": [30, 1, 100],
     "patience": [20, 1, 3, 5, 50, 100],

@@ -25,37 +25,6 @@ from gradatim.tables.fit.plan import plan_table
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.table import read_table
 
-__all__ = [
-    "DISTRICTS",
-    "FAULTS",
-    "MOST_BYTES",
-    "SCRIPTS",
-    "STATES",
-    "Fitted",
-    "Source",
-    "chosen",
-    "columns_of",
-    "examined",
-    "fault_of",
-    "first_lines",
-    "fit",
-    "flat_of",
-    "flats",
-    "in_other_order",
-    "inspected",
-    "judged",
-    "meaning",
-    "opened",
-    "predicted",
-    "rent_of",
-    "score_rows",
-    "told_rows",
-    "truth_picture",
-    "try_fit",
-    "try_inspected",
-    "what_if",
-]
-
 STATES: dict[str, list[Any]] = {
     "size": [70, 30, 120],
     "district": ["center", "harbour", "north", "south"],
