@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-from gradatim.course.loss_bowl import bowl, descend, largest_stable_lr, loss_at, rows
+from gradatim.course.loss_bowl import bowl, descend, descent_of, largest_stable_lr, rows
 from gradatim.pages.charts import Chart, bars, beside
 
 
@@ -65,7 +65,8 @@ def test_beyond_the_largest_rate_it_diverges_and_below_not():
 def test_the_loss_is_that_of_torch():
     x, y = rows()
     wanted = torch.nn.functional.mse_loss(1.0 + 2.0 * x, y)
-    assert loss_at(1.0, 2.0, x, y) == pytest.approx(float(wanted))
+    place = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
+    assert descent_of(place, x, y).losses == pytest.approx([float(wanted)])
 
 
 def test_stochastic_descent_makes_an_update_a_point():

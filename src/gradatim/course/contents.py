@@ -1,4 +1,4 @@
-"""The table of contents, with what is done."""
+"""The page with the table of contents, and what the learner has done."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,9 +31,9 @@ def contents_page(
     """Give the page.
 
     Args:
-        chapters: In order.
-        done: From :func:`gradatim.course.progress.done`.
-        link: Of each chapter; ``{slug}.html`` where the course is frozen.
+        chapters: The chapters, in their order.
+        done: What was done, from :func:`gradatim.course.progress.done`.
+        link: The address of a chapter; ``{slug}.html`` where the course is frozen.
 
     >>> from gradatim.course import CHAPTERS
     >>> "Gradient descent" in contents_page(CHAPTERS, {})
@@ -45,14 +45,14 @@ def contents_page(
             f'<li><a href="{link.format(slug=chapter.slug)}">'
             f'<span class="number">{chapter.number}</span>'
             f"<span>{escaped(chapter.title)}</span>"
-            f'<span class="done">{_done(chapter, done)}</span>'
+            f'<span class="done">{_state_of(chapter, done)}</span>'
             f'<span class="about">{escaped(chapter.about)}</span></a></li>'
         )
     num_solved = sum(
-        _is(done, name, "solved") for c in chapters for name in c.exercises
+        _is_noted(done, name, "solved") for c in chapters for name in c.exercises
     )
     num_exercises = sum(len(c.exercises) for c in chapters)
-    told = f"{num_solved} of {num_exercises} exercises solved" if done else ""
+    solved = f"{num_solved} of {num_exercises} exercises solved" if done else ""
     body = (
         "<main><h1>PyTorch, step by step</h1>"
         "<p>One straight line, trained again and again: each chapter lets PyTorch take "
@@ -60,20 +60,20 @@ def contents_page(
         "predictions, moves, breaks, and gives an exercise. You need some Python and "
         "school mathematics; nothing of PyTorch. A chapter takes a quarter of an hour "
         "or more.</p>"
-        f"<p>{told}</p>"
+        f"<p>{solved}</p>"
         f"<ol>{''.join(rows)}</ol></main>"
     )
     return page("PyTorch, step by step", body, style=STYLE)
 
 
-def _is(done: Mapping[str, Any], name: str, what: str) -> bool:
+def _is_noted(done: Mapping[str, Any], name: str, what: str) -> bool:
     about = done.get(name)
     return isinstance(about, dict) and bool(about.get(what))
 
 
-def _done(chapter: Chapter, done: Mapping[str, Any]) -> str:
+def _state_of(chapter: Chapter, done: Mapping[str, Any]) -> str:
     if chapter.exercises:
-        num = sum(_is(done, name, "solved") for name in chapter.exercises)
+        num = sum(_is_noted(done, name, "solved") for name in chapter.exercises)
         if num:
             return f"{num} of {len(chapter.exercises)} solved"
-    return "opened" if _is(done, chapter.slug, "opened") else ""
+    return "opened" if _is_noted(done, chapter.slug, "opened") else ""

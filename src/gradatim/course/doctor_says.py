@@ -1,4 +1,4 @@
-"""Programs as a learner writes them, run from a temporary folder under the doctor."""
+"""What the doctor says of a program that a learner might write."""
 
 import contextlib
 import io
@@ -18,20 +18,21 @@ __all__ = ["diagnosed", "hushed", "written"]
 
 @contextlib.contextmanager
 def hushed() -> Iterator[io.StringIO]:
-    """Keep what is printed."""
-    told = io.StringIO()
-    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-        yield told
+    """Collect what is printed, so that it is not on the screen."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        yield printed
 
 
 @lru_cache(maxsize=16)
 @threads(1)
 def diagnosed(script: str, *, select: tuple[str, ...] = ()) -> str:
-    """Do what ``gradatim doctor train.py`` does with a program; give what it says.
+    """Give what ``gradatim doctor train.py`` says of a program.
 
     Args:
-        script: Its text; it prints nothing here, and moves no random numbers.
-        select: Codes of pitfalls, all by default.
+        script: The text of the program. What it prints is not shown, and the random
+            numbers of the caller stay.
+        select: The codes of the pitfalls to look for; empty for all.
 
     >>> diagnosed("print(1)")
     'nothing found'
@@ -41,10 +42,10 @@ def diagnosed(script: str, *, select: tuple[str, ...] = ()) -> str:
         path.write_text(script, encoding="utf-8")
         with keeping_rng(), hushed():
             findings = run_script(path, select=select).findings
-            told = "\n\n".join(map(str, findings)) or "nothing found"
-    return told.replace(f"{folder}/", "")
+            text = "\n\n".join(map(str, findings)) or "nothing found"
+    return text.replace(f"{folder}/", "")
 
 
 def written(findings: Sequence[Finding]) -> list[str]:
-    """Write findings; the line is that of a chapter's insides, so it is left out."""
+    """Write findings without their line: it is in this course, not in the program."""
     return [str(replace(finding, line=None)) for finding in findings]

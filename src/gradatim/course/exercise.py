@@ -1,8 +1,10 @@
-"""Exercises: what is asked, what is checked, and how an answer is tried.
+"""Exercises: how one is loaded, and how an answer to it is run and checked.
 
-An exercise is a file in ``exercises/`` with ``TEXT``, ``STUB``, ``HINT``, ``SOLUTION``,
-``PRAISE``, ``MUTANTS`` (wrong answers that its check must refuse) and ``check(names)``,
-which raises :class:`Wrong`.
+An exercise is a file ``exNN_name.py`` in its chapter's folder. It has ``TEXT`` (the
+task), ``STUB`` (what the field for the answer begins with), ``HINT``, ``SOLUTION`` and
+``PRAISE``. ``MUTANTS`` are wrong answers, each by what is wrong with it; the tests run
+them. ``check(names)`` looks at the names that an answer defines, and raises
+:class:`Wrong`. It must accept the solution and refuse every mutant and the stub.
 """
 
 import contextlib
@@ -32,17 +34,19 @@ __all__ = [
 ]
 
 MOST_SECONDS = 10.0
+"""Processor time that an answer may take; chosen by hand, not measured."""
 ANSWER = "<your answer>"
+"""The name of the answer's file in tracebacks."""
 _HOMES = {
     path.stem: path.parent.name for path in Path(__file__).parent.glob("ch*/ex*.py")
 }
 """The folder of the chapter that each exercise belongs to."""
 EXERCISES = tuple(sorted(_HOMES))
-"""Names of all exercises."""
+"""The names of all exercises."""
 
 
 class Wrong(Exception):
-    """An answer is not right; the text says where."""
+    """The answer is not right; the text of the exception says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +67,7 @@ def load_exercise(name: str) -> Exercise:
     """Load an exercise by its name.
 
     Raises:
-        ConfigError: There is none such.
+        ConfigError: No exercise has that name.
     """
     if name not in EXERCISES:
         raise ConfigError(
@@ -86,8 +90,8 @@ def load_exercise(name: str) -> Exercise:
 def try_answer(exercise: Exercise, code: str) -> str | None:
     """Run an answer and check it; give what is wrong with it, or None.
 
-    It runs in this process, as the learner's own code does anywhere, and may take 10 s
-    of a processor.
+    The answer runs in this process, as the learner's own code does anywhere, and may
+    take :data:`MOST_SECONDS` of a processor.
     """
     names: dict[str, Any] = {"__name__": "answer"}
     try:
@@ -101,17 +105,17 @@ def try_answer(exercise: Exercise, code: str) -> str | None:
     except (Exception, SystemExit) as error:
         line = _line_of(error)
         where = f" in line {line}" if line else ""
-        # A code span: a name such as __init__ is no bold text.
-        told = " ".join(f"{type(error).__name__}: {error}".split()).replace("`", "'")
-        return f"`{told}`{where}."
+        # In backticks, so that Markdown does not take __init__ for bold text.
+        text = " ".join(f"{type(error).__name__}: {error}".split()).replace("`", "'")
+        return f"`{text}`{where}."
     return None
 
 
 def needed(names: dict[str, Any], name: str) -> Any:
-    """Give what an answer must define.
+    """Give the value of a name that the answer must define.
 
     Raises:
-        Wrong: It does not, or the stub's ``...`` is still there.
+        Wrong: The answer does not define it, or it is still the stub's ``...``.
     """
     if name not in names or names[name] is ...:
         raise Wrong(f"`{name}` is not there yet.")
@@ -119,47 +123,48 @@ def needed(names: dict[str, Any], name: str) -> Any:
 
 
 def expect(is_so: bool, otherwise: str) -> None:
-    """Go on if something is so.
+    """Check a condition.
 
     Raises:
-        Wrong: It is not.
+        Wrong: The condition does not hold; ``otherwise`` is its text.
     """
     if not is_so:
         raise Wrong(otherwise)
 
 
-def expect_number(found: Any, wanted: float, told: str, *, within: float) -> None:
-    """Go on if an answer is a number near the right one.
+def expect_number(answer: Any, right: float, name: str, *, within: float) -> None:
+    """Check that an answer is a number near the right one.
 
     Args:
-        found: A number, an array or a tensor of one.
-        wanted: What is right.
-        told: What it is, as the beginning of a sentence.
-        within: The largest difference.
+        answer: A number, or an array or a tensor with one number.
+        right: The right number.
+        name: What the number is, as the beginning of a sentence.
+        within: The largest difference that is accepted.
 
     Raises:
-        Wrong: It is not; a number that is off by a plain factor is told so.
+        Wrong: The number is another one. If it is a multiple, the text says so.
     """
-    shape = tuple(getattr(found, "shape", ()))
+    shape = tuple(getattr(answer, "shape", ()))
     if math.prod(shape) != 1:
-        raise Wrong(f"{told} is to be one number; yours is an array of shape {shape}.")
+        raise Wrong(f"{name} is to be one number; yours is an array of shape {shape}.")
     try:
-        number = float(found)
+        number = float(answer)
     except (TypeError, ValueError):
-        raise Wrong(f"{told} is to be a number; yours is {found!r}.") from None
-    if abs(number - wanted) < within:
+        raise Wrong(f"{name} is to be a number; yours is {answer!r}.") from None
+    if abs(number - right) < within:
         return
-    ratio = number / wanted if wanted else math.nan
+    ratio = number / right if right else math.nan
     more = f" That is {ratio:.0f} times as much." if ratio > 1.5 else ""
     more = more if abs(ratio - round(ratio, 0)) < 1e-3 else ""
-    raise Wrong(f"{told} is {wanted:.4f}; yours is {number:.4f}.{more}")
+    raise Wrong(f"{name} is {right:.4f}; yours is {number:.4f}.{more}")
 
 
 @contextlib.contextmanager
 def _in_time() -> Iterator[None]:
-    """End an answer that takes too long, between two of its lines.
+    """End an answer that takes too long, between two of its own lines.
 
-    Never within a library: an import that is broken off leaves half a module behind.
+    It is not ended inside a library: an import that is broken off leaves half a
+    module behind.
     """
     end = time.thread_time() + MOST_SECONDS
 
@@ -179,6 +184,7 @@ def _in_time() -> Iterator[None]:
 
 
 def _line_of(error: BaseException) -> int | None:
+    """Give the line of the answer in which an exception was raised."""
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == ANSWER:

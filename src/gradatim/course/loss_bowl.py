@@ -1,7 +1,7 @@
-"""The tutorial's line as the pictures of the course need it: loss, paths, curvature.
+"""The loss of a line over a and b: a bowl, and gradient descent that goes down in it.
 
-The loss is the mean squared error of ``y - (a + b x)``. Over a and b it is a bowl whose
-contours are ellipses: nothing has to be searched for.
+The loss is the mean squared error of ``y - (a + b x)``. It is a quadratic function of a
+and b, so its contours are ellipses, and its lowest place is solved for, not searched.
 """
 
 import math
@@ -24,20 +24,18 @@ __all__ = [
     "descend",
     "descent_of",
     "largest_stable_lr",
-    "loss_at",
     "rows",
 ]
 
 START = (0.49671415, -0.1382643)
-"""Of rung 1: ``np.random.seed(42)``, then two numbers of ``randn(1)``."""
-
+"""The a and b of rung 1: ``np.random.seed(42)``, then ``randn(1)`` two times."""
 
 Scale = float | Literal["standard"]
-"""A factor of x; ``standard`` takes its mean away and divides by its deviation."""
+"""A factor of x; ``standard`` subtracts the mean of x and divides by its deviation."""
 
 
 def rows(*, scale: Scale = 1.0) -> tuple[Float[Tensor, "80 1"], Float[Tensor, "80 1"]]:
-    """Give the 80 training points, with x in other units."""
+    """Give the 80 training points in float64, with x in the units of ``scale``."""
     (x, y), _ = line_split(*line(dtype=torch.float64))
     if scale == "standard":
         return (x - x.mean()) / x.std(), y
@@ -49,12 +47,12 @@ def _design(x: Tensor) -> Float[Tensor, "rows 2"]:
 
 
 def least_squares(x: Tensor, y: Tensor) -> Float[Tensor, "2"]:
-    """Give the bottom of the bowl."""
+    """Give the a and b of the lowest loss: the bottom of the bowl."""
     return torch.linalg.lstsq(_design(x), y).solution.flatten()
 
 
 def curvature(x: Tensor) -> Float[Tensor, "2 2"]:
-    """Give the matrix of second derivatives, the same everywhere."""
+    """Give the matrix of second derivatives of the loss; it is the same everywhere."""
     design = _design(x)
     return 2 * design.T @ design / len(x)
 
@@ -72,23 +70,18 @@ def largest_stable_lr(x: Tensor) -> float:
     return 2 / float(torch.linalg.eigvalsh(curvature(x)).max())
 
 
-def loss_at(a: float, b: float, x: Tensor, y: Tensor) -> float:
-    """Give the mean squared error of a line."""
-    return float(((y - (a + b * x)) ** 2).mean())
-
-
 @dataclass(frozen=True)
 class Descent:
-    """Where gradient descent went."""
+    """The path of a gradient descent."""
 
     path: Float[Tensor, "steps 2"]
     """a and b, before the first update and after each."""
     losses: list[float]
-    """Of all points, at each place."""
+    """The mean squared error of all points, at each place of the path."""
 
     @property
     def diverged(self) -> bool:
-        """Whether it ended far above where it began, or nowhere."""
+        """Whether the last loss is not finite, or more than twice the first one."""
         return (
             not math.isfinite(self.losses[-1]) or self.losses[-1] > 2 * self.losses[0]
         )
@@ -106,12 +99,12 @@ def descend(
     """Go down by batch, mini-batch or stochastic gradient descent.
 
     Args:
-        lr: Learning rate.
-        batch_size: Points an update, 80 for all.
-        epochs: Passes over all points.
+        lr: The learning rate.
+        batch_size: The number of points in an update; 80 is all of them.
+        epochs: The number of passes over all points.
         start: a and b before the first update.
-        scale: Of x, as a feature in other units has it.
-        seed: Of the order of the points.
+        scale: The units of x.
+        seed: The seed of the order in which the points come.
 
     >>> end = descend(epochs=1000).path[-1]
     >>> [round(value, 6) for value in end.tolist()]
@@ -124,15 +117,14 @@ def descend(
     for _ in range(epochs):
         order = torch.randperm(len(x), generator=generator)
         for batch in order.split(batch_size):
-            some, wanted = design[batch], y[batch].flatten()
-            error = some @ place - wanted
-            place = place - lr * 2 * some.T @ error / len(batch)
+            error = design[batch] @ place - y[batch].flatten()
+            place = place - lr * 2 * design[batch].T @ error / len(batch)
             path.append(place)
     return descent_of(torch.stack(path), x, y)
 
 
 def descent_of(places: Tensor, x: Tensor, y: Tensor) -> Descent:
-    """Put places together, with the mean squared error of all points at each."""
+    """Add to each place, a and b, the mean squared error of all points there."""
     losses = ((places @ _design(x).T - y.flatten()) ** 2).mean(dim=1)
     return Descent(places, losses.tolist())
 
@@ -149,13 +141,13 @@ def bowl(
     """Draw the loss from above, its contours and paths down.
 
     Args:
-        descents: Label, colour and descent, drawn in this order.
-        scale: Of x.
-        a: What is shown of a.
-        b: As ``a``.
-        title: Above the picture.
-        arrows: Updates that are drawn of each, from the first.
-        width: In pixels.
+        descents: For each descent its label, its colour and itself.
+        scale: The units of x.
+        a: The range of a that is shown.
+        b: The range of b that is shown.
+        title: The title above the picture.
+        arrows: The number of updates that are drawn of each descent.
+        width: The width of the picture in pixels.
     """
     chart = bowl_axes(Chart, scale=scale, a=a, b=b, title=title, width=width)
     for label, colour, descent in descents:
@@ -179,11 +171,11 @@ def bowl_axes(
     """Make a chart over a and b, with rings of equal loss and its lowest place.
 
     Args:
-        kind: Of chart.
-        scale: Of x.
-        a: What is shown of a.
-        b: As ``a``.
-        more: Of ``kind``: title, width and so on.
+        kind: The class of the chart.
+        scale: The units of x.
+        a: The range of a that is shown.
+        b: The range of b that is shown.
+        more: More arguments of ``kind``, such as the title and the width.
     """
     chart = kind(a, b, x_label="a", y_label="b", **more)
     x, y = rows(scale=scale)

@@ -13,6 +13,8 @@ that any viewer of Markdown shows readably, and that become cells of the noteboo
     ```python {.marimo}
     lr = mo.ui.slider(0.1, 1.0, label="learning rate")
     lr
+
+    widgets.picture(shows.path(lr.value))
     ```
 
     After {{shows.updates(lr.value)}} updates it is there: a text with a value.
@@ -25,9 +27,9 @@ that any viewer of Markdown shows readably, and that become cells of the noteboo
 
     **Make.** [ex02_gradients](ex02_gradients.py)
 
-What follows a question is shown once a prediction is made, up to the next heading or to
-a line ``***``. A text with values that stands directly below a block of code is put
-into the same cell, so it may use the ``_names`` of that block.
+An expression before a blank line is shown, and ends a cell. What follows a question is shown once a prediction is made, up to the next heading or to a line
+``***``. A text with values that stands directly below a block of code is put into the
+last cell of that block, so it may use the ``_names`` there.
 """
 
 import ast
@@ -81,9 +83,16 @@ class Text:
 
 @dataclass
 class Code:
-    """Python that runs; the value of its last expression is shown."""
+    """The code of a cell; if it ends with an expression, its value is shown."""
 
-    code: str
+    statements: str
+    shown: str = ""
+    """The expression."""
+
+    @property
+    def all(self) -> str:
+        """All of the code."""
+        return f"{self.statements}\n{self.shown}".strip("\n")
 
 
 @dataclass
@@ -183,11 +192,13 @@ class _Reader:
         while self._next < len(self._lines):
             line = self._lines[self._next]
             block = self._block(line)
-            if block or line.startswith("## "):
+            if block or line == LIVE or line.startswith("## "):
                 yield from _text(paragraphs)
                 paragraphs = []
             if block:
                 yield block
+            elif line == LIVE:
+                yield from _codes(self._fenced())
             elif line.startswith("```"):
                 paragraphs += [line, *self._fenced(), "```"]
             else:
@@ -197,8 +208,6 @@ class _Reader:
 
     def _block(self, line: str) -> Block | None:
         """Read the block that begins in this line, if one does."""
-        if line == LIVE:
-            return Code("\n".join(self._fenced()))
         if line.startswith(PREDICT):
             return self._question()
         if line.startswith(BREAK):
@@ -247,6 +256,20 @@ class _Reader:
         return Breakage(label, run, code, " ".join(lines).removeprefix(CURE))
 
 
+def _codes(lines: list[str]) -> Iterator[Code]:
+    """Part the code of a block into cells."""
+    begin = 0
+    for statement in ast.parse("\n".join(lines)).body:
+        end = statement.end_lineno or len(lines)
+        if isinstance(statement, ast.Expr) and "".join(lines[end : end + 1]) == "":
+            first = statement.lineno - 1
+            statements = "\n".join(lines[begin:first]).strip("\n")
+            yield Code(statements, "\n".join(lines[first:end]))
+            begin = end
+    if begin < len(lines):
+        yield Code("\n".join(lines[begin:]).strip("\n"))
+
+
 def _text(paragraphs: Sequence[str]) -> Iterator[Text]:
     text = "\n".join(paragraphs).strip("\n")
     if text:
@@ -274,7 +297,7 @@ class _Writer:
 
     def cells(self, blocks: list[Block]) -> Iterator[Cell]:
         first, *others = blocks
-        imports = first.code if isinstance(first, Code) else ""
+        imports = first.all if isinstance(first, Code) else ""
         yield Cell(
             f"{IMPORTS.format(package=self._chapter.package)}{imports}\n\n"
             f"widgets.beginning({self._chapter.number})"
@@ -285,7 +308,7 @@ class _Writer:
             if isinstance(block, Code):
                 text = _text_of_same_cell(block, left)
                 left = left[text is not None :]
-                yield from self._code(block.code, text)
+                yield from self._code(block, text)
             elif isinstance(block, Breakage):
                 # Breakages in a row have their buttons in a row.
                 row = [block]
@@ -323,21 +346,21 @@ class _Writer:
             expression = f"widgets.after({self._question}, {expression})"
         return Cell(f"{statements}\n{expression}".lstrip("\n"), self._question)
 
-    def _code(self, code: str, text: Text | None) -> Iterator[Cell]:
-        """Write a block of code, with the text below it that uses its names."""
-        asks = re.search(r"^(\w+) = widgets\.predict\(", code, re.MULTILINE)
+    def _code(self, block: Code, text: Text | None) -> Iterator[Cell]:
+        """Write a cell of code, with the text below it that uses its names."""
+        asks = re.search(r"^(\w+) = widgets\.predict\(", block.all, re.MULTILINE)
         if asks:
             self._question = asks[1]
-        statements, shown = _parted(code)
+        statements, shown = block.statements, block.shown
         is_plain = not self._question and text is None
-        if asks or is_plain or "widgets.verdict(" in code:
-            yield Cell(code)
+        if asks or is_plain or "widgets.verdict(" in shown:
+            yield Cell(block.all)
         elif text is not None:
             below = _markdown(text.text)
             shown = f"mo.vstack([{shown}, {below}])" if shown else below
             yield self._shown(shown, statements)
-        elif not shown or re.search(r"widgets\.(button|breaks)\(", code):
-            yield Cell(code)
+        elif not shown or re.search(r"widgets\.(button|breaks)\(", block.all):
+            yield Cell(block.all)
         elif CONTROLS.search(statements):
             # A cell that reads the prediction runs again when another one is made. So
             # the controls, which would be made anew and forget their place, get a cell.
@@ -386,18 +409,8 @@ def _text_of_same_cell(block: Code, following: Sequence[Block]) -> Text | None:
     if not isinstance(below, Text) or below.text.startswith("## "):
         return None
     # Controls need a cell of their own.
-    is_one = VALUE.search(below.text) and not CONTROLS.search(block.code)
+    is_one = VALUE.search(below.text) and not CONTROLS.search(block.all)
     return below if is_one else None
-
-
-def _parted(code: str) -> tuple[str, str]:
-    """Part code into its statements and the expression at its end, if it has one."""
-    *_, last = ast.parse(code).body
-    if not isinstance(last, ast.Expr):
-        return code, ""
-    lines = code.splitlines()
-    statements = "\n".join(lines[: last.lineno - 1])
-    return statements.rstrip(), "\n".join(lines[last.lineno - 1 :])
 
 
 def _markdown(text: str) -> str:

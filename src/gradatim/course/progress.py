@@ -1,4 +1,4 @@
-"""What a learner has done: one small file in a folder of the learner's own."""
+"""What a learner has done, kept in one small file in a folder of the learner."""
 
 import contextlib
 import json
@@ -11,62 +11,63 @@ from typing import Any
 __all__ = ["FOLDER_VARIABLE", "answer", "done", "folder", "keep_answer", "note"]
 
 FOLDER_VARIABLE = "GRADATIM_COURSE"
-"""Names the folder; ``gradatim learn`` sets it. Without it nothing is kept."""
+"""The variable that names the folder. ``gradatim learn`` sets it; without it nothing is
+kept."""
 FILE = "progress.json"
 _LOCK = threading.Lock()
 
 
 def folder() -> Path | None:
-    """Give the learner's folder; None where nothing is kept, as in tests."""
+    """Give the learner's folder; None if nothing is to be kept, as in tests."""
     name = os.environ.get(FOLDER_VARIABLE)
     return Path(name) if name else None
 
 
 def done() -> dict[str, Any]:
-    """Give what was done: by chapter or exercise, a dict."""
+    """Give what was done: for each chapter or exercise, what is known of it."""
     place = folder()
     if place is None:
         return {}
     try:
-        found = json.loads((place / FILE).read_text(encoding="utf-8"))
+        content = json.loads((place / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         return {}
-    return {name: about for name, about in found.items() if isinstance(about, dict)}
+    return {name: about for name, about in content.items() if isinstance(about, dict)}
 
 
 def note(name: str, what: str) -> None:
-    """Remember one thing of a chapter or exercise."""
+    """Note one thing of a chapter or an exercise, such as ``opened``."""
     _change(name, lambda about: about | {what: True})
 
 
 def _change(name: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Change what is known of a chapter or exercise, in one go."""
+    """Change what is known of a chapter or an exercise, and write the file."""
     place = folder()
     if place is None:
         return
-    with _LOCK, contextlib.suppress(OSError):  # a full disk spoils no lesson
+    # A full disk must not spoil the lesson.
+    with _LOCK, contextlib.suppress(OSError):
         place.mkdir(parents=True, exist_ok=True)
-        found = done()
-        before = found.get(name, {})
-        found[name] = change(before)
-        if found[name] == before:
+        content = done()
+        before = content.get(name, {})
+        content[name] = change(before)
+        if content[name] == before:
             return
         draft = place / f"{FILE}.{os.getpid()}"
-        draft.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         draft.replace(place / FILE)
 
 
 def answer(name: str) -> str | None:
-    """Give what was last written for an exercise."""
-    found = done().get(name)
-    text = found.get("answer") if isinstance(found, dict) else None
+    """Give the last answer to an exercise; None if there is none."""
+    text = done().get(name, {}).get("answer")
     return text if isinstance(text, str) else None
 
 
 def keep_answer(name: str, text: str, *, solved: bool) -> int:
-    """Remember an answer, and that it was right once; give how many there were."""
+    """Keep an answer, and whether one was right; give the number of answers so far."""
     tries = 1
 
     def change(about: dict[str, Any]) -> dict[str, Any]:

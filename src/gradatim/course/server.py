@@ -37,7 +37,7 @@ STYLE = Path(__file__).with_name("chapter.css")
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Give a port on which no program listens."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -76,7 +76,7 @@ def course_app(
         return response
 
     async def open_chapter(request: Request) -> Response:
-        """Lead on to a chapter; its own cookie is set there."""
+        """Lead on to a chapter, which sets a cookie of its own."""
         slug = request.path_params["slug"]
         if not _is_known(request, token) or slug not in {c.slug for c in chapters}:
             return PlainTextResponse("There is no such chapter.", status_code=404)
@@ -99,6 +99,7 @@ def course_app(
 
 
 def _is_known(request: Request, token: str) -> bool:
+    """Say whether a request has the token, in its address or in its cookie."""
     given = request.query_params.get("access_token") or request.cookies.get(COOKIE, "")
     return secrets.compare_digest(given.encode(), token.encode())
 

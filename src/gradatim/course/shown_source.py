@@ -1,4 +1,4 @@
-"""Source of ours as a lesson shows it: what runs, without types and comments."""
+"""The source of a function or class as a chapter shows it: without types."""
 
 import ast
 import inspect
@@ -10,8 +10,8 @@ import marimo as mo
 __all__ = ["bare_source", "program_source", "shown_bare", "shown_program"]
 
 
-def bare_source(thing: Any) -> str:
-    """Give the source of a function or class, without docstrings, types, comments.
+def bare_source(function: Any) -> str:
+    """Give the source of a function or class without docstrings, types and comments.
 
     >>> from gradatim.ladder.rung_10_nested import LayerLine
     >>> print(bare_source(LayerLine))
@@ -25,17 +25,17 @@ def bare_source(thing: Any) -> str:
             predictions = self.linear(x)
             return predictions
     """
-    tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     return ast.unparse(_Barer().visit(tree)).replace(":\n\n", ":\n")
 
 
-def shown_bare(thing: Any) -> Any:
+def shown_bare(function: Any) -> Any:
     """Show :func:`bare_source` in a chapter."""
-    return mo.md(f"```python\n{bare_source(thing)}\n```")
+    return mo.md(f"```python\n{bare_source(function)}\n```")
 
 
 def program_source(function: Any) -> str:
-    """Give the source of a function as it stands, without its docstring and types.
+    """Give the source of a function with its comments, without docstring and types.
 
     >>> from gradatim.course.ch03_numpy.shows import train
     >>> print(program_source(train).splitlines()[0])
@@ -55,21 +55,25 @@ def program_source(function: Any) -> str:
 
 
 def shown_program(function: Any) -> Any:
-    """Show :func:`program_source` in a chapter: comments are part of the lesson."""
+    """Show :func:`program_source` in a chapter whose lesson is in the comments, too."""
     return mo.md(f"```python\n{program_source(function)}\n```")
 
 
 class _Barer(ast.NodeTransformer):
+    """Removes types, decorators and docstrings from a syntax tree."""
+
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns, node.decorator_list = None, []
         arguments = node.args
-        for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
-            each.annotation = None
+        every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        for argument in every:
+            argument.annotation = None
         return self._without_docstring(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         node.bases = [
-            b.value if isinstance(b, ast.Subscript) else b for b in node.bases
+            base.value if isinstance(base, ast.Subscript) else base
+            for base in node.bases
         ]
         return self._without_docstring(node)
 

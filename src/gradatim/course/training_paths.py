@@ -1,6 +1,7 @@
-"""Models of a line, trained with PyTorch as the tutorial's rungs do: their paths."""
+"""Models of a line, trained as the tutorial trains them, and the paths they take."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -8,16 +9,24 @@ from torch import Tensor, nn
 
 from gradatim.course.loss_bowl import Descent, descent_of
 from gradatim.data import line, line_split
+from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.pages.charts import Chart
 from gradatim.rng import keeping_rng
 
-__all__ = ["Loss", "fits", "line_of", "points", "seeded", "walk"]
-
-Loss = Callable[[Tensor, Tensor], Tensor]
+__all__ = [
+    "as_descent",
+    "fits",
+    "line_of",
+    "new_line",
+    "points",
+    "seeded",
+    "train_line",
+    "trained_path",
+]
 
 
 def points() -> tuple[Float[Tensor, "80 1"], Float[Tensor, "80 1"]]:
-    """Give the 80 training points as the rungs have them, in float32."""
+    """Give the 80 training points in float32, as the rungs of the ladder have them."""
     (x, y), _ = line_split(*line())
     return x, y
 
@@ -34,53 +43,65 @@ def seeded(make: Callable[[], nn.Module], seed: int = 42) -> nn.Module:
         return make()
 
 
+def new_line() -> nn.Module:
+    """Make the tutorial's model of one layer, after ``torch.manual_seed(42)``."""
+    return seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
+
+
 @torch.no_grad()
 def line_of(model: nn.Module) -> tuple[float, float]:
-    """Give a and b of a model that is a line: its values at 0 and 1 tell them."""
+    """Give a and b of a model that is a line, from its values at 0 and 1."""
     at_0, at_1 = model(torch.tensor([[0.0], [1.0]])).double().flatten().tolist()
     return at_0, at_1 - at_0
 
 
-def walk(
+def trained_path(
     model: nn.Module,
-    loss_fn: Loss,
+    train_step: Callable[[Tensor, Tensor], Any],
+    batches: Iterable[Any],
+    *,
+    epochs: int,
+) -> list[tuple[float, float]]:
+    """Train a model of a line; give a and b before the first update and after each.
+
+    Args:
+        model: The model that ``train_step`` updates.
+        train_step: It is called with each batch.
+        batches: The batches of an epoch, gone through anew in each.
+        epochs: The number of epochs.
+    """
+    path = [line_of(model)]
+    for _ in range(epochs):
+        for x, y in batches:
+            train_step(x, y)
+            path.append(line_of(model))
+    return path
+
+
+def train_line(
+    model: nn.Module,
+    loss_fn: Callable[[Tensor, Tensor], Tensor],
     x: Tensor,
     y: Tensor,
     *,
     lr: float = 0.1,
     epochs: int = 1000,
 ) -> Descent:
-    """Train a model of a line on all points at once, as rungs 8 to 11 do.
+    """Train a model of a line with SGD, on all points at once, as rungs 8 to 11 do.
 
-    Args:
-        model: Trained in place.
-        loss_fn: Of predictions and ``y``.
-        x: Of all points.
-        y: Of all points, in any shape that the loss takes.
-        lr: Of ``SGD``.
-        epochs: Updates, as each uses all points.
+    The model is trained in place. ``y`` may have any shape that the loss accepts.
 
-    Returns:
-        a and b before each update and at the end, with the mean squared error there.
-
-    >>> model = seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
-    >>> end = walk(model, nn.MSELoss(), *points()).path[-1]
+    >>> end = train_line(new_line(), nn.MSELoss(), *points()).path[-1]
     >>> [round(value, 4) for value in end.tolist()]
     [1.0235, 1.969]
     """
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    path = [line_of(model)]
-    for _ in range(epochs):
-        loss = loss_fn(model(x), y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        path.append(line_of(model))
-    return as_descent(path)
+    train_step = make_train_step(model, loss_fn, optimizer)
+    return as_descent(trained_path(model, train_step, [(x, y)], epochs=epochs))
 
 
 def as_descent(path: Sequence[tuple[float, float]]) -> Descent:
-    """Put places together, with the mean squared error of all points at each."""
+    """Add to each place of a path the mean squared error of all points there."""
     x, y = points()
     places = torch.tensor(path, dtype=torch.float64)
     return descent_of(places, x.double(), y.double())
@@ -94,9 +115,9 @@ def fits(
     """Draw the 80 points and lines through them.
 
     Args:
-        lines: Label, colour, and a and b.
-        title: Above the picture.
-        shown: Rows to draw dark; None for all.
+        lines: For each line its label, its colour, and its a and b.
+        title: The title above the picture.
+        shown: The rows to draw dark; None for all.
     """
     x, y = points()
     chart = Chart((0, 1), (0, 3.5), title=title, x_label="x", y_label="y")

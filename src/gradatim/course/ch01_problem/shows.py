@@ -23,11 +23,11 @@ Array = np.ndarray
 NUM_POINTS, NUM_TRAIN = 100, 80
 CYCLE = ("blue", "orange", "green", "violet", "red")
 WORDS = ("scalar", "vector", "matrix", "tensor", "tensor")
-"""By the number of dimensions."""
+"""What a tensor is called, by its number of dimensions."""
 
 
 def make_points(noise: float = 0.1, seed: int = 42) -> tuple[Array, Array]:
-    """Make the tutorial's points, with another noise or seed if asked for.
+    """Make the tutorial's points, or such points with another noise or seed.
 
     >>> x, y = make_points()
     >>> x.shape, round(x[0, 0], 4), round(y[0, 0], 4)
@@ -40,7 +40,7 @@ def make_points(noise: float = 0.1, seed: int = 42) -> tuple[Array, Array]:
 
 
 def best_line(x: Array, y: Array) -> tuple[float, float]:
-    """Give the line with the lowest mean squared error.
+    """Give a and b of the line with the lowest mean squared error.
 
     >>> [round(value, 6) for value in best_line(np.arange(3), 1 + np.arange(3))]
     [1.0, 1.0]
@@ -50,7 +50,7 @@ def best_line(x: Array, y: Array) -> tuple[float, float]:
 
 
 def points_picture(x: Array, y: Array, *, title: str = "100 points") -> str:
-    """Draw points, the true line and the one that fits them best."""
+    """Draw points, the true line, and the line that fits the points best."""
     chart = Chart((0, 1), (-0.5, 4.5), title=title, x_label="x", y_label="y")
     chart.points(x.ravel().tolist(), y.ravel().tolist(), label="points", size=2.5)
     a, b = best_line(x, y)
@@ -61,7 +61,7 @@ def points_picture(x: Array, y: Array, *, title: str = "100 points") -> str:
 
 
 def shuffled_apart() -> tuple[str, float]:
-    """Shuffle x and y each by itself; give the picture and the slope that is left."""
+    """Shuffle x and y independently; give a picture and the slope that is left."""
     x, y = make_points()
     random = np.random.RandomState(42)
     x, y = x[random.permutation(NUM_POINTS)], y[random.permutation(NUM_POINTS)]
@@ -98,7 +98,7 @@ def split_rows(order: str = "shuffled") -> tuple[Array, Array]:
 
 
 def split_pictures(order: str) -> tuple[str, str]:
-    """Draw both sets, on the same axes."""
+    """Draw the points of both sets, in two pictures with the same axes."""
     x, y = make_points()
     pictures = []
     for name, colour, chosen in zip(
@@ -116,7 +116,7 @@ def split_pictures(order: str) -> tuple[str, str]:
 
 
 def shape_of(dims: int) -> tuple[int, ...]:
-    """Give an example of a shape with so many dimensions.
+    """Give an example of a shape with ``dims`` dimensions.
 
     >>> shape_of(0), shape_of(3)
     ((), (2, 3, 4))
@@ -125,7 +125,7 @@ def shape_of(dims: int) -> tuple[int, ...]:
 
 
 def shape_picture(dims: int) -> str:
-    """Draw the numbers of a tensor with so many dimensions as boxes.
+    """Draw a tensor with ``dims`` dimensions: a box for each of its numbers.
 
     >>> shape_picture(3).count("<rect")
     24
@@ -189,7 +189,7 @@ def epoch_picture(num_rows: int, batch_size: int) -> str:
 
 
 def nothing_trained(epochs: int = 1000) -> str:
-    """Run a loop over batches that are larger than the data, and no rest wanted.
+    """Train with batches larger than the data and ``drop_last``: nothing is trained.
 
     >>> nothing_trained(3)
     '3 epochs, 0 updates: a is still 0.0'

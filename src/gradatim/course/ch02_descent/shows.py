@@ -24,37 +24,38 @@ STATES: dict[str, list[Any]] = {
 """Controls that move on a frozen page, with their values; it opens with the first."""
 
 UPDATES = 40
-"""That the pictures of a descent show."""
+"""The number of updates that the pictures of a descent show."""
 WIDE = 350
-"""Three pictures stand side by side."""
+"""The width of a picture in pixels: three of them stand side by side."""
 
 
 @dataclass(frozen=True)
 class ByHand:
-    """A line that was put somewhere by hand."""
+    """A line that the learner has put somewhere."""
 
     loss: float
     by_a: float
+    """The derivative of the loss by a."""
     by_b: float
-    """The gradient."""
+    """The derivative of the loss by b."""
     picture: str
 
 
 def by_hand(a: float, b: float, *, lr: float = 0.1) -> ByHand:
-    """Put the line somewhere: its loss, its gradient, and one step down from there.
+    """Give the loss and the gradient of a line, and draw one step down from there.
 
-    >>> found = by_hand(*START)
-    >>> round(found.loss, 4), round(found.by_a, 4), round(found.by_b, 4)
+    >>> line = by_hand(*START)
+    >>> round(line.loss, 4), round(line.by_a, 4), round(line.by_b, 4)
     (2.7422, -3.0448, -1.8338)
     """
-    x, y = (each.flatten() for each in rows())
+    x, y = (column.flatten() for column in rows())
     went = descend(lr=lr, start=(a, b), epochs=1)
     by_a, by_b = ((went.path[0] - went.path[1]) / lr).tolist()
     fit = Chart(
         (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDE
     )
-    for one, other in zip(x.tolist(), y.tolist(), strict=True):
-        fit.line((one, one), (a + b * one, other), colour="red", width=0.8)
+    for at, value in zip(x.tolist(), y.tolist(), strict=True):
+        fit.line((at, at), (a + b * at, value), colour="red", width=0.8)
     fit.points(x, y, size=2.4, label="points").line((0, 1), (a, a + b), label="a + b x")
     above = bowl_axes(Chart, title="the loss from above", width=WIDE)
     above.line(*went.path.T, colour="violet", width=3, label="a step down")
@@ -64,7 +65,7 @@ def by_hand(a: float, b: float, *, lr: float = 0.1) -> ByHand:
 
 @cache
 def limit_of(scale: Scale = 1.0) -> float:
-    """Give the largest stable learning rate."""
+    """Give the largest stable learning rate for the points in these units of x."""
     return largest_stable_lr(rows(scale=scale)[0])
 
 
@@ -74,7 +75,7 @@ def first_updates(
     scale: Scale = 1.0,
     start: tuple[float, float] = START,
 ) -> Descent:
-    """Go the first :data:`UPDATES` steps down.
+    """Give the first :data:`UPDATES` steps of a descent.
 
     >>> len(first_updates(0.1, 16).losses)
     41
@@ -92,7 +93,7 @@ def rolling(
     scale: Scale = 1.0,
     start: tuple[float, float] = START,
 ) -> str:
-    """Draw a descent as a ball that rolls: from above, its loss, and the limit of lr.
+    """Draw a descent that moves: from above, its loss, and the limit of the rate.
 
     >>> rolling(0.1).count("<svg")
     3
@@ -101,11 +102,7 @@ def rolling(
     a, b = went.path.T.tolist()
     colour = "red" if went.diverged else "blue"
     above = bowl_axes(
-        MovingChart,
-        scale=scale,
-        title="the loss from above",
-        width=WIDE,
-        at=UPDATES,
+        MovingChart, scale=scale, title="the loss from above", width=WIDE, at=UPDATES
     )
     above.line(a, b, colour=colour, width=1.4, label="an update each")
     above.points(a, b, colour=colour, size=2.2)
@@ -121,15 +118,17 @@ def rolling(
     )
     loss.line(range(UPDATES + 1), went.losses, colour=colour)
     loss.moving_dot(range(UPDATES + 1), went.losses, colour=colour)
-    told = [
-        f"Update {n}: a {one:.3f}, b {other:.3f}, loss {value:.4g}."
-        for n, (one, other, value) in enumerate(zip(a, b, went.losses, strict=True))
+    captions = [
+        f"Update {n}: a {at_a:.3f}, b {at_b:.3f}, loss {loss_there:.4g}."
+        for n, (at_a, at_b, loss_there) in enumerate(
+            zip(a, b, went.losses, strict=True)
+        )
     ]
     return player(
         beside(above.svg(), loss.svg(), _by_rate(lr, scale, start)),
         UPDATES + 1,
         steps={"one more step": 1},
-        told=told,
+        told=captions,
         label="update",
         at=UPDATES,
         rate=8,
@@ -137,6 +136,7 @@ def rolling(
 
 
 RATES = [10 ** (n / 10) for n in range(-30, 1)]
+"""The learning rates of the picture that compares them."""
 
 
 def _by_rate(lr: float, scale: Scale, start: tuple[float, float]) -> str:
@@ -161,7 +161,7 @@ def _by_rate(lr: float, scale: Scale, start: tuple[float, float]) -> str:
 
 @dataclass(frozen=True)
 class Preset:
-    """A choice, and why it is good or bad."""
+    """A choice of the controls, and why it is good or bad."""
 
     lr: float
     batch_size: int
@@ -209,22 +209,23 @@ PRESETS = {
     ),
 }
 EPOCHS = 40
+"""The number of epochs for which a preset is trained."""
 
 
 def chosen(name: str) -> tuple[str, str]:
-    """Draw one of :data:`PRESETS`; tell why it is good or bad, with its numbers."""
+    """Draw one of :data:`PRESETS`, and say why it is good or bad, with its numbers."""
     preset = PRESETS[name]
     went = descend(
         lr=preset.lr, batch_size=preset.batch_size, scale=preset.scale, epochs=EPOCHS
     )
     colour = "red" if name.startswith("bad") else "green"
     last = went.losses[-10:]
-    told = (
+    text = (
         f"{preset.why} In {len(went.losses) - 1:,} updates the loss goes from "
         f"{went.losses[0]:.3g} to {last[-1]:.3g}; in the last ten it is between "
         f"{min(last):.3g} and {max(last):.3g}."
     )
-    return _from_above_and_loss(name, colour, went, preset.scale), told
+    return _from_above_and_loss(name, colour, went, preset.scale), text
 
 
 def _from_above_and_loss(name: str, colour: str, went: Descent, scale: Scale) -> str:
@@ -238,13 +239,13 @@ def _from_above_and_loss(name: str, colour: str, went: Descent, scale: Scale) ->
 
 
 def side_by_side(epochs: int, *, lr: float = 0.1) -> str:
-    """Draw the ways of batch, mini-batch and stochastic gradient descent."""
+    """Draw the paths of batch, mini-batch and stochastic gradient descent."""
     pictures = []
     for name, size in (("all 80 points", 80), ("batches of 16", 16), ("one point", 1)):
         went = descend(lr=lr, batch_size=size, epochs=epochs)
         count = len(went.path) - 1
-        told = f"{count} update{'' if count == 1 else 's'}"
-        pictures.append(bowl((told, "blue", went), title=name, width=WIDE))
+        label = f"{count} update{'' if count == 1 else 's'}"
+        pictures.append(bowl((label, "blue", went), title=name, width=WIDE))
     return beside(*pictures)
 
 

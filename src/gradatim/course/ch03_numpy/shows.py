@@ -15,9 +15,9 @@ STATES: dict[str, list[Any]] = {"lr": [0.1, 0.01, 0.03, 0.3, 0.7]}
 
 Array = np.ndarray
 WIDE = 390
-"""Of pictures that stand side by side."""
+"""The width of a picture in pixels: two of them stand side by side."""
 Seen = list[tuple[float, float, float]]
-"""For each epoch a and b before its update, and their loss."""
+"""For each epoch: a and b before its update, and their loss."""
 
 
 def points() -> tuple[Array, Array]:
@@ -27,7 +27,7 @@ def points() -> tuple[Array, Array]:
 
 
 def start() -> tuple[float, float]:
-    """Give rung 1's random start.
+    """Give the a and b with which rung 1 begins.
 
     >>> a, b = start()
     >>> f"{a:.8f} {b:.8f}"
@@ -65,7 +65,7 @@ def train(
 
 @cache
 def trained(lr: float = 0.1, epochs: int = 1000) -> Seen:
-    """Give every epoch of a training, and the end as one more.
+    """Give every epoch of a training, and its end as one more epoch.
 
     >>> len(trained(epochs=3))
     4
@@ -87,7 +87,7 @@ def least_squares(x: Array, y: Array) -> tuple[float, float]:
 
 
 def least_squares_wrong() -> tuple[float, float]:
-    """Solve without the column of ones: the line is held at 0 where x is 0.
+    """Solve without the column of ones: the line must go through 0.
 
     >>> least_squares_wrong()[0]
     0.0
@@ -98,7 +98,7 @@ def least_squares_wrong() -> tuple[float, float]:
 
 
 def decimals(one: float, other: float) -> int:
-    """Tell to how many decimals two numbers are the same when rounded.
+    """Give the number of decimals to which two numbers are the same when rounded.
 
     >>> decimals(1.02354094, 1.02354075)
     6
@@ -107,7 +107,7 @@ def decimals(one: float, other: float) -> int:
 
 
 def first_near(share: float = 0.01) -> int:
-    """Give the first epoch whose loss is within a share of the lowest one."""
+    """Give the first epoch whose loss exceeds the lowest one by less than ``share``."""
     a, b = least_squares(*points())
     lowest = _loss(a, b)
     return next(n for n, s in enumerate(trained()) if s[2] < (1 + share) * lowest)
@@ -119,11 +119,11 @@ def _loss(a: float, b: float) -> float:
 
 
 PLAYED = 300
-"""Epochs that the moving picture has; after them little is to be seen."""
+"""The number of epochs in the moving picture; chosen by hand, not measured."""
 
 
 def played() -> str:
-    """Draw the first epochs as a picture that moves: line, residuals, loss, numbers.
+    """Draw the first epochs as a picture that moves: the line, its errors, the loss.
 
     >>> played().count("data-foot")
     80
@@ -148,7 +148,7 @@ def played() -> str:
     )
     chart.across(_loss(*least_squares(x, y)), label="lowest that a line can have")
     chart.growing_line(epochs, losses, epochs).moving_dot(epochs, losses)
-    told = [
+    captions = [
         f"Epoch {n}: a {a:.4f}, b {b:.4f}, loss {loss:.6f}."
         for n, (a, b, loss) in enumerate(seen)
     ]
@@ -156,14 +156,14 @@ def played() -> str:
         beside(fit.svg(), chart.svg()) + _arithmetic(seen),
         PLAYED + 1,
         steps={"one more epoch": 1, "ten more": 10},
-        told=told,
+        told=captions,
         label="epoch",
         rate=15,
     )
 
 
 def _arithmetic(seen: Seen, lr: float = 0.1) -> str:
-    """Write the four steps of the epoch that comes next, with its numbers."""
+    """Write the four steps of the epoch that comes next, with their numbers."""
     lines = zip(*(arithmetic(a, b, lr) for a, b, _ in seen), strict=True)
     names = ["1 loss", "2 gradients", "3 update of a", "3 update of b"]
     rows = "".join(
@@ -176,7 +176,7 @@ def _arithmetic(seen: Seen, lr: float = 0.1) -> str:
 
 
 def arithmetic(a: float, b: float, lr: float = 0.1) -> list[str]:
-    """Write loss, gradients and both updates of an epoch with its numbers.
+    """Write the loss, the gradients and both updates of an epoch with their numbers.
 
     >>> arithmetic(*start())[2]
     'a = 0.4967 - 0.1 * (-3.0448) = 0.8012'
@@ -193,7 +193,7 @@ def arithmetic(a: float, b: float, lr: float = 0.1) -> list[str]:
 
 
 def line_picture(a: float, b: float) -> str:
-    """Draw a line that is wrong, with the error of each point."""
+    """Draw the best line through 0, with the error of each point."""
     return _fit(a, b, title="the best line through 0", colour="red")
 
 
@@ -223,7 +223,7 @@ def distances(lr: float) -> str:
     )
     for place, (name, colour) in enumerate((("a", "blue"), ("b", "orange"))):
         apart = [abs(s[place] - best[place]) for s in seen]
-        # Below 1e-8 nothing is drawn: there the numbers' own precision ends soon.
+        # Below 1e-8 nothing is drawn: float64 has not many digits left there.
         kept = [value if value > 1e-8 else math.nan for value in apart]
         chart.line(range(len(seen)), kept, label=name, colour=colour)
     return chart.across(1e-6, label="6 decimals").svg()
@@ -234,7 +234,7 @@ FAULTS = {
     "stale": "error = y - (a + b * x)   # before the loop",
     "same": "b_grad = -2 * error.mean()   # x forgotten",
 }
-"""Lines that a program by hand easily has, by name. None raises an exception."""
+"""Faults that a program by hand easily has, as lines. None raises an exception."""
 
 
 def _train_wrong(fault: str, epochs: int) -> Seen:
@@ -254,7 +254,7 @@ def _train_wrong(fault: str, epochs: int) -> Seen:
 
 
 def fault_pictures(fault: str, epochs: int = 100) -> list[str]:
-    """Draw the loss of a program with one of :data:`FAULTS`, and its line if near.
+    """Draw the loss of a program with one of :data:`FAULTS`, and a line that is near.
 
     >>> len(fault_pictures("sign")), len(fault_pictures("same"))
     (1, 2)
@@ -263,12 +263,7 @@ def fault_pictures(fault: str, epochs: int = 100) -> list[str]:
     losses = [s[2] for s in seen]
     most = 10.0 ** min(9, math.ceil(math.log10(max(losses)) + 0.01))
     chart = Chart(
-        (0, epochs),
-        (5e-3, most),
-        title="loss",
-        x_label="epoch",
-        width=WIDE,
-        log_y=True,
+        (0, epochs), (5e-3, most), title="loss", x_label="epoch", width=WIDE, log_y=True
     )
     chart.line(range(len(right)), [s[2] for s in right], label="right", colour="green")
     chart.line(range(len(losses)), losses, label=FAULTS[fault], colour="red")
@@ -278,7 +273,7 @@ def fault_pictures(fault: str, epochs: int = 100) -> list[str]:
 
 
 def integer_start() -> float:
-    """Start at 0 in integers and update in place; it raises."""
+    """Start with integers and update them in place, which raises."""
     x, y = points()
     a, b = np.array([0]), np.array([0])
     error = y - (a + b * x)

@@ -66,8 +66,7 @@ def check(names: dict[str, Any]) -> None:
                 f"{told} the dtype is {found.dtype}; torch.float32 is right.",
             )
             expect(
-                found.device.type == device,
-                f"{told} the tensor is on {found.device}.",
+                found.device.type == device, f"{told} the tensor is on {found.device}."
             )
             expect(
                 tuple(found.shape) == (3, 2),

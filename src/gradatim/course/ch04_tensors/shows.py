@@ -14,11 +14,11 @@ from gradatim.pages.page import escaped
 
 Array = np.ndarray
 OTHER_DEVICE = "cuda" if torch.cuda.is_available() else "meta"
-"""Where a GPU is missing, ``meta`` plays its part: shapes without numbers."""
+"""A device that is not the CPU. Without a GPU it is ``meta``: shapes, no numbers."""
 
 
 def first_device() -> torch.device:
-    """Give the GPU where there is one, else the CPU."""
+    """Give the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -30,7 +30,7 @@ STEPS = {
     "is another one",
     "... .cpu().numpy()": "and back: an array again",
 }
-"""Expressions of rung 3 in their order, and what each gives."""
+"""The expressions of rung 3 in their order, and what each gives."""
 
 
 def after_step(name: str) -> Array | Tensor:
@@ -52,7 +52,7 @@ def after_step(name: str) -> Array | Tensor:
 
 
 def places(name: str) -> str:
-    """Draw whose memory holds what, after one of :data:`STEPS`.
+    """Draw which memory holds which numbers after one of :data:`STEPS`.
 
     >>> places("x_train").count("<rect")
     3
@@ -88,35 +88,35 @@ def places(name: str) -> str:
     return framed("".join(parts), 490, 132, "where the numbers lie")
 
 
-def told(thing: Array | Tensor) -> str:
-    """Write a table of what an array or tensor says of itself.
+def properties_of(data: Array | Tensor) -> str:
+    """Write a table of the properties of an array or a tensor.
 
-    >>> "torch.FloatTensor" in told(torch.zeros(2))
+    >>> "torch.FloatTensor" in properties_of(torch.zeros(2))
     True
     """
-    kind = type(thing)
+    kind = type(data)
     lines = [
         ("`type(...)`", f"`{kind.__module__}.{kind.__qualname__}`"),
-        ("`.dtype`", f"`{thing.dtype}`"),
-        ("`.shape`", f"`{tuple(thing.shape)}`"),
+        ("`.dtype`", f"`{data.dtype}`"),
+        ("`.shape`", f"`{tuple(data.shape)}`"),
         (
             "`.type()`",
-            f"`{thing.type()}`" if isinstance(thing, Tensor) else "an array has none",
+            f"`{data.type()}`" if isinstance(data, Tensor) else "an array has none",
         ),
         (
             "`.device`",
-            f"`{thing.device}`" if isinstance(thing, Tensor) else "always the CPU",
+            f"`{data.device}`" if isinstance(data, Tensor) else "always the CPU",
         ),
-        ("bytes a number", str(thing.itemsize)),
-        ("first number", f"`{float(thing.ravel()[0])!r}`"),
+        ("bytes a number", str(data.itemsize)),
+        ("first number", f"`{float(data.ravel()[0])!r}`"),
     ]
     return "| | |\n|---|---|\n" + "\n".join(f"| {a} | {b} |" for a, b in lines)
 
 
 def cuda_message() -> str:
-    """Give the message of ``numpy()`` on a GPU's tensor, made from that of ``meta``.
+    """Give the message of ``numpy()`` on a tensor of a GPU, made from that of ``meta``.
 
-    Both come from one line of PyTorch that puts the device's name in.
+    Both messages come from one line of PyTorch, which puts in the name of the device.
 
     >>> cuda_message()[:44]
     "can't convert cuda:0 device type tensor to n"
@@ -129,17 +129,17 @@ def cuda_message() -> str:
 
 
 def numpy_elsewhere() -> Array:
-    """Ask for the numbers of a tensor on another device; it raises."""
+    """Ask for the array of a tensor on another device, which raises."""
     return torch.zeros(3, device=OTHER_DEVICE).numpy()
 
 
 def numpy_of_watched() -> Array:
-    """Ask for the array of a tensor that needs a gradient; it raises."""
+    """Ask for the array of a tensor that requires a gradient, which raises."""
     return torch.zeros(3, requires_grad=True).numpy()
 
 
 def ways_back() -> list[dict[str, str]]:
-    """Try ways from a tensor to an array; tell what each gives.
+    """Try the ways from a tensor to an array; give a row with the result of each.
 
     >>> [row["gives"].partition(":")[0] for row in ways_back()][1]
     'RuntimeError'
@@ -155,15 +155,15 @@ def ways_back() -> list[dict[str, str]]:
     rows = []
     for code, tensor, run in tries:
         try:
-            found = f"{run(tensor)}, a view of the same memory"
+            result = f"{run(tensor)}, a view of the same memory"
         except (RuntimeError, TypeError) as error:
-            found = f"{type(error).__name__}: {error}"
-        rows.append({"code": code, "gives": found})
+            result = f"{type(error).__name__}: {error}"
+        rows.append({"code": code, "gives": result})
     return rows
 
 
 def no_cuda() -> Tensor:
-    """Send a tensor to a GPU; without one it raises."""
+    """Send a tensor to a GPU, which raises if there is none."""
     if torch.cuda.is_available():
         raise RuntimeError("This machine has a GPU: the line works here.")
     return torch.zeros(3).to("cuda")
@@ -177,7 +177,7 @@ MAKERS: dict[str, Callable[[Array], Tensor]] = {
     "torch.from_numpy(array).float()": lambda array: torch.from_numpy(array).float(),
     "torch.from_numpy(array).double()": lambda array: torch.from_numpy(array).double(),
 }
-"""Ways to make a tensor of a float64 array, by their code."""
+"""For each code, a function that makes a tensor of a float64 array by it."""
 
 STATES: dict[str, list[Any]] = {
     "maker": list(MAKERS),
@@ -187,14 +187,9 @@ STATES: dict[str, list[Any]] = {
 
 
 def shared(name: str, *, by_tensor: bool = False) -> tuple[str, bool]:
-    """Change the array, or the tensor made of it; show both.
+    """Change the array, or the tensor of :data:`MAKERS`; draw both.
 
-    Args:
-        name: Of :data:`MAKERS`.
-        by_tensor: Change the tensor.
-
-    Returns:
-        The picture, and whether both changed.
+    The second result says whether both have changed.
 
     >>> shared("torch.from_numpy(array)")[1], shared("torch.tensor(array)")[1]
     (True, False)
@@ -208,8 +203,8 @@ def shared(name: str, *, by_tensor: bool = False) -> tuple[str, bool]:
         array[0] = 100.0
     both = bool(array[0] == 100 and tensor[0] == 100)
     lines = [
-        (told, [(f"{v:g}", "orange" if v != old else "blue") for v, old in pairs])
-        for told, pairs in (
+        (label, [(f"{v:g}", "orange" if v != old else "blue") for v, old in pairs])
+        for label, pairs in (
             ("before", zip(before, before, strict=True)),
             ("array", zip(array, before, strict=True)),
             ("tensor", zip(tensor.tolist(), before, strict=True)),
@@ -229,11 +224,11 @@ OPERATIONS: dict[str, Callable[[Tensor], Any]] = {
     "v += 10": lambda v: v.__iadd__(10),
     "v.double()": lambda v: v.double(),
 }
-"""What may be done to a tensor, by its code."""
+"""For each code, a function that does it to a tensor."""
 
 
 def in_place(name: str) -> tuple[str, bool]:
-    """Do one of :data:`OPERATIONS`; show the tensor, and another name for it.
+    """Do one of :data:`OPERATIONS`; draw the tensor and what its other name shows.
 
     >>> in_place("v.add(10)")[1], in_place("v.add_(10)")[1]
     (False, True)
@@ -248,17 +243,17 @@ def in_place(name: str) -> tuple[str, bool]:
             label,
             [
                 (f"{value:g}", "blue" if value == old else "orange")
-                for value, old in zip(each.tolist(), (1, 2, 3), strict=True)
+                for value, old in zip(tensor.tolist(), (1, 2, 3), strict=True)
             ],
         )
-        for label, each in (("v", v), ("w", w))
+        for label, tensor in (("v", v), ("w", w))
     ]
     title = f"w = v, then {name}"
     return cells(lines, title=title, legend=[("changed", "orange")]), result is w
 
 
 def added_twice() -> str:
-    """Centre a tensor in place that shares its memory with the data.
+    """Change a tensor in place that shares its memory with the data.
 
     >>> added_twice()
     'x_train.mean() was 0.4725 before and is 0.0000 now.'
@@ -271,7 +266,7 @@ def added_twice() -> str:
 
 
 def kept_or_not() -> str:
-    """Call what gives a new tensor, and do not keep it.
+    """Call ``float()`` on a tensor without keeping what it returns.
 
     >>> kept_or_not()
     'x.float() was called; x.dtype is torch.float64.'
@@ -282,7 +277,7 @@ def kept_or_not() -> str:
 
 
 def dtype_table() -> str:
-    """Write what comes out of two dtypes: a dtype, or the exception."""
+    """Write what PyTorch makes of two dtypes: a dtype or an exception."""
     one, other = torch.ones(1, 1), torch.ones(1, 1, dtype=torch.float64)
     layer = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1)
     tries: tuple[tuple[str, Callable[[], Tensor]], ...] = (
@@ -295,20 +290,20 @@ def dtype_table() -> str:
     lines = ["| what | gives |", "|---|---|"]
     for name, function in tries:
         try:
-            found = str(function().dtype)
+            result = str(function().dtype)
         except RuntimeError as error:
-            found = f"RuntimeError: {error}"
-        lines.append(f"| `{name}` | `{found}` |")
+            result = f"RuntimeError: {error}"
+        lines.append(f"| `{name}` | `{result}` |")
     return "\n".join(lines)
 
 
 def mixed_devices() -> Tensor:
-    """Add tensors of two devices; it raises."""
+    """Add tensors of two devices, which raises."""
     return torch.ones(3) + torch.ones(3, device=OTHER_DEVICE)
 
 
 def wrong_dtype() -> Tensor:
-    """Give a layer in float32 rows in float64; it raises."""
+    """Give a layer in float32 rows in float64, which raises."""
     layer = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1)
-    found: Tensor = layer(rows()[0])
-    return found
+    predictions: Tensor = layer(rows()[0])
+    return predictions

@@ -17,7 +17,7 @@ TARGETS: dict[str, torch.device | torch.dtype] = {
     "another dtype (float64)": torch.float64,
     "the same device (cpu)": torch.device("cpu"),
 }
-"""Where a parameter is wanted, by name: another device, another dtype, or no change."""
+"""Devices and dtypes that a parameter may be sent to, by what they are here."""
 
 STATES: dict[str, list[Any]] = {
     "way": ["2", "1", "3", "4"],
@@ -32,11 +32,11 @@ WAYS = {
     "3": "torch.randn(1).to({}).requires_grad_()",
     "4": "torch.randn(1, requires_grad=True, {})",
 }
-"""The tutorial's four ways, by number."""
+"""The tutorial's four ways to make a parameter on a device, by number."""
 
 
 def code_of(way: str, target: str) -> str:
-    """Write the code of a way.
+    """Write the code of one of :data:`WAYS` for one of :data:`TARGETS`.
 
     >>> code_of("4", "another dtype (float64)")
     'torch.randn(1, requires_grad=True, dtype=torch.float64)'
@@ -68,7 +68,7 @@ def made(way: str, target: str) -> Tensor:
 
 
 def ways_table() -> str:
-    """Write for each way and target whether a leaf comes out.
+    """Write a table that says for each way and target whether it gives a leaf.
 
     >>> ways_table().splitlines()[3].count("no leaf")
     2
@@ -82,7 +82,7 @@ def ways_table() -> str:
 
 
 def facts(tensor: Tensor) -> dict[str, str]:
-    """Tell what decides whether a tensor can be trained.
+    """Give the properties that decide whether a tensor can be trained.
 
     >>> facts(torch.zeros(1))["can it be trained"]
     'no: the optimizer takes it, and it never moves'
@@ -93,11 +93,11 @@ def facts(tensor: Tensor) -> dict[str, str]:
         "requires_grad": str(tensor.requires_grad),
         "grad_fn": made_by,
         "is_leaf": str(tensor.is_leaf),
-        "can it be trained": _taken(tensor),
+        "can it be trained": _trainable(tensor),
     }
 
 
-def _taken(tensor: Tensor) -> str:
+def _trainable(tensor: Tensor) -> str:
     try:
         torch.optim.SGD([tensor], lr=0.1)
     except ValueError as error:
@@ -114,13 +114,13 @@ def table(tensor: Tensor) -> str:
 
 
 def grows_from(tensor: Tensor) -> str:
-    """Draw where a tensor comes from; blue is what gets the gradient."""
+    """Draw the graph of a tensor; the tensor that gets the gradient is blue."""
     name = "a" if tensor.is_leaf else "left behind"
     return str(gt.graph(2 * tensor, names={name: _root(tensor)}).svg())
 
 
 def _root(tensor: Tensor) -> Tensor:
-    """Give the leaf that a tensor was made of."""
+    """Give the leaf from which a tensor was computed."""
     step = tensor.grad_fn
     while step is not None and not hasattr(step, "variable"):
         step = step.next_functions[0][0]
@@ -144,7 +144,7 @@ def _pair() -> tuple[Tensor, Tensor]:
 
 
 def gradients(*, of_a: bool, of_b: bool) -> str:
-    """Say what backward leaves in a, b and x, or what it raises.
+    """Write what backward leaves in a, b, x and y, or the exception that it raises.
 
     >>> "RuntimeError" in gradients(of_a=False, of_b=False)
     True
@@ -177,16 +177,16 @@ EXPRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {
         a.detach().double().requires_grad_()
     ),
 }
-"""What may be made with a parameter ``a`` on the CPU, by its code."""
+"""For each code, a function that makes a tensor of a parameter ``a`` by it."""
 
 
 def optimizer_of_copy() -> object:
-    """Give an optimizer the result of the second way; it raises."""
+    """Give an optimizer the result of the second way, which raises."""
     return torch.optim.SGD([made("2", "another dtype (float64)")], lr=0.1)
 
 
 def silent_none() -> str:
-    """Train the second way's tensor by hand, as far as it goes.
+    """Compute a loss of the second way's tensor, and look for its gradient.
 
     >>> silent_none().splitlines()[0]
     'backward() ran. copy.grad is None.'
@@ -198,16 +198,16 @@ def silent_none() -> str:
     ((copy - 1) ** 2).mean().backward()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = copy.grad
+        copy_grad = copy.grad
     warned = str(caught[0].message).partition(". ")[0] if caught else "nothing"
     grad = behind.grad.item() if behind.grad is not None else float("nan")
     return (
-        f"backward() ran. copy.grad is {found}.\n"
+        f"backward() ran. copy.grad is {copy_grad}.\n"
         f"The tensor left behind has .grad = {grad:.4f}.\n"
         f"PyTorch warns: {warned}."
     )
 
 
 def integer_parameter() -> Tensor:
-    """Ask for the gradient of whole numbers; it raises."""
+    """Ask for the gradient of whole numbers, which raises."""
     return torch.zeros(1, dtype=torch.int64, requires_grad=True)

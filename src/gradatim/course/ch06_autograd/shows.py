@@ -31,16 +31,18 @@ ATTEMPTS = {
         "with torch.no_grad():\n    a -= lr * a.grad\na.grad.zero_()"
     ),
 }
-"""The tutorial's three ways to write the update, as they are run."""
+"""The tutorial's three ways to write the update, as code that is run."""
 
-MOST, SHOWN = 30, 12
-"""Updates that the moving picture has, and that it opens with."""
+MOST_UPDATES = 30
+"""The number of updates in the moving picture; chosen by hand, not measured."""
+FIRST_SHOWN = 12
+"""The update with which the moving picture opens; chosen by hand, not measured."""
 
 
 def start() -> tuple[Tensor, Tensor]:
     """Make a and b as the rungs do, after ``torch.manual_seed(42)``.
 
-    >>> [round(each.item(), 4) for each in start()]
+    >>> [round(value.item(), 4) for value in start()]
     [0.3367, 0.1288]
     """
     with keeping_rng():
@@ -57,7 +59,7 @@ def loss_of(a: Tensor, b: Tensor) -> Tensor:
 
 
 def both_gradients(a: float, b: float) -> dict[str, tuple[float, float]]:
-    """Give the gradient at a place by chapter 2's two formulas and by autograd.
+    """Give the gradient at a place by the formulas of chapter 2 and by autograd.
 
     >>> {name: round(by_a, 3) for name, (by_a, _) in both_gradients(0, 0).items()}
     {'by hand': -3.908, 'autograd': -3.908}
@@ -71,7 +73,7 @@ def both_gradients(a: float, b: float) -> dict[str, tuple[float, float]]:
 
 
 def slope(a: float, b: float, *, lr: float = 0.1) -> str:
-    """Draw a place on the bowl, and the update that its gradient gives."""
+    """Draw a place on the bowl, and the update that the gradient there gives."""
     by_a, by_b = both_gradients(a, b)["autograd"]
     moved = as_descent([(a, b), (a - lr * by_a, b - lr * by_b)])
     name = f"from here, {lr:g} times .grad down"
@@ -82,19 +84,21 @@ def slope(a: float, b: float, *, lr: float = 0.1) -> str:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one way to write the update did."""
+    """What one of :data:`ATTEMPTS` has done."""
 
     code: str
     error: str
     """The exception, as Python prints it; empty if there was none."""
     before: float
+    """The value of ``a`` before the lines were run."""
     after: float
-    """The value that the name ``a`` has in the end."""
+    """The value of ``a`` after them."""
     is_leaf: bool
+    """Whether ``a`` is a leaf after them."""
     graph_of_a: str
-    """As SVG."""
+    """The graph of ``a`` as SVG."""
     graph_of_loss: str
-    """The same of a loss that is computed afterwards."""
+    """The graph of a loss that is computed afterwards, as SVG."""
 
 
 def try_update(name: str, *, lr: float = 0.1) -> Attempt:
@@ -109,7 +113,7 @@ def try_update(name: str, *, lr: float = 0.1) -> Attempt:
     error, before = "", old.item()
     try:
         with warnings.catch_warnings():
-            # That .grad of a tensor that is no leaf was asked for.
+            # PyTorch warns that .grad of a tensor that is no leaf is read.
             warnings.simplefilter("ignore", UserWarning)
             exec(ATTEMPTS[name], names)
     except (AttributeError, RuntimeError) as exception:
@@ -128,11 +132,9 @@ def try_update(name: str, *, lr: float = 0.1) -> Attempt:
 
 
 def cards(attempts: Sequence[tuple[str, Attempt]], *, of_loss: bool) -> str:
-    """Draw attempts side by side: code, what came of it, and a graph.
+    """Draw attempts side by side: their code, what it did, and a graph.
 
-    Args:
-        attempts: Names and what they did.
-        of_loss: Whether the next loss's graph is drawn, not that of ``a``.
+    The graph is that of the next loss if ``of_loss`` is true, else that of ``a``.
     """
     return beside(*(_card(name, attempt, of_loss) for name, attempt in attempts))
 
@@ -140,9 +142,9 @@ def cards(attempts: Sequence[tuple[str, Attempt]], *, of_loss: bool) -> str:
 def _card(name: str, attempt: Attempt, of_loss: bool) -> str:
     small = "white-space:pre-wrap;font-size:.8em;margin:.4em 0"
     if attempt.error:
-        came = raised(attempt.error)
+        outcome = raised(attempt.error)
     else:
-        came = '<p style="margin:.4em 0;color:#2f9e44">No exception.</p>'
+        outcome = '<p style="margin:.4em 0;color:#2f9e44">No exception.</p>'
     kind = "a leaf" if attempt.is_leaf else "no leaf: it has a grad_fn"
     moved = f"{attempt.before:.4f} → {attempt.after:.4f}"
     title = "the next loss" if of_loss else "a afterwards"
@@ -151,7 +153,7 @@ def _card(name: str, attempt: Attempt, of_loss: bool) -> str:
         '<div style="flex:1 1 210px;max-width:330px;min-width:0">'
         f"<strong>{escaped(name)}</strong>"
         f'<pre style="{small};padding:.5em;border:1px solid #8886;border-radius:4px">'
-        f"{escaped(attempt.code)}</pre>{came}"
+        f"{escaped(attempt.code)}</pre>{outcome}"
         f'<p style="margin:.4em 0">a {moved}; {kind}.</p>'
         f'<p style="margin:.4em 0;opacity:.75">Graph of {title}:</p>{picture}</div>'
     )
@@ -159,26 +161,22 @@ def _card(name: str, attempt: Attempt, of_loss: bool) -> str:
 
 @dataclass(frozen=True)
 class Updates:
-    """What some updates did."""
+    """A training, and what was in ``a.grad`` on the way."""
 
     went: Descent
     fresh: list[float]
-    """By a: what each ``backward()`` added."""
+    """What each ``backward()`` added to ``a.grad``."""
     held: list[float]
-    """By a: ``.grad`` after each ``backward()``; the update went by it."""
+    """``a.grad`` after each ``backward()``, as the update used it."""
 
 
 def updates(count: int, *, zeroing: bool, lr: float = 0.1) -> Updates:
-    """Train with rung 5's update, and note what was in ``a.grad``.
+    """Make ``count`` updates as rung 5 does, with ``zero_()`` after each or without.
 
-    Args:
-        count: Updates.
-        zeroing: Whether ``zero_()`` is called after each.
-        lr: Learning rate.
-
-    >>> [round(each, 2) for each in updates(3, zeroing=False).held]
+    >>> [round(value, 2) for value in updates(3, zeroing=False).held]
     [-3.11, -5.43, -6.36]
-    >>> [round(each, 4) for each in updates(1000, zeroing=True).went.path[-1].tolist()]
+    >>> end = updates(1000, zeroing=True).went.path[-1].tolist()
+    >>> [round(value, 4) for value in end]
     [1.0235, 1.969]
     """
     x, y = points()
@@ -202,12 +200,12 @@ def updates(count: int, *, zeroing: bool, lr: float = 0.1) -> Updates:
 
 
 def pile(*, zeroing: bool) -> str:
-    """Draw ``a.grad`` after each backward, as what was left and what was added.
+    """Draw ``a.grad`` after each backward: what was left in it and what was added.
 
-    The path on the bowl stands beside it, and both move update by update.
+    The path on the bowl stands beside it. Both move update by update.
     """
-    made = updates(MOST, zeroing=zeroing)
-    count, at = MOST + 1, SHOWN
+    made = updates(MOST_UPDATES, zeroing=zeroing)
+    count, at = MOST_UPDATES + 1, FIRST_SHOWN
     title = "a.grad, zeroed after each update" if zeroing else "a.grad, never zeroed"
     chart = MovingChart((0, count), (-9, 9), title=title, x_label="backward", at=at)
     for number, (new, now) in enumerate(zip(made.fresh, made.held, strict=True), 1):
@@ -226,8 +224,8 @@ def pile(*, zeroing: bool) -> str:
     )
     a, b = made.went.path.T.tolist()
     above.moving_path(a, b, colour="blue" if zeroing else "red")
-    told = [f"Before the first update the loss is {made.went.losses[0]:.4f}."]
-    told += [
+    captions = [f"Before the first update the loss is {made.went.losses[0]:.4f}."]
+    captions += [
         f"Update {number}: backward added {new:.3f}, a.grad is {now:.3f}; "
         f"the loss is {loss:.4f} now."
         for number, (new, now, loss) in enumerate(
@@ -238,7 +236,7 @@ def pile(*, zeroing: bool) -> str:
         beside(chart.svg(), above.svg()),
         count,
         steps={"one more update": 1},
-        told=told,
+        told=captions,
         label="update",
         at=at,
         rate=4,
@@ -246,7 +244,7 @@ def pile(*, zeroing: bool) -> str:
 
 
 def unzeroed(count: int = 100) -> str:
-    """Draw the losses of a training with and without zeroing."""
+    """Draw the losses of ``count`` updates with and without zeroing."""
     chart = Chart((0, count), (5e-3, 50), title="loss", x_label="update", log_y=True)
     for name, zeroing, colour in (("zeroed", True, "green"), ("never", False, "red")):
         losses = updates(count, zeroing=zeroing).went.losses
@@ -256,7 +254,7 @@ def unzeroed(count: int = 100) -> str:
 
 
 def two_ways(went: Descent) -> str:
-    """Draw the way of autograd's training beside that of NumPy's."""
+    """Draw the path of autograd's training beside that of the program in NumPy."""
     return loss_bowl.bowl(
         ("NumPy", "gray", loss_bowl.descend(epochs=1000)),
         ("autograd", "blue", went),
@@ -265,11 +263,7 @@ def two_ways(went: Descent) -> str:
 
 
 def broken(what: str) -> Any:
-    """Do one of three things that raise.
-
-    Args:
-        what: ``"rebinding"``, ``"recorded"``, or ``"too much unrecorded"``.
-    """
+    """Run a loop that raises: one of the attempts, or all of it under ``no_grad()``."""
     a, b = start()
     if what == "too much unrecorded":
         with torch.no_grad():

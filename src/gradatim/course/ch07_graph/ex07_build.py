@@ -40,12 +40,7 @@ MUTANTS = {
     "to the third": SOLUTION.replace("** 2", "** 3"),
 }
 
-WANTED = [
-    ("Mean", ["Pow"]),
-    ("Pow", ["Mul"]),
-    ("Mul", ["a", "Sub"]),
-    ("Sub", ["b"]),
-]
+WANTED = [("Mean", ["Pow"]), ("Pow", ["Mul"]), ("Mul", ["a", "Sub"]), ("Sub", ["b"])]
 
 
 def check(names: dict[str, Any]) -> None:

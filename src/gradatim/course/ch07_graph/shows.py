@@ -24,9 +24,9 @@ PARTS = {
     "error": "error = y - yhat",
     "loss": "loss = (error ** 2).mean()",
 }
-"""What the tutorial draws, by name."""
+"""The parts of the forward pass whose graphs the tutorial draws, by name."""
 
-TOLD = (
+CAPTIONS = (
     "Before backward: the graph is there, no gradient yet.",
     "1. backward starts at Mean, with 1. The mean has 1/{n} of each of its numbers in "
     "it, so it hands on {share:.4g} for each.",
@@ -38,19 +38,11 @@ TOLD = (
     "kept, and sums them up for b.",
     "7. b has its gradient, too. backward is done.",
 )
-"""What happens at each step of backward; first what is before the first."""
+"""What happens at each step of backward; the first caption is before all steps."""
 
 
 def graph_of(part: str = "loss", *, a: bool = True, b: bool = True) -> Graph:
-    """Make the graph of a part of the forward pass.
-
-    Args:
-        part: A name of :data:`PARTS`.
-        a: Whether a asks for a gradient.
-        b: As ``a``.
-
-    Raises:
-        GraphError: Neither does.
+    """Make the graph of one of :data:`PARTS`, if a or b or both require a gradient.
 
     >>> [node.name for node in graph_of("yhat").nodes]
     ['b', 'Mul', 'a', 'Add']
@@ -63,25 +55,23 @@ def graph_of(part: str = "loss", *, a: bool = True, b: bool = True) -> Graph:
     yhat = a_ + b_ * x
     error = y - yhat
     loss = (error**2).mean()
-    wanted = {"yhat": yhat, "error": error, "loss": loss}[part]
-    return gt.graph(wanted, names={"a": a_, "b": b_})
+    result = {"yhat": yhat, "error": error, "loss": loss}[part]
+    return gt.graph(result, names={"a": a_, "b": b_})
 
 
 @dataclass(frozen=True)
 class Branch:
-    """What an ``if`` made of the graph."""
+    """A graph that was built by code with an ``if`` in it."""
 
     loss: float
-    """That it looked at."""
+    """The loss that the ``if`` compares with its limit."""
     was_taken: bool
+    """Whether the lines under the ``if`` were run."""
     graph: Graph
 
 
 def branch(limit: float) -> Branch:
-    """Build a graph by code that has an ``if`` in it.
-
-    Args:
-        limit: One more path is added where the loss is above.
+    """Build a graph to which an ``if`` adds one more path if the loss exceeds a limit.
 
     >>> len(branch(0).graph.nodes), len(branch(5).graph.nodes)
     (12, 7)
@@ -101,14 +91,15 @@ class Step:
     """One box that backward reaches."""
 
     number: int
-    """Of the graph's node."""
+    """The number of the node in the graph."""
     name: str
+    """What stands in the box."""
     gradient: str
-    """What arrives there, as a text."""
+    """The gradient that arrives there, as a text."""
 
 
 def small_graph(num_rows: int) -> Graph:
-    """Make the graph of the loss of the first rows."""
+    """Make the graph of the loss of the first ``num_rows`` rows."""
     x, y = points()
     a, b = start()
     loss = ((y[:num_rows] - (a + b * x[:num_rows])) ** 2).mean()
@@ -116,47 +107,44 @@ def small_graph(num_rows: int) -> Graph:
 
 
 def steps_of(graph: Graph) -> list[Step]:
-    """Give what backward reaches, in autograd's own order.
+    """Give the boxes that backward reaches, in the order of autograd.
 
     >>> [step.name for step in steps_of(small_graph(3))]
     ['Mean', 'Pow', 'Sub', 'Add', 'a', 'Mul', 'b']
     """
-    found = []
+    boxes = []
     for step in graph.gradients().steps:
         number = step.nodes[0]
         if step.values is not None and len(step.values) <= 3:
-            told = ", ".join(f"{float(value):.3f}" for value in step.values)
+            gradient = ", ".join(f"{float(value):.3f}" for value in step.values)
         else:
-            told = f"{step.shape} numbers, norm {step.norm:.3f}"
-        found.append(Step(number, graph.nodes[number].name, told))
-    return found
+            gradient = f"{step.shape} numbers, norm {step.norm:.3f}"
+        boxes.append(Step(number, graph.nodes[number].name, gradient))
+    return boxes
 
 
 def stepped(num_rows: int) -> str:
-    """Draw backward step by step: the graph, and the gradients so far.
-
-    Args:
-        num_rows: Points that the loss is made of.
+    """Draw backward through the loss of some rows, step by step, with its gradients.
 
     >>> stepped(3).count("data-only")
     8
     """
     graph = small_graph(num_rows)
     steps = steps_of(graph)
-    told = [line.format(n=num_rows, share=1 / num_rows) for line in TOLD]
-    pictures = [_after(graph, steps, place) for place in range(len(told))]
+    captions = [line.format(n=num_rows, share=1 / num_rows) for line in CAPTIONS]
+    pictures = [_after(graph, steps, place) for place in range(len(captions))]
     return player(
-        "".join(only(each, n, n + 1) for n, each in enumerate(pictures)),
-        len(told),
+        "".join(only(picture, n, n + 1) for n, picture in enumerate(pictures)),
+        len(captions),
         steps={"one more step": 1},
-        told=told,
+        told=captions,
         label="steps of backward",
         rate=0.7,
     )
 
 
 def _after(graph: Graph, steps: list[Step], place: int) -> str:
-    """Draw the graph after some steps, and what has arrived where."""
+    """Draw the graph after some steps, with a table of the gradients so far."""
     svg = graph.svg()
     reached = [step.number for step in steps[:place]]
     for node in graph.nodes:
@@ -167,11 +155,11 @@ def _after(graph: Graph, steps: list[Step], place: int) -> str:
             look = "stroke:#ea7317;stroke-width:1.5"
         else:
             look = "stroke-opacity:.4;fill-opacity:.35"
-        found = opening.search(svg)
-        assert found is not None
-        at = svg.index("<rect ", found.end())
+        group = opening.search(svg)
+        assert group is not None
+        at = svg.index("<rect ", group.end())
         svg = f'{svg[:at]}<rect style="{look}" {svg[at + 6 :]}'
-    # All rows are there from the first, so that the page does not move.
+    # The table has all its rows from the first step on, so that the page stays still.
     rows = [
         {
             "step": str(n),
@@ -184,33 +172,31 @@ def _after(graph: Graph, steps: list[Step], place: int) -> str:
 
 
 def rows_told(num_rows: int) -> str:
-    """Tell the points of :func:`small_graph` and their errors, if they are few.
+    """Write the first points and their errors, if they are three at most.
 
     >>> rows_told(1)
     'The point: x 0.7713, error 2.0385.'
     """
     if num_rows > 3:
         return f"All {num_rows} points."
-    x, y = (each[:num_rows] for each in points())
+    x, y = (column[:num_rows] for column in points())
     a, b = start()
     errors = (y - (a + b * x)).flatten().tolist()
     pairs = [
-        f"x {one:.4f}, error {error:.4f}"
-        for one, error in zip(x.flatten().tolist(), errors, strict=True)
+        f"x {value:.4f}, error {error:.4f}"
+        for value, error in zip(x.flatten().tolist(), errors, strict=True)
     ]
     return f"The point{'s' if num_rows > 1 else ''}: {'; '.join(pairs)}."
 
 
 KEPT = {"Pow": "the error", "Mul": "x"}
-"""What a box of the loss keeps for backward."""
+"""What a box in the graph of the loss keeps for backward, by the name of the box."""
 
 
 def three(*, a: bool, b: bool) -> str:
     """Draw the graphs of :data:`PARTS` side by side, or say why there are none.
 
-    Args:
-        a: Whether a asks for a gradient.
-        b: As ``a``.
+    ``a`` and ``b`` say which of the two requires a gradient.
 
     >>> "Neither" in three(a=False, b=False)
     True
@@ -230,15 +216,12 @@ def wanted() -> str:
     """Draw the graph that the first exercise asks for."""
     a, b = start()
     x, _ = points()
-    found = ((a * (x[:3] - b)) ** 2).mean()
-    return gt.graph(found, names={"a": a, "b": b}).svg()
+    loss = ((a * (x[:3] - b)) ** 2).mean()
+    return gt.graph(loss, names={"a": a, "b": b}).svg()
 
 
 def kept(*, after: bool) -> str:
-    """Draw the loss's graph with what each operation keeps for backward.
-
-    Args:
-        after: Whether backward has run.
+    """Draw what each operation of the loss keeps, before or after backward.
 
     >>> "freed" in kept(after=True), "freed" in kept(after=False)
     (True, False)
@@ -252,7 +235,7 @@ def kept(*, after: bool) -> str:
         {
             "box": node.name,
             "keeps": KEPT[node.name] if node.saved else "nothing",
-            "": ", ".join(each.state for each in node.saved),
+            "": ", ".join(saved.state for saved in node.saved),
         }
         for node in reversed(graph.nodes)
         if node.is_operation
@@ -262,10 +245,7 @@ def kept(*, after: bool) -> str:
 
 
 def backward_twice(*, retain: bool) -> str:
-    """Call backward two times on one graph; give what is in ``a.grad`` then.
-
-    Args:
-        retain: Whether the first call keeps the graph.
+    """Call backward two times on one graph, which the first call may keep.
 
     >>> backward_twice(retain=True)
     'a.grad is -3.1125 after the first call, -6.2250 after the second.'
@@ -286,7 +266,7 @@ def _grad(tensor: Tensor) -> float:
 
 
 def without_graph() -> Any:
-    """Ask for the picture of a tensor that has no graph; it raises."""
+    """Ask for the picture of a tensor that has no graph, which raises."""
     a, b = start()
     with torch.no_grad():
         loss = loss_of(a, b)

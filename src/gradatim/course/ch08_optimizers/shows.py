@@ -44,7 +44,7 @@ RULES: dict[str, tuple[str, Make]] = {
     "SGD with momentum": ("violet", _momentum),
     "Adam": ("orange", _adam),
 }
-"""Colour and maker, by name."""
+"""The rules by name: the colour of their pictures, and what makes the optimizer."""
 
 CHOICES: dict[str, tuple[str, float, str]] = {
     "good: SGD, 0.1": (
@@ -98,18 +98,18 @@ CHOICES: dict[str, tuple[str, float, str]] = {
         "It takes most of the 60 updates to come back.",
     ),
 }
-"""Choices by name: a rule of :data:`RULES`, its rate, and why (:func:`why`)."""
+"""Choices by name: a rule of :data:`RULES`, its learning rate, and why it is so."""
 
 
 def follow(
     rule: str, *, lr: float, updates: int, zeroing: bool = True, copied: bool = False
 ) -> Descent:
-    """Train a and b on all points with an optimizer, as rung 7 does.
+    """Train a and b on all points with one of :data:`RULES`, as rung 7 does.
 
     Args:
-        rule: A name of :data:`RULES`.
-        lr: Learning rate.
-        updates: As many, each with all 80 points.
+        rule: The name of the rule.
+        lr: The learning rate.
+        updates: The number of updates.
         zeroing: Whether ``zero_grad()`` is called.
         copied: Whether the optimizer is given copies of a and b.
 
@@ -121,7 +121,7 @@ def follow(
     a, b = start()
     given = [a, b]
     if copied:
-        given = [each.detach().clone().requires_grad_() for each in given]
+        given = [tensor.detach().clone().requires_grad_() for tensor in given]
     optimizer = RULES[rule][1](given, lr)
     path = [(a.item(), b.item())]
     for _ in range(updates):
@@ -135,7 +135,7 @@ def follow(
 
 
 def apart_from_hand(count: int) -> float:
-    """Give the largest distance between SGD's way and that of chapter 6's update.
+    """Give the largest distance between the paths of SGD and of chapter 6's update.
 
     >>> apart_from_hand(10) < 1e-6
     True
@@ -148,7 +148,7 @@ def apart_from_hand(count: int) -> float:
 def first_gradients() -> tuple[float, float]:
     """Give the gradients by a and b at the start.
 
-    >>> [round(each, 3) for each in first_gradients()]
+    >>> [round(gradient, 3) for gradient in first_gradients()]
     [-3.112, -1.816]
     """
     a, b = start()
@@ -168,14 +168,14 @@ def first_update(rule: str, *, lr: float = 0.1) -> tuple[float, float]:
 
 
 WIDTH = 350
-"""Of a picture; three are side by side on a wide page."""
+"""The width of a picture in pixels: three of them stand side by side."""
 
 
 def _bowl(title: str, colour: str, went: Descent) -> str:
     count = len(went.losses) - 1
-    told = f"loss {went.losses[-1]:.3g}, {count} update{'' if count == 1 else 's'}"
+    label = f"loss {went.losses[-1]:.3g}, {count} update{'' if count == 1 else 's'}"
     return loss_bowl.bowl(
-        (told, colour, went), a=(-0.6, 3.2), b=(-0.5, 3.7), title=title, width=WIDTH
+        (label, colour, went), a=(-0.6, 3.2), b=(-0.5, 3.7), title=title, width=WIDTH
     )
 
 
@@ -191,7 +191,7 @@ def _chart(updates: int, highest: float, title: str) -> Chart:
 
 
 def clearing() -> list[dict[str, str]]:
-    """Tell what is in ``a.grad`` at each point of an update.
+    """Give a row for each line of an update: a and ``a.grad`` after it.
 
     >>> [row["a.grad"] for row in clearing()]
     ['None', '-3.1125', '-3.1125', 'None', '0.0000']
@@ -209,10 +209,7 @@ def clearing() -> list[dict[str, str]]:
         ("loss.backward()", backward),
         ("optimizer.step()", optimizer.step),
         ("optimizer.zero_grad()", optimizer.zero_grad),
-        (
-            "backward(); zero_grad(set_to_none=False)",
-            lambda: backward(then_zeros=True),
-        ),
+        ("backward(); zero_grad(set_to_none=False)", lambda: backward(then_zeros=True)),
     ]
     rows = []
     for name, run in steps:
@@ -223,7 +220,7 @@ def clearing() -> list[dict[str, str]]:
 
 
 def by_batches(epochs: int = 3) -> str:
-    """Draw the ways of one optimizer, SGD, on losses of all, 16 and one point."""
+    """Draw the paths of SGD with losses of all points, of 16 and of one."""
     x, y = points()
     pictures = []
     for name, size in (("batch", 80), ("mini-batch", 16), ("stochastic", 1)):
@@ -244,7 +241,7 @@ def by_batches(epochs: int = 3) -> str:
 
 
 def side_by_side(*, lr: float, updates: int) -> str:
-    """Draw the ways and the losses of all rules with one learning rate."""
+    """Draw the paths and the losses of all rules with one learning rate."""
     chart = _chart(updates, 10, "their losses")
     pictures = []
     for name, (colour, _) in RULES.items():
@@ -287,11 +284,11 @@ ROTTEN = {
     "an empty list": "SGD([], lr=0.1)",
     "the number in a": "SGD([a.item()], lr=0.1)",
 }
-"""Calls that PyTorch refuses, by what they are given."""
+"""Optimizers that PyTorch refuses to make, by what they are given."""
 
 
 def make_optimizer(call: str) -> Any:
-    """Run one of :data:`ROTTEN`; it raises."""
+    """Run one of :data:`ROTTEN`, which raises."""
     a, _ = start()
     return eval(call, {"SGD": optim.SGD, "a": a})
 
@@ -315,26 +312,23 @@ def watched_program(indent: int = 0) -> str:
     """
     lines = ["with gt.watch() as seen:", *(f"    {s}" for s in PROGRAM.splitlines())]
     lines += ["for finding in seen.findings:", "    print(finding)"]
-    return "\n".join(" " * indent + each for each in lines)
+    return "\n".join(" " * indent + line for line in lines)
 
 
 def in_full(text: str) -> str:
-    """Show a text as it is, in lines that break where there is no room."""
+    """Show a text as it is; its lines break where there is no room."""
     return wrapped(text) if text else ""
 
 
 def examined(program: str = PROGRAM) -> str:
-    """Watch a program as the doctor does; give what it finds.
-
-    Args:
-        program: Uses ``torch``, ``a``, ``b``, ``x`` and ``y``.
+    """Watch a program that uses ``torch``, a, b, x and y; give what the doctor finds.
 
     >>> examined().partition(":")[0]
     'GT101 error'
     """
     (x, y), (a, b) = points(), start()
     names = {"torch": torch, "a": a, "b": b, "x": x, "y": y}
-    # So that the finding can tell the line, as it can for a file.
+    # The finding names the line of the program, which Python looks up here.
     file = "train.py"
     lines = program.splitlines(keepends=True)
     linecache.cache[file] = len(program), None, lines, file

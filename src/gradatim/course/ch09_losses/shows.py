@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gradatim import make_train_step
 from gradatim.course.loss_bowl import Descent
-from gradatim.course.training_paths import line_of, points, seeded, walk
+from gradatim.course.training_paths import line_of, points, seeded, train_line
 from gradatim.ladder.rung_09_model import ManualLine
 from gradatim.pages.boxes import cells
 from gradatim.pages.charts import Chart
@@ -39,7 +39,7 @@ def first_gradient(reduction: str) -> float:
 
 
 def with_reduction(reduction: str, *, lr: float, epochs: int) -> Descent:
-    """Train rung 8's line with one or the other reduction.
+    """Train the line of rung 8 with the mean or with the sum as its loss.
 
     >>> ends = [
     ...     with_reduction("mean", lr=0.1, epochs=50).path[-1].tolist(),
@@ -50,11 +50,11 @@ def with_reduction(reduction: str, *, lr: float, epochs: int) -> Descent:
     """
     x, y = points()
     loss_fn = nn.MSELoss(reduction=reduction)
-    return walk(seeded(ManualLine), loss_fn, x, y, lr=lr, epochs=epochs)
+    return train_line(seeded(ManualLine), loss_fn, x, y, lr=lr, epochs=epochs)
 
 
 def make_loss_of_data() -> Tensor:
-    """Do what is often done: give the data to the maker of the loss."""
+    """Give the data to the class of the loss, as is often done; it raises."""
     x, y = points()
     return nn.MSELoss(x, y)(x, y)
 
@@ -69,27 +69,27 @@ def sum_diverges(epochs: int = 20) -> str:
         log_y=True,
     )
     for reduction, colour in (("mean", "green"), ("sum", "red")):
-        found = with_reduction(reduction, lr=0.1, epochs=epochs).losses
-        chart.line(range(len(found)), found, label=reduction, colour=colour)
+        losses = with_reduction(reduction, lr=0.1, epochs=epochs).losses
+        chart.line(range(len(losses)), losses, label=reduction, colour=colour)
     return chart.svg()
 
 
 def pairs(num_rows: int, *, as_column: bool) -> str:
-    """Draw which predictions meet which targets, with the squared differences.
+    """Draw which predictions are compared with which targets, and their squared errors.
 
     Args:
-        num_rows: So many of the points.
-        as_column: Whether targets have the shape (N, 1), as predictions have.
+        num_rows: The number of points.
+        as_column: Whether the targets have the shape (N, 1), as the predictions have.
     """
-    found = _squares(num_rows)
+    squares = _squares(num_rows)
     rows = []
     for i in range(num_rows):
         boxes = []
         for j in range(num_rows):
             if i == j:
-                boxes.append((f"{found[i, j]:.2f}", "blue"))
+                boxes.append((f"{squares[i, j]:.2f}", "blue"))
             else:
-                boxes.append(("", "") if as_column else (f"{found[i, j]:.2f}", "red"))
+                boxes.append(("", "") if as_column else (f"{squares[i, j]:.2f}", "red"))
         rows.append((f"row {i}", boxes))
     return cells(
         rows,
@@ -103,8 +103,8 @@ def pairs(num_rows: int, *, as_column: bool) -> str:
 
 def mean_of_pairs(num_rows: int, *, as_column: bool) -> float:
     """Give the mean of the boxes of :func:`pairs`."""
-    found = _squares(num_rows)
-    return float(found.diagonal().mean() if as_column else found.mean())
+    squares = _squares(num_rows)
+    return float(squares.diagonal().mean() if as_column else squares.mean())
 
 
 def _squares(num_rows: int) -> Float[Tensor, "rows rows"]:
@@ -115,7 +115,7 @@ def _squares(num_rows: int) -> Float[Tensor, "rows rows"]:
 
 
 def broadcast_line(epochs: int = 1000) -> tuple[float, float]:
-    """Train with targets of the shape (80,); PyTorch's warning is kept back.
+    """Train with targets of the shape (80,), without PyTorch's warning.
 
     >>> [round(value, 3) for value in broadcast_line()]
     [1.954, 0.0]
@@ -124,12 +124,12 @@ def broadcast_line(epochs: int = 1000) -> tuple[float, float]:
     model = seeded(ManualLine)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        walk(model, nn.MSELoss(), x, y[:, 0], epochs=epochs)
+        train_line(model, nn.MSELoss(), x, y[:, 0], epochs=epochs)
     return line_of(model)
 
 
 def warned() -> str:
-    """Give what PyTorch says to targets of another shape."""
+    """Give PyTorch's warning about targets of another shape."""
     x, y = points()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -138,7 +138,7 @@ def warned() -> str:
 
 
 def refused() -> Tensor:
-    """Give the same targets to gradatim's step; it raises."""
+    """Give the same targets to gradatim's step, which raises."""
     x, y = points()
     model = seeded(ManualLine)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

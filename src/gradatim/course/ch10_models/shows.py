@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from gradatim.course.loss_bowl import Descent
 from gradatim.course.shown_source import bare_source
-from gradatim.course.training_paths import fits, points, seeded, walk
+from gradatim.course.training_paths import fits, points, seeded, train_line
 from gradatim.ladder.rung_09_model import ManualLine
 from gradatim.ladder.rung_10_nested import LayerLine
 from gradatim.pages.boxes import cells, outline
@@ -78,17 +78,17 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
     "Sequential": _sequential,
     "one layer in a plain list": HalfListLine,
 }
-"""By the name that the chapter gives them."""
+"""The models of the chapter, by the names that it gives them."""
 
 
 def trained(kind: str, *, epochs: int = 1000) -> Descent:
-    """Train a model of :data:`KINDS` from ``torch.manual_seed(42)`` on.
+    """Train a model of :data:`KINDS`, made after ``torch.manual_seed(42)``.
 
     >>> path = trained("Sequential", epochs=1).path
     >>> [round(value, 4) for value in path[0].tolist()]
     [0.83, 0.7645]
     """
-    return walk(seeded(KINDS[kind]), nn.MSELoss(), *points(), epochs=epochs)
+    return train_line(seeded(KINDS[kind]), nn.MSELoss(), *points(), epochs=epochs)
 
 
 def code_of(kind: str) -> str:
@@ -115,17 +115,17 @@ def state_of(kind: str) -> str:
 
 
 def half_trained() -> str:
-    """Draw what becomes of a line whose b is not found."""
-    meant, found = trained("two Parameters"), trained("b as a plain tensor")
+    """Draw what becomes of a line whose b is no parameter."""
+    meant, half = trained("two Parameters"), trained("b as a plain tensor")
     return fits(
         ("meant", "green", tuple(meant.path[-1].tolist())),
-        ("b stayed as it was", "red", tuple(found.path[-1].tolist())),
+        ("b stayed as it was", "red", tuple(half.path[-1].tolist())),
         title="1,000 epochs",
     )
 
 
 def modes() -> list[dict[str, str]]:
-    """Call ``train()`` and ``eval()``; tell what has changed after each.
+    """Call ``train()`` and ``eval()``; give a row with the state after each call.
 
     >>> [row["model.training"] for row in modes()]
     ['True', 'True', 'False', 'True']
@@ -171,7 +171,7 @@ def only_train(epochs: int = 1000) -> str:
 
 
 def anatomy(kind: str) -> str:
-    """Draw a model of :data:`KINDS`: what it holds, what is found, what learns.
+    """Draw the parts of a model of :data:`KINDS`: which are found, which learn.
 
     >>> "layers: list" in anatomy("one layer in a plain list")
     True
@@ -181,22 +181,22 @@ def anatomy(kind: str) -> str:
     nn.functional.mse_loss(model(x), y).backward()
     lines = [(0, f"model: {type(model).__name__}", "")]
     for name, parameter in model.named_parameters(recurse=False):
-        lines.append((1, _told(name, parameter), "blue"))
+        lines.append((1, _described(name, parameter), "blue"))
     for name, child in model.named_children():
         lines.append((1, f"{name}: {type(child).__name__}", ""))
         for inner, parameter in child.named_parameters():
             colour = "gray" if parameter.grad is None else "blue"
-            lines.append((2, _told(f"{name}.{inner}", parameter), colour))
+            lines.append((2, _described(f"{name}.{inner}", parameter), colour))
     for name, value in vars(model).items():
         if isinstance(value, Tensor):
             lines.append((1, f"{name}: a tensor", "red"))
         elif isinstance(value, list):
             lines.append((1, f"{name}: list", ""))
-            lines += [(2, f"{type(each).__name__}: not found", "red") for each in value]
-    found = sum(1 for _ in model.parameters())
+            lines += [(2, f"{type(part).__name__}: not found", "red") for part in value]
+    count = sum(1 for _ in model.parameters())
     return outline(
         lines,
-        title=f"parameters() finds {found}",
+        title=f"parameters() finds {count}",
         legend=[
             ("found, has a gradient", "blue"),
             ("found, gradient None", "gray"),
@@ -205,7 +205,7 @@ def anatomy(kind: str) -> str:
     )
 
 
-def _told(name: str, parameter: nn.Parameter) -> str:
+def _described(name: str, parameter: nn.Parameter) -> str:
     grad = "None" if parameter.grad is None else f"{parameter.grad.item():.3f}"
     return f"{name} = {parameter.item():.4f}, gradient {grad}"
 
@@ -216,18 +216,18 @@ def hook_runs(*, by_forward: bool) -> int:
     >>> hook_runs(by_forward=False), hook_runs(by_forward=True)
     (1, 0)
     """
-    model, seen = seeded(ManualLine), []
-    model.register_forward_hook(lambda *_: seen.append("hook"))
+    model, calls = seeded(ManualLine), []
+    model.register_forward_hook(lambda *_: calls.append("hook"))
     x, _ = points()
     if by_forward:
         model.forward(x)
     else:
         model(x)
-    return len(seen)
+    return len(calls)
 
 
 def optimizer_of_list() -> torch.optim.Optimizer:
-    """Make an optimizer for a model whose layer is not found; it raises."""
+    """Make an optimizer for a model whose layer is not found, which raises."""
     return torch.optim.SGD(ListLine().parameters(), lr=0.1)
 
 
@@ -240,18 +240,14 @@ def _dropped(p: float, draw: int, *, training: bool, size: int) -> Tensor:
 
 
 def dropout_picture(p: float, draw: int) -> str:
-    """Draw what dropout gives for ones, in both modes.
+    """Draw what dropout with the share ``p`` makes of ones, in both modes.
 
-    Args:
-        p: The share that is dropped.
-        draw: Number of the random draw.
+    ``draw`` is the seed of the random draw.
     """
     rows: list[tuple[str, list[tuple[str, str]]]] = [("input", [("1", "")] * 10)]
     for name, training in (("train()", True), ("eval()", False)):
         out = _dropped(p, draw, training=training, size=10).tolist()
-        rows.append(
-            (name, [(f"{v:.3g}", "blue" if v else "red") for v in out]),
-        )
+        rows.append((name, [(f"{v:.3g}", "blue" if v else "red") for v in out]))
     return cells(
         rows,
         title=f"nn.Dropout(p={p:g}) on ten ones",
@@ -260,7 +256,7 @@ def dropout_picture(p: float, draw: int) -> str:
 
 
 def mean_output(p: float, draw: int, *, training: bool) -> float:
-    """Give the mean of what dropout makes of 10,000 ones.
+    """Give the mean of 10,000 ones after dropout.
 
     >>> mean_output(0.5, 0, training=False)
     1.0
@@ -269,7 +265,7 @@ def mean_output(p: float, draw: int, *, training: bool) -> float:
 
 
 def noisy_predictions(count: int = 3, *, training: bool = True) -> list[float]:
-    """Predict one row several times with a model that has dropout.
+    """Predict one row ``count`` times with a model that has dropout.
 
     >>> len(set(noisy_predictions(training=False)))
     1

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import gradatim as gt
 from gradatim.course.loss_bowl import Descent, bowl_axes
-from gradatim.course.training_paths import as_descent, line_of, points, seeded
+from gradatim.course.training_paths import as_descent, line_of, new_line, points
 from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.pages.charts import beside
 from gradatim.pages.player import MovingChart, player
@@ -23,27 +23,27 @@ STATES: dict[str, list[Any]] = {
 
 
 def make_parts() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
-    """Make what a train step is made of: rung 10's model, the loss, SGD."""
-    model = seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
+    """Make what a train step is made of: the model of rung 10, the loss, and SGD."""
+    model = new_line()
     return model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1)
 
 
 @dataclass(frozen=True)
-class Walked:
-    """What some calls of a train step did."""
+class Calls:
+    """Some calls of a train step."""
 
     returned: list[float]
-    """What the calls gave back."""
+    """What the calls returned."""
     went: Descent
-    """Where the line was, before the first call and after each."""
+    """The path of the line: before the first call and after each."""
 
     @classmethod
-    def of(cls, calls: int) -> "Walked":
+    def of(cls, calls: int) -> "Calls":
         """Make a step and call it with all points.
 
-        >>> walked = Walked.of(2)
-        >>> [round(value, 3) for value in walked.went.losses[:2]] == [
-        ...     round(value, 3) for value in walked.returned
+        >>> made = Calls.of(2)
+        >>> [round(value, 3) for value in made.went.losses[:2]] == [
+        ...     round(value, 3) for value in made.returned
         ... ]
         True
         """
@@ -58,7 +58,7 @@ class Walked:
 
 
 def trace_of(*, calls: int, rows: int) -> Any:
-    """Look into the next step, after some calls, on the first rows.
+    """Trace the step that follows ``calls`` calls, on the first ``rows`` rows.
 
     >>> trace_of(calls=0, rows=2).loss > trace_of(calls=100, rows=2).loss
     True
@@ -103,7 +103,7 @@ FAULTS: dict[str, Callable[[], Fault]] = {
     "one NaN in x": _nan_in_data,
     'reduction="none"': _no_reduction,
 }
-"""What a train step may be given, by what is wrong with it."""
+"""What a train step may be given by mistake, by what is wrong with it."""
 
 
 _STEP = "train_step = make_train_step(model, loss_fn, optimizer)\n"
@@ -129,56 +129,53 @@ CURES = {
     'reduction="none"': "`mean` or `sum`: backward starts from one number. This one "
     "raises by itself, though the message does not name the loss.",
 }
-"""By the names of :data:`FAULTS`: the lines that run, and what helps."""
+"""For each of :data:`FAULTS`, what to do instead."""
 
 
 def called(calls: int = 60) -> str:
-    """Draw call after call: where the line goes, and what each call returns.
+    """Draw call after call: the path of the line, and what each call returns.
 
     >>> called(3).count("data-frames") > 6
     True
     """
-    walked, count = Walked.of(calls), calls + 1
+    made, count = Calls.of(calls), calls + 1
     above = bowl_axes(MovingChart, title="from above")
-    above.moving_path(*walked.went.path.T.tolist())
+    above.moving_path(*made.went.path.T.tolist())
     chart = MovingChart(
         (0, calls), (5e-3, 2), title="loss", x_label="calls", log_y=True
     )
     chart.line(
         range(count),
-        walked.went.losses,
+        made.went.losses,
         colour="gray",
         label="of the line after so many calls",
     )
-    for number, returned in enumerate(walked.returned, 1):
+    for number, returned in enumerate(made.returned, 1):
         with chart.from_frame(number, count):
             chart.points([number - 1], [returned], colour="blue")
     chart.points([-1], [1], label="returned")
-    told = [f"Before the first call the loss is {walked.went.losses[0]:.4f}."]
-    told += [
+    captions = [f"Before the first call the loss is {made.went.losses[0]:.4f}."]
+    captions += [
         f"Call {number} returned {returned:.4f}. After its update the loss is "
         f"{now:.4f}: the next call will return that."
         for number, (returned, now) in enumerate(
-            zip(walked.returned, walked.went.losses[1:], strict=True), 1
+            zip(made.returned, made.went.losses[1:], strict=True), 1
         )
     ]
     return player(
         beside(above.svg(), chart.svg()),
         count,
         steps={"one more call": 1, "ten more": 10},
-        told=told,
+        told=captions,
         label="calls",
         rate=8,
     )
 
 
 def run_fault(name: str, *, checked: bool, calls: int = 200) -> str:
-    """Train with one of :data:`FAULTS`; give where the line went, if nothing raises.
+    """Train with one of :data:`FAULTS`; say where the line went, if nothing raises.
 
-    Args:
-        name: The fault.
-        checked: With gradatim's train step, not rung 11's.
-        calls: Updates.
+    ``checked`` takes the train step of gradatim, not that of rung 11.
 
     >>> run_fault("one NaN in x", checked=False)
     'a 0.8300, b 0.7645 before; a nan, b nan after 200 calls; last loss nan'

@@ -11,7 +11,14 @@ import gradatim as gt
 from gradatim.course.ch04_tensors.shows import OTHER_DEVICE, first_device
 from gradatim.course.doctor_says import written
 from gradatim.course.loss_bowl import Descent
-from gradatim.course.training_paths import as_descent, line_of, points, seeded
+from gradatim.course.training_paths import (
+    as_descent,
+    line_of,
+    new_line,
+    points,
+    seeded,
+    trained_path,
+)
 from gradatim.data import Batches
 from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.ladder.rung_12_loaders import LineDataset
@@ -28,14 +35,16 @@ STATES: dict[str, list[Any]] = {
 """Controls that move on a frozen page, with their values; it opens with the first."""
 
 DEVICE_GB = 16
-"""Memory of the device that is drawn."""
+"""The memory of the device in the picture."""
 HOST_GB = 256
+"""The memory of the CPU in the picture."""
 NUM_COLUMNS = 100
+"""The number of columns of the data set in the picture."""
 CYCLE = ("blue", "orange", "green", "violet", "red")
 
 
-class _Asked(Dataset[int]):
-    """Notes which rows are asked for."""
+class _ReadRows(Dataset[int]):
+    """A data set that notes which of its rows are read."""
 
     def __init__(self) -> None:
         self.rows: list[int] = []
@@ -49,6 +58,8 @@ class _Asked(Dataset[int]):
 
 
 class NoLength(Dataset[tuple[Tensor, Tensor]]):
+    """The points as a data set that has no length."""
+
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, y = points()
         return x[index], y[index]
@@ -62,12 +73,12 @@ def _loader(
 
 
 def asked_rows(batch_size: int, taken: int, *, shuffle: bool) -> list[list[int]]:
-    """Take some batches from a loader; give the rows that it asked the data set for.
+    """Take some batches from a loader; give the rows that it read for each.
 
     >>> asked_rows(4, 2, shuffle=False)
     [[0, 1, 2, 3], [4, 5, 6, 7]]
     """
-    data, batches = _Asked(), []
+    data, batches = _ReadRows(), []
     loader = _loader(data, batch_size, shuffle=shuffle)
     before = 0
     for _, _batch in zip(range(taken), loader, strict=False):
@@ -77,7 +88,7 @@ def asked_rows(batch_size: int, taken: int, *, shuffle: bool) -> list[list[int]]
 
 
 def rows_picture(batches: Sequence[Sequence[int]], *, title: str) -> str:
-    """Draw the 80 rows, those of each batch in its colour.
+    """Draw the 80 rows; the rows of a batch have its colour.
 
     >>> rows_picture([[0, 1]], title="two").count("<rect")
     82
@@ -115,41 +126,31 @@ def one_batch(batch_size: int = 16) -> tuple[Tensor, Tensor]:
 def from_loader(
     batch_size: int, epochs: int, *, first_only: bool = False, lr: float = 0.1
 ) -> Descent:
-    """Train rung 12's model in mini-batches of the 80 points.
+    """Train the model of rung 12 in mini-batches of the 80 points.
 
-    Args:
-        batch_size: Rows in a batch.
-        epochs: Passes over all batches.
-        first_only: Take ``next(iter(loader))`` at each update, of rows that are sorted
-            by x and not shuffled.
-        lr: Of ``SGD``.
+    ``first_only`` takes ``next(iter(loader))`` for each update, from rows that are
+    sorted by x and not shuffled.
 
     >>> len(from_loader(32, 2).path) - 1
     6
     """
-    model = seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
+    model = new_line()
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
     train_step = make_train_step(model, nn.MSELoss(), optimizer)
     x, y = points()
     order = by_x() if first_only else torch.arange(len(x))
     data = TensorDataset(x[order], y[order])
     loader = _loader(data, batch_size, shuffle=not first_only)
-    path = [line_of(model)]
     with keeping_rng():
-        for _ in range(epochs):
-            batches = (
-                (next(iter(loader)) for _ in range(len(loader)))
-                if first_only
-                else loader
-            )
-            for x_batch, y_batch in batches:
-                train_step(x_batch, y_batch)
-                path.append(line_of(model))
+        batches: Any = loader
+        if first_only:
+            batches = [next(iter(loader)) for _ in loader]
+        path = trained_path(model, train_step, batches, epochs=epochs)
     return as_descent(path)
 
 
 def rows_compared(index: int = 17) -> list[dict[str, str]]:
-    """Ask both data sets for their length and for a row.
+    """Give a row for each of the two data sets: its length and one of its rows.
 
     >>> one, other = rows_compared()
     >>> one["dataset[17]"] == other["dataset[17]"]
@@ -161,15 +162,15 @@ def rows_compared(index: int = 17) -> list[dict[str, str]]:
         ("LineDataset(x, y)", LineDataset(x, y)),
         ("TensorDataset(x, y)", TensorDataset(x, y)),
     ):
-        told = ", ".join(f"{float(each):.4f}" for each in data[index])
+        values = ", ".join(f"{float(value):.4f}" for value in data[index])
         rows.append(
-            {"": name, "len(dataset)": str(len(data)), f"dataset[{index}]": told}
+            {"": name, "len(dataset)": str(len(data)), f"dataset[{index}]": values}
         )
     return rows
 
 
 def sent_once(epochs: int = 20) -> str:
-    """Train with batches that are sent, and with data that were sent before.
+    """Train with batches that are sent one by one, and with data sent beforehand.
 
     >>> "5 batches" in sent_once(1), "the same bits" in sent_once(1)
     (True, True)
@@ -178,7 +179,7 @@ def sent_once(epochs: int = 20) -> str:
     x, y = points()
     ends, sent = [], 0
     for way, data in enumerate(((x, y), (x.to(device), y.to(device)))):
-        model = seeded(lambda: nn.Sequential(nn.Linear(1, 1))).to(device)
+        model = new_line().to(device)
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         train_step = make_train_step(model, nn.MSELoss(), optimizer)
         loader = _loader(TensorDataset(*data), 16, shuffle=True)
@@ -198,12 +199,12 @@ def sent_once(epochs: int = 20) -> str:
 
 
 def whole_on_device() -> str:
-    """Let the doctor see a loader whose data lie on the device already.
+    """Let the doctor watch a loader whose data lie on the device already.
 
     >>> whole_on_device().partition(" ")[0]
     'GT512'
     """
-    x, y = (each.to(OTHER_DEVICE) for each in points())
+    x, y = (column.to(OTHER_DEVICE) for column in points())
     with gt.watch() as seen:
         loader = DataLoader(TensorDataset(x, y), batch_size=16)
         for _ in loader:
@@ -218,42 +219,35 @@ def by_x() -> Tensor:
 
 
 def first_batches(batch_size: int = 16) -> list[int]:
-    """Give the places that ``next(iter(loader))`` sees, however often it is called."""
+    """Give the rows of ``next(iter(loader))``, which are the same at each call."""
     return asked_rows(batch_size, 1, shuffle=False)[0]
 
 
 def loader_without_length() -> object:
-    """Give a data set without ``__len__`` to a loader; it raises."""
+    """Give a data set without ``__len__`` to a loader, which raises."""
     return DataLoader(NoLength(), batch_size=16, shuffle=True)
 
 
 def data_elsewhere() -> Tensor:
-    """Give a model on the CPU data on another device; it raises."""
+    """Give a model on the CPU data on another device, which raises."""
     x, _ = points()
     return seeded(lambda: nn.Linear(1, 1))(x.to(OTHER_DEVICE))
 
 
 def wrong_dtype() -> Tensor:
-    """Give a model in float32 data in float64; it raises."""
+    """Give a model in float32 data in float64, which raises."""
     x, _ = points()
     return seeded(lambda: nn.Linear(1, 1))(x.double())
 
 
 def orders(seed: int, *, count: int = 8) -> str:
-    """Draw in which order rows come, of gradatim's batches and of a loader.
-
-    Args:
-        seed: Of both.
-        count: Rows that are shown.
-    """
+    """Draw the order of the first rows, from gradatim's batches and from a loader."""
     rows = torch.arange(80)
     lines = []
-    for name, epoch in (("run 1, epoch 0", 0), ("run 1, epoch 1", 1)):
+    for run, epoch in ((1, 0), (1, 1), (2, 0), (2, 1)):
         order = _by_batches(rows, seed, epoch)
-        lines.append((name, [(str(n), "blue") for n in order[:count]]))
-    for name, epoch in (("run 2, epoch 0", 0), ("run 2, epoch 1", 1)):
-        order = _by_batches(rows, seed, epoch)
-        lines.append((name, [(str(n), "blue") for n in order[:count]]))
+        boxes = [(str(n), "blue") for n in order[:count]]
+        lines.append((f"run {run}, epoch {epoch}", boxes))
     ours = cells(lines, title=f"Batches(seed={seed})", left=104, width=38)
     plain = [_by_loader(rows, seed, drawn) for drawn in (False, True)]
     theirs = cells(
@@ -277,7 +271,7 @@ def _by_batches(rows: Tensor, seed: int, epoch: int) -> list[int]:
 
 
 def _by_loader(rows: Tensor, seed: int, drawn: bool) -> list[int]:
-    """Give a loader's order, where another number was drawn before or not."""
+    """Give the order of a loader; before it another number may be drawn."""
     with keeping_rng():
         torch.manual_seed(seed)
         if drawn:
@@ -287,7 +281,7 @@ def _by_loader(rows: Tensor, seed: int, drawn: bool) -> list[int]:
 
 
 def size_of(num_rows: int, num_columns: int = NUM_COLUMNS) -> int:
-    """Give the bytes of float32 numbers: x, and one y a row.
+    """Give the size in bytes of rows of float32 numbers, with one y for each row.
 
     >>> size_of(1_000_000)
     404000000
@@ -296,22 +290,16 @@ def size_of(num_rows: int, num_columns: int = NUM_COLUMNS) -> int:
 
 
 def memory(num_rows: int, batch_size: int, *, whole: bool) -> str:
-    """Draw what lies in the memory of the CPU and of the device.
+    """Draw what lies in the memory of the CPU and in that of the device.
 
-    Args:
-        num_rows: Of the data set.
-        batch_size: Rows in a mini-batch.
-        whole: Whether the whole data set is sent to the device.
+    ``whole`` sends the whole data set to the device, not one mini-batch.
     """
     data, batch = size_of(num_rows), size_of(min(batch_size, num_rows))
     sent = data if whole else batch
     name = "the whole data set" if whole else f"one mini-batch of {batch_size}"
     parts = []
     for place, (where, what, size, gigabytes) in enumerate(
-        (
-            ("CPU", "the data set", data, HOST_GB),
-            ("device", name, sent, DEVICE_GB),
-        )
+        (("CPU", "the data set", data, HOST_GB), ("device", name, sent, DEVICE_GB))
     ):
         y, room = 30 + 74 * place, gigabytes * 10**9
         fits = size <= room

@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset, random_split
 import gradatim as gt
 from gradatim.course.doctor_says import written
 from gradatim.course.loss_bowl import least_squares
-from gradatim.course.training_paths import line_of, seeded
+from gradatim.course.training_paths import new_line, trained_path
 from gradatim.data import Batches, line
 from gradatim.doctor.finding import Finding
 from gradatim.ladder.rung_11_train_step import make_train_step
@@ -27,18 +27,18 @@ STATES: dict[str, list[Any]] = {
 """Controls that move on a frozen page, with their values; it opens with the first."""
 
 NUM_PEEKS = 1000
-"""Models that a peeker may try."""
+"""The number of models that can be tried; chosen by hand, not measured."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of two parts."""
+    """The numbers of the rows in each of two parts."""
 
     train: list[int]
     val: list[int]
 
     def grid(self, *, title: str = "which rows validate") -> str:
-        """Draw all rows, each in its part's colour."""
+        """Draw all rows, each in the colour of its part."""
         val, total = set(self.val), len(self.train) + len(self.val)
         lines = [
             (
@@ -66,13 +66,13 @@ class Split:
         return chart.line([0, 1], [a, a + b], colour="gray", label="best line").svg()
 
     def best(self) -> tuple[float, float]:
-        """Give a and b of the training part's least squares."""
+        """Give a and b of the best line for the training part."""
         x, y = (part[self.train].double() for part in line())
         a, b = least_squares(x, y).tolist()
         return a, b
 
     def losses(self) -> tuple[float, float]:
-        """Give that line's mean squared error on the training and the other part."""
+        """Give the mean squared error of the best line on both parts."""
         x, y = (part.double() for part in line())
         a, b = self.best()
         squares = (y - (a + b * x)) ** 2
@@ -80,14 +80,10 @@ class Split:
 
 
 def split_rows(seed: int = 42, val: int = 20) -> Split:
-    """Split the 100 points as rung 12 does.
+    """Split the 100 points as rung 12 does; ``val`` of them validate.
 
-    Args:
-        seed: Of ``torch.manual_seed`` before the split.
-        val: Rows that validate.
-
-    >>> found = split_rows()
-    >>> len(found.train), len(found.val), len({*found.train, *found.val})
+    >>> split = split_rows()
+    >>> len(split.train), len(split.val), len({*split.train, *split.val})
     (80, 20, 100)
     """
     with keeping_rng():
@@ -99,7 +95,7 @@ def split_rows(seed: int = 42, val: int = 20) -> Split:
 @lru_cache(maxsize=32)
 @threads(1)
 def trained(seed: int = 42, val: int = 20, *, epochs: int = 200) -> tuple[float, float]:
-    """Train a line on a split's training rows, 16 at a time.
+    """Train a line on the training rows of a split, 16 at a time.
 
     >>> a, b = trained()
     >>> best_a, best_b = split_rows().best()
@@ -107,34 +103,31 @@ def trained(seed: int = 42, val: int = 20, *, epochs: int = 200) -> tuple[float,
     True
     """
     x, y = (part[split_rows(seed, val).train] for part in line())
-    model = seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
+    model = new_line()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     train_step = make_train_step(model, nn.MSELoss(), optimizer)
     batches = Batches((x, y), batch_size=16, seed=seed)
-    for _ in range(epochs):
-        for batch_x, batch_y in batches:
-            train_step(batch_x, batch_y)
-    return line_of(model)
+    return trained_path(model, train_step, batches, epochs=epochs)[-1]
 
 
 def split_sorted(val: int = 20) -> Split:
-    """Split points that are sorted by x, the last ones to validate."""
+    """Split points that are sorted by x; the last ones validate."""
     order = line()[0].flatten().argsort().tolist()
     return Split(order[: 100 - val], order[100 - val :])
 
 
 def coins(rows: int, seed: int, *, columns: int = 6) -> tuple[Tensor, Tensor]:
-    """Make rows whose class nothing can tell: numbers at random, a coin for each."""
+    """Make random rows and, for each, a coin: a class that no column can tell."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(rows, columns, generator=generator)
     return x, torch.randint(2, (rows,), generator=generator)
 
 
 def by_heart(neighbours: int, split: Split) -> tuple[Tensor, Tensor, Tensor]:
-    """Predict y of each row by the mean of its nearest training rows.
+    """Predict each y by the mean of the nearest training rows.
 
     Returns:
-        Predictions at 201 places from 0 to 1, and at the rows of both parts.
+        The predictions at 201 places from 0 to 1, and at the rows of both parts.
 
     >>> split = split_rows()
     >>> _, train, _ = by_heart(1, split)
@@ -142,18 +135,18 @@ def by_heart(neighbours: int, split: Split) -> tuple[Tensor, Tensor, Tensor]:
     True
     """
     x, y = line()
-    known, told = x[split.train], y[split.train]
+    known_x, known_y = x[split.train], y[split.train]
 
     def answer(at: Tensor) -> Tensor:
-        near = (at - known.T).abs().argsort(dim=1)[:, :neighbours]
-        return told.flatten()[near].mean(dim=1, keepdim=True)
+        near = (at - known_x.T).abs().argsort(dim=1)[:, :neighbours]
+        return known_y.flatten()[near].mean(dim=1, keepdim=True)
 
     places = torch.linspace(0, 1, 201).unsqueeze(1)
     return answer(places), answer(x[split.train]), answer(x[split.val])
 
 
 def errors_by_heart(neighbours: int, split: Split) -> tuple[float, float]:
-    """Give the mean squared error on the training rows and on the others."""
+    """Give the mean squared error on the training rows and on the other ones."""
     _, y = line()
     _, train, val = by_heart(neighbours, split)
     return (
@@ -165,7 +158,7 @@ def errors_by_heart(neighbours: int, split: Split) -> tuple[float, float]:
 def by_heart_picture(neighbours: int, split: Split) -> str:
     """Draw what the mean of the nearest training rows predicts."""
     x, y = line()
-    told, _, _ = by_heart(neighbours, split)
+    predictions, _, _ = by_heart(neighbours, split)
     rows = "row" if neighbours == 1 else "rows"
     chart = Chart(
         (0, 1),
@@ -177,7 +170,7 @@ def by_heart_picture(neighbours: int, split: Split) -> str:
     chart.points(x[split.train], y[split.train], colour="blue", label="train", size=2.5)
     chart.points(x[split.val], y[split.val], colour="orange", label="validate")
     places = torch.linspace(0, 1, 201)
-    return chart.line(places, told, colour="green", label="predicted").svg()
+    return chart.line(places, predictions, colour="green", label="predicted").svg()
 
 
 def by_size(split: Split, chosen: int) -> str:
@@ -224,19 +217,19 @@ def three_parts(total: int, val: int, test: int) -> str:
 
 @dataclass(frozen=True)
 class Peeked:
-    """What the best of some models seemed to be, and what it is."""
+    """How good the best of some models seems to be, and how good it is."""
 
     scores: list[float]
-    """Of each model, on the test rows."""
+    """The accuracy of each model on the test rows."""
     best: float
-    """The highest of them."""
+    """The highest of these scores."""
     fresh: float
-    """Of that very model, on 2,000 rows that nobody has seen."""
+    """The accuracy of the same model on 2,000 rows that it was not chosen by."""
 
 
 @lru_cache(maxsize=8)
 def _scores(rows: int) -> tuple[list[float], list[float]]:
-    """Score linear models drawn at random: on the test rows, and on fresh ones."""
+    """Score random linear models on the test rows and on fresh rows."""
     x, y = coins(rows, seed=1)
     fresh_x, fresh_y = coins(2000, seed=2)
     generator = torch.Generator().manual_seed(3)
@@ -247,11 +240,7 @@ def _scores(rows: int) -> tuple[list[float], list[float]]:
 
 
 def peeked(models: int, rows: int = 40) -> Peeked:
-    """Try models that are drawn at random on coins, and keep the best.
-
-    Args:
-        models: How many are tried, :data:`NUM_PEEKS` at most.
-        rows: In the test set.
+    """Try random models on ``rows`` rows of coins, and keep the best one.
 
     >>> peeked(1).best < peeked(100).best
     True
@@ -263,9 +252,9 @@ def peeked(models: int, rows: int = 40) -> Peeked:
 
 
 def peeks_picture(models: int, rows: int = 40) -> str:
-    """Draw each model's score, the best so far, and what a coin gets."""
-    found = peeked(models, rows)
-    so_far = [max(found.scores[: n + 1]) for n in range(len(found.scores))]
+    """Draw the score of each model, the best so far, and what a coin gets."""
+    scores = peeked(models, rows).scores
+    so_far = [max(scores[: n + 1]) for n in range(len(scores))]
     chart = Chart(
         (0, max(10, 1.04 * len(so_far))),
         (0.2, 1.0),
@@ -275,19 +264,15 @@ def peeks_picture(models: int, rows: int = 40) -> str:
     numbers = range(1, len(so_far) + 1)
     thin = max(1, len(so_far) // 150)
     chart.points(
-        numbers[::thin], found.scores[::thin], colour="gray", size=1.8, label="a model"
+        numbers[::thin], scores[::thin], colour="gray", size=1.8, label="a model"
     )
     chart.across(0.5, label="truth: 0.5", colour="green")
-    steps = [(n, v) for n, v in zip(numbers, so_far, strict=True)]
-    if len(steps) == 1:
-        return chart.points([1], so_far, colour="red", label="best so far").svg()
-    return chart.line(
-        [n for n, _ in steps], [v for _, v in steps], colour="red", label="best so far"
-    ).svg()
+    draw = chart.points if len(so_far) == 1 else chart.line
+    return draw(numbers, so_far, colour="red", label="best so far").svg()
 
 
 def overlapping(shared: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Give 80 rows of coins to train and 40 to validate, ``shared`` in both."""
+    """Give 80 rows of coins to train and 40 to validate, ``shared`` rows in both."""
     x, y = coins(120, seed=5)
     val = slice(80 - shared, 120 - shared)
     return (x[:80], y[:80]), (x[val], y[val])
@@ -299,14 +284,10 @@ def _accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
 
 @threads(1)
 def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]:
-    """Train on coins, validate on rows of which some were trained on.
-
-    Args:
-        shared: Of the 40 rows that validate.
-        epochs: Of a network that can learn all rows by heart.
+    """Train a network on coins, and validate on 40 rows; it has seen some of them.
 
     Returns:
-        The accuracy that validation tells, and what the doctor says.
+        The accuracy on the rows that validate, and what the doctor finds.
     """
     train, val = overlapping(shared)
     with keeping_rng():
@@ -332,7 +313,7 @@ def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]
 
 
 def leaked() -> tuple[str, str]:
-    """Draw what rows in both parts pretend, and tell what the doctor says."""
+    """Draw the accuracy with rows in both parts, and give what the doctor says."""
     shared, findings = same_rows(30)
     honest, _ = same_rows(0)
     values = [
@@ -345,7 +326,7 @@ def leaked() -> tuple[str, str]:
 
 
 def scaled_rows() -> list[dict[str, Any]]:
-    """Tell how a row is scaled by all rows and by the training rows alone."""
+    """Give a row for each way of scaling: by all rows, or by the training rows."""
     return [
         {
             "scaled": "by all rows" if by_all else "by training rows",
@@ -360,14 +341,9 @@ def scaled_rows() -> list[dict[str, Any]]:
 
 
 def scaled(held_out: float, *, by_all: bool) -> tuple[Tensor, Tensor]:
-    """Scale eight training numbers, where one more number is held out.
+    """Scale eight training numbers and one number that is held out.
 
-    Args:
-        held_out: The number that validates.
-        by_all: Whether mean and spread are taken of it, too.
-
-    Returns:
-        The training numbers, and the one held out.
+    ``by_all`` computes mean and deviation of all nine, not of the eight alone.
 
     >>> bool((scaled(1.0, by_all=False)[0] == scaled(9.0, by_all=False)[0]).all())
     True

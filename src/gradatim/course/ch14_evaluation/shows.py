@@ -29,46 +29,44 @@ STATES: dict[str, list[Any]] = {
 """Controls that move on a frozen page, with their values; it opens with the first."""
 
 NUM_EPOCHS = 60
+"""The number of epochs for which the line is trained."""
 UPDATES = 5
-"""In an epoch of 80 rows, 16 at a time."""
+"""The number of updates in an epoch: 80 rows, 16 at a time."""
 
 
 def _parts(lr: float = 0.1) -> tuple[Any, Any, nn.Module, torch.optim.Optimizer]:
-    """Give rung 13's loaders, model and optimizer; the caller has forked the seeds."""
+    """Make loaders, model and optimizer as rung 13 does, with the global seed."""
     torch.manual_seed(42)
     train_set, val_set = random_split(TensorDataset(*line()), [80, 20])
     train_loader = DataLoader(train_set, batch_size=16, shuffle=True)
     val_loader = DataLoader(val_set, batch_size=16)
     torch.manual_seed(42)
     model = nn.Sequential(nn.Linear(1, 1))
-    return (
-        train_loader,
-        val_loader,
-        model,
-        torch.optim.SGD(model.parameters(), lr=lr),
-    )
+    return (train_loader, val_loader, model, torch.optim.SGD(model.parameters(), lr=lr))
 
 
 @dataclass(frozen=True)
-class Walk:
-    """Rung 13's training, update by update."""
+class Validated:
+    """The training of rung 13, update by update."""
 
     path: list[tuple[float, float]]
-    """a and b, before the first update and after each."""
+    """a and b before the first update and after each."""
     batches: list[Tensor]
-    """x of the rows of each update."""
+    """The x of the rows of each update."""
     train_losses: list[float]
-    """Of each epoch, the mean over its rows as they were trained on."""
+    """For each epoch, the mean loss of its rows as they were trained on."""
     val_losses: list[float]
-    """Of each epoch, after it."""
+    """For each epoch, the validation loss after it."""
     train: tuple[Tensor, Tensor]
+    """The x and y of the rows that train."""
     val: tuple[Tensor, Tensor]
+    """The x and y of the rows that validate."""
 
 
 @lru_cache(maxsize=1)
 @threads(1)
-def walk() -> Walk:
-    """Train and validate as rung 13 does, :data:`NUM_EPOCHS` epochs."""
+def validated() -> Validated:
+    """Train and validate :data:`NUM_EPOCHS` epochs as rung 13 does."""
     with keeping_rng():
         train_loader, val_loader, model, optimizer = _parts()
         loss_fn = nn.MSELoss()
@@ -90,7 +88,7 @@ def walk() -> Walk:
             val_losses.append(total / 20)
             model.train()
     train, val = train_loader.dataset, val_loader.dataset
-    return Walk(
+    return Validated(
         path,
         batches,
         train_losses,
@@ -101,16 +99,16 @@ def walk() -> Walk:
 
 
 def played() -> str:
-    """Draw :func:`walk` as a picture that moves, update by update.
+    """Draw :func:`validated` as a picture that moves, update by update.
 
     >>> played().count("data-foot")
     80
     """
-    went = walk()
+    went = validated()
     num_updates = NUM_EPOCHS * UPDATES
-    x, y = (each.flatten().tolist() for each in went.train)
+    x, y = (column.flatten().tolist() for column in went.train)
     rows = {value: number for number, value in enumerate(x)}
-    batches = [{rows[v] for v in each.flatten().tolist()} for each in went.batches]
+    batches = [{rows[v] for v in batch.flatten().tolist()} for batch in went.batches]
     fit = MovingChart((0, 1), (0, 3.5), title="the line", x_label="x", y_label="y")
     fit.residuals(x, y, went.path[0], colour="gray")
     fit.points(x, y, colour="blue", size=2.2, label="train")
@@ -127,10 +125,10 @@ def played() -> str:
         (went.val_losses, "orange", "validation"),
     ):
         chart.growing_line(numbers, losses, epochs, colour=colour, label=label)
-        # Before the first epoch there is no loss yet: the dot waits below the picture.
+        # Before the first epoch there is no loss: the dot waits below the picture.
         at = [losses[n - 1] if n else 1e-9 for n in epochs]
         chart.moving_dot(epochs, at, colour=colour)
-    told = [
+    captions = [
         f"Update {n}, epoch {epochs[n]}: the line is a {a:.4f}, b {b:.4f}."
         for n, (a, b) in enumerate(went.path)
     ]
@@ -138,20 +136,20 @@ def played() -> str:
         beside(fit.svg(), chart.svg()),
         num_updates + 1,
         steps={"one more step": 1, "one more epoch": UPDATES},
-        told=told,
+        told=captions,
         label="update",
         rate=12,
     )
 
 
 def two_means(at: int = 0) -> tuple[float, float]:
-    """Give the mean of the two batches' losses, and that over all 20 rows.
+    """Give the mean of the losses of two batches, and the loss of all their rows.
 
     >>> by_batch, by_row = two_means()
     >>> round(by_batch, 3) != round(by_row, 3)
     True
     """
-    (a, b), (x, y) = walk().path[at], walk().val
+    (a, b), (x, y) = validated().path[at], validated().val
     squares = (y - (a + b * x)) ** 2
     parts = [float(part.mean()) for part in squares.split(16)]
     return sum(parts) / len(parts), float(squares.mean())
@@ -161,7 +159,7 @@ def two_means(at: int = 0) -> tuple[float, float]:
 
 
 def wavy_model(hidden: int, p: float | None = None) -> nn.Module:
-    """Make a network of one hidden layer that bends all over from 0 to 1."""
+    """Make a network of one hidden layer whose bends are spread from 0 to 1."""
     with keeping_rng():
         torch.manual_seed(3)
         drop = [] if p is None else [nn.Dropout(p)]
@@ -175,36 +173,48 @@ def wavy_model(hidden: int, p: float | None = None) -> nn.Module:
     return model
 
 
+def _update(
+    model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, count: int
+) -> None:
+    """Make ``count`` updates with all rows."""
+    for _ in range(count):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(x), y).backward()
+        optimizer.step()
+
+
+@torch.no_grad()
+def _val_loss(model: nn.Module, x: Tensor, y: Tensor) -> float:
+    return nn.functional.mse_loss(model(x), y).item()
+
+
 @lru_cache(maxsize=1)
 @threads(1)
 def _trained_dropout() -> nn.Module:
     model = wavy_model(64, 0.5)
-    x, y = waves(200, seed=7)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     with keeping_rng():
         torch.manual_seed(0)
-        for _ in range(300):
-            optimizer.zero_grad()
-            nn.functional.mse_loss(model(x), y).backward()
-            optimizer.step()
+        _update(model, optimizer, *waves(200, seed=7), 300)
     return model
 
 
 @dataclass(frozen=True)
 class Mode:
-    """What a forward pass does in one of the four ways."""
+    """What a forward pass does in one mode, with or without gradients."""
 
     drops: bool
     """Whether two calls with the same input differ."""
     has_graph: bool
+    """Whether a graph stands behind the result."""
     kept: int
-    """Bytes of intermediate results that are kept for backward."""
+    """The bytes of intermediate results that are kept for backward."""
     answers: list[list[float]]
-    """Of some calls, at 60 places."""
+    """The predictions of some calls, at 60 places."""
 
 
 def mode_of(*, is_eval: bool, no_grad: bool, calls: int = 6) -> Mode:
-    """Call a model with dropout in one of the four ways, and look.
+    """Call a model with dropout in one of the four ways, and say what it did.
 
     >>> mode_of(is_eval=False, no_grad=True).drops
     True
@@ -234,7 +244,7 @@ def mode_of(*, is_eval: bool, no_grad: bool, calls: int = 6) -> Mode:
         drops=not torch.equal(answers[0], answers[1]),
         has_graph=first.grad_fn is not None,
         kept=sum(kept.values()),
-        answers=[each.detach().flatten().tolist() for each in answers],
+        answers=[answer.detach().flatten().tolist() for answer in answers],
     )
 
 
@@ -246,7 +256,7 @@ def modes_table(is_eval: bool, no_grad: bool) -> str:
         y = 48 + 92 * row
         parts.append(f'<text x="0" y="{y + 44}" font-weight="600">{name}</text>')
         for column, without in enumerate((False, True)):
-            found = mode_of(is_eval=evaluates, no_grad=without, calls=2)
+            mode = mode_of(is_eval=evaluates, no_grad=without, calls=2)
             x = 62 + 196 * column
             is_chosen = (evaluates, without) == (is_eval, no_grad)
             stroke = COLOURS["violet"] if is_chosen else "currentColor"
@@ -257,12 +267,12 @@ def modes_table(is_eval: bool, no_grad: bool) -> str:
                 f'fill-opacity=".2" stroke="{stroke}" {frame} '
                 f'stroke-opacity="{1 if is_chosen else 0.3}"/>'
             )
-            told = (
-                f"dropout {'acts' if found.drops else 'rests'}",
-                "a graph is built" if found.has_graph else "no graph",
-                f"kept: {found.kept:,} bytes",
+            lines = (
+                f"dropout {'acts' if mode.drops else 'rests'}",
+                "a graph is built" if mode.has_graph else "no graph",
+                f"kept: {mode.kept:,} bytes",
             )
-            for place, text in enumerate(told):
+            for place, text in enumerate(lines):
                 parts.append(
                     f'<text x="{x + 12}" y="{y + 22 + 22 * place}">{escaped(text)}'
                     "</text>"
@@ -275,38 +285,31 @@ def modes_table(is_eval: bool, no_grad: bool) -> str:
 
 
 def mode_picture(is_eval: bool, no_grad: bool) -> str:
-    """Draw six calls with the same input."""
-    found = mode_of(is_eval=is_eval, no_grad=no_grad)
+    """Draw the predictions of six calls with the same input."""
+    mode = mode_of(is_eval=is_eval, no_grad=no_grad)
     chart = Chart(
         (0, 1), (-2.2, 2.2), title="six calls, the same x", x_label="x", y_label="y"
     )
     places = torch.linspace(0, 1, 60)
     colours = ("blue", "orange", "green", "red", "violet", "gray")
-    for answer, colour in zip(found.answers, colours, strict=True):
+    for answer, colour in zip(mode.answers, colours, strict=True):
         chart.line(places, answer, colour=colour, width=1.5)
     return chart.svg()
 
 
 @threads(1)
 def eval_forgotten(epochs: int = 60) -> tuple[str, float, float]:
-    """Validate a model with dropout in both modes; give the curves and their ends."""
+    """Validate with dropout in both modes; draw both losses and give their ends."""
     model = wavy_model(64, 0.5)
-    x, y = waves(200, seed=7)
-    val_x, val_y = waves(100, seed=8)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     losses: dict[bool, list[float]] = {True: [], False: []}
     with keeping_rng():
         torch.manual_seed(0)
         for _ in range(epochs):
-            for _ in range(5):
-                optimizer.zero_grad()
-                nn.functional.mse_loss(model(x), y).backward()
-                optimizer.step()
+            _update(model, optimizer, *waves(200, seed=7), 5)
             for is_eval in (True, False):
                 model.train(not is_eval)
-                with torch.no_grad():
-                    loss = nn.functional.mse_loss(model(val_x), val_y).item()
-                losses[is_eval].append(loss)
+                losses[is_eval].append(_val_loss(model, *waves(100, seed=8)))
             model.train()
     numbers = range(1, epochs + 1)
     chart = Chart((0, epochs), (0, 1.2), title="validation loss", x_label="epoch")
@@ -334,35 +337,27 @@ for epoch in range(20):
 """A loop that does not go back to train mode."""
 
 
-def _train(*, back: bool, epochs: int) -> tuple[list[float], list[float]]:
-    """Train with dropout; after validation go back to train mode, or not."""
+def _val_losses(*, back: bool, epochs: int) -> list[float]:
+    """Train with dropout; after each validation go back to train mode, or do not."""
     model = wavy_model(128, 0.2)
-    (x, y), (val_x, val_y) = wavy_rows()
+    rows, val_rows = wavy_rows()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
-    train_losses, val_losses = [], []
+    losses = []
     with keeping_rng():
         torch.manual_seed(0)
         for _ in range(epochs):
-            for _ in range(5):
-                optimizer.zero_grad()
-                loss = nn.functional.mse_loss(model(x), y)
-                loss.backward()
-                optimizer.step()
-            train_losses.append(loss.item())
+            _update(model, optimizer, *rows, 5)
             model.eval()
-            with torch.no_grad():
-                val_loss = nn.functional.mse_loss(model(val_x), val_y)
-            val_losses.append(val_loss.item())
-            if back:
-                model.train()
-    return train_losses, val_losses
+            losses.append(_val_loss(model, *val_rows))
+            model.train(back)
+    return losses
 
 
 @threads(1)
 def train_forgotten(epochs: int = 150) -> tuple[str, str]:
-    """Forget ``train()`` after ``eval()``; give curves, and what the doctor says."""
-    _, forgotten = _train(back=False, epochs=epochs)
-    _, right = _train(back=True, epochs=epochs)
+    """Forget ``train()`` after ``eval()``; draw the loss, give what the doctor says."""
+    forgotten = _val_losses(back=False, epochs=epochs)
+    right = _val_losses(back=True, epochs=epochs)
     chart = Chart((0, epochs), (0, 0.6), title="validation loss", x_label="epoch")
     numbers = range(1, epochs + 1)
     chart.line(numbers, forgotten, colour="red", label="train() forgotten")
@@ -371,12 +366,12 @@ def train_forgotten(epochs: int = 150) -> tuple[str, str]:
 
 
 def numpy_of_predictions() -> Any:
-    """Take predictions to NumPy without ``no_grad()``; it raises."""
+    """Take predictions to NumPy without ``no_grad()``, which raises."""
     return _trained_dropout().eval()(torch.zeros(1, 1)).numpy()
 
 
 def told_error(function: Callable[[], Any]) -> str:
-    """Call what raises; give the exception's last line as HTML.
+    """Call a function that raises; give the last line of its exception as HTML.
 
     >>> "requires grad" in told_error(numpy_of_predictions)
     True
@@ -389,24 +384,24 @@ def told_error(function: Callable[[], Any]) -> str:
 
 
 def graphs_added_up(batches: int = 200) -> tuple[int, int]:
-    """Add up losses of validation batches; give the operations that stay in memory.
+    """Add up losses of validation batches, with gradients and without.
 
-    Returns:
-        With a graph behind each loss, and under ``no_grad()``.
+    Give the number of operations that stay in memory in each case.
     """
-    x, y = walk().val
+    x, y = validated().val
     model = nn.Sequential(nn.Linear(1, 1))
-    found = []
+    counts = []
     for is_on in (True, False):
         with torch.set_grad_enabled(is_on):
             total = torch.zeros(())
             for _ in range(batches):
                 total = total + nn.functional.mse_loss(model(x), y)
-        found.append(_operations(total))
-    return found[0], found[1]
+        counts.append(_operations(total))
+    return counts[0], counts[1]
 
 
 def _operations(tensor: Tensor) -> int:
+    """Count the operations in the graph of a tensor."""
     seen, ahead = set(), [tensor.grad_fn]
     while ahead:
         node = ahead.pop()
@@ -419,14 +414,17 @@ def _operations(tensor: Tensor) -> int:
 # Under- and overfitting
 
 NUM_WAVES = 20
+"""The number of rows that train on the sine."""
 LAST_EPOCH = 1500
+"""The last epoch on the sine; chosen by hand, not measured."""
 MARKS = (0, 10, 30, 100, 300, 1000, LAST_EPOCH)
-"""Epochs at which the curve of a fit is kept."""
+"""The epochs after which the predictions are kept."""
 EVERY = 10
+"""The losses of every tenth epoch are kept."""
 
 
 def waves(rows: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Make points of a sine with noise."""
+    """Make ``rows`` points of a sine with noise."""
     generator = torch.Generator().manual_seed(seed)
     x = torch.rand(rows, 1, generator=generator)
     noise = 0.3 * torch.randn(rows, 1, generator=generator)
@@ -446,18 +444,18 @@ class WavyFit:
     train: list[float]
     val: list[float]
     curves: dict[int, list[float]]
-    """By epoch, what it predicts at 121 places."""
+    """The predictions at 121 places, by epoch."""
 
     @property
     def best_epoch(self) -> int:
-        """Where the validation loss is least."""
+        """The epoch with the lowest validation loss."""
         return self.epochs[min(range(len(self.val)), key=self.val.__getitem__)]
 
 
 @lru_cache(maxsize=16)
 @threads(1)
 def wavy_fit(hidden: int) -> WavyFit:
-    """Train a network of one hidden layer, all points at once."""
+    """Train a network of one hidden layer on all points at once."""
     (x, y), (val_x, val_y) = wavy_rows()
     places = torch.linspace(0, 1, 121).unsqueeze(1)
     model = wavy_model(hidden)
@@ -515,7 +513,7 @@ SCHEDULES: dict[str, Callable[[torch.optim.Optimizer], Any]] = {
         o, NUM_EPOCHS
     ),
 }
-"""By name, what makes a scheduler."""
+"""For each name, a function that makes the scheduler."""
 
 
 @dataclass(frozen=True)
@@ -523,20 +521,17 @@ class Scheduled:
     """A training with a schedule."""
 
     rates: list[float]
-    """Of each epoch, as it began."""
+    """The learning rate at the beginning of each epoch."""
     above: list[float]
-    """After each update, by how much the loss of all 80 rows is above its least."""
+    """The loss of all 80 rows after each update, minus the lowest loss of a line."""
 
 
 @lru_cache(maxsize=16)
 @threads(1)
 def scheduled(name: str, *, lr: float = 0.1, per_batch: bool = False) -> Scheduled:
-    """Train rung 13's model with one of :data:`SCHEDULES`.
+    """Train the model of rung 13 with one of :data:`SCHEDULES`, from ``lr`` on.
 
-    Args:
-        name: Of the schedule.
-        lr: At the start.
-        per_batch: Step it after each batch: wrong, where it counts epochs.
+    ``per_batch`` steps it after each batch, which is wrong if it counts epochs.
     """
     with keeping_rng():
         train_loader, _, model, optimizer = _parts(lr)
@@ -565,8 +560,8 @@ def scheduled(name: str, *, lr: float = 0.1, per_batch: bool = False) -> Schedul
 def schedule_picture(
     name: str, lr: float = 0.1, *, per_batch: bool = False
 ) -> tuple[str, str]:
-    """Draw the rates, and how far above the least loss training is."""
-    found = scheduled(name, lr=lr, per_batch=per_batch)
+    """Draw the learning rates, and how far the loss is above the lowest one."""
+    training = scheduled(name, lr=lr, per_batch=per_batch)
     plain = scheduled(next(iter(SCHEDULES)), lr=lr)
     rates = Chart(
         (0, NUM_EPOCHS),
@@ -575,9 +570,9 @@ def schedule_picture(
         x_label="epoch",
         log_y=True,
     )
-    # A rate holds for a whole epoch: stairs, no slopes.
+    # A rate holds for a whole epoch, so the line has stairs and no slopes.
     corners = [
-        (n + part, rate) for n, rate in enumerate(found.rates) for part in (0, 1)
+        (n + part, rate) for n, rate in enumerate(training.rates) for part in (0, 1)
     ]
     rates.line(*zip(*corners, strict=True), colour="violet")
     above = Chart(
@@ -587,8 +582,8 @@ def schedule_picture(
         x_label="epoch",
         log_y=True,
     )
-    places = [n / UPDATES for n in range(len(found.above))]
+    places = [n / UPDATES for n in range(len(training.above))]
     above.line(places, plain.above, colour="gray", width=1, label="no schedule")
-    if found.rates != plain.rates:
-        above.line(places, found.above, colour="violet", label="with the schedule")
+    if training.rates != plain.rates:
+        above.line(places, training.above, colour="violet", label="with the schedule")
     return rates.svg(), above.svg()

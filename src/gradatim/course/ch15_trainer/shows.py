@@ -33,19 +33,19 @@ STATES: dict[str, list[Any]] = {
 
 @dataclass(frozen=True)
 class Both:
-    """Rung 13 and rung 14 from the same start."""
+    """The trainings of rung 13 and rung 14, from the same start."""
 
     lines: list[tuple[str, float, float]]
-    """What is compared, of the two loops by hand and of the Trainer."""
+    """What is compared: its name, its value by hand and its value with the Trainer."""
 
     @property
     def num_equal(self) -> int:
-        """How many are equal to the last bit."""
+        """The number of lines whose two values are equal to the last bit."""
         return sum(bits(one) == bits(other) for _, one, other in self.lines)
 
 
 def bits(number: float) -> str:
-    """Write a number with as many digits as tell it from all others.
+    """Write a number with as many digits as distinguish it from all others.
 
     >>> bits(0.1), bits(0.1 + 0.2)
     ('0.1', '0.30000000000000004')
@@ -58,8 +58,8 @@ def bits(number: float) -> str:
 def both(epochs: int) -> Both:
     """Run the programs of rung 13 and rung 14.
 
-    >>> found = both(2)
-    >>> found.num_equal == len(found.lines)
+    >>> trainings = both(2)
+    >>> trainings.num_equal == len(trainings.lines)
     True
     """
     with hushed():
@@ -88,18 +88,13 @@ def fit_line(epochs: int) -> gt.Trainer:
 
 
 def history_picture(history: gt.History, key: str) -> str:
-    """Draw one key of a history over the epochs."""
+    """Draw the values of one key of a history over the epochs."""
     values = [float(value) for value in history[key]]
     low, high = min(values), max(values)
     is_loss = key.endswith("loss")
     room = 0.05 * (high - low) or 1.0
     y = (0.0, high + room) if is_loss else (low - room, high + room)
-    chart = Chart(
-        (0, len(values) + 1),
-        y,
-        title=f'history["{key}"]',
-        x_label="epoch",
-    )
+    chart = Chart((0, len(values) + 1), y, title=f'history["{key}"]', x_label="epoch")
     return chart.line(history["epoch"], values, colour="blue", dots=True).svg()
 
 
@@ -108,35 +103,29 @@ def history_picture(history: gt.History, key: str) -> str:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A training that early stopping ended, or not."""
+    """A training with early stopping."""
 
     train: list[float]
     val: list[float]
     reason: str
     best_epoch: int
     left: float
-    """Validation loss of the weights that the model has at the end."""
+    """The validation loss of the weights that the model has at the end."""
 
 
 @lru_cache(maxsize=32)
 @threads(1)
-def stopped_early(patience: int, *, restore: bool = True, epochs: int = 300) -> Stopped:
-    """Train a large network on few rows until it no longer improves.
-
-    Args:
-        patience: Epochs without improvement.
-        restore: Whether the best weights are put back.
-        epochs: At most.
-    """
+def stopped_early(patience: int) -> Stopped:
+    """Train a large network on few rows until it has not improved for some epochs."""
     train, val = wavy_rows()
     model = wavy_model(128)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
-    stopping = gt.EarlyStopping(patience=patience, restore_best=restore)
+    stopping = gt.EarlyStopping(patience=patience)
     history = trainer.fit(
         train,
         val,
-        epochs=epochs,
+        epochs=300,
         batch_size=20,
         seed=0,
         callbacks=[stopping],
@@ -153,25 +142,25 @@ def stopped_early(patience: int, *, restore: bool = True, epochs: int = 300) -> 
 
 
 def stopped_picture(patience: int) -> str:
-    """Draw both losses until early stopping, and the best epoch."""
-    found = stopped_early(patience)
+    """Draw both losses up to early stopping, and the best epoch."""
+    training = stopped_early(patience)
     chart = Chart(
         (0, 320),
         (0, 1),
-        title=f"patience {patience}: {len(found.val)} epochs",
+        title=f"patience {patience}: {len(training.val)} epochs",
         x_label="epoch",
     )
-    numbers = range(1, len(found.val) + 1)
-    chart.line(numbers, found.train, colour="blue", label="train")
-    chart.line(numbers, found.val, colour="orange", label="validation")
-    chart.upright(len(found.val), label="stopped")
-    return chart.star(found.best_epoch, min(found.val), label="best").svg()
+    numbers = range(1, len(training.val) + 1)
+    chart.line(numbers, training.train, colour="blue", label="train")
+    chart.line(numbers, training.val, colour="orange", label="validation")
+    chart.upright(len(training.val), label="stopped")
+    return chart.star(training.best_epoch, min(training.val), label="best").svg()
 
 
 @lru_cache(maxsize=8)
 @threads(1)
 def scheduled_picture(per: str) -> str:
-    """Draw the learning rate of a cosine that counts epochs or updates."""
+    """Draw the learning rate of a cosine schedule that counts epochs or updates."""
     model, loss_fn, _ = make_parts()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     total = 30 if per == "epoch" else 30 * 5
@@ -188,12 +177,7 @@ def scheduled_picture(per: str) -> str:
     ]
     trainer = gt.Trainer(model, loss_fn, optimizer)
     trainer.fit(
-        points(),
-        epochs=30,
-        batch_size=16,
-        seed=42,
-        callbacks=callbacks,
-        progress=False,
+        points(), epochs=30, batch_size=16, seed=42, callbacks=callbacks, progress=False
     )
     chart = Chart(
         (0, 30), (0, 0.55), title=f'LRScheduler(per="{per}")', x_label="epoch"
@@ -236,13 +220,13 @@ SICK: dict[str, Callable[[], Any]] = {
     "a softmax before CrossEntropyLoss": _softmax_twice,
     "nothing: the tutorial's line": _healthy,
 }
-"""Trainings by what is wrong with them."""
+"""For each fault, a function that makes model, loss, optimizer and data."""
 
 
 @lru_cache(maxsize=8)
 @threads(1)
 def examined(name: str) -> list[str]:
-    """Train one of :data:`SICK` with the doctor; give what it says.
+    """Train one of :data:`SICK` with the doctor; give its findings.
 
     >>> examined("nothing: the tutorial's line")
     []
@@ -251,12 +235,7 @@ def examined(name: str) -> list[str]:
     doctor = gt.Doctor(tell=lambda finding: None)
     with keeping_rng(), contextlib.suppress(FloatingPointError):
         gt.Trainer(model, loss_fn, optimizer).fit(
-            data,
-            epochs=12,
-            batch_size=16,
-            seed=0,
-            callbacks=[doctor],
-            progress=False,
+            data, epochs=12, batch_size=16, seed=0, callbacks=[doctor], progress=False
         )
     return written(doctor.findings)
 
@@ -266,15 +245,18 @@ def examined(name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Resumed:
-    """A training that was stopped and went on, beside one that never was."""
+    """A training that was stopped and resumed, beside one that was never stopped."""
 
     told: str
-    """What gradatim printed on the way."""
+    """What gradatim has printed."""
     files: list[str]
-    """In the run's folder, after the stop."""
+    """The files in the folder of the run, after the stop."""
     whole: dict[str, Tensor]
+    """The weights of the training that was never stopped."""
     again: dict[str, Tensor]
+    """The weights of the training that was resumed."""
     losses: tuple[list[float], list[float]]
+    """The validation losses of both."""
 
     @property
     def is_equal(self) -> bool:
@@ -285,7 +267,7 @@ class Resumed:
 
 
 class _Stop(gt.Callback):
-    """Plays the power that fails: raises in the middle of an epoch."""
+    """Plays the part of a power failure: raises in the middle of an epoch."""
 
     only_watches = True
 
@@ -298,7 +280,7 @@ class _Stop(gt.Callback):
 
 
 EPOCHS = 20
-"""Of the run; 5 updates each."""
+"""The number of epochs of the run, with 5 updates each."""
 
 
 def _trainer() -> gt.Trainer:
@@ -324,16 +306,8 @@ def _fit(trainer: gt.Trainer, *callbacks: Any, epochs: int = EPOCHS) -> list[flo
 @lru_cache(maxsize=32)
 @threads(1)
 def resumed(after: int) -> Resumed:
-    """Stop a training after some updates, and go on with it in a new trainer.
-
-    Args:
-        after: Updates, of 100 in all.
-    """
-    with (
-        keeping_rng(),
-        tempfile.TemporaryDirectory() as name,
-        hushed() as told,
-    ):
+    """Stop a training after some of its 100 updates; resume it in a new trainer."""
+    with keeping_rng(), tempfile.TemporaryDirectory() as name, hushed() as printed:
         folder = Path(name) / "run"
         torch.manual_seed(7)
         whole = _trainer()
@@ -346,26 +320,22 @@ def resumed(after: int) -> Resumed:
             for path in folder.rglob("*")
             if path.is_file()
         )
-        torch.manual_seed(1)  # another process would stand elsewhere, too
+        torch.manual_seed(1)  # another process would have other random numbers, too
         again = _trainer()
         other = _fit(again, gt.Run(folder, every_steps=None))
-        text = told.getvalue().replace(name, "...")
+        text = printed.getvalue().replace(name, "...")
     return Resumed(
         text, files, whole.model.state_dict(), again.model.state_dict(), (one, other)
     )
 
 
 @threads(1)
-def without_optimizer(after: int = 10) -> tuple[str, float]:
-    """Go on with the weights alone; give the curves, and how far the ends are apart.
-
-    Args:
-        after: Epochs before the stop.
-    """
+def without_optimizer() -> tuple[str, float]:
+    """Go on with the weights alone; draw the losses, give how far their ends differ."""
+    after = 10
     with keeping_rng():
         torch.manual_seed(7)
-        whole = _trainer()
-        right = _fit(whole)
+        right = _fit(_trainer())
         torch.manual_seed(7)
         first = _trainer()
         wrong = _fit(first, epochs=after)
@@ -409,11 +379,13 @@ def _nothing_to_monitor() -> Any:
 
 
 def _misspelt_hook() -> Any:
-    class Told(gt.Callback):
+    class Misspelt(gt.Callback):
         def on_epoch_ends(self, trainer: Any) -> None:
             print(trainer.epoch)
 
-    return _line_trainer().fit(points(), epochs=1, callbacks=[Told()], progress=False)
+    return _line_trainer().fit(
+        points(), epochs=1, callbacks=[Misspelt()], progress=False
+    )
 
 
 def _loader_and_size() -> Any:
@@ -484,12 +456,12 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "clean the data. The message names the update at which it happened.",
     ),
 }
-"""By what is wrong: a call that raises, and its cure."""
+"""For each fault, a function that raises, and what to do instead."""
 
 
 @threads(1)
 def modes_around() -> list[dict[str, str]]:
-    """Predict with a model in either mode; tell the mode before and after.
+    """Predict with a model in either mode; give a row with its mode before and after.
 
     >>> [row["after"] for row in modes_around()]
     ['train', 'eval']
@@ -510,5 +482,5 @@ def modes_around() -> list[dict[str, str]]:
 
 
 def refuse(name: str) -> Any:
-    """Do one of :data:`REFUSED`; it raises."""
+    """Do one of :data:`REFUSED`, which raises."""
     return REFUSED[name][0]()

@@ -36,21 +36,21 @@ DISTRICTS = ("center", "harbour", "north", "south")
 PER_METRE = {"center": 15.0, "harbour": 12.0, "north": 9.0, "south": 8.0}
 PREFIX = "gradatim-course-"
 MOST_BYTES = 50_000_000
-"""Of a file that is read in the course."""
+"""The size of a file that is read in the course; chosen by hand, not measured."""
 MOST_SECONDS = 60.0
-"""Of a training in the course."""
+"""The time of a training in the course; chosen by hand, not measured."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A table's file, as it was read."""
+    """The file of a table, as it was read."""
 
     name: str
     content: bytes
 
     @property
     def digest(self) -> str:
-        """Tell one content from another."""
+        """The digest of the content, by which two files are compared."""
         return hashlib.sha256(self.content).hexdigest()
 
     def __hash__(self) -> int:
@@ -59,11 +59,9 @@ class Source:
 
 @lru_cache(maxsize=4)
 def flats(rows: int = 400, *, leak: bool = False) -> Source:
-    """Make a table of flats, as a CSV file: ``rent`` depends on the rest, with noise.
+    """Make a CSV file of flats, whose ``rent`` depends on the other columns.
 
-    Args:
-        rows: Without the header.
-        leak: Add ``deposit``: three rents, to be paid by whoever moves in.
+    ``leak`` adds a column ``deposit``: three rents.
 
     >>> flats(2).content.decode().splitlines()[0]
     'size,rooms,district,built,rent'
@@ -82,15 +80,15 @@ def flats(rows: int = 400, *, leak: bool = False) -> Source:
         rent = round(
             rent_of(metres, district, int(year[row])) + 40 * float(noise[row, 1])
         )
-        told = "" if unknown[row] else str(rooms)
+        rooms_text = "" if unknown[row] else str(rooms)
         date = f"{int(year[row])}-{int(month[row]):02}-01"
-        line = f"{metres},{told},{district},{date},{rent}"
+        line = f"{metres},{rooms_text},{district},{date},{rent}"
         lines.append(line + (f",{3 * rent}" if leak else ""))
     return Source("flats.csv", ("\n".join(lines) + "\n").encode())
 
 
 def rent_of(size: float, district: str, year: int) -> float:
-    """Give the rent without noise: large flats are cheaper by the metre.
+    """Give the rent without noise; a metre of a large flat is cheaper.
 
     >>> rent_of(40, "north", 1950)
     510.0
@@ -100,14 +98,10 @@ def rent_of(size: float, district: str, year: int) -> float:
 
 
 def chosen(uploaded: Sequence[Any], path: str) -> Source:
-    """Give what was uploaded; else the file at a path; else the flats.
-
-    Args:
-        uploaded: Of ``mo.ui.file``.
-        path: Of a file on this machine, or nothing.
+    """Give the uploaded file, or else the file at a path, or else the flats.
 
     Raises:
-        ConfigError: There is no such file, or it is too large for the course.
+        ConfigError: There is no file at the path, or it is too large for the course.
 
     >>> chosen([], "").name
     'flats.csv'
@@ -128,11 +122,9 @@ def chosen(uploaded: Sequence[Any], path: str) -> Source:
 
 
 def opened(uploaded: Sequence[Any], path: str) -> tuple[Source, str]:
-    """Call :func:`chosen`, and see whether it can be read as a table.
+    """Give the chosen file if it can be read as a table, else the flats.
 
-    Returns:
-        The table, and what is wrong with the one that was asked for; then it is the
-        flats.
+    The second result says what is wrong with the chosen file.
 
     >>> opened([], "no.csv")[1]
     'there is no file no.csv.'
@@ -141,24 +133,24 @@ def opened(uploaded: Sequence[Any], path: str) -> tuple[Source, str]:
         source = chosen(uploaded, path)
         columns_of(source)
     except (GradatimError, OSError) as error:
-        return flats(), _told(error)
+        return flats(), _message_of(error)
     return source, ""
 
 
 def first_lines(source: Source, lines: int = 5) -> str:
-    """Give the first lines of a file of text; of another its first columns' names."""
+    """Give the first lines of a text file, or the first columns of a Parquet file."""
     if source.name.endswith(".parquet"):
         return ", ".join(columns_of(source)[:20])
     text = source.content[:20_000].decode("utf-8", errors="replace")
     return "\n".join(line[:120] for line in text.splitlines()[:lines])
 
 
-def _told(error: Exception) -> str:
-    """Give a message, without the temporary folder that the file was read from."""
+def _message_of(error: Exception) -> str:
+    """Give a message without the temporary folder from which the file was read."""
     return re.sub(rf"\S*{PREFIX}\w+[/\\\\]", "", str(error))
 
 
-def _written(source: Source, folder: str) -> Path:
+def _write_source(source: Source, folder: str) -> Path:
     path = Path(folder) / (Path(source.name).name or "table.csv")
     path.write_bytes(source.content)
     return path
@@ -166,26 +158,26 @@ def _written(source: Source, folder: str) -> Path:
 
 @lru_cache(maxsize=8)
 def columns_of(source: Source) -> list[str]:
-    """Give the names of a table's columns.
+    """Give the names of the columns of a table.
 
     >>> columns_of(flats())
     ['size', 'rooms', 'district', 'built', 'rent']
     """
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        return list(open_file(_written(source, folder)).read().column_names)
+        return list(open_file(_write_source(source, folder)).read().column_names)
 
 
 @lru_cache(maxsize=32)
 def inspected(
     source: Source, target: str | None, drop: tuple[str, ...] = ()
 ) -> list[dict[str, str]]:
-    """Tell what ``gradatim inspect`` tells.
+    """Give the rows that ``gradatim inspect`` shows.
 
     >>> [row["kind"] for row in inspected(flats(), "rent")]
     ['target', 'number', 'number', 'category', 'datetime']
     """
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        table = open_file(_written(source, folder)).read()
+        table = open_file(_write_source(source, folder)).read()
     schema = Schema.infer(table, target=target, drop=drop)
     names = ("column", "kind", "seen", "what is done with it")
     return [dict(zip(names, row, strict=True)) for row in schema.describe()]
@@ -194,7 +186,7 @@ def inspected(
 def try_inspected(
     source: Source, target: str | None, drop: tuple[str, ...] = ()
 ) -> list[dict[str, str]] | str:
-    """Do :func:`inspected`, or give what is wrong with the choice.
+    """Call :func:`inspected`; give the message if it refuses.
 
     >>> try_inspected(flats(), "built").splitlines()[0]
     "The target 'built' holds date32[day]."
@@ -202,10 +194,12 @@ def try_inspected(
     try:
         return inspected(source, target, drop)
     except GradatimError as error:
-        return _told(error)
+        return _message_of(error)
 
 
 class _InTime(Callback):
+    """Stops a training that takes too long."""
+
     only_watches = True
 
     def on_fit_begin(self, trainer: Any) -> None:
@@ -218,17 +212,17 @@ class _InTime(Callback):
 
 @dataclass(frozen=True)
 class Fitted:
-    """A table's model, and what is known of it."""
+    """The model of a table, and what is known of it."""
 
     task: str
     num_rows: tuple[int, int, int]
-    """To train, to validate, to test."""
+    """The numbers of rows that train, that validate and that test."""
     scores: dict[str, dict[str, float]]
     stop_reason: str
     num_epochs: int
     predictor: Predictor
     pairs: list[tuple[float, float]]
-    """Of a number: truth and prediction of test rows, 300 at most."""
+    """Truth and prediction of test rows, 300 at most, if the target is a number."""
 
 
 @lru_cache(maxsize=32)
@@ -238,17 +232,17 @@ def fit(
     """Do what ``gradatim fit`` does, without a run's folder.
 
     Args:
-        source: The file.
+        source: The file of the table.
         target: The column to predict.
-        drop: Columns to leave out.
-        seed: Of split, start and order.
+        drop: The columns to leave out.
+        seed: The seed of the split, of the start and of the order.
 
     Raises:
-        DataError: The file, or the target, cannot be used.
+        DataError: The file or the target cannot be used.
     """
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         table = read_table(
-            _written(source, folder),
+            _write_source(source, folder),
             target=target,
             drop=drop,
             drop_missing_target=True,
@@ -278,7 +272,7 @@ def fit(
 def try_fit(
     source: Source, target: str, drop: tuple[str, ...] = (), seed: int = 0
 ) -> Fitted | str:
-    """Call :func:`fit`; give the message where it refuses.
+    """Call :func:`fit`; give the message if it refuses.
 
     >>> "rents" in str(try_fit(flats(40), "rents"))
     True
@@ -286,7 +280,7 @@ def try_fit(
     try:
         return fit(source, target, drop, seed)
     except GradatimError as error:
-        return _told(error)
+        return _message_of(error)
 
 
 NAMES = {
@@ -294,7 +288,7 @@ NAMES = {
     "linear": "a linear model",
     "model": "the network",
 }
-
+"""What the course calls the models."""
 
 MEANINGS = {
     True: "*rmse* is the typical error and *mae* the mean one, in the target's own "
@@ -306,7 +300,7 @@ MEANINGS = {
 
 
 def meaning(fitted: Fitted) -> str:
-    """Tell what the scores mean, for a number or for classes.
+    """Say what the scores mean, for a number or for classes.
 
     >>> "rmse" in meaning(fit(flats(), "rent"))
     True
@@ -314,8 +308,8 @@ def meaning(fitted: Fitted) -> str:
     return MEANINGS[fitted.task == "regression"]
 
 
-def told_rows(fitted: Fitted) -> str:
-    """Tell how many rows each part has."""
+def count_rows(fitted: Fitted) -> str:
+    """Say how many rows train, validate and test."""
     train, val, test = fitted.num_rows
     return f"scores on {test:,} test rows; {train:,} to train, {val:,} to validate"
 
@@ -326,15 +320,15 @@ def score_rows(fitted: Fitted) -> list[dict[str, Any]]:
 
 
 def truth_picture(fitted: Fitted, *, title: str = "test rows") -> str:
-    """Draw predictions over truth; on the line both are equal."""
+    """Draw predictions over the truth; on the dashed line both are equal."""
     values = [value for pair in fitted.pairs for value in pair] or [0.0, 1.0]
     low, high = min(values), max(values)
     room = 0.05 * (high - low) or 1.0
     ends = low - room, high + room
     chart = Chart(ends, ends, title=title, x_label="truth", y_label="predicted")
     chart.line(ends, ends, colour="gray", dashed=True, label="truth = prediction")
-    truth, told = [p[0] for p in fitted.pairs], [p[1] for p in fitted.pairs]
-    return chart.points(truth, told, colour="blue", label="a test row").svg()
+    truth, predictions = [p[0] for p in fitted.pairs], [p[1] for p in fitted.pairs]
+    return chart.points(truth, predictions, colour="blue", label="a test row").svg()
 
 
 def predicted(fitted: Fitted, rows: Sequence[Mapping[str, Any]]) -> list[float]:
@@ -344,7 +338,7 @@ def predicted(fitted: Fitted, rows: Sequence[Mapping[str, Any]]) -> list[float]:
 
 
 def in_other_order(fitted: Fitted) -> list[dict[str, Any]]:
-    """Predict a flat whose columns come in another order, with one more among them.
+    """Predict a flat whose columns stand in another order, with one more column.
 
     >>> fitted = fit(flats(), "rent")
     >>> len({row["predicted rent"] for row in in_other_order(fitted)})
@@ -362,7 +356,7 @@ def in_other_order(fitted: Fitted) -> list[dict[str, Any]]:
 
 
 def flat_of(size: int, district: str, year: int) -> dict[str, Any]:
-    """Give one flat as a row, with the rooms that such flats have."""
+    """Give one flat as a row, with the number of rooms that such flats have."""
     return {
         "size": size,
         "rooms": max(1, round(size / 28)),
@@ -372,11 +366,7 @@ def flat_of(size: int, district: str, year: int) -> dict[str, Any]:
 
 
 def what_if(fitted: Fitted, size: int, district: str, year: int) -> tuple[str, float]:
-    """Predict one flat, and draw the rent over all sizes in its district.
-
-    Returns:
-        The picture, and the predicted rent.
-    """
+    """Draw the predicted rent over all sizes, and give that of one flat."""
     sizes = [*range(25, 141, 5), size]
     answers = predicted(fitted, [flat_of(s, district, year) for s in sizes])
     chart = Chart(
@@ -424,39 +414,34 @@ SCRIPTS = {
     "D": _SCRIPT.replace("nn.ReLU(), ", ""),
     "E": _SCRIPT,
 }
+"""Versions of one program by name; the last one is as it should be."""
 FAULTS = {
     "zero_grad() is missing": ("A", "It stands after step(), where it belongs."),
-    "targets of the wrong shape": (
-        "B",
-        "y[rows] is a column, as the predictions are.",
-    ),
+    "targets of the wrong shape": ("B", "y[rows] is a column, as the predictions are."),
     "gradients are cleared before the update": (
         "C",
         "backward(), step(), zero_grad(): that order is right.",
     ),
-    "two layers without anything between": (
-        "D",
-        "A ReLU stands between the layers.",
-    ),
+    "two layers without anything between": ("D", "A ReLU stands between the layers."),
     "nothing is wrong": (
         "E",
         "Something is. Look at the loop once more, line by line.",
     ),
 }
-"""What may be wrong: the version that it is, and what to say of the others."""
+"""What may be wrong: the version that has this fault, and what to say of others."""
 
 
 def fault_of(version: str) -> str:
-    """Tell what is wrong in a version of the script.
+    """Say what is wrong in a version of the script.
 
     >>> fault_of("C")
     'gradients are cleared before the update'
     """
-    return next(name for name, (found, _) in FAULTS.items() if found == version)
+    return next(name for name, (faulty, _) in FAULTS.items() if faulty == version)
 
 
 def judged(version: str) -> dict[str, str]:
-    """Give for each of :data:`FAULTS` what is said to who chooses it."""
+    """Give for each of :data:`FAULTS` the answer to a learner who chooses it."""
     right = fault_of(version)
     return {
         name: "See below what the doctor says of it." if name == right else otherwise
@@ -464,11 +449,8 @@ def judged(version: str) -> dict[str, str]:
     }
 
 
-"""Programs by name; the last one is as it should be."""
-
-
 def examined(name: str) -> str:
-    """Do what ``gradatim doctor train.py`` does with one of :data:`SCRIPTS`.
+    """Give what ``gradatim doctor train.py`` says of one of :data:`SCRIPTS`.
 
     >>> examined("A")[:5]
     'GT101'
