@@ -16,11 +16,11 @@ __all__ = ["learn"]
 def _folder(ctx: click.Context, param: click.Parameter, value: Path | None) -> Path:
     from gradatim.course.progress import FOLDER_VARIABLE
 
-    given = value or Path(
+    folder = value or Path(
         os.environ.get(FOLDER_VARIABLE) or Path.home() / "gradatim-course"
     )
-    os.environ[FOLDER_VARIABLE] = str(given)
-    return given
+    os.environ[FOLDER_VARIABLE] = str(folder)
+    return folder
 
 
 @click.group(invoke_without_command=True)
@@ -64,14 +64,14 @@ def _need_marimo() -> None:
         ) from None
 
 
-def _configure(place: Path) -> None:
-    """Let marimo read and write its settings here, not in the user's own."""
-    settings = place / "marimo" / "marimo.toml"
+def _configure(folder: Path) -> None:
+    """Let marimo keep its settings in this folder, not in the home of the user."""
+    settings = folder / "marimo" / "marimo.toml"
     if not settings.exists():
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text('[display]\ntheme = "system"\n')
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
-        os.environ[name] = str(place)
+        os.environ[name] = str(folder)
 
 
 def _serve(folder: Path, port: int | None, no_open: bool) -> NoReturn:
@@ -98,9 +98,9 @@ def _serve(folder: Path, port: int | None, no_open: bool) -> NoReturn:
         print("Ctrl-C ends it.", file=sys.stderr)
         if not no_open:
             webbrowser.open(address)
-        import torch  # while the contents are read
+        import torch  # only now, while the learner reads the contents
 
-        torch.set_num_threads(1)  # a line of 80 points is quickest on one
+        torch.set_num_threads(1)  # one thread is the quickest for 80 points
         code = 0
         try:
             while not server.should_exit:
@@ -109,7 +109,7 @@ def _serve(folder: Path, port: int | None, no_open: bool) -> NoReturn:
             print(file=sys.stderr)
         except SystemExit as end:  # SIGTERM
             code = end.code if isinstance(end.code, int) else 1
-    # Threads of open chapters would be waited for; all that is kept is on disk.
+    # A normal exit would wait for the threads of open chapters; all is on disk.
     sys.stdout.flush()
     os._exit(code)
 
@@ -124,8 +124,8 @@ def list_chapters(folder: Path) -> int:
     done = progress.done()
     rows = [["", "chapter", "about", "exercises"]]
     for chapter in CHAPTERS:
-        told = ", ".join(f"{n}{_mark(done, n)}" for n in chapter.exercises)
-        rows.append([str(chapter.number), chapter.name, chapter.about, told])
+        exercises = ", ".join(f"{n}{_mark(done, n)}" for n in chapter.exercises)
+        rows.append([str(chapter.number), chapter.name, chapter.about, exercises])
     print_table(rows[0], rows[1:])
     return 0
 
@@ -145,27 +145,28 @@ def mine(folder: Path, chapter: str, no_open: bool) -> int:
     """
     from gradatim.course import find_chapter
 
-    place = _copy(find_chapter(chapter), folder)
-    print(place)
+    path = _copy(find_chapter(chapter), folder)
+    print(path)
     if no_open:
         return 0
     _need_marimo()
     import subprocess
 
-    return subprocess.call([sys.executable, "-m", "marimo", "edit", str(place)])
+    return subprocess.call([sys.executable, "-m", "marimo", "edit", str(path)])
 
 
 def _copy(chapter: "Chapter", folder: Path) -> Path:
+    """Write the notebook of a chapter into a folder, if it is not there yet."""
     from gradatim.course.notebook import write_notebook
 
-    place = folder / f"{chapter.slug}.py"
+    path = folder / f"{chapter.slug}.py"
     folder.mkdir(parents=True, exist_ok=True)
     settings = folder / "pyproject.toml"
     if not settings.exists():  # without it cells wait to be run one by one
         settings.write_text("[tool.marimo.runtime]\nauto_instantiate = true\n")
-    if not place.exists():
+    if not path.exists():
         write_notebook(chapter, folder)
-    return place
+    return path
 
 
 @learn.command()
@@ -180,17 +181,17 @@ def check(folder: Path, exercise: str, file: Path | None) -> int:
     from gradatim.course.exercise import load_exercise, try_answer
     from gradatim.errors import ConfigError
 
-    found = load_exercise(exercise)
+    task = load_exercise(exercise)
     code = file.read_text(encoding="utf-8") if file else progress.answer(exercise)
     if code is None:
         raise ConfigError(
             f"there is no answer to {exercise} in {folder}.\n"
-            f"Give a file: gradatim learn check {exercise} FILE.\n{found.text}"
+            f"Give a file: gradatim learn check {exercise} FILE.\n{task.text}"
         )
-    wrong = try_answer(found, code)
+    wrong = try_answer(task, code)
     progress.keep_answer(exercise, code, solved=wrong is None)
     print(
-        f"{exercise}: " + (f"not yet. {wrong}" if wrong else f"solved. {found.praise}")
+        f"{exercise}: " + (f"not yet. {wrong}" if wrong else f"solved. {task.praise}")
     )
     return int(wrong is not None)
 

@@ -1,4 +1,4 @@
-"""HTML that a browser shows by itself, of HTML that marimo's front end completes."""
+"""Plain HTML for a frozen page, made of the HTML that marimo's front end completes."""
 
 import json
 from collections.abc import Mapping
@@ -15,25 +15,26 @@ __all__ = ["Control", "plain_html"]
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """A control of a chapter."""
+    """A control of a chapter, as a frozen page has it."""
 
     key: str
-    """What marimo calls it on a page."""
+    """The name by which marimo's HTML refers to it."""
     name: str
-    """Its variable."""
+    """The variable that holds it in the chapter."""
     kind: str
-    """``radio``, ``button``, ``choice``; ``still`` for one that does not move here."""
+    """``radio``, ``button`` or ``choice``; ``still`` if it does not move."""
     values: list[Any]
+    """The values that can be chosen."""
     labels: list[str] = field(default_factory=list)
-    """What its values are called, where they have names."""
+    """The names of the values, if they have names."""
 
 
 def plain_html(html: str, controls: Mapping[str, Control]) -> str:
-    """Turn marimo's own elements into those of HTML.
+    """Replace marimo's own elements by those of HTML.
 
     Args:
-        html: Of an output.
-        controls: By their keys; others are named, and stand still.
+        html: The output of a cell.
+        controls: The controls by their keys; of others only the label is shown.
 
     >>> plain_html('<marimo-tex class="arithmatex">||(x||)</marimo-tex>', {})[:5]
     '<math'
@@ -45,16 +46,18 @@ def plain_html(html: str, controls: Mapping[str, Control]) -> str:
 
 
 class _Reader(HTMLParser):
+    """Reads marimo's HTML and writes plain HTML."""
+
     def __init__(self, controls: Mapping[str, Control]) -> None:
         super().__init__(convert_charrefs=False)
         self.parts: list[str] = []
         self._controls = controls
         self._inside: list[str] = []
-        """marimo's elements that are open and replaced: their insides are not shown."""
+        """The open elements that are replaced; what they contain is not shown."""
         self._key = ""
         self._formula = ""
         self._accordions: list[tuple[list[str], int]] = []
-        """Labels that are still to come, and how deep in it the reader is."""
+        """For each open accordion the labels to come, and the depth of the reader."""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -123,7 +126,7 @@ class _Reader(HTMLParser):
         self.handle_data(f"&#{name};")
 
     def _control(self, tag: str, given: Mapping[str, str]) -> None:
-        """Show a control as HTML has it."""
+        """Write a control as HTML has it."""
         if not self._key:
             return
         control, self._key = self._controls.get(self._key), ""
@@ -132,13 +135,14 @@ class _Reader(HTMLParser):
             if tag not in ("marimo-form", "marimo-code-editor"):
                 self.parts.append(f'<span class="still">{label or "a control"}</span>')
             return
-        self.parts.append(_shown(control, label, tag))
+        self.parts.append(_written(control, label, tag))
 
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}
+"""The elements of HTML that have no end."""
 
 
-def _shown(control: Control, label: str, tag: str) -> str:
+def _written(control: Control, label: str, tag: str) -> str:
     name = f'data-name="{escaped(control.name)}"'
     if control.kind == "button":
         return f'<button type="button" {name}>{label}</button>'
@@ -160,8 +164,8 @@ def _shown(control: Control, label: str, tag: str) -> str:
         )
     labels = control.labels or [str(value) for value in values]
     rows = "".join(
-        f'<option value="{escaped(value)}">{escaped(told)}</option>'
-        for value, told in zip(values, labels, strict=True)
+        f'<option value="{escaped(value)}">{escaped(shown)}</option>'
+        for value, shown in zip(values, labels, strict=True)
     )
     return f'<label class="control">{label} <select {name}>{rows}</select></label>'
 
@@ -174,7 +178,7 @@ def _json(given: Mapping[str, str], name: str) -> Any:
 
 
 def _formula(text: str) -> str:
-    """Write a formula as MathML; as text where it cannot be read."""
+    """Write a formula as MathML, or as text if the converter cannot read it."""
     is_block = text.startswith("||[")
     bare = text.strip().removeprefix("||(").removeprefix("||[")
     bare = bare.removesuffix("||)").removesuffix("||]")

@@ -27,9 +27,10 @@ that any viewer of Markdown shows readably, and that become cells of the noteboo
 
     **Make.** [ex02_gradients](ex02_gradients.py)
 
-An expression before a blank line is shown, and ends a cell. What follows a question is shown once a prediction is made, up to the next heading or to a line
-``***``. A text with values that stands directly below a block of code is put into the
-last cell of that block, so it may use the ``_names`` there.
+An expression before a blank line is shown, and ends a cell. What follows a question is
+shown once a prediction is made, up to the next heading or to a line ``***``. A text
+with values that stands directly below a block of code is put into the last cell of that
+block, so it may use the ``_names`` there.
 """
 
 import ast
@@ -62,7 +63,7 @@ CURE = "**Cure:** "
 MAKE = re.compile(r"\*\*Make\.\*\* \[(\w+)\]")
 VALUE = re.compile(r"\{\{(.+?)\}\}")
 """An expression in a text; its value is put in its place."""
-CONTROLS = re.compile(r"mo\.ui\.|widgets\.(slider|button|breaks|verdict)\(")
+CONTROLS = re.compile(r"mo\.ui\.|widgets\.(slider|dropdown|button|breaks|verdict)\(")
 """What code contains that makes controls of its own."""
 IMPORTS = """\
 import marimo as mo

@@ -1,7 +1,4 @@
-"""What chapters are put together of: questions, breakages, exercises.
-
-A chapter's cells stay short: each shows one of these, or one picture.
-"""
+"""What the cells of a chapter show: questions, breakages, exercises, controls."""
 
 import contextlib
 import traceback
@@ -12,7 +9,7 @@ from typing import Any
 import marimo as mo
 
 from gradatim.course import CHAPTERS, Chapter, progress
-from gradatim.course.exercise import Exercise, load_exercise, try_answer
+from gradatim.course.exercise import load_exercise, try_answer
 from gradatim.pages.html_tables import raised
 from gradatim.pages.page import escaped
 from gradatim.pages.player import player_parts
@@ -24,6 +21,7 @@ __all__ = [
     "breaks",
     "button",
     "checked",
+    "dropdown",
     "editor",
     "end",
     "exercise",
@@ -37,13 +35,13 @@ __all__ = [
 
 
 def beginning(number: int) -> Any:
-    """Show a chapter's title and what it is about."""
+    """Show the title of a chapter and what it is about."""
     chapter = CHAPTERS[number - 1]
     return mo.md(f"# {number} · {chapter.title}\n\n*{chapter.about}*")
 
 
 def end(number: int) -> Any:
-    """Show the ways on, and note that the chapter was opened."""
+    """Show links to the other chapters, and note that this one was opened."""
     progress.note(CHAPTERS[number - 1].slug, "opened")
     links = []
     if number > 1:
@@ -68,20 +66,25 @@ def slider(label: str, steps: list[Any], value: Any) -> Any:
     return mo.ui.slider(steps=steps, value=value, label=label, show_value=True)
 
 
+def dropdown(label: str, options: Any, value: str) -> Any:
+    """Make a list to choose from; a dict has the values by their names."""
+    return mo.ui.dropdown(options, value=value, label=label)
+
+
 def row(*controls: Any) -> Any:
-    """Show controls beside each other, as many as the page is wide enough for."""
+    """Show controls beside each other; they wrap where the page is too narrow."""
     return mo.hstack(controls, justify="start", wrap=True, gap=2)
 
 
-def picture(svg: str) -> Any:
-    """Show a picture of :mod:`gradatim.pages.charts`, or HTML of ours."""
-    return mo.Html(svg)
+def picture(*html: str) -> Any:
+    """Show pictures of :mod:`gradatim.pages`, or other HTML, below each other."""
+    return mo.Html(html[0]) if len(html) == 1 else mo.vstack(map(mo.Html, html))
 
 
 def moving(html: str) -> Any:
     """Show a picture of :mod:`gradatim.pages.player`.
 
-    marimo's editor runs no script of ours, so there it gets a frame of its own.
+    marimo's editor does not run its script, so there the picture gets a frame.
     """
     if mo.app_meta().mode != "edit":
         return mo.Html(html)
@@ -91,17 +94,17 @@ def moving(html: str) -> Any:
 
 
 def predict(question: str, choices: list[str]) -> Any:
-    """Ask before anything runs."""
+    """Ask for a prediction before anything is shown."""
     return mo.ui.radio(choices, label=f"**Predict.** {question}")
 
 
 def verdict(answer: Any, *, right: str, why: Mapping[str, str]) -> Any:
-    """Say whether a prediction was right, and why; nothing before one is made.
+    """Say whether the prediction is right, and why; until it is made, ask for it.
 
     Args:
-        answer: From :func:`predict`.
+        answer: The control of :func:`predict`.
         right: The choice that is right.
-        why: For each choice a sentence.
+        why: For each choice, why it is right or wrong.
     """
     chosen = answer.value
     if chosen is None:
@@ -118,21 +121,13 @@ _SHOWS_ALL: ContextVar[bool] = ContextVar("shows_all", default=False)
 
 
 def after(answer: Any, shown: Any) -> Any:
-    """Show what answers a question, once a prediction is made.
-
-    Controls are made in a cell of their own: a cell that reads ``answer`` runs again
-    with each choice, and would make them anew.
-
-    Args:
-        answer: From :func:`predict`.
-        shown: What to show.
-    """
+    """Show something only after a prediction is made with :func:`predict`."""
     return shown if answer.value is not None or _SHOWS_ALL.get() else mo.md("")
 
 
 @contextlib.contextmanager
 def all_shown() -> Iterator[None]:
-    """Show everything without a prediction; for pages that hide it by themselves."""
+    """Show everything without a prediction: a frozen page hides it by itself."""
     token = _SHOWS_ALL.set(True)
     try:
         yield
@@ -141,7 +136,7 @@ def all_shown() -> Iterator[None]:
 
 
 def button(label: str, *, breaks: bool = False) -> Any:
-    """Make a button; in the run that follows its press its value is true."""
+    """Make a button. Its value is true in the run that pressing it starts."""
     text = f"Break it: {label}" if breaks else label
     return mo.ui.run_button(label=text, kind="danger" if breaks else "neutral")
 
@@ -149,52 +144,50 @@ def button(label: str, *, breaks: bool = False) -> Any:
 def breaks(
     pressed: Any, function: Callable[[], Any], *, cure: str, code: str = ""
 ) -> Any:
-    """Run what goes wrong when its button is pressed; show how, and the cure.
+    """Run something wrong when its button is pressed; show what happens, and the cure.
 
     Args:
-        pressed: From :func:`button`.
-        function: Raises an exception, or gives what to show: the silent wrong.
-        cure: Markdown.
-        code: The lines that are wrong, where the button's name does not tell them.
+        pressed: The button of :func:`button`.
+        function: It raises an exception, or gives what to show if nothing raises.
+        cure: What to do instead, as Markdown.
+        code: The wrong lines, if the label of the button does not name them.
     """
     if not pressed.value:
         return mo.md("")
     try:
-        found = function()
+        outcome = function()
     except Exception as error:
-        found = mo.Html(raised(traceback.format_exception_only(error)[-1].strip()))
-    ran = [mo.md(f"```python\n{code}\n```")] if code else []
+        outcome = mo.Html(raised(traceback.format_exception_only(error)[-1].strip()))
+    lines = [mo.md(f"```python\n{code}\n```")] if code else []
     cured = mo.callout(mo.md(f"**Cure:** {cure}"), kind="info")
-    return mo.vstack([*ran, found, cured])
+    return mo.vstack([*lines, outcome, cured])
 
 
 def exercise(name: str) -> Any:
-    """Show what an exercise asks for, its hint and solution."""
-    found = load_exercise(name)
-    more = {
-        "Hint": mo.md(found.hint),
-        "Solution": mo.md(f"```python\n{found.solution}\n```"),
-    }
-    return mo.vstack([mo.md(f"**Make.** {found.text}"), mo.accordion(more)])
+    """Show the task of an exercise, its hint and its solution."""
+    task = load_exercise(name)
+    solution = mo.md(f"```python\n{task.solution}\n```")
+    more = mo.accordion({"Hint": mo.md(task.hint), "Solution": solution})
+    return mo.vstack([mo.md(f"**Make.** {task.text}"), more])
 
 
 def editor(name: str) -> Any:
-    """Make the field for an answer, with the stub or what was last written."""
-    found = load_exercise(name)
-    kept = progress.answer(name)
+    """Make the field for an answer, with the last answer or else with the stub."""
     return mo.ui.code_editor(
-        value=kept or found.stub, language="python", min_height=120
+        value=progress.answer(name) or load_exercise(name).stub,
+        language="python",
+        min_height=120,
     ).form(submit_button_label="Check", bordered=False)
 
 
 def checked(name: str, answer: Any) -> Any:
-    """Say whether an answer is right; progress is kept."""
+    """Check an answer, keep it, and say whether it is right."""
     if answer.value is None:
         solved = progress.done().get(name, {}).get("solved")
         return mo.md("*Solved before.*" if solved else "")
-    found: Exercise = load_exercise(name)
-    wrong = try_answer(found, answer.value)
+    task = load_exercise(name)
+    wrong = try_answer(task, answer.value)
     tries = progress.keep_answer(name, answer.value, solved=wrong is None)
     if wrong is None:
-        return mo.callout(mo.md(f"**Solved.** {found.praise}"), kind="success")
+        return mo.callout(mo.md(f"**Solved.** {task.praise}"), kind="success")
     return mo.callout(mo.md(f"**Not yet** (try {tries}). {wrong}"), kind="warn")
