@@ -78,7 +78,7 @@ def row(*controls: Any) -> Any:
 
 def picture(*html: str) -> Any:
     """Show pictures of :mod:`gradatim.pages`, or other HTML, below each other."""
-    return mo.Html(html[0]) if len(html) == 1 else mo.vstack(map(mo.Html, html))
+    return mo.Html(html[0]) if len(html) == 1 else mo.vstack([*map(mo.Html, html)])
 
 
 def moving(html: str) -> Any:
