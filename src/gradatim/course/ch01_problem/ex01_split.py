@@ -82,41 +82,43 @@ def _try_sizes(split: Any) -> None:
     for size, num_train in ((10, 7), (100, 80)):
         x = np.arange(float(size)).reshape(size, 1)
         y = 1000 + x
-        found = split(x, y, num_train, np.random.RandomState(3))
+        answer = split(x, y, num_train, np.random.RandomState(3))
         expect(
-            isinstance(found, tuple) and len(found) == 4,
+            isinstance(answer, tuple) and len(answer) == 4,
             "Four arrays are to come back: x_train, y_train, x_val, y_val.",
         )
-        _look(found, x, y, size, num_train)
+        _look(answer, x, y, size, num_train)
 
 
-def _look(found: Any, x: Any, y: Any, size: int, num_train: int) -> None:
-    told = f"Of {size} rows, {num_train} to train:"
-    parts: list[Any] = [np.asarray(part) for part in found]
+def _look(answer: Any, x: Any, y: Any, size: int, num_train: int) -> None:
+    case = f"Of {size} rows, {num_train} to train:"
+    parts: list[Any] = [np.asarray(part) for part in answer]
     lengths = [len(part) for part in parts]
-    wanted = [num_train, num_train, size - num_train, size - num_train]
-    expect(lengths == wanted, f"{told} the lengths are {lengths}; {wanted} is right.")
+    expected = [num_train, num_train, size - num_train, size - num_train]
+    expect(
+        lengths == expected, f"{case} the lengths are {lengths}; {expected} is right."
+    )
     for name, one, other in (
         ("train", parts[0], parts[1]),
         ("val", parts[2], parts[3]),
     ):
         expect(
             one.shape == (len(one), 1) and other.shape == one.shape,
-            f"{told} the shapes of {name} are {one.shape} and {other.shape}.",
+            f"{case} the shapes of {name} are {one.shape} and {other.shape}.",
         )
         expect(
             bool((other == one + 1000).all()),
-            f"{told} in {name} the rows of y are not those of x: pairs are lost.",
+            f"{case} in {name} the rows of y are not those of x: pairs are lost.",
         )
     used = sorted(np.concatenate([parts[0], parts[2]]).ravel().tolist())
-    expect(used == list(range(size)), f"{told} not every row is used exactly once.")
+    expect(used == list(range(size)), f"{case} not every row is used exactly once.")
     expect(
         bool((x.ravel() == np.arange(size)).all() and (y == x + 1000).all()),
-        f"{told} x or y was changed in place.",
+        f"{case} x or y was changed in place.",
     )
     rows = np.arange(size)
     np.random.RandomState(3).shuffle(rows)
     expect(
         parts[0].ravel().tolist() == rows[:num_train].tolist(),
-        f"{told} these are not the rows that `random.shuffle(rows)` puts first.",
+        f"{case} these are not the rows that `random.shuffle(rows)` puts first.",
     )

@@ -41,7 +41,7 @@ MUTANTS = {
 def check(names: dict[str, Any]) -> None:
     """Try batch, mini-batch, stochastic, and batches that do not fit."""
     num_updates = needed(names, "num_updates")
-    for num_rows, batch_size, epochs, wanted in (
+    for num_rows, batch_size, epochs, right in (
         (80, 80, 1, 1),
         (80, 1, 1, 80),
         (80, 16, 10, 50),
@@ -49,9 +49,9 @@ def check(names: dict[str, Any]) -> None:
         (81, 16, 3, 18),
         (80, 100, 5, 5),
     ):
-        found = num_updates(num_rows, batch_size, epochs)
+        answer = num_updates(num_rows, batch_size, epochs)
         expect(
-            found == wanted and isinstance(found, int),
+            answer == right and isinstance(answer, int),
             f"{num_rows} points in batches of {batch_size}, {epochs} "
-            f"epoch{'s' * (epochs > 1)}: {wanted} updates; yours is {found!r}.",
+            f"epoch{'s' * (epochs > 1)}: {right} updates; yours is {answer!r}.",
         )

@@ -48,13 +48,13 @@ def check(names: dict[str, Any]) -> None:
 
     h = 1e-5
     for a, b in ((0.5, -0.1), (2.0, 1.0), (-1.0, 3.0)):
-        found = gradients(a, b, x, y)
+        answer = gradients(a, b, x, y)
         expect(
-            isinstance(found, tuple) and len(found) == 2,
+            isinstance(answer, tuple) and len(answer) == 2,
             "Two numbers are to come back.",
         )
         by_a = (loss(a + h, b) - loss(a - h, b)) / (2 * h)
         by_b = (loss(a, b + h) - loss(a, b - h)) / (2 * h)
-        for name, got, wanted in (("a", found[0], by_a), ("b", found[1], by_b)):
-            told = f"At a = {a}, b = {b} the derivative by {name}"
-            expect_number(got, wanted, told, within=1e-4)
+        for name, got, right in (("a", answer[0], by_a), ("b", answer[1], by_b)):
+            case = f"At a = {a}, b = {b} the derivative by {name}"
+            expect_number(got, right, case, within=1e-4)

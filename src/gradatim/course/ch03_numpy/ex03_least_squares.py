@@ -55,17 +55,17 @@ def check(names: dict[str, Any]) -> None:
     noise = random.randn(30, 1)
     for a, b, size in ((1.0, 2.0, 0.0), (-0.5, 3.0, 0.0), (2.0, -1.0, 0.3)):
         y = a + b * x + size * noise
-        found = fit(x, y)
+        answer = fit(x, y)
         expect(
-            isinstance(found, (tuple, list, np.ndarray)) and len(found) == 2,
-            f"Two numbers are to come back, a and b; {found!r} did.",
+            isinstance(answer, (tuple, list, np.ndarray)) and len(answer) == 2,
+            f"Two numbers are to come back, a and b; {answer!r} did.",
         )
-        wanted = np.polyfit(x[:, 0], y[:, 0], 1)[::-1]
-        for name, got, right in zip("ab", found, wanted, strict=True):
+        expected = np.polyfit(x[:, 0], y[:, 0], 1)[::-1]
+        for name, got, right in zip("ab", answer, expected, strict=True):
             value = float(np.asarray(got).item())
-            told = "with noise" if size else "without noise"
+            case = "with noise" if size else "without noise"
             expect(
                 bool(abs(value - right) < 1e-6),
-                f"For points on {a:g} + {b:g} x, {told}, {name} is {right:.4f}; yours "
+                f"For points on {a:g} + {b:g} x, {case}, {name} is {right:.4f}; yours "
                 f"is {value:.4f}.",
             )

@@ -78,18 +78,18 @@ def check(names: dict[str, Any]) -> None:
     x = random.rand(20, 1)
     y = 2 - x + 0.1 * random.randn(20, 1)
     for epochs in (1, 2, 50):
-        found = train(x, y, 0.5, -0.1, 0.2, epochs)
+        answer = train(x, y, 0.5, -0.1, 0.2, epochs)
         expect(
-            isinstance(found, tuple) and len(found) == 3,
+            isinstance(answer, tuple) and len(answer) == 3,
             "Three things are to come back: a, b and the list of losses.",
         )
-        a, b, losses = found
-        wanted = _right(x, y, 0.5, -0.1, 0.2, epochs)
+        a, b, losses = answer
+        expected = _right(x, y, 0.5, -0.1, 0.2, epochs)
         expect(
             len(losses) == epochs,
             f"{epochs} epochs make {epochs} losses; {len(losses)} came back.",
         )
-        for name, got, right in (("a", a, wanted[0]), ("b", b, wanted[1])):
+        for name, got, right in (("a", a, expected[0]), ("b", b, expected[1])):
             value = float(np.asarray(got).item())
             expect(
                 abs(value - right) < 1e-9,
@@ -97,7 +97,7 @@ def check(names: dict[str, Any]) -> None:
                 f"lr 0.2, {name} is {right:.6f}; yours is {value:.6f}.",
             )
         for place in (0, epochs - 1):
-            value, right = float(np.asarray(losses[place]).item()), wanted[2][place]
+            value, right = float(np.asarray(losses[place]).item()), expected[2][place]
             expect(
                 abs(value - right) < 1e-9,
                 f"The loss of epoch {place + 1}, before its update, is {right:.6f}; "

@@ -60,8 +60,8 @@ class _Elsewhere(Tensor):
                 "copy the tensor to host memory first."
             )
         parent: Any = super()
-        found = parent.__torch_function__(func, types, args, kwargs)
-        return found.as_subclass(Tensor) if is_home else found
+        answer = parent.__torch_function__(func, types, args, kwargs)
+        return answer.as_subclass(Tensor) if is_home else answer
 
 
 def check(names: dict[str, Any]) -> None:
@@ -75,20 +75,20 @@ def check(names: dict[str, Any]) -> None:
             _Elsewhere
         ),
     }
-    for told, tensor in tensors.items():
+    for case, tensor in tensors.items():
         needs = tensor.requires_grad
         try:
-            found = to_numpy(tensor)
+            answer = to_numpy(tensor)
         except (TypeError, RuntimeError) as error:
-            expect(False, f"For {told}: `{type(error).__name__}`: {error}")
+            expect(False, f"For {case}: `{type(error).__name__}`: {error}")
         expect(
-            isinstance(found, np.ndarray),
-            f"For {told} a {type(found).__name__} came back, not an array.",
+            isinstance(answer, np.ndarray),
+            f"For {case} a {type(answer).__name__} came back, not an array.",
         )
-        expect(found.tolist() == values, f"For {told} other numbers came back.")
+        expect(answer.tolist() == values, f"For {case} other numbers came back.")
         expect(
             tensor.requires_grad == needs,
-            f"For {told}: its `requires_grad` was {needs} and is not any more.",
+            f"For {case}: its `requires_grad` was {needs} and is not any more.",
         )
     result = tensors["one that needs a gradient"] * 2
     to_numpy(result)

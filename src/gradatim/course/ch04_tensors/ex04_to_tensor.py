@@ -58,32 +58,33 @@ def check(names: dict[str, Any]) -> None:
     for dtype in ("float64", "float32", "int64"):
         for device in ("cpu", "meta"):
             array = np.arange(6).reshape(3, 2).astype(dtype)
-            found = to_tensor(array, torch.device(device))
-            told = f"For an array of {dtype} and the device {device}"
-            expect(isinstance(found, Tensor), f"{told} comes {found!r}, no tensor.")
+            answer = to_tensor(array, torch.device(device))
+            case = f"For an array of {dtype} and the device {device}"
+            expect(isinstance(answer, Tensor), f"{case} comes {answer!r}, no tensor.")
             expect(
-                found.dtype == torch.float32,
-                f"{told} the dtype is {found.dtype}; torch.float32 is right.",
+                answer.dtype == torch.float32,
+                f"{case} the dtype is {answer.dtype}; torch.float32 is right.",
             )
             expect(
-                found.device.type == device, f"{told} the tensor is on {found.device}."
+                answer.device.type == device,
+                f"{case} the tensor is on {answer.device}.",
             )
             expect(
-                tuple(found.shape) == (3, 2),
-                f"{told} the shape is {tuple(found.shape)}; (3, 2) is right.",
+                tuple(answer.shape) == (3, 2),
+                f"{case} the shape is {tuple(answer.shape)}; (3, 2) is right.",
             )
-            expect(not found.requires_grad, f"{told}: data need no gradient.")
+            expect(not answer.requires_grad, f"{case}: data need no gradient.")
             if device == "cpu":
-                _has_own_memory(array, found, told)
+                _has_own_memory(array, answer, case)
 
 
-def _has_own_memory(array: Any, found: Tensor, told: str) -> None:
+def _has_own_memory(array: Any, answer: Tensor, case: str) -> None:
     expect(
-        found.flatten().tolist() == [0, 1, 2, 3, 4, 5],
-        f"{told} the numbers are not those of the array.",
+        answer.flatten().tolist() == [0, 1, 2, 3, 4, 5],
+        f"{case} the numbers are not those of the array.",
     )
     array[0, 0] = 100
     expect(
-        found[0, 0].item() == 0,
-        f"{told} `array[0, 0] = 100` changed the tensor as well: they share memory.",
+        answer[0, 0].item() == 0,
+        f"{case} `array[0, 0] = 100` changed the tensor as well: they share memory.",
     )

@@ -49,26 +49,26 @@ def check(names: dict[str, Any]) -> None:
     make_parameter = needed(names, "make_parameter")
     for device in ("cpu", "meta"):
         for dtype in (torch.float32, torch.float64):
-            told = f"For the device {device} and {dtype}"
+            case = f"For the device {device} and {dtype}"
             with keeping_rng():
                 a = make_parameter(torch.device(device), dtype)
                 b = make_parameter(torch.device(device), dtype)
-            expect(isinstance(a, Tensor), f"{told} comes {a!r}, no tensor.")
+            expect(isinstance(a, Tensor), f"{case} comes {a!r}, no tensor.")
             expect(
                 a.device.type == device and a.dtype == dtype,
-                f"{told} the tensor is on {a.device} and of {a.dtype}.",
+                f"{case} the tensor is on {a.device} and of {a.dtype}.",
             )
             expect(
                 tuple(a.shape) == (1,),
-                f"{told} the shape is {tuple(a.shape)}; (1,) is right.",
+                f"{case} the shape is {tuple(a.shape)}; (1,) is right.",
             )
-            expect(a.requires_grad, f"{told} `requires_grad` is False.")
+            expect(a.requires_grad, f"{case} `requires_grad` is False.")
             expect(
                 a.is_leaf,
-                f"{told} it is no leaf: it has a `grad_fn`, and the optimizer says "
+                f"{case} it is no leaf: it has a `grad_fn`, and the optimizer says "
                 '"can\'t optimize a non-leaf Tensor".',
             )
             expect(
                 a is not b and (device == "meta" or a.item() != b.item()),
-                f"{told} two calls gave the same number: is it random?",
+                f"{case} two calls gave the same number: is it random?",
             )

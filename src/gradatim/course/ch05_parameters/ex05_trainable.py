@@ -44,20 +44,20 @@ def check(names: dict[str, Any]) -> None:
         "a.double()": a.double(),
         "torch.zeros(2, requires_grad=True)": torch.zeros(2, requires_grad=True),
     }
-    found = trainable(list(tensors.values()))
-    expect(isinstance(found, list), f"A list is to come back; {found!r} did.")
+    answer = trainable(list(tensors.values()))
+    expect(isinstance(answer, list), f"A list is to come back; {answer!r} did.")
     by_id = {id(tensor): name for name, tensor in tensors.items()}
     expect(
-        all(id(tensor) in by_id for tensor in found),
+        all(id(tensor) in by_id for tensor in answer),
         "Something came back that was not in the list: a copy is another tensor.",
     )
-    wanted = ["a", "torch.zeros(2, requires_grad=True)"]
-    got = [by_id[id(tensor)] for tensor in found]
+    right = ["a", "torch.zeros(2, requires_grad=True)"]
+    got = [by_id[id(tensor)] for tensor in answer]
     for name in tensors:
         expect(
-            (name in got) == (name in wanted),
-            f"`{name}` {'can' if name in wanted else 'cannot'} be trained; you say the "
+            (name in got) == (name in right),
+            f"`{name}` {'can' if name in right else 'cannot'} be trained; you say the "
             "opposite. (a is `torch.ones(1, requires_grad=True)`.)",
         )
-    expect(got == wanted, f"The order is to be that of the list; yours is {got}.")
+    expect(got == right, f"The order is to be that of the list; yours is {got}.")
     expect(trainable([]) == [], "Of an empty list an empty list is to come back.")

@@ -69,18 +69,18 @@ def check(names: dict[str, Any]) -> None:
         # The gradient of a comes once with each call of backward().
         parts[0].register_hook(lambda _, seen=seen: seen.append(1))
         backward_in_pieces(*parts, x, y, size)
-        for name, found, wanted in zip("ab", parts, whole, strict=True):
-            assert wanted.grad is not None
+        for name, answer, right in zip("ab", parts, whole, strict=True):
+            assert right.grad is not None
             expect(
-                found.grad is not None,
+                answer.grad is not None,
                 f"`{name}.grad` is None: call `loss.backward()`.",
             )
-            assert found.grad is not None
+            assert answer.grad is not None
             expect(
-                torch.allclose(found.grad, wanted.grad, atol=1e-5),
+                torch.allclose(answer.grad, right.grad, atol=1e-5),
                 f"For 10 points in pieces of {size}, `{name}.grad` is "
-                f"{found.grad.item():.4f}; of all at once it is "
-                f"{wanted.grad.item():.4f}.",
+                f"{answer.grad.item():.4f}; of all at once it is "
+                f"{right.grad.item():.4f}.",
             )
         pieces = -(-len(x) // size)
         expect(

@@ -73,19 +73,19 @@ def check(names: dict[str, Any]) -> None:
             a.is_leaf and a.requires_grad and b.requires_grad,
             "A parameter asks for no gradient after your update.",
         )
-        for found, wanted in ((a, [wanted_a]), (b, wanted_b)):
+        for answer, right in ((a, [wanted_a]), (b, wanted_b)):
             expect(
-                torch.allclose(found, torch.tensor(wanted)),
-                f"After update {number} a parameter is {_told(found)}; it should be "
-                f"{_told(torch.tensor(wanted))}. Did you change the tensor itself, and "
+                torch.allclose(answer, torch.tensor(right)),
+                f"After update {number} a parameter is {_shown(answer)}; it should be "
+                f"{_shown(torch.tensor(right))}. Did you change the tensor itself, and "
                 "was its gradient cleared before?",
             )
             expect(
-                found.grad is None or not found.grad.any(),
-                f"After update {number} a gradient is still there: {found.grad}.",
+                answer.grad is None or not answer.grad.any(),
+                f"After update {number} a gradient is still there: {answer.grad}.",
             )
         expect(unused.item() == 5, "The tensor without a gradient has moved.")
 
 
-def _told(tensor: torch.Tensor) -> str:
+def _shown(tensor: torch.Tensor) -> str:
     return ", ".join(f"{value:.3f}" for value in tensor.tolist())

@@ -49,27 +49,27 @@ def check(names: dict[str, Any]) -> None:
     a = torch.tensor([2.0], requires_grad=True)
     b = torch.tensor([0.5], requires_grad=True)
     x = torch.tensor([[0.0], [1.0], [3.0]])
-    found = build(a, b, x)
+    answer = build(a, b, x)
     expect(
-        isinstance(found, torch.Tensor),
-        f"A tensor is to come back, not {type(found).__name__}.",
+        isinstance(answer, torch.Tensor),
+        f"A tensor is to come back, not {type(answer).__name__}.",
     )
-    graph = gt.graph(found, names={"a": a, "b": b})
+    graph = gt.graph(answer, names={"a": a, "b": b})
     boxes = {node.number: node.name for node in graph.nodes}
     last = next(node.name for node in graph.nodes if node.kind == "output")
     expect(last == "Mean", f"The green box is {last}; it should be Mean.")
-    for name, wanted in WANTED:
+    for name, expected in WANTED:
         numbers = [number for number, each in boxes.items() if each == name]
         expect(len(numbers) == 1, f"There are {len(numbers)} boxes {name}, one is due.")
         above = [boxes[r.above] for r in graph.arrows if r.below == numbers[0]]
         expect(
-            sorted(above) == sorted(wanted),
+            sorted(above) == sorted(expected),
             f"Into {name} lead arrows from {', '.join(above) or 'nothing'}; they "
-            f"should come from {' and '.join(wanted)}.",
+            f"should come from {' and '.join(expected)}.",
         )
     wanted_value = ((a * (x - b)) ** 2).mean().item()
     expect(
-        abs(found.item() - wanted_value) < 1e-4,
-        f"The boxes are right. The value is {found.item():.4f}, and should be "
+        abs(answer.item() - wanted_value) < 1e-4,
+        f"The boxes are right. The value is {answer.item():.4f}, and should be "
         f"{wanted_value:.4f}. Which power is it, and what is subtracted?",
     )

@@ -84,26 +84,26 @@ def check(names: dict[str, Any]) -> None:
         "(a * b + b * x - c).sum()": ((a * b + b * x - c).sum(), "abc"),
         "(a.detach() + x * c).mean()": ((a.detach() + x * c).mean(), "c"),
     }
-    for text, (tensor, wanted) in graphs.items():
-        found = leaves(tensor)
-        expect(isinstance(found, list), "A list is to come back.")
-        told = []
-        for each in found:
-            name = [n for n, tensor in named.items() if tensor is each]
+    for text, (tensor, right) in graphs.items():
+        answer = leaves(tensor)
+        expect(isinstance(answer, list), "A list is to come back.")
+        letters = []
+        for leaf in answer:
+            name = [n for n, tensor in named.items() if tensor is leaf]
             expect(
                 bool(name),
                 f"For `{text}` something is in the list that is no leaf of it: "
-                f"{type(each).__name__}.",
+                f"{type(leaf).__name__}.",
             )
-            told += name
-        lost = sorted(set(wanted) - set(told))
+            letters += name
+        lost = sorted(set(right) - set(letters))
         expect(
-            not ({"b", "c"} <= set(wanted) and lost in (["b"], ["c"])),
+            not ({"b", "c"} <= set(right) and lost in (["b"], ["c"])),
             f"For `{text}` {', '.join(lost)} is missing. b and c hold the same number: "
             "compare tensors by `is`, for `in` and `==` compare their numbers.",
         )
         expect(
-            sorted(told) == list(wanted),
-            f"For `{text}` you found {', '.join(sorted(told)) or 'none'}; there are "
-            f"{', '.join(wanted)}, each once.",
+            sorted(letters) == list(right),
+            f"For `{text}` you found {', '.join(sorted(letters)) or 'none'}; there are "
+            f"{', '.join(right)}, each once.",
         )

@@ -66,7 +66,7 @@ def check(names: dict[str, Any]) -> None:
     for momentum in (0.9, 0.5, 0.0):
         ours, theirs = _two(), _two()
         speeds = [torch.zeros_like(p).detach() for p in ours]
-        wanted = torch.optim.SGD(theirs, lr=0.05, momentum=momentum)
+        expected = torch.optim.SGD(theirs, lr=0.05, momentum=momentum)
         for number in range(1, 6):
             for params in (ours, theirs):
                 for p in params:
@@ -76,13 +76,13 @@ def check(names: dict[str, Any]) -> None:
             # Another rate each time: it must not be in what is kept.
             lr = 0.05 / number
             momentum_step(ours, speeds, lr, momentum)
-            wanted.param_groups[0]["lr"] = lr
-            wanted.step()
-            for name, found, right in zip("ab", ours, theirs, strict=True):
+            expected.param_groups[0]["lr"] = lr
+            expected.step()
+            for name, answer, right in zip("ab", ours, theirs, strict=True):
                 expect(
-                    torch.allclose(found, right, atol=1e-6),
+                    torch.allclose(answer, right, atol=1e-6),
                     f"With momentum {momentum}, parameter {name} is "
-                    f"{found.item():.4f} after step {number}; it should be "
+                    f"{answer.item():.4f} after step {number}; it should be "
                     f"{right.item():.4f}.",
                 )
             expect(

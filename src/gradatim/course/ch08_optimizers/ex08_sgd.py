@@ -76,12 +76,12 @@ def check(names: dict[str, Any]) -> None:
     made = needed(names, "SGD")
     ours, theirs = _three(), _three()
     optimizer = made((p for p in ours), 0.05)
-    wanted = torch.optim.SGD(theirs, lr=0.05)
+    right = torch.optim.SGD(theirs, lr=0.05)
     for number, zeroes in ((1, True), (2, False), (3, True)):
-        for each in (ours, theirs):
-            (3 * each[0].sum() + (each[2] ** 2).sum()).backward()
+        for params in (ours, theirs):
+            (3 * params[0].sum() + (params[2] ** 2).sum()).backward()
         optimizer.step()
-        wanted.step()
+        right.step()
         _compare(ours, theirs, f"after step {number}")
         expect(
             ours[0].grad is not None,
@@ -89,7 +89,7 @@ def check(names: dict[str, Any]) -> None:
         )
         if zeroes:
             optimizer.zero_grad()
-            wanted.zero_grad()
+            right.zero_grad()
             _compare(ours, theirs, "after zero_grad()")
             expect(
                 all(p.grad is None for p in ours),
@@ -100,17 +100,17 @@ def check(names: dict[str, Any]) -> None:
 
 def _three() -> list[torch.Tensor]:
     values = ([1.0], [5.0], [2.0, -1.0])
-    return [torch.tensor(each, requires_grad=True) for each in values]
+    return [torch.tensor(value, requires_grad=True) for value in values]
 
 
 def _compare(ours: list[torch.Tensor], theirs: list[torch.Tensor], when: str) -> None:
-    for number, (found, wanted) in enumerate(zip(ours, theirs, strict=True), 1):
+    for number, (answer, right) in enumerate(zip(ours, theirs, strict=True), 1):
         expect(
-            torch.allclose(found, wanted),
-            f"Parameter {number} is {_told(found)} {when}; it should be "
-            f"{_told(wanted)}.",
+            torch.allclose(answer, right),
+            f"Parameter {number} is {_shown(answer)} {when}; it should be "
+            f"{_shown(right)}.",
         )
 
 
-def _told(tensor: torch.Tensor) -> str:
+def _shown(tensor: torch.Tensor) -> str:
     return ", ".join(f"{value:.3f}" for value in tensor.tolist())

@@ -63,18 +63,19 @@ def check(names: dict[str, Any]) -> None:
                 f"`make_mse({reduction!r})` gave {type(loss_fn).__name__}; a function "
                 "is to come back.",
             )
-            found = loss_fn(predictions, y)
-            wanted = torch.nn.functional.mse_loss(predictions, y, reduction=reduction)
+            answer = loss_fn(predictions, y)
+            right = torch.nn.functional.mse_loss(predictions, y, reduction=reduction)
             expect(
-                isinstance(found, torch.Tensor) and found.requires_grad,
+                isinstance(answer, torch.Tensor) and answer.requires_grad,
                 "The loss is to be a tensor with a graph: `backward()` starts there.",
             )
             expect(
-                found.ndim == 0,
-                f"The loss has the shape {tuple(found.shape)}; it is to be one number.",
+                answer.ndim == 0,
+                f"The loss has the shape {tuple(answer.shape)}; it is to be one "
+                "number.",
             )
             expect(
-                torch.allclose(found, wanted),
-                f"For {num_rows} rows, `{reduction}` is {wanted.item():.4f}; yours is "
-                f"{found.item():.4f}.",
+                torch.allclose(answer, right),
+                f"For {num_rows} rows, `{reduction}` is {right.item():.4f}; yours is "
+                f"{answer.item():.4f}.",
             )

@@ -46,15 +46,15 @@ def check(names: dict[str, Any]) -> None:
     line_loss = needed(names, "line_loss")
     predictions = torch.tensor([[1.0], [2.0], [4.0]])
     y = torch.tensor([1.0, 2.0, 3.0])
-    wanted = 1 / 3
+    right = 1 / 3
     for shape in ((3, 1), (3,)):
-        found = line_loss(predictions, y.reshape(shape))
+        answer = line_loss(predictions, y.reshape(shape))
         expect(
-            isinstance(found, torch.Tensor) and found.ndim == 0,
+            isinstance(answer, torch.Tensor) and answer.ndim == 0,
             "The loss is to be a tensor with one number.",
         )
         expect(
-            abs(found.item() - wanted) < 1e-5,
+            abs(answer.item() - right) < 1e-5,
             f"For predictions 1, 2, 4 and targets 1, 2, 3 of shape {shape} the loss is "
-            f"{wanted:.4f}; yours is {found.item():.4f}.",
+            f"{right:.4f}; yours is {answer.item():.4f}.",
         )

@@ -63,10 +63,10 @@ def check(names: dict[str, Any]) -> None:
     for depth in (1, 3):
         model = make(depth)
         expect(isinstance(model, nn.Module), "`Deep(...)` is to be an `nn.Module`.")
-        found = len(list(model.parameters()))
+        answer = len(list(model.parameters()))
         expect(
-            found == 2 * depth,
-            f"`parameters()` of {depth} layers finds {found}; each layer has a weight "
+            answer == 2 * depth,
+            f"`parameters()` of {depth} layers finds {answer}; each layer has a weight "
             f"and a bias, so {2 * depth} are right.",
         )
         layers = [m for m in model.modules() if isinstance(m, nn.Linear)]
@@ -74,14 +74,14 @@ def check(names: dict[str, Any]) -> None:
         for layer in layers:
             layer.register_forward_hook(lambda *_, seen=seen: seen.append(1))
         with torch.no_grad():
-            predictions, wanted = model(x), x
+            predictions, expected = model(x), x
             ran = len(seen)
             for layer in layers:
-                wanted = torch.tanh(layer(wanted))
+                expected = torch.tanh(layer(expected))
         expect(
             isinstance(predictions, torch.Tensor)
-            and predictions.shape == wanted.shape
-            and torch.allclose(predictions, wanted),
+            and predictions.shape == expected.shape
+            and torch.allclose(predictions, expected),
             f"With {depth} layers the values are not those of layer, tanh, layer, "
             "tanh and so on to the last.",
         )

@@ -61,34 +61,34 @@ def check(names: dict[str, Any]) -> None:
     make = needed(names, "Parabola")
     model = make()
     expect(isinstance(model, nn.Module), "`Parabola()` is to be an `nn.Module`.")
-    found = dict(model.named_parameters())
+    answer = dict(model.named_parameters())
     expect(
-        set(found) == {"a", "b", "c"},
-        f"`named_parameters()` finds {', '.join(found) or 'nothing'}; it is to find "
+        set(answer) == {"a", "b", "c"},
+        f"`named_parameters()` finds {', '.join(answer) or 'nothing'}; it is to find "
         "a, b, c.",
     )
-    for name, parameter in found.items():
+    for name, parameter in answer.items():
         expect(
             parameter.numel() == 1 and parameter.item() == 0,
             f"{name} is to start as one number, 0; it is {parameter.tolist()}.",
         )
     with torch.no_grad():
         for parameter, value in zip("abc", (1.0, 2.0, -3.0), strict=True):
-            found[parameter].fill_(value)
+            answer[parameter].fill_(value)
     x = torch.tensor([[0.0], [1.0], [2.0]])
     predictions = model(x)
-    wanted = 1 + 2 * x - 3 * x**2
+    expected = 1 + 2 * x - 3 * x**2
     expect(
         isinstance(predictions, torch.Tensor) and predictions.shape == x.shape,
         "For x of shape (3, 1) the model is to give a tensor of shape (3, 1).",
     )
     expect(
-        torch.allclose(predictions, wanted),
+        torch.allclose(predictions, expected),
         f"With a = 1, b = 2, c = -3 and x = 0, 1, 2 it gives "
-        f"{predictions.flatten().tolist()}; {wanted.flatten().tolist()} is right.",
+        f"{predictions.flatten().tolist()}; {expected.flatten().tolist()} is right.",
     )
     predictions.sum().backward()
-    for name, parameter in found.items():
+    for name, parameter in answer.items():
         expect(
             parameter.grad is not None,
             f"After `backward()` {name} has no gradient: where does the graph end?",

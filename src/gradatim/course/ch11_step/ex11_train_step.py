@@ -85,20 +85,20 @@ def check(names: dict[str, Any]) -> None:
     model.register_forward_hook(lambda *_: hooks.append(1))
     for call in (1, 2, 3):
         model.eval()
-        found = train_step(x, y)
+        answer = train_step(x, y)
         loss = nn.functional.mse_loss(twin(x), y)
         by_hand.zero_grad()
         loss.backward()
         by_hand.step()
         expect(
-            isinstance(found, float),
-            f"Call {call} returned {type(found).__name__}; a number of Python is to "
+            isinstance(answer, float),
+            f"Call {call} returned {type(answer).__name__}; a number of Python is to "
             "come back: `.item()`.",
         )
         expect(model.training, "The model was in eval mode and stayed so.")
         expect(
-            abs(found - loss.item()) < 1e-5,
-            f"Call {call} returned {found:.4f}; the loss before that update is "
+            abs(answer - loss.item()) < 1e-5,
+            f"Call {call} returned {answer:.4f}; the loss before that update is "
             f"{loss.item():.4f}.",
         )
         expect(
@@ -116,12 +116,12 @@ def _other_loss(make: Any, x: torch.Tensor, y: torch.Tensor) -> None:
         return (predictions - 2 * targets).abs().mean()
 
     model = _model()
-    wanted = loss_fn(model(x), y).item()
-    found = make(model, loss_fn, torch.optim.SGD(model.parameters(), lr=0.1))(x, y)
+    expected = loss_fn(model(x), y).item()
+    answer = make(model, loss_fn, torch.optim.SGD(model.parameters(), lr=0.1))(x, y)
     expect(
-        not isinstance(found, float) or abs(found - wanted) < 1e-5,
+        not isinstance(answer, float) or abs(answer - expected) < 1e-5,
         f"With another loss, the mean of |prediction - 2 * target|, the step returned "
-        f"{found}; {wanted:.4f} is right. Call `loss_fn`, the predictions first.",
+        f"{answer}; {expected:.4f} is right. Call `loss_fn`, the predictions first.",
     )
 
 

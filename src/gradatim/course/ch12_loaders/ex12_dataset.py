@@ -88,9 +88,9 @@ def _compare(row: Any, series: torch.Tensor, index: int) -> None:
         isinstance(row, tuple) and len(row) == 2,
         f"Row {index} is to be a tuple of two; it is {row!r}.",
     )
-    wanted = [series[index].item(), series[index + 1].item()]
-    found = [torch.as_tensor(part).flatten().tolist() for part in row]
+    right = [series[index].item(), series[index + 1].item()]
+    answer = [torch.as_tensor(part).flatten().tolist() for part in row]
     expect(
-        found == [[value] for value in wanted],
-        f"Of the series {series.tolist()} row {index} is {wanted}; yours is {found}.",
+        answer == [[value] for value in right],
+        f"Of the series {series.tolist()} row {index} is {right}; yours is {answer}.",
     )

@@ -66,7 +66,7 @@ def check(names: dict[str, Any]) -> None:
             return float(len(seen))
 
         loader = DataLoader(TensorDataset(rows, 2 * rows), batch_size=4)
-        found = train_epoch(loader, train_step, torch.device(device))
+        answer = train_epoch(loader, train_step, torch.device(device))
         for x, y in seen:
             for name, part in (("x", x), ("y", y)):
                 expect(
@@ -84,6 +84,6 @@ def check(names: dict[str, Any]) -> None:
             "`train_step` did not see each row once: is it always the first batch?",
         )
         expect(
-            isinstance(found, float) and abs(found - 2) < 1e-9,
-            f"The losses were 1, 2, 3, so 2 is to come back; {found} did.",
+            isinstance(answer, float) and abs(answer - 2) < 1e-9,
+            f"The losses were 1, 2, 3, so 2 is to come back; {answer} did.",
         )

@@ -52,11 +52,11 @@ def check(names: dict[str, Any]) -> None:
     factors, offsets = torch.tensor([1.0, 20.0, 0.1]), torch.tensor([0.0, 5.0, -3.0])
     train = torch.randn(50, 3, generator=generator) * factors + offsets
     val = torch.randn(12, 3, generator=generator) * factors + offsets
-    found = scale(train.clone(), val.clone())
+    answer = scale(train.clone(), val.clone())
     expect(
-        isinstance(found, tuple) and len(found) == 2, "Two tensors are to come back."
+        isinstance(answer, tuple) and len(answer) == 2, "Two tensors are to come back."
     )
-    one, other = found
+    one, other = answer
     expect(
         one.shape == train.shape and other.shape == val.shape,
         f"Shapes {tuple(one.shape)} and {tuple(other.shape)} came back; they are to "
@@ -68,13 +68,13 @@ def check(names: dict[str, Any]) -> None:
         "With other rows in `val`, the scaled `train` changes: it knows rows that it "
         "must not know.",
     )
-    for name, got, wanted in (
+    for name, got, right in (
         ("mean", one.mean(dim=0), torch.zeros(3)),
         ("standard deviation", one.std(dim=0), torch.ones(3)),
     ):
         expect(
-            bool((got - wanted).abs().max() < 0.03),
-            f"The {name} of the training columns is to be {wanted.tolist()}; it is "
+            bool((got - right).abs().max() < 0.03),
+            f"The {name} of the training columns is to be {right.tolist()}; it is "
             f"{[round(v, 2) for v in got.tolist()]}.",
         )
     same = scale(train.clone(), train[:4].clone())[1]

@@ -68,7 +68,7 @@ def check(names: dict[str, Any]) -> None:
     """Look at two sizes and seeds; the caller's random numbers must stay."""
     split_rows = needed(names, "split_rows")
     before = torch.get_rng_state()
-    found = {}
+    answer = {}
     try:
         for num_rows, share, seed in ((100, 0.8, 42), (100, 0.8, 7), (10, 0.7, 1)):
             parts = split_rows(num_rows, share, seed)
@@ -77,7 +77,7 @@ def check(names: dict[str, Any]) -> None:
                 "Two lists are to come back.",
             )
             train, val = ([int(row) for row in part] for part in parts)
-            found[num_rows, seed] = train, val
+            answer[num_rows, seed] = train, val
             call = f"split_rows({num_rows}, {share}, {seed})"
             both = sorted(set(train) & set(val))
             expect(not both, f"{call} has row {both[:1]} in both parts.")
@@ -98,9 +98,9 @@ def check(names: dict[str, Any]) -> None:
             "The global generator has moved: give `randperm` your `generator`.",
         )
         again = tuple(list(map(int, part)) for part in split_rows(100, 0.8, 42))
-        expect(again == found[100, 42], "Seed 42 gave another split the second time.")
+        expect(again == answer[100, 42], "Seed 42 gave another split the second time.")
         expect(
-            found[100, 42] != found[100, 7],
+            answer[100, 42] != answer[100, 7],
             "Seeds 42 and 7 give the same split: are the rows shuffled?",
         )
     finally:

@@ -84,20 +84,20 @@ def check(names: dict[str, Any]) -> None:
 
     loader = [(torch.tensor([[float(n)]]), torch.zeros(1, 1)) for n in range(3)]
     model.eval()
-    found = fit(model, 2, loader, train_step, validate, Scheduler())
+    answer = fit(model, 2, loader, train_step, validate, Scheduler())
     epoch = ["train 0", "train 1", "train 2", "scheduler", "validate"]
     expect(
         "train in eval" not in calls,
         "A batch was trained on in eval mode: `validate()` leaves the model there.",
     )
-    for place, wanted in enumerate([*2 * epoch, "the end"]):
+    for place, right in enumerate([*2 * epoch, "the end"]):
         got = calls[place] if place < len(calls) else "the end"
         expect(
-            got == wanted,
+            got == right,
             f"Two epochs of three batches: after {calls[:place]} is to come "
-            f"**{wanted}**; **{got}** came.",
+            f"**{right}**; **{got}** came.",
         )
     expect(
-        found == [0.1, 0.2],
-        f"Both validation losses, [0.1, 0.2], are to come back; {found} did.",
+        answer == [0.1, 0.2],
+        f"Both validation losses, [0.1, 0.2], are to come back; {answer} did.",
     )

@@ -80,14 +80,15 @@ def check(names: dict[str, Any]) -> None:
     validate = needed(names, "validate")
     x = torch.arange(10.0).unsqueeze(1)
     y = torch.zeros(10, 1)
-    wanted = float(((2 * x - y) ** 2).mean())
+    right = float(((2 * x - y) ** 2).mean())
     model = _Model()
     loader = DataLoader(TensorDataset(x, y), batch_size=4)
-    found = validate(model, nn.MSELoss(), loader)
+    answer = validate(model, nn.MSELoss(), loader)
     expect(
-        not isinstance(found, Tensor) or found.dim() == 0, "One number is to come back."
+        not isinstance(answer, Tensor) or answer.dim() == 0,
+        "One number is to come back.",
     )
-    value = float(found.detach() if isinstance(found, Tensor) else found)
+    value = float(answer.detach() if isinstance(answer, Tensor) else answer)
     expect(value < 9000, "The model was in train mode while it was measured.")
     means = [float(((2 * part) ** 2).mean()) for part in x.split(4)]
     hint = (
@@ -96,9 +97,9 @@ def check(names: dict[str, Any]) -> None:
         else ""
     )
     expect(
-        abs(value - wanted) < 1e-3,
-        f"The mean over the rows is {wanted:.3f}; {value:.3f} came back.{hint}",
+        abs(value - right) < 1e-3,
+        f"The mean over the rows is {right:.3f}; {value:.3f} came back.{hint}",
     )
     expect(not model.had_graph, "A graph was built: use `torch.no_grad()`.")
     expect(model.training, "Afterwards the model is still in eval mode.")
-    expect(isinstance(found, float), "A Python number is to come back: `.item()`.")
+    expect(isinstance(answer, float), "A Python number is to come back: `.item()`.")

@@ -101,9 +101,9 @@ def check(names: dict[str, Any]) -> None:
             "stop at the epoch's end.",
         )
         reason = trainer.history.stop_reason
-        wanted = "epochs" if epoch == len(losses) else "good enough"
+        right = "epochs" if epoch == len(losses) else "good enough"
         expect(
-            reason == wanted,
-            f"`history.stop_reason` is to be {wanted!r}; it is {reason!r}: "
+            reason == right,
+            f"`history.stop_reason` is to be {right!r}; it is {reason!r}: "
             "end it by `trainer.stop`.",
         )

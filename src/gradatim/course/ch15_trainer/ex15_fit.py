@@ -86,7 +86,7 @@ def check(names: dict[str, Any]) -> None:
     train = needed(names, "train")
     rows, val = wavy_rows()
     model, optimizer, schedule = _parts()
-    wanted = Trainer(model, nn.MSELoss(), optimizer).fit(
+    right = Trainer(model, nn.MSELoss(), optimizer).fit(
         rows,
         val,
         epochs=200,
@@ -95,32 +95,34 @@ def check(names: dict[str, Any]) -> None:
         callbacks=[LRScheduler(schedule), EarlyStopping(patience=15)],
         progress=False,
     )
-    yours, its, its_schedule = _parts()
-    found = train(yours, its, its_schedule, rows, val)
+    yours, your_optimizer, your_schedule = _parts()
+    answer = train(yours, your_optimizer, your_schedule, rows, val)
     expect(
-        isinstance(found, dict) and "train_loss" in found,
+        isinstance(answer, dict) and "train_loss" in answer,
         "The history is to come back: what `fit` returns.",
     )
-    expect("val_loss" in found, "The history has no `val_loss`: give `fit` `val_rows`.")
     expect(
-        found["num_steps"][0] == wanted["num_steps"][0],
+        "val_loss" in answer, "The history has no `val_loss`: give `fit` `val_rows`."
+    )
+    expect(
+        answer["num_steps"][0] == right["num_steps"][0],
         f"20 rows in batches of 10 are 2 updates an epoch; yours had "
-        f"{found['num_steps'][0]}.",
+        f"{answer['num_steps'][0]}.",
     )
     expect(
-        abs(found["lr"][1] - wanted["lr"][1]) < 1e-9,
-        f"After two epochs the rate is to be {wanted['lr'][1]:.6f}; it is "
-        f"{found['lr'][1]:.6f}: is the schedule stepped once an epoch?",
+        abs(answer["lr"][1] - right["lr"][1]) < 1e-9,
+        f"After two epochs the rate is to be {right['lr'][1]:.6f}; it is "
+        f"{answer['lr'][1]:.6f}: is the schedule stepped once an epoch?",
     )
     expect(
-        abs(found["val_loss"][0] - wanted["val_loss"][0]) < 1e-6,
-        f"The validation loss of epoch 1 is {wanted['val_loss'][0]:.4f}; yours is "
-        f"{found['val_loss'][0]:.4f}. Are these the validation rows, is the seed 0?",
+        abs(answer["val_loss"][0] - right["val_loss"][0]) < 1e-6,
+        f"The validation loss of epoch 1 is {right['val_loss'][0]:.4f}; yours is "
+        f"{answer['val_loss'][0]:.4f}. Are these the validation rows, is the seed 0?",
     )
-    count = len(found["val_loss"])
+    count = len(answer["val_loss"])
     expect(
-        count == len(wanted["val_loss"]),
-        f"It is to stop after epoch {len(wanted['val_loss'])}: 15 epochs after the "
+        count == len(right["val_loss"]),
+        f"It is to stop after epoch {len(right['val_loss'])}: 15 epochs after the "
         f"best `val_loss`. Yours ran {count} epochs.",
     )
     with torch.no_grad():

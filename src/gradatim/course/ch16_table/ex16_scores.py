@@ -59,17 +59,17 @@ def check(names: dict[str, Any]) -> None:
         train = random.gamma(2.0, 100.0, size=3 * rows)
         test = random.gamma(2.0, 120.0, size=rows)
         predictions = test + random.normal(0, 30, size=rows)
-        found = scores(predictions, test, train)
+        answer = scores(predictions, test, train)
         expect(
-            isinstance(found, tuple) and len(found) == 2,
+            isinstance(answer, tuple) and len(answer) == 2,
             "Two numbers are to come back.",
         )
-        wanted = (
+        expected = (
             ("model", float(((predictions - test) ** 2).mean() ** 0.5)),
             ("mean", float(((train.mean() - test) ** 2).mean() ** 0.5)),
         )
         by_test = float(((test.mean() - test) ** 2).mean() ** 0.5)
-        for (name, right), got in zip(wanted, found, strict=True):
+        for (name, right), got in zip(expected, answer, strict=True):
             value = float(got)
             hint = " Take both errors on the test rows."
             if name == "mean" and abs(value - by_test) < 1e-6:
