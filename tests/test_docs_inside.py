@@ -102,8 +102,10 @@ def exists(span):
     """Tell whether a span names a file, a folder, a command or names of the code."""
     if span.startswith("gradatim "):
         return span.split()[1] in COMMANDS
-    if span.endswith("/") or span.endswith(".py") or DATA_FILE.fullmatch(span):
+    if span.endswith(("/", ".py")) or DATA_FILE.fullmatch(span):
         return is_in_repository(span) or is_written(span)
+    if span in files() or span == ".venv":
+        return True
     words = re.findall(r"[A-Za-z_]\w*", span)
     return set(words) <= names_used()
 
