@@ -72,7 +72,9 @@ def names_defined_in(path):
                 names.add(f"{prefix}{node.name}")
                 add(node.body, f"{prefix}{node.name}.")
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                targets = (
+                    node.targets if isinstance(node, ast.Assign) else [node.target]
+                )
                 for target in targets:
                     for name in ast.walk(target):
                         if isinstance(name, ast.Name):
@@ -92,9 +94,9 @@ def names_used():
                 value = getattr(node, field, None)
                 if isinstance(value, str):
                     names.update(value.split("."))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if re.fullmatch(r"[\w-]+", node.value):
-                    names.add(node.value)
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and re.fullmatch(r"[\w-]+", text):
+                names.add(text)
     return frozenset(names)
 
 
