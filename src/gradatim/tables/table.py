@@ -133,7 +133,7 @@ def _read_as(source: Any, schema: Schema, drop_missing_target: bool) -> Table:
 
 def _open(source: Any, target: str | None) -> ColumnSource:
     if isinstance(source, str | Path):
-        return open_file(source).source(exact=[] if target is None else [target])
+        return open_file(source).source(doubles=[] if target is None else [target])
     return ColumnSource.of_frame(source)
 
 
@@ -142,6 +142,8 @@ def _open_as(source: Any, schema: Schema) -> ColumnSource:
         return ColumnSource.of_frame(source)
     file = open_file(source, missing=schema.missing_values)
     extra = schema.check_names(file.names)
-    narrow = [column.name for column in schema.group("numbers") if column.origin == 0]
-    columns = file.typed_source(schema.types, narrow=narrow)
+    doubles = [column.name for column in schema.group("numbers") if column.origin]
+    if schema.target is not None:
+        doubles.append(schema.target.name)
+    columns = file.source(schema.types, doubles=doubles)
     return replace(columns, names=tuple(dict.fromkeys((*columns.names, *extra))))

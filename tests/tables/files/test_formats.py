@@ -332,7 +332,7 @@ def test_a_source_has_the_types_that_reading_has(write):
 
 def test_a_source_narrows_doubles_where_float32_will_do(write):
     rows = "".join(f"{i / 7},{1e9 + i / 7},{i},5.5,1e39\n" for i in range(1_000))
-    source = open_file(write("a,b,c,d,e\n" + rows)).source(exact=["d"])
+    source = open_file(write("a,b,c,d,e\n" + rows)).source(doubles=["d"])
     kinds = {name: source.take(name).type for name in source.names}
     assert list(kinds) == ["a", "b", "c", "d", "e"]
     assert kinds["a"] == pa.float32()

@@ -61,25 +61,28 @@ class DelimitedFile(DataFile):
             check_damage(self.dialect, table)
         return table
 
-    def source(self, *, exact: Names = ()) -> ColumnSource:
-        """Read all columns, and make their doubles float32 where that will do."""
-        columns, num_rows = _taken_apart(
-            read_inferred(self.dialect, leave_doubles=True)
-        )
+    def source(
+        self, types: Types | None = None, *, doubles: Names = ()
+    ) -> ColumnSource:
+        """Read all columns, or those with a type, and make their doubles float32."""
+        if types is None:
+            table = read_inferred(self.dialect, leave_doubles=True)
+        else:
+            table = self.read(types, [name for name in self.names if name in types])
+        columns = dict(zip(table.column_names, table.columns, strict=True))
+        num_rows = table.num_rows
+        del table  # it would hold on to the columns
 
         def read_again(names: list[str]) -> pa.Table:
-            doubles = self.read(dict.fromkeys(names, pa.float64()), names)
-            return large_integers_as_text(self.dialect, doubles)
+            again = self.read(dict.fromkeys(names, pa.float64()), names)
+            return large_integers_as_text(self.dialect, again)
 
-        narrow = [name for name in columns if name not in exact]
-        return narrowed(columns, num_rows, names=narrow, read_again=read_again)
-
-    def typed_source(self, types: Types, *, narrow: Names) -> ColumnSource:
-        """Read the columns that have a type, and make doubles float32."""
-        names = [name for name in self.names if name in types]
-        columns, num_rows = _taken_apart(self.read(types, names))
-        narrow = [name for name in narrow if name in columns]
-        return narrowed(columns, num_rows, names=narrow, read_again=None)
+        return narrowed(
+            columns,
+            num_rows,
+            names=[name for name in columns if name not in doubles],
+            read_again=read_again if types is None else None,
+        )
 
     def batches(
         self, types: Types, columns: Names | None = None, *, batch_rows: int = 65_536
@@ -100,8 +103,3 @@ class DelimitedFile(DataFile):
         """Write CSV with quotes around text and none around numbers."""
         options = pacsv.WriteOptions(quoting_style="needed")
         return pacsv.CSVWriter(file, schema, write_options=options)
-
-
-def _taken_apart(table: pa.Table) -> tuple[dict[str, pa.ChunkedArray], int]:
-    """Give the columns alone, so that no table holds on to them."""
-    return dict(zip(table.column_names, table.columns, strict=True)), table.num_rows

@@ -63,22 +63,17 @@ class DataFile(ABC):
         """
 
     @abstractmethod
-    def source(self, *, exact: Names = ()) -> ColumnSource:
-        """Give the columns one by one, their types inferred.
+    def source(
+        self, types: Types | None = None, *, doubles: Names = ()
+    ) -> ColumnSource:
+        """Give the columns one by one.
 
-        Doubles of a text file come as float32 where that loses no differences.
-
-        Args:
-            exact: Names of columns that stay doubles.
-        """
-
-    @abstractmethod
-    def typed_source(self, types: Types, *, narrow: Names) -> ColumnSource:
-        """Give the columns one by one, read strictly with types.
+        Doubles of a text file come as float32. Where ``types`` is None, they do so only
+        if that loses no differences.
 
         Args:
             types: As for ``read``; of a text file no other columns are read.
-            narrow: Names of columns whose doubles are to come as float32.
+            doubles: Names of columns that stay doubles.
         """
 
     @abstractmethod

@@ -58,18 +58,16 @@ class ParquetFile(DataFile):
         with self._damage_explained():
             return self._file.read(columns=names).select(names)
 
-    def source(self, *, exact: Names = ()) -> ColumnSource:
-        """Give the columns as they are."""
+    def source(
+        self, types: Types | None = None, *, doubles: Names = ()
+    ) -> ColumnSource:
+        """Give the columns as they are: their types are compared when they are used."""
 
         def take(name: str) -> pa.ChunkedArray:
             with self._damage_explained():
                 return self._file.read(columns=[name]).column(name)
 
         return ColumnSource(self.names, self._file.metadata.num_rows, take)
-
-    def typed_source(self, types: Types, *, narrow: Names) -> ColumnSource:
-        """Give the columns as they are: their types are compared when they are used."""
-        return self.source()
 
     def batches(
         self, types: Types, columns: Names | None = None, *, batch_rows: int = 65_536
