@@ -142,16 +142,16 @@ def plan_table(
 ) -> TablePlan:
     """Split the rows and make the model, ready to be trained.
 
-    Nothing global is seeded: the weights' start is drawn from ``config.seed`` with
-    torch's global generator put back afterwards.
+    The weights' start is drawn from ``config.seed``. torch's global generator is put
+    back afterwards, so that nothing global is seeded.
 
     Args:
-        table: With its target.
+        table: The rows, with their target.
         config: What was chosen.
-        factory: Makes the network; by default a :class:`ResidualMLP`.
+        factory: Makes the network; by default it is a :class:`ResidualMLP`.
 
     Raises:
-        DataError: Too few rows for the split or for every class.
+        DataError: There are too few rows for the split or for every class.
         ConfigError: The table has no target.
     """
     config = config or TabularConfig()
@@ -195,10 +195,10 @@ def plan_table(
 def build_network(
     architecture: dict[str, Any], factory: NetworkFactory | None = None
 ) -> nn.Module:
-    """Make a network from its description: one of our own names, or ``factory``.
+    """Make a network by its description: one of our own, or the one of ``factory``.
 
     Raises:
-        ConfigError: An unknown name, or a custom network without its factory.
+        ConfigError: The name is unknown, or a custom network has no factory.
     """
     options = dict(architecture)
     name = options.pop("name")
@@ -235,10 +235,10 @@ def _split(
             f"{config.test:g} to test.\n{error}"
         ) from error
     if is_classes and table.schema.target is not None:
-        seen = table.y[parts[0]].unique()
+        trained = table.y[parts[0]].unique()
         labels = table.schema.target.labels
-        if len(seen) < len(labels):
-            lost = [str(v) for k, v in enumerate(labels) if k not in seen.tolist()]
+        if len(trained) < len(labels):
+            lost = [str(v) for k, v in enumerate(labels) if k not in trained.tolist()]
             raise DataError(
                 f"no training row has the class {', '.join(lost[:5])}.\n"
                 "A class that is never seen cannot be learned.\n"
@@ -248,7 +248,7 @@ def _split(
 
 
 def _custom(factory: NetworkFactory, num_features: int, num_outputs: int) -> nn.Module:
-    """Call a factory of the user's, and try what it gives on two rows."""
+    """Call a factory of the user's, and try its network on two rows."""
     sizes = f"{num_features} features and {num_outputs} outputs"
     called = f"the factory was called with {sizes}"
     try:

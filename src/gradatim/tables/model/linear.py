@@ -1,8 +1,8 @@
 """The linear models that stand beside every score: ridge and logistic regression.
 
-Beside a score they see the encoder's parameter-free view of the rows (numbers
-standardised, categories one-hot). They are solved to the end, and choose their penalty
-on the validation rows.
+Beside a score they get the encoder's features without parameters (numbers
+standardised, categories one-hot). They are solved to the end, and their penalty is
+chosen on the validation rows.
 """
 
 import math
@@ -16,18 +16,22 @@ from torch import Tensor, nn
 __all__ = ["LinearModel", "fit_logistic", "fit_ridge"]
 
 RIDGE_PENALTIES = [10.0**k for k in range(-3, 6)]
+"""The penalties that are tried; chosen by hand, not measured."""
 LOGISTIC_PENALTIES = [100.0, 10.0, 1.0, 0.1, 0.01]
+"""The penalties that are tried, from strong to weak; chosen by hand, not measured."""
 CHUNK_ROWS = 1 << 14
+"""How many rows' features are in memory at once; chosen by hand, not measured."""
 MAX_LOGISTIC_VALUES = 100_000_000
-"""Rows times features that logistic regression keeps in memory (400 MB)."""
+"""Rows times features that logistic regression keeps in memory: 400 MB. Chosen by hand,
+not measured."""
 
 Features = Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows features"]]
-"""Gives the features of the rows asked for."""
+"""A function that gives the features of some rows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinearModel:
-    """Outputs are ``features @ weight.T + bias``."""
+    """A model whose outputs are ``features @ weight.T + bias``."""
 
     weight: Float[Tensor, "outputs features"]
     bias: Float[Tensor, " outputs"]
@@ -51,14 +55,14 @@ def fit_ridge(
 ) -> LinearModel:
     """Fit ridge regression by its normal equations, in double precision.
 
-    The rows are gone through in chunks, so that the features of all of them are never
-    in memory at once.
+    The rows are taken in chunks, so that the features of all rows are never in memory
+    at once.
 
     Args:
-        features: Gives the features of the rows asked for.
-        y: Targets of all rows.
-        train: Rows to fit on.
-        val: Rows to choose the penalty by.
+        features: Gives the features of some rows.
+        y: The targets of all rows.
+        train: The rows to fit on.
+        val: The rows to choose the penalty by.
 
     Returns:
         The model in float64, with one output.
@@ -117,15 +121,15 @@ def fit_logistic(
 ) -> LinearModel:
     """Fit multinomial logistic regression with an L2 penalty by L-BFGS.
 
-    The penalties are tried from strong to weak, each from the solution before it. Of
-    very large tables the first rows of ``train`` (they are in random order) are used,
-    as many as fit ``MAX_LOGISTIC_VALUES``.
+    The penalties are tried from strong to weak, each starting from the solution before
+    it. Of a very large table only the first rows of ``train`` are used, which are in
+    random order: as many as fit ``MAX_LOGISTIC_VALUES``.
 
     Args:
-        features: Gives the features of the rows asked for.
-        y: Class indices of all rows.
-        train: Rows to fit on.
-        val: Rows to choose the penalty by.
+        features: Gives the features of some rows.
+        y: The class indices of all rows.
+        train: The rows to fit on.
+        val: The rows to choose the penalty by.
         num_classes: How many classes there are.
 
     Returns:

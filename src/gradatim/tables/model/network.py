@@ -1,4 +1,4 @@
-"""The networks for tables, and the model that goes from raw codes to answers."""
+"""The networks for tables, and the model that goes from codes to answers."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ class ResidualMLP(nn.Module):
 
     The last layer of the residual part starts at zero, so training starts from the
     linear part alone: zero, or the linear model that :meth:`start_from` is given. On
-    few rows early stopping so finds something near that model; on many the residual
+    few rows, early stopping therefore ends near that model; on many rows, the residual
     part takes over.
 
     Args:
-        num_features: Columns of the input.
-        num_outputs: Columns of the output.
-        width: Units of a hidden layer.
-        num_blocks: Residual blocks, of two layers each.
+        num_features: How many columns the input has.
+        num_outputs: How many columns the output has.
+        width: How many units a hidden layer has.
+        num_blocks: How many residual blocks there are, of two layers each.
         dropout: Probability of leaving a hidden unit out while training.
 
     Source: the blocks are the ResNet of Gorishniy et al. 2021, Revisiting Deep Learning
@@ -68,7 +68,7 @@ class ResidualMLP(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch features"]
     ) -> Float[Tensor, "batch outputs"]:
-        """Give the outputs of encoded rows."""
+        """Give the outputs for rows of features."""
         hidden = self.first(features)
         for block in self.blocks:
             hidden = block(hidden)
@@ -92,20 +92,21 @@ class Block(nn.Module):
     def forward(
         self, hidden: Float[Tensor, "batch width"]
     ) -> Float[Tensor, "batch width"]:
-        """Give the input plus what the layers make of it."""
+        """Give the sum of the input and the layers' output."""
         return hidden + self.layers(hidden)
 
 
 class TableModel(nn.Module):
-    """Encoder, network and the scale of the target: what answers a raw row.
+    """Encoder, network and the scale of the target: together they answer a raw row.
 
     Args:
-        encoder: Imputes, scales and embeds.
-        network: From ``encoder.num_features`` columns to the outputs.
+        encoder: Makes features of codes: it imputes, scales and embeds.
+        network: Takes ``encoder.num_features`` columns and gives the outputs.
         task: ``"regression"``, ``"binary"`` or ``"classification"``.
 
-    Buffers ``target_mean`` and ``target_std`` (float64) hold the training rows' for a
-    regression, which is trained on standardised targets; 0 and 1 otherwise.
+    For a regression, which is trained on standardised targets, the buffers
+    ``target_mean`` and ``target_std`` (float64) hold mean and standard deviation of the
+    training rows' targets. For classes they are 0 and 1.
     """
 
     target_mean: Tensor

@@ -7,11 +7,12 @@ from torch import Tensor
 __all__ = ["class_scores", "constant_answers", "regression_scores", "score"]
 
 SMALLEST_PROBABILITY = 1e-15
-"""Log loss clips at this, as scikit-learn's did, so that no single row is infinite."""
+"""Log loss clips probabilities at this number, as scikit-learn's did, so that no single
+row makes it infinite."""
 
 
 def score(task: str, answers: Tensor, targets: Tensor) -> dict[str, float]:
-    """Score a model's answers with what fits the task."""
+    """Score a model's answers by the scores that fit the task."""
     if task == "regression":
         return regression_scores(answers, targets)
     return class_scores(answers, targets)
@@ -20,7 +21,7 @@ def score(task: str, answers: Tensor, targets: Tensor) -> dict[str, float]:
 def constant_answers(
     task: str, y: Tensor, num_rows: int, *, num_classes: int
 ) -> Tensor:
-    """Answer every row alike, with the mean of ``y`` or its shares of the classes.
+    """Answer every row with the mean of ``y``, or with the classes' shares of ``y``.
 
     >>> constant_answers("binary", torch.tensor([0, 1, 1, 1]), 2, num_classes=2)
     tensor([[0.2500, 0.7500],
@@ -38,7 +39,7 @@ def regression_scores(
     """Give root mean squared error, mean absolute error and R2, in double precision.
 
     R2 is 1 for a perfect prediction, 0 for the mean of these very targets, and may be
-    negative. Of targets that are all equal it is not defined: NaN.
+    negative. Where all targets are equal it is not defined, and NaN.
 
     >>> regression_scores(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0]))
     {'rmse': 0.7071067811865476, 'mae': 0.5, 'r2': 0.5}
@@ -64,13 +65,13 @@ def class_scores(
     >>> class_scores(torch.tensor([[0.9, 0.1], [0.4, 0.6]]), torch.tensor([0, 1]))
     {'accuracy': 1.0, 'balanced_accuracy': 1.0, 'log_loss': 0.308..., 'roc_auc': 1.0}
     """
-    right = (probabilities.argmax(dim=1) == targets).double()
-    by_class = [right[targets == k].mean() for k in targets.unique()]
-    chosen = probabilities.double().gather(1, targets.unsqueeze(1)).squeeze(1)
+    is_right = (probabilities.argmax(dim=1) == targets).double()
+    by_class = [is_right[targets == k].mean() for k in targets.unique()]
+    of_targets = probabilities.double().gather(1, targets.unsqueeze(1)).squeeze(1)
     scores = {
-        "accuracy": right.mean().item(),
+        "accuracy": is_right.mean().item(),
         "balanced_accuracy": torch.stack(by_class).mean().item(),
-        "log_loss": -chosen.clamp(min=SMALLEST_PROBABILITY).log().mean().item(),
+        "log_loss": -of_targets.clamp(min=SMALLEST_PROBABILITY).log().mean().item(),
     }
     if probabilities.size(1) == 2:
         scores["roc_auc"] = _roc_auc(probabilities[:, 1], targets)
@@ -78,9 +79,9 @@ def class_scores(
 
 
 def _roc_auc(values: Tensor, targets: Tensor) -> float:
-    """The share of (positive, negative) pairs in the right order; ties count half.
+    """Give the share of (positive, negative) pairs in the right order; ties count half.
 
-    From the ranks, after Mann and Whitney 1947, https://doi.org/10.1214/aoms/1177730491.
+    It is computed from the ranks, after Mann and Whitney 1947, https://doi.org/10.1214/aoms/1177730491.
     """
     positive = targets == 1
     num_positive = int(positive.sum())

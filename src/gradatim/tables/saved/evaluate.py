@@ -18,11 +18,11 @@ __all__ = ["Evaluation", "evaluate_file"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evaluation:
-    """What :func:`evaluate_file` found."""
+    """The scores of a run on the rows of a file."""
 
     num_rows: int
     scores: dict[str, dict[str, float]]
-    """Of the baseline on these rows, and of the model."""
+    """The scores of the baseline on these rows, and of the model."""
     notices: list[str]
 
 
@@ -40,7 +40,7 @@ def evaluate_file(
 
     Args:
         run: The run.
-        file: With the target's column.
+        file: A data file with the target's column.
         factory: Makes the network again where it was one of the user's own.
         drop_missing_target: Leave out rows without a target.
 
@@ -61,8 +61,8 @@ def evaluate_file(
     model = run.load_model(factory)
     notices = table.notices.lines()
     trained_on = run.config.get("file", {})
-    seen = trained_on.get("name"), trained_on.get("bytes")
-    if seen == (file.name, file.stat().st_size):
+    name_and_size = trained_on.get("name"), trained_on.get("bytes")
+    if name_and_size == (file.name, file.stat().st_size):
         notices.append(
             f"{file.name} has the name and size of the file this run was trained on; "
             "rows seen in training score better than new ones"

@@ -42,7 +42,7 @@ class TableRunFolder(RunFolder):
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """What was asked for."""
+        """What was asked for, as ``config.json`` has it."""
         config = RunFolder(self.path).config
         if "training" in config:
             _check_training(self.path / CONFIG, config["training"])
@@ -75,7 +75,7 @@ class TableRunFolder(RunFolder):
         return parse_scores(self._model_files[SCORES], self.model_path / SCORES)
 
     def load_model(self, factory: NetworkFactory | None = None) -> TableModel:
-        """Make the model again; see :func:`read_table_model`."""
+        """Make the model again, as :func:`read_table_model` does."""
         files = self._model_files
         return read_table_model(files, self.model_path, factory=factory)
 
@@ -100,7 +100,7 @@ class TableRunFolder(RunFolder):
 
 
 def _check_training(path: Path, training: dict[str, Any]) -> None:
-    if absent := {each.name for each in fields(TabularConfig)} - set(training):
+    if absent := {field.name for field in fields(TabularConfig)} - set(training):
         raise lacks(path, absent)
     try:
         TabularConfig.from_dict(training)
@@ -115,7 +115,7 @@ def begin_run(path: Path, plan: TablePlan, request: dict[str, Any]) -> TableRunF
     """Write what is known before training, whole or not at all.
 
     Args:
-        path: Where it shall be; must be free.
+        path: Where the run shall be; the place must be free.
         plan: What is about to be trained.
         request: What was asked for, as a JSON object; ``version``, ``created_at``
             (UTC) and the choices of the training are added.
@@ -144,11 +144,11 @@ def begin_new_run(
         except (RunError, OSError):
             if not path.exists():
                 raise
-            # Another process took this number meanwhile: the next one.
+            # Another process took this number meanwhile, so the next one is tried.
 
 
 def finish_run(run: TableRunFolder, fitted: FittedTable) -> TableRunFolder:
-    """Write ``model/``; what an earlier part of the run left there is replaced.
+    """Write ``model/``, in place of the one that an earlier part of the run left.
 
     Raises:
         DiskError: The disk did not take it.

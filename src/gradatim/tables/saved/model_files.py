@@ -43,13 +43,14 @@ VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
 SCHEMA, SCORES = "schema.json", "scores.json"
 FILES = {TENSORS, DESCRIPTION, SCHEMA, SCORES}
-LARGEST = {
+MAX_SIZES = {
     "num_features": 10**6,
     "num_outputs": 10**6,
     "width": 10**5,
     "num_blocks": 999,
 }
-"""Above these a description is taken for damage, before memory is asked for."""
+"""A larger size is taken for damage, before memory is asked for; chosen by hand, not
+measured."""
 
 CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
 SCORE_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
@@ -64,10 +65,10 @@ def table_model_files(
     """Give the four files of a model.
 
     Args:
-        model: Trained.
-        architecture: By which ``build_network`` makes its network again.
+        model: The trained model.
+        architecture: What ``build_network`` makes its network again by.
         schema: The columns.
-        scores: What ``scores.json`` shall hold besides its version.
+        scores: What ``scores.json`` shall hold beside its version.
     """
     description = {
         "version": VERSION,
@@ -92,7 +93,7 @@ def schema_text(schema: Schema) -> bytes:
     """Write a schema as JSON.
 
     Raises:
-        ConfigError: It is longer than what is read again.
+        ConfigError: The text is longer than what is read again.
     """
     text = json.dumps(schema.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
     content = in_utf8(text + "\n")
@@ -110,7 +111,7 @@ def read_schema(content: bytes, path: Path) -> Schema:
     """Read what :func:`schema_text` gave.
 
     Raises:
-        DamagedError: It is no schema, or has no target or feature.
+        DamagedError: The text is no schema, or a schema without target or feature.
     """
     try:
         schema = Schema.from_dict(parse_json(content, str(path)))
@@ -125,12 +126,12 @@ def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
     """Read ``scores.json``.
 
     Raises:
-        DamagedError: It has other fields, or values that are no numbers.
+        DamagedError: The file has other fields, or values that are no numbers.
     """
-    found = parse_json(content, str(path))
-    check_version(found, VERSION, path)
-    _check_fields(found, {"version", "rows", "stop_reason", "scores"}, path)
-    rows, reason, tables = found["rows"], found["stop_reason"], found["scores"]
+    stored = parse_json(content, str(path))
+    check_version(stored, VERSION, path)
+    _check_fields(stored, {"version", "rows", "stop_reason", "scores"}, path)
+    rows, reason, tables = stored["rows"], stored["stop_reason"], stored["scores"]
     if type(rows) is not int or rows < 0:
         raise _damaged(path, f"the rows {shown(rows)}")
     if reason is not None and not isinstance(reason, str):
@@ -145,7 +146,7 @@ def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
                 raise _damaged(path, f"the score {shown(value)} of {name}")
     if len({frozenset(row) for row in tables.values()}) != 1:
         raise _damaged(path, "scores of two tasks")
-    return found
+    return stored
 
 
 def read_table_model(
@@ -201,7 +202,7 @@ def read_model_files(path: Path) -> dict[str, bytes]:
     """Read the files of a table's model, and the weights only if they can be its own.
 
     Returns:
-        Its files, compared with their digests; of another kind of model the
+        Its files, compared with their digests. Of another kind of model it is the
         description alone.
 
     Raises:
@@ -247,9 +248,9 @@ def _damaged(path: Path, what: str) -> DamagedError:
     )
 
 
-def _check_fields(found: dict[str, Any], names: set[str], path: Path) -> None:
-    if set(found) != names:
-        fields = shown(sorted(found))
+def _check_fields(stored: dict[str, Any], names: set[str], path: Path) -> None:
+    if set(stored) != names:
+        fields = shown(sorted(stored))
         raise _damaged(path, f"the fields {fields}, not {sorted(names)}")
 
 
@@ -262,12 +263,12 @@ def _description(
     network of the user's own is not among them.
     """
     place = path / DESCRIPTION
-    found = parse_json(contents[DESCRIPTION], str(place))
-    check_version(found, VERSION, place)
-    _check_fields(found, {"version", "kind", "task", "architecture"}, place)
-    architecture, task = found["architecture"], found["task"]
-    if found["kind"] != "table":
-        raise _damaged(place, f"the unknown kind {shown(found['kind'])}")
+    description = parse_json(contents[DESCRIPTION], str(place))
+    check_version(description, VERSION, place)
+    _check_fields(description, {"version", "kind", "task", "architecture"}, place)
+    architecture, task = description["architecture"], description["task"]
+    if description["kind"] != "table":
+        raise _damaged(place, f"the unknown kind {shown(description['kind'])}")
     if task not in ("regression", "binary", "classification"):
         raise _damaged(place, f"the unknown task {shown(task)}")
     _check_architecture(architecture, place)
@@ -307,7 +308,7 @@ def _check_architecture(architecture: Any, path: Path) -> None:
     if set(architecture) != known:
         fields = shown(sorted(architecture))
         raise _damaged(path, f"the fields {fields} in its architecture")
-    for name, largest in LARGEST.items():
+    for name, largest in MAX_SIZES.items():
         size, least = architecture.get(name, 1), 0 if name == "num_blocks" else 1
         if type(size) is not int or not least <= size <= largest:
             raise _damaged(path, f"an architecture whose {name} is {shown(size)}")

@@ -1,4 +1,4 @@
-"""Raw rows of a file in, answers out, in memory that does not grow with the file."""
+"""Answers to the rows of a file, written in memory that does not grow with the file."""
 
 import contextlib
 import os
@@ -28,7 +28,9 @@ from gradatim.threads import threads
 __all__ = ["num_cores", "predict_file"]
 
 BATCH_ROWS = 65_536
-Done = TypeVar("Done")
+"""How many rows are answered at a time; chosen by hand, not measured."""
+
+Result = TypeVar("Result")
 
 
 def num_cores() -> int:
@@ -51,19 +53,19 @@ def predict_file(
     """Predict every row of a file.
 
     Args:
-        model: Of a run.
-        schema: Of the same run; columns are matched by name.
+        model: The model of a run.
+        schema: The schema of the same run; columns are matched by name.
         source: The data file.
         output: A ``.csv`` or ``.parquet`` file, written whole or not at all and never
             over ``source``; None for CSV on standard output.
         with_input: Write the columns of ``source`` before the predictions.
-        batch_rows: Rows at a time.
-        num_threads: Batches that are worked on at once, each by one thread: so the
-            answers are the same bits for any number, and a busy core delays its own
+        batch_rows: How many rows are answered at a time.
+        num_threads: How many batches are worked on at once, each by one thread. The
+            answers have the same bits for any number, and a busy core delays its own
             batch only. The network must not keep anything between calls.
 
     Returns:
-        How many rows, and what was noticed on the way.
+        How many rows there were, and what was unusual among their values.
 
     Raises:
         ConfigError: ``output`` has another suffix, or is ``source``.
@@ -75,22 +77,22 @@ def predict_file(
     extra = schema.check_names(names)
     features = {column.name for column in schema.features}
     wanted = [name for name in names if with_input or name in features]
-    # What is only passed on is read as text, so that it comes out as it came in.
+    # Columns that are only passed on are read as text, so that they come out unchanged.
     types = {c.name: c.read_type for c in schema.features}
     types |= {name: pa.string() for name in wanted if name not in features}
     notices, num_rows = ValueNotices(extra=extra), 0
     batches = file.batches(types, wanted, batch_rows=batch_rows)
 
     def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Tensor, ValueNotices]:
-        torch.set_num_threads(1)  # of this thread
-        x, noticed = schema.encode(batch)
-        noticed.extra = extra
-        return batch, predict_rows(model, x), noticed
+        torch.set_num_threads(1)  # it holds for this thread alone
+        x, unusual = schema.encode(batch)
+        unusual.extra = extra
+        return batch, predict_rows(model, x), unusual
 
-    model.eval()  # here, as the threads share it
+    model.eval()  # before the threads begin, as they share the model
     with threads(1), _writer(output) as write:
-        for batch, answers, noticed in _in_order(answer, batches, num_threads):
-            notices.add(noticed)
+        for batch, answers, unusual in _in_order(answer, batches, num_threads):
+            notices.add(unusual)
             columns = _columns(schema, answers)
             if with_input:
                 columns = _beside_input(names, batch, columns)
@@ -102,19 +104,20 @@ def predict_file(
 
 
 def _in_order(
-    work: Callable[[pa.RecordBatch], Done],
+    work: Callable[[pa.RecordBatch], Result],
     batches: Iterable[pa.RecordBatch],
     num_threads: int,
-) -> Iterator[Done]:
+) -> Iterator[Result]:
     """Work on some batches at once, and give the results in the batches' order.
 
-    As many wait as are worked on, so that memory does not grow with the file.
+    At most as many batches wait as are worked on, so that memory does not grow with the
+    file.
     """
     if num_threads == 1:
         yield from map(work, batches)
         return
     with ThreadPoolExecutor(num_threads) as pool:
-        under_way: deque[Future[Done]] = deque()
+        under_way: deque[Future[Result]] = deque()
         try:
             for batch in batches:
                 under_way.append(pool.submit(work, batch))
@@ -135,7 +138,7 @@ def _columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
         return {"prediction": answers.numpy() + target.origin}
     labels = pa.array(list(target.labels))
     columns = {"prediction": labels.take(pa.array(answers.argmax(dim=1).numpy()))}
-    # Labels as Arrow writes them, so that a column is named like its prediction.
+    # The labels are those that Arrow writes: a column is named like its prediction.
     for index, label in enumerate(labels.cast(pa.string()).to_pylist()):
         columns[f"probability_{label}"] = np.ascontiguousarray(answers[:, index])
     return columns
@@ -145,9 +148,9 @@ def _beside_input(
     names: Sequence[str], batch: pa.RecordBatch, answers: dict[str, Any]
 ) -> dict[str, Any]:
     """Put the columns of the file before the answers."""
-    if taken := [name for name in names if name in answers]:
+    if in_both := [name for name in names if name in answers]:
         raise ConfigError(
-            f"the file has a column {taken[0]!r} of its own.\n"
+            f"the file has a column {in_both[0]!r} of its own.\n"
             "The answer of this name would take its place.\n"
             "Rename it, or leave out --with-input."
         )

@@ -1,4 +1,4 @@
-"""A table's training within its run folder: begun, or gone on with."""
+"""The training of a table in its run folder: begun, or gone on with."""
 
 import contextlib
 import os
@@ -27,21 +27,21 @@ __all__ = ["describe_file", "plan_again", "train_in"]
 
 
 class TableRun(Run):
-    """The run of a command: its ``model/`` is written with columns and scores."""
+    """The run of a command. Its ``model/`` is written with columns and scores."""
 
     exports = False
 
     def __init__(self, plan: TablePlan, path: Path, **options: Any) -> None:
-        # Epochs may become more; threads are compared as they come to be.
+        # Epochs may become more. Threads are compared as they are when training runs.
         choices = plan.config.to_dict()
         del choices["epochs"], choices["threads"]
         super().__init__(path, config={"training": choices}, **options)
         self._given_path = path
-        # Training and validation rows are digested as batches: here are all of them.
+        # The batches digest training and validation rows; this digests all rows.
         self.own_data = {"table": tensor_digest((plan.table.x, plan.table.y))}
 
     def _leave(self, reason: str | None) -> None:
-        # After Ctrl-C what is learned is scored; SIGTERM leaves no time for that.
+        # After Ctrl-C the model is scored; SIGTERM leaves no time for that.
         if reason == TERMINATED:
             tell(f"stopped by SIGTERM; {_how_to_go_on(self._given_path)}")
             super()._leave(reason)
@@ -56,14 +56,14 @@ def train_in(
     progress: bool = True,
     doctor: bool = False,
 ) -> FittedTable:
-    """Train, from the run's last checkpoint on, and write the model with its scores.
+    """Train from the run's last checkpoint on, and write the model with its scores.
 
     A new run that fails before its first epoch or checkpoint is removed again.
 
     Args:
-        run: From ``begin_run``, or one that was stopped.
-        plan: Of the same data and choices.
-        every_s: Seconds between checkpoints; None for those of start and end alone.
+        run: A run from ``begin_run``, or one that was stopped.
+        plan: The plan of the same data and choices.
+        every_s: Seconds between checkpoints; None writes one at start and end alone.
         accept: What may have changed: ``"data"``, ``"config"``.
         progress: As for ``Trainer.fit``.
         doctor: Whether to say what is wrong, if something is.
@@ -92,9 +92,10 @@ def _how_to_go_on(run: Path) -> str:
 
 
 def describe_file(file: Path, run: Path) -> dict[str, Any]:
-    """Give what a run notes of its data file: no folder of the machine is named.
+    """Give what a run notes of its data file.
 
-    ``path`` leads there from the run's folder.
+    ``path`` leads to the file from the run's folder, so that no folder of the machine
+    is named.
     """
     place = os.path.relpath(file.absolute(), run.absolute())
     return {"name": file.name, "bytes": file.stat().st_size, "path": place}
@@ -110,9 +111,9 @@ def plan_again(
     """Plan a run's training as it was planned before, from its own files and the data.
 
     Args:
-        run: Of a table or the tutorial's line.
-        data: The data file, where it is no longer where it was.
-        epochs: Another total.
+        run: The run of a table or of the tutorial's line.
+        data: The data file, if it is no longer where it was.
+        epochs: Another total of epochs.
         factory: Makes the network where it was one of the user's own.
 
     Raises:
