@@ -174,17 +174,20 @@ def accumulation_hooks(tensor: Tensor) -> Mapping[int, Callable[..., Any]]:
     return tensor._post_accumulate_grad_hooks or {}
 
 
-def own_parameters(module: nn.Module) -> dict[str, nn.Parameter | None]:
-    """Give the parameters of a module itself, not of those inside."""
+def own_parameters(module: nn.Module) -> Any:
+    """Give the parameters of a module itself, not of those inside, by name.
+
+    A module of ``torch.jit`` gives an object of its own in place of a dict.
+    """
     return module._parameters
 
 
-def own_buffers(module: nn.Module) -> dict[str, Tensor | None]:
-    """Give the buffers of a module itself, not of those inside."""
+def own_buffers(module: nn.Module) -> Any:
+    """Give the buffers of a module itself, not of those inside, by name."""
     return module._buffers
 
 
-def own_modules(module: nn.Module) -> dict[str, nn.Module | None]:
+def own_modules(module: nn.Module) -> Any:
     """Give the modules that stand in a module, one twice if it stands at two places."""
     return module._modules
 
