@@ -7,7 +7,6 @@ from torch import Tensor
 from gradatim.doctor.loss_trend import LossTrend, share_of_variance, trend_of_loss
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import (
-    REGRESSION_LOSS_NAMES,
     first_trained_line,
     trained_calls,
 )
@@ -140,7 +139,7 @@ def _suffers(seen: TrainingSeen, trend: LossTrend) -> bool:
         )
     if trained_calls(seen, *BINARY_LOSS_NAMES):
         return trend.first > MAX_FIRST_BINARY or trend.last > MAX_LAST_BINARY
-    regressions = trained_calls(seen, *REGRESSION_LOSS_NAMES[:3])
+    regressions = trained_calls(seen, "mse_loss", "l1_loss", "smooth_l1_loss")
     shares = [s for c in regressions if (s := share_of_variance(c)) is not None]
     if shares:
         is_far = shares[0] > MAX_FIRST_OVER_VARIANCE

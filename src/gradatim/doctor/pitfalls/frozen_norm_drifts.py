@@ -39,7 +39,7 @@ class FrozenNormDrifts(Pitfall):
             if drift.shift < MIN_SHIFT:
                 continue
             if drift.num_frozen <= 2 * len(drift.names):
-                continue  # the norms alone are frozen, the body is not
+                continue  # only weight and bias of the norms are frozen, no body
             yield self.finding(
                 verdict=f"The body of {model.kind} is frozen, but its batch norm is in "
                 "train mode: its running statistics move.",

@@ -9,6 +9,7 @@ from gradatim.doctor.trial import Trial
 from gradatim.watching import SourceLine, TrainingSeen
 
 FIRST_UPDATES = 50  # chosen by hand, not measured
+FIRST_RATIOS = 5  # that kill units; chosen by hand, not measured
 MIN_LOOKS = 4  # chosen by hand, not measured
 MIN_LOSSES = 20  # chosen by hand, not measured
 MIN_RATIO = 0.1  # of update to weight; chosen by hand, not measured
@@ -64,7 +65,7 @@ class LrTooHigh(Pitfall):
         lr, line = max(steps[0].lrs), seen.optimizers[number].line
         if (ratio := median(ratios)) >= MIN_RATIO:
             yield from self._no_fall(seen, lr, ratio, line)
-        if (ratio := median(ratios[:5])) >= MIN_RATIO:
+        if (ratio := median(ratios[:FIRST_RATIOS])) >= MIN_RATIO:
             yield from self._dying_units(seen, lr, ratio, line)
 
     def _no_fall(
