@@ -143,7 +143,7 @@ class Batches:
         return self._source.epoch(epoch, start)
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what :meth:`epoch` needs beside its number to go on in the middle.
+        """Give what :meth:`epoch` needs to resume in the middle, beside its number.
 
         Empty for tensors and map-style data sets, whose order is ``(seed, epoch)``'s.
         Set ``restartable`` before the epoch begins.
@@ -155,7 +155,7 @@ class Batches:
         self._source.load_state_dict(state)
 
     def why_inexact(self) -> list[str]:
-        """Say why an epoch cannot be gone on with exactly; empty where it can."""
+        """Say why an epoch cannot be resumed exactly; empty where it can."""
         return self._source.why_inexact()
 
     def digest(self) -> dict[str, Any]:

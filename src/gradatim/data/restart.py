@@ -1,4 +1,4 @@
-"""Going on with a user's ``DataLoader`` in the middle of an epoch.
+"""Resuming a user's ``DataLoader`` in the middle of an epoch.
 
 A loader cannot jump to a batch. So the generators get the state that they had at the
 epoch's start, the batches that were done are fetched again, and then the generators get
@@ -64,20 +64,20 @@ generators. Chosen by hand, not measured."""
 
 
 class LoaderState:
-    """The random state of a loader: at its epoch's start, and now."""
+    """The state of what a loader draws from: at its epoch's start, and now."""
 
     def __init__(self, loader: "DataLoader[Any]") -> None:
         self.loader = loader
-        self._began: dict[str, Any] | None = None
-        self._now: list[Any] = []
+        self._at_start: dict[str, Any] | None = None
+        self._generators_now: list[Any] = []
 
     def begin(self) -> None:
         """Note the state from which an epoch begins."""
-        self._began = {"rng": rng_state(), "generators": self._generator_states()}
+        self._at_start = {"rng": rng_state(), "generators": self._generator_states()}
 
     def state_dict(self) -> dict[str, Any]:
         """Give the state at the epoch's start and the generators' state now."""
-        return {"began": self._began, "generators": self._generator_states()}
+        return {"began": self._at_start, "generators": self._generator_states()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave, unless it is another loader's.
@@ -87,24 +87,24 @@ class LoaderState:
         """
         states = state.get("generators")
         if states is not None and len(states) == len(own_generators(self.loader)):
-            self._began, self._now = state["began"], states
-            if self._began is not None:
+            self._at_start, self._generators_now = state["began"], states
+            if self._at_start is not None:
                 with keeping_rng():  # a wrong state raises here, not in the epoch
-                    set_rng_state(self._began["rng"])
-                    self._set_generators(self._began["generators"])
+                    set_rng_state(self._at_start["rng"])
+                    self._set_generators(self._at_start["generators"])
             self._set_generators(states)
 
     def replayed(self, start: int) -> Iterator[Any]:
-        """Begin the epoch again and leave out ``start`` batches."""
+        """Begin the epoch again, and give its batches without the first ``start``."""
         now = rng_state()
-        if self._began is not None:
-            set_rng_state(self._began["rng"])
-            self._set_generators(self._began["generators"])
+        if self._at_start is not None:
+            set_rng_state(self._at_start["rng"])
+            self._set_generators(self._at_start["generators"])
         batches = iter(self.loader)
         for _ in itertools.islice(batches, start):
             pass
-        if self._began is not None:
-            self._set_generators(self._now)
+        if self._at_start is not None:
+            self._set_generators(self._generators_now)
         set_rng_state(now)
         return batches
 
@@ -119,23 +119,16 @@ class LoaderState:
 
 
 def own_generators(loader: "DataLoader[Any]") -> list[torch.Generator]:
-    """Find a loader's own generators, each once."""
-    generators: dict[int, torch.Generator] = {}
+    """Find the generators of a loader and its samplers; a shared one comes once."""
     batch_sampler = loader.batch_sampler
-    for owner in (
-        loader,
-        loader.sampler,
-        batch_sampler,
-        getattr(batch_sampler, "sampler", None),
-    ):
-        generator = getattr(owner, "generator", None)
-        if isinstance(generator, torch.Generator):
-            generators[id(generator)] = generator
-    return list(generators.values())
+    inner = getattr(batch_sampler, "sampler", None)
+    owners = (loader, loader.sampler, batch_sampler, inner)
+    generators = (getattr(owner, "generator", None) for owner in owners)
+    return list(dict.fromkeys(g for g in generators if isinstance(g, torch.Generator)))
 
 
 def loader_why_inexact(loader: "DataLoader[Any]") -> list[str]:
-    """Say why a loader's epoch cannot be gone on with exactly; empty where it can."""
+    """Say why a loader's epoch cannot be resumed exactly; empty where it can."""
     reasons = []
     if isinstance(loader.dataset, IterableDataset):
         name = type(loader.dataset).__name__

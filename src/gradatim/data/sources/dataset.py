@@ -73,7 +73,7 @@ class _SeededBatches(Dataset[Any]):
     """A data set of whole batches, for workers.
 
     What its rows draw is a function of (seed, epoch, batch): the same for any number of
-    workers, and wherever the epoch is gone on with.
+    workers, and wherever the epoch is resumed.
     """
 
     def __init__(self, data: Dataset[Any], seed: int, epoch: int) -> None:

@@ -47,7 +47,7 @@ class Source:
         """Take over what :meth:`state_dict` gave."""
 
     def why_inexact(self) -> list[str]:
-        """Say why an epoch cannot be gone on with exactly; empty where it can."""
+        """Say why an epoch cannot be resumed exactly; empty where it can."""
         return []
 
     def digest(self) -> dict[str, Any]:
