@@ -460,8 +460,9 @@ def make_forward(forward: Forward | None, weighing: Weighing | None = None) -> F
     if forward is None:
 
         def forward_pair(model: nn.Module, batch: Any) -> tuple[Any, Any]:
-            x, targets = _as_pair(batch)
-            return model(x), targets
+            if len(batch) != 2:
+                raise DataError(_no_pair_message(batch))
+            return model(batch[0]), batch[1]
 
         return forward_pair
 
@@ -489,16 +490,14 @@ def check_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:
         )
 
 
-def _as_pair(batch: Any) -> tuple[Any, Any]:
-    if len(batch) != 2:
-        kinds = ", ".join(type(part).__name__ for part in batch)
-        raise DataError(
-            f"a batch has {len(batch)} parts ({kinds}), not 2.\n"
-            "Without forward= a batch is a pair of x and y.\n"
-            "Say what to do with it: forward=lambda model, batch: "
-            "(model(batch[0]), batch[-1])."
-        )
-    return batch[0], batch[1]
+def _no_pair_message(batch: Any) -> str:
+    kinds = ", ".join(type(part).__name__ for part in batch)
+    return (
+        f"a batch has {len(batch)} parts ({kinds}), not 2.\n"
+        "Without forward= a batch is a pair of x and y.\n"
+        "Say what to do with it: forward=lambda model, batch: "
+        "(model(batch[0]), batch[-1])."
+    )
 
 
 def _trainable_state(module: nn.Module) -> dict[str, Any]:
