@@ -11,13 +11,13 @@ __all__ = ["evaluations"]
 
 EVALUATES = re.compile("eval|valid|test|accura|score|metric|error", re.IGNORECASE)
 """How the names of functions that evaluate read."""
-MIN_TRAINED_CALLS = 3  # chosen by hand, not measured
-MAX_SHARE_FEEDING = 0.2  # chosen by hand, not measured
-MIN_SHARE_COMPARED = 0.5  # chosen by hand, not measured
-MAX_UPDATES_OF_A_FEW = 3  # chosen by hand, not measured
-MIN_SHARE_OF_UPDATES = 0.5  # chosen by hand, not measured
-MIN_SHARE_OF_SAME_INPUTS = 0.8  # chosen by hand, not measured
-MAX_UPDATE_LINES = 20  # chosen by hand, not measured
+MIN_TRAINED_CALLS = 3  # of the model; chosen by hand, not measured
+MAX_SHARE_FEEDING = 0.2  # whose output a model takes; chosen by hand, not measured
+MIN_SHARE_COMPARED = 0.5  # with a loss after them; chosen by hand, not measured
+MAX_UPDATES_OF_A_FEW = 3  # more may be all; chosen by hand, not measured
+MIN_SHARE_OF_UPDATES = 0.5  # that count as each; chosen by hand, not measured
+MIN_SHARE_OF_SAME_INPUTS = 0.8  # of the calls; chosen by hand, not measured
+MAX_UPDATE_LINES = 20  # that are compared; chosen by hand, not measured
 
 
 def evaluations(seen: TrainingSeen, number: int) -> list[ForwardSeen]:

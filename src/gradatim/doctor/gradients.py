@@ -21,7 +21,7 @@ __all__ = [
     "update_ratios",
 ]
 
-MIN_WEIGHTS = 4  # chosen by hand, not measured
+MIN_WEIGHTS = 4  # of a trend with depth; chosen by hand, not measured
 
 
 def backwards_with_leaves(seen: TrainingSeen) -> list[BackwardSeen]:

@@ -6,9 +6,9 @@ from gradatim.watching import TrainingSeen
 
 __all__ = ["MAX_SHARE_OF_PEAK", "fall_of_lr", "is_full_batch", "lr_trial", "rates_of"]
 
-MAX_SHARE_OF_PEAK = 1 / 200  # chosen by hand, not measured
-MIN_SHARE_OF_UPDATES = 0.5  # chosen by hand, not measured
-MIN_SHARE_OF_SAME_INPUTS = 0.8  # chosen by hand, not measured
+MAX_SHARE_OF_PEAK = 1 / 200  # almost zero; chosen by hand, not measured
+MIN_SHARE_OF_UPDATES = 0.5  # at the end; chosen by hand, not measured
+MIN_SHARE_OF_SAME_INPUTS = 0.8  # of the calls; chosen by hand, not measured
 
 
 def rates_of(seen: TrainingSeen, optimizer: int) -> list[float]:

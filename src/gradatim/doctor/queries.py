@@ -29,8 +29,8 @@ __all__ = [
 
 REGRESSION_LOSS_NAMES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 
-MIN_SHARE_OF_BATCHES = 0.9  # chosen by hand, not measured
-MAX_SHARE_OF_BATCHES = 1.05  # chosen by hand, not measured
+MIN_SHARE_OF_BATCHES = 0.9  # that are updates; chosen by hand, not measured
+MAX_SHARE_OF_BATCHES = 1.05  # that are updates; chosen by hand, not measured
 
 
 def forwards_of(seen: TrainingSeen, model: int) -> list[ForwardSeen]:

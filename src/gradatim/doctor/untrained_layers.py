@@ -8,7 +8,7 @@ from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
 __all__ = ["cuts_graph", "graph_cuts", "layers_without_gradient", "never_with_gradient"]
 
-MIN_BACKWARDS = 5  # chosen by hand, not measured
+MIN_BACKWARDS = 5  # that reach the model; chosen by hand, not measured
 CUTS = (
     "argmax", "data", "detach", "detach_", "inference_mode", "item", "no_grad", "numpy",
     "round", "set_grad_enabled", "sign", "tolist",

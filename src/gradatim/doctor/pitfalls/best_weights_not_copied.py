@@ -7,7 +7,7 @@ from gradatim.doctor.queries import only_optimizer
 from gradatim.doctor.source_code.syntax import called_method, tree_of
 from gradatim.watching import SourceLine, TrainingSeen
 
-MAX_USES_OF_A_COPY = 2  # chosen by hand, not measured
+MAX_USES_OF_A_COPY = 2  # of one taken state; chosen by hand, not measured
 METHODS_OF_MODULES = ("parameters", "state_dict", "train", "eval", "named_parameters")
 
 

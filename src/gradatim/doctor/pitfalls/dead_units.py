@@ -2,8 +2,8 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import TrainingSeen
 
 MIN_SHARE_OF_DEAD_UNITS = 0.9  # chosen by hand, not measured
-NUM_LOOKS = 3  # updates at which they must be dead; chosen by hand, not measured
-MIN_UNITS = 4  # chosen by hand, not measured
+NUM_LOOKS = 3  # that find them dead; chosen by hand, not measured
+MIN_UNITS = 4  # of a layer; chosen by hand, not measured
 
 
 class DeadUnits(Pitfall):

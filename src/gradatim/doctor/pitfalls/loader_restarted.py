@@ -5,7 +5,7 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import LoaderSeen, TrainingSeen
 
 MIN_STARTS = 10  # chosen by hand, not measured
-MIN_SHARE_OF_STARTS = 0.9  # one update after another; chosen by hand, not measured
+MIN_SHARE_OF_STARTS = 0.9  # one an update; chosen by hand, not measured
 MAX_BATCHES_A_START = 1.1  # chosen by hand, not measured
 
 

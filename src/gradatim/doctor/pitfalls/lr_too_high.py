@@ -8,8 +8,8 @@ from gradatim.doctor.queries import only_optimizer, steps_of
 from gradatim.doctor.trial import Trial
 from gradatim.watching import SourceLine, TrainingSeen
 
-FIRST_UPDATES = 50  # chosen by hand, not measured
-FIRST_RATIOS = 5  # that kill units; chosen by hand, not measured
+FIRST_UPDATES = 50  # whose ratio counts; chosen by hand, not measured
+FIRST_RATIOS = 5  # those that kill units; chosen by hand, not measured
 MIN_LOOKS = 4  # chosen by hand, not measured
 MIN_LOSSES = 20  # chosen by hand, not measured
 MIN_RATIO = 0.1  # of update to weight; chosen by hand, not measured

@@ -12,7 +12,7 @@ MEANT = re.compile(
     "shar(e|ing)|tied|tying|recurr|universal|unroll|re-?use", re.IGNORECASE
 )
 """Words near a line that say that sharing is meant."""
-NUM_LINES_AROUND = 8  # chosen by hand, not measured
+NUM_LINES_AROUND = 8  # before and after; chosen by hand, not measured
 
 
 class ModuleRepeated(Pitfall):

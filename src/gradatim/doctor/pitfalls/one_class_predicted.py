@@ -5,7 +5,7 @@ from gradatim.watching import LossCall, TrainingSeen
 
 LOGITS = "binary_cross_entropy_with_logits"
 MIN_SHARE_OF_LABELS = 0.85  # chosen by hand, not measured
-MIN_UPDATES = 50  # chosen by hand, not measured
+MIN_UPDATES = 50  # before a late call; chosen by hand, not measured
 MIN_LATE_CALLS = 2  # chosen by hand, not measured
 MIN_ROWS = 16  # of a batch; chosen by hand, not measured
 

@@ -9,9 +9,9 @@ from gradatim.doctor.queries import training_loader
 from gradatim.watching import LoaderSeen, SchedulerSeen, TrainingSeen
 
 MIN_UPDATES = 10  # chosen by hand, not measured
-MIN_STEPS_AN_UPDATE = 0.9  # chosen by hand, not measured
-MAX_STEPS_AN_UPDATE = 1.1  # chosen by hand, not measured
-MAX_SHARE_OF_PEAK_IF_SHORT = 1 / 10  # of epochs; chosen by hand, not measured
+MIN_STEPS_AN_UPDATE = 0.9  # of the schedule; chosen by hand, not measured
+MAX_STEPS_AN_UPDATE = 1.1  # of the schedule; chosen by hand, not measured
+MAX_SHARE_OF_PEAK_IF_SHORT = 1 / 10  # for epochs; chosen by hand, not measured
 MIN_PASSES_OF_EPOCHS = 1.5  # of a T_max in epochs; chosen by hand, not measured
 MIN_PASSES = 2.5  # of another T_max; chosen by hand, not measured
 MAX_RATIO_OF_EPOCHS = 2  # of T_max and epochs; chosen by hand, not measured

@@ -5,7 +5,7 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import SchedulerSeen, TrainingSeen
 
 MIN_UPDATES = 10  # chosen by hand, not measured
-MAX_STEPS_A_SELDOM_UPDATE = 0.5  # chosen by hand, not measured
+MAX_STEPS_A_SELDOM_UPDATE = 0.5  # of the schedule; chosen by hand, not measured
 MIN_LENGTH = 10  # of a schedule that counts updates; chosen by hand, not measured
 MIN_SHARE_OF_LENGTH = 0.8  # in updates; chosen by hand, not measured
 MAX_SHARE_OF_LENGTH = 1.3  # in updates; chosen by hand, not measured

@@ -1,9 +1,9 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.watching import SeedCall, SourceLine, TrainingSeen
 
-MIN_STAGES = 3  # chosen by hand, not measured
-MIN_SHARE_DRAWN = 0.6  # chosen by hand, not measured
-MIN_ROWS = 50  # chosen by hand, not measured
+MIN_STAGES = 3  # different numbers of updates; chosen by hand, not measured
+MIN_SHARE_DRAWN = 0.6  # of the seeds; chosen by hand, not measured
+MIN_ROWS = 50  # that make a generator; chosen by hand, not measured
 
 
 class SeedInTheLoop(Pitfall):
