@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 __all__ = ["doctor"]
 
 RANKS = {"error": 0, "warning": 1, "info": 2, "never": -1}
+"""A finding makes the exit code 1 if its rank is at most that of ``--fail-on``."""
 
 
 def _codes(ctx: click.Context, param: click.Parameter, value: str) -> tuple[str, ...]:
-    return tuple(each.strip().upper() for each in value.split(",") if each.strip())
+    return tuple(code.strip().upper() for code in value.split(",") if code.strip())
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -74,18 +75,18 @@ def doctor(
         raise click.UsageError("SCRIPT is missing: what is to be run?")
     if not script.is_file():
         raise ConfigError(f"there is no file {script}.")
-    found = run_script(script, arguments, select=select, ignore=ignore)
-    findings = found.findings
-    if (error := found.seen.error) is not None:
+    result = run_script(script, arguments, select=select, ignore=ignore)
+    findings, error = result.findings, result.seen.error
+    if error is not None:
         _trace(error, script)
     if as_json:
-        print_json([each.to_dict() for each in findings])
+        print_json([finding.to_dict() for finding in findings])
     else:
-        _tell(findings, found.seen.num_steps)
-    if found.seen.error is not None:
+        _print(findings, result.seen.num_steps)
+    if error is not None:
         return 1
     rank = RANKS[fail_on]
-    return int(any(RANKS[each.severity] <= rank for each in findings))
+    return int(any(RANKS[finding.severity] <= rank for finding in findings))
 
 
 def _list() -> None:
@@ -93,8 +94,8 @@ def _list() -> None:
 
     for page in all_pages().values():
         note = {"GT0": " (gt.check)", "GT9": " (an exception, explained)"}
-        told = f"{page.code}  {page.severity:7}  {page.title}"
-        print(told + note.get(page.code[:3], ""))
+        line = f"{page.code}  {page.severity:7}  {page.title}"
+        print(line + note.get(page.code[:3], ""))
 
 
 def _explain(code: str) -> None:
@@ -112,7 +113,7 @@ def _explain(code: str) -> None:
 
 
 def _trace(error: BaseException, script: Path) -> None:
-    """Print the traceback as Python does, from the script on."""
+    """Print the traceback as Python does, beginning with the script."""
     import traceback
 
     frames = error.__traceback__
@@ -121,12 +122,12 @@ def _trace(error: BaseException, script: Path) -> None:
     traceback.print_exception(error.with_traceback(frames or error.__traceback__))
 
 
-def _tell(findings: "list[Finding]", num_steps: int) -> None:
+def _print(findings: "list[Finding]", num_steps: int) -> None:
     steps = f"{num_steps:,} update{'s' * (num_steps != 1)}"
     if not findings:
         print(f"doctor: nothing found in {steps}")
         return
     print(f"doctor: {len(findings)} found in {steps}")
-    for each in findings:
-        print(f"\n{each}")
+    for finding in findings:
+        print(f"\n{finding}")
     print("\nMore: gradatim doctor --explain CODE")

@@ -1,6 +1,7 @@
 """``gradatim fit``: a file in, a run with honest scores out."""
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ def fit(
         drop_missing_target=drop_missing_target,
     )
     plan = plan_table(table, config, factory=network)
-    _tell_plan(file, plan)
+    _print_plan(file, plan)
     request = {
         "command": "fit",
         "file": describe_file(file, place),
@@ -208,7 +209,7 @@ def _begin(
     return begin_run(run_path, plan, request)
 
 
-def _tell_plan(file: Path, plan: "TablePlan") -> None:
+def _print_plan(file: Path, plan: "TablePlan") -> None:
     schema, config, model = plan.table.schema, plan.config, plan.model
     assert schema.target is not None
     used = [column for column in schema.columns if column.used]
@@ -246,7 +247,5 @@ def _task_text(plan: "TablePlan") -> str:
 
 
 def _kinds(columns: list[Any]) -> str:
-    counts: dict[str, int] = {}
-    for column in columns:
-        counts[column.kind] = counts.get(column.kind, 0) + 1
+    counts = Counter(column.kind for column in columns)
     return ", ".join(f"{count} {kind}" for kind, count in counts.items())

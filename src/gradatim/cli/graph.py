@@ -62,30 +62,30 @@ def graph(
         _tutorial(output)
         return
     if target is not None:
-        found = _of_file(target, with_data)
+        drawn = _graph_of_file(target, with_data)
     else:
-        found = _of_run(run_path, data, factory, with_data)
+        drawn = _graph_of_run(run_path, data, factory, with_data)
     if output is None:
-        print(found.text(), end="")
-        print(f"{found!r}; -o graph.html draws it", file=sys.stderr)
+        print(drawn.text(), end="")
+        print(f"{drawn!r}; -o graph.html draws it", file=sys.stderr)
     else:
-        print(f"graph: {found.save(output)}")
+        print(f"graph: {drawn.save(output)}")
 
 
 def _tutorial(folder: Path | None) -> None:
     from gradatim.ladder.rung_06_graph import pictures
 
-    for number, (name, (title, found)) in enumerate(pictures().items()):
+    for number, (name, (title, drawn)) in enumerate(pictures().items()):
         if folder is None:
-            print(*[""] * (number > 0), title, found.text(), sep="\n", end="")
+            print(*[""] * (number > 0), title, drawn.text(), sep="\n", end="")
             continue
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.html"
-        path.write_text(found.html(title=title), encoding="utf-8")
+        path.write_text(drawn.html(title=title), encoding="utf-8")
         print(f"{path}  {title}")
 
 
-def _of_file(target: str, with_data: bool) -> "Graph":
+def _graph_of_file(target: str, with_data: bool) -> "Graph":
     from torch import nn
 
     from gradatim.errors import ConfigError
@@ -109,17 +109,17 @@ def _of_file(target: str, with_data: bool) -> "Graph":
                 '"__main__": is left out.\nName a tensor, or a function that returns '
                 "one."
             )
-        found: Any = variables[name]
-        if isinstance(found, nn.Module):
+        value: Any = variables[name]
+        if isinstance(value, nn.Module):
             raise ConfigError(
-                f"{name} is a {type(found).__name__}, which has a graph only for an "
+                f"{name} is a {type(value).__name__}, which has a graph only for an "
                 "input.\nWhich one cannot be guessed.\nName a function that calls it "
                 "and returns the result."
             )
-        if callable(found) and not _is_tensor(found):
-            found = _called(found, name)
+        if callable(value) and not _is_tensor(value):
+            value = _called(value, name)
     names = names_of(variables) | dict(recorded.names)
-    return recorded.graph(found, names=names, data=with_data)
+    return recorded.graph(value, names=names, data=with_data)
 
 
 def _is_tensor(value: Any) -> bool:
@@ -141,7 +141,7 @@ def _called(function: Any, name: str) -> Any:
         ) from error
 
 
-def _of_run(
+def _graph_of_run(
     run_path: Path | None, data: Path | None, factory: str | None, with_data: bool
 ) -> "Graph":
     import torch
@@ -156,7 +156,7 @@ def _of_run(
     print_notices(step.notices)
     step.model.train()
     with record(step.model) as recorded, torch.random.fork_rng():
-        torch.manual_seed(step.seed)  # dropout
+        torch.manual_seed(step.seed)  # dropout draws from the global generator
         loss = checked(step.loss_fn)(step.model(step.x), step.y)
     names = {**step.x, "y": step.y} if with_data else {}
     return recorded.graph(loss, names=names, data=with_data)

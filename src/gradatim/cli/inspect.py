@@ -1,4 +1,4 @@
-"""``gradatim inspect``: what is seen in a file's columns, before any training."""
+"""``gradatim inspect``: what a file's columns are, before any training."""
 
 from pathlib import Path
 

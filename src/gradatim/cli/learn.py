@@ -1,4 +1,4 @@
-"""``gradatim learn``: the course in the browser, and what belongs to it."""
+"""``gradatim learn``: the course in the browser, its exercises, its offline pages."""
 
 import os
 import sys

@@ -28,7 +28,7 @@ COMMANDS = {
     "learn": "Open the course: the tutorial with pictures that move.",
     "ladder": "Train the tutorial's line rung by rung, from NumPy to gradatim.",
 }
-"""One line each, said here so that help imports none of them."""
+"""The commands and one line on each, here so that help imports none of them."""
 
 
 class LazyGroup(click.Group):
@@ -65,7 +65,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="gradatim %(version)s")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:  # told here for --help; run() takes it out before
+def cli(debug: bool) -> None:  # for --help alone: run() takes the option out before
     """Train PyTorch models step by step.
 
     Without a file, `gradatim fit` trains the tutorial's line. With one, it splits the
@@ -80,14 +80,14 @@ def cli(debug: bool) -> None:  # told here for --help; run() takes it out before
 
 
 def main() -> NoReturn:
-    """Run the command line and exit: 0, 1 failed, 2 called wrongly, 130, 143."""
+    """Run the command line and exit; the package's head lists the exit codes."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run the command line; give its exit code."""
     debug = "--debug" in arguments
-    # Wherever it stands: one sees the error first and then adds it at the end.
+    # The option may stand anywhere: people see the error first and add it at the end.
     arguments = [a for a in arguments if a != "--debug"]
     before = signal.signal(signal.SIGTERM, exit_on_sigterm)
     try:
@@ -99,7 +99,7 @@ def run(arguments: list[str]) -> int:
 def _run(arguments: list[str], debug: bool) -> int:
     try:
         code: Any = cli.main(arguments, prog_name="gradatim", standalone_mode=False)
-        sys.stdout.flush()  # here, where a reader that has gone is no error
+        sys.stdout.flush()  # within the try: a reader that has gone is no error
         return code if isinstance(code, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code

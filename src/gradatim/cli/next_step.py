@@ -1,4 +1,4 @@
-"""What ``graph`` and ``trace`` look at: the training step that a run would do next."""
+"""The training step that a run would do next, which ``graph`` and ``trace`` show."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class NextStep:
     model: "nn.Module"
     loss_fn: "nn.Module"
     optimizer: "torch.optim.Optimizer"
-    """It begins anew: a trained model is saved without its optimizer."""
+    """A new optimizer: a trained model is saved without its own."""
     x: "dict[str, Tensor]"
     y: "Tensor"
     max_norm: float | None
@@ -40,13 +40,13 @@ def next_step(
     """Plan a run's training again, with the trained weights, and take some rows of it.
 
     Args:
-        run: With a model.
-        rows: First and end, of the training rows.
-        data: The data file, where it is no longer where it was.
+        run: A run with a model.
+        rows: The first of the training rows to take, and the one after the last.
+        data: The data file, if it is no longer where it was.
         factory: Makes the network where it was one of the user's own.
 
     Raises:
-        RunError: The run is of a loop in Python, or its data file is gone.
+        RunError: The run is one of a loop in Python, or its data file is gone.
         ConfigError: There are no such rows, or the network needs a factory.
     """
     from gradatim.tables.saved.table_run import plan_again
@@ -68,17 +68,17 @@ def next_step(
 
 
 def _notices(run: "TableRunFolder", plan: "TablePlan") -> list[str]:
-    then = run.config["rows"]["train"]
-    if then == len(plan.train):
+    num_then = run.config["rows"]["train"]
+    if num_then == len(plan.train):
         return []
     return [
-        f"the data give {len(plan.train):,} training rows, not the {then:,} of the "
+        f"the data give {len(plan.train):,} training rows, not the {num_then:,} of the "
         "run: the file has changed, and these may be rows of other places"
     ]
 
 
 def within(rows: tuple[int, int], num_rows: int) -> tuple[int, int]:
-    """Check that there are such rows; the last may be beyond the end."""
+    """Check that there is a first row, and cut what is beyond the last."""
     from gradatim.errors import ConfigError
 
     first, end = rows

@@ -41,14 +41,14 @@ model_option = click.option(
 
 
 class Duration(click.ParamType[float]):
-    """``30s``, ``5m`` or ``2h``, as seconds; ``never`` is infinite."""
+    """A time such as ``30s``, ``5m`` or ``2h``, in seconds; ``never`` is infinite."""
 
     name = "time"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Give the seconds."""
+        """Turn the text into seconds."""
         if isinstance(value, float):
             return value
         if value == "never":
@@ -72,7 +72,7 @@ checkpoint_option = click.option(
 def existing_run(
     run_path: Path | None, *, with_model: bool = False
 ) -> "TableRunFolder":
-    """Find the run to work on, and say which one was chosen where none was named."""
+    """Find the run to work on. Where none was named, say which one was chosen."""
     from gradatim.run.folder import find_run
     from gradatim.tables.saved.folder import TableRunFolder
 

@@ -22,9 +22,9 @@ __all__ = [
 def print_table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int = 1
 ) -> None:
-    """Print rows under headers: the first ``text_columns`` to the left, the rest right.
+    """Print rows under headers; all but the first ``text_columns`` stand to the right.
 
-    Off a terminal no column is cut, so that a log or a pipe has all of it.
+    Where the output is no terminal, no column is cut: a log or a pipe gets all of it.
     """
     from rich.console import Console
     from rich.table import Table
@@ -35,7 +35,7 @@ def print_table(
     for index, header in enumerate(headers):
         table.add_column(header, justify="left" if index < text_columns else "right")
     for row in rows:
-        # Text(), not markup: a column may be called [red].
+        # Text is not read as markup: a column of the user's may be called [red].
         table.add_row(*(Text(cell) for cell in row))
     console.print(table)
 
@@ -89,6 +89,6 @@ def print_json(value: Any) -> None:
 
 
 def print_notices(lines: Sequence[str]) -> None:
-    """Tell on standard error what was noticed, so that output stays clean."""
+    """Print notes on standard error, so that the output holds results alone."""
     for line in lines:
         print(f"note: {line}", file=sys.stderr)

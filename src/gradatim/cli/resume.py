@@ -1,4 +1,4 @@
-"""``gradatim resume``: a run that was stopped goes on from its last checkpoint."""
+"""``gradatim resume``: go on with a run that was stopped, from its last checkpoint."""
 
 import sys
 from pathlib import Path
@@ -64,8 +64,8 @@ def resume(
     from gradatim.tables.saved.folder import TableRunFolder
     from gradatim.tables.saved.table_run import plan_again, train_in
 
-    found = find_run(run_path) if run_path is not None else find_unfinished()
-    run = TableRunFolder(found.path)
+    folder = find_run(run_path) if run_path is not None else find_unfinished()
+    run = TableRunFolder(folder.path)
     if run_path is None:
         print(f"run: {run.path}", file=sys.stderr)
     record = run.checkpoint

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
-MOST_EPOCHS = 12
+MAX_EPOCHS_SHOWN = 12
+"""At most this many epochs of the history are printed; chosen by hand, not measured."""
 
 
 @click.command()
@@ -74,7 +75,7 @@ def _print_data(run: "TableRunFolder") -> None:
 
 
 def _print_state(run: "TableRunFolder") -> None:
-    """Say whether the run has ended, and from where it goes on."""
+    """Print whether the run has ended, and from where it would go on."""
     record = run.checkpoint
     if run.stop_reason is not None:
         print(f"stopped: {run.stop_reason}")
@@ -82,7 +83,7 @@ def _print_state(run: "TableRunFolder") -> None:
         print("not ended")
     if record is None or record.ended is not None:
         return
-    exact = all(each.get("exact") for each in record.resumes)
+    exact = all(resume.get("exact") for resume in record.resumes)
     print(
         f"checkpoint: step {record.step:,} (epoch {record.epoch}, batch "
         f"{record.batch}), resumed {len(record.resumes)} times"
@@ -93,11 +94,11 @@ def _print_state(run: "TableRunFolder") -> None:
 
 
 def _print_history(rows: list[dict[str, Any]]) -> None:
-    """Print first, last and evenly spaced epochs."""
+    """Print the first and last epoch, and some evenly spaced between them."""
     if not rows:
         print("no whole epoch")
         return
-    step = max(1, -(-(len(rows) - 1) // (MOST_EPOCHS - 1)))
+    step = max(1, -(-(len(rows) - 1) // (MAX_EPOCHS_SHOWN - 1)))
     shown = rows[::step] if rows[-1] in rows[::step] else [*rows[::step], rows[-1]]
     names = [
         name

@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["trace"]
 
-ANEW = (
+NEW_OPTIMIZER_NOTE = (
     "AdamW begins anew, at the highest rate of the schedule: a trained model is "
     "without its optimizer"
 )
 
 
 class Rows(click.ParamType[tuple[int, int]]):
-    """``A:B``, from row A to before row B."""
+    """Rows such as ``0:16``: from the first number to before the second."""
 
     name = "rows"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, int]:
-        """Give first and last."""
+        """Turn the text into the two numbers."""
         if isinstance(value, tuple):
             return value
         match = re.fullmatch(r"(\d{1,12}):(\d{1,12})", value)
@@ -79,15 +79,15 @@ def trace(
       gradatim trace --rows 0:4
       gradatim trace -o step.html
     """
-    found = _trace(run_path, rows, data, factory)
+    step_trace = _trace(run_path, rows, data, factory)
     if output is not None:
-        print(f"page: {found.save(output)}")
+        print(f"page: {step_trace.save(output)}")
     elif as_json:
-        print_json(found.to_dict())
+        print_json(step_trace.to_dict())
     elif sys.stdout.isatty():
-        _print(found)
+        _print(step_trace)
     else:
-        print(found)
+        print(step_trace)
 
 
 def _trace(
@@ -138,9 +138,10 @@ def _next_step(
     from gradatim.trace import trace_step
 
     step = next_step(run, rows=rows, data=data, factory=network)
-    print_notices(step.notices if run.kind == "line" else [*step.notices, ANEW])
+    own_notes = [] if run.kind == "line" else [NEW_OPTIMIZER_NOTE]
+    print_notices([*step.notices, *own_notes])
     with threads(1), torch.random.fork_rng():
-        torch.manual_seed(step.seed)  # dropout
+        torch.manual_seed(step.seed)  # dropout draws from the global generator
         return trace_step(
             step.model,
             step.loss_fn,
@@ -151,7 +152,7 @@ def _next_step(
         )
 
 
-def _print(found: "StepTrace") -> None:
+def _print(step_trace: "StepTrace") -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -159,7 +160,7 @@ def _print(found: "StepTrace") -> None:
     from gradatim.trace.sections import sections_of
 
     console = Console(highlight=False)
-    for place, section in enumerate(sections_of(found)):
+    for place, section in enumerate(sections_of(step_trace)):
         if place:
             console.print()
         console.print(Text(printable(section.title), style="bold"))
@@ -179,7 +180,7 @@ def _print(found: "StepTrace") -> None:
 def fitted(
     headers: Sequence[str], rows: list[list[str]], width: int
 ) -> list[list[str]]:
-    """Shorten the first column from the left, where names differ least.
+    """Shorten the first column so that a table fits: from the left, as names end apart.
 
     >>> fitted(["module"], [["blocks.0.layers.1"]], 12)
     [['….0.layers.1']]

@@ -48,20 +48,20 @@ def load_file(path: Path, *, what: str) -> dict[str, Any]:
     """Run a Python file as a module, named on the command line; give its variables.
 
     Args:
-        path: Of the file.
-        what: What asks for it, for the errors: ``--model``.
+        path: The file.
+        what: What asks for the file, such as ``--model``; errors begin with it.
 
     Raises:
         ConfigError: There is no such file, or it fails.
     """
     if not path.is_file():
         raise ConfigError(f"{what}: there is no file {path}.")
-    # A name of its own: a file called random.py must not take the place of random.
+    # The module gets a name of its own, as a file may be called random.py.
     name = f"gradatim_file_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # a class finds its own module by name
+    sys.modules[name] = module  # a class of the file looks its module up by name
     with _import_from(str(path.resolve().parent), f"the file {path}", what):
         spec.loader.exec_module(module)
     return vars(module)
@@ -76,7 +76,7 @@ def _import(name: str) -> dict[str, Any]:
 def _import_from(folder: str, what: str, asked_by: str) -> Iterator[None]:
     """Look for modules in ``folder`` first, as Python does for a script."""
     arguments = sys.argv
-    sys.argv = arguments[:1]  # ours are not meant for it
+    sys.argv = arguments[:1]  # the others are meant for gradatim
     sys.path.insert(0, folder)
     try:
         yield
