@@ -27,7 +27,8 @@ marimo notebook of them. The other files, in the order in which they are best re
 
 To add a chapter, make a folder ``ch17_name`` with an ``__init__.py`` of one line. Write
 ``chapter.md``: its ``title`` and ``about``, sections with a question each, and at the
-end the exercises. Put what it computes into ``shows.py``, together with ``STATES``.
+end the exercises. Put what it computes into ``shows.py``, together with ``STATES``:
+the controls that move on a frozen page, with their values, of which the first is shown.
 Write each exercise after the pattern of another one. ``pytest tests/course -k ch17``
 then says what is missing.
 

@@ -2,9 +2,11 @@
 
 An exercise is a file ``exNN_name.py`` in its chapter's folder. It has ``TEXT`` (the
 task), ``STUB`` (what the field for the answer begins with), ``HINT``, ``SOLUTION`` and
-``PRAISE``. ``MUTANTS`` are wrong answers, each by what is wrong with it; the tests run
-them. ``check(names)`` looks at the names that an answer defines, and raises
-:class:`Wrong`. It must accept the solution and refuse every mutant and the stub.
+``PRAISE``. ``MUTANTS`` are wrong answers, a line for each: what is wrong with it, and
+which piece of the solution is replaced by which other one. ``OTHER_MUTANTS`` has the
+code of those that are not made so. ``check(names)`` looks at the names that an answer
+defines, and raises :class:`Wrong`. It must accept the solution and refuse the stub and
+every mutant; the tests run them all.
 """
 
 import contextlib
@@ -82,9 +84,31 @@ def load_exercise(name: str) -> Exercise:
         hint=source.HINT.strip(),
         solution=source.SOLUTION.strip() + "\n",
         praise=source.PRAISE.strip(),
-        mutants={name: code.strip() + "\n" for name, code in source.MUTANTS.items()},
+        mutants=_mutants(source.MUTANTS, source.SOLUTION)
+        | getattr(source, "OTHER_MUTANTS", {}),
         check=source.check,
     )
+
+
+def _mutants(lines: str, solution: str) -> dict[str, str]:
+    r"""Change the solution as each line of ``MUTANTS`` says.
+
+    A change that finds no place on the line of its name stands below, indented.
+
+    >>> _mutants("the sign: +x => -x\nno x:\n  +x =>\n", "y = +x")
+    {'the sign': 'y = -x', 'no x': 'y = '}
+    """
+    mutants: dict[str, str] = {}
+    name = ""
+    for line in lines.strip("\n").splitlines():
+        change = line.strip()
+        if not line.startswith(" "):
+            name, _, change = map(str.strip, line.partition(":"))
+            mutants[name] = solution.strip() + "\n"
+        if change:
+            old, _, new = change.replace(r"\n", "\n").partition(" =>")
+            mutants[name] = mutants[name].replace(old, new[1:])
+    return mutants
 
 
 def try_answer(exercise: Exercise, code: str) -> str | None:

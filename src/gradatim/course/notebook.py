@@ -20,9 +20,7 @@ that any viewer of Markdown shows readably, and that become cells of the noteboo
     After {{shows.updates(lr.value)}} updates it is there: a text with a value.
 
     - **Break it:** the label of a button {{shows.what_raises()}}
-      ```python
-      the_lines(that, are, wrong)
-      ```
+      `the_line(that, is, wrong)`
       **Cure:** what to do instead.
 
     **Make.** [ex02_gradients](ex02_gradients.py)
@@ -30,7 +28,7 @@ that any viewer of Markdown shows readably, and that become cells of the noteboo
 An expression before a blank line is shown, and ends a cell. What follows a question is
 shown once a prediction is made, up to the next heading or to a line ``***``. A text
 with values that stands directly below a block of code is put into the last cell of that
-block, so it may use the ``_names`` there.
+block, so it may use the ``_names`` there. Several wrong lines stand in a fence.
 """
 
 import ast
@@ -254,6 +252,8 @@ class _Reader:
         if lines[0] == "```python":
             end = lines.index("```")
             code, lines = "\n".join(lines[1:end]), lines[end + 1 :]
+        elif lines[0].startswith("`"):
+            code, lines = lines[0].strip("`"), lines[1:]
         return Breakage(label, run, code, " ".join(lines).removeprefix(CURE))
 
 

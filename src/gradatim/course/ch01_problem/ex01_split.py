@@ -34,33 +34,22 @@ PRAISE = (
     "With 80 and the generator that made the data, these are the tutorial's two sets."
 )
 _SHUFFLE = "    random.shuffle(rows)\n"
-MUTANTS = {
-    "not shuffled": SOLUTION.replace(_SHUFFLE, ""),
-    "x and y apart": SOLUTION.replace(
-        "    return x[train]", "    random.shuffle(x)\n    return x[train]"
-    ),
-    "a row in both": SOLUTION.replace("rows[num_train:]", "rows[num_train - 1:]"),
-    "one left out": SOLUTION.replace("rows[num_train:]", "rows[num_train + 1:]"),
-    "the sets swapped": SOLUTION.replace(
-        "return x[train], y[train], x[val], y[val]",
-        "return x[val], y[val], x[train], y[train]",
-    ),
-    "x, x, y, y": SOLUTION.replace(
-        "x[train], y[train], x[val], y[val]", "x[train], x[val], y[train], y[val]"
-    ),
-    "80 for any number": SOLUTION.replace("num_train]", "80]").replace(
-        "num_train:]", "80:]"
-    ),
-    "the global generator": SOLUTION.replace(
-        "random.shuffle", "np.random.seed(42); np.random.shuffle"
-    ),
-    "and the global generator, too": SOLUTION.replace(
-        "    random.shuffle", "    np.random.seed(42)\n    random.shuffle"
-    ),
-    "y not shuffled": SOLUTION.replace("y[train]", "y[:num_train]").replace(
-        "y[val]", "y[num_train:]"
-    ),
-}
+MUTANTS = r"""
+not shuffled: random.shuffle(rows) =>
+x and y apart: return x[train] => random.shuffle(x)\n    return x[train]
+a row in both: rows[num_train:] => rows[num_train - 1:]
+one left out: rows[num_train:] => rows[num_train + 1:]
+the sets swapped: x[train], y[train], x[val], y[val => x[val], y[val], x[train], y[train
+x, x, y, y: x[train], y[train], x[val], y[val] => x[train], x[val], y[train], y[val]
+80 for any number:
+  num_train] => 80]
+  num_train:] => 80:]
+the global generator: random.shuffle => np.random.seed(42); np.random.shuffle
+and the global generator, too: random.shuffle => np.random.seed(42)\n    random.shuffle
+y not shuffled:
+  y[train] => y[:num_train]
+  y[val] => y[num_train:]
+"""
 
 
 def check(names: dict[str, Any]) -> None:

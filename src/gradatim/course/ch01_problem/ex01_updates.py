@@ -23,19 +23,15 @@ def num_updates(num_rows, batch_size, epochs):
 """
 PRAISE = "Batch: as many as epochs. Stochastic: as many as points times epochs."
 _ROUND = "epochs * math.ceil(num_rows / batch_size)"
-MUTANTS = {
-    "the rest dropped": SOLUTION.replace(_ROUND, "epochs * (num_rows // batch_size)"),
-    "not rounded": SOLUTION.replace(_ROUND, "epochs * num_rows / batch_size"),
-    "rounded at the end": SOLUTION.replace(
-        _ROUND, "math.ceil(epochs * num_rows / batch_size)"
-    ),
-    "one epoch": SOLUTION.replace("epochs * ", ""),
-    "always one more": SOLUTION.replace(
-        _ROUND, "epochs * (num_rows // batch_size + 1)"
-    ),
-    "points for updates": SOLUTION.replace(_ROUND, "epochs * batch_size"),
-    "round": SOLUTION.replace("math.ceil", "round"),
-}
+MUTANTS = """
+the rest dropped: math.ceil(num_rows  => (num_rows /
+not rounded: epochs * math.ceil(num_rows / batch_size) => epochs * num_rows / batch_size
+rounded at the end: epochs * math.ceil(n => math.ceil(epochs * n
+one epoch: epochs *  =>
+always one more: math.ceil(num_rows / batch_size => (num_rows // batch_size + 1
+points for updates: epochs * math.ceil(num_rows / batch_size) => epochs * batch_size
+round: math.ceil => round
+"""
 
 
 def check(names: dict[str, Any]) -> None:

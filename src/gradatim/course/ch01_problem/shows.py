@@ -17,7 +17,6 @@ STATES: dict[str, list[Any]] = {
     "order": ["shuffled", "sorted by x", "as they came", "seeded again"],
     "batch_size": [16, 1, 5, 30, 40, 80],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 Array = np.ndarray
 NUM_POINTS, NUM_TRAIN = 100, 80

@@ -21,7 +21,6 @@ STATES: dict[str, list[Any]] = {
     "lr": [0.1, 0.01, 0.03, 0.3, 0.5, 0.7, 0.79, 0.82, 0.9],
     "start": [START, (2.3, 3.2), (-0.3, 3.0)],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 UPDATES = 40
 """The number of updates that the pictures of a descent show."""

@@ -34,17 +34,17 @@ PRAISE = (
     "A check of another kind is worth more than a second look at the same program. "
     "For models that are no line there is no such formula; descent is what is left."
 )
-MUTANTS = {
-    "no ones": SOLUTION.replace("np.hstack([np.ones_like(x), x])", "x").replace(
-        "a, b = solution", "a, b = 0.0, solution[0]"
-    ),
-    "a and b swapped": SOLUTION.replace("[np.ones_like(x), x]", "[x, np.ones_like(x)]"),
-    "zeros for ones": SOLUTION.replace("ones_like", "zeros_like"),
-    "x twice": SOLUTION.replace("np.ones_like(x)", "x"),
-    "below each other": SOLUTION.replace("hstack", "vstack"),
-    "nothing returned": SOLUTION.replace("    return a, b\n", ""),
-    "y without shape": SOLUTION.replace("y[:, 0]", "y[0]"),
-}
+MUTANTS = """
+no ones:
+  np.hstack([np.ones_like(x), x]) => x
+  a, b = solution => a, b = 0.0, solution[0]
+a and b swapped: [np.ones_like(x), x] => [x, np.ones_like(x)]
+zeros for ones: ones_like => zeros_like
+x twice: np.ones_like(x) => x
+below each other: hstack => vstack
+nothing returned: return a, b =>
+y without shape: y[:, 0] => y[0]
+"""
 
 
 def check(names: dict[str, Any]) -> None:

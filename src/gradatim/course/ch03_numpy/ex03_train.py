@@ -35,27 +35,28 @@ def train(x, y, a, b, lr, epochs):
 """
 PRAISE = "PyTorch will take over one line of it after the other: the gradients first."
 _ERROR = "        error = y - (a + b * x)\n"
-MUTANTS = {
-    "the sign": SOLUTION.replace("a - lr", "a + lr").replace("b - lr", "b + lr"),
-    "step 4 forgotten": SOLUTION.replace(_ERROR, "").replace(
-        "    for epoch", _ERROR[4:] + "    for epoch"
-    ),
-    "returns in the loop": SOLUTION.replace("    return", "        return"),
-    "no learning rate": SOLUTION.replace("lr * ", ""),
+MUTANTS = r"""
+the sign:
+  a - lr => a + lr
+  b - lr => b + lr
+step 4 forgotten:
+  error = y - (a + b * x) =>
+  for epoch => error = y - (a + b * x)\n    for epoch
+returns in the loop: return =>     return
+no learning rate: lr *  =>
+x forgotten: (x * error) => error
+only a: b = b - lr * b_grad =>
+the loss after the update:
+  losses.append((error**2).mean()) =>
+  return =>     losses.append(((y - (a + b * x)) ** 2).mean())\n    return
+the sum of squares: (error**2).mean() => (error**2).sum()
+"""
+OTHER_MUTANTS = {
     "b's gradient at the new a": SOLUTION.replace(
         "        b_grad = -2 * (x * error).mean()\n        a = a - lr * a_grad\n",
         "        a = a - lr * a_grad\n"
         "        b_grad = -2 * (x * (y - (a + b * x))).mean()\n",
     ),
-    "x forgotten": SOLUTION.replace("(x * error)", "error"),
-    "only a": SOLUTION.replace("        b = b - lr * b_grad\n", ""),
-    "the loss after the update": SOLUTION.replace(
-        "        losses.append((error**2).mean())\n", ""
-    ).replace(
-        "    return",
-        "        losses.append(((y - (a + b * x)) ** 2).mean())\n    return",
-    ),
-    "the sum of squares": SOLUTION.replace("(error**2).mean()", "(error**2).sum()"),
 }
 
 

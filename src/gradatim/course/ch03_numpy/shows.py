@@ -11,7 +11,6 @@ from gradatim.pages.charts import Chart, beside
 from gradatim.pages.player import MovingChart, player, told_frames
 
 STATES: dict[str, list[Any]] = {"lr": [0.1, 0.01, 0.03, 0.3, 0.7]}
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 Array = np.ndarray
 WIDE = 390

@@ -24,17 +24,17 @@ def to_numpy(tensor):
     return tensor.detach().cpu().numpy()
 """
 PRAISE = "`tensor.numpy(force=True)` is short for the same."
-MUTANTS = {
-    "no detach": SOLUTION.replace(".detach()", ""),
-    "no cpu": SOLUTION.replace(".cpu()", ""),
+MUTANTS = r"""
+no detach: .detach() =>
+no cpu: .cpu() =>
+a list: .numpy() => .tolist()
+a tensor: .numpy() =>
+the tensor changed:
+  return tensor.detach() => tensor.requires_grad_(False)\n    return tensor
+detached in place: .detach() => .detach_()
+"""
+OTHER_MUTANTS = {
     "neither": STUB,
-    "a list": SOLUTION.replace(".numpy()", ".tolist()"),
-    "a tensor": SOLUTION.replace(".numpy()", ""),
-    "the tensor changed": SOLUTION.replace(
-        "    return tensor.detach()",
-        "    tensor.requires_grad_(False)\n    return tensor",
-    ),
-    "detached in place": SOLUTION.replace(".detach()", ".detach_()"),
     "cpu() not kept": """
 def to_numpy(tensor):
     tensor = tensor.detach()

@@ -33,21 +33,22 @@ PRAISE = (
     "costs memory, and nobody can change your data from behind."
 )
 _CALL = "torch.tensor(array, dtype=torch.float32, device=device)"
-MUTANTS = {
-    "the tutorial's line": SOLUTION.replace(
-        _CALL, "torch.from_numpy(array).float().to(device)"
-    ),
-    "float64": SOLUTION.replace("dtype=torch.float32, ", ""),
-    "stays on the CPU": SOLUTION.replace(", device=device", ""),
-    "as_tensor": SOLUTION.replace("torch.tensor(", "torch.as_tensor("),
-    "nothing returned": SOLUTION.replace("return ", ""),
+MUTANTS = """
+the tutorial's line:
+  tensor(array, dtype=torch.float32, device= => from_numpy(array).float().to(
+float64: dtype=torch.float32,  =>
+stays on the CPU: , device=device =>
+as_tensor: torch.tensor( => torch.as_tensor(
+nothing returned: return  =>
+needs a gradient:
+  ) => , requires_grad=True)
+  (array, device, requires_grad=True) => (array, device)
+"""
+OTHER_MUTANTS = {
     "sent, and not kept": SOLUTION.replace(
         f"return {_CALL}",
         "tensor = torch.from_numpy(array).clone().float()\n"
         "    tensor.to(device)\n    return tensor",
-    ),
-    "needs a gradient": SOLUTION.replace(")\n", ", requires_grad=True)\n").replace(
-        "(array, device, requires_grad=True)", "(array, device)"
     ),
 }
 

@@ -183,7 +183,6 @@ STATES: dict[str, list[Any]] = {
     "maker": list(MAKERS),
     "operation": ["v.add_(10)", "v.add(10)", "v = v.add(10)", "v += 10"],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 def shared(name: str, *, by_tensor: bool = False) -> tuple[str, bool]:

@@ -27,20 +27,21 @@ def make_parameter(device, dtype):
 """
 PRAISE = "A leaf on every machine, with a GPU and without one."
 _CALL = "torch.randn(1, requires_grad=True, device=device, dtype=dtype)"
-MUTANTS = {
+MUTANTS = r"""
+no gradient: requires_grad=True,  =>
+device forgotten: device=device,  =>
+dtype forgotten: , dtype=dtype =>
+not random: randn => zeros
+one for all calls:
+  def => a = torch.randn(1, requires_grad=True, dtype=torch.float64)\n\ndef
+  torch.randn(1, requires_grad=True, device=device, dtype=dtype) => a
+"""
+OTHER_MUTANTS = {
     "the second way": STUB,
-    "no gradient": SOLUTION.replace("requires_grad=True, ", ""),
-    "device forgotten": SOLUTION.replace("device=device, ", ""),
-    "dtype forgotten": SOLUTION.replace(", dtype=dtype", ""),
     "detached": STUB.replace(".to(device, dtype)", ".to(device, dtype).detach()"),
     "marked too late": STUB.replace(
         ".to(device, dtype)", ".to(device, dtype).requires_grad_()"
     ),
-    "not random": SOLUTION.replace("randn", "zeros"),
-    "one for all calls": SOLUTION.replace(
-        "def make",
-        "a = torch.randn(1, requires_grad=True, dtype=torch.float64)\n\ndef make",
-    ).replace(_CALL, "a"),
 }
 
 

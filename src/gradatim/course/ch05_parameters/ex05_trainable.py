@@ -21,15 +21,15 @@ def trainable(tensors):
 """
 PRAISE = "This is what an optimizer asks for, and what `.grad` is filled for."
 _TEST = "t.is_leaf and t.requires_grad"
-MUTANTS = {
-    "leaves only": SOLUTION.replace(_TEST, "t.is_leaf"),
-    "what asks only": SOLUTION.replace(_TEST, "t.requires_grad"),
-    "either": SOLUTION.replace(" and ", " or "),
-    "what has a grad already": SOLUTION.replace(_TEST, "t.grad is not None"),
-    "no grad_fn": SOLUTION.replace(_TEST, "t.grad_fn is None"),
-    "copies": SOLUTION.replace("[t for", "[t.clone() for"),
-    "all": SOLUTION.replace(_TEST, "True"),
-}
+MUTANTS = """
+leaves only: t.is_leaf and t.requires_grad => t.is_leaf
+what asks only: t.is_leaf and t.requires_grad => t.requires_grad
+either: and => or
+what has a grad already: t.is_leaf and t.requires_grad => t.grad is not None
+no grad_fn: t.is_leaf and t.requires_grad => t.grad_fn is None
+copies: [t for => [t.clone() for
+all: t.is_leaf and t.requires_grad => True
+"""
 
 
 def check(names: dict[str, Any]) -> None:

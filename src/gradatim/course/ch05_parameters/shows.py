@@ -24,7 +24,6 @@ STATES: dict[str, list[Any]] = {
     "target": list(TARGETS),
     "of_a": [True, False],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 WAYS = {
     "1": "torch.randn(1, requires_grad=True)",

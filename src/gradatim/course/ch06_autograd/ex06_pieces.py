@@ -33,14 +33,12 @@ def backward_in_pieces(a, b, x, y, size):
 PRAISE = (
     "This is called gradient accumulation: a large batch in the memory of a small one."
 )
-MUTANTS = {
-    "means are added": SOLUTION.replace(
-        "(error ** 2).sum() / len(x)", "(error ** 2).mean()"
-    ),
-    "sums are added": SOLUTION.replace(" / len(x)", ""),
-    "the mean of means": SOLUTION.replace(
-        "(error ** 2).sum() / len(x)", "(error ** 2).mean() / len(x.split(size))"
-    ),
+MUTANTS = """
+means are added: (error ** 2).sum() / len(x) => (error ** 2).mean()
+sums are added: / len(x) =>
+the mean of means: sum() / len(x => mean() / len(x.split(size)
+"""
+OTHER_MUTANTS = {
     "zeroed in between": SOLUTION.replace(
         "        loss.backward()",
         "        if a.grad is not None:\n            a.grad.zero_(); b.grad.zero_()\n"

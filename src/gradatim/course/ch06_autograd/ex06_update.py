@@ -36,25 +36,21 @@ def update(params, lr):
 PRAISE = (
     "Chapter 8 gives this function a name: an optimizer's `step()` and `zero_grad()`."
 )
-MUTANTS = {
-    "a new tensor": SOLUTION.replace("p -= lr * p.grad", "p = p - lr * p.grad").replace(
-        "        p.grad.zero_()", "        params[0].grad.zero_()"
-    ),
-    "recorded": SOLUTION.replace("with torch.no_grad():", "if True:"),
-    "never zeroed": SOLUTION.replace("        p.grad.zero_()\n", ""),
-    "zeroed first": SOLUTION.replace("        p.grad.zero_()\n", "").replace(
-        "        with torch", "        p.grad.zero_()\n        with torch"
-    ),
-    "uphill": SOLUTION.replace("-= lr", "+= lr"),
-    "without the rate": SOLUTION.replace("lr * p.grad", "p.grad"),
-    "None not asked for": SOLUTION.replace(
-        "        if p.grad is None:\n            continue\n", ""
-    ),
-    "the first None ends it": SOLUTION.replace("continue", "return"),
-    "detached": SOLUTION.replace(
-        "p.grad.zero_()", "p.grad.zero_()\n        p.detach_()"
-    ),
-}
+MUTANTS = r"""
+a new tensor:
+  -= lr * p.g => = p - lr * p.g
+  p.grad.zero_() => params[0].grad.zero_()
+recorded: with torch.no_grad(): => if True:
+never zeroed: p.grad.zero_() =>
+zeroed first:
+  p.grad.zero_() =>
+  with torch => p.grad.zero_()\n        with torch
+uphill: -= lr => += lr
+without the rate: lr * p.grad => p.grad
+None not asked for: if p.grad is None:\n            continue =>
+the first None ends it: continue => return
+detached: p.grad.zero_() => p.grad.zero_()\n        p.detach_()
+"""
 
 
 def check(names: dict[str, Any]) -> None:

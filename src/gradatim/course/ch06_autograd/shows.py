@@ -22,7 +22,6 @@ from gradatim.pages.player import MovingChart, player
 from gradatim.rng import keeping_rng
 
 STATES: dict[str, list[Any]] = {"zeroing": [True, False]}
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 ATTEMPTS = {
     "1 · a new a": "a = a - lr * a.grad\na.grad.zero_()",

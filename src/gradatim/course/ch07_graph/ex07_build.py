@@ -27,18 +27,16 @@ def build(a, b, x):
     return ((a * (x - b)) ** 2).mean()
 """
 PRAISE = "You read a graph as code. The next exercise goes the other way."
-MUTANTS = {
-    "the sum": SOLUTION.replace("mean", "sum"),
-    "no power": SOLUTION.replace(" ** 2", ""),
-    "brackets": SOLUTION.replace("(a * (x - b)) ** 2", "a * (x - b) ** 2"),
-    "an addition": SOLUTION.replace("x - b", "x + b"),
-    "a left out": SOLUTION.replace("a * (x - b)", "2 * (x - b)"),
-    "multiplied for power": SOLUTION.replace(
-        "((a * (x - b)) ** 2)", "(a * (x - b) * (a * (x - b)))"
-    ),
-    "detached": SOLUTION.replace("x - b", "x - b.detach()"),
-    "to the third": SOLUTION.replace("** 2", "** 3"),
-}
+MUTANTS = """
+the sum: mean => sum
+no power: ** 2 =>
+brackets: (a * (x - b)) ** 2 => a * (x - b) ** 2
+an addition: x - b => x + b
+a left out: a * (x - b) => 2 * (x - b)
+multiplied for power: ((a * (x - b)) ** 2) => (a * (x - b) * (a * (x - b)))
+detached: x - b => x - b.detach()
+to the third: ** 2 => ** 3
+"""
 
 WANTED = [("Mean", ["Pow"]), ("Pow", ["Mul"]), ("Mul", ["a", "Sub"]), ("Sub", ["b"])]
 

@@ -42,30 +42,20 @@ def leaves(tensor):
     return found
 """
 PRAISE = "backward finds the tensors whose `.grad` it fills on this way."
-MUTANTS = {
-    "each use": SOLUTION.replace(
-        "            if not any(box.variable is each for each in found):\n"
-        "                found.append(box.variable)",
-        "            found.append(box.variable)",
-    ),
-    "None not passed over": SOLUTION.replace(
-        "        if box is None:\n            continue\n", ""
-    ),
+MUTANTS = r"""
+each use: if not any(box.variable is each for each in found):\n                 =>
+None not passed over: if box is None:\n            continue =>
+only the first above:
+  extend(above for above, _ in box.next_functions => append(box.next_functions[0][0]
+None ends it: continue => break
+boxes for tensors: found.append(box.variable) => found.append(box)
+compared by their numbers: box.variable is each => bool(box.variable == each)
+"""
+OTHER_MUTANTS = {
     "one level": SOLUTION.replace(
         "waiting.extend(above for above, _ in box.next_functions)",
         "found += [u.variable for u, _ in box.next_functions "
         "if hasattr(u, 'variable')]",
-    ),
-    "only the first above": SOLUTION.replace(
-        "waiting.extend(above for above, _ in box.next_functions)",
-        "waiting.append(box.next_functions[0][0])",
-    ),
-    "None ends it": SOLUTION.replace("continue", "break"),
-    "boxes for tensors": SOLUTION.replace(
-        "found.append(box.variable)", "found.append(box)"
-    ),
-    "compared by their numbers": SOLUTION.replace(
-        "box.variable is each", "bool(box.variable == each)"
     ),
 }
 

@@ -17,7 +17,6 @@ from gradatim.pages.page import escaped
 from gradatim.pages.player import only, player
 
 STATES: dict[str, list[Any]] = {"num_rows": [3, 1, 80], "limit": [0, 1, 2, 2.5, 3, 4]}
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 PARTS = {
     "yhat": "yhat = a + b * x",

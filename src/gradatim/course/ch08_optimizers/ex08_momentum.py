@@ -35,29 +35,19 @@ def momentum_step(params, speeds, lr, momentum):
             p -= lr * speed
 """
 PRAISE = "With momentum 0 it is plain SGD again. With 1 nothing is ever forgotten."
-MUTANTS = {
-    "the speed is forgotten": SOLUTION.replace(
-        "            speed *= momentum\n            speed += p.grad",
-        "            speed = momentum * speed + p.grad",
-    ),
-    "a mean of both": SOLUTION.replace("+= p.grad", "+= (1 - momentum) * p.grad"),
-    "moved before": SOLUTION.replace("            p -= lr * speed\n", "").replace(
-        "            speed *= momentum",
-        "            p -= lr * speed\n            speed *= momentum",
-    ),
-    "the gradient alone": SOLUTION.replace("lr * speed", "lr * p.grad"),
-    "momentum left out": SOLUTION.replace("            speed *= momentum\n", ""),
-    "the rate is kept in the speed": SOLUTION.replace(
-        "speed += p.grad\n            p -= lr * speed",
-        "speed += lr * p.grad\n            p -= speed",
-    ),
-    "one speed for all": SOLUTION.replace(
-        "zip(params, speeds):", "zip(params, [speeds[0]] * len(params)):"
-    ),
-    "the gradient is changed": SOLUTION.replace(
-        "speed += p.grad", "p.grad += speed; speed.copy_(p.grad)"
-    ),
-}
+MUTANTS = r"""
+the speed is forgotten: *= momentum\n            speed += => = momentum * speed +
+a mean of both: += p.grad => += (1 - momentum) * p.grad
+moved before:
+  p -= lr * speed =>
+  speed *= momentum => p -= lr * speed\n            speed *= momentum
+the gradient alone: lr * speed => lr * p.grad
+momentum left out: speed *= momentum =>
+the rate is kept in the speed:
+  p.grad\n            p -= lr * => lr * p.grad\n            p -=
+one speed for all: zip(params, speeds): => zip(params, [speeds[0]] * len(params)):
+the gradient is changed: speed += p.grad => p.grad += speed; speed.copy_(p.grad)
+"""
 
 
 def check(names: dict[str, Any]) -> None:

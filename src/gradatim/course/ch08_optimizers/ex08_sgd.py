@@ -50,25 +50,18 @@ class SGD:
 PRAISE = (
     "It can stand where `torch.optim.SGD` stood: the loop does not see the difference."
 )
-MUTANTS = {
-    "the generator kept": SOLUTION.replace("list(params)", "params"),
-    "a new tensor": SOLUTION.replace(
-        "p -= self.lr * p.grad", "p = p - self.lr * p.grad"
-    ),
-    "recorded": SOLUTION.replace("with torch.no_grad():", "if True:"),
-    "None not asked for": SOLUTION.replace("if p.grad is not None:", "if True:"),
-    "step zeroes": SOLUTION.replace(
-        "p -= self.lr * p.grad", "p -= self.lr * p.grad; p.grad = None"
-    ),
-    "zero_grad does nothing": SOLUTION.replace("p.grad = None", "p"),
-    "zeros for None": SOLUTION.replace("p.grad = None", "p.grad = 0 * p.detach()"),
-    "uphill": SOLUTION.replace("-=", "+="),
-    "the rate typed in": SOLUTION.replace("self.lr *", "0.1 *"),
-    "zero_grad moves": SOLUTION.replace(
-        "            p.grad = None",
-        "            p.grad = None\n            p.data *= 0.9",
-    ),
-}
+MUTANTS = r"""
+the generator kept: list(params) => params
+a new tensor: p -= self.lr * p.grad => p = p - self.lr * p.grad
+recorded: with torch.no_grad(): => if True:
+None not asked for: if p.grad is not None: => if True:
+step zeroes: p -= self.lr * p.grad => p -= self.lr * p.grad; p.grad = None
+zero_grad does nothing: p.grad = None => p
+zeros for None: p.grad = None => p.grad = 0 * p.detach()
+uphill: -= => +=
+the rate typed in: self.lr * => 0.1 *
+zero_grad moves: p.grad = None => p.grad = None\n            p.data *= 0.9
+"""
 
 
 def check(names: dict[str, Any]) -> None:

@@ -22,7 +22,6 @@ STATES: dict[str, list[Any]] = {
     "lr": [0.1, 0.001, 0.01, 0.03, 0.3, 0.5, 0.82, 1.0],
     "updates": [60, 10],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 Make = Callable[[Iterable[Tensor], float], optim.Optimizer]
 

@@ -32,21 +32,15 @@ def make_mse(reduction):
     return loss_fn
 """
 PRAISE = "The inner function remembers `reduction`. Chapter 11 makes a train step so."
-MUTANTS = {
-    "always the mean": SOLUTION.replace(
-        'squares.sum() if reduction == "sum" else squares.mean()', "squares.mean()"
-    ),
-    "the wrong way round": SOLUTION.replace('== "sum"', '!= "sum"'),
-    "no square": SOLUTION.replace("(predictions - y) ** 2", "(predictions - y).abs()"),
-    "one number a row": SOLUTION.replace(
-        'squares.sum() if reduction == "sum" else squares.mean()', "squares"
-    ),
-    "nothing returned": SOLUTION.replace("    return loss_fn\n", ""),
-    "called at once": SOLUTION.replace(
-        "    return loss_fn\n", "    return loss_fn(0, 0)\n"
-    ),
-    "detached": SOLUTION.replace("squares.mean()", "squares.mean().item()"),
-}
+MUTANTS = """
+always the mean: sum() if reduction == "sum" else squares. =>
+the wrong way round: == "sum" => != "sum"
+no square: (predictions - y) ** 2 => (predictions - y).abs()
+one number a row: squares.sum() if reduction == "sum" else squares.mean() => squares
+nothing returned: return loss_fn =>
+called at once: return loss_fn => return loss_fn(0, 0)
+detached: squares.mean() => squares.mean().item()
+"""
 
 
 def check(names: dict[str, Any]) -> None:

@@ -26,19 +26,13 @@ PRAISE = (
     "`y.reshape(predictions.shape)` also raises where the numbers of rows differ. A "
     "silent stretch is worse."
 )
-MUTANTS = {
-    "as it is": SOLUTION.replace("    y = y.reshape(predictions.shape)\n", ""),
-    "a row for a column": SOLUTION.replace(
-        "y.reshape(predictions.shape)", "y.reshape(1, -1)"
-    ),
-    "always one dimension more": SOLUTION.replace(
-        "y.reshape(predictions.shape)", "y.unsqueeze(1)"
-    ),
-    "only the targets flat": SOLUTION.replace(
-        "y.reshape(predictions.shape)", "y.flatten()"
-    ),
-    "the sum": SOLUTION.replace(".mean()", ".sum()"),
-}
+MUTANTS = """
+as it is: y = y.reshape(predictions.shape) =>
+a row for a column: y.reshape(predictions.shape) => y.reshape(1, -1)
+always one dimension more: y.reshape(predictions.shape) => y.unsqueeze(1)
+only the targets flat: y.reshape(predictions.shape) => y.flatten()
+the sum: .mean() => .sum()
+"""
 
 
 def check(names: dict[str, Any]) -> None:

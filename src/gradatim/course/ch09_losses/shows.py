@@ -19,7 +19,6 @@ STATES: dict[str, list[Any]] = {
     "lr": [0.1, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.7],
     "flat": [True, False],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 def first_loss(reduction: str) -> float:

@@ -41,18 +41,17 @@ class Deep(nn.Module):
         return x
 """
 PRAISE = "Now they are trained, saved, moved to a device, and hooks on them run."
-MUTANTS = {
+MUTANTS = """
+forward is still called: layer(x) => layer.forward(x)
+one layer, many times: 4) for _ in range(depth)] => 4)] * depth
+tanh only at the end:
+  torch.tanh(layer(x) => layer(x
+  return x => return torch.tanh(x)
+returns in the loop: return x =>     return x
+a fixed depth: range(depth) => range(2)
+"""
+OTHER_MUTANTS = {
     "as it is": STUB,
-    "forward is still called": SOLUTION.replace("layer(x)", "layer.forward(x)"),
-    "one layer, many times": SOLUTION.replace(
-        "nn.ModuleList([nn.Linear(4, 4) for _ in range(depth)])",
-        "nn.ModuleList([nn.Linear(4, 4)] * depth)",
-    ),
-    "tanh only at the end": SOLUTION.replace(
-        "torch.tanh(layer(x))", "layer(x)"
-    ).replace("return x", "return torch.tanh(x)"),
-    "returns in the loop": SOLUTION.replace("        return x", "            return x"),
-    "a fixed depth": SOLUTION.replace("range(depth)", "range(2)"),
 }
 
 

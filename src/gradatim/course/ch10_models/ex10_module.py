@@ -39,21 +39,16 @@ class Parabola(nn.Module):
         return self.a + self.b * x + self.c * x ** 2
 """
 PRAISE = "Any formula of tensors may stand in `forward`; autograd follows it."
-MUTANTS = {
-    "c a plain tensor": SOLUTION.replace(
-        "self.c = nn.Parameter(torch.zeros(1))",
-        "self.c = torch.zeros(1, requires_grad=True)",
-    ),
-    "x forgotten": SOLUTION.replace("self.b * x +", "self.b +"),
-    "a cube": SOLUTION.replace("x ** 2", "x ** 3"),
-    "no super": SOLUTION.replace("        super().__init__()\n", ""),
-    "random start": SOLUTION.replace("torch.zeros", "torch.randn"),
-    "cut from the graph": SOLUTION.replace("self.c * x", "self.c.item() * x"),
-    "new parameters at each call": SOLUTION.replace(
-        "    def forward(self, x):\n",
-        "    def forward(self, x):\n        self.c = nn.Parameter(torch.zeros(1))\n",
-    ),
-}
+MUTANTS = r"""
+c a plain tensor:
+  self.c = nn.Parameter(torch.zeros(1)) => self.c = torch.zeros(1, requires_grad=True)
+x forgotten: self.b * x + => self.b +
+a cube: x ** 2 => x ** 3
+no super: super().__init__() =>
+random start: torch.zeros => torch.randn
+cut from the graph: self.c * x => self.c.item() * x
+new parameters at each call: x): => x):\n        self.c = nn.Parameter(torch.zeros(1))
+"""
 
 
 def check(names: dict[str, Any]) -> None:

@@ -25,7 +25,6 @@ STATES: dict[str, list[Any]] = {
     ],
     "epochs": [1000, 0, 10, 100],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 class TensorLine(nn.Module):

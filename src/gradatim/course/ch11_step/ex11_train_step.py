@@ -35,32 +35,22 @@ def make_train_step(model, loss_fn, optimizer):
     return train_step
 """
 PRAISE = "It trains any model with any loss and any optimizer that steps so."
-MUTANTS = {
-    "never zeroed": SOLUTION.replace("        optimizer.zero_grad()\n", ""),
-    "zeroed before the update": SOLUTION.replace(
-        "        optimizer.step()\n        optimizer.zero_grad()\n",
-        "        optimizer.zero_grad()\n        optimizer.step()\n",
-    ),
-    "no mode": SOLUTION.replace("        model.train()\n", ""),
-    "the loss after the update": SOLUTION.replace(
-        "return loss.item()", "return loss_fn(model(x), y).item()"
-    ),
-    "the loss with its graph": SOLUTION.replace("loss.item()", "loss"),
-    "nothing returned": SOLUTION.replace("        return loss.item()\n", ""),
-    "an update while made": SOLUTION.replace(
-        "    return train_step\n", "    optimizer.step()\n    return train_step\n"
-    ).replace(
-        "    def train_step(x, y):\n",
-        "    for p in model.parameters():\n        p.grad = p.detach().clone()\n"
-        "    def train_step(x, y):\n",
-    ),
-    "called at once": SOLUTION.replace("return train_step\n", "return train_step()\n"),
-    "a loss of its own": SOLUTION.replace(
-        "loss_fn(model(x), y)", "((model(x) - y) ** 2).mean()"
-    ),
-    "targets first": SOLUTION.replace("loss_fn(model(x), y)", "loss_fn(y, model(x))"),
-    "forward": SOLUTION.replace("model(x)", "model.forward(x)"),
-}
+MUTANTS = r"""
+never zeroed: optimizer.zero_grad() =>
+zeroed before the update:
+  step()\n        optimizer.zero_grad => zero_grad()\n        optimizer.step
+no mode: model.train() =>
+the loss after the update: return loss.item() => return loss_fn(model(x), y).item()
+the loss with its graph: loss.item() => loss
+nothing returned: return loss.item() =>
+an update while made:
+  return train_step => optimizer.step()\n    return train_step
+  def train => for p in model.parameters(): p.grad = p.detach().clone()\n    def train
+called at once: return train_step => return train_step()
+a loss of its own: loss_fn(model(x), y) => ((model(x) - y) ** 2).mean()
+targets first: loss_fn(model(x), y) => loss_fn(y, model(x))
+forward: model(x) => model.forward(x)
+"""
 
 
 def check(names: dict[str, Any]) -> None:

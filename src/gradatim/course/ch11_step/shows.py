@@ -19,7 +19,6 @@ STATES: dict[str, list[Any]] = {
     "calls_before": [0, 1, 10, 100, 1000],
     "rows": [3, 1, 16, 80],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 def make_parts() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:

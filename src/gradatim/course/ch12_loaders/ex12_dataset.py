@@ -41,23 +41,19 @@ class Next(Dataset):
 PRAISE = (
     "A loader can shuffle and batch it now. No pair was stored: it is made on demand."
 )
-MUTANTS = {
-    "one too many": SOLUTION.replace("len(self.series) - 1", "len(self.series)"),
-    "the same number twice": SOLUTION.replace("index + 1", "index"),
-    "the one before": SOLUTION.replace("index + 1", "index - 1"),
-    "the other way round": SOLUTION.replace(
-        "self.series[index], self.series[index + 1]",
-        "self.series[index + 1], self.series[index]",
-    ),
-    "pairs that do not overlap": SOLUTION.replace(
-        "self.series[index], self.series[index + 1]",
-        "self.series[2 * index], self.series[2 * index + 1]",
-    ).replace("len(self.series) - 1", "len(self.series) // 2"),
+MUTANTS = """
+one too many: len(self.series) - 1 => len(self.series)
+the same number twice: index + 1 => index
+the one before: index + 1 => index - 1
+the other way round:
+  series[index], self.series[index + 1 => series[index + 1], self.series[index
+pairs that do not overlap:
+  series[index], self.series[i => series[2 * index], self.series[2 * i
+  len(self.series) - 1 => len(self.series) // 2
+the whole series: series[index], self.series[index + 1 => series[:-1], self.series[1:
+"""
+OTHER_MUTANTS = {
     "no length": SOLUTION[: SOLUTION.index("    def __len__")],
-    "the whole series": SOLUTION.replace(
-        "self.series[index], self.series[index + 1]",
-        "self.series[:-1], self.series[1:]",
-    ),
 }
 
 

@@ -29,29 +29,17 @@ def train_epoch(loader, train_step, device):
     return sum(losses) / len(losses)
 """
 PRAISE = "At any time there is one batch on the device, and the data set stays at home."
-MUTANTS = {
-    "only first batches": SOLUTION.replace(
-        "    for x, y in loader:\n",
-        "    for _ in loader:\n        x, y = next(iter(loader))\n",
-    ),
-    "one batch": SOLUTION.replace(
-        "for x, y in loader:", "for x, y in [next(iter(loader))]:"
-    ),
-    "not sent": SOLUTION.replace("        x, y = x.to(device), y.to(device)\n", ""),
-    "sent, and not kept": SOLUTION.replace(
-        "x, y = x.to(device), y.to(device)", "x.to(device)"
-    ),
-    "y stays": SOLUTION.replace(
-        "x, y = x.to(device), y.to(device)", "x = x.to(device)"
-    ),
-    "returns in the loop": SOLUTION.replace("    return sum", "        return sum"),
-    "the last loss": SOLUTION.replace("sum(losses) / len(losses)", "losses[-1]"),
-    "the sum": SOLUTION.replace("sum(losses) / len(losses)", "sum(losses)"),
-    "two updates a batch": SOLUTION.replace(
-        "losses.append(train_step(x, y))",
-        "train_step(x, y); losses.append(train_step(x, y))",
-    ),
-}
+MUTANTS = r"""
+only first batches: x, y in loader: => _ in loader:\n        x, y = next(iter(loader))
+one batch: for x, y in loader: => for x, y in [next(iter(loader))]:
+not sent: x, y = x.to(device), y.to(device) =>
+sent, and not kept: x, y = x.to(device), y.to(device) => x.to(device)
+y stays: x, y = x.to(device), y.to(device) => x = x.to(device)
+returns in the loop: return sum =>     return sum
+the last loss: sum(losses) / len(losses) => losses[-1]
+the sum: sum(losses) / len(losses) => sum(losses)
+two updates a batch: losses. => train_step(x, y); losses.
+"""
 
 
 def check(names: dict[str, Any]) -> None:

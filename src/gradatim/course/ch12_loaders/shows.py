@@ -32,7 +32,6 @@ STATES: dict[str, list[Any]] = {
     "batch_size": [16, 1, 2, 4, 8, 32, 80],
     "whole": [False, True],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 DEVICE_GB = 16
 """The memory of the device in the picture."""

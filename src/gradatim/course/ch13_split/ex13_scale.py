@@ -25,23 +25,23 @@ def scale(train, val):
     return (train - mean) / spread, (val - mean) / spread
 """
 PRAISE = "Mean and spread are learned numbers: from training rows only."
-MUTANTS = {
+MUTANTS = """
+each by itself: (val - mean) / spread => (val - val.mean(dim=0)) / val.std(dim=0)
+one mean for all columns: train.mean(dim=0) => train.mean()
+not divided: (train - mean) / spread => train - mean
+val as it was: (val - mean) / spread => val
+"""
+OTHER_MUTANTS = {
     "by all rows": SOLUTION.replace(
         "def scale(train, val):\n",
         "import torch\n\ndef scale(train, val):\n    both = torch.cat([train, val])\n",
     )
     .replace("train.mean(", "both.mean(")
     .replace("train.std(", "both.std("),
-    "each by itself": SOLUTION.replace(
-        "(val - mean) / spread", "(val - val.mean(dim=0)) / val.std(dim=0)"
-    ),
-    "one mean for all columns": SOLUTION.replace("train.mean(dim=0)", "train.mean()"),
     "by rows": SOLUTION.replace("dim=0", "dim=1, keepdim=True").replace(
         "(val - mean) / spread",
         "(val - val.mean(dim=1, keepdim=True)) / val.std(dim=1, keepdim=True)",
     ),
-    "not divided": SOLUTION.replace("(train - mean) / spread", "train - mean"),
-    "val as it was": SOLUTION.replace("(val - mean) / spread", "val"),
 }
 
 

@@ -35,32 +35,25 @@ def split_rows(num_rows, share, seed):
     return order[:cut], order[cut:]
 """
 PRAISE = "One shuffle, one cut: no row can be in both parts."
-MUTANTS = {
-    "not shuffled": SOLUTION.replace(
-        "torch.randperm(num_rows, generator=generator).tolist()",
-        "list(range(num_rows))",
-    ),
+MUTANTS = """
+not shuffled:
+  torch.randperm(num_rows, generator=generator).tolist( => list(range(num_rows)
+the first rows validate: order[:cut], order[cut: => order[cut:], order[:cut
+one row lost: order[cut:] => order[cut + 1:]
+one row in both: order[cut:] => order[cut - 1:]
+the global generator: num_rows, generator=generator => num_rows
+the global seed:
+  Generator().manual_ => manual_
+  , generator=generator =>
+drawn with replacement: randperm(num_rows => randint(num_rows, (num_rows,)
+always 80: round(share * num_rows) => 80
+"""
+OTHER_MUTANTS = {
     "two shuffles": SOLUTION.replace(
         "return order[:cut], order[cut:]",
         "other = torch.randperm(num_rows, generator=generator).tolist()\n"
         "    return order[:cut], other[cut:]",
     ),
-    "the first rows validate": SOLUTION.replace(
-        "return order[:cut], order[cut:]", "return order[cut:], order[:cut]"
-    ),
-    "one row lost": SOLUTION.replace("order[cut:]", "order[cut + 1:]"),
-    "one row in both": SOLUTION.replace("order[cut:]", "order[cut - 1:]"),
-    "the global generator": SOLUTION.replace(
-        "torch.randperm(num_rows, generator=generator)", "torch.randperm(num_rows)"
-    ),
-    "the global seed": SOLUTION.replace(
-        "torch.Generator().manual_seed(seed)", "torch.manual_seed(seed)"
-    ).replace(", generator=generator", ""),
-    "drawn with replacement": SOLUTION.replace(
-        "torch.randperm(num_rows, generator=generator).tolist()",
-        "torch.randint(num_rows, (num_rows,), generator=generator).tolist()",
-    ),
-    "always 80": SOLUTION.replace("round(share * num_rows)", "80"),
 }
 
 

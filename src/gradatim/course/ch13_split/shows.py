@@ -24,7 +24,6 @@ STATES: dict[str, list[Any]] = {
     "neighbours": [1, 2, 3, 5, 8, 12, 20, 40, 80],
     "tried": [10, 1, 100, 1000],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 NUM_PEEKS = 1000
 """The number of models that can be tried; chosen by hand, not measured."""

@@ -35,33 +35,25 @@ def fit(model, epochs, train_loader, train_step, validate, scheduler):
     return val_losses
 """
 PRAISE = "You have written what chapter 15 calls a Trainer."
-MUTANTS = {
-    "no train mode": SOLUTION.replace("        model.train()\n", ""),
-    "train mode once": SOLUTION.replace("        model.train()\n", "").replace(
-        "    val_losses = []\n", "    val_losses = []\n    model.train()\n"
-    ),
-    "scheduler per batch": SOLUTION.replace(
-        "        scheduler.step()\n", "            scheduler.step()\n"
-    ),
-    "scheduler first": SOLUTION.replace("        scheduler.step()\n", "").replace(
-        "        model.train()\n", "        model.train()\n        scheduler.step()\n"
-    ),
-    "no scheduler": SOLUTION.replace("        scheduler.step()\n", ""),
-    "validated per batch": SOLUTION.replace(
-        "        val_losses.append", "            val_losses.append"
-    ).replace("        scheduler.step()\n", ""),
-    "one batch": SOLUTION.replace(
-        "        for x, y in train_loader:\n            train_step(x, y)\n",
-        "        x, y = next(iter(train_loader))\n        train_step(x, y)\n",
-    ),
-    "validated first": SOLUTION.replace(
-        "        val_losses.append(validate())\n", ""
-    ).replace(
-        "        model.train()\n",
-        "        val_losses.append(validate())\n        model.train()\n",
-    ),
-    "the last loss": SOLUTION.replace("return val_losses", "return val_losses[-1]"),
-}
+MUTANTS = r"""
+no train mode: model.train() =>
+train mode once:
+  model.train() =>
+  val_losses = [] => val_losses = []\n    model.train()
+scheduler per batch: scheduler.step() =>     scheduler.step()
+scheduler first:
+  scheduler.step() =>
+  model.train() => model.train()\n        scheduler.step()
+no scheduler: scheduler.step() =>
+validated per batch:
+  val_losses. =>     val_losses.
+  scheduler.step() =>
+one batch: for x, y in train_loader:\n     => x, y = next(iter(train_loader))\n
+validated first:
+  val_losses.append(validate()) =>
+  model.train() => val_losses.append(validate())\n        model.train()
+the last loss: return val_losses => return val_losses[-1]
+"""
 
 
 def check(names: dict[str, Any]) -> None:

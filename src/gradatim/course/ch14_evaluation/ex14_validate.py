@@ -39,24 +39,26 @@ def validate(model, loss_fn, loader):
     return total / rows
 """
 PRAISE = "Eight lines, and three of them are forgotten in half of all programs."
-MUTANTS = {
-    "eval forgotten": SOLUTION.replace("    model.eval()\n", ""),
-    "train forgotten": SOLUTION.replace("    model.train()\n", ""),
-    "no_grad forgotten": SOLUTION.replace("with torch.no_grad():", "if True:"),
-    "a mean of means": SOLUTION.replace(" * len(x)", "").replace(
-        "rows += len(x)", "rows += 1"
-    ),
-    "divided by batches": SOLUTION.replace("rows += len(x)", "rows += 1"),
-    "the last batch": SOLUTION.replace("total +=", "total =").replace(
-        "rows += len(x)", "rows = len(x)"
-    ),
+MUTANTS = """
+eval forgotten: model.eval() =>
+train forgotten: model.train() =>
+no_grad forgotten: with torch.no_grad(): => if True:
+a mean of means:
+  * len(x) =>
+  rows += len(x) => rows += 1
+divided by batches: rows += len(x) => rows += 1
+the last batch:
+  total += => total =
+  rows += len(x) => rows = len(x)
+a tensor with a graph:
+  .item() =>
+  with torch.no_grad(): => if True:
+"""
+OTHER_MUTANTS = {
     "returns in the loop": SOLUTION.replace(
         "            rows += len(x)\n",
         "            rows += len(x)\n            model.train()\n"
         "            return total / rows\n",
-    ),
-    "a tensor with a graph": SOLUTION.replace(".item()", "").replace(
-        "with torch.no_grad():", "if True:"
     ),
 }
 

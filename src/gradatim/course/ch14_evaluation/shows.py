@@ -26,7 +26,6 @@ STATES: dict[str, list[Any]] = {
     "hidden": [8, 2, 4, 32, 128],
     "epoch": [300, 0, 30, 100, 1500],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 NUM_EPOCHS = 60
 """The number of epochs for which the line is trained."""

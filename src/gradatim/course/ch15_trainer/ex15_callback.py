@@ -38,27 +38,24 @@ class GoodEnough(gt.Callback):
             trainer.stop("good enough")
 """
 PRAISE = "EarlyStopping, schedules, the doctor and runs are built from such hooks."
-MUTANTS = {
-    "the training loss": SOLUTION.replace("val_loss", "train_loss"),
-    "above": SOLUTION.replace("< self.value", "> self.value"),
-    "the first epoch's value": SOLUTION.replace("[-1]", "[0]"),
-    "at the beginning": SOLUTION.replace("on_epoch_end", "on_epoch_begin").replace(
-        'if trainer.history["val_loss"][-1]',
-        'if trainer.epoch and trainer.history["val_loss"][-1]',
-    ),
-    "a fixed value": SOLUTION.replace("< self.value", "< 0.02"),
-    "no reason": SOLUTION.replace('"good enough"', '""'),
-    "a hook of another name": SOLUTION.replace("on_epoch_end", "on_epoch_ends"),
-    "at each update": SOLUTION.replace(
-        "on_epoch_end(self, trainer)", "on_step_end(self, trainer, loss)"
-    ).replace('trainer.history["val_loss"][-1]', "loss"),
-    "no callback": SOLUTION.replace("(gt.Callback)", "").replace(
-        "on_epoch_end", "end_of_epoch"
-    ),
-    "raises": SOLUTION.replace(
-        'trainer.stop("good enough")', 'raise StopIteration("good enough")'
-    ),
-}
+MUTANTS = """
+the training loss: val_loss => train_loss
+above: < self.value => > self.value
+the first epoch's value: [-1] => [0]
+at the beginning:
+  on_epoch_end => on_epoch_begin
+  if trainer.history => if trainer.epoch and trainer.history
+a fixed value: < self.value => < 0.02
+no reason: "good enough" => ""
+a hook of another name: on_epoch_end => on_epoch_ends
+at each update:
+  on_epoch_end(self, trainer => on_step_end(self, trainer, loss
+  trainer.history["val_loss"][-1] => loss
+no callback:
+  (gt.Callback) =>
+  on_epoch_end => end_of_epoch
+raises: trainer.stop("good enough") => raise StopIteration("good enough")
+"""
 
 
 class _Set(Callback):

@@ -28,7 +28,6 @@ STATES: dict[str, list[Any]] = {
     "epochs": [30, 1, 100],
     "patience": [20, 1, 3, 5, 50, 100],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 
 @dataclass(frozen=True)

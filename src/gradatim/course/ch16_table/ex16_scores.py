@@ -29,26 +29,19 @@ def scores(predictions, test, train):
     return model, baseline
 """
 PRAISE = "A number without its neighbour says little. You now have both."
-MUTANTS = {
-    "the mean of the test rows": SOLUTION.replace("train.mean()", "test.mean()"),
-    "scored on the training rows": SOLUTION.replace(
-        "(train.mean() - test)", "(train.mean() - train)"
-    ),
-    "no root": SOLUTION.replace(" ** 0.5", ""),
-    "the mean of absolutes": SOLUTION.replace(
-        "((predictions - test) ** 2).mean() ** 0.5", "abs(predictions - test).mean()"
-    ),
-    "the sum": SOLUTION.replace(
-        "((predictions - test) ** 2).mean()", "((predictions - test) ** 2).sum()"
-    ),
-    "the mean of predictions": SOLUTION.replace("train.mean()", "predictions.mean()"),
-    "the median": SOLUTION.replace("train.mean()", "sorted(train)[len(train) // 2]"),
-    "the other way round": SOLUTION.replace("model, baseline", "baseline, model"),
-    "the root before the mean": SOLUTION.replace(
-        "((predictions - test) ** 2).mean() ** 0.5",
-        "(((predictions - test) ** 2) ** 0.5).mean()",
-    ),
-}
+MUTANTS = """
+the mean of the test rows: train.mean() => test.mean()
+scored on the training rows: (train.mean() - test) => (train.mean() - train)
+no root: ** 0.5 =>
+the mean of absolutes:
+  ((predictions - test) ** 2).mean() ** 0.5 => abs(predictions - test).mean()
+the sum: ((predictions - test) ** 2).mean() => ((predictions - test) ** 2).sum()
+the mean of predictions: train.mean() => predictions.mean()
+the median: train.mean() => sorted(train)[len(train) // 2]
+the other way round: model, baseline => baseline, model
+the root before the mean:
+  predictions - test) ** 2).mean() ** 0.5 => (predictions - test) ** 2) ** 0.5).mean()
+"""
 
 
 def check(names: dict[str, Any]) -> None:

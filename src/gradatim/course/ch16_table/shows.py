@@ -30,7 +30,6 @@ STATES: dict[str, list[Any]] = {
     "district": ["center", "harbour", "north", "south"],
     "year": [1980, 2002],
 }
-"""Controls that move on a frozen page, with their values; it opens with the first."""
 
 DISTRICTS = ("center", "harbour", "north", "south")
 PER_METRE = {"center": 15.0, "harbour": 12.0, "north": 9.0, "south": 8.0}
