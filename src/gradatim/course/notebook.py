@@ -182,7 +182,7 @@ class _Reader:
     """Reads a chapter line by line."""
 
     def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
+        self._lines = [*lines, ""]
         self._next = 0
         """The number of the line that is read next."""
 
