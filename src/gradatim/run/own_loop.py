@@ -23,7 +23,7 @@ from gradatim.modules import device_of
 from gradatim.nested import num_rows
 from gradatim.run.checkpoint import Checkpoint
 from gradatim.run.choices import describe_batches, describe_object
-from gradatim.run.putting_back import check_optimizers, taking_state
+from gradatim.run.putting_back import StatesByName
 from gradatim.run.session import BY_EPOCHS, Session, leave
 from gradatim.run.stateful import (
     GlobalGenerators,
@@ -217,10 +217,10 @@ class OwnLoop:
     def _states(
         self, batches: Batches, began: Mapping[str, Any] | None = None
     ) -> dict[str, Stateful]:
-        modules = self._modules()
+        modules, descriptions = self._modules(), began or {}
         others = {k: v for k, v in self._tracked.items() if k not in modules}
         return {
-            "tracked": _Tracked(others, began or {}),
+            "tracked": StatesByName(others, lambda k: (others[k], descriptions[k])),
             "batches": batches,
             "rng": GlobalGenerators(),
         }
@@ -303,29 +303,6 @@ class OwnLoop:
                 "It is kept with the checkpoint of a step, and there is none now.\n"
                 "Call it in the loop; if run.epoch_ends: is the end of an epoch."
             )
-
-
-class _Tracked:
-    """The states of the objects that a loop tracks, but for modules, by their names."""
-
-    def __init__(
-        self, objects: Mapping[str, Stateful], began: Mapping[str, Any]
-    ) -> None:
-        self.objects = objects
-        self.began = began
-        """The objects' descriptions when the run began."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {name: value.state_dict() for name, value in self.objects.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, of_object in state.items():
-            value = self.objects.get(name)
-            if value is None:  # it is no longer tracked, which was accepted
-                continue
-            with taking_state(value, self.began[name]):
-                value.load_state_dict(of_object)
-        check_optimizers(self.objects.values())
 
 
 def _num_rows(batch: Any) -> int:

@@ -8,7 +8,7 @@ step, and shapes that would let a fused update write outside of its memory.
 
 import contextlib
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from gradatim.errors import DamagedError, GradatimError
 from gradatim.run.choices import describe_object, options_of, plain
 from gradatim.text import one_line, shown
 
-__all__ = ["check_optimizers", "putting_back", "taking_state"]
+__all__ = ["StatesByName", "check_optimizers", "putting_back", "taking_state"]
 
 NUMBERS = (int, float, Tensor)
 """What may stand for a number in a state: one that is a tensor may come as a float."""
@@ -68,6 +68,41 @@ def putting_back(path: Path) -> Iterator[None]:
             "It was changed by hand, or the code that takes it was.\n"
             "Go on with the code that the run began with, or begin a new run."
         ) from error
+
+
+class StatesByName:
+    """The states of several objects, by their names, put back under guard.
+
+    Args:
+        objects: The objects by their names; one without a state is left out.
+        guarded: Gives for a name the optimizer or schedule that takes a state, and its
+            description when the run began: the arguments of :func:`taking_state`.
+    """
+
+    def __init__(
+        self,
+        objects: Mapping[str, Any],
+        guarded: Callable[[str], tuple[Any, Mapping[str, Any]]],
+    ) -> None:
+        self.objects = objects
+        self.guarded = guarded
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the state of each object that has one."""
+        return {
+            name: value.state_dict()
+            for name, value in self.objects.items()
+            if hasattr(value, "state_dict")
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Give each object its state; objects that are gone were accepted as such."""
+        for name, own in state.items():
+            value: Any = self.objects.get(name)
+            if hasattr(value, "load_state_dict"):
+                with taking_state(*self.guarded(name)):
+                    value.load_state_dict(own)
+        check_optimizers(self.objects.values())
 
 
 @contextlib.contextmanager

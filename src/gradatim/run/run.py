@@ -26,7 +26,7 @@ from gradatim.run.choices import (
 )
 from gradatim.run.fingerprint import check_accept
 from gradatim.run.own_loop import OwnLoop, as_row
-from gradatim.run.putting_back import check_optimizers, taking_state
+from gradatim.run.putting_back import StatesByName, check_optimizers, taking_state
 from gradatim.run.session import BY_EPOCHS, Session, leave
 from gradatim.run.stateful import (
     GlobalGenerators,
@@ -260,9 +260,15 @@ class Run(OwnLoop, Callback):
             began: The configuration with which the run began, where it is gone on with.
         """
         began = began or {}
+        callbacks = self._callbacks
+
+        def schedule_of(name: str) -> tuple[Any, Mapping[str, Any]]:
+            scheduler = getattr(callbacks[name], "scheduler", None)
+            return scheduler, began["callbacks"][name].get("scheduler", {})
+
         return {
             "trainer": _TrainerState(trainer, self._session, began),
-            "callbacks": _Callbacks(self._callbacks, began.get("callbacks", {})),
+            "callbacks": StatesByName(callbacks, schedule_of),
             "rng": GlobalGenerators(),
         }
 
@@ -293,30 +299,6 @@ class _TrainerState:
             raise ValueError(
                 f"the trainer is at {_place_of(trainer)}, the checkpoint at {place}"
             )
-
-
-class _Callbacks:
-    """The states of a trainer's callbacks, by their names."""
-
-    def __init__(self, callbacks: Mapping[str, Any], began: Mapping[str, Any]) -> None:
-        self.callbacks = callbacks
-        self.began = began
-        """The callbacks' descriptions when the run began."""
-
-    def state_dict(self) -> dict[str, Any]:
-        return {
-            name: callback.state_dict()
-            for name, callback in self.callbacks.items()
-            if hasattr(callback, "state_dict")
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        for name, of_callback in state.items():
-            callback: Any = self.callbacks.get(name)  # None where that was accepted
-            if hasattr(callback, "load_state_dict"):
-                scheduler = getattr(callback, "scheduler", None)
-                with taking_state(scheduler, self.began[name].get("scheduler", {})):
-                    callback.load_state_dict(of_callback)
 
 
 def _place_of(trainer: TrainerView) -> tuple[int, int, int, int]:

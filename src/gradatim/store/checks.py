@@ -30,34 +30,17 @@ MAX_COUNT = 1 << 62
 """Counts are below this number, so that a sum of two fits into 64 bits."""
 
 
-def is_text(value: Any) -> bool:
-    """Tell whether a value is a text."""
-    return isinstance(value, str)
+def _of_type(*types: type) -> Check:
+    return lambda value: type(value) in types
 
 
-def is_bool(value: Any) -> bool:
-    """Tell whether a value is true or false."""
-    return isinstance(value, bool)
+is_text, is_bool, is_number = _of_type(str), _of_type(bool), _of_type(int, float)
+is_list, is_object = _of_type(list), _of_type(dict)
 
 
 def is_count(value: Any) -> bool:
     """Tell whether a value counts something: a whole number from 0, and no bool."""
     return type(value) is int and 0 <= value < MAX_COUNT
-
-
-def is_number(value: Any) -> bool:
-    """Tell whether a value is a number, and no bool."""
-    return type(value) in (int, float)
-
-
-def is_list(value: Any) -> bool:
-    """Tell whether a value is a list of anything."""
-    return isinstance(value, list)
-
-
-def is_object(value: Any) -> bool:
-    """Tell whether a value is an object with any fields."""
-    return isinstance(value, dict)
 
 
 def optional(check: Check) -> Check:
@@ -72,13 +55,13 @@ def one_of(*values: Any) -> Check:
 
 def list_of(check: Check) -> Check:
     """Give the check of a list, each item of which passes ``check``."""
-    return lambda value: isinstance(value, list) and all(map(check, value))
+    return lambda value: is_list(value) and all(map(check, value))
 
 
 def fields(**checks: Check) -> Check:
     """Give the check of an object with these fields and no others."""
     return lambda value: (
-        isinstance(value, dict)
+        is_object(value)
         and set(value) == set(checks)
         and all(check(value[name]) for name, check in checks.items())
     )
