@@ -23,8 +23,10 @@ def trainer(*, lr=1e-2, optimizer=torch.optim.Adam, model=None, loss_fn=None):
 
 
 def fit(made, *, doctor=None, val=None, epochs=10, batch_size=40, **options):
-    told = []
-    doctor = doctor or Doctor(tell=lambda found: told.append((made.epoch, found.code)))
+    given = []
+    doctor = doctor or Doctor(
+        tell=lambda finding: given.append((made.epoch, finding.code))
+    )
     made.fit(
         data(),
         val,
@@ -35,14 +37,14 @@ def fit(made, *, doctor=None, val=None, epochs=10, batch_size=40, **options):
         progress=False,
         **options,
     )
-    return doctor, told
+    return doctor, given
 
 
 @pytest.mark.parametrize("epochs", [1, 3, 30])
 def test_a_sound_training_is_left_alone(epochs):
     x, y = data()
-    doctor, told = fit(trainer(), val=(x + 1.5, y), epochs=epochs)
-    assert doctor.findings == [] and told == []
+    doctor, given = fit(trainer(), val=(x + 1.5, y), epochs=epochs)
+    assert doctor.findings == [] and given == []
 
 
 def test_the_first_updates_are_told_of_at_once():
@@ -51,29 +53,29 @@ def test_the_first_updates_are_told_of_at_once():
 
     model = Softmax(nn.Linear(5, 3), nn.Softmax(dim=1))
     made = trainer(model=model, loss_fn=nn.CrossEntropyLoss())
-    told = []
-    doctor = Doctor(tell=lambda finding: told.append((made.num_steps, finding.code)))
+    given = []
+    doctor = Doctor(tell=lambda finding: given.append((made.num_steps, finding.code)))
     x, _ = data()
     target = x[:, :3].argmax(dim=1)
     made.fit(
         (x, target), epochs=5, batch_size=10, callbacks=[doctor], progress=False, seed=0
     )
-    assert told == [(20, "GT302")]
+    assert given == [(20, "GT302")]
 
 
 @pytest.mark.parametrize("batch_size", [40, 400], ids=["many", "few"])
 def test_the_first_validation_is_seen(batch_size):
     x, y = data()
-    doctor, told = fit(trainer(), val=(x[:100], y[:100]), batch_size=batch_size)
-    assert [each.code for each in doctor.findings] == ["GT502"]
-    assert told[0][0] <= 2  # long before the end
+    doctor, given = fit(trainer(), val=(x[:100], y[:100]), batch_size=batch_size)
+    assert [finding.code for finding in doctor.findings] == ["GT502"]
+    assert given[0][0] <= 2  # long before the end
 
 
 def test_a_training_that_diverges_later_is_told_once():
     made = trainer(lr=0.15, optimizer=torch.optim.SGD, model=nn.Linear(5, 1))
     x, y = data()
-    told = []
-    doctor = Doctor(tell=lambda finding: told.append(finding.code))
+    given = []
+    doctor = Doctor(tell=lambda finding: given.append(finding.code))
     made.fit(
         (3 * x, y),
         epochs=10,
@@ -82,14 +84,14 @@ def test_a_training_that_diverges_later_is_told_once():
         progress=False,
         seed=0,
     )
-    assert told == ["GT204"]
+    assert given == ["GT204"]
 
 
 def test_what_stands_still_shows_over_epochs():
-    doctor, told = fit(trainer(lr=1e-9), epochs=30)
-    assert [each.code for each in doctor.findings] == ["GT203"]
+    doctor, given = fit(trainer(lr=1e-9), epochs=30)
+    assert [finding.code for finding in doctor.findings] == ["GT203"]
     (finding,) = doctor.findings
-    assert "tried" in str(finding) and told[0][0] >= 2
+    assert "tried" in str(finding) and given[0][0] >= 2
 
 
 def test_updates_are_counted_that_nobody_watched():
@@ -133,9 +135,9 @@ def test_select_and_ignore():
     none, _ = fit(trainer(), doctor=Doctor(ignore=["GT5"], tell=print), val=val)
     assert none.findings == []
     one, _ = fit(
-        trainer(), doctor=Doctor(select=["GT502"], tell=lambda found: None), val=val
+        trainer(), doctor=Doctor(select=["GT502"], tell=lambda finding: None), val=val
     )
-    assert [each.code for each in one.findings] == ["GT502"]
+    assert [finding.code for finding in one.findings] == ["GT502"]
 
 
 def test_a_second_fit_begins_anew():
@@ -171,5 +173,5 @@ def test_the_cure_of_what_is_told_is_not_tried_again(monkeypatch):
 
     monkeypatch.setattr(diagnosis, "try_out", counted)
     doctor, _ = fit(trainer(lr=1e-9), epochs=100)
-    assert [each.code for each in doctor.findings] == ["GT203"]
+    assert [finding.code for finding in doctor.findings] == ["GT203"]
     assert len(tried) == 1

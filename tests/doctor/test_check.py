@@ -24,8 +24,8 @@ def checked(model, x, y, *, loss_fn=None, lr=0.05, **options):
     return gt.check(model, loss_fn or nn.CrossEntropyLoss(), optimizer, x, y, **options)
 
 
-def codes(found):
-    return [each.code for each in found.findings]
+def codes(checkup):
+    return [finding.code for finding in checkup.findings]
 
 
 def mlp(out=3):
@@ -54,10 +54,10 @@ class Unused(nn.Module):
 
 def test_sound_models_pass():
     x = rows()
-    found = checked(mlp(), x, classes(x))
-    assert codes(found) == []
-    assert found.chance == pytest.approx(math.log(3))
-    assert min(found.losses) < 0.5 * found.losses[0]
+    checkup = checked(mlp(), x, classes(x))
+    assert codes(checkup) == []
+    assert checkup.chance == pytest.approx(math.log(3))
+    assert min(checkup.losses) < 0.5 * checkup.losses[0]
     y = x[:, :1] - x[:, 1:2]
     assert codes(checked(mlp(1), x, y, loss_fn=nn.MSELoss())) == []
 
@@ -78,9 +78,9 @@ def test_layers_that_join_rows_in_training_alone_are_no_leak(model):
 
 def test_mixed_rows_are_found():
     x = rows(6)
-    found = checked(Mixed(), x, classes(x))
-    assert "GT001" in codes(found)
-    (leak,) = [each for each in found.findings if each.code == "GT001"]
+    checkup = checked(Mixed(), x, classes(x))
+    assert "GT001" in codes(checkup)
+    (leak,) = [finding for finding in checkup.findings if finding.code == "GT001"]
     assert leak.verdict.startswith("The output of row 0 depends on the input of row ")
 
 
@@ -104,15 +104,15 @@ def test_batch_second_of_an_rnn_is_found():
 
 def test_parameters_without_a_gradient_are_named():
     x = rows()
-    found = checked(Unused(), x, classes(x))
-    assert codes(found) == ["GT003"]
-    assert "forgotten.weight, forgotten.bias" in found.findings[0].verdict
+    checkup = checked(Unused(), x, classes(x))
+    assert codes(checkup) == ["GT003"]
+    assert "forgotten.weight, forgotten.bias" in checkup.findings[0].verdict
 
 
 def test_first_loss_far_from_chance_is_found():
     x = 100 * rows()
-    found = checked(mlp(), x, classes(x).roll(1))
-    assert "GT002" in codes(found)
+    checkup = checked(mlp(), x, classes(x).roll(1))
+    assert "GT002" in codes(checkup)
 
 
 @pytest.mark.parametrize(("lr", "cure"), [(1e-7, "larger"), (1e4, "smaller")])
@@ -121,9 +121,9 @@ def test_a_rate_that_learns_nothing_is_found(lr, cure):
     model = mlp(1)
     y = x[:, :1]
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    found = gt.check(model, nn.MSELoss(), optimizer, x, y)
-    assert codes(found) == ["GT004"]
-    assert f"a {cure} learning rate" in found.findings[0].cure
+    checkup = gt.check(model, nn.MSELoss(), optimizer, x, y)
+    assert codes(checkup) == ["GT004"]
+    assert f"a {cure} learning rate" in checkup.findings[0].cure
 
 
 def test_nothing_changes():
@@ -152,14 +152,14 @@ def test_lbfgs_and_a_forward_of_ones_own():
     assert codes(gt.check(model, nn.MSELoss(), optimizer, x, y)) == []
     batch = {"x": x, "y": y}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    found = gt.check(
+    checkup = gt.check(
         model,
         nn.MSELoss(),
         optimizer,
         batch,
         forward=lambda model, batch: (model(batch["x"]), batch["y"]),
     )
-    assert codes(found) == []
+    assert codes(checkup) == []
 
 
 def test_it_prints_what_it_found():

@@ -23,7 +23,7 @@ def made(code, *, hides=(), severity="warning"):
 def codes(monkeypatch):
     def of(*pitfalls, **options):
         monkeypatch.setattr(module, "all_pitfalls", lambda: pitfalls)
-        return [each.code for each in diagnose(TrainingSeen(), **options)]
+        return [finding.code for finding in diagnose(TrainingSeen(), **options)]
 
     return of
 
@@ -41,8 +41,22 @@ def test_of_two_that_hide_each_other_one_is_told(codes):
 
 
 def test_what_is_ignored_still_hides(codes):
-    found = codes(made("GT1", hides=("GT2",)), made("GT2"), ignore=["GT1"])
-    assert found == []
+    assert codes(made("GT1", hides=("GT2",)), made("GT2"), ignore=["GT1"]) == []
+
+
+def test_of_many_findings_of_a_pitfall_the_first_are_shown(codes):
+    class Many(Pitfall):
+        code = title = "GT1"
+
+        def find(self, seen):
+            for number in range(5):
+                yield self.finding(verdict=f"{number}.", evidence="1", cure="none")
+
+    class Two(Many):
+        max_findings = 2
+
+    assert codes(Many()) == ["GT1"]
+    assert codes(Two()) == ["GT1", "GT1"]
 
 
 def test_the_worst_stand_first(codes):
@@ -55,16 +69,16 @@ def test_nothing_is_found_where_nothing_was_seen():
     assert diagnose(TrainingSeen()) == []
 
 
-@pytest.mark.parametrize("pitfall", all_pitfalls(), ids=lambda each: each.code)
+@pytest.mark.parametrize("pitfall", all_pitfalls(), ids=lambda pitfall: pitfall.code)
 def test_each_pitfall_has_a_whole_page(pitfall):
     page = pitfall.page()
     places = [page.find(section) for section in SECTIONS]
     assert -1 not in places and places == sorted(places), page
-    known = {each.code for each in all_pitfalls()}
+    known = {other.code for other in all_pitfalls()}
     assert not set(pitfall.hides) & {pitfall.code}
     assert set(pitfall.hides) <= known, set(pitfall.hides) - known
 
 
 def test_codes_are_one_each():
-    codes = [each.code for each in all_pitfalls()] + [rule.code for rule in RULES]
+    codes = [pitfall.code for pitfall in all_pitfalls()] + [rule.code for rule in RULES]
     assert len(codes) == len(set(codes)) and len(codes) > 60

@@ -201,8 +201,7 @@ def test_a_script_that_ends_in_one_has_it_first(tmp_path):
         "model = nn.Sequential(nn.Linear(4, 8), nn.Linear(6, 1))\n"
         "model(torch.zeros(3, 4))\n"
     )
-    found = run_script(path)
-    first = found.findings[0]
+    first = run_script(path).findings[0]
     assert (first.code, first.line.number) == ("GT901", 4)
     assert "1: Linear" in first.verdict
 
@@ -210,4 +209,4 @@ def test_a_script_that_ends_in_one_has_it_first(tmp_path):
 def test_a_block_that_raises_has_it_too():
     with pytest.raises(RuntimeError), watch() as seen:
         no_graph()
-    assert [each.code for each in seen.findings] == ["GT906"]
+    assert [finding.code for finding in seen.findings] == ["GT906"]

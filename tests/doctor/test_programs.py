@@ -32,8 +32,8 @@ def settings_put_back():
 def findings_of(path):
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as a user has it: they end no program
-        found = run_script(path)
-    return found.findings, found.seen.error
+        diagnosis = run_script(path)
+    return diagnosis.findings, diagnosis.seen.error
 
 
 def sick_lines(path):
@@ -45,24 +45,27 @@ def sick_lines(path):
 def test_sick_program_is_found(path, unchecked):
     findings, _ = findings_of(path)
     code = path.stem.partition("_")[0].upper()
-    serious = [each for each in findings if each.severity != "info"]
-    told = [(each.code, each.verdict, each.evidence) for each in findings]
-    assert code in [each.code for each in findings], told
+    serious = [finding for finding in findings if finding.severity != "info"]
+    shown = [(finding.code, finding.verdict, finding.evidence) for finding in findings]
+    assert code in [finding.code for finding in findings], shown
     # One cause, one finding.
-    assert [each.code for each in serious] in ([code], []), told
-    (finding,) = [each for each in findings if each.code == code]
+    assert [finding.code for finding in serious] in ([code], []), shown
+    (finding,) = [finding for finding in findings if finding.code == code]
     assert finding.evidence and finding.cure and any(map(str.isdigit, finding.evidence))
     if lines := sick_lines(path):
-        assert finding.line is not None and finding.line.file == str(path), told
-        assert finding.line.number in lines, (finding.line.number, told)
+        assert finding.line is not None and finding.line.file == str(path), shown
+        assert finding.line.number in lines, (finding.line.number, shown)
 
 
 @pytest.mark.parametrize("path", CURED + SOUND, ids=lambda path: path.stem)
 def test_sound_program_is_left_alone(path, unchecked):
     findings, error = findings_of(path)
     assert error is None
-    told = [(each.code, each.verdict, each.evidence, each.line) for each in findings]
-    assert [each for each in findings if each.severity != "info"] == [], told
+    shown = [
+        (finding.code, finding.verdict, finding.evidence, finding.line)
+        for finding in findings
+    ]
+    assert [finding for finding in findings if finding.severity != "info"] == [], shown
 
 
 def test_every_sick_program_has_its_cure():
@@ -100,5 +103,5 @@ def losses_of(path, *, watched):
                 )
     finally:
         torch.Tensor.backward, sys.argv = original, argv
-    numbers = [each.reshape(-1).tolist() for each in losses]
+    numbers = [loss.reshape(-1).tolist() for loss in losses]
     return str(numbers), torch.get_rng_state().tolist()

@@ -94,8 +94,8 @@ def test_nothing_is_tried_while_the_watch_is_on():
             optimizer.zero_grad()
             F.mse_loss(model(x), x.sum(dim=1, keepdim=True)).backward()
             optimizer.step()
-        assert [each.tried for each in seen.findings] == [None]
-    assert [each.tried is None for each in seen.findings] == [False]
+        assert [finding.tried for finding in seen.findings] == [None]
+    assert [finding.tried is None for finding in seen.findings] == [False]
 
 
 def test_a_doubtful_finding_whose_cure_changes_nothing_is_advice(monkeypatch):

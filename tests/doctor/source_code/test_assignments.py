@@ -19,7 +19,7 @@ def test_where_a_part_is_assigned(tmp_path):
     ref = weakref.ref(nn.Identity())
     model = ModelSeen(ref, "Net", None)
     model.structure.init_lines["net"] = start
-    found = assignment_line(model, "net.layers[0]")
-    assert found is not None and found.number == 4
+    line = assignment_line(model, "net.layers[0]")
+    assert line is not None and line.number == 4
     assert assignment_line(model, "net.head") is None
     assert assignment_line(model, "other.layers") is None

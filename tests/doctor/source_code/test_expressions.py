@@ -19,13 +19,13 @@ def line_and_node(tmp_path, source, part):
     """Write a file; give its line and the expression that reads as ``part``."""
     path = tmp_path / f"program_{len(list(tmp_path.iterdir()))}.py"
     path.write_text(source)
-    found = next(
+    node = next(
         node
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.expr) and ast.unparse(node) == part
     )
-    line = SourceLine(str(path), found.lineno)
-    place = (found.lineno, found.end_lineno, found.col_offset, found.end_col_offset)
+    line = SourceLine(str(path), node.lineno)
+    place = (node.lineno, node.end_lineno, node.col_offset, node.end_col_offset)
     node = expression_at(line, place)
     assert node is not None and ast.unparse(node) == part
     return line, node
@@ -75,8 +75,8 @@ def test_not_averaged(tmp_path, source):
 def test_arguments(tmp_path):
     for part in ("x.view(a, b * 2)", "x.view((a, b * 2))", "x.view([a, b * 2])"):
         _, node = line_and_node(tmp_path, f"y = (\n    {part}\n)", part)
-        found = argument_at(node, 1)
-        assert found is not None and ast.unparse(found) == "b * 2"
+        argument = argument_at(node, 1)
+        assert argument is not None and ast.unparse(argument) == "b * 2"
         assert argument_at(node, 2) is None
     _, node = line_and_node(tmp_path, "x.view(*sizes, 2)", "x.view(*sizes, 2)")
     assert argument_at(node, 1) is None
@@ -128,6 +128,6 @@ def test_sources_of_names(tmp_path):
         "def f(p, y):\n    p = p.float()\n    return (p == y).sum()\nf(a, y=b[0])\n"
     )
     line, node = line_and_node(tmp_path, source, "p == y")
-    told = {ast.unparse(each) for each in sources_of(line, node.left)}
-    assert told == {"p", "p.float()", "a", "b[0]"}
+    sources = {ast.unparse(source) for source in sources_of(line, node.left)}
+    assert sources == {"p", "p.float()", "a", "b[0]"}
     assert [ast.unparse(s) for s in sources_of(None, node.left)] == ["p"]
