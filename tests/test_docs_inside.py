@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gradatim import torch_private
 from gradatim.cli.main import COMMANDS
 from tests.test_imports import LAYERS
 
@@ -208,6 +209,12 @@ def test_the_words_of_the_house_are_explained():
         "trial",
         "watch",
     }
+
+
+def test_every_private_name_of_torch_is_listed():
+    named = set(spans(section("Private names of torch")))
+    others = {"torch_private.py", "tests/test_torch_private.py"}
+    assert named - others == set(torch_private.__all__)
 
 
 @pytest.mark.parametrize(
