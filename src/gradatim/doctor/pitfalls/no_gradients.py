@@ -1,7 +1,7 @@
 from gradatim.doctor.gradients import backwards_with_leaves, gradient_looks
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import steps_of
-from gradatim.watching import TrainingSeen
+from gradatim.watching import OptimizerSeen, SourceLine, TrainingSeen
 
 MIN_UPDATES = 3  # chosen by hand, not measured
 STEP_FUNCTIONS = {"Ceil", "Floor", "Round", "Sign", "Trunc"}
@@ -41,9 +41,6 @@ class NoGradients(Pitfall):
     hides = ("GT108", "GT203", "GT309")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        looks = [b.leaves or {} for b in backwards_with_leaves(seen)]
-        lines = [b.line for b in backwards_with_leaves(seen)]
-        reached = {key for leaves in looks for key in leaves}
         for number, optimizer in enumerate(seen.optimizers):
             updates = gradient_looks(steps_of(seen, number))
             num_all = len(optimizer.parameters)
@@ -58,42 +55,52 @@ class NoGradients(Pitfall):
                 continue
             facts = f"at {len(without)} of {len(updates)} updates looked at .grad was "
             facts += f"None for all {num_all} parameters"
-            if not seen.backwards:
-                yield self.finding(
-                    verdict="backward is never called: there is no gradient to step "
-                    "with.",
-                    evidence=f"{optimizer.num_steps} updates, 0 backwards; {facts}",
-                    cure="loss.backward() before optimizer.step()",
-                    line=without[0].line,
-                )
-            if not looks:
-                continue
-            if all(reached.isdisjoint(m.parameters.names) for m in seen.models):
-                yield self.finding(
-                    verdict="The loss has no way back to the parameters: its graph is "
-                    "cut.",
-                    evidence=f"{len(looks)} backwards looked at reach 0 parameters of "
-                    f"the model; {facts}",
-                    cure="compute the loss from the model's output itself, without "
-                    ".item(), .detach(), .data, .numpy() or a new torch.tensor(...)",
-                    line=lines[0],
-                )
-            own = set(optimizer.parameters)
-            kinds = [
-                model.kind
-                for model in seen.models
-                if model.num_calls and own & model.parameters.names.keys()
-            ]
-            if kinds and own.isdisjoint(reached):
-                yield self.finding(
-                    verdict=f"The loss that is to train {kinds[0]} has no way back to "
-                    "it: its graph is cut.",
-                    evidence=f"{len(looks)} backwards looked at reach others; {facts}",
-                    cure=f"compute its loss from the output of {kinds[0]} itself, "
-                    "without .detach() on the way",
-                    line=without[0].line,
-                )
+            yield from self._reason(seen, optimizer, facts, without[0].line)
         yield from self._rounded(seen)
+
+    def _reason(
+        self,
+        seen: TrainingSeen,
+        optimizer: OptimizerSeen,
+        facts: str,
+        line: SourceLine | None,
+    ) -> Findings:
+        """Say why none of the parameters of an optimizer ever has a gradient."""
+        if not seen.backwards:
+            yield self.finding(
+                verdict="backward is never called: there is no gradient to step with.",
+                evidence=f"{optimizer.num_steps} updates, 0 backwards; {facts}",
+                cure="loss.backward() before optimizer.step()",
+                line=line,
+            )
+        looks = backwards_with_leaves(seen)
+        reached = {key for backward in looks for key in backward.leaves or {}}
+        if not looks:
+            return
+        if all(reached.isdisjoint(model.parameters.names) for model in seen.models):
+            yield self.finding(
+                verdict="The loss has no way back to the parameters: its graph is cut.",
+                evidence=f"{len(looks)} backwards looked at reach 0 parameters of the "
+                f"model; {facts}",
+                cure="compute the loss from the model's output itself, without "
+                ".item(), .detach(), .data, .numpy() or a new torch.tensor(...)",
+                line=looks[0].line,
+            )
+        own = set(optimizer.parameters)
+        kinds = [
+            model.kind
+            for model in seen.models
+            if model.num_calls and own & model.parameters.names.keys()
+        ]
+        if kinds and own.isdisjoint(reached):
+            yield self.finding(
+                verdict=f"The loss that is to train {kinds[0]} has no way back to it: "
+                "its graph is cut.",
+                evidence=f"{len(looks)} backwards looked at reach others; {facts}",
+                cure=f"compute its loss from the output of {kinds[0]} itself, without "
+                ".detach() on the way",
+                line=line,
+            )
 
     def _rounded(self, seen: TrainingSeen) -> Findings:
         """Find losses of rounded numbers, whose slope is 0 everywhere."""
