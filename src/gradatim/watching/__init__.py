@@ -22,7 +22,7 @@ The parts, in reading order:
   ``freezing``, ``initial_weights``, ``norm_drift``;
 - losses: ``losses`` sees losses and backwards, with ``loss_numbers``, ``loss_graph``,
   ``saved_tensors``, ``graph_leaves``, ``loss_values``;
-- updates: ``updates`` sees optimizers, with ``norms`` and ``graphs_kept``;
+- updates: ``updates`` sees optimizers, with ``graphs_kept``;
   ``schedulers`` sees learning-rate schedules;
 - what surrounds them: ``loaders``, ``seeds``, ``modes``, ``state_dicts``;
   ``row_orders`` with ``row_codes`` and ``sorted_batches``; ``tensor_calls``, which are

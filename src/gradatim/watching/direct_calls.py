@@ -25,9 +25,7 @@ class DirectCall:
 class DirectCalls(ModelObserver[DirectCall]):
     """Sees a part of a model that is called from a ``forward`` nobody noted."""
 
-    def new_record(self, module: nn.Module) -> DirectCall:
-        """Begin with a model that was called as it should be."""
-        return DirectCall()
+    record_type = DirectCall
 
     def on_forward(self, call: ModelCall) -> None:
         """Look whether a module that was not called itself calls this one."""

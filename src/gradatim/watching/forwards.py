@@ -25,11 +25,9 @@ from gradatim.watching.tensor_info import info_of, is_wrapped
 __all__ = ["Forwards"]
 
 CALLS_BETWEEN_LOOKS = 20
-"""Calls of a model from one look for new layers to the next: chosen by hand, not
-measured."""
+"""Calls from one look for new layers to the next: chosen by hand, not measured."""
 FORWARDS_BETWEEN_MODES = 10
-"""Forwards from one look at the modes of parts to the next: chosen by hand, not
-measured."""
+"""Forwards from one look at modes to the next: chosen by hand, not measured."""
 NUM_FORWARDS_WITH_BUFFERS = 200
 """First forwards whose buffers are looked at: chosen by hand, not measured."""
 MOST_NAMES = 50
@@ -41,8 +39,7 @@ MOST_OUTPUTS_REMEMBERED = 8
 MOST_OUTPUTS_OF_CALL = 2
 """Outputs of one call that are remembered so: chosen by hand, not measured."""
 MOST_OUTPUTS_FOLLOWED = 8
-"""Outputs of one call through which a backward is noted: chosen by hand, not
-measured."""
+"""Outputs whose backward is noted, of one call: chosen by hand, not measured."""
 
 
 class Forwards(Observer):

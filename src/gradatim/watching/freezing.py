@@ -38,13 +38,11 @@ class Freezing:
 class Freezings(ModelObserver[Freezing]):
     """Sees the attributes of a model, and of its parameters, as it is trained."""
 
+    record_type = Freezing
+
     def __init__(self, position: Position, as_made: WeightsAsMade) -> None:
         super().__init__(position)
         self._as_made = as_made
-
-    def new_record(self, module: nn.Module) -> Freezing:
-        """Begin with no parameter that asks for a gradient."""
-        return Freezing()
 
     def on_forward(self, call: ModelCall) -> None:
         """Look at a model that is trained; at its attributes the first time."""

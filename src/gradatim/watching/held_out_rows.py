@@ -7,13 +7,18 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gradatim.watching.loaders import Loaders
 from gradatim.watching.model_call import ForwardSeen, ModelCall, ModelObserver
 from gradatim.watching.position import Position
 from gradatim.watching.row_codes import mixed
-from gradatim.watching.source_lines import SourceLine, is_user_file, user_frame
+from gradatim.watching.source_lines import (
+    SourceLine,
+    is_user_file,
+    user_frame,
+    variables_of,
+)
 
 __all__ = ["HeldOutRows", "RowsSeen"]
 
@@ -27,10 +32,6 @@ MOST_ROWS_OF_MODEL = 50_000
 """Rows of one model that are remembered: chosen by hand, not measured."""
 MOST_FORWARDS = 200
 """Forwards of each kind whose rows are digested: chosen by hand, not measured."""
-MOST_VARIABLES = 500
-"""Variables of one function that are looked at: chosen by hand, not measured."""
-MOST_ATTRIBUTES = 100
-"""Attributes of one object that are looked at: chosen by hand, not measured."""
 WORDS_OF_HELD_OUT = {
     *("val", "va", "valid", "validation", "test", "tst", "te", "dev"),
     *("holdout", "heldout", "held"),
@@ -57,6 +58,8 @@ class RowsSeen:
 class HeldOutRows(ModelObserver[RowsSeen]):
     """Sees the rows that models are given, and whether a backward follows."""
 
+    record_type = RowsSeen
+
     def __init__(self, position: Position, loaders: Loaders) -> None:
         super().__init__(position)
         self.holds_out: bool | None = None
@@ -65,10 +68,6 @@ class HeldOutRows(ModelObserver[RowsSeen]):
         self._loaders = loaders
         self._num_digested = {True: 0, False: 0}
         self._doubtful: tuple[ForwardSeen, RowsSeen, set[int]] | None = None
-
-    def new_record(self, module: nn.Module) -> RowsSeen:
-        """Begin with no rows."""
-        return RowsSeen()
 
     def on_forward(self, call: ModelCall) -> None:
         """Digest the rows that a model was given, the first times."""
@@ -139,7 +138,7 @@ def _is_named_held_out(frame: FrameType | None, loader: Any, data: Tensor) -> bo
         if is_user_file(frame.f_code.co_filename):
             line = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
             of_lines |= _words(line)
-            for name, value in _variables(frame):
+            for name, value in variables_of(frame):
                 if isinstance(value, Tensor) and _is_part(data, value):
                     of_tensor |= _words(name)
                 elif loader is not None and value is loader:
@@ -149,13 +148,6 @@ def _is_named_held_out(frame: FrameType | None, loader: Any, data: Tensor) -> bo
         if words & (WORDS_OF_HELD_OUT | WORDS_OF_TRAINING):
             return not words & WORDS_OF_TRAINING
     return False
-
-
-def _variables(frame: FrameType) -> list[tuple[str, Any]]:
-    variables = list(frame.f_locals.items())[:MOST_VARIABLES]
-    owner = frame.f_locals.get("self")
-    attributes = list(getattr(owner, "__dict__", {}).items())[:MOST_ATTRIBUTES]
-    return variables + attributes
 
 
 def _words(text: str) -> set[str]:

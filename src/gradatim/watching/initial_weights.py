@@ -17,19 +17,15 @@ __all__ = ["ConstantMatrix", "InitialWeights", "WeightsAsMade", "constant_matric
 MOST_NUMBERS = 1_000_000
 """Numbers of one parameter that are looked at: chosen by hand, not measured."""
 FEWEST_NUMBERS = 16
-"""Numbers of a weight below which its largest says little: chosen by hand, not
-measured."""
+"""Numbers of a weight that its largest one can tell: chosen by hand, not measured."""
 LEAST_SHARE_OF_BOUND = 0.7
-"""The largest number of a drawn weight, as a share of the bound between which it is
-drawn: chosen by hand, not measured."""
+"""A weight's largest number, as a share of its bound: chosen by hand, not measured."""
 MOST_MATRICES = 100
 """Matrices of one optimizer that are looked at: chosen by hand, not measured."""
 EQUAL_SHARE_OF_OWN = 1e-4
-"""Difference between equal rows of a gradient, as a share of the gradient's largest
-number: chosen by hand, not measured."""
+"""Difference of equal rows, of their largest number: chosen by hand, not measured."""
 EQUAL_SHARE_OF_ALL = 1e-6
-"""The same, as a share of the largest number of all gradients: chosen by hand, not
-measured."""
+"""The same, of the largest of all gradients: chosen by hand, not measured."""
 
 
 @dataclass(slots=True)
@@ -57,9 +53,7 @@ class ConstantMatrix:
 class WeightsAsMade(ModelObserver[InitialWeights]):
     """Sees the weights of a model when it is first trained, and of layers put in."""
 
-    def new_record(self, module: nn.Module) -> InitialWeights:
-        """Begin with nothing known: weights may be loaded before training begins."""
-        return InitialWeights()
+    record_type = InitialWeights
 
     def on_forward(self, call: ModelCall) -> None:
         """Look at the weights at the first forward of a training."""

@@ -13,8 +13,7 @@ __all__ = ["Broadcast", "count_nodes_and_broadcasts", "operations_before"]
 MOST_NODES = 20_000
 """Nodes of one graph that are walked: chosen by hand, not measured."""
 MOST_DEPTH = 12
-"""Operations between a loss and a broadcast that still belongs to it: chosen by hand,
-not measured."""
+"""Operations from a loss to what still belongs to it: chosen by hand, not measured."""
 MOST_NAMES = 4
 """Operations before a tensor that are named: chosen by hand, not measured."""
 ARITHMETIC = ("Sub", "Add", "Mul", "Div", "Rsub")
@@ -72,9 +71,9 @@ def _broadcast_of(function: Function) -> Broadcast | None:
         if (leaf := leaf_of(other)) is not None:
             inputs.append(tuple(leaf.shape))
         else:
-            about = what_node_gives(other)
-            if place < len(about):
-                inputs.append(tuple(about[place].shape))
+            given = what_node_gives(other)
+            if place < len(given):
+                inputs.append(tuple(given[place].shape))
     if any(type(n) is not int for n in shape) or not inputs:
         return None
     # If one of two inputs has more numbers than the result, autograd may not know the

@@ -10,13 +10,11 @@ MOST_NUMBERS = 1_000_000
 MOST_ROWS = 5_000
 """Rows that are compared with their targets: chosen by hand, not measured."""
 FEWEST_ROWS = 16
-"""Rows below which a column is like its target by chance: chosen by hand, not
-measured."""
+"""Rows below which a column is not compared: chosen by hand, not measured."""
 LEAST_NORM = 1e-300
 """What stands for a norm of zero, so that it divides: chosen by hand, not measured."""
 MOST_ANGLE = 1e-10
-"""How far a correlation is from 1 where only rounding differs: chosen by hand, not
-measured."""
+"""How far rounding takes a correlation from 1: chosen by hand, not measured."""
 
 
 def loss_facts(input: Tensor, target: Tensor) -> dict[str, float]:

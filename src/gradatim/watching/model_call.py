@@ -1,5 +1,6 @@
 """A call of a model, and what observers of models have in common."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Generic, TypeVar
@@ -75,6 +76,9 @@ class ModelCall:
 class ModelObserver(Observer, Generic[R]):
     """An observer that keeps a record for each model."""
 
+    record_type: Callable[[], R]
+    """Makes an empty record."""
+
     def __init__(self, position: Position) -> None:
         super().__init__(position)
         self.records: list[R] = []
@@ -88,7 +92,7 @@ class ModelObserver(Observer, Generic[R]):
 
     def new_record(self, module: nn.Module) -> R:
         """Make a record that knows what there is to know before the first call."""
-        raise NotImplementedError
+        return type(self).record_type()
 
     def on_forward(self, call: ModelCall) -> None:
         """Note what the observer wants of a call."""

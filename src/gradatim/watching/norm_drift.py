@@ -46,9 +46,7 @@ class NormDrift:
 class NormDrifts(ModelObserver[NormDrift]):
     """Sees the running means of a model after its first update, and later."""
 
-    def new_record(self, module: nn.Module) -> NormDrift:
-        """Begin with no batch norm: a model may be frozen after its first call."""
-        return NormDrift()
+    record_type = NormDrift
 
     def on_forward(self, call: ModelCall) -> None:
         """Begin after the first update of a training; then tell how far means moved."""

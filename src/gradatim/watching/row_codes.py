@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradatim.watching.source_lines import is_user_file
+from gradatim.watching.source_lines import is_user_file, variables_of
 
 __all__ = ["Rows", "codes_of", "mixed", "rows_in"]
 
@@ -22,10 +22,6 @@ MOST_LISTED = 20_000
 """Entries of one list that is read: chosen by hand, not measured."""
 MOST_ARRAYS = 16
 """Variables with so many rows that are read: chosen by hand, not measured."""
-MOST_VARIABLES = 500
-"""Variables of one function that are looked at: chosen by hand, not measured."""
-MOST_ATTRIBUTES_OF_SELF = 100
-"""Attributes of a method's object that are looked at: chosen by hand, not measured."""
 MOST_ATTRIBUTES_OF_DATA = 50
 """Attributes of a data set that are looked at: chosen by hand, not measured."""
 LEAST_SHARE_UNIQUE = 0.5
@@ -146,7 +142,8 @@ def rows_in(frame: FrameType | None, num_rows: int, *more: Any) -> Iterator[Any]
         named += [("", part) for part in parts] if isinstance(parts, tuple) else []
     while frame is not None:
         if is_user_file(frame.f_code.co_filename):
-            named += _variables(frame)
+            variables = variables_of(frame)
+            named += [(n, v) for n, v in variables if not n.startswith("__")]
         frame = frame.f_back
     inner = {id(value): name for name, value in reversed(named) if name}
     outer = {id(value): name for name, value in named if name}
@@ -156,14 +153,6 @@ def rows_in(frame: FrameType | None, num_rows: int, *more: Any) -> Iterator[Any]
         if _has(value, num_rows) and not any(value is other for other in given):
             given.append(value)
             yield inner.get(id(value), ""), outer.get(id(value), ""), value
-
-
-def _variables(frame: FrameType) -> list[tuple[str, Any]]:
-    named = list(frame.f_locals.items())[:MOST_VARIABLES]
-    owner = frame.f_locals.get("self")
-    attributes = list(getattr(owner, "__dict__", {}).items())[:MOST_ATTRIBUTES_OF_SELF]
-    named += [(f"self.{attribute}", value) for attribute, value in attributes]
-    return [(name, value) for name, value in named if not name.startswith("__")]
 
 
 def _has(value: Any, num_rows: int) -> bool:

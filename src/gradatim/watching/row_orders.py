@@ -305,98 +305,87 @@ def _explanations(
             )
 
 
-def _randperm(orders: RowOrders, original: Any) -> Any:
-    """Let ``torch.randperm`` be noted."""
+def _noted(
+    rows_of: Callable[..., Any],
+    generator: str,
+    twin_of: Callable[[], Callable[[int], Any]] | None = None,
+) -> Callable[[RowOrders, Any], Any]:
+    """Let a function that draws orders be noted.
 
-    @functools.wraps(original)
-    def patched(*args: Any, **kwargs: Any) -> Any:
-        if torch.compiler.is_compiling():
-            return original(*args, **kwargs)
-        group = orders.group_of(args[0] if args else kwargs.get("n"))
-        if group is None:
-            return original(*args, **kwargs)
-        orders.drawing(group)
-        result = original(*args, **kwargs)
-        orders.drawn(group, result, "own" if kwargs.get("generator") else "torch")
-        return result
+    Args:
+        rows_of: Gives the number of rows, and the rows if the function is given any.
+        generator: The name of the global generator that the function draws from.
+        twin_of: Makes a second generator, which draws the same order and leaves the
+            user's alone; None where the function gives the order itself.
+    """
 
-    return patched
+    def made(orders: RowOrders, original: Any) -> Any:
+        @functools.wraps(original)
+        def patched(*args: Any, **kwargs: Any) -> Any:
+            if torch.compiler.is_compiling():
+                return original(*args, **kwargs)
+            num_rows, *rows = rows_of(*args, **kwargs)
+            group = orders.group_of(num_rows)
+            if group is None:
+                return original(*args, **kwargs)
+            orders.drawing(group, *rows)
+            twin = None if twin_of is None else twin_of()
+            result = original(*args, **kwargs)
+            order = result if twin is None else twin(group.num_rows)
+            orders.drawn(group, order, "own" if kwargs.get("generator") else generator)
+            return result
 
+        return patched
 
-def _choice(orders: RowOrders, original: Any) -> Any:
-    """Let ``np.random.choice`` of all rows be noted, with which pandas draws."""
-
-    @functools.wraps(original)
-    def patched(
-        a: Any, size: Any = None, replace: Any = True, p: Any = None, **more: Any
-    ) -> Any:
-        is_order = type(a) is int and size == a and not replace and p is None
-        group = orders.group_of(a) if is_order else None
-        if group is None:
-            return original(a, size, replace, p, **more)
-        orders.drawing(group)
-        result = original(a, size, replace, p, **more)
-        orders.drawn(group, result, "numpy")
-        return result
-
-    return patched
+    return made
 
 
-def _permutation(orders: RowOrders, original: Any) -> Any:
-    """Let ``np.random.permutation`` be noted, and ``np.random.shuffle``."""
-
-    @functools.wraps(original)
-    def patched(x: Any, *args: Any, **kwargs: Any) -> Any:
-        group = orders.group_of(_length(x))
-        if group is None:
-            return original(x, *args, **kwargs)
-        orders.drawing(group, x)
-        state = np.random.get_state()
-        result = original(x, *args, **kwargs)
-        # A second generator draws the same order, and leaves the user's alone.
-        twin = np.random.RandomState(0)
-        twin.set_state(state)
-        orders.drawn(group, twin.permutation(group.num_rows), "numpy")
-        return result
-
-    return patched
+def _rows_of_randperm(n: Any = None, *_: Any, **__: Any) -> tuple[Any]:
+    return (n,)
 
 
-def _shuffle(orders: RowOrders, original: Any) -> Any:
-    """Let ``random.shuffle`` be noted."""
-
-    @functools.wraps(original)
-    def patched(x: Any, *args: Any, **kwargs: Any) -> Any:
-        group = orders.group_of(_length(x))
-        if group is None:
-            return original(x, *args, **kwargs)
-        orders.drawing(group, x)
-        twin = random.Random(0)
-        twin.setstate(random.getstate())
-        result = original(x, *args, **kwargs)
-        order = list(range(group.num_rows))
-        twin.shuffle(order)
-        orders.drawn(group, order, "random")
-        return result
-
-    return patched
+def _rows_of_choice(
+    a: Any, size: Any = None, replace: Any = True, p: Any = None
+) -> tuple[Any]:
+    """Count the rows where all of them are drawn, as pandas does."""
+    return (a if type(a) is int and size == a and not replace and p is None else None,)
 
 
-def _length(x: Any) -> Any:
+def _rows_of_shuffle(x: Any, *_: Any, **__: Any) -> tuple[Any, Any]:
     if isinstance(x, (int, np.integer)):
-        return int(x)
+        return int(x), x
     try:
-        return len(x)
+        return len(x), x
     except TypeError:
-        return None
+        return None, x
 
 
+def _twin_of_numpy() -> Callable[[int], Any]:
+    twin = np.random.RandomState(0)
+    twin.set_state(np.random.get_state())
+    return twin.permutation
+
+
+def _twin_of_random() -> Callable[[int], Any]:
+    twin = random.Random(0)
+    twin.setstate(random.getstate())
+
+    def draw(num_rows: int) -> list[int]:
+        order = list(range(num_rows))
+        twin.shuffle(order)
+        return order
+
+    return draw
+
+
+_of_torch = _noted(_rows_of_randperm, "torch")
+_of_numpy = _noted(_rows_of_shuffle, "numpy", _twin_of_numpy)
 DRAWING: tuple[tuple[Any, str, Callable[[RowOrders, Any], Any]], ...] = (
-    (torch, "randperm", _randperm),
-    (torch.utils.data.dataset, "randperm", _randperm),
-    (np.random, "permutation", _permutation),
-    (np.random, "shuffle", _permutation),
-    (np.random, "choice", _choice),
-    (random, "shuffle", _shuffle),
+    (torch, "randperm", _of_torch),
+    (torch.utils.data.dataset, "randperm", _of_torch),
+    (np.random, "permutation", _of_numpy),
+    (np.random, "shuffle", _of_numpy),
+    (np.random, "choice", _noted(_rows_of_choice, "numpy")),
+    (random, "shuffle", _noted(_rows_of_shuffle, "random", _twin_of_random)),
 )
 """Functions that draw orders: where they are, their names, and what notes them."""

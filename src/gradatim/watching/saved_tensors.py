@@ -20,14 +20,11 @@ MOST_ACTIVATIONS = 60
 MOST_NUMBERS = 200_000
 """Numbers of one activation that are looked at: chosen by hand, not measured."""
 FEWEST_ROWS = 8
-"""Rows below which a unit is zero for all of them by chance: chosen by hand, not
-measured."""
+"""Rows below which a unit is zero by chance: chosen by hand, not measured."""
 SATURATED_WITHIN = 0.01
-"""Distance to the end of sigmoid or tanh where a unit is saturated: chosen by hand, not
-measured."""
+"""Distance to an end at which a unit is saturated: chosen by hand, not measured."""
 MOST_TRIED = 30
-"""Operations before an activation among which its layer is sought: chosen by hand, not
-measured."""
+"""Operations among which a layer is sought: chosen by hand, not measured."""
 NAMES_OF_DATA = ("self", "mat1", "input", "other", "target", "batch1")
 """The names of what operations save that may be data."""
 WITH_INFINITE_SLOPE = (

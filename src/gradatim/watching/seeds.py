@@ -16,8 +16,7 @@ from gradatim.watching.source_lines import (
 __all__ = ["SeedCall", "Seeds", "SeedsSeen"]
 
 MOST_CALLERS = 4
-"""Functions between a seed and the ``__getitem__`` around it: chosen by hand, not
-measured."""
+"""Functions from a seed out to ``__getitem__``: chosen by hand, not measured."""
 
 
 @dataclass(slots=True)

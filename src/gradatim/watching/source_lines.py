@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 __all__ = [
     "SourceLine",
@@ -15,12 +16,17 @@ __all__ = [
     "line_of",
     "user_frame",
     "user_line",
+    "variables_of",
 ]
 
 PACKAGE = str(Path(__file__).parents[1])
 LIBRARIES = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib", "scripts")}
 )
+MOST_VARIABLES = 500
+"""Variables of one function that are looked at: chosen by hand, not measured."""
+MOST_ATTRIBUTES = 100
+"""Attributes of one object that are looked at: chosen by hand, not measured."""
 NO_FILES = ("<frozen ", "<string>", "<@beartype", "<eval_with_key>")
 """How the file names of code begin that stands in no file."""
 
@@ -87,6 +93,14 @@ def line_of(frame: FrameType | None) -> SourceLine | None:
         return None
     code = frame.f_code
     return SourceLine(code.co_filename, frame.f_lineno, code.co_name)
+
+
+def variables_of(frame: FrameType) -> list[tuple[str, Any]]:
+    """Give the variables of a function, and the attributes of a method's object."""
+    variables = list(frame.f_locals.items())[:MOST_VARIABLES]
+    owner = frame.f_locals.get("self")
+    attributes = list(getattr(owner, "__dict__", {}).items())[:MOST_ATTRIBUTES]
+    return variables + [(f"self.{name}", value) for name, value in attributes]
 
 
 def user_line(depth: int = 2) -> SourceLine | None:

@@ -39,8 +39,7 @@ Shape = tuple[int, ...]
 MOST_SHAPES = 2000
 """Pairs of shapes that are remembered: chosen by hand, not measured."""
 MOST_CALLS = 20
-"""Calls of one place, and of one forward, that are noted: chosen by hand, not
-measured."""
+"""Calls of one place, or forward, that are noted: chosen by hand, not measured."""
 MOST_LOOKS = 5
 """Comparisons of one place whose numbers are read: chosen by hand, not measured."""
 MOST_NUMBERS = 100_000
@@ -54,8 +53,7 @@ MOST_TENSORS_OF_BATCH = 8
 FEWEST_ROWS = 4
 """Rows below which a comparison says nothing: chosen by hand, not measured."""
 MARGIN = 0.5
-"""How far targets may lie outside the range of earlier ones, as a share of the range:
-chosen by hand, not measured."""
+"""How far targets may lie outside, as a share: chosen by hand, not measured."""
 
 
 @dataclass(slots=True)

@@ -3,18 +3,19 @@
 import bisect
 import math
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gradatim.torch_private import norms_of
 from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.graphs_kept import GraphsKept
 from gradatim.watching.identities import identity_of
 from gradatim.watching.initial_weights import ConstantMatrix, constant_matrices
 from gradatim.watching.models import Models
-from gradatim.watching.norms import joint_norm, update_of
 from gradatim.watching.position import Observer, Position
 from gradatim.watching.replay import Replays
 from gradatim.watching.source_lines import SourceLine, user_line
@@ -258,7 +259,7 @@ class Updates(Observer):
                 for p in group["params"]:
                     before = self._before.get(names[identity_of(p)])
                     if before is not None and before.shape == p.shape:
-                        updates[names[identity_of(p)]] = update_of(before, p)
+                        updates[names[identity_of(p)]] = _update_of(before, p)
             self._before = {}
         record.num_steps += 1
         self.steps.add(event, looked_at=event.weights.updates is not None)
@@ -322,3 +323,20 @@ def _closure(args: Any, kwargs: Any) -> Any:
 
 def _gradients(parameters: list[Tensor]) -> list[Tensor]:
     return [p.grad for p in parameters if p.grad is not None]
+
+
+def joint_norm(tensors: Sequence[Tensor]) -> float | None:
+    """Give the 2-norm of all tensors together; None where there are none."""
+    dense = [t for t in tensors if t.layout is torch.strided and not t.is_nested]
+    if not dense:
+        return None
+    with torch.no_grad():
+        norms = norms_of([t.detach() for t in dense])
+        return math.hypot(*(float(norm) for norm in norms))
+
+
+def _update_of(before: Tensor, after: Tensor) -> tuple[float, float]:
+    """Give the norms of what an update added, and of the weight that was there."""
+    with torch.no_grad():
+        delta = float(torch.linalg.vector_norm(after.detach() - before))
+        return delta, float(torch.linalg.vector_norm(before))
