@@ -66,7 +66,7 @@ class Forwards(Observer):
 
     def enter(self, module: nn.Module, args: Any) -> None:
         """A module is called."""
-        # Nothing may stand before the first of these: it would be compiled, too.
+        # Nothing may stand before the first condition: it would be compiled, too.
         if torch.compiler.is_compiling() or self.position.is_elsewhere():
             return
         if self.position.is_busy or self.position.is_inside_backward:

@@ -53,7 +53,7 @@ class Structures(ModelObserver[ModelStructure]):
     def module_made(self, module: nn.Module) -> None:
         """A module was constructed."""
         frame = user_frame(3)
-        # From its own __init__ out to where that was called.
+        # Go from the module's own __init__ out to the line that makes the module.
         while (
             frame is not None
             and frame.f_code.co_name == "__init__"

@@ -158,7 +158,7 @@ def _patch_updates(patch: Patch, watcher: Watcher) -> None:
         schedulers.scheduler_made(scheduler, scheduler.optimizer)
 
     def outer_scheduler_made(scheduler: Any, _: Any) -> None:
-        # A schedule that is made of others: its optimizer is theirs.
+        # A schedule that is made of others has the optimizer of the first of them.
         optimizer = inner_schedules(scheduler)[0].optimizer
         schedulers.scheduler_made(scheduler, optimizer)
 

@@ -78,8 +78,9 @@ class Position:
         count = self.num_backwards
         if not self.num_updates and count > BACKWARDS_WITHOUT_UPDATE:
             return is_round(count)  # no optimizer ever makes an update
-        is_rounded = is_round(self.num_updates) or is_round(self.updates_of_phase)
-        return self.is_start or is_rounded
+        if self.is_start:
+            return True
+        return is_round(self.num_updates) or is_round(self.updates_of_phase)
 
     def is_elsewhere(self) -> bool:
         """Tell another thread, and ``torch.jit.trace``.

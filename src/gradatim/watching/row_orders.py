@@ -276,7 +276,7 @@ def _judge(group: _Group) -> LabelsApart | str | None:
                     verdicts.append((since, True, apart))
     if not verdicts:
         return None
-    # The variables that were there first tell: later ones are all in their new order.
+    # Variables noted first decide: later ones have been put in their new order.
     return min(verdicts, key=lambda verdict: verdict[:2])[2]
 
 
