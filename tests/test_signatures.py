@@ -53,6 +53,7 @@ def test_every_option_and_its_default_is_in_the_signature(function, options, oth
     assert set(named) == {*options, *others}
     assert {name: named[name] for name in options} == options
     assert not any(p.kind is p.VAR_KEYWORD for p in parameters)
+    assert [name for name in named if name in options] == list(options)
     page = inspect.getdoc(function)
     if function in (gt.make_train_step, gt.data.Batches):
         assert all(f"{name}: " in page for name in options)
@@ -116,3 +117,6 @@ def test_options_stand_where_the_functions_own_end():
 
     assert str(inspect.signature(cut)) == "(data, *, far=False, size=3, name='x')"
     assert cut(1, size=2) == (1, False, {"size": 2})
+    shows_options(Keywords, before="far")(cut_before := lambda data, *, far, **more: 0)
+    parameters = list(inspect.signature(cut_before).parameters)
+    assert parameters == ["data", "size", "name", "far"]

@@ -237,6 +237,31 @@ def test_on_a_device_skip_waits_and_leaves_the_update_out():
     assert_same_bits(before[0]["state"], bits_of(model)[0]["state"])
 
 
+def test_losses_are_collected_with_what_their_batches_weigh():
+    seen = []
+
+    def collect(loss, weight):
+        assert type(loss) is type(weight) is float
+        seen.append((loss, weight))
+
+    train_step = step_of(linear(), on_nonfinite="skip")
+    losses = [train_step(X, Y, collect=collect), train_step(X[:3], Y[:3])]
+    with pytest.warns(GradatimWarning, match="left out"):
+        train_step(X * math.nan, Y, collect=collect)
+    losses.append(train_step(X[:1], Y[:1], collect=collect))
+    assert seen == [(losses[0].item(), 4.0), (losses[2].item(), 1.0)]
+
+
+def test_on_a_device_losses_are_collected_at_the_latest_by_flush():
+    seen = []
+    train_step = step_of(linear(), mse_elsewhere)
+    loss = train_step(X, Y, collect=lambda *pair: seen.append(pair))
+    train_step(X, Y)
+    assert seen == []
+    train_step.flush()
+    assert seen == [(loss.item(), 4)]
+
+
 def test_lbfgs_names_the_step_however_often_it_asks():
     model = linear()
     step = step_of(model, optimizer=torch.optim.LBFGS(model.parameters()))

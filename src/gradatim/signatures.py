@@ -10,7 +10,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def shows_options(
-    keywords: type, *, defaults: Callable[..., Any] | None = None
+    keywords: type,
+    *,
+    defaults: Callable[..., Any] | None = None,
+    before: str | None = None,
 ) -> Callable[[Function], Function]:
     """Let ``help()`` name the options that a function takes as ``**options``.
 
@@ -18,6 +21,8 @@ def shows_options(
         keywords: The ``TypedDict`` of the options.
         defaults: What has the same options with their defaults, such as a class; where
             it is left out, each option is None by default.
+        before: The function's own argument before which the options are shown; by
+            default they come last.
 
     >>> from typing import TypedDict, Unpack
     >>> class Keywords(TypedDict, total=False):
@@ -31,6 +36,7 @@ def shows_options(
     def show(function: Function) -> Function:
         signature = inspect.signature(function)
         *others, _ = signature.parameters.values()
+        place = list(signature.parameters).index(before) if before else len(others)
         known = inspect.signature(defaults).parameters if defaults is not None else {}
         options = [
             known[name].replace(kind=inspect.Parameter.KEYWORD_ONLY)
@@ -40,7 +46,8 @@ def shows_options(
             )
             for name, kind in keywords.__annotations__.items()
         ]
-        spelled = signature.replace(parameters=[*others, *options])
+        others[place:place] = options
+        spelled = signature.replace(parameters=others)
         function.__signature__ = spelled  # type: ignore[attr-defined]
         return function
 

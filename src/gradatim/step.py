@@ -77,7 +77,7 @@ class TrainStep:
         engine: How forward, backward and update are run.
     """
 
-    engine_type: ClassVar[type[Engine]] = EagerEngine
+    _engine_type: ClassVar[type[Engine]] = EagerEngine
     """The engine on which the step runs."""
 
     def __init__(
@@ -149,14 +149,15 @@ class TrainStep:
         Raises:
             ConfigError: The engine cannot run them.
         """
-        if reasons := self.engine_type.why_not(parts):
+        engine = self._engine_type
+        if reasons := engine.why_not(parts):
             raise ConfigError(
-                f"the {self.engine_type.name} engine cannot run {', '.join(reasons)}.\n"
+                f"the {engine.name} engine cannot run {', '.join(reasons)}.\n"
                 "No other engine takes over in silence: its speed and last bits differ."
                 "\nLeave that out, or choose another engine."
             )
         self.parts, self.forward, self.loss_fn = parts, parts.forward, parts.loss_fn
-        self.engine = self.engine_type()
+        self.engine = engine()
         self.engine.prepare(parts)
         self._forward_backward = self.engine.forward_backward
 

@@ -178,7 +178,7 @@ class Trainer:
             if self.plan.val_batches is not None and "val_batches" in state:
                 self.plan.val_batches.load_state_dict(state["val_batches"])
 
-    @shows_options(BatchKeywords)
+    @shows_options(BatchKeywords, before="callbacks")
     def fit(
         self,
         train: Any,

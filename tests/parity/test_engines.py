@@ -48,7 +48,7 @@ def batches(num_batches=5, rows=13):
 
 def step_on(engine, model, loss_fn, optimizer, **options):
     class Step(TrainStep):
-        engine_type = engine
+        _engine_type = engine
 
     return Step(model, loss_fn, optimizer, **options)
 

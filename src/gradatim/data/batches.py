@@ -78,7 +78,7 @@ class Batches:
     drop_last, num_workers = map(_option, ("drop_last", "num_workers"))
     device, restartable = map(_option, ("device", "restartable"))
 
-    @shows_options(BatchKeywords, defaults=BatchOptions)
+    @shows_options(BatchKeywords, defaults=BatchOptions, before="device")
     def __init__(
         self,
         data: Any,

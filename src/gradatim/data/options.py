@@ -50,9 +50,11 @@ class ReadingKeywords(TypedDict, total=False):
     num_workers: int | None
 
 
-class BatchKeywords(ReadingKeywords, total=False):
+class BatchKeywords(TypedDict, total=False):
     """What a function takes that trains on data. None is as if left out."""
 
+    batch_size: int | None
     shuffle: bool | None
     seed: int | None
     drop_last: bool | None
+    num_workers: int | None

@@ -99,7 +99,7 @@ class OwnLoop:
                 self._tracked[name] = as_stateful(name, value)
         self._keeps_gradients = gradients
 
-    @shows_options(BatchKeywords)
+    @shows_options(BatchKeywords, before="device")
     def batches(
         self,
         data: Any,
