@@ -67,6 +67,11 @@ def test_a_question_has_its_choices_reasons_and_the_right_one():
     ]
 
 
+def test_a_question_without_a_right_choice_is_refused():
+    with pytest.raises(ValueError, match=r"No choice is ticked.*What comes out\?"):
+        read_blocks(QUESTION.replace("[x]", "[ ]"))
+
+
 def test_a_breakage_has_a_label_an_expression_lines_and_a_cure():
     text = (
         "- **Break it:** one {{shows.one()}}\n  ```python\n  a\n\n  b\n  ```\n"

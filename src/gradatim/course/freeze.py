@@ -33,7 +33,7 @@ class _Group:
 
     names: list[str]
     states: dict[str, dict[int, int]] = field(default_factory=dict)
-    """For each state, the cells that change: the number of the piece that they show."""
+    """For each state, the cells that change, each with the number of its piece."""
 
 
 @dataclass

@@ -242,6 +242,8 @@ class _Reader:
             question.reasons[name] = " ".join([reason, *self._indented()])
             if is_right == "x":
                 question.right = name
+        if not question.right:
+            raise ValueError(f"No choice is ticked as right: {question.text}")
         return question
 
     def _breakage(self) -> Breakage:

@@ -19,8 +19,10 @@ STATES: dict[str, list[Any]] = {
 }
 
 Array = np.ndarray
-NUM_POINTS, NUM_TRAIN = 100, 80
+NUM_POINTS = 100
+NUM_TRAIN = 80
 CYCLE = ("blue", "orange", "green", "violet", "red")
+"""The colours of batches, one after the other."""
 WORDS = ("scalar", "vector", "matrix", "tensor", "tensor")
 """What a tensor is called, by its number of dimensions."""
 

@@ -22,9 +22,9 @@ STATES: dict[str, list[Any]] = {
     "start": [START, (2.3, 3.2), (-0.3, 3.0)],
 }
 
-UPDATES = 40
+NUM_UPDATES = 40
 """The number of updates that the pictures of a descent show."""
-WIDE = 350
+WIDTH = 350
 """The width of a picture in pixels: three of them stand side by side."""
 
 
@@ -51,12 +51,12 @@ def by_hand(a: float, b: float, *, lr: float = 0.1) -> ByHand:
     went = descend(lr=lr, start=(a, b), epochs=1)
     by_a, by_b = ((went.path[0] - went.path[1]) / lr).tolist()
     fit = Chart(
-        (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDE
+        (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDTH
     )
     for at, value in zip(x.tolist(), y.tolist(), strict=True):
         fit.line((at, at), (a + b * at, value), colour="red", width=0.8)
     fit.points(x, y, size=2.4, label="points").line((0, 1), (a, a + b), label="a + b x")
-    above = bowl_axes(Chart, title="the loss from above", width=WIDE)
+    above = bowl_axes(Chart, title="the loss from above", width=WIDTH)
     above.line(*went.path.T, colour="violet", width=3, label="a step down")
     above.points([a], [b], colour="orange", size=5, label="you")
     return ByHand(went.losses[0], by_a, by_b, beside(fit.svg(), above.svg()))
@@ -74,16 +74,16 @@ def first_updates(
     scale: Scale = 1.0,
     start: tuple[float, float] = START,
 ) -> Descent:
-    """Give the first :data:`UPDATES` steps of a descent.
+    """Give the first :data:`NUM_UPDATES` steps of a descent.
 
     >>> len(first_updates(0.1, 16).losses)
     41
     """
-    epochs = -(-UPDATES * batch_size // 80)
+    epochs = -(-NUM_UPDATES * batch_size // 80)
     went = descend(
         lr=lr, batch_size=batch_size, scale=scale, start=start, epochs=epochs
     )
-    return Descent(went.path[: UPDATES + 1], went.losses[: UPDATES + 1])
+    return Descent(went.path[: NUM_UPDATES + 1], went.losses[: NUM_UPDATES + 1])
 
 
 def rolling(
@@ -101,22 +101,26 @@ def rolling(
     a, b = went.path.T.tolist()
     colour = "red" if went.diverged else "blue"
     above = bowl_axes(
-        MovingChart, scale=scale, title="the loss from above", width=WIDE, at=UPDATES
+        MovingChart,
+        scale=scale,
+        title="the loss from above",
+        width=WIDTH,
+        at=NUM_UPDATES,
     )
     above.line(a, b, colour=colour, width=1.4, label="an update each")
     above.points(a, b, colour=colour, size=2.2)
     above.moving_dot(a, b, colour=colour)
     loss = MovingChart(
-        (0, UPDATES),
+        (0, NUM_UPDATES),
         (1e-3, 100),
         title="the loss of all points",
         x_label="update",
-        width=WIDE,
+        width=WIDTH,
         log_y=True,
-        at=UPDATES,
+        at=NUM_UPDATES,
     )
-    loss.line(range(UPDATES + 1), went.losses, colour=colour)
-    loss.moving_dot(range(UPDATES + 1), went.losses, colour=colour)
+    loss.line(range(NUM_UPDATES + 1), went.losses, colour=colour)
+    loss.moving_dot(range(NUM_UPDATES + 1), went.losses, colour=colour)
     captions = [
         f"Update {n}: a {at_a:.3f}, b {at_b:.3f}, loss {loss_there:.4g}."
         for n, (at_a, at_b, loss_there) in enumerate(
@@ -125,11 +129,11 @@ def rolling(
     ]
     return player(
         beside(above.svg(), loss.svg(), _by_rate(lr, scale, start)),
-        UPDATES + 1,
+        NUM_UPDATES + 1,
         steps={"one more step": 1},
         told=captions,
         label="update",
-        at=UPDATES,
+        at=NUM_UPDATES,
         rate=8,
     )
 
@@ -144,10 +148,10 @@ def _by_rate(lr: float, scale: Scale, start: tuple[float, float]) -> str:
     chart = Chart(
         (1e-3, 1),
         (1e-3, 100),
-        title=f"all points, after {UPDATES} updates",
+        title=f"all points, after {NUM_UPDATES} updates",
         x_label="learning rate",
         y_label="loss",
-        width=WIDE,
+        width=WIDTH,
         log_x=True,
         log_y=True,
     )
@@ -207,7 +211,7 @@ PRESETS = {
         "steps it jumps about, and never settles.",
     ),
 }
-EPOCHS = 40
+NUM_EPOCHS = 40
 """The number of epochs for which a preset is trained."""
 
 
@@ -215,7 +219,10 @@ def chosen(name: str) -> tuple[str, str]:
     """Draw one of :data:`PRESETS`, and say why it is good or bad, with its numbers."""
     preset = PRESETS[name]
     went = descend(
-        lr=preset.lr, batch_size=preset.batch_size, scale=preset.scale, epochs=EPOCHS
+        lr=preset.lr,
+        batch_size=preset.batch_size,
+        scale=preset.scale,
+        epochs=NUM_EPOCHS,
     )
     colour = "red" if name.startswith("bad") else "green"
     last = went.losses[-10:]
@@ -244,7 +251,7 @@ def side_by_side(epochs: int, *, lr: float = 0.1) -> str:
         went = descend(lr=lr, batch_size=size, epochs=epochs)
         count = len(went.path) - 1
         label = f"{count} update{'' if count == 1 else 's'}"
-        pictures.append(bowl((label, "blue", went), title=name, width=WIDE))
+        pictures.append(bowl((label, "blue", went), title=name, width=WIDTH))
     return beside(*pictures)
 
 

@@ -13,7 +13,7 @@ from gradatim.pages.player import MovingChart, player, told_frames
 STATES: dict[str, list[Any]] = {"lr": [0.1, 0.01, 0.03, 0.3, 0.7]}
 
 Array = np.ndarray
-WIDE = 390
+WIDTH = 390
 """The width of a picture in pixels: two of them stand side by side."""
 Seen = list[tuple[float, float, float]]
 """For each epoch: a and b before its update, and their loss."""
@@ -117,7 +117,7 @@ def _loss(a: float, b: float) -> float:
     return float(((y - (a + b * x)) ** 2).mean())
 
 
-PLAYED = 300
+NUM_PLAYED = 300
 """The number of epochs in the moving picture; chosen by hand, not measured."""
 
 
@@ -128,21 +128,21 @@ def played() -> str:
     80
     """
     x, y = points()
-    seen = trained()[: PLAYED + 1]
+    seen = trained()[: NUM_PLAYED + 1]
     places, losses = [s[:2] for s in seen], [s[2] for s in seen]
-    epochs = range(PLAYED + 1)
+    epochs = range(NUM_PLAYED + 1)
     fit = MovingChart(
-        (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDE
+        (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDTH
     )
     fit.residuals(x[:, 0].tolist(), y[:, 0].tolist(), places[0])
     fit.points(x[:, 0].tolist(), y[:, 0].tolist(), label="points", size=2.5)
     fit.moving_line(places, label="a + b x")
     chart = MovingChart(
-        (0, PLAYED),
+        (0, NUM_PLAYED),
         (5e-3, 5),
         title="the loss",
         x_label="epoch",
-        width=WIDE,
+        width=WIDTH,
         log_y=True,
     )
     chart.across(_loss(*least_squares(x, y)), label="lowest that a line can have")
@@ -153,7 +153,7 @@ def played() -> str:
     ]
     return player(
         beside(fit.svg(), chart.svg()) + _arithmetic(seen),
-        PLAYED + 1,
+        NUM_PLAYED + 1,
         steps={"one more epoch": 1, "ten more": 10},
         told=captions,
         label="epoch",
@@ -200,7 +200,7 @@ def _fit(a: float, b: float, *, title: str, colour: str = "orange") -> str:
     x, y = points()
     label = f"{a:.3f} {'-' if b < 0 else '+'} {abs(b):.3f} x"
     chart = Chart(
-        (0, 1), (-0.5, 3.5), title=title, x_label="x", y_label="y", width=WIDE
+        (0, 1), (-0.5, 3.5), title=title, x_label="x", y_label="y", width=WIDTH
     )
     chart.line([0], [0], label="residuals", colour="red", width=1)
     for at, value in zip(x[:, 0].tolist(), y[:, 0].tolist(), strict=True):
@@ -262,7 +262,12 @@ def fault_pictures(fault: str, epochs: int = 100) -> list[str]:
     losses = [s[2] for s in seen]
     most = 10.0 ** min(9, math.ceil(math.log10(max(losses)) + 0.01))
     chart = Chart(
-        (0, epochs), (5e-3, most), title="loss", x_label="epoch", width=WIDE, log_y=True
+        (0, epochs),
+        (5e-3, most),
+        title="loss",
+        x_label="epoch",
+        width=WIDTH,
+        log_y=True,
     )
     chart.line(range(len(right)), [s[2] for s in right], label="right", colour="green")
     chart.line(range(len(losses)), losses, label=FAULTS[fault], colour="red")

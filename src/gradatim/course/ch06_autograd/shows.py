@@ -32,7 +32,7 @@ ATTEMPTS = {
 }
 """The tutorial's three ways to write the update, as code that is run."""
 
-MOST_UPDATES = 30
+NUM_UPDATES = 30
 """The number of updates in the moving picture; chosen by hand, not measured."""
 FIRST_SHOWN = 12
 """The update with which the moving picture opens; chosen by hand, not measured."""
@@ -203,8 +203,8 @@ def pile(*, zeroing: bool) -> str:
 
     The path on the bowl stands beside it. Both move update by update.
     """
-    made = updates(MOST_UPDATES, zeroing=zeroing)
-    count, at = MOST_UPDATES + 1, FIRST_SHOWN
+    made = updates(NUM_UPDATES, zeroing=zeroing)
+    count, at = NUM_UPDATES + 1, FIRST_SHOWN
     title = "a.grad, zeroed after each update" if zeroing else "a.grad, never zeroed"
     chart = MovingChart((0, count), (-9, 9), title=title, x_label="backward", at=at)
     for number, (new, now) in enumerate(zip(made.fresh, made.held, strict=True), 1):

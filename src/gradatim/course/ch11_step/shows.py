@@ -116,6 +116,7 @@ CODES = {
         f'loss_fn = nn.MSELoss(reduction="none")\n{_STEP}train_step(x, y)'
     ),
 }
+"""For each of :data:`FAULTS`, the lines as they are shown."""
 CURES = {
     "the optimizer of another model": "make the optimizer last, of this model's "
     "parameters. Look whether the line has moved at all. Or let the step look: the "

@@ -29,7 +29,7 @@ STATES: dict[str, list[Any]] = {
 
 NUM_EPOCHS = 60
 """The number of epochs for which the line is trained."""
-UPDATES = 5
+NUM_UPDATES = 5
 """The number of updates in an epoch: 80 rows, 16 at a time."""
 
 
@@ -104,7 +104,7 @@ def played() -> str:
     80
     """
     went = validated()
-    num_updates = NUM_EPOCHS * UPDATES
+    num_updates = NUM_EPOCHS * NUM_UPDATES
     x, y = (column.flatten().tolist() for column in went.train)
     rows = {value: number for number, value in enumerate(x)}
     batches = [{rows[v] for v in batch.flatten().tolist()} for batch in went.batches]
@@ -117,7 +117,7 @@ def played() -> str:
     chart = MovingChart(
         (0, NUM_EPOCHS), (5e-3, 2), title="both losses", x_label="epoch", log_y=True
     )
-    epochs = [update // UPDATES for update in range(num_updates + 1)]
+    epochs = [update // NUM_UPDATES for update in range(num_updates + 1)]
     numbers = range(1, NUM_EPOCHS + 1)
     for losses, colour, label in (
         (went.train_losses, "blue", "train"),
@@ -134,7 +134,7 @@ def played() -> str:
     return player(
         beside(fit.svg(), chart.svg()),
         num_updates + 1,
-        steps={"one more step": 1, "one more epoch": UPDATES},
+        steps={"one more step": 1, "one more epoch": NUM_UPDATES},
         told=captions,
         label="update",
         rate=12,
@@ -412,7 +412,7 @@ def _operations(tensor: Tensor) -> int:
 
 # Under- and overfitting
 
-NUM_WAVES = 20
+NUM_ROWS = 20
 """The number of rows that train on the sine."""
 LAST_EPOCH = 1500
 """The last epoch on the sine; chosen by hand, not measured."""
@@ -432,7 +432,7 @@ def waves(rows: int, seed: int) -> tuple[Tensor, Tensor]:
 
 def wavy_rows() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Give few rows to train, and many to validate."""
-    return waves(NUM_WAVES, seed=4), waves(200, seed=99)
+    return waves(NUM_ROWS, seed=4), waves(200, seed=99)
 
 
 @dataclass(frozen=True)
@@ -581,7 +581,7 @@ def schedule_picture(
         x_label="epoch",
         log_y=True,
     )
-    places = [n / UPDATES for n in range(len(training.above))]
+    places = [n / NUM_UPDATES for n in range(len(training.above))]
     above.line(places, plain.above, colour="gray", width=1, label="no schedule")
     if training.rates != plain.rates:
         above.line(places, training.above, colour="violet", label="with the schedule")

@@ -278,7 +278,7 @@ class _Stop(gt.Callback):
             raise InterruptedError("the power is gone")
 
 
-EPOCHS = 20
+NUM_EPOCHS = 20
 """The number of epochs of the run, with 5 updates each."""
 
 
@@ -288,7 +288,7 @@ def _trainer() -> gt.Trainer:
     return gt.Trainer(model, nn.MSELoss(), optimizer)
 
 
-def _fit(trainer: gt.Trainer, *callbacks: Any, epochs: int = EPOCHS) -> list[float]:
+def _fit(trainer: gt.Trainer, *callbacks: Any, epochs: int = NUM_EPOCHS) -> list[float]:
     train, val = wavy_rows()
     history = trainer.fit(
         train,
@@ -340,9 +340,11 @@ def without_optimizer() -> tuple[str, float]:
         wrong = _fit(first, epochs=after)
         second = _trainer()
         second.model.load_state_dict(first.model.state_dict())
-        wrong += _fit(second, epochs=EPOCHS - after)
-    chart = Chart((0, EPOCHS + 1), (0, 0.6), title="validation loss", x_label="epoch")
-    numbers = range(1, EPOCHS + 1)
+        wrong += _fit(second, epochs=NUM_EPOCHS - after)
+    chart = Chart(
+        (0, NUM_EPOCHS + 1), (0, 0.6), title="validation loss", x_label="epoch"
+    )
+    numbers = range(1, NUM_EPOCHS + 1)
     chart.line(numbers, right, colour="green", label="never stopped")
     chart.line(numbers, wrong, colour="red", label="weights alone", dashed=True)
     return chart.upright(after).svg(), abs(right[-1] - wrong[-1])
