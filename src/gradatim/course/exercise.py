@@ -96,7 +96,7 @@ def _mutants(lines: str, solution: str) -> dict[str, str]:
     A change that finds no place on the line of its name stands below, indented.
 
     >>> _mutants("the sign: +x => -x\nno x:\n  +x =>\n", "y = +x")
-    {'the sign': 'y = -x', 'no x': 'y = '}
+    {'the sign': 'y = -x\n', 'no x': 'y = \n'}
     """
     mutants: dict[str, str] = {}
     name = ""
@@ -107,6 +107,8 @@ def _mutants(lines: str, solution: str) -> dict[str, str]:
             mutants[name] = solution.strip() + "\n"
         if change:
             old, _, new = change.replace(r"\n", "\n").partition(" =>")
+            if old not in mutants[name]:
+                raise ValueError(f"The mutant {name!r} changes nothing: {old!r}.")
             mutants[name] = mutants[name].replace(old, new[1:])
     return mutants
 
