@@ -46,7 +46,7 @@ class Predictor:
     model: TableModel
     schema: Schema
     scores: dict[str, dict[str, float]]
-    """On the test rows of its training: baseline, linear model, model."""
+    """The scores on the test rows of the training: of baseline, linear model, model."""
 
     def predict(self, rows: Any) -> Any:
         """Answer raw rows.
@@ -88,9 +88,9 @@ class Predictor:
         return self._answers(rows).numpy()
 
     def _answers(self, rows: Any) -> Tensor:
-        # Without the target: it may be missing in rows to predict, or have new labels.
+        # The target is not read: rows to predict may lack it, or have new labels.
         table = read_table(rows, schema=replace(self.schema, target=None))
-        with threads(1):  # as `gradatim predict` does, with the same answers
+        with threads(1):  # `gradatim predict` uses one too, and gives the same answers
             return predict_rows(self.model, table.x)
 
 
@@ -104,16 +104,16 @@ def load(
 
     Args:
         path: A run folder, or a copy of the ``model`` folder in it.
-        model: Of a loop of one's own, a module of the same shapes, or a function that
-            makes one; for a table with a network of one's own, its factory. Left out
-            for the networks that gradatim has itself.
+        model: For a run of a loop of one's own, a module of the same shapes, or a
+            function that makes one. For a table with a network of one's own, the
+            factory of the network. Left out for the networks of gradatim itself.
 
     Returns:
         A :class:`Predictor` for a table; else the module with its weights, in eval
         mode.
 
     Raises:
-        RunError: A file is missing, damaged or of another version, or of another model.
+        RunError: A file is missing, damaged, of another version or of another model.
         ConfigError: ``model`` is missing.
     """
     folder = _model_folder(Path(path))
@@ -141,7 +141,7 @@ def load(
             "Make the module and give it: load(path, model=...)."
         )
     if not isinstance(model, nn.Module):
-        with torch.random.fork_rng():  # its weights are replaced
+        with torch.random.fork_rng():  # the weights that it draws are replaced
             model = model()
     if not isinstance(model, nn.Module):
         raise ConfigError(
