@@ -34,8 +34,8 @@ from tests.faults.injection import (
 )
 
 ERRORS = {
-    "ENOSPC": r"the disk is full: (needs [\d.,]+ (MB|bytes), )?[\d.,]+ MB free at",
-    "EDQUOT": r"the disk quota is used up: (needs .* bytes, )?[\d.,]+ MB free at",
+    "ENOSPC": r"the disk is full: (needs [\d.,]+ (GB|MB|bytes), )?[\d.,]+ (GB|MB) free at",
+    "EDQUOT": r"the disk quota is used up: (needs .* bytes, )?[\d.,]+ (GB|MB) free at",
     "EFBIG": r"the file is too large: (needs .*, )?more than the file system allows",
     "EIO": "the disk reports an error",
     "EXDEV": "the folder lies on two file systems",
@@ -160,7 +160,7 @@ def test_message_has_three_parts_and_the_numbers(folder):
     ):
         checkpoints.save(record, weights, {})
     step = folder / "run" / "checkpoints" / "step-2"
-    free = r"[\d.,]+ (MB|bytes) free at \S*/run/checkpoints"
+    free = r"[\d.,]+ (GB|MB|bytes) free at \S*/run/checkpoints"
     assert re.fullmatch(
         rf"{step} cannot be written, the disk is full: needs 16\.0 MB, {free}\.\n"
         r"\S*/step-1 is kept\.\n"
