@@ -34,7 +34,7 @@ from tests.faults.injection import (
 )
 
 ERRORS = {
-    "ENOSPC": r"the disk is full: (needs [\d.,]+ (GB|MB|bytes), )?[\d.,]+ (GB|MB) free at",
+    "ENOSPC": r"the disk is full: (needs [\d.,]+ (.B|bytes), )?[\d.,]+ [GM]B free at",
     "EDQUOT": r"the disk quota is used up: (needs .* bytes, )?[\d.,]+ (GB|MB) free at",
     "EFBIG": r"the file is too large: (needs .*, )?more than the file system allows",
     "EIO": "the disk reports an error",
