@@ -139,7 +139,7 @@ def first_step_that_does_not_happen(steps, calls):
 
 
 @pytest.mark.parametrize(
-    ("title", "program"), list(zip(PARTS, PROGRAMS, strict=True)), ids=str
+    ("title", "program"), list(zip(PARTS, PROGRAMS, strict=True)), ids=list(PARTS)
 )
 def test_the_walk_happens_in_this_order(
     title, program, tmp_path, monkeypatch, unchecked
