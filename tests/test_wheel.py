@@ -51,6 +51,7 @@ def test_wheel_says_that_it_is_typed(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "gradatim/py.typed" in names
     assert not [name for name in names if name.startswith("tests")]
+    assert len([name for name in names if name.endswith("/chapter.md")]) == 16
 
 
 def test_wheel_trains_the_line(environment, tmp_path):
