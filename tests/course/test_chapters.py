@@ -12,7 +12,12 @@ import pytest
 from gradatim.course import CHAPTERS, find_chapter, widgets
 from gradatim.course.exercise import EXERCISES
 from gradatim.course.freeze import states_of
-from gradatim.course.notebook import load_app, notebook_source, write_notebook
+from gradatim.course.notebook import (
+    load_app,
+    notebook_cells,
+    notebook_source,
+    write_notebook,
+)
 from gradatim.errors import ConfigError
 
 SLUGS = [chapter.slug for chapter in CHAPTERS]
@@ -126,6 +131,8 @@ def test_every_exercise_is_in_one_chapter():
 def test_every_chapter_moves_when_it_is_frozen():
     for chapter in CHAPTERS:
         states = states_of(chapter)
+        made = set().union(*(cell.defines for cell in notebook_cells(chapter)))
+        assert states and set(states) <= made
         combinations = 1
         for values in states.values():
             combinations *= len(values)
