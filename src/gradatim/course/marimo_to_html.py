@@ -114,6 +114,7 @@ class _Reader(HTMLParser):
                 self.parts.append("</details>")
 
     def handle_data(self, data: str) -> None:
+        """Keep text, but not inside of what is replaced; collect that of a formula."""
         if not self._inside:
             self.parts.append(data)
         elif self._inside[-1] == "marimo-tex":

@@ -57,6 +57,7 @@ def end(number: int) -> Any:
 
 
 def _link(chapter: Chapter, before: str, after: str = "") -> str:
+    """Link to a chapter, with an arrow before or behind its title."""
     text = f"{before}{chapter.number} · {escaped(chapter.title)}{after}"
     return f'<a href="/open/{chapter.slug}">{text}</a>'
 

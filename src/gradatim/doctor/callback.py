@@ -149,4 +149,5 @@ class Doctor(Callback):
 
 
 def _tell(finding: Finding) -> None:
+    """Write a finding to standard error."""
     print(f"doctor: {finding}", file=sys.stderr)

@@ -72,7 +72,11 @@ def _begin(record: NormDrift, module: nn.Module) -> None:
 
 
 def _shift(record: NormDrift, module: nn.Module) -> float:
-    """Tell how far the running means have gone since, in standard deviations."""
+    """Tell how far the running means have gone since the record began.
+
+    The unit is a standard deviation. Where frozen parameters were changed by hand, as
+    those of a teacher are, the means may move: 0.0 is given.
+    """
     if _version(module) != record.version:
         return 0.0
     norm = module.get_submodule(record.names[0])

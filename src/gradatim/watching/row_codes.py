@@ -40,6 +40,7 @@ class Rows:
 
     @cached_property
     def _index(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The codes in order, the row of each, and whether no other row has it."""
         codes, places = self.codes.sort(stable=True)
         same = codes[1:] == codes[:-1]
         no = same.new_zeros(1)

@@ -68,6 +68,7 @@ class FeaturesUnscaled(Pitfall):
         if trend is None or trend.num_losses < MIN_UPDATES or not _suffers(seen, trend):
             return
         for model in seen.models:
+            # An input of one dimension has no columns to compare.
             inputs = [i for i in model.inputs if i.training and len(i.shape) != 1]
             if not inputs or _begins_with_norm(model):
                 continue

@@ -49,8 +49,10 @@ class NoGradients(Pitfall):
                 for step in updates
                 if len(step.gradients.missing or ()) == num_all and not step.closure
             ]
+            # Every update that was looked at must lack all gradients.
             if len(without) < max(MIN_UPDATES, len(updates)):
                 continue
+            # Gradients that were cleared too early are found by zeroed_before_step.
             if any(step.gradients.cleared_after_backward for step in without):
                 continue
             facts = f"at {len(without)} of {len(updates)} updates looked at .grad was "

@@ -8,6 +8,7 @@ MIN_SHARE_OF_LABELS = 0.85  # chosen by hand, not measured
 MIN_UPDATES = 50  # before a late call; chosen by hand, not measured
 MIN_LATE_CALLS = 2  # chosen by hand, not measured
 MIN_ROWS = 16  # of a batch; chosen by hand, not measured
+ROUNDING = 1e-9  # of a share that is 1; chosen by hand, not measured
 
 
 class OneClassPredicted(Pitfall):
@@ -40,13 +41,15 @@ class OneClassPredicted(Pitfall):
         every = trained_calls(seen, *CLASS_LOSS_NAMES, *BINARY_LOSS_NAMES)
         calls = [call for call in every if _commonest_share(call) is not None]
         late = [call for call in calls if call.step >= MIN_UPDATES]
+        # Nothing is said where several lines of the program compute such a loss.
         if len({call.line for call in calls}) != 1 or len(late) < MIN_LATE_CALLS:
             return
         if not all(map(_is_constant, late)):
             return
         shares = [_commonest_share(call) or 0.0 for call in calls]
         share = sum(shares) / len(shares)
-        if share < MIN_SHARE_OF_LABELS or min(shares) > 1 - 1e-9:
+        only_one_class = min(shares) > 1 - ROUNDING  # there is no other to predict
+        if share < MIN_SHARE_OF_LABELS or only_one_class:
             return
         yield self.finding(
             verdict="One class makes up nearly all rows, and is predicted for all.",

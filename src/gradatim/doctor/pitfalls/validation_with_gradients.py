@@ -46,6 +46,7 @@ class ValidationWithGradients(Pitfall):
             groups = grouped_by_update(calls)
             num_in_loops = sum(len(group) for group in groups if len(group) > 1)
             are_repeats = all(f.same_input for f in calls)
+            # Calls with one and the same input are advice, however many they are.
             is_much = num_in_loops >= MIN_CALLS_IN_LOOPS and not are_repeats
             yield self.finding(
                 verdict=f"{model.kind} is evaluated with gradients on: graphs are "
