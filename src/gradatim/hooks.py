@@ -76,6 +76,9 @@ class Callback:
     ``load_state_dict``, which is called after ``on_fit_begin``. Where a run goes on in
     the middle of an epoch, ``on_epoch_begin`` is called for the rest of it.
 
+    A hook is given what :class:`TrainerView` describes. Its type here is ``Any``, so
+    that a callback of yours may say ``trainer: gt.Trainer`` and pass a type checker.
+
     Attributes:
         goes_last: Its hooks are called after those of the other callbacks.
         only_watches: Nothing that is computed depends on it: a run goes on with or
@@ -100,22 +103,22 @@ class Callback:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave in another process."""
 
-    def on_fit_begin(self, trainer: TrainerView) -> None:
+    def on_fit_begin(self, trainer: Any) -> None:
         """Before the first epoch of a ``fit``."""
 
-    def on_fit_end(self, trainer: TrainerView) -> None:
+    def on_fit_end(self, trainer: Any) -> None:
         """After the last epoch of a ``fit``, also when an error ended it."""
 
-    def on_epoch_begin(self, trainer: TrainerView) -> None:
+    def on_epoch_begin(self, trainer: Any) -> None:
         """Before the first batch of an epoch."""
 
-    def on_epoch_end(self, trainer: TrainerView) -> None:
+    def on_epoch_end(self, trainer: Any) -> None:
         """After validation, when ``trainer.history`` has the epoch's values."""
 
-    def on_step_begin(self, trainer: TrainerView, batch: Any) -> None:
+    def on_step_begin(self, trainer: Any, batch: Any) -> None:
         """Before an update. ``batch`` is a tuple or list."""
 
-    def on_step_end(self, trainer: TrainerView, loss: Tensor) -> None:
+    def on_step_end(self, trainer: Any, loss: Tensor) -> None:
         """After an update. ``loss`` is 0-dim on its device: reading it may wait."""
 
 

@@ -42,7 +42,9 @@ class SoftmaxBeforeCrossEntropy(Pitfall):
         calls = [c for c in seen.losses if c.name == "cross_entropy" and c.facts]
         if not calls or not all(map(_is_given_probabilities, calls)):
             return
-        call, facts = calls[0], calls[0].facts
+        # The last call of the line: what the model's outputs are by then.
+        call = [call for call in calls if call.line == calls[0].line][-1]
+        facts = call.facts
         yield self.finding(
             verdict="Softmax is taken twice: cross_entropy takes logits.",
             evidence=f"all {call.input.shape[0]} rows sum to 1 (within "
