@@ -247,6 +247,11 @@ class TensorCalls(Observer):
     def _note_view(
         self, before: Tensor, after: Tensor, given: Any, moved: Shape
     ) -> None:
+        """Note a view at its place in the user's code, once for each pair of shapes.
+
+        A place is noted when a view there first moves a size; from then on all of its
+        views are.
+        """
         frame = _direct_frame(sys._getframe(3))
         if frame is None or is_wrapped(before):
             return
@@ -283,6 +288,7 @@ class TensorCalls(Observer):
         self._again(call)
 
     def _again(self, call: ViewCall) -> None:
+        """Count a view in the forward at hand; tell whether it takes back a split."""
         if not call.moved or self._root is None:
             return
         _, count = self._in_forward.get(id(call), (call, 0))

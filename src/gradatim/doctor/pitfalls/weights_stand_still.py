@@ -9,6 +9,7 @@ from gradatim.doctor.trial import Trial
 from gradatim.watching import TrainingSeen
 
 HEALTHY_RATIO = 1e-3  # of update to weight: Karpathy, CS231n
+TRIED_TIMES = (1, 10, 100)  # the healthy ratio; chosen by hand, not measured
 MIN_UPDATES = 50  # chosen by hand, not measured
 MIN_LOOKS = 5  # chosen by hand, not measured
 MAX_RATIO = 1e-6  # of update to weight; chosen by hand, not measured
@@ -74,8 +75,9 @@ class WeightsStandStill(Pitfall):
         number = only_optimizer(seen)
         if number is None:
             return None
+        # The rate that makes the healthy ratio is tried, and two larger ones.
         factor = HEALTHY_RATIO / median(update_ratios(steps_of(seen, number)))
-        return lr_trial(seen, factor, 10 * factor, 100 * factor)
+        return lr_trial(seen, *(times * factor for times in TRIED_TIMES))
 
 
 def _larger(lr: float, ratio: float) -> float:
