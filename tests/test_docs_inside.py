@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "gradatim"
 TEXT = (ROOT / "docs" / "inside.md").read_text()
 STEP_OF_A_WALK = re.compile(r"\d+\. `([\w/]+\.py)`, `([\w.]+)`: \S")
+OUR_FOLDERS = {"benchmarks", "docs", "examples", "src", "tests"}
 DATA_FILE = re.compile(r"[\w/]+\.(json|jsonl|md|safetensors|csv)")
 
 
@@ -158,6 +159,21 @@ def test_a_step_of_a_walk_names_a_file_and_what_is_in_it(title, item):
 @pytest.mark.parametrize("span", sorted(set(spans(TEXT)) - {"__init__.py"}))
 def test_what_is_named_exists(span):
     assert exists(span), span
+
+
+OTHER_PAGES = [
+    *sorted(ROOT.glob("docs/*.md")),
+    ROOT / "README.md",
+    ROOT / "SECURITY.md",
+]
+
+
+@pytest.mark.parametrize("page", OTHER_PAGES, ids=lambda page: page.name)
+def test_every_path_on_a_page_exists(page):
+    paths = [s for s in spans(page.read_text()) if re.fullmatch(r"[\w./]+(\.py|/)", s)]
+    # Pages for users name files of theirs, too.
+    ours = [path for path in paths if path.split("/")[0] in OUR_FOLDERS]
+    assert [path for path in ours if not exists(path)] == []
 
 
 def guards():
