@@ -43,7 +43,8 @@ class TestHelp:
     def test_every_command_has_its_file_and_no_more(self):
         folder = Path(main.__file__).parent
         names = {path.stem for path in folder.glob("*.py")}
-        assert names - {"__init__", "main", "common", "next_step"} == set(COMMANDS)
+        shared = {"__init__", "main", "next_step", "options", "printing", "user_code"}
+        assert names - shared == set(COMMANDS)
 
     @pytest.mark.parametrize("arguments", [["--help"], *([n, "-h"] for n in COMMANDS)])
     def test_neither_torch_nor_pyarrow_is_imported(self, arguments):
