@@ -154,3 +154,21 @@ def test_what_cannot_be_tested_is_refused():
         gt.lr_range_test(
             broken, loss_fn, torch.optim.SGD(broken.parameters(), lr=0.1), LINE
         )
+
+
+def test_the_generator_of_a_data_set_is_put_back():
+    class Noisy(torch.utils.data.Dataset):
+        generator = torch.Generator().manual_seed(3)
+
+        def __len__(self):
+            return 64
+
+        def __getitem__(self, row):
+            noise = torch.randn(1, generator=self.generator)
+            return LINE[0][row], LINE[1][row] + 0.01 * noise
+
+    data = Noisy()
+    before = data.generator.get_state()
+    model, optimizer = line_model()
+    gt.lr_range_test(model, nn.MSELoss(), optimizer, data, num_steps=5)
+    assert torch.equal(data.generator.get_state(), before)

@@ -1,5 +1,6 @@
 import copy
 import math
+import pickle
 from functools import partial
 
 import pytest
@@ -415,3 +416,38 @@ def test_a_scheduler_is_not_lost_in_silence(saved_with):
     state = make(saved_with).state_dict()
     with pytest.raises(ConfigError, match=r"scheduler, .* has none"):
         make(not saved_with).load_state_dict(state)
+
+
+# --- A step as an object --------------------------------------------------------------
+
+
+def test_another_optimizer_moves_the_weights_from_then_on():
+    model = linear()
+    train_step = step_of(model)
+    train_step.optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    before = model.weight.clone()
+    train_step(X, Y)
+    assert torch.equal(model.weight, before)
+
+
+def test_a_step_without_its_check_can_be_pickled():
+    train_step = step_of(linear(), check_shapes=False)
+    copied = pickle.loads(pickle.dumps(train_step))
+    assert torch.equal(copied(X, Y), train_step(X, Y))
+    assert_same_bits(copied.model.state_dict(), train_step.model.state_dict())
+
+
+@pytest.mark.parametrize("answer", ["a dict", "a generator"])
+def test_what_forward_gives_is_unpacked(answer):
+    def forward(model, batch):
+        pair = model(batch[0]), batch[1]
+        return {"a": 1, "b": 2} if answer == "a dict" else (part for part in pair)
+
+    model = nn.Linear(2, 3)
+    train_step = step_of(model, nn.CrossEntropyLoss(), forward=forward)
+    labels = torch.tensor([0, 1, 2, 0])
+    if answer == "a dict":
+        with pytest.raises(LossError, match="predictions are of type str"):
+            train_step(X, labels)
+    else:
+        assert train_step(X, labels).isfinite()

@@ -535,3 +535,78 @@ def test_a_numpy_metric_is_a_number_too():
     scores = trainer.evaluate((X, Y))
     assert scores["rmse"] == pytest.approx(math.sqrt(scores["loss"]), rel=1e-5)
     assert all(type(value) is float for value in scores.values())
+
+
+# --- What a user may do to a batch, a step or a keyword -------------------------------
+
+
+def test_forward_may_take_the_batch_apart():
+    """Rows are counted before it, so the mean of the epoch is the same."""
+
+    def taking_apart(model, batch):
+        return model(batch.pop("x")), batch.pop("y")
+
+    def leaving_whole(model, batch):
+        return model(batch["x"]), batch["y"]
+
+    means = []
+    for forward in (taking_apart, leaving_whole):
+        batches = [
+            {"y": Y[:4], "x": X[:4], "edges": torch.zeros(2, 7)},
+            {"y": Y[4:6], "x": X[4:6], "edges": torch.zeros(2, 9)},
+        ]
+        trainer = trainer_of(lr=0.0, forward=forward)
+        loader = DataLoader(batches, batch_size=None)
+        means.append(trainer.fit(loader, epochs=1, progress=False)["train_loss"])
+    assert means[0] == means[1]
+
+
+def test_another_loss_of_the_step_is_used_from_then_on():
+    class Swap(gt.Callback):
+        def on_epoch_end(self, trainer):
+            trainer.train_step.loss_fn = nn.L1Loss()
+
+    trainer = trainer_of(lr=0.0)
+    data = (X, Y)
+    history = trainer.fit(data, data, epochs=2, callbacks=[Swap()], progress=False)
+    for name in ("train_loss", "val_loss"):
+        squared, absolute = history[name]
+        assert absolute != squared
+    assert history["train_loss"][1] == pytest.approx(history["val_loss"][1])
+
+
+def test_a_loss_counts_when_its_update_is_done():
+    class Stopping(torch.optim.SGD):
+        def step(self, closure=None):
+            if trainer.num_steps == 3:
+                raise KeyboardInterrupt
+            return super().step(closure)
+
+    class Keep(gt.Callback):
+        def on_fit_end(self, trainer):
+            states.append(trainer.state_dict()["so_far"])
+
+    model, states = network(), []
+    optimizer = Stopping(model.parameters(), lr=0.1)
+    trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
+    with pytest.raises(KeyboardInterrupt):
+        options = {"batch_size": 4, "callbacks": [Keep()], "progress": False}
+        trainer.fit((X, Y), epochs=1, **options)
+    assert (states[0]["num_batches"], states[0]["loss_weight"]) == (2, 8.0)
+
+
+def test_a_misspelt_option_is_named_by_the_function_that_was_called():
+    trainer = trainer_of()
+    calls = {
+        "Trainer": lambda: trainer_of(maxnorm=1.0),
+        "fit": lambda: trainer.fit((X, Y), epochs=1, batchsize=8),
+        "evaluate": lambda: trainer.evaluate((X, Y), batchsize=8),
+        "predict": lambda: trainer.predict(X, batchsize=8),
+        "predict_proba": lambda: trainer.predict_proba(X, batchsize=8),
+        "Batches": lambda: gt.data.Batches((X, Y), batchsize=8),
+    }
+    for name, call in calls.items():
+        with pytest.raises(TypeError, match=rf"^{name}\(\) got .* Did you mean '"):
+            call()
+    with pytest.raises(TypeError, match="restartable"):
+        gt.data.Batches((X, Y), restartable=True)

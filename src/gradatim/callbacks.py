@@ -57,7 +57,7 @@ class EarlyStopping(Callback):
         self._first_epoch = 0
         self._shapes: dict[str, torch.Size] | None = None
 
-    def on_fit_begin(self, trainer: TrainerView) -> None:
+    def on_fit_begin(self, trainer: Any) -> None:
         self.best_value = self.best_epoch = self._best_state = None
         self._first_epoch = trainer.epoch
         self._shapes = _shapes_of(bare(trainer.model).state_dict())
@@ -90,7 +90,7 @@ class EarlyStopping(Callback):
         self._best_state = best
         self._first_epoch = int(state["first_epoch"])
 
-    def on_epoch_end(self, trainer: TrainerView) -> None:
+    def on_epoch_end(self, trainer: Any) -> None:
         value = monitored(trainer, self.monitor)
         if self._improves(value):
             self.best_value, self.best_epoch = value, trainer.epoch
@@ -109,7 +109,7 @@ class EarlyStopping(Callback):
                 f"{self.monitor} has not improved for {self.patience} epochs; {best}"
             )
 
-    def on_fit_end(self, trainer: TrainerView) -> None:
+    def on_fit_end(self, trainer: Any) -> None:
         if self._best_state is not None:
             bare(trainer.model).load_state_dict(self._best_state)
             self._best_state = None
@@ -174,7 +174,7 @@ class LRScheduler(Callback):
         else:
             self.on_epoch_end = self._after_epoch  # type: ignore[method-assign]
 
-    def on_fit_begin(self, trainer: TrainerView) -> None:
+    def on_fit_begin(self, trainer: Any) -> None:
         check_scheduler(self.scheduler, trainer.optimizer)
         self._num_skipped = trainer.train_step.num_skipped
 

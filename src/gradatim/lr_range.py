@@ -133,7 +133,7 @@ def lr_range_test(
     batches = as_batches(
         train, batch_size=batch_size, seed=seed, device=device_of(model)
     )
-    with _random_state_kept(batches):
+    with _random_state_kept(train, batches):
         # Copied together, so that the copied optimizer holds the copied parameters.
         model, loss_fn, optimizer = copy.deepcopy((model, loss_fn, optimizer))
         train_step = make_train_step(
@@ -215,10 +215,13 @@ def _steepest(
 
 
 @contextmanager
-def _random_state_kept(batches: Batches) -> Iterator[None]:
-    """Put back all global generators, and those of a user's ``DataLoader``."""
+def _random_state_kept(data: Any, batches: Batches) -> Iterator[None]:
+    """Put back all global generators, and those of a user's data and ``DataLoader``."""
     loader = batches.loader
     generators = own_generators(loader) if loader is not None else []
+    own = getattr(data, "generator", None)
+    if isinstance(own, torch.Generator) and own not in generators:
+        generators = [*generators, own]
     states = [generator.get_state() for generator in generators]
     try:
         with keeping_rng():

@@ -32,7 +32,7 @@ class Progress(Callback):
         if few_epochs and not (file or sys.stderr).isatty():
             self.on_step_end = self._after_step  # type: ignore[method-assign]
 
-    def on_fit_begin(self, trainer: TrainerView) -> None:
+    def on_fit_begin(self, trainer: Any) -> None:
         self._trainer = trainer
         self._begin = time.monotonic()
         self._first_share: float | None = None
@@ -41,12 +41,12 @@ class Progress(Callback):
         if file.isatty():
             self._live = _start_live(self.status, file)
 
-    def on_epoch_begin(self, trainer: TrainerView) -> None:
+    def on_epoch_begin(self, trainer: Any) -> None:
         if self._first_share is None:  # a run that goes on begins with a part done
             self._first_share = self._share_done()
             self._tenths_written = int(self._first_share * 10 + 1e-9)
 
-    def on_epoch_end(self, trainer: TrainerView) -> None:
+    def on_epoch_end(self, trainer: Any) -> None:
         if self._live is None:
             self._write_if_due()
 
@@ -57,7 +57,7 @@ class Progress(Callback):
         if steps_per_epoch is not None and trainer.so_far.num_batches < steps_per_epoch:
             self._write_if_due()
 
-    def on_fit_end(self, trainer: TrainerView) -> None:
+    def on_fit_end(self, trainer: Any) -> None:
         reason = trainer.history.stop_reason
         if self._live is not None:
             self._live.stop()

@@ -1,10 +1,12 @@
 """Signatures that name every option, of functions that pass their options on."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-__all__ = ["shows_options"]
+from gradatim.text import nearest_name
+
+__all__ = ["refuse_unknown", "shows_options"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -52,3 +54,28 @@ def shows_options(
         return function
 
     return show
+
+
+def refuse_unknown(function: str, options: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse options that a function does not have, as Python itself would.
+
+    Args:
+        function: The name of the function that the user has called.
+        options: The names of the options that it was given.
+        known: The names of the options that it has.
+
+    Raises:
+        TypeError: There is no such option.
+
+    >>> refuse_unknown("fit", ["sed"], ["batch_size", "seed"])
+    Traceback (most recent call last):
+    TypeError: fit() got an unexpected keyword argument 'sed'. Did you mean 'seed'?
+    """
+    names = list(known)
+    for option in options:
+        if option not in names:
+            near = nearest_name(option, names)
+            near = f".{near}" if near else ""
+            raise TypeError(
+                f"{function}() got an unexpected keyword argument {option!r}{near}"
+            )

@@ -5,10 +5,12 @@ optimizer, always; a batch too large for memory is split inside it.
 """
 
 import copy
+import functools
 import inspect
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import torch
@@ -27,7 +29,7 @@ from gradatim.errors import (
 )
 from gradatim.losses import LossFn, check_reduction, checked
 from gradatim.modules import evaluating
-from gradatim.signatures import shows_options
+from gradatim.signatures import refuse_unknown, shows_options
 from gradatim.weighing import Weighing
 
 __all__ = [
@@ -62,6 +64,18 @@ class StepOptions(TypedDict, total=False):
     precision: Precision
     on_nonfinite: OnNonfinite
     check_shapes: bool
+
+
+def _part(name: str) -> Any:
+    """Make the attribute of a step that reads and changes one of its parts."""
+
+    def read(step: "TrainStep") -> Any:
+        return getattr(step.parts, name)
+
+    def change(step: "TrainStep", value: Any) -> None:
+        step._run_on_engine(replace(step.parts, **{name: value}))
+
+    return property(read, change)
 
 
 class TrainStep:
@@ -119,12 +133,9 @@ class TrainStep:
                 'update, so on_nonfinite="skip" cannot leave one out.\n'
                 'Use on_nonfinite="raise".'
             )
-        self.model = model
         self._own_loss = loss_fn if isinstance(loss_fn, nn.Module) else None
-        self.optimizer = optimizer
         self.lr_scheduler = lr_scheduler
         self.max_norm = max_norm
-        self.num_microbatches = num_microbatches
         self.on_nonfinite = on_nonfinite
         self.precision = precision
         self.num_steps = 0
@@ -156,10 +167,17 @@ class TrainStep:
                 "No other engine takes over in silence: its speed and last bits differ."
                 "\nLeave that out, or choose another engine."
             )
-        self.parts, self.forward, self.loss_fn = parts, parts.forward, parts.loss_fn
+        self.parts = parts
         self.engine = engine()
         self.engine.prepare(parts)
         self._forward_backward = self.engine.forward_backward
+
+    # Another loss or optimizer is taken over by the engine, from the next step on.
+    model: nn.Module = _part("model")
+    forward: Forward = _part("forward")
+    loss_fn: LossFn = _part("loss_fn")
+    optimizer: torch.optim.Optimizer = _part("optimizer")
+    num_microbatches: int = _part("num_microbatches")
 
     def __call__(
         self, *batch: Any, collect: Collect | None = None
@@ -188,13 +206,15 @@ class TrainStep:
         if self._uses_closure:
             return self._step_with_closure(batch, collect)
 
+        # Rows are counted before forward, which may take the batch apart.
+        rows = self.weighing.rows_of(batch) if collect is not None else None
         buffers = [b.clone() for b in self.model.buffers()] if self._skips else []
         # The tutorial's four steps. Gradients add up unless they are cleared.
         self._zero_grad()
         # Steps 1 and 2: predictions and their loss, and its gradients.
         loss = self._forward_backward(batch)
         self.num_steps += 1
-        if self._is_left_out(loss, batch, collect):
+        if self._is_left_out(loss, batch, rows, collect):
             self._put_back(buffers)
             return loss
         # Step 3: move the parameters against their gradients.
@@ -203,8 +223,14 @@ class TrainStep:
         self.engine.update()
         if self.lr_scheduler is not None:
             self.lr_scheduler.step()
+        # On the CPU a loss is collected when its update is done.
+        if collect is not None and (loss.is_cpu or self._skips):
+            collect(loss.item(), float(self._weight(batch, rows)))
         # Step 4 is the next call.
         return loss
+
+    def _weight(self, batch: Any, rows: int | None) -> float | Tensor:
+        return self.weighing.of_batch(batch) if rows is None else rows
 
     @torch.no_grad()
     def _put_back(self, buffers: list[Tensor]) -> None:
@@ -294,17 +320,17 @@ class TrainStep:
         self.num_steps = state["num_steps"]
         self.num_skipped = state["num_skipped"]
 
-    def _is_left_out(self, loss: Tensor, batch: Any, collect: Collect | None) -> bool:
+    def _is_left_out(
+        self, loss: Tensor, batch: Any, rows: int | None, collect: Collect | None
+    ) -> bool:
         """Tell whether this update is to be left out; raise if that was asked for."""
         if not loss.is_cpu and not self._skips:
-            weight = 0 if collect is None else self.weighing.of_batch(batch)
+            weight = 0 if collect is None else self._weight(batch, rows)
             self._unread.push(loss, weight, self.num_steps, collect)
             self._check_read(self._unread.arrived())
             return False
         number = loss.item()
         if math.isfinite(number):
-            if collect is not None:
-                collect(number, float(self.weighing.of_batch(batch)))
             return False
         if not self._skips:
             # LBFGS has moved the weights when it asks for the loss again, so then the
@@ -340,12 +366,13 @@ class TrainStep:
         """
         self.num_steps += 1
         first: Tensor | None = None
+        rows = self.weighing.rows_of(batch) if collect is not None else None
 
         def closure() -> Tensor:
             nonlocal first
             self._zero_grad()
             loss = self._forward_backward(batch)
-            self._is_left_out(loss, batch, collect if first is None else None)
+            self._is_left_out(loss, batch, rows, collect if first is None else None)
             if self.max_norm is not None:
                 self._clip(self.max_norm)
             first = loss if first is None else first
@@ -355,6 +382,8 @@ class TrainStep:
         if self.lr_scheduler is not None:
             self.lr_scheduler.step()
         assert first is not None
+        if collect is not None and first.is_cpu:
+            collect(first.item(), float(self._weight(batch, rows)))
         return first
 
 
@@ -408,6 +437,7 @@ def make_train_step(
     >>> loss.shape, loss.requires_grad, train_step.num_steps
     (torch.Size([]), False, 1)
     """
+    refuse_unknown("make_train_step", options, StepOptions.__annotations__)
     return TrainStep(model, loss_fn, optimizer, lr_scheduler=lr_scheduler, **options)
 
 
@@ -458,22 +488,25 @@ def make_forward(forward: Forward | None, weighing: Weighing | None = None) -> F
         forward: The user's; None for batches that are ``(x, y)``.
         weighing: Is given the targets, where it needs them from the user's ``forward``.
     """
+    # Functions of the module, not closures: a step can be pickled and copied.
     if forward is None:
+        return _forward_pair
+    return functools.partial(_forward_any, forward, weighing)
 
-        def forward_pair(model: nn.Module, batch: Any) -> tuple[Any, Any]:
-            if len(batch) != 2:
-                raise DataError(_no_pair_message(batch))
-            return model(batch[0]), batch[1]
 
-        return forward_pair
+def _forward_pair(model: nn.Module, batch: Any) -> tuple[Any, Any]:
+    if len(batch) != 2:
+        raise DataError(_no_pair_message(batch))
+    return model(batch[0]), batch[1]
 
-    def forward_any(model: nn.Module, batch: Any) -> tuple[Any, Any]:
-        pair = forward(model, batch[0] if len(batch) == 1 else batch)
-        if weighing is not None and weighing.needs_targets:
-            weighing.keep_targets(pair[1])
-        return pair
 
-    return forward_any
+def _forward_any(
+    forward: Forward, weighing: Weighing | None, model: nn.Module, batch: Any
+) -> tuple[Any, Any]:
+    predictions, targets = forward(model, batch[0] if len(batch) == 1 else batch)
+    if weighing is not None and weighing.needs_targets:
+        weighing.keep_targets(targets)
+    return predictions, targets
 
 
 def check_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:

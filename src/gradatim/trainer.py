@@ -26,7 +26,7 @@ from gradatim.losses import LossFn, to_probabilities
 from gradatim.modules import autocast, device_of, evaluating
 from gradatim.nested import concat_rows, map_tensors, num_rows, parts_of, tensors_of
 from gradatim.progress import Progress
-from gradatim.signatures import shows_options
+from gradatim.signatures import refuse_unknown, shows_options
 from gradatim.step import StepOptions, TrainStep
 
 __all__ = ["Trainer"]
@@ -83,11 +83,9 @@ class Trainer:
         metrics: Mapping[str, Metric] | None = None,
         **options: Unpack[StepOptions],
     ) -> None:
-        # A trainer takes its schedule as a callback. Naming lr_scheduler here makes
-        # Python refuse it among the options.
-        self.train_step = TrainStep(
-            model, loss_fn, optimizer, lr_scheduler=None, **options
-        )
+        # A trainer takes its schedule as a callback: lr_scheduler is refused here.
+        refuse_unknown("Trainer", options, StepOptions.__annotations__)
+        self.train_step = TrainStep(model, loss_fn, optimizer, **options)
         self.model = model
         self.loss_fn = loss_fn
         self.optimizer = optimizer
@@ -219,6 +217,7 @@ class Trainer:
             DataError: No rows, or no batch in an epoch.
             NonFiniteLossError: The loss is NaN or infinite.
         """
+        refuse_unknown("fit", options, BatchKeywords.__annotations__)
         if not isinstance(epochs, int) or epochs < 1:
             raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
         device = device_of(self.model)
@@ -344,6 +343,7 @@ class Trainer:
         Returns:
             ``{"loss": ..., "<metric>": ...}``.
         """
+        refuse_unknown("evaluate", options, ReadingKeywords.__annotations__)
         return self._evaluate(self._in_order(data, **options))
 
     def _evaluate(self, batches: Batches) -> dict[str, float]:
@@ -389,6 +389,7 @@ class Trainer:
             The outputs, a tensor ``(rows, ...)`` on the device that the rows came from;
             for a model that gives several, the same structure of tensors.
         """
+        refuse_unknown("predict", options, ReadingKeywords.__annotations__)
         _warn_of_shuffled(data)
         batches = self._in_order(data, **options)
         home = next(tensors_of(data), torch.empty(0)).device
@@ -432,6 +433,7 @@ class Trainer:
         Raises:
             ConfigError: The loss is none of these.
         """
+        refuse_unknown("predict_proba", options, ReadingKeywords.__annotations__)
         probabilities = to_probabilities(self.loss_fn)
         outputs = self.predict(data, **options)
         # A softmax in bfloat16 would be right to two digits.

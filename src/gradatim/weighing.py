@@ -63,6 +63,10 @@ class Weighing:
             self.needs_targets = own_forward
             self.of_batch = self._of_own_pair if own_forward else self._of_pair
 
+    def rows_of(self, batch: Any) -> int | None:
+        """Count the rows of a batch, where they are its weight; else None."""
+        return num_rows(batch) if self.of_batch is num_rows else None
+
     def keep_targets(self, targets: Any) -> None:
         """Note the targets that the user's ``forward`` gave for the batch at hand."""
         self._targets = targets

@@ -65,6 +65,9 @@ def check_goes_on(folder, whole, last_step):
     check_ended(folder, names)
 
 
+SIZE = r"([\d,]+ bytes|[\d.]+ kB)"
+
+
 def test_file_that_may_not_be_so_large(whole, folder):
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
@@ -72,7 +75,7 @@ def test_file_that_may_not_be_so_large(whole, folder):
     message = told(lambda: loop(folder / "run", on_step=at(3, limit)))
     assert re.fullmatch(
         r"\S*/step-4 cannot be written, the file is too large: "
-        r"needs [\d,]+ bytes, 8,192 bytes allowed in a file \(ulimit -f\)\.\n"
+        rf"needs {SIZE}, 8,192 bytes allowed in a file \(ulimit -f\)\.\n"
         r"\S*/step-3 is kept\.\nRaise the limit\.",
         message,
     )
@@ -144,7 +147,7 @@ def test_disk_that_is_full(whole, small_disk):
     message = told(lambda: loop(run, on_step=at(3, lambda: fill(small_disk))))
     assert re.fullmatch(
         r"\S*/(step-4|history.jsonl) cannot be written, the disk is full: "
-        r"needs [\d,]+ bytes, [\d,]+ bytes free at \S*\.\n"
+        rf"needs {SIZE}, {SIZE} free at \S*\.\n"
         r"\S*/step-3 is kept\.\nMake room there\.",
         message,
     )

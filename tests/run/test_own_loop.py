@@ -1,5 +1,6 @@
 """What a run promises to a loop of one's own, beside the bits (tests/faults)."""
 
+import copy
 import math
 import signal
 import threading
@@ -21,11 +22,13 @@ from torch.utils.data import (
 import gradatim as gt
 from gradatim.errors import (
     ConfigError,
+    DamagedError,
     DataError,
     ResumeError,
     RunError,
     RunLockedError,
 )
+from gradatim.run.checkpoint import Checkpoints
 from gradatim.store.lines import read_rows
 from tests.bits import assert_same_bits, random_state
 from tests.run.forms import (
@@ -490,3 +493,58 @@ def test_run_moves_no_generator(tmp_path, unchecked):
         options = {} if data is loader else {"batch_size": 4}
         list(run.batches(data, epochs=2, **options))
     assert_same_bits(random_state(), before)
+
+
+# --- States that lack something -------------------------------------------------------
+
+
+def chained(optimizer):
+    parts = [StepLR(optimizer, 4, gamma=0.5), schedules.ExponentialLR(optimizer, 0.9)]
+    return schedules.ChainedScheduler(parts, optimizer=optimizer)
+
+
+def part_of_a_loop(path, *, stop_after=None):
+    """Go through three epochs of three steps, or a part; give the last rate."""
+    torch.manual_seed(0)
+    model = network()
+    optimizer = SGD(model.parameters(), lr=0.1)
+    scheduler = chained(optimizer)
+    run = gt.Run(path, every_steps=2, every_s=None)
+    run.track(model=model, optimizer=optimizer, scheduler=scheduler)
+    train_step = gt.make_train_step(model, nn.MSELoss(), optimizer)
+    for x, y in run.batches((X, Y), batch_size=4, epochs=3, seed=1):
+        train_step(x, y)
+        scheduler.step()
+        if run.step + 1 == stop_after:
+            break
+    return optimizer.param_groups[0]["lr"]
+
+
+@pytest.mark.parametrize("missing", ["nothing", "the position", "a whole state"])
+def test_schedule_within_another_must_have_its_whole_state(missing, tmp_path, capsys):
+    whole = part_of_a_loop(tmp_path / "whole")
+    part_of_a_loop(tmp_path / "x", stop_after=7)
+    checkpoints = Checkpoints(tmp_path / "x")
+    newest, _ = checkpoints.newest()
+    state = copy.deepcopy(newest.state)
+    inner = state["tracked"]["scheduler"]["_schedulers"]
+    if missing == "the position":
+        del inner[0]["last_epoch"]
+    if missing == "a whole state":
+        inner[0] = {}
+    checkpoints.save(newest.header, newest.model, state)
+    if missing == "nothing":
+        assert part_of_a_loop(tmp_path / "x") == whole
+        return
+    history = (tmp_path / "x" / "history.jsonl").read_bytes()
+    with pytest.raises(DamagedError, match=r"_schedulers\.0"):
+        part_of_a_loop(tmp_path / "x")
+    assert (tmp_path / "x" / "history.jsonl").read_bytes() == history
+
+
+def test_a_run_of_another_kind_may_write_no_model(tmp_path):
+    class Bare(gt.Run):
+        exports = False
+
+    loop(tmp_path, run=Bare(tmp_path), epochs=1)
+    assert not (tmp_path / "model").exists()

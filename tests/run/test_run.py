@@ -337,6 +337,20 @@ def test_model_with_a_generator_of_its_own_is_told_unless_it_is_tracked(
     assert capsys.readouterr().err == ""
 
 
+def test_a_loss_without_a_state_saves_no_generator(tmp_path, capsys):
+    model = nn.Sequential(network(), Noisy())
+
+    class HoldingTheGenerator:
+        generator = model[1].noise
+
+        def __call__(self, predictions, targets):
+            return ((predictions - targets) ** 2).mean()
+
+    fit(tmp_path, model=model, loss_fn=HoldingTheGenerator())
+    said = capsys.readouterr().err
+    assert "exact: Noisy draws from a generator of its own (1.noise)\n" in said
+
+
 # --- When, and how many ---------------------------------------------------------------
 
 

@@ -12,8 +12,7 @@ from gradatim.data.order import epoch_order
 from gradatim.data.sources.loader import comes_in_batches, refuse_options
 from gradatim.data.sources.make import make_source
 from gradatim.errors import ConfigError
-from gradatim.signatures import shows_options
-from gradatim.text import nearest_name
+from gradatim.signatures import refuse_unknown, shows_options
 
 __all__ = ["Batches", "as_batches", "epoch_order", "has_own_batches"]
 
@@ -74,9 +73,13 @@ class Batches:
     (3, 5)
     """
 
-    batch_size, shuffle, seed = map(_option, ("batch_size", "shuffle", "seed"))
-    drop_last, num_workers = map(_option, ("drop_last", "num_workers"))
-    device, restartable = map(_option, ("device", "restartable"))
+    batch_size: int = _option("batch_size")
+    shuffle: bool = _option("shuffle")
+    seed: int = _option("seed")
+    drop_last: bool = _option("drop_last")
+    num_workers: int = _option("num_workers")
+    device: torch.device | None = _option("device")
+    restartable: bool = _option("restartable")
 
     @shows_options(BatchKeywords, defaults=BatchOptions, before="device")
     def __init__(
@@ -87,7 +90,8 @@ class Batches:
         resident: bool = False,
         **options: Unpack[BatchKeywords],
     ) -> None:
-        chosen: Any = options
+        refuse_unknown("Batches", options, BatchKeywords.__annotations__)
+        chosen: Any = {name: v for name, v in options.items() if v is not None}
         self.options = BatchOptions(
             device=None if device is None else torch.device(device), **chosen
         )
@@ -173,12 +177,7 @@ def as_batches(
 
     Raises:
         ConfigError: An option is given for ``Batches`` that have their own.
-        TypeError: There is no such option.
     """
-    for name in options:
-        if name not in BatchKeywords.__annotations__:
-            near = nearest_name(name, BatchKeywords.__annotations__)
-            raise TypeError(f"got an unexpected keyword argument {name!r}.{near}")
     given: Any = {name: v for name, v in options.items() if v is not None}
     if not isinstance(data, Batches):
         if has_own_batches(data):

@@ -3,6 +3,7 @@
 import contextlib
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -72,7 +73,7 @@ class Doctor(Callback):
         self._is_first = True
         """Whether the first updates are still to come."""
 
-    def on_fit_begin(self, trainer: TrainerView) -> None:
+    def on_fit_begin(self, trainer: Any) -> None:
         """Begin to watch."""
         self._watcher = Watcher()
         self._watcher.seen.is_whole = False
@@ -83,13 +84,13 @@ class Doctor(Callback):
         self._is_first = True
         self._watch(trainer)
 
-    def on_epoch_begin(self, trainer: TrainerView) -> None:
+    def on_epoch_begin(self, trainer: Any) -> None:
         """Watch the first update of some epochs."""
         if not self._is_on and trainer.epoch + 1 in WATCHED_EPOCHS:
             self._watcher.position.is_asked = True
             self._watch(trainer)
 
-    def on_step_end(self, trainer: TrainerView, loss: Tensor) -> None:
+    def on_step_end(self, trainer: Any, loss: Tensor) -> None:
         """Stop watching after enough updates; watch the first validation."""
         if self._is_on:
             self._num_seen = trainer.num_steps
@@ -107,7 +108,7 @@ class Doctor(Callback):
         ):
             self._watch(trainer)
 
-    def on_epoch_end(self, trainer: TrainerView) -> None:
+    def on_epoch_end(self, trainer: Any) -> None:
         """Note the epoch's loss, and give the findings of some epochs."""
         if self._is_on:
             self._stop_watching()
@@ -118,7 +119,7 @@ class Doctor(Callback):
         if self._is_first:
             self._watch(trainer)
 
-    def on_fit_end(self, trainer: TrainerView) -> None:
+    def on_fit_end(self, trainer: Any) -> None:
         """Give the findings that are new at the end, and let go of the copies."""
         self._stop_watching()
         self._give_findings(trainer)

@@ -32,7 +32,7 @@ from gradatim.run.stateful import (
     as_stateful,
     why_inexact,
 )
-from gradatim.signatures import shows_options
+from gradatim.signatures import refuse_unknown, shows_options
 
 __all__ = ["OwnLoop", "as_row", "check_mode"]
 
@@ -44,6 +44,8 @@ class OwnLoop:
     """
 
     epoch_ends = False
+    exports = True
+    """Whether the modules are written to ``model/`` when the run has ended."""
 
     def __init__(
         self, session: Session, *, mode: str, own_config: dict[str, Any]
@@ -127,6 +129,7 @@ class OwnLoop:
             ResumeError: Data, configuration or model changed since the run began.
             RunLockedError: Another process is writing to the run.
         """
+        refuse_unknown("batches", options, BatchKeywords.__annotations__)
         if type(epochs) is not int or epochs < 1:
             raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
         modules = self._modules()
@@ -166,7 +169,8 @@ class OwnLoop:
                 while self.epoch < epochs and self._stop_requested is None:
                     yield from self._rest_of_epoch(batches)
                     self._end_epoch(batches, epochs)
-            session.export(modules)
+            if self.exports:
+                session.export(modules)
 
     def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
         header, length = self._session.header, batches.num_batches

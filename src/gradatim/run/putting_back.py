@@ -100,13 +100,17 @@ class StatesByName:
         for name, own in state.items():
             value: Any = self.objects.get(name)
             if hasattr(value, "load_state_dict"):
-                with taking_state(*self.guarded(name)):
+                guarded, began = self.guarded(name)
+                taken = own if guarded is value else own.get("scheduler", {})
+                with taking_state(guarded, began, taken):
                     value.load_state_dict(own)
         check_optimizers(self.objects.values())
 
 
 @contextlib.contextmanager
-def taking_state(value: Any, began: Mapping[str, Any]) -> Iterator[None]:
+def taking_state(
+    value: Any, began: Mapping[str, Any], state: Mapping[str, Any] | None = None
+) -> Iterator[None]:
     """Guard an optimizer or a schedule while it takes the state of a run.
 
     Choices that were changed, and whose change was accepted, stay as they are now. All
@@ -115,11 +119,13 @@ def taking_state(value: Any, began: Mapping[str, Any]) -> Iterator[None]:
     Args:
         value: An optimizer or schedule; anything else is left alone.
         began: What :func:`describe_object` gave for it when the run began.
+        state: The state that a schedule is about to take. What it lacks would stay as
+            the fresh schedule has it, and could not be told from what was taken.
 
     Raises:
         ValueError: The state had a value of another kind, or lacked one.
     """
-    with _keeping_changes(value, began), _comparing(value, began):
+    with _keeping_changes(value, began), _comparing(value, began, state or {}):
         yield
 
 
@@ -167,7 +173,9 @@ def _merged(loaded: Any, made: Any, old: Any, new: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _comparing(value: Any, began: Mapping[str, Any]) -> Iterator[None]:
+def _comparing(
+    value: Any, began: Mapping[str, Any], state: Mapping[str, Any]
+) -> Iterator[None]:
     """Compare an optimizer or schedule of PyTorch with itself before it took a state.
 
     They check little themselves: a schedule makes an attribute of every name in its
@@ -179,6 +187,7 @@ def _comparing(value: Any, began: Mapping[str, Any]) -> Iterator[None]:
     same = began == describe_object(value)
     if isinstance(value, LRScheduler):
         before, optimizer = value.state_dict(), value.optimizer
+        _check_alike({k: v for k, v in before.items() if k in state}, state, "", same)
         yield
         replaced = set(vars(value)) & _methods(type(value))
         if value.optimizer is not optimizer:

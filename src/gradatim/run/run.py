@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradatim.callbacks import monitored
 from gradatim.epoch import Plan
@@ -99,8 +99,6 @@ class Run(OwnLoop, Callback):
     """
 
     goes_last = True
-    exports = True
-    """Whether the modules are written to ``model/`` when the run has ended."""
 
     def __init__(
         self,
@@ -135,7 +133,7 @@ class Run(OwnLoop, Callback):
 
     # --- As a callback of the trainer -----------------------------------------------
 
-    def on_fit_begin(self, trainer: TrainerView) -> None:
+    def on_fit_begin(self, trainer: Any) -> None:
         plan, session = _plan_of(trainer), self._session
         self._open.enter_context(session.opened())
         self._open.enter_context(stop_on_sigterm(trainer))
@@ -150,7 +148,10 @@ class Run(OwnLoop, Callback):
         if plan.val_batches is not None:
             sources["val"] = plan.val_batches
         modules, config = self._modules(), self._config(trainer)
-        why_not = why_inexact([trainer.model, trainer.loss_fn, trainer.optimizer])
+        saved: list[Any] = [trainer.model, trainer.optimizer]
+        if isinstance(trainer.loss_fn, nn.Module):  # a function has no state to save
+            saved.append(trainer.loss_fn)
+        why_not = why_inexact(saved)
         why_not += callbacks_why_inexact(others, trainer)
         loaded = session.begin(modules, sources, config, self.own_data, why_not)
         header = session.header
@@ -168,19 +169,19 @@ class Run(OwnLoop, Callback):
         elif session.has_ended(plan.last_epoch) and header.ended != BY_EPOCHS:
             trainer.stop(str(header.ended))
 
-    def on_epoch_begin(self, trainer: TrainerView) -> None:
+    def on_epoch_begin(self, trainer: Any) -> None:
         if self._rng_in_epoch is not None and trainer.so_far.num_batches:
             # What callbacks draw at the beginning of an epoch was drawn before.
             GlobalGenerators().load_state_dict(self._rng_in_epoch)
         self._rng_in_epoch = None
 
-    def on_step_end(self, trainer: TrainerView, loss: Tensor) -> None:
+    def on_step_end(self, trainer: Any, loss: Tensor) -> None:
         session = self._session
         session.header.step = step = trainer.num_steps
         if trainer.should_stop or session.is_due(step):
             self._save_trainer(trainer)
 
-    def on_epoch_end(self, trainer: TrainerView) -> None:
+    def on_epoch_end(self, trainer: Any) -> None:
         session, plan = self._session, _plan_of(trainer)
         session.rows.append(as_row(trainer.history.last()))
         is_best = False
@@ -205,7 +206,7 @@ class Run(OwnLoop, Callback):
         ):
             self._save_trainer(trainer)
 
-    def on_fit_end(self, trainer: TrainerView) -> None:
+    def on_fit_end(self, trainer: Any) -> None:
         completed = trainer.plan is not None and trainer.plan.completed
         with self._open.pop_all():
             if completed and self.exports:

@@ -246,11 +246,12 @@ class Session:
         """
         with putting_back(loaded.path):
             load_module_state(modules, loaded.model)
+            for name, stateful in states.items():
+                stateful.load_state_dict(loaded.state[name])
+            # Rows after the checkpoint are cut off only when all states were taken.
             history.clear()
             for row in self.rows.go_on_at(loaded.header.history):
                 history.append(row)
-            for name, stateful in states.items():
-                stateful.load_state_dict(loaded.state[name])
 
     def has_ended(self, epochs: int) -> bool:
         """Tell, and say, whether nothing is left to do of ``epochs`` in all."""

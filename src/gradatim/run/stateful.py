@@ -51,7 +51,8 @@ def as_stateful(name: str, value: Any) -> Stateful:
     """
     if isinstance(value, torch.Generator):
         return _GeneratorState(value)
-    if not isinstance(value, Stateful):
+    # Not isinstance: from Python 3.12 on, it does not see what __getattr__ gives.
+    if not (hasattr(value, "state_dict") and hasattr(value, "load_state_dict")):
         raise ConfigError(
             f"track({name}=...) is a {type(value).__name__} without state_dict() and "
             "load_state_dict().\n"

@@ -264,7 +264,7 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
     After an error the file goes, and what was at ``path`` stays.
     """
     with (
-        _taking_the_place_of(path) as beside,
+        _taking_the_place_of(path, may_lack_sync=True) as beside,
         open(_new_file(beside), "wb") as file,
     ):
         yield file
@@ -273,13 +273,20 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def _taking_the_place_of(path: Path) -> Iterator[Path]:
-    """Give a name beside ``path``; the file of this name is renamed to it, or goes."""
+def _taking_the_place_of(path: Path, *, may_lack_sync: bool = False) -> Iterator[Path]:
+    """Give a name beside ``path``; the file of this name is renamed to it, or goes.
+
+    Args:
+        path: The place that is taken.
+        may_lack_sync: The file is there all the same where its folder may be written
+            to, but not opened to wait for the disk.
+    """
     beside = temporary(path)
     try:
         yield beside
         os.replace(beside, path)
-        sync_folder(path.parent)
+        with contextlib.suppress(*[OSError] if may_lack_sync else []):
+            sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(beside)
