@@ -29,6 +29,10 @@ MOST_FIELD_CHARACTERS = (1 << 31) - 1
 """The largest limit that ``csv.field_size_limit`` takes on every platform, and the size
 of the largest block that pyarrow reads. Python's own limit of 131,072 is too small."""
 
+BLOCK_RECORDS = 100
+"""Records that are read while the limit on a field's length is raised. Raised for each
+record, a million short rows took 2.5 s of the processor in place of 0.9 s."""
+
 QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 """The regular expression of a quoted field; doubled quotes are part of its text."""
 
@@ -71,18 +75,26 @@ def records(path: Path, separator: str) -> Iterator[Record]:
         record_lines: list[str] = []
         lines = _utf8_lines(path, file, record_lines)
         reader = csv.reader(lines, delimiter=separator, strict=True)
-        while True:
-            record_lines.clear()
-            first_line = reader.line_num + 1
-            try:
-                with _long_fields_allowed():
-                    fields = next(reader, None)
-            except csv.Error:
-                raise _bad_quote(path, first_line, record_lines, separator) from None
-            if fields is None:
-                return
-            if fields:
-                yield Record(first_line, fields)
+        failure: FileReadError | None = None
+        has_ended = False
+        while not has_ended:
+            block: list[Record] = []
+            with _long_fields_allowed():
+                try:
+                    while not has_ended and len(block) < BLOCK_RECORDS:
+                        record_lines.clear()
+                        first_line = reader.line_num + 1
+                        fields = next(reader, None)
+                        has_ended = fields is None
+                        if fields:
+                            block.append(Record(first_line, fields))
+                except csv.Error:
+                    failure = _bad_quote(path, first_line, record_lines, separator)
+                except FileReadError as error:
+                    failure = error
+            yield from block
+            if failure is not None:
+                raise failure
 
 
 def _utf8_lines(
@@ -94,7 +106,8 @@ def _utf8_lines(
     """
     for number, line in enumerate(file, 1):
         try:
-            line.encode("utf-8")
+            if not line.isascii():
+                line.encode("utf-8")
         except UnicodeEncodeError as error:
             byte = ord(line[error.start]) - 0xDC00
             raise FileReadError(
