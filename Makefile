@@ -11,8 +11,10 @@ CONSTRAINTS_pinned := cat constraints.txt
 CONSTRAINTS_lowest := sed 's/^torch==.*/torch==2.11.0/' constraints.txt
 CONSTRAINTS_newest := grep -v '^torch==' constraints.txt
 
-# What starts processes or browsers, or runs whole programs: left to `make test`.
-SLOW_FOLDERS := browser cli course doctor/test_programs.py examples faults ladder
+# What starts processes or browsers, runs whole programs, or takes long: for `make test`.
+SLOW_TESTS := browser cli course doctor/test_programs.py faults ladder \
+	graphs/test_models.py graphs/test_modules.py tables/files/test_formats.py \
+	test_docs_walks.py test_examples.py test_written_before.py watching/test_patches.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check one test test-slow lint format types docs bench clean
@@ -50,7 +52,7 @@ types: $(VENV)/.test  ## the type checker
 	$(BIN)/mypy
 
 check: lint types  ## before each commit: ruff, types and the quick tests
-	$(BIN)/python -m pytest -q -n auto tests $(SLOW_FOLDERS:%=--ignore=tests/%)
+	$(BIN)/python -m pytest -q -n auto tests $(SLOW_TESTS:%=--ignore=tests/%)
 
 one: $(VENV)/.test  ## one file or folder of tests: make one T=tests/test_step.py
 	$(BIN)/python -m pytest -q $(T)
