@@ -396,3 +396,20 @@ class TestReadFile:
         monkeypatch.setattr(os, "fstat", grow)
         with pytest.raises(DamagedError, match="changed while it was read"):
             read_file(tmp_path / "a", most=10)
+
+
+def test_a_folder_that_cannot_be_synced_does_not_undo_a_written_stream(
+    tmp_path, monkeypatch
+):
+    """It may be written to and yet not opened. A run insists, a stream does not."""
+
+    def refuse(folder):
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setattr("gradatim.store.disk.sync_folder", refuse)
+    with disk.replacing_file(tmp_path / "answers.csv") as file:
+        file.write(b"1")
+    assert (tmp_path / "answers.csv").read_bytes() == b"1"
+    with pytest.raises(PermissionError):
+        disk.replace_file(tmp_path / "config.json", [b"{}"])
+    assert [path.name for path in tmp_path.iterdir() if ".tmp" in path.name] == []

@@ -285,8 +285,11 @@ def _taking_the_place_of(path: Path, *, may_lack_sync: bool = False) -> Iterator
     try:
         yield beside
         os.replace(beside, path)
-        with contextlib.suppress(*[OSError] if may_lack_sync else []):
+        try:
             sync_folder(path.parent)
+        except OSError:
+            if not may_lack_sync:
+                raise
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(beside)
