@@ -281,11 +281,20 @@ def test_two_windows_do_not_disturb_each_other(open_page):
 
 def test_next_and_previous_lead_through_the_course(open_page):
     page = open_page("ch01_problem")
-    page.click("nav[aria-label=chapters] a:last-child")
-    page.wait_for_selector(f"h1:has-text('{CHAPTERS[1].title}')")
-    page.wait_for_selector("nav[aria-label=chapters]")
-    page.click("nav[aria-label=chapters] a:first-child")
-    page.wait_for_selector(f"h1:has-text('{CHAPTERS[0].title}')")
+    for place, link in ((1, "a:last-child"), (0, "a:first-child"), (1, "a:last-child")):
+        page.click(f"nav[aria-label=chapters] {link}")
+        title = page.locator("h1", has_text=CHAPTERS[place].title)
+        shown = eventually(page, title.count, 1)
+        assert shown == 1, (page.url, page.inner_text("body")[:1000])
+        page.wait_for_selector("nav[aria-label=chapters]")
+
+
+def test_no_service_worker_stands_before_a_chapter(open_page):
+    page = open_page("ch01_problem")
+    registered = "navigator.serviceWorker.getRegistrations().then((all) => all.length)"
+    assert "serviceWorker.register('./public-files-sw.js" in page.content()
+    page.wait_for_timeout(1000)  # what must not happen gets time to happen
+    assert page.evaluate(registered) == 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,8 +31,11 @@ __all__ = ["HOST", "course_app", "free_port", "serving"]
 
 HOST = "127.0.0.1"
 COOKIE = "gradatim_course"
-WORKER = "// The course has no public files: nothing is to be intercepted.\n"
-"""The script of the service worker. marimo's own can hold up a page opened again."""
+NO_WORKER = "navigator.serviceWorker.register = () => new Promise(() => {});"
+"""Keeps marimo from registering a service worker, which the course has no use for.
+
+A worker stands between the browser and a page that is opened again, and can hold it up.
+"""
 STYLE = Path(__file__).with_name("chapter.css")
 
 
@@ -60,7 +63,7 @@ def course_app(
         token=token,
         include_code=True,
         show_tracebacks=True,
-        html_head=f"<style>{style}</style><script>{script}</script>",
+        html_head=f"<style>{style}</style><script>{NO_WORKER}{script}</script>",
     )
     for chapter in chapters:
         path = write_notebook(chapter, folder)
@@ -82,13 +85,9 @@ def course_app(
             return PlainTextResponse("There is no such chapter.", status_code=404)
         return RedirectResponse(f"/{slug}/?access_token={token}", status_code=303)
 
-    async def worker(request: Request) -> Response:
-        return Response(WORKER, media_type="application/javascript")
-
     return Starlette(
         routes=[
             Route("/", contents),
-            Route("/{slug}/public-files-sw.js", worker),
             Route("/open/{slug}", open_chapter),
             Mount("/", app=builder.build()),
         ],
