@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from gradatim.data.batches import Batches, as_batches
-from gradatim.data.restart import own_generators
+from gradatim.data.sources.loader import own_generators
 from gradatim.errors import ConfigError, DataError, GradatimWarning, LossError
 from gradatim.losses import LossFn
 from gradatim.modules import device_of

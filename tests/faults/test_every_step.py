@@ -156,7 +156,10 @@ def test_trainings_are_what_their_names_say():
             "gradatim.run.stateful.Gradients.load_state_dict",
             "loop_that_adds_gradients_up",
         ),
-        ("gradatim.data.restart.LoaderState.load_state_dict", "weighted_sampler"),
+        (
+            "gradatim.data.sources.loader.LoaderSource.load_state_dict",
+            "weighted_sampler",
+        ),
     ],
 )
 def test_what_is_not_put_back_is_noticed(broken, name, folder, capfd):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradatim.data.restart import dataset_why_inexact
+from gradatim.data.why_inexact import dataset_why_inexact
 from gradatim.nested import as_tensors
 from gradatim.rng import keeping_rng
 

@@ -10,6 +10,7 @@ trainer. Its parts, in reading order:
 - ``choices``: what was chosen, as JSON has it, to be compared when the run goes on.
 - ``fingerprint``: what the last bits depend on beside choices and data, and how changes
   are told or refused.
+- ``why_inexact``: why a resume is said not to be exact.
 - ``checkpoint`` and ``checkpoint_header``: the folders of a run's checkpoints, and what
   each says of itself.
 - ``putting_back``: guards around PyTorch's objects while they take their states.

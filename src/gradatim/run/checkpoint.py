@@ -41,11 +41,7 @@ from gradatim.store.manifest import SIDE_BY_SIDE_BYTES, read_folder, write_folde
 from gradatim.store.pack import pack, unpack
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
 
-__all__ = [
-    "Checkpoint",
-    "CheckpointOptions",
-    "Checkpoints",
-]
+__all__ = ["Checkpoint", "CheckpointOptions", "Checkpoints"]
 
 VERSION = 1
 FOLDER = "checkpoints"
@@ -69,12 +65,12 @@ class CheckpointOptions:
     def __post_init__(self) -> None:
         if self.every_s is not None and not self.every_s >= 0:
             raise ConfigError(f"every_s must not be negative, got {self.every_s}.")
-        for name, value, may_be_none in (
-            ("every_steps", self.every_steps, True),
-            ("every_epochs", self.every_epochs, True),
-            ("keep_last", self.keep_last, False),
+        for name, value in (
+            ("every_steps", self.every_steps),
+            ("every_epochs", self.every_epochs),
+            ("keep_last", self.keep_last),
         ):
-            if value is None and may_be_none:
+            if value is None and name != "keep_last":
                 continue
             if type(value) is not int or value < 1:
                 raise ConfigError(f"{name} must be 1 or more, got {value!r}.")
@@ -120,7 +116,7 @@ class Checkpoints:
 
         Args:
             header: What the checkpoint says of itself.
-            model: The modules' ``state_dict``.
+            model: What :func:`module_state` gave of the modules.
             state: Everything else.
 
         Returns:
@@ -160,14 +156,14 @@ class Checkpoints:
                 },
                 side_by_side=needs > SIDE_BY_SIDE_BYTES,
             )
-        self._best_of[path.name] = header.best["step"] if header.best else None
+        self._best_of[path.name] = header.best_step
         self._retain(why=f"{path} is written, and whole.\n")
         return size
 
     def what_stands(self) -> str:
         """Say what a failed save leaves to go on from."""
         with contextlib.suppress(RunError):
-            if names := self._newest_first():
+            if names := self.names():
                 return f"{self.folder / names[0]} is kept.\n"
         return "There is no checkpoint yet.\n"
 
@@ -189,7 +185,7 @@ class Checkpoints:
                 this process cannot read it.
         """
         damaged: list[str] = []
-        for name in self._newest_first():
+        for name in self.names():
             try:
                 checkpoint = self.read(name)
                 check(checkpoint.header)
@@ -215,9 +211,8 @@ class Checkpoints:
         """
         path = self.folder / name
         contents = read_folder(path, known={MODEL, STATE, VALUES})
-        about = _parse(contents[VALUES], path / VALUES)
-        header = parse_header(about, path / VALUES)
-        self._best_of[name] = header.best["step"] if header.best else None
+        about, header = _parse(contents[VALUES], path / VALUES)
+        self._best_of[name] = header.best_step
         return Checkpoint(
             path=path,
             header=header,
@@ -227,7 +222,7 @@ class Checkpoints:
 
     def newest_header(self) -> CheckpointHeader | None:
         """Read what the newest whole checkpoint says of itself, without its tensors."""
-        for name in self._newest_first():
+        for name in self.names():
             with contextlib.suppress(DamagedError):
                 return self._read_header(name)
         return None
@@ -237,10 +232,10 @@ class Checkpoints:
         contents = read_folder(path, only=VALUES)
         if VALUES not in contents:
             raise DamagedError(f"{path} holds no {VALUES}.")
-        return parse_header(_parse(contents[VALUES], path / VALUES), path / VALUES)
+        return _parse(contents[VALUES], path / VALUES)[1]
 
     def names(self) -> list[str]:
-        """Give the names of all checkpoints, whole or not."""
+        """Give the names of all checkpoints, whole or not, the newest first."""
         with reading(self.folder):
             if self.folder.is_symlink():
                 raise DamagedError(
@@ -250,14 +245,12 @@ class Checkpoints:
                 )
             if not self.folder.is_dir():
                 return []
-            return [
+            names = [
                 path.name
                 for path in self.folder.iterdir()
                 if FOLDER_NAME.fullmatch(path.name) and not path.is_symlink()
             ]
-
-    def _newest_first(self) -> list[str]:
-        return sorted(self.names(), key=_key, reverse=True)
+        return sorted(names, key=_key, reverse=True)
 
     def go_on_from(self, loaded: Checkpoint) -> None:
         """Finish what a kill broke off, and set newer checkpoints aside.
@@ -285,7 +278,7 @@ class Checkpoints:
 
     def _retain(self, why: str) -> None:
         """Remove checkpoints that are neither the best nor among the newest."""
-        names = self._newest_first()
+        names = self.names()
         kept = set(names[: self.keep_last])
         for name in tuple(kept):
             if name not in self._best_of:
@@ -301,7 +294,7 @@ class Checkpoints:
 
     def _read_best(self, name: str) -> int | None:
         try:
-            return (self._read_header(name).best or {}).get("step")
+            return self._read_header(name).best_step
         except RunError:  # the damage is told when this checkpoint is to be used
             return None
 
@@ -313,10 +306,10 @@ def _key(name: str) -> tuple[int, bool]:
     return int(match[1]), match[2] is None
 
 
-def _parse(content: bytes, path: Path) -> dict[str, Any]:
+def _parse(content: bytes, path: Path) -> tuple[dict[str, Any], CheckpointHeader]:
     about: dict[str, Any] = parse_json(content, str(path))
     check_version(about, VERSION, path)
-    return about
+    return about, parse_header(about, path)
 
 
 def _state_in(

@@ -21,7 +21,7 @@ from gradatim.store.checks import (
 from gradatim.store.pack import is_plain, unpack
 from gradatim.text import shown
 
-__all__ = ["CheckpointHeader", "damaged_field", "empty_header", "parse_header"]
+__all__ = ["CheckpointHeader", "damaged_field", "parse_header"]
 
 FOLDER_NAME = re.compile(r"step-(0|[1-9]\d{0,17})(-old)?")
 """The names of checkpoints' folders: the step, and ``-old`` while it is replaced. Up to
@@ -30,23 +30,23 @@ FOLDER_NAME = re.compile(r"step-(0|[1-9]\d{0,17})(-old)?")
 
 @dataclass(kw_only=True)
 class CheckpointHeader:
-    """What a checkpoint says of itself, beside the state."""
+    """What a checkpoint says of itself, beside the state; of a new run by default."""
 
-    step: int
+    step: int = 0
     """Updates done."""
-    epoch: int
+    epoch: int = 0
     """Whole epochs done."""
-    batch: int
+    batch: int = 0
     """Batches consumed of the epoch at hand."""
-    samples: int
+    samples: int = 0
     """Rows trained on, over all epochs."""
-    history: dict[str, Any]
+    history: dict[str, Any] = field(default_factory=dict)
     """Rows, bytes and SHA-256 of ``history.jsonl`` at this point."""
-    fingerprint: dict[str, Any]
+    fingerprint: dict[str, Any] = field(default_factory=dict)
     """What the last bits of a result depend on: versions, processor, threads."""
-    data: dict[str, Any]
+    data: dict[str, Any] = field(default_factory=dict)
     """The digests of the data, by ``"train"`` and ``"val"``."""
-    config: dict[str, Any]
+    config: dict[str, Any] = field(default_factory=dict)
     """Every choice that must not change, as it was before the first update."""
     epochs: int = 0
     """Epochs that were asked for, in all."""
@@ -59,11 +59,10 @@ class CheckpointHeader:
     resumes: list[dict[str, Any]] = field(default_factory=list)
     """``step``, ``exact`` and ``why_not`` of every resume so far."""
 
-
-def empty_header(**about: dict[str, Any]) -> CheckpointHeader:
-    """Give the header of a run that has done nothing yet."""
-    empty: dict[str, Any] = {"history": {}, "fingerprint": {}, "data": {}, "config": {}}
-    return CheckpointHeader(step=0, epoch=0, batch=0, samples=0, **empty | about)
+    @property
+    def best_step(self) -> int | None:
+        """The number of the best step so far; None where no values were compared."""
+        return self.best["step"] if self.best else None
 
 
 CHECKS: dict[str, Check] = {

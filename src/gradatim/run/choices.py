@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gradatim.data.batches import Batches
 from gradatim.data.digest import tensor_digest
-from gradatim.data.restart import own_generators
+from gradatim.data.sources.loader import own_generators
 from gradatim.torch_private import INNER_SCHEDULES, LAST_RATE, own_buffers
 
 __all__ = [

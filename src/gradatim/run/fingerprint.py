@@ -6,8 +6,8 @@ from importlib import metadata
 from typing import Any
 
 import torch
-from torch import nn
 
+from gradatim.engines.eager import EagerEngine
 from gradatim.errors import ConfigError, ResumeError
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "fingerprint",
     "refuse_changes",
     "signature",
-    "tensors_signature",
 ]
 
 CHOICES = ("data", "config")
@@ -49,7 +48,7 @@ def environment() -> dict[str, Any]:
 
 
 def fingerprint(
-    device: torch.device, *, compiled: bool = False, num_workers: int = 0
+    device: torch.device, *, engine: str = EagerEngine.name, num_workers: int = 0
 ) -> dict[str, Any]:
     """Give what the last bits of a result depend on, beside data and configuration.
 
@@ -66,7 +65,7 @@ def fingerprint(
         "num_workers": num_workers,
         "device": device.type,
         "gpu": torch.cuda.get_device_name(device) if device.type == "cuda" else None,
-        "engine": "compiled" if compiled else "eager",
+        "engine": engine,
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "matmul_precision": torch.get_float32_matmul_precision(),
     }
@@ -84,23 +83,10 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def signature(modules: Mapping[str, nn.Module]) -> dict[str, str]:
-    """Give dtype and shape of every weight and buffer that is saved.
-
-    >>> signature({"": nn.Linear(2, 1)})
-    {'weight': 'float32 (1, 2)', 'bias': 'float32 (1,)'}
-    """
-    return {
-        f"{name}.{key}" if name else key: text
-        for name, module in modules.items()
-        for key, text in tensors_signature(module.state_dict()).items()
-    }
-
-
-def tensors_signature(state: Mapping[str, Any]) -> dict[str, str]:
+def signature(state: Mapping[str, Any]) -> dict[str, str]:
     """Give dtype and shape of every tensor of a state.
 
-    >>> tensors_signature({"weight": torch.zeros(1, 2)})
+    >>> signature({"weight": torch.zeros(1, 2)})
     {'weight': 'float32 (1, 2)'}
     """
     return {
@@ -124,16 +110,14 @@ def changes(old: Any, new: Any, name: str = "") -> list[str]:
         return lines
     if old == new:
         return []
-    if _are_lists_of_dicts(old, new):
+    if (
+        isinstance(old, list)
+        and isinstance(new, list)
+        and len(old) == len(new)
+        and all(isinstance(part, dict) for part in (*old, *new))
+    ):
         return changes(dict(enumerate(old)), dict(enumerate(new)), name)
     return [f"{name}: {_short(old)} -> {_short(new)}"]
-
-
-def _are_lists_of_dicts(old: Any, new: Any) -> bool:
-    """Tell whether both are lists of equally many dicts, compared one by one."""
-    if not isinstance(old, list) or not isinstance(new, list) or len(old) != len(new):
-        return False
-    return all(isinstance(part, dict) for part in (*old, *new))
 
 
 def _short(value: Any) -> str:
@@ -167,12 +151,9 @@ def refuse_changes(
 
     Args:
         what: ``"data"``, ``"config"`` or ``"model"``.
-        changed: What :func:`changes` lists.
+        changed: What :func:`changes` lists; given back where that was accepted.
         run: The name of the run, for the message.
         accept: What may have changed.
-
-    Returns:
-        ``changed``, where that was accepted.
 
     Raises:
         ResumeError: The change was not accepted.

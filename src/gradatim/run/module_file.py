@@ -8,12 +8,7 @@ from torch import Tensor, nn
 
 from gradatim.errors import DamagedError, RunError
 from gradatim.modules import bare
-from gradatim.run.fingerprint import (
-    MAX_CHANGES,
-    changes,
-    signature,
-    tensors_signature,
-)
+from gradatim.run.fingerprint import MAX_CHANGES, changes, signature
 from gradatim.store.disk import disk_errors, reading
 from gradatim.store.json import (
     MAX_JSON_BYTES,
@@ -131,8 +126,8 @@ def load_module(
     tensors = read_tensors(contents[TENSORS], str(path / TENSORS))
     state = unpack(description["state"], tensors, str(place))
     try:
-        in_file, given = tensors_signature(state), signature({"": bare(model)})
-        if different := changes(in_file, given):
+        given = bare(model).state_dict()
+        if different := changes(signature(state), signature(given)):
             raise _unlike(path, model, different)
         bare(model).load_state_dict(state)
     except RunError:

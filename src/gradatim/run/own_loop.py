@@ -13,25 +13,15 @@ from gradatim.data.options import BatchKeywords
 from gradatim.epoch import no_batch_message
 from gradatim.errors import ConfigError, DataError, RunError
 from gradatim.history import History
-from gradatim.interrupt import (
-    INTERRUPTED,
-    TERMINATED,
-    stop_on_ctrl_c,
-    stop_on_sigterm,
-)
+from gradatim.interrupt import INTERRUPTED, TERMINATED, stop_on_ctrl_c, stop_on_sigterm
 from gradatim.modules import device_of
 from gradatim.nested import num_rows
 from gradatim.run.checkpoint import Checkpoint
 from gradatim.run.choices import describe_batches, describe_object
 from gradatim.run.putting_back import StatesByName
 from gradatim.run.session import BY_EPOCHS, Session, leave
-from gradatim.run.stateful import (
-    GlobalGenerators,
-    Gradients,
-    Stateful,
-    as_stateful,
-    why_inexact,
-)
+from gradatim.run.stateful import GlobalGenerators, Gradients, Stateful, as_stateful
+from gradatim.run.why_inexact import saved_why_inexact
 from gradatim.signatures import refuse_unknown, shows_options
 
 __all__ = ["OwnLoop", "as_row", "check_mode"]
@@ -156,8 +146,10 @@ class OwnLoop:
         config |= {"batches": describe_batches(batches), "own": self.own_config}
         self._stop_requested = None
         with session.opened(), stop_on_ctrl_c(self), stop_on_sigterm(self):
-            sources, why_not = {"train": batches}, why_inexact(self._tracked.values())
-            loaded = session.begin(modules, sources, config, self.own_data, why_not)
+            why_not = saved_why_inexact(self._tracked.values())
+            loaded = session.begin(
+                modules, {"train": batches}, config, self.own_data, why_not
+            )
             session.header.epochs = epochs
             self.history.clear()
             self._is_looping = True
@@ -204,30 +196,26 @@ class OwnLoop:
             self._save(batches)
 
     def _save(self, batches: Batches) -> None:
-        modules = self._modules()
-        states = self._states(batches)
-        if self._keeps_gradients:
-            states["gradients"] = Gradients(modules)
-        self._session.save(modules, states)
+        self._session.save(self._modules(), self._states(batches))
 
     def _load(self, loaded: Checkpoint, batches: Batches) -> None:
-        modules = self._modules()
+        loaded.state.setdefault("gradients", {})  # they may not have been kept before
         states = self._states(batches, began=loaded.header.config)
-        if self._keeps_gradients:
-            states["gradients"] = Gradients(modules)
-            loaded.state.setdefault("gradients", {})  # they were not kept before
-        self._session.load(loaded, modules, states, self.history)
+        self._session.load(loaded, self._modules(), states, self.history)
 
     def _states(
         self, batches: Batches, began: Mapping[str, Any] | None = None
     ) -> dict[str, Stateful]:
         modules, descriptions = self._modules(), began or {}
         others = {k: v for k, v in self._tracked.items() if k not in modules}
-        return {
+        states: dict[str, Stateful] = {
             "tracked": StatesByName(others, lambda k: (others[k], descriptions[k])),
             "batches": batches,
             "rng": GlobalGenerators(),
         }
+        if self._keeps_gradients:
+            states["gradients"] = Gradients(modules)
+        return states
 
     def stop(self, reason: str) -> None:
         """End the run after this batch; ``reason`` is kept."""

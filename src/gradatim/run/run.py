@@ -28,12 +28,8 @@ from gradatim.run.fingerprint import check_accept
 from gradatim.run.own_loop import OwnLoop, as_row
 from gradatim.run.putting_back import StatesByName, check_optimizers, taking_state
 from gradatim.run.session import BY_EPOCHS, Session, leave
-from gradatim.run.stateful import (
-    GlobalGenerators,
-    Stateful,
-    callbacks_why_inexact,
-    why_inexact,
-)
+from gradatim.run.stateful import GlobalGenerators, Stateful
+from gradatim.run.why_inexact import callbacks_why_inexact, saved_why_inexact
 
 __all__ = ["Run"]
 
@@ -151,9 +147,9 @@ class Run(OwnLoop, Callback):
         saved: list[Any] = [trainer.model, trainer.optimizer]
         if isinstance(trainer.loss_fn, nn.Module):  # a function has no state to save
             saved.append(trainer.loss_fn)
-        why_not = why_inexact(saved)
-        why_not += callbacks_why_inexact(others, trainer)
-        loaded = session.begin(modules, sources, config, self.own_data, why_not)
+        why_not = saved_why_inexact(saved) + callbacks_why_inexact(others, trainer)
+        engine = trainer.train_step.engine.name
+        loaded = session.begin(modules, sources, config, self.own_data, why_not, engine)
         header = session.header
         if loaded is None:
             header.first_epoch = plan.first_epoch

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from gradatim.data.batches import Batches
+from gradatim.engines.eager import EagerEngine
 from gradatim.errors import (
     ConfigError,
     DamagedError,
@@ -24,14 +25,13 @@ from gradatim.history import History
 from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.modules import bare, device_of
 from gradatim.run.checkpoint import Checkpoint, CheckpointOptions, Checkpoints
-from gradatim.run.checkpoint_header import CheckpointHeader, empty_header
+from gradatim.run.checkpoint_header import CheckpointHeader
 from gradatim.run.config_file import begin_config, check_ours, mend_config
 from gradatim.run.fingerprint import (
     changes,
     fingerprint,
     refuse_changes,
     signature,
-    tensors_signature,
 )
 from gradatim.run.folder import HISTORY, MODEL
 from gradatim.run.module_file import (
@@ -42,6 +42,7 @@ from gradatim.run.module_file import (
 )
 from gradatim.run.putting_back import putting_back
 from gradatim.run.stateful import Stateful
+from gradatim.run.why_inexact import batches_why_inexact, device_why_inexact
 from gradatim.store.disk import disk_errors, make_folder, put_back, sweep
 from gradatim.store.lines import LinesFile, read_until
 from gradatim.store.lock import Lock
@@ -85,7 +86,7 @@ class Session:
         self.accept = accept
         self.checkpoints = Checkpoints(path, keep_last=options.keep_last)
         self.rows = LinesFile(path / HISTORY)
-        self.header = empty_header()
+        self.header = CheckpointHeader()
         self._lock = Lock(path / "lock")
         self._due_at = math.inf
         self._saved: tuple[Any, ...] | None = None
@@ -110,9 +111,8 @@ class Session:
         try:
             yield
         finally:
-            self.header.best = (
-                self._saved_best
-            )  # not that of a step that was broken off
+            # A step that was broken off is not the best one.
+            self.header.best = self._saved_best
             with contextlib.suppress(OSError):
                 if self._lock.is_held():
                     self.rows.flush(sync=False)
@@ -125,6 +125,7 @@ class Session:
         config: dict[str, Any],
         data: dict[str, Any],
         why_not: list[str],
+        engine: str = EagerEngine.name,
     ) -> Checkpoint | None:
         """Find the checkpoint to go on from, and compare what it was begun with.
 
@@ -134,6 +135,7 @@ class Session:
             config: Every choice that must not change.
             data: Digests besides those of the batches.
             why_not: Why a resume is not exact, besides what the batches say.
+            engine: The name of the engine that runs the steps.
 
         Returns:
             None where the run begins.
@@ -142,18 +144,17 @@ class Session:
             ResumeError: Something changed that was not accepted.
             RunError: There are checkpoints, and none can be read.
         """
-        about = self._about(modules, sources)
-        about["config"] = config
-        about["data"] |= data
+        digests = {name: batches.digest() for name, batches in sources.items()}
+        about = {
+            "fingerprint": _fingerprint(modules, sources, engine),
+            "data": digests | data,
+            "config": config,
+        }
         with disk_errors(self.path):
             sweep(self.path)
             put_back(self.path / MODEL)
         loaded, damaged = self.checkpoints.newest(self._check_history)
-        why_not = why_not + [
-            f"{name}: {reason}" if name != "train" else reason
-            for name, batches in sources.items()
-            for reason in batches.why_inexact()
-        ]
+        why_not = why_not + batches_why_inexact(sources)
         for batches in sources.values():
             batches.restartable = True
         if loaded is None:
@@ -175,26 +176,12 @@ class Session:
                 "Training would begin anew, and replace it.\n"
                 "Name another run, or remove this one."
             )
-        self.header = empty_header(**about)
+        self.header = CheckpointHeader(**about)
         self.rows = LinesFile(self.rows.path)
         self._saved = self._saved_best = None
         begin_config(self.path)
         if why_not:
             tell(f"{self.path}: a resume will not be exact: {'; '.join(why_not)}")
-
-    def _about(
-        self, modules: Mapping[str, nn.Module], sources: Mapping[str, Batches]
-    ) -> dict[str, Any]:
-        """Give the header's fingerprint and data of this process."""
-        compiled = any(bare(module) is not module for module in modules.values())
-        device = next(map(device_of, modules.values()), torch.device("cpu"))
-        workers = {name: _num_workers(batches) for name, batches in sources.items()}
-        own = fingerprint(device, compiled=compiled, num_workers=workers.pop("train"))
-        own |= {f"{name}_num_workers": number for name, number in workers.items()}
-        return {
-            "fingerprint": own,
-            "data": {name: batches.digest() for name, batches in sources.items()},
-        }
 
     def _check_history(self, header: CheckpointHeader) -> None:
         if not self.rows.path.exists():
@@ -214,10 +201,10 @@ class Session:
         why_not: list[str],
     ) -> None:
         """Refuse what changed, or note it; take over the checkpoint's header."""
-        old = loaded.header
-        run = str(self.path)
+        old, run = loaded.header, str(self.path)
         if modules:
-            changed = changes(tensors_signature(loaded.model), _signature(modules))
+            now = signature(module_state(modules))
+            changed = changes(signature(loaded.model), now)
             refuse_changes("model", changed, run=run, accept=self.accept)
         accepted = []
         for what in ("data", "config"):
@@ -225,8 +212,7 @@ class Session:
             accepted += refuse_changes(what, changed, run=run, accept=self.accept)
         accepted += changes(old.fingerprint, about["fingerprint"])
         why_not = [*(line.replace(": ", " ", 1) for line in accepted), *why_not]
-        if about["fingerprint"]["device"] == "cuda":
-            why_not += _cuda_why_inexact()
+        why_not += device_why_inexact(about["fingerprint"]["device"])
         self.header = CheckpointHeader(**{**vars(old), **about})
         resume = {"step": old.step, "exact": not why_not, "why_not": why_not}
         self.header.resumes = [*old.resumes, resume]
@@ -362,12 +348,10 @@ class Session:
                 "Which of the two is better cannot be told.\n"
                 "Give it one value alone; log() takes the others."
             )
-        if math.isnan(value):
+        sign = 1 if mode == "min" else -1
+        is_better = best is None or sign * value < sign * best["value"]
+        if math.isnan(value) or not is_better:
             return False
-        if best is not None:
-            better = value < best["value"] if mode == "min" else value > best["value"]
-            if not better:
-                return False
         self.header.best = {"step": step, "epoch": epoch, "name": name, "value": value}
         return True
 
@@ -396,18 +380,15 @@ class Session:
             save_modules(path, modules)
 
 
-def _cuda_why_inexact() -> list[str]:
-    if torch.are_deterministic_algorithms_enabled():
-        return []
-    return ["cuda without torch.use_deterministic_algorithms(True)"]
-
-
-def _num_workers(batches: Batches) -> int:
-    loader = batches.loader
-    return batches.num_workers if loader is None else loader.num_workers
-
-
-def _signature(modules: Mapping[str, nn.Module]) -> dict[str, str]:
-    if len(modules) == 1:
-        return signature({"": bare(next(iter(modules.values())))})
-    return signature({name: bare(module) for name, module in modules.items()})
+def _fingerprint(
+    modules: Mapping[str, nn.Module], sources: Mapping[str, Batches], engine: str
+) -> dict[str, Any]:
+    if any(bare(module) is not module for module in modules.values()):
+        engine = "compiled"  # the user has compiled a module, whatever runs the step
+    device = next(map(device_of, modules.values()), torch.device("cpu"))
+    workers = {}
+    for name, batches in sources.items():
+        source = batches if batches.loader is None else batches.loader
+        workers[name] = source.num_workers
+    about = fingerprint(device, engine=engine, num_workers=workers.pop("train"))
+    return about | {f"{name}_num_workers": count for name, count in workers.items()}

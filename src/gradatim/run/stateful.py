@@ -1,31 +1,21 @@
 """What has a state: what a run asks of all that it saves, and who gives it.
 
 Models, optimizers, trainers, callbacks and batches have the two methods of
-:class:`Stateful`. Here are objects that lack them, and the reasons why a state is not
-all that training moves.
+:class:`Stateful`. Here are objects that lack them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from gradatim.data.restart import GENERATORS
 from gradatim.errors import ConfigError
-from gradatim.hooks import Callback, TrainerView
 from gradatim.modules import bare
 from gradatim.rng import check_generator_state, rng_state, set_rng_state
 from gradatim.torch_private import sparse_parts
 
-__all__ = [
-    "GlobalGenerators",
-    "Gradients",
-    "Stateful",
-    "as_stateful",
-    "callbacks_why_inexact",
-    "why_inexact",
-]
+__all__ = ["GlobalGenerators", "Gradients", "Stateful", "as_stateful"]
 
 
 @runtime_checkable
@@ -132,60 +122,3 @@ def _dense_parts(gradient: Tensor) -> dict[str, Any]:
         "size": gradient.shape,
         "is_coalesced": gradient.is_coalesced(),
     }
-
-
-def why_inexact(saved: Iterable[Any]) -> list[str]:
-    """Say what training changes in some objects that their states do not have.
-
-    A module may draw from a generator of its own, and an optimizer may hold parameters
-    of a module that is not saved.
-
-    Args:
-        saved: All that is saved: modules, optimizers, generators and others.
-    """
-    saved = list(saved)
-    reasons, parameters = [], set[int]()
-    generators = {
-        id(getattr(value, "generator", None))
-        for value in saved
-        if not isinstance(value, nn.Module)
-    }
-    for module in saved:
-        if not isinstance(module, nn.Module):
-            continue
-        parameters.update(map(id, module.parameters()))
-        for name, part in module.named_modules():
-            for key, value in vars(part).items():
-                if isinstance(value, GENERATORS) and id(value) not in generators:
-                    kind, place = type(part).__name__, f"{name}.{key}".strip(".")
-                    what = f"a generator of its own ({place})"
-                    reasons.append(f"{kind} draws from {what}")
-    for optimizer in saved:
-        if not isinstance(optimizer, torch.optim.Optimizer):
-            continue
-        held = [p for group in optimizer.param_groups for p in group["params"]]
-        if num_others := sum(id(parameter) not in parameters for parameter in held):
-            kind = type(optimizer).__name__
-            reasons.append(f"{kind} holds {num_others} parameters that are not saved")
-    return reasons
-
-
-def callbacks_why_inexact(callbacks: Iterable[Any], trainer: TrainerView) -> list[str]:
-    """Say which callbacks move something that they do not save.
-
-    A schedule, an average of the weights and a generator are known by having a state.
-    """
-    reasons = []
-    saved = [trainer, trainer.model, trainer.optimizer, trainer.loss_fn, *callbacks]
-    for callback in callbacks:
-        state_dict = getattr(type(callback), "state_dict", Callback.state_dict)
-        if state_dict is not Callback.state_dict:
-            continue
-        for name, value in vars(callback).items():
-            moves = hasattr(value, "load_state_dict") or isinstance(value, GENERATORS)
-            if moves and not any(value is other for other in saved):
-                reasons.append(
-                    f"{type(callback).__name__} has a {type(value).__name__} ({name}) "
-                    "and no state_dict() to save it"
-                )
-    return reasons

@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from gradatim.data.options import BatchOptions
 from gradatim.data.order import epoch_generator, epoch_order, mixed_seed
-from gradatim.data.restart import dataset_why_inexact
 from gradatim.data.sources.source import Source, check_num_rows, tell_epoch
+from gradatim.data.why_inexact import dataset_why_inexact
 
 __all__ = ["DatasetSource"]
 

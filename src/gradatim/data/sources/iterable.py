@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate
 from gradatim.data.options import BatchOptions
 from gradatim.data.order import epoch_generator
 from gradatim.data.sources.source import Source, tell_epoch
+from gradatim.data.why_inexact import iterable_why_inexact
 
 __all__ = ["IterableSource"]
 
@@ -20,22 +21,14 @@ class IterableSource(Source):
         super().__init__(options)
         self.data = data
         self.num_rows = len(data) if isinstance(data, Sized) else None
-        self._has_state = hasattr(data, "state_dict") and hasattr(
-            data, "load_state_dict"
-        )
         self._exhausted = False
         self._loaded: Any = None
 
     def why_inexact(self) -> list[str]:
-        name = type(self.data).__name__
-        if not self._has_state:
-            return [f"{name} has no state_dict() and load_state_dict()"]
-        if self.options.num_workers:
-            return [f"{name} lives in workers, where its state cannot be reached"]
-        return []
+        return iterable_why_inexact(self.data, self.options.num_workers)
 
     def state_dict(self) -> dict[str, Any]:
-        if not self._has_state or self.options.num_workers:
+        if self.why_inexact():  # there is no state, or it cannot be reached
             return {}
         if self._loaded is not None:
             return self._loaded

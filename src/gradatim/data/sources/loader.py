@@ -4,20 +4,29 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from typing import Any
 
+import torch
 from torch.utils.data import DataLoader
 
 from gradatim.data.digest import dataset_digest, tensor_digest
 from gradatim.data.options import BatchOptions
-from gradatim.data.restart import LoaderState, loader_why_inexact
 from gradatim.data.sources.source import Source, tell_epoch
 from gradatim.data.sources.tensors import tensors_behind
+from gradatim.data.why_inexact import loader_why_inexact
 from gradatim.errors import ConfigError
+from gradatim.rng import check_generator_state, keeping_rng, rng_state, set_rng_state
 
-__all__ = ["LoaderSource", "comes_in_batches", "is_list_of_batches", "refuse_options"]
+__all__ = [
+    "BatchListSource",
+    "LoaderSource",
+    "comes_in_batches",
+    "is_list_of_batches",
+    "own_generators",
+    "refuse_options",
+]
 
 
-class LoaderSource(Source):
-    """A user's ``DataLoader``, or any iterable of batches, used as it is."""
+class BatchListSource(Source):
+    """A list of batches, or another sequence of them, used as it is."""
 
     def __init__(self, data: Any, options: BatchOptions) -> None:
         super().__init__(options)
@@ -27,44 +36,101 @@ class LoaderSource(Source):
         changed = [n for n in names if getattr(options, n) != getattr(defaults, n)]
         refuse_options(data, changed)
         self.data = data
-        self._state = LoaderState(data) if isinstance(data, DataLoader) else None
         dataset = getattr(data, "dataset", None)
         self.num_rows = len(dataset) if isinstance(dataset, Sized) else None
 
     def num_batches(self) -> int:
         return len(self.data)
 
+    def digest(self) -> dict[str, Any]:
+        return tensor_digest(self.data)
+
+    def epoch(self, epoch: int, start: int) -> Iterator[Any]:
+        tell_epoch(self.data, epoch)
+        tell_epoch(getattr(self.data, "sampler", None), epoch)
+        batches = self._from(start)
+        return batches if self.options.device is None else map(self.send, batches)
+
+    def _from(self, start: int) -> Iterator[Any]:
+        return itertools.islice(self.data, start, None)
+
+
+class LoaderSource(BatchListSource):
+    """A user's ``DataLoader``, used as it is.
+
+    A loader cannot jump to a batch. To resume an epoch, the generators get the state
+    that they had at its start, the batches that were done are fetched again, and then
+    the generators get the state that they had when the run was saved.
+    """
+
+    def __init__(self, data: "DataLoader[Any]", options: BatchOptions) -> None:
+        super().__init__(data, options)
+        self._at_start: dict[str, Any] | None = None
+        """The generators at the epoch's start, the global ones (``rng``) among them."""
+        self._generators_now: list[Any] = []
+
     def why_inexact(self) -> list[str]:
-        return loader_why_inexact(self.data) if self._state is not None else []
-
-    def state_dict(self) -> dict[str, Any]:
-        return {} if self._state is None else self._state.state_dict()
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        if self._state is not None:
-            self._state.load_state_dict(state)
+        return loader_why_inexact(self.data)
 
     def digest(self) -> dict[str, Any]:
-        if self._state is None:
-            return tensor_digest(self.data)
         tensors, rows = tensors_behind(self.data.dataset)
         if tensors is not None:
             return tensor_digest(tensors, rows)
         return dataset_digest(self.data.dataset)
 
-    def epoch(self, epoch: int, start: int) -> Iterator[Any]:
-        tell_epoch(self.data, epoch)
-        tell_epoch(getattr(self.data, "sampler", None), epoch)
-        batches: Iterator[Any]
-        if self._state is None:
-            batches = itertools.islice(self.data, start, None)
-        elif start:
-            batches = self._state.replayed(start)
-        else:
+    def state_dict(self) -> dict[str, Any]:
+        return {"began": self._at_start, "generators": self._generator_states()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the state, unless it is another loader's.
+
+        Raises:
+            ValueError: The state would have a generator read past its words.
+        """
+        states = state.get("generators")
+        if states is not None and len(states) == len(own_generators(self.data)):
+            self._at_start, self._generators_now = state["began"], states
+            with keeping_rng():  # a wrong state raises here, not in the epoch
+                self._go_to_start()
+            self._set_generators(states)
+
+    def _from(self, start: int) -> Iterator[Any]:
+        if not start:
             if self.options.restartable:
-                self._state.begin()
-            batches = iter(self.data)
-        return batches if self.options.device is None else map(self.send, batches)
+                states = self._generator_states()
+                self._at_start = {"rng": rng_state(), "generators": states}
+            return iter(self.data)
+        now = rng_state()
+        self._go_to_start()
+        batches = iter(self.data)
+        for _ in itertools.islice(batches, start):
+            pass
+        if self._at_start is not None:
+            self._set_generators(self._generators_now)
+        set_rng_state(now)
+        return batches
+
+    def _go_to_start(self) -> None:
+        if self._at_start is not None:
+            set_rng_state(self._at_start["rng"])
+            self._set_generators(self._at_start["generators"])
+
+    def _generator_states(self) -> list[Any]:
+        return [generator.get_state() for generator in own_generators(self.data)]
+
+    def _set_generators(self, states: list[Any]) -> None:
+        for generator, state in zip(own_generators(self.data), states, strict=True):
+            check_generator_state(state)
+            generator.set_state(state)
+
+
+def own_generators(loader: "DataLoader[Any]") -> list[torch.Generator]:
+    """Find the generators of a loader and its samplers; a shared one comes once."""
+    batch_sampler = loader.batch_sampler
+    inner = getattr(batch_sampler, "sampler", None)
+    owners = (loader, loader.sampler, batch_sampler, inner)
+    generators = (getattr(owner, "generator", None) for owner in owners)
+    return list(dict.fromkeys(g for g in generators if isinstance(g, torch.Generator)))
 
 
 def comes_in_batches(data: Any) -> bool:

@@ -10,7 +10,11 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from gradatim.data.options import BatchOptions
 from gradatim.data.sources.dataset import DatasetSource
 from gradatim.data.sources.iterable import IterableSource
-from gradatim.data.sources.loader import LoaderSource, is_list_of_batches
+from gradatim.data.sources.loader import (
+    BatchListSource,
+    LoaderSource,
+    is_list_of_batches,
+)
 from gradatim.data.sources.source import Source
 from gradatim.data.sources.tensors import TensorSource, tensors_behind
 from gradatim.errors import DataError
@@ -39,11 +43,11 @@ def make_source(data: Any, options: BatchOptions) -> Source:
     if isinstance(data, (Tensor, np.ndarray, Mapping, tuple, list)):
         data = as_tensors(data)
         if is_list_of_batches(data):
-            return LoaderSource(data, options)
+            return BatchListSource(data, options)
         if next(tensors_of(data), None) is not None:
             return TensorSource(data, options, None)
     elif is_list_of_batches(data):  # another Sequence, whose batches are its own
-        return LoaderSource(data, options)
+        return BatchListSource(data, options)
     raise DataError(
         f"data of type {type(data).__name__} gives no batches.\n"
         "Training needs rows that can be cut into batches.\n"

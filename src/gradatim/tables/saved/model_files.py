@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gradatim.errors import ConfigError, DamagedError, RunError, SchemaError
-from gradatim.run.fingerprint import changes, signature, tensors_signature
+from gradatim.run.fingerprint import changes, signature
 from gradatim.store.disk import Buffer, reading
 from gradatim.store.json import (
     MAX_JSON_BYTES,
@@ -177,15 +177,15 @@ def read_table_model(
             "load(path, model=FACTORY)."
         )
     state = read_tensors(contents[TENSORS], str(path / TENSORS))
-    stored = tensors_signature(state)
+    stored = signature(state)
     known = {k: text for k, text in stored.items() if k.partition(".")[0] in modules}
-    if different := changes(known, signature(modules)):
+    if different := changes(known, signature(nn.ModuleDict(modules).state_dict())):
         raise _unlike(path, different[0])
     with torch.random.fork_rng():  # layers draw weights, which are replaced
         encoder = TableEncoder(schema)
         _check_buffers(encoder, state, path)
         model = TableModel(encoder, build_network(architecture, factory), task)
-    if different := changes(stored, signature({"": model})):
+    if different := changes(stored, signature(model.state_dict())):
         if is_custom:
             raise ConfigError(
                 f"the factory's network does not take the weights of {path}: "
