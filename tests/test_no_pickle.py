@@ -67,6 +67,7 @@ READERS = [
     "store/tensors.py",
     "tables/saved/model_files.py",
     "tables/schema/schema.py",
+    "tables/schema/stored.py",
 ]
 """Who has names from a file in hand: no attribute is looked up by a computed name."""
 

@@ -15,13 +15,16 @@ __all__ = [
     "fields",
     "is_bool",
     "is_count",
+    "is_int64",
     "is_list",
     "is_number",
     "is_object",
     "is_text",
     "list_of",
+    "of_type",
     "one_of",
     "optional",
+    "whole",
 ]
 
 Check = Callable[[Any], bool]
@@ -30,17 +33,22 @@ MAX_COUNT = 1 << 62
 """Counts are below this number, so that a sum of two fits into 64 bits."""
 
 
-def _of_type(*types: type) -> Check:
+MAX_INT64 = 2**63 - 1
+
+
+def of_type(*types: type) -> Check:
+    """Give the check of a value of one of these types; a bool is no int."""
     return lambda value: type(value) in types
 
 
-is_text, is_bool, is_number = _of_type(str), _of_type(bool), _of_type(int, float)
-is_list, is_object = _of_type(list), _of_type(dict)
+def whole(least: int, most: int) -> Check:
+    """Give the check of a whole number from ``least`` to ``most``."""
+    return lambda value: type(value) is int and least <= value <= most
 
 
-def is_count(value: Any) -> bool:
-    """Tell whether a value counts something: a whole number from 0, and no bool."""
-    return type(value) is int and 0 <= value < MAX_COUNT
+is_text, is_bool, is_number = of_type(str), of_type(bool), of_type(int, float)
+is_list, is_object = of_type(list), of_type(dict)
+is_count, is_int64 = whole(0, MAX_COUNT - 1), whole(-MAX_INT64, MAX_INT64)
 
 
 def optional(check: Check) -> Check:

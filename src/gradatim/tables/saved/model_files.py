@@ -1,19 +1,28 @@
 """A table's model on the disk, whole in one folder that can be copied by itself.
 
-``model/`` holds the weights (encoder and scale of the target among them), what network
-they belong to, the frozen columns, the scores, and a manifest of the four.
+``model/`` holds the weights, what network they belong to, the frozen columns, the
+scores, and a manifest of the four.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 
 from gradatim.errors import ConfigError, DamagedError, RunError, SchemaError
 from gradatim.run.fingerprint import changes, signature
+from gradatim.store.checks import (
+    Check,
+    is_count,
+    is_number,
+    is_object,
+    is_text,
+    optional,
+    whole,
+)
 from gradatim.store.disk import Buffer, reading
 from gradatim.store.json import (
     MAX_JSON_BYTES,
@@ -28,6 +37,7 @@ from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.plan import NetworkFactory, build_network
 from gradatim.tables.model.network import TableModel
+from gradatim.tables.schema.columns import Task
 from gradatim.tables.schema.schema import Schema
 from gradatim.text import shown
 
@@ -43,14 +53,20 @@ VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
 SCHEMA, SCORES = "schema.json", "scores.json"
 FILES = {TENSORS, DESCRIPTION, SCHEMA, SCORES}
-MAX_SIZES = {
-    "num_features": 10**6,
-    "num_outputs": 10**6,
-    "width": 10**5,
-    "num_blocks": 999,
+
+SIZES = {"num_features": whole(1, 10**6), "num_outputs": whole(1, 10**6)}
+ARCHITECTURES: dict[str, dict[str, Check]] = {
+    "linear": SIZES,
+    "custom": SIZES,
+    "residual_mlp": {
+        **SIZES,
+        "width": whole(1, 10**5),
+        "num_blocks": whole(0, 999),
+        "dropout": lambda value: is_number(value) and 0 <= value < 1,
+    },
 }
-"""A larger size is taken for damage, before memory is asked for; chosen by hand, not
-measured."""
+"""What the fields of an architecture may be, by its name. A larger size is taken for
+damage, before memory is asked for; the sizes were chosen by hand, not measured."""
 
 CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
 SCORE_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
@@ -62,13 +78,9 @@ def table_model_files(
     schema: Schema,
     scores: Mapping[str, Any],
 ) -> dict[str, Iterable[Buffer]]:
-    """Give the four files of a model.
+    """Give the four files of a model; ``scores.json`` has a version beside the scores.
 
-    Args:
-        model: The trained model.
-        architecture: What ``build_network`` makes its network again by.
-        schema: The columns.
-        scores: What ``scores.json`` shall hold beside its version.
+    ``architecture`` is what ``build_network`` makes the network again by.
     """
     description = {
         "version": VERSION,
@@ -128,21 +140,19 @@ def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
     Raises:
         DamagedError: The file has other fields, or values that are no numbers.
     """
-    stored = parse_json(content, str(path))
-    check_version(stored, VERSION, path)
-    _check_fields(stored, {"version", "rows", "stop_reason", "scores"}, path)
-    rows, reason, tables = stored["rows"], stored["stop_reason"], stored["scores"]
-    if type(rows) is not int or rows < 0:
-        raise _damaged(path, f"the rows {shown(rows)}")
-    if reason is not None and not isinstance(reason, str):
-        raise _damaged(path, f"the stop_reason {shown(reason)}")
-    if not isinstance(tables, dict) or set(tables) != {"baseline", "linear", "model"}:
+    stored = _read_object(content, path, {"version", "rows", "stop_reason", "scores"})
+    tables = stored["scores"]
+    if not is_count(stored["rows"]):
+        raise _damaged(path, f"the rows {shown(stored['rows'])}")
+    if not optional(is_text)(stored["stop_reason"]):
+        raise _damaged(path, f"the stop_reason {shown(stored['stop_reason'])}")
+    if not is_object(tables) or set(tables) != {"baseline", "linear", "model"}:
         raise _damaged(path, f"the scores {shown(tables)}")
     for name, row in tables.items():
-        if not isinstance(row, dict) or set(row) not in SCORE_NAMES:
+        if not is_object(row) or set(row) not in SCORE_NAMES:
             raise _damaged(path, f"the scores {shown(row)} of {name}")
         for value in row.values():
-            if value is not None and type(value) not in (int, float):
+            if not optional(is_number)(value):
                 raise _damaged(path, f"the score {shown(value)} of {name}")
     if len({frozenset(row) for row in tables.values()}) != 1:
         raise _damaged(path, "scores of two tasks")
@@ -248,10 +258,14 @@ def _damaged(path: Path, what: str) -> DamagedError:
     )
 
 
-def _check_fields(stored: dict[str, Any], names: set[str], path: Path) -> None:
+def _read_object(content: bytes, path: Path, names: set[str]) -> dict[str, Any]:
+    """Read a JSON object with these fields and no others."""
+    stored: dict[str, Any] = parse_json(content, str(path))
+    check_version(stored, VERSION, path)
     if set(stored) != names:
         fields = shown(sorted(stored))
         raise _damaged(path, f"the fields {fields}, not {sorted(names)}")
+    return stored
 
 
 def _description(
@@ -263,14 +277,12 @@ def _description(
     network of the user's own is not among them.
     """
     place = path / DESCRIPTION
-    description = parse_json(contents[DESCRIPTION], str(place))
-    check_version(description, VERSION, place)
-    _check_fields(description, {"version", "kind", "task", "architecture"}, place)
+    names = {"version", "kind", "task", "architecture"}
+    description = _read_object(contents[DESCRIPTION], place, names)
     architecture, task = description["architecture"], description["task"]
-    if description["kind"] != "table":
-        raise _damaged(place, f"the unknown kind {shown(description['kind'])}")
-    if task not in ("regression", "binary", "classification"):
-        raise _damaged(place, f"the unknown task {shown(task)}")
+    for name, known in (("kind", ("table",)), ("task", get_args(Task))):
+        if description[name] not in known:
+            raise _damaged(place, f"the unknown {name} {shown(description[name])}")
     _check_architecture(architecture, place)
     schema = read_schema(contents[SCHEMA], path / SCHEMA)
     assert schema.target is not None
@@ -280,38 +292,36 @@ def _description(
         if architecture["name"] != "custom":
             modules["network"] = build_network(architecture)
     if encoder.num_features != architecture["num_features"]:
-        raise RunError(
-            f"{path / DESCRIPTION}: the network takes {architecture['num_features']} "
-            f"features, the schema gives {encoder.num_features}.\n"
-            "Model and schema are not of the same run.\n"
-            "Copy the run folder as a whole."
+        raise _of_two_runs(
+            f"{place}: the network takes {architecture['num_features']} "
+            f"features, the schema gives {encoder.num_features}"
         )
     num_outputs = len(schema.labels) if task == "classification" else 1
     if task != schema.target.task or architecture["num_outputs"] != num_outputs:
-        raise RunError(
+        raise _of_two_runs(
             f"{path / SCHEMA} does not fit {DESCRIPTION}: {schema.target.task} of "
             f"{len(schema.labels)} classes, not {task} with "
-            f"{architecture['num_outputs']} outputs.\n"
-            "Model and schema are not of the same run.\n"
-            "Copy the run folder as a whole."
+            f"{architecture['num_outputs']} outputs"
         )
     return architecture, task, schema, modules
 
 
+def _of_two_runs(what: str) -> RunError:
+    return RunError(
+        f"{what}.\nModel and schema are not of the same run.\n"
+        "Copy the run folder as a whole."
+    )
+
+
 def _check_architecture(architecture: Any, path: Path) -> None:
-    names = ("residual_mlp", "linear", "custom")
-    if not isinstance(architecture, dict) or architecture.get("name") not in names:
+    name = architecture.get("name") if is_object(architecture) else None
+    if not is_text(name) or name not in ARCHITECTURES:
         raise _damaged(path, f"the unknown architecture {shown(architecture)}")
-    known = {"name", "num_features", "num_outputs"}
-    if architecture["name"] == "residual_mlp":
-        known |= {"width", "num_blocks", "dropout"}
-    if set(architecture) != known:
+    checks = ARCHITECTURES[name]
+    if set(architecture) != {"name", *checks}:
         fields = shown(sorted(architecture))
         raise _damaged(path, f"the fields {fields} in its architecture")
-    for name, largest in MAX_SIZES.items():
-        size, least = architecture.get(name, 1), 0 if name == "num_blocks" else 1
-        if type(size) is not int or not least <= size <= largest:
-            raise _damaged(path, f"an architecture whose {name} is {shown(size)}")
-    dropout = architecture.get("dropout", 0.0)
-    if type(dropout) not in (int, float) or not 0 <= dropout < 1:
-        raise _damaged(path, f"an architecture whose dropout is {shown(dropout)}")
+    for field, check in checks.items():
+        if not check(architecture[field]):
+            value = shown(architecture[field])
+            raise _damaged(path, f"an architecture whose {field} is {value}")

@@ -5,7 +5,7 @@ model. From then on every file and data frame is read strictly as it says.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.missing_values import MISSING_VALUES
 from gradatim.tables.schema.columns import Column, Label, Target
 from gradatim.tables.schema.infer_schema import Inferred, infer, stack_codes
-from gradatim.tables.schema.stored import read_stored, to_stored
+from gradatim.tables.schema.stored import VERSION, read_stored
 from gradatim.tables.schema.targets import codes_of_target
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import (
@@ -213,7 +213,13 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Give what ``from_dict`` takes: lists, dicts, strings and numbers."""
-        return to_stored(self.columns, self.target, self.num_rows, self.missing_values)
+        return {
+            "version": VERSION,
+            "num_rows": self.num_rows,
+            "missing_values": list(self.missing_values),
+            "columns": [_entries(column) for column in self.columns],
+            "target": None if self.target is None else _entries(self.target),
+        }
 
     @classmethod
     def from_dict(cls, data: Any) -> "Schema":
@@ -224,6 +230,13 @@ class Schema:
                 have values that no schema has.
         """
         return cls(**read_stored(data))
+
+
+def _entries(part: Column | Target) -> dict[str, Any]:
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(part).items()
+    }
 
 
 def _as_table(data: pa.Table | pa.RecordBatch) -> pa.Table:

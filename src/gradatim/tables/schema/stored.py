@@ -1,12 +1,12 @@
-"""A schema as it is stored in JSON, and read again with every entry checked.
+"""A stored schema, read again with every entry checked.
 
-A stored schema may be damaged or changed by hand, and all data are read by it. So
-nothing is taken over before it is sure that gradatim could have written it.
+It may be damaged or changed by hand, and all data are read by it. So nothing is taken
+over before it is sure that gradatim could have written it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, get_args
 
 import pyarrow as pa
@@ -17,9 +17,11 @@ from gradatim.store.checks import (
     Check,
     is_bool,
     is_count,
+    is_int64,
     is_object,
     is_text,
     list_of,
+    of_type,
     one_of,
 )
 from gradatim.tables.schema.calendar import PARTS
@@ -29,58 +31,28 @@ from gradatim.tables.schema.targets import MAX_CLASSES
 from gradatim.tables.schema.values_to_codes import UNITS_PER_S
 from gradatim.text import shown
 
-__all__ = ["VERSION", "read_stored", "to_stored"]
+__all__ = ["VERSION", "read_stored"]
 
 VERSION = 1
 """The version of the format, which is written into every schema."""
 
-FIELDS = ("num_rows", "missing_values", "columns", "target")
-
-LABEL_TYPES = {"string": str, "bool": bool, "int64": int, "double": float}
-"""The Python type of a target's labels, by the Arrow type of its column."""
-
-MAX_INT64 = 2**63 - 1
-
-
-def to_stored(
-    columns: Sequence[Column],
-    target: Target | None,
-    num_rows: int,
-    missing_values: Sequence[str],
-) -> dict[str, Any]:
-    """Write the parts of a schema with lists, dicts, strings and numbers alone."""
-    return {
-        "version": VERSION,
-        "num_rows": num_rows,
-        "missing_values": list(missing_values),
-        "columns": [_as_dict(column) for column in columns],
-        "target": None if target is None else _as_dict(target),
-    }
-
-
-def _as_dict(part: Column | Target) -> dict[str, Any]:
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(part).items()
-    }
-
 
 def read_stored(data: Any) -> dict[str, Any]:
-    """Read what ``to_stored`` wrote; give its arguments.
+    """Read what ``Schema.to_dict`` gave; give the fields of the schema.
 
     Raises:
-        SchemaError: The version is another one, entries are unknown or missing, or have
-            values that no schema has.
+        SchemaError: As ``Schema.from_dict``.
     """
-    version = data.get("version") if isinstance(data, Mapping) else None
-    if type(version) is not int or version != VERSION:
+    version = data.get("version") if is_object(data) else None
+    if not is_int64(version) or version != VERSION:
         raise SchemaError(
             f"The schema is of version {shown(version)}; this gradatim "
             f"reads version {VERSION}.\n"
             "Its entries may mean something else.\n"
             "Use the version of gradatim that wrote it, or train again."
         )
-    _check_names(data, {"version", *FIELDS}, "the schema")
+    names = {"version", "num_rows", "missing_values", "columns", "target"}
+    _check_names(data, names, "the schema")
     for name in ("num_rows", "missing_values", "columns"):
         _check_value(name, data[name], "the schema")
     columns = tuple(
@@ -90,8 +62,7 @@ def read_stored(data: Any) -> dict[str, Any]:
     target = data["target"]
     if target is not None:
         target = _read_part(Target, target, "the target")
-    names = [part.name for part in (*columns, target) if part is not None]
-    if not _differ(names):
+    if not _differ([part.name for part in (*columns, target) if part is not None]):
         raise _unfit("a name that two columns have", "its columns")
     return {
         "columns": columns,
@@ -116,7 +87,7 @@ def _read_part(part: Any, data: Any, where: str) -> Any:
 
 
 def _check_names(data: Any, names: set[str], where: str) -> None:
-    stored = set(data) if isinstance(data, Mapping) else set()
+    stored = set(data) if is_object(data) else set()
     if stored != names:
         raise SchemaError(
             "The schema has unknown entries "
@@ -140,26 +111,27 @@ def _unfit(what: str, where: str) -> SchemaError:
     )
 
 
-def _is_label(value: Any) -> bool:
-    return isinstance(value, (str, bool, int, float))
+def _is_double(value: Any) -> bool:
+    return type(value) is float and math.isfinite(value)
 
 
-def _is_int64(value: Any) -> bool:
-    return type(value) is int and -MAX_INT64 <= value <= MAX_INT64
-
-
-def _is_origin(value: Any) -> bool:
-    return _is_int64(value) or (type(value) is float and math.isfinite(value))
+LABEL_CHECKS: dict[str, Check] = {
+    "string": is_text,
+    "bool": is_bool,
+    "int64": is_int64,
+    "double": _is_double,
+}
+"""What the labels of a target may be, by the Arrow type of its column."""
 
 
 CHECKS: dict[str, Check] = {
     "columns": list_of(is_object),
     "kind": one_of(*get_args(Kind)),
-    "labels": list_of(_is_label),
+    "labels": list_of(of_type(str, bool, int, float)),
     "missing_values": list_of(is_text),
     "num_missing": is_count,
     "num_rows": is_count,
-    "origin": _is_origin,
+    "origin": lambda value: is_int64(value) or _is_double(value),
     "parts": list_of(is_text),
     "task": one_of(*get_args(Task)),
     "unit": one_of("", *UNITS_PER_S),
@@ -174,14 +146,14 @@ def _check_feature(column: Column, where: str) -> None:
     kind = _arrow_type(column.type, where)
     if not _differ(column.parts) or not set(column.parts) <= set(PARTS):
         raise _unfit(f"parts = {shown(column.parts)}", where)
-    if column.group == "categories":
-        fits = column.type in ("string", "bool") and _differ(column.vocabulary)
+    if column.group == "categories" and column.type == "bool":
+        fits = column.vocabulary == ("false", "true")
+    elif column.group == "categories":
+        fits = column.type == "string" and _differ(column.vocabulary)
         fits = fits and len(column.vocabulary) <= VOCABULARY_CAP
-        if column.type == "bool":
-            fits = column.vocabulary == ("false", "true")
     elif column.group == "times":
         is_time = pa.types.is_temporal(kind) and not pa.types.is_duration(kind)
-        fits = is_time and column.unit != "" and _is_int64(column.origin)
+        fits = is_time and column.unit != "" and is_int64(column.origin)
     else:
         fits = column.type in ("double", "int64")
     if column.group != "times":
@@ -198,15 +170,13 @@ def _check_target(target: Target, where: str) -> None:
     if target.task == "regression":
         fits = not labels and target.type in ("double", "int64")
     else:
-        fits = 2 <= len(labels) <= MAX_CLASSES and _differ(labels)
-        fits = fits and (target.task != "binary" or len(labels) == 2)
-        for label in labels:
-            fits = fits and type(label) is LABEL_TYPES.get(target.type)
-            fits = fits and (isinstance(label, (str, bool)) or _is_origin(label))
+        is_label = LABEL_CHECKS.get(target.type)
+        fits = is_label is not None and all(map(is_label, labels)) and _differ(labels)
+        most = 2 if target.task == "binary" else MAX_CLASSES
+        fits = fits and 2 <= len(labels) <= most
     if not fits:
-        raise _unfit(
-            f"labels = {shown(labels)} of the type {shown(target.type)}", where
-        )
+        what = f"labels = {shown(labels)} of the type {shown(target.type)}"
+        raise _unfit(what, where)
 
 
 def _differ(values: Sequence[Any]) -> bool:
