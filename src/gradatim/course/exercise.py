@@ -3,16 +3,17 @@
 An exercise is a file ``exNN_name.py`` in its chapter's folder. It has ``TEXT`` (the
 task), ``STUB`` (what the field for the answer begins with), ``HINT``, ``SOLUTION`` and
 ``PRAISE``. ``MUTANTS`` are wrong answers, a line for each: what is wrong with it, and
-which piece of the solution is replaced by which other one. ``OTHER_MUTANTS`` has the
-code of those that are not made so. ``check(names)`` looks at the names that an answer
-defines, and raises :class:`Wrong`. It must accept the solution and refuse the stub and
-every mutant; the tests run them all.
+which piece of the solution is replaced by which other one. ``check`` is given the
+function or class that the answer defines under the name in the stub, and raises
+:class:`Wrong`. It must accept the solution and refuse the stub and every mutant; the
+tests run them all.
 """
 
 import contextlib
 import importlib
 import io
 import math
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,8 +31,8 @@ __all__ = [
     "Wrong",
     "expect",
     "expect_number",
+    "expect_tuple",
     "load_exercise",
-    "needed",
     "try_answer",
 ]
 
@@ -62,7 +63,12 @@ class Exercise:
     solution: str
     praise: str
     mutants: Mapping[str, str]
-    check: Callable[[dict[str, Any]], None]
+    check: Callable[[Any], None]
+
+    @property
+    def asked(self) -> str:
+        """The name that an answer must define: that of the stub's function or class."""
+        return re.findall(r"^(?:def|class) (\w+)", self.stub, re.MULTILINE)[0]
 
 
 def load_exercise(name: str) -> Exercise:
@@ -84,8 +90,7 @@ def load_exercise(name: str) -> Exercise:
         hint=source.HINT.strip(),
         solution=source.SOLUTION.strip() + "\n",
         praise=source.PRAISE.strip(),
-        mutants=_mutants(source.MUTANTS, source.SOLUTION)
-        | getattr(source, "OTHER_MUTANTS", {}),
+        mutants=_mutants(source.MUTANTS, source.SOLUTION),
         check=source.check,
     )
 
@@ -123,7 +128,10 @@ def try_answer(exercise: Exercise, code: str) -> str | None:
     try:
         with _in_time(), contextlib.redirect_stdout(io.StringIO()):
             exec(compile(code, ANSWER, "exec"), names)
-            exercise.check(names)
+            # "..." stands for what is still to be written.
+            is_there = names.get(exercise.asked, ...) is not ...
+            expect(is_there, f"`{exercise.asked}` is not there yet.")
+            exercise.check(names[exercise.asked])
     except Wrong as wrong:
         return str(wrong)
     except SyntaxError as error:
@@ -137,17 +145,6 @@ def try_answer(exercise: Exercise, code: str) -> str | None:
     return None
 
 
-def needed(names: dict[str, Any], name: str) -> Any:
-    """Give the value of a name that the answer must define.
-
-    Raises:
-        Wrong: The answer does not define it, or it is still the stub's ``...``.
-    """
-    if name not in names or names[name] is ...:
-        raise Wrong(f"`{name}` is not there yet.")
-    return names[name]
-
-
 def expect(is_so: bool, otherwise: str) -> None:
     """Check a condition.
 
@@ -156,6 +153,15 @@ def expect(is_so: bool, otherwise: str) -> None:
     """
     if not is_so:
         raise Wrong(otherwise)
+
+
+def expect_tuple(answer: Any, length: int, otherwise: str) -> None:
+    """Check that an answer is a tuple with so many values.
+
+    Raises:
+        Wrong: It is not; ``otherwise`` is its text.
+    """
+    expect(isinstance(answer, tuple) and len(answer) == length, otherwise)
 
 
 def expect_number(answer: Any, right: float, name: str, *, within: float) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect, expect_tuple
 
 TEXT = """
 Write `split(x, y, num_train, random)`: shuffle the row numbers with
@@ -33,7 +33,6 @@ def split(x, y, num_train, random):
 PRAISE = (
     "With 80 and the generator that made the data, these are the tutorial's two sets."
 )
-_SHUFFLE = "    random.shuffle(rows)\n"
 MUTANTS = r"""
 not shuffled: random.shuffle(rows) =>
 x and y apart: return x[train] => random.shuffle(x)\n    return x[train]
@@ -52,9 +51,8 @@ y not shuffled:
 """
 
 
-def check(names: dict[str, Any]) -> None:
+def check(split: Any) -> None:
     """Let y be made of x, so that pairs can be told; count rows."""
-    split = needed(names, "split")
     before = np.random.get_state(legacy=False)
     try:
         _try_sizes(split)
@@ -72,9 +70,8 @@ def _try_sizes(split: Any) -> None:
         x = np.arange(float(size)).reshape(size, 1)
         y = 1000 + x
         answer = split(x, y, num_train, np.random.RandomState(3))
-        expect(
-            isinstance(answer, tuple) and len(answer) == 4,
-            "Four arrays are to come back: x_train, y_train, x_val, y_val.",
+        expect_tuple(
+            answer, 4, "Four arrays are to come back: x_train, y_train, x_val, y_val."
         )
         _look(answer, x, y, size, num_train)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect
 
 TEXT = """
 Write `num_updates(num_rows, batch_size, epochs)`: how many updates there are, if the
@@ -22,7 +22,6 @@ def num_updates(num_rows, batch_size, epochs):
     return epochs * math.ceil(num_rows / batch_size)
 """
 PRAISE = "Batch: as many as epochs. Stochastic: as many as points times epochs."
-_ROUND = "epochs * math.ceil(num_rows / batch_size)"
 MUTANTS = """
 the rest dropped: math.ceil(num_rows  => (num_rows /
 not rounded: epochs * math.ceil(num_rows / batch_size) => epochs * num_rows / batch_size
@@ -34,9 +33,8 @@ round: math.ceil => round
 """
 
 
-def check(names: dict[str, Any]) -> None:
+def check(num_updates: Any) -> None:
     """Try batch, mini-batch, stochastic, and batches that do not fit."""
-    num_updates = needed(names, "num_updates")
     for num_rows, batch_size, epochs, right in (
         (80, 80, 1, 1),
         (80, 1, 1, 80),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.course.exercise import expect, expect_number, needed
+from gradatim.course.exercise import expect_number, expect_tuple
 
 TEXT = """
 Write `gradients(a, b, x, y)`: the two derivatives of the mean of
@@ -37,9 +37,8 @@ x forgotten: (x * error) => (error)
 """
 
 
-def check(names: dict[str, Any]) -> None:
+def check(gradients: Any) -> None:
     """Compare with a difference quotient at three places."""
-    gradients = needed(names, "gradients")
     random = np.random.RandomState(1)
     x, y = random.rand(20), random.rand(20)
 
@@ -49,10 +48,7 @@ def check(names: dict[str, Any]) -> None:
     h = 1e-5
     for a, b in ((0.5, -0.1), (2.0, 1.0), (-1.0, 3.0)):
         answer = gradients(a, b, x, y)
-        expect(
-            isinstance(answer, tuple) and len(answer) == 2,
-            "Two numbers are to come back.",
-        )
+        expect_tuple(answer, 2, "Two numbers are to come back.")
         by_a = (loss(a + h, b) - loss(a - h, b)) / (2 * h)
         by_b = (loss(a, b + h) - loss(a, b - h)) / (2 * h)
         for name, got, right in (("a", answer[0], by_a), ("b", answer[1], by_b)):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect
 
 TEXT = """
 Write `to_tensor(array, device)`: a float32 tensor on the device. It must not share
@@ -32,8 +32,7 @@ PRAISE = (
     "`torch.from_numpy(array).clone().float().to(device)` would do as well. A copy "
     "costs memory, and nobody can change your data from behind."
 )
-_CALL = "torch.tensor(array, dtype=torch.float32, device=device)"
-MUTANTS = """
+MUTANTS = r"""
 the tutorial's line:
   tensor(array, dtype=torch.float32, device= => from_numpy(array).float().to(
 float64: dtype=torch.float32,  =>
@@ -43,19 +42,15 @@ nothing returned: return  =>
 needs a gradient:
   ) => , requires_grad=True)
   (array, device, requires_grad=True) => (array, device)
+sent, and not kept:
+  tensor(array, dtype=torch.float32, device=device => from_numpy(array).clone().float(
+  return => tensor =
+  .float() => .float()\n    tensor.to(device)\n    return tensor
 """
-OTHER_MUTANTS = {
-    "sent, and not kept": SOLUTION.replace(
-        f"return {_CALL}",
-        "tensor = torch.from_numpy(array).clone().float()\n"
-        "    tensor.to(device)\n    return tensor",
-    ),
-}
 
 
-def check(names: dict[str, Any]) -> None:
+def check(to_tensor: Any) -> None:
     """Try three dtypes and two devices; change the array and look."""
-    to_tensor = needed(names, "to_tensor")
     for dtype in ("float64", "float32", "int64"):
         for device in ("cpu", "meta"):
             array = np.arange(6).reshape(3, 2).astype(dtype)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect
 from gradatim.rng import keeping_rng
 
 TEXT = """
@@ -26,7 +26,6 @@ def make_parameter(device, dtype):
     return torch.randn(1, requires_grad=True, device=device, dtype=dtype)
 """
 PRAISE = "A leaf on every machine, with a GPU and without one."
-_CALL = "torch.randn(1, requires_grad=True, device=device, dtype=dtype)"
 MUTANTS = r"""
 no gradient: requires_grad=True,  =>
 device forgotten: device=device,  =>
@@ -35,19 +34,14 @@ not random: randn => zeros
 one for all calls:
   def => a = torch.randn(1, requires_grad=True, dtype=torch.float64)\n\ndef
   torch.randn(1, requires_grad=True, device=device, dtype=dtype) => a
+the second way: , device=device, dtype=dtype) => ).to(device, dtype)
+detached: , device=device, dtype=dtype) => ).to(device, dtype).detach()
+marked too late: , device=device, dtype=dtype) => ).to(device, dtype).requires_grad_()
 """
-OTHER_MUTANTS = {
-    "the second way": STUB,
-    "detached": STUB.replace(".to(device, dtype)", ".to(device, dtype).detach()"),
-    "marked too late": STUB.replace(
-        ".to(device, dtype)", ".to(device, dtype).requires_grad_()"
-    ),
-}
 
 
-def check(names: dict[str, Any]) -> None:
+def check(make_parameter: Any) -> None:
     """Make some on two devices in two dtypes; give them to an optimizer."""
-    make_parameter = needed(names, "make_parameter")
     for device in ("cpu", "meta"):
         for dtype in (torch.float32, torch.float64):
             case = f"For the device {device} and {dtype}"

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect
 
 TEXT = """
 Write `trainable(tensors)`: of a list of tensors the list of those that can be trained,
@@ -20,7 +20,6 @@ def trainable(tensors):
     return [t for t in tensors if t.is_leaf and t.requires_grad]
 """
 PRAISE = "This is what an optimizer asks for, and what `.grad` is filled for."
-_TEST = "t.is_leaf and t.requires_grad"
 MUTANTS = """
 leaves only: t.is_leaf and t.requires_grad => t.is_leaf
 what asks only: t.is_leaf and t.requires_grad => t.requires_grad
@@ -32,9 +31,8 @@ all: t.is_leaf and t.requires_grad => True
 """
 
 
-def check(names: dict[str, Any]) -> None:
+def check(trainable: Any) -> None:
     """Give it tensors of each kind, and compare by name."""
-    trainable = needed(names, "trainable")
     a = torch.ones(1, requires_grad=True)
     tensors = {
         "torch.ones(1)": torch.ones(1),

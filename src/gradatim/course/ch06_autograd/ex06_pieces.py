@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect
 
 TEXT = """
 That backward adds can be of use: when not all points fit into memory. Write
@@ -33,30 +33,19 @@ def backward_in_pieces(a, b, x, y, size):
 PRAISE = (
     "This is called gradient accumulation: a large batch in the memory of a small one."
 )
-MUTANTS = """
+MUTANTS = r"""
 means are added: (error ** 2).sum() / len(x) => (error ** 2).mean()
 sums are added: / len(x) =>
 the mean of means: sum() / len(x => mean() / len(x.split(size)
+zeroed in between:
+  loss = => if a.grad is not None: a.grad.zero_(); b.grad.zero_()\n        loss =
+only the last piece: \n        loss.backward => \n    loss.backward
+all at once: zip(x.split(size), y.split(size)) => [(x, y)]
 """
-OTHER_MUTANTS = {
-    "zeroed in between": SOLUTION.replace(
-        "        loss.backward()",
-        "        if a.grad is not None:\n            a.grad.zero_(); b.grad.zero_()\n"
-        "        loss.backward()",
-    ),
-    "only the last piece": SOLUTION.replace(
-        "        loss.backward()", "    loss.backward()"
-    ),
-    "all at once": """
-def backward_in_pieces(a, b, x, y, size):
-    ((y - (a + b * x)) ** 2).mean().backward()
-""",
-}
 
 
-def check(names: dict[str, Any]) -> None:
+def check(backward_in_pieces: Any) -> None:
     """Compare with one backward for all, with pieces of equal and of unequal size."""
-    backward_in_pieces = needed(names, "backward_in_pieces")
     generator = torch.Generator().manual_seed(1)
     x = torch.rand(10, 1, generator=generator)
     y = 1 + 2 * x

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect, expect_tuple
 
 TEXT = """
 Write `split_rows(num_rows, share, seed)`: it returns two lists of row numbers, train
@@ -47,28 +47,19 @@ the global seed:
   , generator=generator =>
 drawn with replacement: randperm(num_rows => randint(num_rows, (num_rows,)
 always 80: round(share * num_rows) => 80
+two shuffles:
+  order[cut:] => torch.randperm(num_rows, generator=generator).tolist()[cut:]
 """
-OTHER_MUTANTS = {
-    "two shuffles": SOLUTION.replace(
-        "return order[:cut], order[cut:]",
-        "other = torch.randperm(num_rows, generator=generator).tolist()\n"
-        "    return order[:cut], other[cut:]",
-    ),
-}
 
 
-def check(names: dict[str, Any]) -> None:
+def check(split_rows: Any) -> None:
     """Look at two sizes and seeds; the caller's random numbers must stay."""
-    split_rows = needed(names, "split_rows")
     before = torch.get_rng_state()
     answer = {}
     try:
         for num_rows, share, seed in ((100, 0.8, 42), (100, 0.8, 7), (10, 0.7, 1)):
             parts = split_rows(num_rows, share, seed)
-            expect(
-                isinstance(parts, tuple) and len(parts) == 2,
-                "Two lists are to come back.",
-            )
+            expect_tuple(parts, 2, "Two lists are to come back.")
             train, val = ([int(row) for row in part] for part in parts)
             answer[num_rows, seed] = train, val
             call = f"split_rows({num_rows}, {share}, {seed})"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect
 
 TEXT = """
 Write `validate(model, loss_fn, loader)`: it returns the mean loss over **all rows**, as
@@ -39,7 +39,7 @@ def validate(model, loss_fn, loader):
     return total / rows
 """
 PRAISE = "Eight lines, and three of them are forgotten in half of all programs."
-MUTANTS = """
+MUTANTS = r"""
 eval forgotten: model.eval() =>
 train forgotten: model.train() =>
 no_grad forgotten: with torch.no_grad(): => if True:
@@ -53,14 +53,9 @@ the last batch:
 a tensor with a graph:
   .item() =>
   with torch.no_grad(): => if True:
+returns in the loop:
+  rows += len(x) => rows += len(x); model.train()\n            return total / rows
 """
-OTHER_MUTANTS = {
-    "returns in the loop": SOLUTION.replace(
-        "            rows += len(x)\n",
-        "            rows += len(x)\n            model.train()\n"
-        "            return total / rows\n",
-    ),
-}
 
 
 class _Model(nn.Module):
@@ -77,9 +72,8 @@ class _Model(nn.Module):
         return y
 
 
-def check(names: dict[str, Any]) -> None:
+def check(validate: Any) -> None:
     """Validate 10 rows in batches of 4, 4 and 2, with a model that tells."""
-    validate = needed(names, "validate")
     x = torch.arange(10.0).unsqueeze(1)
     y = torch.zeros(10, 1)
     right = float(((2 * x - y) ** 2).mean())

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gradatim.course.exercise import expect, needed
+from gradatim.course.exercise import expect, expect_tuple
 
 TEXT = """
 Write `scores(predictions, test, train)`, of three NumPy arrays: what a model predicts
@@ -44,19 +44,15 @@ the root before the mean:
 """
 
 
-def check(names: dict[str, Any]) -> None:
+def check(scores: Any) -> None:
     """Compare on two sets of numbers."""
-    scores = needed(names, "scores")
     random = np.random.RandomState(3)
     for rows in (5, 40):
         train = random.gamma(2.0, 100.0, size=3 * rows)
         test = random.gamma(2.0, 120.0, size=rows)
         predictions = test + random.normal(0, 30, size=rows)
         answer = scores(predictions, test, train)
-        expect(
-            isinstance(answer, tuple) and len(answer) == 2,
-            "Two numbers are to come back.",
-        )
+        expect_tuple(answer, 2, "Two numbers are to come back.")
         expected = (
             ("model", float(((predictions - test) ** 2).mean() ** 0.5)),
             ("mean", float(((train.mean() - test) ** 2).mean() ** 0.5)),
