@@ -65,6 +65,7 @@ CONTROLS = re.compile(r"mo\.ui\.|widgets\.(slider|dropdown|button|breaks|verdict
 """What code contains that makes controls of its own."""
 IMPORTS = """\
 import marimo as mo
+import torch
 
 from gradatim.course import loss_bowl, shown_source, training_paths, widgets
 from gradatim.pages import charts, html_tables

@@ -1,12 +1,14 @@
 """Models of a line, trained as the tutorial trains them, and the paths they take."""
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gradatim.course.curves import plane
 from gradatim.course.loss_bowl import Descent, descent_of
 from gradatim.data import line, line_split
 from gradatim.ladder.rung_11_train_step import make_train_step
@@ -17,9 +19,12 @@ __all__ = [
     "as_descent",
     "fits",
     "line_of",
+    "make_parts",
     "new_line",
     "points",
+    "random_from",
     "seeded",
+    "start",
     "train_line",
     "trained_path",
 ]
@@ -31,6 +36,26 @@ def points() -> tuple[Float[Tensor, "80 1"], Float[Tensor, "80 1"]]:
     return x, y
 
 
+@contextlib.contextmanager
+def random_from(seed: int) -> Iterator[None]:
+    """Draw random numbers from a seed in the block; the caller's own ones stay."""
+    with keeping_rng():
+        torch.manual_seed(seed)
+        yield
+
+
+def start() -> tuple[Tensor, Tensor]:
+    """Make a and b as rungs 4 to 8 do, after ``torch.manual_seed(42)``.
+
+    >>> [round(value.item(), 4) for value in start()]
+    [0.3367, 0.1288]
+    """
+    with random_from(42):
+        a = torch.randn(1, requires_grad=True)
+        b = torch.randn(1, requires_grad=True)
+    return a, b
+
+
 def seeded(make: Callable[[], nn.Module], seed: int = 42) -> nn.Module:
     """Make a model after ``torch.manual_seed``; the caller's random numbers stay.
 
@@ -38,14 +63,21 @@ def seeded(make: Callable[[], nn.Module], seed: int = 42) -> nn.Module:
     >>> [round(value, 4) for value in line_of(model)]
     [0.83, 0.7645]
     """
-    with keeping_rng():
-        torch.manual_seed(seed)
+    with random_from(seed):
         return make()
 
 
 def new_line() -> nn.Module:
     """Make the tutorial's model of one layer, after ``torch.manual_seed(42)``."""
     return seeded(lambda: nn.Sequential(nn.Linear(1, 1)))
+
+
+def make_parts(
+    lr: float = 0.1,
+) -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
+    """Make what a train step is made of: the model of rung 10, its loss, and SGD."""
+    model = new_line()
+    return model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=lr)
 
 
 @torch.no_grad()
@@ -64,11 +96,8 @@ def trained_path(
 ) -> list[tuple[float, float]]:
     """Train a model of a line; give a and b before the first update and after each.
 
-    Args:
-        model: The model that ``train_step`` updates.
-        train_step: It is called with each batch.
-        batches: The batches of an epoch, gone through anew in each.
-        epochs: The number of epochs.
+    ``train_step``, which updates the model, is called with each of the batches of an
+    epoch, and the batches are gone through anew in each epoch.
     """
     path = [line_of(model)]
     for _ in range(epochs):
@@ -120,11 +149,9 @@ def fits(
         shown: The rows to draw dark; None for all.
     """
     x, y = points()
-    chart = Chart((0, 1), (0, 3.5), title=title, x_label="x", y_label="y")
-    if shown is None:
-        chart.points(x, y, colour="gray", size=2.5)
-    else:
-        chart.points(x, y, colour="gray", size=1.5)
+    chart = plane(Chart, title, (0, 3.5))
+    chart.points(x, y, colour="gray", size=2.5 if shown is None else 1.5)
+    if shown is not None:
         chart.points(x[list(shown)], y[list(shown)], colour="violet", size=3.5)
     for label, colour, (a, b) in lines:
         chart.line([0, 1], [a, a + b], label=label, colour=colour)

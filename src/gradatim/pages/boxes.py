@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gradatim.pages.charts import COLOURS, framed
 from gradatim.pages.page import escaped
 
-__all__ = ["Cell", "cells", "outline"]
+__all__ = ["Cell", "cells", "numbered", "outline"]
 
 Cell = tuple[str, str]
 """The text in a box, and its colour; a box without a colour is only a border."""
@@ -68,6 +68,26 @@ def cells(
     tall = TITLE_HEIGHT_PX + len(rows) * (height + 4)
     below, added = _legend(legend, tall + 12, wide)
     return framed("".join(parts) + below, wide, tall + added, title)
+
+
+def numbered(
+    colours: Sequence[str], per_line: int = 10, *, after: str = "-"
+) -> list[tuple[str, list[Cell]]]:
+    """Give rows of boxes for :func:`cells`, with numbers from 0 on in the boxes.
+
+    Args:
+        colours: For each box its colour.
+        per_line: The number of boxes in a row.
+        after: What follows the first number of a row, in the text before the row.
+
+    >>> numbered(["blue", "red", ""], 2)
+    [('0-', [('0', 'blue'), ('1', 'red')]), ('2-', [('2', '')])]
+    """
+    boxes = [(str(number), colour) for number, colour in enumerate(colours)]
+    return [
+        (f"{first}{after}", boxes[first : first + per_line])
+        for first in range(0, len(boxes), per_line)
+    ]
 
 
 def outline(

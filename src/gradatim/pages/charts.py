@@ -289,7 +289,13 @@ def bars(
 
 
 def framed(
-    inner: str, width: float, height: float, title: str, *, top: float = 14
+    inner: str,
+    width: float,
+    height: float,
+    title: str,
+    *,
+    left: float = 0,
+    top: float = 14,
 ) -> str:
     """Put what is drawn into a picture, with its title in the corner.
 
@@ -298,12 +304,14 @@ def framed(
         width: The width of the picture in pixels.
         height: The height of the picture in pixels.
         title: The text above; a screen reader says it too.
+        left: The pixel at which the title begins.
         top: The pixel on which the letters of the title stand.
 
     >>> framed("", 10, 20, "t").endswith("</text></svg>")
     True
     """
-    heading = f'<text x="0" y="{top:g}" font-weight="600">{escaped(title)}</text>'
+    at = f'x="{left:g}" y="{top:g}"'
+    heading = f'<text {at} font-weight="600">{escaped(title)}</text>'
     return _picture(heading + inner, width, height, title)
 
 

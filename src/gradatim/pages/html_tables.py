@@ -1,11 +1,11 @@
-"""Small tables as HTML, and text as it was printed."""
+"""Small tables as HTML and Markdown, and text as it was printed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gradatim.pages.page import escaped
 
-__all__ = ["classed_table", "grid", "raised", "wrapped"]
+__all__ = ["classed_table", "grid", "markdown_table", "raised", "wrapped"]
 
 
 def grid(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
@@ -77,6 +77,16 @@ def _aligned(style: str, value: Any) -> str:
 
 def _text(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table in Markdown; its texts are Markdown, too.
+
+    >>> markdown_table(["a", "b"], [["1", "2"]]).splitlines()
+    ['| a | b |', '|---|---|', '| 1 | 2 |']
+    """
+    head, *body = (f"| {' | '.join(texts)} |" for texts in (headers, *rows))
+    return "\n".join([head, "|---" * len(headers) + "|", *body])
 
 
 def wrapped(text: str) -> str:

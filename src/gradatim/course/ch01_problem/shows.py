@@ -1,5 +1,6 @@
 """What chapter 1 shows: the points, their split, words for shapes, and batches."""
 
+import itertools
 import math
 from typing import Any
 
@@ -7,11 +8,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+from gradatim.course.curves import plane
 from gradatim.course.loss_bowl import rows
 from gradatim.data.line import line_rows
-from gradatim.pages.boxes import cells
-from gradatim.pages.charts import Chart
-from gradatim.pages.page import escaped
+from gradatim.pages.boxes import cells, numbered
+from gradatim.pages.charts import Chart, framed
 
 STATES: dict[str, list[Any]] = {
     "order": ["shuffled", "sorted by x", "as they came", "seeded again"],
@@ -52,7 +53,7 @@ def best_line(x: Array, y: Array) -> tuple[float, float]:
 
 def points_picture(x: Array, y: Array, *, title: str = "100 points") -> str:
     """Draw points, the true line, and the line that fits the points best."""
-    chart = Chart((0, 1), (-0.5, 4.5), title=title, x_label="x", y_label="y")
+    chart = plane(Chart, title, (-0.5, 4.5))
     chart.points(x.ravel().tolist(), y.ravel().tolist(), label="points", size=2.5)
     a, b = best_line(x, y)
     chart.line([0, 1], [a, a + b], label="the best for these points")
@@ -101,19 +102,15 @@ def split_rows(order: str = "shuffled") -> tuple[Array, Array]:
 def split_pictures(order: str) -> tuple[str, str]:
     """Draw the points of both sets, in two pictures with the same axes."""
     x, y = make_points()
-    pictures = []
-    for name, colour, chosen in zip(
-        ("train", "validate"), ("blue", "orange"), split_rows(order), strict=True
-    ):
+
+    def picture(name: str, colour: str, chosen: Array) -> str:
         title = f"{name}: {len(chosen)} points"
-        chart = Chart(
-            (0, 1), (0.5, 3.5), title=title, x_label="x", y_label="y", width=390
-        )
-        chart.points(
-            x[chosen].ravel().tolist(), y[chosen].ravel().tolist(), colour=colour
-        )
-        pictures.append(chart.svg())
-    return pictures[0], pictures[1]
+        chart = plane(Chart, title, (0.5, 3.5), width=390)
+        chosen_x, chosen_y = (part[chosen].ravel().tolist() for part in (x, y))
+        return chart.points(chosen_x, chosen_y, colour=colour).svg()
+
+    train, val = split_rows(order)
+    return picture("train", "blue", train), picture("validate", "orange", val)
 
 
 def shape_of(dims: int) -> tuple[int, ...]:
@@ -135,28 +132,21 @@ def shape_picture(dims: int) -> str:
     depth, high, wide = (1, 1, 1, *shape)[-3:]
     lots = math.prod(shape[:-3])
     size, parts = 30, []
-    for lot in range(lots):
-        for layer in reversed(range(depth)):
-            left = 8 + lot * (wide * size + 60) + 14 * layer
-            top = 30 + 14 * (depth - 1 - layer)
-            for row in range(high):
-                for column in range(wide):
-                    parts.append(
-                        f'<rect x="{left + column * size}" y="{top + row * size}" '
-                        f'width="{size - 3}" height="{size - 3}" rx="3" fill="#3b82f6" '
-                        f'fill-opacity="{0.75 if layer == 0 else 0.3}" '
-                        'stroke="#3b82f6"/>'
-                    )
+    # The layers behind come first, so that those in front lie over them.
+    for lot, layer, row, column in itertools.product(
+        range(lots), reversed(range(depth)), range(high), range(wide)
+    ):
+        x = 8 + lot * (wide * size + 60) + 14 * layer + column * size
+        y = 30 + 14 * (depth - 1 - layer) + row * size
+        parts.append(
+            f'<rect x="{x}" y="{y}" width="{size - 3}" height="{size - 3}" rx="3" '
+            f'fill="#3b82f6" fill-opacity="{0.75 if layer == 0 else 0.3}" '
+            'stroke="#3b82f6"/>'
+        )
     width = max(260, 30 + lots * (wide * size + 60))
     height = 40 + high * size + 14 * depth
     title = f"{WORDS[dims]}, shape {shape}"
-    return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" '
-        f'aria-label="{escaped(title)}" style="max-width:100%;height:auto;'
-        'font:12px system-ui,sans-serif" fill="currentColor">'
-        f'<text x="8" y="16" font-weight="600">{escaped(title)}</text>'
-        f"{''.join(parts)}</svg>"
-    )
+    return framed("".join(parts), width, height, title, left=8, top=16)
 
 
 def num_updates(num_rows: int, batch_size: int) -> int:
@@ -174,18 +164,10 @@ def epoch_picture(num_rows: int, batch_size: int) -> str:
     >>> epoch_picture(80, 16).count("<rect")
     80
     """
-    lines = [
-        (
-            str(first),
-            [
-                (str(row), CYCLE[row // batch_size % len(CYCLE)])
-                for row in range(first, min(first + 16, num_rows))
-            ],
-        )
-        for first in range(0, num_rows, 16)
-    ]
+    colours = [CYCLE[row // batch_size % len(CYCLE)] for row in range(num_rows)]
     updates = num_updates(num_rows, batch_size)
     title = f"one epoch: {updates} update{'' if updates == 1 else 's'}"
+    lines = numbered(colours, 16, after="")
     return cells(lines, title=title, width=26, height=22, left=34)
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from gradatim.course.curves import over_time, plane
 from gradatim.course.loss_bowl import (
     START,
     Descent,
@@ -50,9 +51,7 @@ def by_hand(a: float, b: float, *, lr: float = 0.1) -> ByHand:
     x, y = (column.flatten() for column in rows())
     went = descend(lr=lr, start=(a, b), epochs=1)
     by_a, by_b = ((went.path[0] - went.path[1]) / lr).tolist()
-    fit = Chart(
-        (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDTH
-    )
+    fit = plane(Chart, "the line", width=WIDTH)
     for at, value in zip(x.tolist(), y.tolist(), strict=True):
         fit.line((at, at), (a + b * at, value), colour="red", width=0.8)
     fit.points(x, y, size=2.4, label="points").line((0, 1), (a, a + b), label="a + b x")
@@ -98,14 +97,11 @@ def rolling(
     3
     """
     went = first_updates(lr, batch_size, scale, start)
+    at_the_end = {"width": WIDTH, "at": NUM_UPDATES}
     a, b = went.path.T.tolist()
     colour = "red" if went.diverged else "blue"
     above = bowl_axes(
-        MovingChart,
-        scale=scale,
-        title="the loss from above",
-        width=WIDTH,
-        at=NUM_UPDATES,
+        MovingChart, scale=scale, title="the loss from above", **at_the_end
     )
     above.line(a, b, colour=colour, width=1.4, label="an update each")
     above.points(a, b, colour=colour, size=2.2)
@@ -115,17 +111,14 @@ def rolling(
         (1e-3, 100),
         title="the loss of all points",
         x_label="update",
-        width=WIDTH,
         log_y=True,
-        at=NUM_UPDATES,
+        **at_the_end,
     )
     loss.line(range(NUM_UPDATES + 1), went.losses, colour=colour)
     loss.moving_dot(range(NUM_UPDATES + 1), went.losses, colour=colour)
     captions = [
-        f"Update {n}: a {at_a:.3f}, b {at_b:.3f}, loss {loss_there:.4g}."
-        for n, (at_a, at_b, loss_there) in enumerate(
-            zip(a, b, went.losses, strict=True)
-        )
+        f"Update {n}: a {a[n]:.3f}, b {b[n]:.3f}, loss {now:.4g}."
+        for n, now in enumerate(went.losses)
     ]
     return player(
         beside(above.svg(), loss.svg(), _by_rate(lr, scale, start)),
@@ -162,85 +155,63 @@ def _by_rate(lr: float, scale: Scale, start: tuple[float, float]) -> str:
     return chart.points([lr], [ends[rates.index(lr)]], size=5, label="yours").svg()
 
 
-@dataclass(frozen=True)
-class Preset:
-    """A choice of the controls, and why it is good or bad."""
-
-    lr: float
-    batch_size: int
-    scale: float
-    why: str
-
-
 PRESETS = {
-    "good: 0.1, all points": Preset(
-        0.1, 80, 1.0, "Stable, and never over the bottom. Slow, but it will arrive."
+    "good: 0.1, all points": (
+        (0.1, 80, 1.0),
+        "Stable, and never over the bottom. Slow, but it will arrive.",
     ),
-    "good: 0.3, all points": Preset(
-        0.3, 80, 1.0, "Three times as fast, and still without a zigzag."
+    "good: 0.3, all points": (
+        (0.3, 80, 1.0),
+        "Three times as fast, and still without a zigzag.",
     ),
-    "bad: 0.001, all points": Preset(
-        0.001, 80, 1.0, "Stable, and so slow that 40 epochs lead nowhere."
+    "bad: 0.001, all points": (
+        (0.001, 80, 1.0),
+        "Stable, and so slow that 40 epochs lead nowhere.",
     ),
-    "bad: 0.79, all points": Preset(
-        0.79,
-        80,
-        1.0,
+    "bad: 0.79, all points": (
+        (0.79, 80, 1.0),
         "Just below the limit: each step lands on the other side of the valley, nearly "
         "as high. Most of its length is lost.",
     ),
-    "bad: 0.1, x in other units": Preset(
-        0.1,
-        80,
-        10.0,
+    "bad: 0.1, x in other units": (
+        (0.1, 80, 10.0),
         "x is ten times as large, so the bowl is about a hundred times as steep along "
         "b. 0.1 is far beyond the limit now.",
     ),
-    "good: 0.1, batches of 16": Preset(
-        0.1,
-        16,
-        1.0,
+    "good: 0.1, batches of 16": (
+        (0.1, 16, 1.0),
         "Five updates an epoch where all points make one. So it is much farther after "
         "as many epochs, and trembles a little.",
     ),
-    "bad: 0.5, one point": Preset(
-        0.5,
-        1,
-        1.0,
+    "bad: 0.5, one point": (
+        (0.5, 1, 1.0),
         "80 updates an epoch, but one point's gradient is a poor guess. With long "
         "steps it jumps about, and never settles.",
     ),
 }
+"""Choices of learning rate, batch size and units of x, and why each is good or bad."""
 NUM_EPOCHS = 40
 """The number of epochs for which a preset is trained."""
 
 
 def chosen(name: str) -> tuple[str, str]:
     """Draw one of :data:`PRESETS`, and say why it is good or bad, with its numbers."""
-    preset = PRESETS[name]
-    went = descend(
-        lr=preset.lr,
-        batch_size=preset.batch_size,
-        scale=preset.scale,
-        epochs=NUM_EPOCHS,
-    )
+    (lr, batch_size, scale), why = PRESETS[name]
+    went = descend(lr=lr, batch_size=batch_size, scale=scale, epochs=NUM_EPOCHS)
     colour = "red" if name.startswith("bad") else "green"
     last = went.losses[-10:]
     text = (
-        f"{preset.why} In {len(went.losses) - 1:,} updates the loss goes from "
+        f"{why} In {len(went.losses) - 1:,} updates the loss goes from "
         f"{went.losses[0]:.3g} to {last[-1]:.3g}; in the last ten it is between "
         f"{min(last):.3g} and {max(last):.3g}."
     )
-    return _from_above_and_loss(name, colour, went, preset.scale), text
+    return _from_above_and_loss(name, colour, went, scale), text
 
 
 def _from_above_and_loss(name: str, colour: str, went: Descent, scale: Scale) -> str:
     above = bowl((name, colour, went), scale=scale, title="from above")
-    updates = range(len(went.losses))
-    chart = Chart(
-        (0, updates[-1]), (1e-3, 1e3), title="the loss", x_label="update", log_y=True
-    )
-    chart.line(updates, went.losses, colour=colour, label=name)
+    curve = name, colour, went.losses
+    chart = over_time(curve, y=(1e-3, 1e3), title="the loss", x_label="update")
     return beside(above, chart.svg())
 
 

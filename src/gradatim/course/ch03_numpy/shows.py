@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradatim.course.curves import over_time, plane
 from gradatim.course.loss_bowl import rows
 from gradatim.pages.charts import Chart, beside
 from gradatim.pages.player import MovingChart, player, told_frames
@@ -127,15 +128,12 @@ def played() -> str:
     >>> played().count("data-foot")
     80
     """
-    x, y = points()
+    x, y = (column[:, 0].tolist() for column in points())
     seen = trained()[: NUM_PLAYED + 1]
     places, losses = [s[:2] for s in seen], [s[2] for s in seen]
     epochs = range(NUM_PLAYED + 1)
-    fit = MovingChart(
-        (0, 1), (-0.5, 3.5), title="the line", x_label="x", y_label="y", width=WIDTH
-    )
-    fit.residuals(x[:, 0].tolist(), y[:, 0].tolist(), places[0])
-    fit.points(x[:, 0].tolist(), y[:, 0].tolist(), label="points", size=2.5)
+    fit = plane(MovingChart, "the line", width=WIDTH)
+    fit.residuals(x, y, places[0]).points(x, y, label="points", size=2.5)
     fit.moving_line(places, label="a + b x")
     chart = MovingChart(
         (0, NUM_PLAYED),
@@ -145,7 +143,8 @@ def played() -> str:
         width=WIDTH,
         log_y=True,
     )
-    chart.across(_loss(*least_squares(x, y)), label="lowest that a line can have")
+    lowest = _loss(*least_squares(*points()))
+    chart.across(lowest, label="lowest that a line can have")
     chart.growing_line(epochs, losses, epochs).moving_dot(epochs, losses)
     captions = [
         f"Epoch {n}: a {a:.4f}, b {b:.4f}, loss {loss:.6f}."
@@ -197,34 +196,27 @@ def line_picture(a: float, b: float) -> str:
 
 
 def _fit(a: float, b: float, *, title: str, colour: str = "orange") -> str:
-    x, y = points()
+    x, y = (column[:, 0].tolist() for column in points())
     label = f"{a:.3f} {'-' if b < 0 else '+'} {abs(b):.3f} x"
-    chart = Chart(
-        (0, 1), (-0.5, 3.5), title=title, x_label="x", y_label="y", width=WIDTH
-    )
+    chart = plane(Chart, title, width=WIDTH)
     chart.line([0], [0], label="residuals", colour="red", width=1)
-    for at, value in zip(x[:, 0].tolist(), y[:, 0].tolist(), strict=True):
+    for at, value in zip(x, y, strict=True):
         chart.line([at, at], [value, a + b * at], colour="red", width=0.8)
-    chart.points(x[:, 0].tolist(), y[:, 0].tolist(), label="points", size=2.5)
-    chart.line([0, 1], [a, a + b], label=label, colour=colour)
-    return chart.svg()
+    chart.points(x, y, label="points", size=2.5)
+    return chart.line([0, 1], [a, a + b], label=label, colour=colour).svg()
 
 
 def distances(lr: float) -> str:
     """Draw how far a and b are from least squares, epoch by epoch."""
     seen, best = trained(lr), least_squares(*points())
-    chart = Chart(
-        (0, len(seen) - 1),
-        (1e-8, 10),
-        title=f"distance from least squares, lr {lr:g}",
-        x_label="epoch",
-        log_y=True,
-    )
+    curves = []
     for place, (name, colour) in enumerate((("a", "blue"), ("b", "orange"))):
         apart = [abs(s[place] - best[place]) for s in seen]
         # Below 1e-8 nothing is drawn: float64 has not many digits left there.
         kept = [value if value > 1e-8 else math.nan for value in apart]
-        chart.line(range(len(seen)), kept, label=name, colour=colour)
+        curves.append((name, colour, kept))
+    title = f"distance from least squares, lr {lr:g}"
+    chart = over_time(*curves, y=(1e-8, 10), title=title)
     return chart.across(1e-6, label="6 decimals").svg()
 
 
@@ -261,16 +253,13 @@ def fault_pictures(fault: str, epochs: int = 100) -> list[str]:
     seen, right = _train_wrong(fault, epochs), trained()[: epochs + 1]
     losses = [s[2] for s in seen]
     most = 10.0 ** min(9, math.ceil(math.log10(max(losses)) + 0.01))
-    chart = Chart(
-        (0, epochs),
-        (5e-3, most),
+    chart = over_time(
+        ("right", "green", [s[2] for s in right]),
+        (FAULTS[fault], "red", losses),
+        y=(5e-3, most),
         title="loss",
-        x_label="epoch",
         width=WIDTH,
-        log_y=True,
     )
-    chart.line(range(len(right)), [s[2] for s in right], label="right", colour="green")
-    chart.line(range(len(losses)), losses, label=FAULTS[fault], colour="red")
     a, b, _ = seen[-1]
     near = [_fit(a, b, title=f"the line after {epochs} epochs")] if abs(a) < 5 else []
     return [chart.svg(), *near]

@@ -1,6 +1,6 @@
 """What chapter 4 shows: arrays and tensors, shared memory, devices and dtypes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor
 from gradatim.course.loss_bowl import rows
 from gradatim.pages.boxes import cells
 from gradatim.pages.charts import COLOURS, framed
+from gradatim.pages.html_tables import markdown_table
 from gradatim.pages.page import escaped
 
 Array = np.ndarray
@@ -94,23 +95,19 @@ def properties_of(data: Array | Tensor) -> str:
     >>> "torch.FloatTensor" in properties_of(torch.zeros(2))
     True
     """
-    kind = type(data)
-    lines = [
+    kind, of_torch, device = type(data), "an array has none", "always the CPU"
+    if isinstance(data, Tensor):
+        of_torch, device = f"`{data.type()}`", f"`{data.device}`"
+    rows = [
         ("`type(...)`", f"`{kind.__module__}.{kind.__qualname__}`"),
         ("`.dtype`", f"`{data.dtype}`"),
         ("`.shape`", f"`{tuple(data.shape)}`"),
-        (
-            "`.type()`",
-            f"`{data.type()}`" if isinstance(data, Tensor) else "an array has none",
-        ),
-        (
-            "`.device`",
-            f"`{data.device}`" if isinstance(data, Tensor) else "always the CPU",
-        ),
+        ("`.type()`", of_torch),
+        ("`.device`", device),
         ("bytes a number", str(data.itemsize)),
         ("first number", f"`{float(data.ravel()[0])!r}`"),
     ]
-    return "| | |\n|---|---|\n" + "\n".join(f"| {a} | {b} |" for a, b in lines)
+    return markdown_table(("", ""), rows)
 
 
 def cuda_message() -> str:
@@ -131,11 +128,6 @@ def cuda_message() -> str:
 def numpy_elsewhere() -> Array:
     """Ask for the array of a tensor on another device, which raises."""
     return torch.zeros(3, device=OTHER_DEVICE).numpy()
-
-
-def numpy_of_watched() -> Array:
-    """Ask for the array of a tensor that requires a gradient, which raises."""
-    return torch.zeros(3, requires_grad=True).numpy()
 
 
 def ways_back() -> list[dict[str, str]]:
@@ -201,17 +193,21 @@ def shared(name: str, *, by_tensor: bool = False) -> tuple[str, bool]:
     else:
         array[0] = 100.0
     both = bool(array[0] == 100 and tensor[0] == 100)
-    lines = [
-        (label, [(f"{v:g}", "orange" if v != old else "blue") for v, old in pairs])
-        for label, pairs in (
-            ("before", zip(before, before, strict=True)),
-            ("array", zip(array, before, strict=True)),
-            ("tensor", zip(tensor.tolist(), before, strict=True)),
-        )
-    ]
     line = "tensor[0] = 100" if by_tensor else "array[0] = 100"
-    picture = cells(lines, title=f"after {line}", legend=[("changed", "orange")])
-    return picture, both
+    lines = [("before", before), ("array", array), ("tensor", tensor.tolist())]
+    return _changes(lines, before, title=f"after {line}"), both
+
+
+def _changes(
+    lines: Iterable[tuple[str, Iterable[float]]], before: Iterable[float], title: str
+) -> str:
+    """Draw a row of numbers for each line, orange where they were others before."""
+    rows = []
+    for label, values in lines:
+        pairs = zip(values, before, strict=True)
+        boxes = [(f"{v:g}", "blue" if v == old else "orange") for v, old in pairs]
+        rows.append((label, boxes))
+    return cells(rows, title=title, legend=[("changed", "orange")])
 
 
 OPERATIONS: dict[str, Callable[[Tensor], Any]] = {
@@ -237,18 +233,8 @@ def in_place(name: str) -> tuple[str, bool]:
     result = OPERATIONS[name](v)
     if name.startswith("v = "):
         v = result
-    lines = [
-        (
-            label,
-            [
-                (f"{value:g}", "blue" if value == old else "orange")
-                for value, old in zip(tensor.tolist(), (1, 2, 3), strict=True)
-            ],
-        )
-        for label, tensor in (("v", v), ("w", w))
-    ]
-    title = f"w = v, then {name}"
-    return cells(lines, title=title, legend=[("changed", "orange")]), result is w
+    lines = [("v", v.tolist()), ("w", w.tolist())]
+    return _changes(lines, (1, 2, 3), title=f"w = v, then {name}"), result is w
 
 
 def added_twice() -> str:
@@ -286,23 +272,11 @@ def dtype_table() -> str:
         ("nn.Linear (float32) of float64", lambda: layer(other)),
         ("int64 .add_(0.5)", lambda: torch.ones(1, dtype=torch.int64).add_(0.5)),
     )
-    lines = ["| what | gives |", "|---|---|"]
+    rows = []
     for name, function in tries:
         try:
             result = str(function().dtype)
         except RuntimeError as error:
             result = f"RuntimeError: {error}"
-        lines.append(f"| `{name}` | `{result}` |")
-    return "\n".join(lines)
-
-
-def mixed_devices() -> Tensor:
-    """Add tensors of two devices, which raises."""
-    return torch.ones(3) + torch.ones(3, device=OTHER_DEVICE)
-
-
-def wrong_dtype() -> Tensor:
-    """Give a layer in float32 rows in float64, which raises."""
-    layer = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1)
-    predictions: Tensor = layer(rows()[0])
-    return predictions
+        rows.append((f"`{name}`", f"`{result}`"))
+    return markdown_table(("what", "gives"), rows)

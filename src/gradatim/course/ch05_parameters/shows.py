@@ -9,8 +9,8 @@ from torch import Tensor
 
 import gradatim as gt
 from gradatim.course.ch04_tensors.shows import OTHER_DEVICE
-from gradatim.course.training_paths import points
-from gradatim.rng import keeping_rng
+from gradatim.course.training_paths import points, random_from, start
+from gradatim.pages.html_tables import markdown_table
 
 TARGETS: dict[str, torch.device | torch.dtype] = {
     f"another device ({OTHER_DEVICE})": torch.device(OTHER_DEVICE),
@@ -52,18 +52,9 @@ def made(way: str, target: str) -> Tensor:
     >>> [made(way, "another dtype (float64)").is_leaf for way in WAYS]
     [True, False, True, True]
     """
-    place = TARGETS[target]
-    with keeping_rng():
-        torch.manual_seed(42)
-        if way == "1":
-            return torch.randn(1, requires_grad=True)
-        if way == "2":
-            return torch.randn(1, requires_grad=True).to(place)
-        if way == "3":
-            return torch.randn(1).to(place).requires_grad_()
-        if isinstance(place, torch.dtype):
-            return torch.randn(1, requires_grad=True, dtype=place)
-        return torch.randn(1, requires_grad=True, device=place)
+    with random_from(42):
+        tensor: Tensor = eval(code_of(way, target), {"torch": torch})
+    return tensor
 
 
 def ways_table() -> str:
@@ -72,12 +63,9 @@ def ways_table() -> str:
     >>> ways_table().splitlines()[3].count("no leaf")
     2
     """
-    names = list(TARGETS)
-    lines = ["| way | " + " | ".join(names) + " |", "|---" * (1 + len(names)) + "|"]
-    for way in WAYS:
-        cells = ["leaf" if made(way, n).is_leaf else "**no leaf**" for n in names]
-        lines.append(f"| {way} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    found = {True: "leaf", False: "**no leaf**"}
+    rows = [[way, *(found[made(way, n).is_leaf] for n in TARGETS)] for way in WAYS]
+    return markdown_table(["way", *TARGETS], rows)
 
 
 def facts(tensor: Tensor) -> dict[str, str]:
@@ -108,8 +96,7 @@ def _trainable(tensor: Tensor) -> str:
 
 def table(tensor: Tensor) -> str:
     """Write :func:`facts` as a table."""
-    lines = [f"| {name} | {text} |" for name, text in facts(tensor).items()]
-    return "| | |\n|---|---|\n" + "\n".join(lines)
+    return markdown_table(("", ""), facts(tensor).items())
 
 
 def grows_from(tensor: Tensor) -> str:
@@ -126,22 +113,6 @@ def _root(tensor: Tensor) -> Tensor:
     return tensor if step is None else step.variable
 
 
-def seeded_start() -> tuple[float, float]:
-    """Give a and b as ``torch.manual_seed(42)`` makes them on the CPU.
-
-    >>> [round(value, 4) for value in seeded_start()]
-    [0.3367, 0.1288]
-    """
-    a, b = _pair()
-    return a.item(), b.item()
-
-
-def _pair() -> tuple[Tensor, Tensor]:
-    with keeping_rng():
-        torch.manual_seed(42)
-        return torch.randn(1), torch.randn(1)
-
-
 def gradients(*, of_a: bool, of_b: bool) -> str:
     """Write what backward leaves in a, b, x and y, or the exception that it raises.
 
@@ -149,7 +120,7 @@ def gradients(*, of_a: bool, of_b: bool) -> str:
     True
     """
     x, y = points()
-    a, b = _pair()
+    a, b = start()
     a.requires_grad_(of_a)
     b.requires_grad_(of_b)
     loss = ((y - (a + b * x)) ** 2).mean()
@@ -157,11 +128,11 @@ def gradients(*, of_a: bool, of_b: bool) -> str:
         loss.backward()
     except RuntimeError as error:
         return f"`loss.backward()` raises `RuntimeError: {error}`"
-    lines = ["| | requires_grad | .grad after backward |", "|---|---|---|"]
+    rows = []
     for name, tensor in (("a", a), ("b", b), ("x", x), ("y", y)):
         grad = "None" if tensor.grad is None else f"{tensor.grad.item():.4f}"
-        lines.append(f"| {name} | {tensor.requires_grad} | {grad} |")
-    return "\n".join(lines)
+        rows.append((name, str(tensor.requires_grad), grad))
+    return markdown_table(("", "requires_grad", ".grad after backward"), rows)
 
 
 EXPRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -179,19 +150,13 @@ EXPRESSIONS: dict[str, Callable[[Tensor], Tensor]] = {
 """For each code, a function that makes a tensor of a parameter ``a`` by it."""
 
 
-def optimizer_of_copy() -> object:
-    """Give an optimizer the result of the second way, which raises."""
-    return torch.optim.SGD([made("2", "another dtype (float64)")], lr=0.1)
-
-
 def silent_none() -> str:
     """Compute a loss of the second way's tensor, and look for its gradient.
 
     >>> silent_none().splitlines()[0]
     'backward() ran. copy.grad is None.'
     """
-    with keeping_rng():
-        torch.manual_seed(42)
+    with random_from(42):
         behind = torch.randn(1, requires_grad=True)
     copy = behind.to(torch.float64)
     ((copy - 1) ** 2).mean().backward()
@@ -205,8 +170,3 @@ def silent_none() -> str:
         f"The tensor left behind has .grad = {grad:.4f}.\n"
         f"PyTorch warns: {warned}."
     )
-
-
-def integer_parameter() -> Tensor:
-    """Ask for the gradient of whole numbers, which raises."""
-    return torch.zeros(1, dtype=torch.int64, requires_grad=True)

@@ -13,13 +13,13 @@ from torch import Tensor
 
 import gradatim as gt
 from gradatim.course import loss_bowl
+from gradatim.course.curves import over_time
 from gradatim.course.loss_bowl import Descent
-from gradatim.course.training_paths import as_descent, points
-from gradatim.pages.charts import Chart, beside
+from gradatim.course.training_paths import as_descent, points, start
+from gradatim.pages.charts import beside
 from gradatim.pages.html_tables import raised
 from gradatim.pages.page import escaped
 from gradatim.pages.player import MovingChart, player
-from gradatim.rng import keeping_rng
 
 STATES: dict[str, list[Any]] = {"zeroing": [True, False]}
 
@@ -38,19 +38,6 @@ FIRST_SHOWN = 12
 """The update with which the moving picture opens; chosen by hand, not measured."""
 
 
-def start() -> tuple[Tensor, Tensor]:
-    """Make a and b as the rungs do, after ``torch.manual_seed(42)``.
-
-    >>> [round(value.item(), 4) for value in start()]
-    [0.3367, 0.1288]
-    """
-    with keeping_rng():
-        torch.manual_seed(42)
-        a = torch.randn(1, requires_grad=True)
-        b = torch.randn(1, requires_grad=True)
-    return a, b
-
-
 def loss_of(a: Tensor, b: Tensor) -> Tensor:
     """Give the mean squared error of all 80 points, with its graph."""
     x, y = points()
@@ -66,7 +53,7 @@ def both_gradients(a: float, b: float) -> dict[str, tuple[float, float]]:
     x, y = points()
     error = y - (a + b * x)
     by_hand = -2 * error.mean().item(), -2 * (x * error).mean().item()
-    a_, b_ = (torch.tensor([v], requires_grad=True) for v in (float(a), float(b)))
+    a_, b_ = (torch.tensor([float(v)], requires_grad=True) for v in (a, b))
     loss_of(a_, b_).backward()
     return {"by hand": by_hand, "autograd": (a_.grad.item(), b_.grad.item())}
 
@@ -85,7 +72,6 @@ def slope(a: float, b: float, *, lr: float = 0.1) -> str:
 class Attempt:
     """What one of :data:`ATTEMPTS` has done."""
 
-    code: str
     error: str
     """The exception, as Python prints it; empty if there was none."""
     before: float
@@ -94,10 +80,8 @@ class Attempt:
     """The value of ``a`` after them."""
     is_leaf: bool
     """Whether ``a`` is a leaf after them."""
-    graph_of_a: str
-    """The graph of ``a`` as SVG."""
-    graph_of_loss: str
-    """The graph of a loss that is computed afterwards, as SVG."""
+    graphs: tuple[str, str]
+    """The graphs of ``a`` and of a loss that is computed afterwards, as SVG."""
 
 
 def try_update(name: str, *, lr: float = 0.1) -> Attempt:
@@ -111,23 +95,21 @@ def try_update(name: str, *, lr: float = 0.1) -> Attempt:
     names: dict[str, Any] = {"torch": torch, "a": old, "lr": lr}
     error, before = "", old.item()
     try:
-        with warnings.catch_warnings():
-            # PyTorch warns that .grad of a tensor that is no leaf is read.
-            warnings.simplefilter("ignore", UserWarning)
-            exec(ATTEMPTS[name], names)
+        _run(ATTEMPTS[name], names)
     except (AttributeError, RuntimeError) as exception:
         error = f"{type(exception).__name__}: {exception}"
     a: Tensor = names["a"]
     known = {"b": b, "a": a} if a is old else {"b": b, "the old a": old}
-    return Attempt(
-        code=ATTEMPTS[name],
-        error=error,
-        before=before,
-        after=a.item(),
-        is_leaf=a.is_leaf,
-        graph_of_a=gt.graph(a, names=known).svg(),
-        graph_of_loss=gt.graph(loss_of(a, b), names=known).svg(),
-    )
+    graph, next_graph = (gt.graph(t, names=known) for t in (a, loss_of(a, b)))
+    graphs = graph.svg(), next_graph.svg()
+    return Attempt(error, before, a.item(), a.is_leaf, graphs)
+
+
+def _run(code: str, names: dict[str, Any]) -> None:
+    with warnings.catch_warnings():
+        # PyTorch warns that .grad of a tensor that is no leaf is read.
+        warnings.simplefilter("ignore", UserWarning)
+        exec(code, names)
 
 
 def cards(attempts: Sequence[tuple[str, Attempt]], *, of_loss: bool) -> str:
@@ -147,14 +129,14 @@ def _card(name: str, attempt: Attempt, of_loss: bool) -> str:
     kind = "a leaf" if attempt.is_leaf else "no leaf: it has a grad_fn"
     moved = f"{attempt.before:.4f} → {attempt.after:.4f}"
     title = "the next loss" if of_loss else "a afterwards"
-    picture = attempt.graph_of_loss if of_loss else attempt.graph_of_a
     return (
         '<div style="flex:1 1 210px;max-width:330px;min-width:0">'
         f"<strong>{escaped(name)}</strong>"
         f'<pre style="{small};padding:.5em;border:1px solid #8886;border-radius:4px">'
-        f"{escaped(attempt.code)}</pre>{outcome}"
+        f"{escaped(ATTEMPTS[name])}</pre>{outcome}"
         f'<p style="margin:.4em 0">a {moved}; {kind}.</p>'
-        f'<p style="margin:.4em 0;opacity:.75">Graph of {title}:</p>{picture}</div>'
+        f'<p style="margin:.4em 0;opacity:.75">Graph of {title}:</p>'
+        f"{attempt.graphs[of_loss]}</div>"
     )
 
 
@@ -244,12 +226,11 @@ def pile(*, zeroing: bool) -> str:
 
 def unzeroed(count: int = 100) -> str:
     """Draw the losses of ``count`` updates with and without zeroing."""
-    chart = Chart((0, count), (5e-3, 50), title="loss", x_label="update", log_y=True)
+    curves = []
     for name, zeroing, colour in (("zeroed", True, "green"), ("never", False, "red")):
         losses = updates(count, zeroing=zeroing).went.losses
-        label = f"{name}: ends at {losses[-1]:.3g}"
-        chart.line(range(count + 1), losses, label=label, colour=colour)
-    return chart.svg()
+        curves.append((f"{name}: ends at {losses[-1]:.3g}", colour, losses))
+    return over_time(*curves, y=(5e-3, 50), title="loss", x_label="update").svg()
 
 
 def two_ways(went: Descent) -> str:
@@ -261,20 +242,14 @@ def two_ways(went: Descent) -> str:
     )
 
 
-def broken(what: str) -> Any:
-    """Run a loop that raises: one of the attempts, or all of it under ``no_grad()``."""
+def broken(name: str) -> None:
+    """Run one of :data:`ATTEMPTS` that raises."""
     a, b = start()
-    if what == "too much unrecorded":
-        with torch.no_grad():
-            loss = loss_of(a, b)
-            loss.backward()
-        return None
     loss_of(a, b).backward()
-    if what == "recorded":
-        a -= 0.1 * a.grad
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        a = a - 0.1 * a.grad
-        a.grad.zero_()
-    return None
+    _run(ATTEMPTS[name], {"torch": torch, "a": a, "lr": 0.1})
+
+
+@torch.no_grad()
+def unrecorded() -> None:
+    """Compute the loss and its gradients under ``no_grad()``, which raises."""
+    loss_of(*start()).backward()

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 import gradatim as gt
-from gradatim.course.ch06_autograd.shows import loss_of, start
-from gradatim.course.training_paths import points
+from gradatim.course.ch06_autograd.shows import loss_of
+from gradatim.course.training_paths import points, start
 from gradatim.graphs import Graph
 from gradatim.pages.charts import beside
 from gradatim.pages.html_tables import grid
@@ -49,13 +49,11 @@ def graph_of(part: str = "loss", *, a: bool = True, b: bool = True) -> Graph:
     ['b', 'Mul', 'Add']
     """
     x, y = points()
-    made = start()
-    a_, b_ = made[0].requires_grad_(a), made[1].requires_grad_(b)
-    yhat = a_ + b_ * x
-    error = y - yhat
-    loss = (error**2).mean()
-    result = {"yhat": yhat, "error": error, "loss": loss}[part]
-    return gt.graph(result, names={"a": a_, "b": b_})
+    a_, b_ = start()
+    names: dict[str, Any] = {"x": x, "y": y}
+    names |= {"a": a_.requires_grad_(a), "b": b_.requires_grad_(b)}
+    exec("\n".join(PARTS.values()), names)
+    return gt.graph(names[part], names={"a": a_, "b": b_})
 
 
 @dataclass(frozen=True)

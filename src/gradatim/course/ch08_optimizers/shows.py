@@ -3,45 +3,31 @@
 # mypy: disable-error-code="operator, union-attr"
 
 import linecache
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, optim
+from torch import optim
 
 import gradatim as gt
 from gradatim.course import loss_bowl
-from gradatim.course.ch06_autograd.shows import loss_of, start
+from gradatim.course.ch06_autograd.shows import loss_of
 from gradatim.course.ch06_autograd.shows import updates as updates_by_hand
+from gradatim.course.curves import over_time
 from gradatim.course.loss_bowl import Descent
-from gradatim.course.training_paths import as_descent, points
-from gradatim.pages.charts import Chart, beside
-from gradatim.pages.html_tables import wrapped
+from gradatim.course.training_paths import as_descent, points, start
+from gradatim.pages.charts import beside
 
 STATES: dict[str, list[Any]] = {
     "lr": [0.1, 0.001, 0.01, 0.03, 0.3, 0.5, 0.82, 1.0],
     "updates": [60, 10],
 }
 
-Make = Callable[[Iterable[Tensor], float], optim.Optimizer]
-
-
-def _sgd(tensors: Iterable[Tensor], lr: float) -> optim.Optimizer:
-    return optim.SGD(tensors, lr=lr)
-
-
-def _momentum(tensors: Iterable[Tensor], lr: float) -> optim.Optimizer:
-    return optim.SGD(tensors, lr=lr, momentum=0.9)
-
-
-def _adam(tensors: Iterable[Tensor], lr: float) -> optim.Optimizer:
-    return optim.Adam(tensors, lr=lr)
-
-
-RULES: dict[str, tuple[str, Make]] = {
-    "SGD": ("blue", _sgd),
-    "SGD with momentum": ("violet", _momentum),
-    "Adam": ("orange", _adam),
+RULES: dict[str, tuple[str, Callable[..., optim.Optimizer]]] = {
+    "SGD": ("blue", optim.SGD),
+    "SGD with momentum": ("violet", partial(optim.SGD, momentum=0.9)),
+    "Adam": ("orange", optim.Adam),
 }
 """The rules by name: the colour of their pictures, and what makes the optimizer."""
 
@@ -105,12 +91,7 @@ def follow(
 ) -> Descent:
     """Train a and b on all points with one of :data:`RULES`, as rung 7 does.
 
-    Args:
-        rule: The name of the rule.
-        lr: The learning rate.
-        updates: The number of updates.
-        zeroing: Whether ``zero_grad()`` is called.
-        copied: Whether the optimizer is given copies of a and b.
+    ``zeroing`` calls ``zero_grad()``; ``copied`` gives the optimizer copies of a and b.
 
     >>> end = follow("SGD", lr=0.1, updates=1000).path[-1]
     >>> [round(value, 4) for value in end.tolist()]
@@ -121,7 +102,7 @@ def follow(
     given = [a, b]
     if copied:
         given = [tensor.detach().clone().requires_grad_() for tensor in given]
-    optimizer = RULES[rule][1](given, lr)
+    optimizer = RULES[rule][1](given, lr=lr)
     path = [(a.item(), b.item())]
     for _ in range(updates):
         loss = ((y - (a + b * x)) ** 2).mean()
@@ -178,15 +159,9 @@ def _bowl(title: str, colour: str, went: Descent) -> str:
     )
 
 
-def _chart(updates: int, highest: float, title: str) -> Chart:
-    return Chart(
-        (0, updates),
-        (5e-3, highest),
-        title=title,
-        x_label="update",
-        log_y=True,
-        width=WIDTH,
-    )
+def _losses(*curves: tuple[str, str, list[float]], highest: float, title: str) -> str:
+    y = 5e-3, highest
+    return over_time(*curves, y=y, title=title, x_label="update", width=WIDTH).svg()
 
 
 def clearing() -> list[dict[str, str]]:
@@ -197,24 +172,22 @@ def clearing() -> list[dict[str, str]]:
     """
     a, b = start()
     optimizer = optim.SGD([a, b], lr=0.1)
-
-    def backward(*, then_zeros: bool = False) -> None:
-        loss_of(a, b).backward()
-        if then_zeros:
-            optimizer.zero_grad(set_to_none=False)
-
-    steps: list[tuple[str, Callable[[], Any]]] = [
-        ("before", lambda: None),
-        ("loss.backward()", backward),
-        ("optimizer.step()", optimizer.step),
-        ("optimizer.zero_grad()", optimizer.zero_grad),
-        ("backward(); zero_grad(set_to_none=False)", lambda: backward(then_zeros=True)),
-    ]
     rows = []
-    for name, run in steps:
-        run()
+
+    def note(name: str) -> None:
         grad = "None" if a.grad is None else f"{a.grad.item():.4f}"
         rows.append({"after": name, "a": f"{a.item():.4f}", "a.grad": grad})
+
+    note("before")
+    loss_of(a, b).backward()
+    note("loss.backward()")
+    optimizer.step()
+    note("optimizer.step()")
+    optimizer.zero_grad()
+    note("optimizer.zero_grad()")
+    loss_of(a, b).backward()
+    optimizer.zero_grad(set_to_none=False)
+    note("backward(); zero_grad(set_to_none=False)")
     return rows
 
 
@@ -241,14 +214,13 @@ def by_batches(epochs: int = 3) -> str:
 
 def side_by_side(*, lr: float, updates: int) -> str:
     """Draw the paths and the losses of all rules with one learning rate."""
-    chart = _chart(updates, 10, "their losses")
-    pictures = []
+    curves, pictures = [], []
     for name, (colour, _) in RULES.items():
         went = follow(name, lr=lr, updates=updates)
         pictures.append(_bowl(name, colour, went))
         label = name.replace("SGD with momentum", "momentum  ")
-        chart.line(range(updates + 1), went.losses, label=label, colour=colour)
-    return beside(chart.svg(), *pictures)
+        curves.append((label, colour, went.losses))
+    return beside(_losses(*curves, highest=10, title="their losses"), *pictures)
 
 
 def chosen(name: str, *, updates: int = 60) -> str:
@@ -256,9 +228,8 @@ def chosen(name: str, *, updates: int = 60) -> str:
     rule, lr, _ = CHOICES[name]
     colour = "blue" if name.startswith("good") else "red"
     went = follow(rule, lr=lr, updates=updates)
-    chart = _chart(updates, 1e3, "its loss")
-    chart.line(range(updates + 1), went.losses, colour=colour)
-    return beside(_bowl(name, colour, went), chart.svg())
+    losses = _losses(("", colour, went.losses), highest=1e3, title="its loss")
+    return beside(_bowl(name, colour, went), losses)
 
 
 def why(name: str) -> str:
@@ -312,11 +283,6 @@ def watched_program(indent: int = 0) -> str:
     lines = ["with gt.watch() as seen:", *(f"    {s}" for s in PROGRAM.splitlines())]
     lines += ["for finding in seen.findings:", "    print(finding)"]
     return "\n".join(" " * indent + line for line in lines)
-
-
-def in_full(text: str) -> str:
-    """Show a text as it is; its lines break where there is no room."""
-    return wrapped(text) if text else ""
 
 
 def examined(program: str = PROGRAM) -> str:

@@ -8,11 +8,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gradatim import make_train_step
+from gradatim.course.curves import over_time
 from gradatim.course.loss_bowl import Descent
 from gradatim.course.training_paths import line_of, points, seeded, train_line
 from gradatim.ladder.rung_09_model import ManualLine
-from gradatim.pages.boxes import cells
-from gradatim.pages.charts import Chart
+from gradatim.pages.boxes import Cell, cells
 
 STATES: dict[str, list[Any]] = {
     "by_sum": [False, True],
@@ -52,49 +52,33 @@ def with_reduction(reduction: str, *, lr: float, epochs: int) -> Descent:
     return train_line(seeded(ManualLine), loss_fn, x, y, lr=lr, epochs=epochs)
 
 
-def make_loss_of_data() -> Tensor:
-    """Give the data to the class of the loss, as is often done; it raises."""
-    x, y = points()
-    return nn.MSELoss(x, y)(x, y)
-
-
 def sum_diverges(epochs: int = 20) -> str:
     """Draw the losses of a mean and of a sum with one learning rate, 0.1."""
-    chart = Chart(
-        (0, epochs),
-        (1e-2, 1e9),
-        title="mean squared error",
-        x_label="epoch",
-        log_y=True,
-    )
-    for reduction, colour in (("mean", "green"), ("sum", "red")):
-        losses = with_reduction(reduction, lr=0.1, epochs=epochs).losses
-        chart.line(range(len(losses)), losses, label=reduction, colour=colour)
-    return chart.svg()
+    curves = [
+        (reduction, colour, with_reduction(reduction, lr=0.1, epochs=epochs).losses)
+        for reduction, colour in (("mean", "green"), ("sum", "red"))
+    ]
+    return over_time(*curves, y=(1e-2, 1e9), title="mean squared error").svg()
 
 
 def pairs(num_rows: int, *, as_column: bool) -> str:
     """Draw which predictions are compared with which targets, and their squared errors.
 
-    Args:
-        num_rows: The number of points.
-        as_column: Whether the targets have the shape (N, 1), as the predictions have.
+    ``as_column`` gives the targets the shape (N, 1), which the predictions have.
     """
     squares = _squares(num_rows)
-    rows = []
+    rows: list[tuple[str, list[Cell]]] = []
     for i in range(num_rows):
-        boxes = []
-        for j in range(num_rows):
-            if i == j:
-                boxes.append((f"{squares[i, j]:.2f}", "blue"))
-            else:
-                boxes.append(("", "") if as_column else (f"{squares[i, j]:.2f}", "red"))
+        boxes = [(f"{square:.2f}", "red") for square in squares[i].tolist()]
+        if as_column:
+            boxes = [("", "")] * num_rows
+        boxes[i] = f"{squares[i, i]:.2f}", "blue"
         rows.append((f"row {i}", boxes))
+    legend = [("its own target", "blue"), ("another row's target", "red")]
     return cells(
         rows,
         title="squared errors of the first line: a row for each prediction",
-        legend=[("its own target", "blue")]
-        + ([] if as_column else [("another row's target", "red")]),
+        legend=legend[:1] if as_column else legend,
         width=48,
         left=56,
     )

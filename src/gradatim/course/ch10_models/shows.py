@@ -6,25 +6,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradatim.course.curves import over_time
 from gradatim.course.loss_bowl import Descent
 from gradatim.course.shown_source import bare_source
-from gradatim.course.training_paths import fits, points, seeded, train_line
+from gradatim.course.training_paths import (
+    fits,
+    points,
+    random_from,
+    seeded,
+    train_line,
+)
 from gradatim.ladder.rung_09_model import ManualLine
 from gradatim.ladder.rung_10_nested import LayerLine
-from gradatim.pages.boxes import cells, outline
-from gradatim.pages.charts import Chart
-from gradatim.rng import keeping_rng
-
-STATES: dict[str, list[Any]] = {
-    "kind": [
-        "two Parameters",
-        "b as a plain tensor",
-        "a Linear in a Module",
-        "Sequential",
-        "one layer in a plain list",
-    ],
-    "epochs": [1000, 0, 10, 100],
-}
+from gradatim.pages.boxes import Cell, cells, outline
 
 
 class TensorLine(nn.Module):
@@ -79,6 +73,8 @@ KINDS: dict[str, Callable[[], nn.Module]] = {
 }
 """The models of the chapter, by the names that it gives them."""
 
+STATES: dict[str, list[Any]] = {"kind": list(KINDS), "epochs": [1000, 0, 10, 100]}
+
 
 def trained(kind: str, *, epochs: int = 1000) -> Descent:
     """Train a model of :data:`KINDS`, made after ``torch.manual_seed(42)``.
@@ -97,9 +93,8 @@ def code_of(kind: str) -> str:
     'model = nn.Sequential(nn.Linear(1, 1))'
     """
     made = KINDS[kind]
-    if not isinstance(made, type):
-        return "model = nn.Sequential(nn.Linear(1, 1))"
-    return bare_source(made)
+    is_class = isinstance(made, type)
+    return bare_source(made) if is_class else "model = nn.Sequential(nn.Linear(1, 1))"
 
 
 def state_of(kind: str) -> str:
@@ -132,28 +127,23 @@ def modes() -> list[dict[str, str]]:
     model = seeded(ManualLine)
     a, b = model.parameters()
 
-    def often() -> None:
-        for _ in range(1000):
-            model.train()
+    def row(name: str) -> dict[str, str]:
+        return {
+            "after": name,
+            "model.training": str(model.training),
+            "a": f"{a.item():.4f}",
+            "b": f"{b.item():.4f}",
+            "a.grad": str(a.grad),
+        }
 
-    rows = []
-    for name, run in (
-        ("made", lambda: None),
-        ("1,000 times model.train()", often),
-        ("model.eval()", model.eval),
-        ("model.train()", model.train),
-    ):
-        run()
-        rows.append(
-            {
-                "after": name,
-                "model.training": str(model.training),
-                "a": f"{a.item():.4f}",
-                "b": f"{b.item():.4f}",
-                "a.grad": str(a.grad),
-            }
-        )
-    return rows
+    rows = [row("made")]
+    for _ in range(1000):
+        model.train()
+    rows.append(row("1,000 times model.train()"))
+    model.eval()
+    rows.append(row("model.eval()"))
+    model.train()
+    return [*rows, row("model.train()")]
 
 
 def only_train(epochs: int = 1000) -> str:
@@ -164,9 +154,8 @@ def only_train(epochs: int = 1000) -> str:
         model.train()
         losses.append(nn.functional.mse_loss(model(x), y).item())
     right = trained("two Parameters", epochs=epochs).losses
-    chart = Chart((0, epochs), (5e-3, 10), title="loss", x_label="epoch", log_y=True)
-    chart.line(range(len(right)), right, label="with updates", colour="green")
-    return chart.line(range(epochs), losses, label="train() alone", colour="red").svg()
+    curves = ("with updates", "green", right), ("train() alone", "red", losses)
+    return over_time(*curves, y=(5e-3, 10), title="loss").svg()
 
 
 def anatomy(kind: str) -> str:
@@ -217,33 +206,19 @@ def hook_runs(*, by_forward: bool) -> int:
     """
     model, calls = seeded(ManualLine), []
     model.register_forward_hook(lambda *_: calls.append("hook"))
-    x, _ = points()
-    if by_forward:
-        model.forward(x)
-    else:
-        model(x)
+    predict = model.forward if by_forward else model
+    predict(points()[0])
     return len(calls)
 
 
-def optimizer_of_list() -> torch.optim.Optimizer:
-    """Make an optimizer for a model whose layer is not found, which raises."""
-    return torch.optim.SGD(ListLine().parameters(), lr=0.1)
-
-
 def _dropped(p: float, draw: int, *, training: bool, size: int) -> Tensor:
-    dropout = nn.Dropout(p)
-    dropout.train(training)
-    with keeping_rng():
-        torch.manual_seed(draw)
-        return dropout(torch.ones(size))
+    with random_from(draw):
+        return nn.functional.dropout(torch.ones(size), p, training)
 
 
 def dropout_picture(p: float, draw: int) -> str:
-    """Draw what dropout with the share ``p`` makes of ones, in both modes.
-
-    ``draw`` is the seed of the random draw.
-    """
-    rows: list[tuple[str, list[tuple[str, str]]]] = [("input", [("1", "")] * 10)]
+    """Draw what dropout makes of ones in both modes; ``draw`` is the seed."""
+    rows: list[tuple[str, list[Cell]]] = [("input", [("1", "")] * 10)]
     for name, training in (("train()", True), ("eval()", False)):
         out = _dropped(p, draw, training=training, size=10).tolist()
         rows.append((name, [(f"{v:.3g}", "blue" if v else "red") for v in out]))
@@ -274,6 +249,5 @@ def noisy_predictions(count: int = 3, *, training: bool = True) -> list[float]:
         return nn.Sequential(nn.Linear(1, 16), nn.Dropout(0.5), nn.Linear(16, 1))
 
     model = seeded(make).train(training)
-    with keeping_rng(), torch.no_grad():
-        torch.manual_seed(0)
+    with random_from(0), torch.no_grad():
         return [model(torch.tensor([[0.5]])).item() for _ in range(count)]

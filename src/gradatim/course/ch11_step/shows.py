@@ -1,16 +1,22 @@
 """What chapter 11 shows: the train step as a function, its steps, its refusals."""
 
+import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 import gradatim as gt
 from gradatim.course.loss_bowl import Descent, bowl_axes
-from gradatim.course.training_paths import as_descent, line_of, new_line, points
+from gradatim.course.training_paths import (
+    as_descent,
+    line_of,
+    make_parts,
+    new_line,
+    points,
+)
 from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.pages.charts import beside
 from gradatim.pages.player import MovingChart, player
@@ -19,12 +25,6 @@ STATES: dict[str, list[Any]] = {
     "calls_before": [0, 1, 10, 100, 1000],
     "rows": [3, 1, 16, 80],
 }
-
-
-def make_parts() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer]:
-    """Make what a train step is made of: the model of rung 10, the loss, and SGD."""
-    model = new_line()
-    return model, nn.MSELoss(), torch.optim.SGD(model.parameters(), lr=0.1)
 
 
 @dataclass(frozen=True)
@@ -70,66 +70,30 @@ def trace_of(*, calls: int, rows: int) -> Any:
     return gt.trace_step(model, loss_fn, optimizer, x[:rows], y[:rows])
 
 
-Fault = tuple[nn.Module, nn.Module, torch.optim.Optimizer, Tensor, Tensor]
-
-
-def _other_optimizer() -> Fault:
-    model, loss_fn, _ = make_parts()
-    _, _, optimizer = make_parts()
-    return model, loss_fn, optimizer, *points()
-
-
-def _flat_targets() -> Fault:
-    x, y = points()
-    return *make_parts(), x, y[:, 0]
-
-
-def _nan_in_data() -> Fault:
-    x, y = points()
-    x = x.clone()
-    x[3] = float("nan")
-    return *make_parts(), x, y
-
-
-def _no_reduction() -> Fault:
-    model, _, optimizer = make_parts()
-    return model, nn.MSELoss(reduction="none"), optimizer, *points()
-
-
-FAULTS: dict[str, Callable[[], Fault]] = {
-    "the optimizer of another model": _other_optimizer,
-    "targets of shape (80,)": _flat_targets,
-    "one NaN in x": _nan_in_data,
-    'reduction="none"': _no_reduction,
-}
-"""What a train step may be given by mistake, by what is wrong with it."""
-
-
 _STEP = "train_step = make_train_step(model, loss_fn, optimizer)\n"
-CODES = {
+FAULTS = {
     "the optimizer of another model": (
-        f"optimizer = SGD(other_model.parameters(), lr=0.1)\n{_STEP}train_step(x, y)"
+        f"optimizer = SGD(other_model.parameters(), lr=0.1)\n{_STEP}train_step(x, y)",
+        "make the optimizer last, of this model's parameters. Look whether the line "
+        "has moved at all. Or let the step look: the other button.",
     ),
-    "targets of shape (80,)": f"{_STEP}train_step(x, y[:, 0])",
-    "one NaN in x": f'x[3] = float("nan")\n{_STEP}train_step(x, y)',
+    "targets of shape (80,)": (
+        f"{_STEP}train_step(x, y[:, 0])",
+        "one shape for predictions and targets, `y.unsqueeze(1)`. The loss falls, and "
+        "the line is flat: no number here says that it is wrong.",
+    ),
+    "one NaN in x": (
+        f'x[3] = float("nan")\n{_STEP}train_step(x, y)',
+        "look for NaN before the training: `x.isfinite().all()`. One of them makes the "
+        "loss NaN, then all parameters, for good.",
+    ),
     'reduction="none"': (
-        f'loss_fn = nn.MSELoss(reduction="none")\n{_STEP}train_step(x, y)'
+        f'loss_fn = nn.MSELoss(reduction="none")\n{_STEP}train_step(x, y)',
+        "`mean` or `sum`: backward starts from one number. This one raises by itself, "
+        "though the message does not name the loss.",
     ),
 }
-"""For each of :data:`FAULTS`, the lines as they are shown."""
-CURES = {
-    "the optimizer of another model": "make the optimizer last, of this model's "
-    "parameters. Look whether the line has moved at all. Or let the step look: the "
-    "other button.",
-    "targets of shape (80,)": "one shape for predictions and targets, "
-    "`y.unsqueeze(1)`. The loss falls, and the line is flat: no number here says that "
-    "it is wrong.",
-    "one NaN in x": "look for NaN before the training: `x.isfinite().all()`. One of "
-    "them makes the loss NaN, then all parameters, for good.",
-    'reduction="none"': "`mean` or `sum`: backward starts from one number. This one "
-    "raises by itself, though the message does not name the loss.",
-}
-"""For each of :data:`FAULTS`, what to do instead."""
+"""What a train step may be given by mistake: the code, and what to do instead."""
 
 
 def called(calls: int = 60) -> str:
@@ -141,15 +105,11 @@ def called(calls: int = 60) -> str:
     made, count = Calls.of(calls), calls + 1
     above = bowl_axes(MovingChart, title="from above")
     above.moving_path(*made.went.path.T.tolist())
+    label = "of the line after so many calls"
     chart = MovingChart(
         (0, calls), (5e-3, 2), title="loss", x_label="calls", log_y=True
     )
-    chart.line(
-        range(count),
-        made.went.losses,
-        colour="gray",
-        label="of the line after so many calls",
-    )
+    chart.line(range(count), made.went.losses, colour="gray", label=label)
     for number, returned in enumerate(made.returned, 1):
         with chart.from_frame(number, count):
             chart.points([number - 1], [returned], colour="blue")
@@ -180,15 +140,26 @@ def run_fault(name: str, *, checked: bool, calls: int = 200) -> str:
     >>> run_fault("one NaN in x", checked=False)
     'a 0.8300, b 0.7645 before; a nan, b nan after 200 calls; last loss nan'
     """
-    model, loss_fn, optimizer, x, y = FAULTS[name]()
-    before = line_of(model)
-    make: Any = gt.make_train_step if checked else make_train_step
-    train_step = make(model, loss_fn, optimizer)
-    loss = float("nan")
+    model, loss_fn, optimizer = make_parts()
+    x, y = points()
+    names = {
+        "model": model,
+        "loss_fn": loss_fn,
+        "optimizer": optimizer,
+        "x": x.clone(),
+        "y": y,
+        "other_model": new_line(),
+        "make_train_step": gt.make_train_step if checked else make_train_step,
+        "nn": nn,
+        "SGD": torch.optim.SGD,
+    }
+    before, loss = line_of(model), math.nan
+    *lines, call = FAULTS[name][0].splitlines()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
+        exec("\n".join(lines), names)
         for _ in range(calls):
-            loss = float(train_step(x, y))
+            loss = float(eval(call, names))
     after = line_of(model)
     return (
         f"a {before[0]:.4f}, b {before[1]:.4f} before; "

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import gradatim as gt
@@ -14,15 +14,15 @@ from gradatim.course.loss_bowl import Descent
 from gradatim.course.training_paths import (
     as_descent,
     line_of,
-    new_line,
+    make_parts,
     points,
-    seeded,
+    random_from,
     trained_path,
 )
 from gradatim.data import Batches
 from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.ladder.rung_12_loaders import LineDataset
-from gradatim.pages.boxes import cells
+from gradatim.pages.boxes import cells, numbered
 from gradatim.pages.charts import COLOURS, framed
 from gradatim.pages.page import escaped
 from gradatim.rng import keeping_rng
@@ -79,10 +79,9 @@ def asked_rows(batch_size: int, taken: int, *, shuffle: bool) -> list[list[int]]
     """
     data, batches = _ReadRows(), []
     loader = _loader(data, batch_size, shuffle=shuffle)
-    before = 0
     for _, _batch in zip(range(taken), loader, strict=False):
-        batches.append(data.rows[before:])
-        before = len(data.rows)
+        batches.append(data.rows)
+        data.rows = []
     return batches
 
 
@@ -92,27 +91,13 @@ def rows_picture(batches: Sequence[Sequence[int]], *, title: str) -> str:
     >>> rows_picture([[0, 1]], title="two").count("<rect")
     82
     """
-    colour = {
-        row: CYCLE[number % len(CYCLE)]
-        for number, batch in enumerate(batches)
-        for row in batch
-    }
-    lines = [
-        (
-            f"{first}-",
-            [(str(row), colour.get(row, "")) for row in range(first, first + 10)],
-        )
-        for first in range(0, 80, 10)
-    ]
-    names = "each colour is one batch"
-    return cells(
-        lines,
-        title=title,
-        legend=[(names, CYCLE[0]), ("not asked for", "")],
-        width=32,
-        height=24,
-        left=34,
-    )
+    colours = [""] * 80
+    for number, batch in enumerate(batches):
+        for row in batch:
+            colours[row] = CYCLE[number % len(CYCLE)]
+    legend = [("each colour is one batch", CYCLE[0]), ("not asked for", "")]
+    lines = numbered(colours)
+    return cells(lines, title=title, legend=legend, width=32, height=24, left=34)
 
 
 def one_batch(batch_size: int = 16) -> tuple[Tensor, Tensor]:
@@ -133,19 +118,15 @@ def from_loader(
     >>> len(from_loader(32, 2).path) - 1
     6
     """
-    model = new_line()
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    train_step = make_train_step(model, nn.MSELoss(), optimizer)
+    model, loss_fn, optimizer = make_parts(lr)
+    train_step = make_train_step(model, loss_fn, optimizer)
     x, y = points()
     order = by_x() if first_only else torch.arange(len(x))
     data = TensorDataset(x[order], y[order])
-    loader = _loader(data, batch_size, shuffle=not first_only)
+    loader: Any = _loader(data, batch_size, shuffle=not first_only)
     with keeping_rng():
-        batches: Any = loader
-        if first_only:
-            batches = [next(iter(loader)) for _ in loader]
-        path = trained_path(model, train_step, batches, epochs=epochs)
-    return as_descent(path)
+        batches = [next(iter(loader)) for _ in loader] if first_only else loader
+        return as_descent(trained_path(model, train_step, batches, epochs=epochs))
 
 
 def rows_compared(index: int = 17) -> list[dict[str, str]]:
@@ -155,16 +136,12 @@ def rows_compared(index: int = 17) -> list[dict[str, str]]:
     >>> one["dataset[17]"] == other["dataset[17]"]
     True
     """
-    x, y = points()
     rows = []
-    for name, data in (
-        ("LineDataset(x, y)", LineDataset(x, y)),
-        ("TensorDataset(x, y)", TensorDataset(x, y)),
-    ):
-        values = ", ".join(f"{float(value):.4f}" for value in data[index])
-        rows.append(
-            {"": name, "len(dataset)": str(len(data)), f"dataset[{index}]": values}
-        )
+    for kind in (LineDataset, TensorDataset):
+        data, name = kind(*points()), f"{kind.__name__}(x, y)"
+        row = ", ".join(f"{float(value):.4f}" for value in data[index])
+        length = str(len(data))
+        rows.append({"": name, "len(dataset)": length, f"dataset[{index}]": row})
     return rows
 
 
@@ -178,9 +155,8 @@ def sent_once(epochs: int = 20) -> str:
     x, y = points()
     ends, sent = [], 0
     for way, data in enumerate(((x, y), (x.to(device), y.to(device)))):
-        model = new_line().to(device)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-        train_step = make_train_step(model, nn.MSELoss(), optimizer)
+        model, loss_fn, optimizer = make_parts()
+        train_step = make_train_step(model.to(device), loss_fn, optimizer)
         loader = _loader(TensorDataset(*data), 16, shuffle=True)
         with keeping_rng():
             for _ in range(epochs):
@@ -222,46 +198,27 @@ def first_batches(batch_size: int = 16) -> list[int]:
     return asked_rows(batch_size, 1, shuffle=False)[0]
 
 
-def loader_without_length() -> object:
-    """Give a data set without ``__len__`` to a loader, which raises."""
-    return DataLoader(NoLength(), batch_size=16, shuffle=True)
-
-
-def data_elsewhere() -> Tensor:
-    """Give a model on the CPU data on another device, which raises."""
-    x, _ = points()
-    return seeded(lambda: nn.Linear(1, 1))(x.to(OTHER_DEVICE))
-
-
-def wrong_dtype() -> Tensor:
-    """Give a model in float32 data in float64, which raises."""
-    x, _ = points()
-    return seeded(lambda: nn.Linear(1, 1))(x.double())
-
-
 def orders(seed: int, *, count: int = 8) -> str:
     """Draw the order of the first rows, from gradatim's batches and from a loader."""
     rows = torch.arange(80)
-    lines = []
-    for run, epoch in ((1, 0), (1, 1), (2, 0), (2, 1)):
-        order = _by_batches(rows, seed, epoch)
-        boxes = [(str(n), "blue") for n in order[:count]]
-        lines.append((f"run {run}, epoch {epoch}", boxes))
-    ours = cells(lines, title=f"Batches(seed={seed})", left=104, width=38)
-    plain = [_by_loader(rows, seed, drawn) for drawn in (False, True)]
-    theirs = cells(
-        [
-            (name, [(str(n), colour) for n in order[:count]])
-            for name, order, colour in (
-                ("run 1", plain[0], "blue"),
-                ("run 2 *", plain[1], "orange"),
-            )
-        ],
-        title=f"DataLoader after torch.manual_seed({seed})",
-        left=104,
-        width=38,
+
+    def line(name: str, order: list[int], colour: str = "blue") -> tuple[str, Any]:
+        return name, [(str(n), colour) for n in order[:count]]
+
+    ours = [
+        line(f"run {run}, epoch {epoch}", _by_batches(rows, seed, epoch))
+        for run in (1, 2)
+        for epoch in (0, 1)
+    ]
+    theirs = [
+        line("run 1", _by_loader(rows, seed, drawn=False)),
+        line("run 2 *", _by_loader(rows, seed, drawn=True), "orange"),
+    ]
+    title = f"DataLoader after torch.manual_seed({seed})"
+    return "".join(
+        cells(lines, title=title, left=104, width=38)
+        for lines, title in ((ours, f"Batches(seed={seed})"), (theirs, title))
     )
-    return ours + theirs
 
 
 def _by_batches(rows: Tensor, seed: int, epoch: int) -> list[int]:
@@ -269,10 +226,9 @@ def _by_batches(rows: Tensor, seed: int, epoch: int) -> list[int]:
     return [n for batch in batches.epoch(epoch) for n in batch.tolist()]
 
 
-def _by_loader(rows: Tensor, seed: int, drawn: bool) -> list[int]:
+def _by_loader(rows: Tensor, seed: int, *, drawn: bool) -> list[int]:
     """Give the order of a loader; before it another number may be drawn."""
-    with keeping_rng():
-        torch.manual_seed(seed)
+    with random_from(seed):
         if drawn:
             torch.rand(1)
         loader = DataLoader(TensorDataset(rows), 16, shuffle=True)

@@ -9,15 +9,15 @@ from torch import Tensor, nn
 from torch.utils.data import TensorDataset, random_split
 
 import gradatim as gt
+from gradatim.course.curves import plane
 from gradatim.course.doctor_says import written
 from gradatim.course.loss_bowl import least_squares
-from gradatim.course.training_paths import new_line, trained_path
+from gradatim.course.training_paths import make_parts, random_from, trained_path
 from gradatim.data import Batches, line
 from gradatim.doctor.finding import Finding
 from gradatim.ladder.rung_11_train_step import make_train_step
-from gradatim.pages.boxes import cells
-from gradatim.pages.charts import Chart, bars, framed
-from gradatim.rng import keeping_rng
+from gradatim.pages.boxes import cells, numbered
+from gradatim.pages.charts import COLOURS, Chart, bars, framed
 from gradatim.threads import threads
 
 STATES: dict[str, list[Any]] = {
@@ -38,31 +38,27 @@ class Split:
 
     def grid(self, *, title: str = "which rows validate") -> str:
         """Draw all rows, each in the colour of its part."""
-        val, total = set(self.val), len(self.train) + len(self.val)
-        lines = [
-            (
-                f"{first}-",
-                [
-                    (str(row), "orange" if row in val else "blue")
-                    for row in range(first, min(first + 10, total))
-                ],
-            )
-            for first in range(0, total, 10)
-        ]
-        legend = [
-            (f"train: {len(self.train)}", "blue"),
-            (f"validate: {len(self.val)}", "orange"),
-        ]
+        num_train, num_val = len(self.train), len(self.val)
+        colours = ["blue"] * (num_train + num_val)
+        for row in self.val:
+            colours[row] = "orange"
+        legend = [(f"train: {num_train}", "blue"), (f"validate: {num_val}", "orange")]
+        lines = numbered(colours)
         return cells(lines, title=title, legend=legend, width=36, height=22, left=40)
 
     def picture(self, *, title: str = "the same rows as points") -> str:
         """Draw the points of both parts, and the best line of the training part."""
-        x, y = line()
         a, b = self.best()
-        chart = Chart((0, 1), (0, 3.6), title=title, x_label="x", y_label="y")
-        chart.points(x[self.train], y[self.train], colour="blue", label="train")
-        chart.points(x[self.val], y[self.val], colour="orange", label="validate")
+        chart = self.points(title)
         return chart.line([0, 1], [a, a + b], colour="gray", label="best line").svg()
+
+    def points(self, title: str, *, size: float = 3.0) -> Chart:
+        """Draw the points of both parts; those that train may have another size."""
+        x, y = line()
+        chart = plane(Chart, title, (0, 3.6))
+        chart.points(x[self.train], y[self.train], label="train", size=size)
+        chart.points(x[self.val], y[self.val], colour="orange", label="validate")
+        return chart
 
     def best(self) -> tuple[float, float]:
         """Give a and b of the best line for the training part."""
@@ -85,8 +81,7 @@ def split_rows(seed: int = 42, val: int = 20) -> Split:
     >>> len(split.train), len(split.val), len({*split.train, *split.val})
     (80, 20, 100)
     """
-    with keeping_rng():
-        torch.manual_seed(seed)
+    with random_from(seed):
         train_set, val_set = random_split(TensorDataset(*line()), [100 - val, val])
     return Split(list(train_set.indices), list(val_set.indices))
 
@@ -102,9 +97,8 @@ def trained(seed: int = 42, val: int = 20, *, epochs: int = 200) -> tuple[float,
     True
     """
     x, y = (part[split_rows(seed, val).train] for part in line())
-    model = new_line()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    train_step = make_train_step(model, nn.MSELoss(), optimizer)
+    model, loss_fn, optimizer = make_parts()
+    train_step = make_train_step(model, loss_fn, optimizer)
     batches = Batches((x, y), batch_size=16, seed=seed)
     return trained_path(model, train_step, batches, epochs=epochs)[-1]
 
@@ -115,10 +109,10 @@ def split_sorted(val: int = 20) -> Split:
     return Split(order[: 100 - val], order[100 - val :])
 
 
-def coins(rows: int, seed: int, *, columns: int = 6) -> tuple[Tensor, Tensor]:
+def coins(rows: int, seed: int) -> tuple[Tensor, Tensor]:
     """Make random rows and, for each, a coin: a class that no column can tell."""
     generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(rows, columns, generator=generator)
+    x = torch.randn(rows, 6, generator=generator)
     return x, torch.randint(2, (rows,), generator=generator)
 
 
@@ -156,18 +150,9 @@ def errors_by_heart(neighbours: int, split: Split) -> tuple[float, float]:
 
 def by_heart_picture(neighbours: int, split: Split) -> str:
     """Draw what the mean of the nearest training rows predicts."""
-    x, y = line()
     predictions, _, _ = by_heart(neighbours, split)
     rows = "row" if neighbours == 1 else "rows"
-    chart = Chart(
-        (0, 1),
-        (0, 3.6),
-        title=f"the mean of the {neighbours} nearest {rows}",
-        x_label="x",
-        y_label="y",
-    )
-    chart.points(x[split.train], y[split.train], colour="blue", label="train", size=2.5)
-    chart.points(x[split.val], y[split.val], colour="orange", label="validate")
+    chart = split.points(f"the mean of the {neighbours} nearest {rows}", size=2.5)
     places = torch.linspace(0, 1, 201)
     return chart.line(places, predictions, colour="green", label="predicted").svg()
 
@@ -184,34 +169,31 @@ def by_size(split: Split, chosen: int) -> str:
         log_y=True,
     )
     shown = [max(train, 1e-3) for train, _ in both]
+    vals = [val for _, val in both]
     chart.line(sizes, shown, colour="blue", label="train", dots=True)
-    chart.line(
-        sizes, [v for _, v in both], colour="orange", label="validate", dots=True
-    )
+    chart.line(sizes, vals, colour="orange", label="validate", dots=True)
     return chart.upright(chosen).svg()
 
 
 def three_parts(total: int, val: int, test: int) -> str:
     """Draw how many rows train, choose and score, as one bar."""
     parts, left = [], 0.0
-    for name, what, count, colour in (
-        ("train", "learned from", total - val - test, "#3b82f6"),
-        ("validate", "chosen by", val, "#ea7317"),
-        ("test", "scored once", test, "#2f9e44"),
+    for place, (text, count, name) in enumerate(
+        (
+            ("train: {} rows, learned from", total - val - test, "blue"),
+            ("validate: {} rows, chosen by", val, "orange"),
+            ("test: {} rows, scored once", test, "green"),
+        )
     ):
-        wide = 440 * count / total
+        wide, y, colour = 440 * count / total, 80 + 20 * place, COLOURS[name]
         parts.append(
             f'<rect x="{left:.1f}" y="26" width="{max(wide - 2, 1):.1f}" height="26" '
             f'rx="3" fill="{colour}" fill-opacity=".6" stroke="{colour}"/>'
-        )
-        row = 70 + 10 * (len(parts) - 1)
-        parts.append(
-            f'<g><rect x="0" y="{row}" width="12" height="12" rx="2" fill="{colour}"/>'
-            f'<text x="20" y="{row + 11}">{name}: {count} rows, {what}</text></g>'
+            f'<g><rect x="0" y="{y}" width="12" height="12" rx="2" fill="{colour}"/>'
+            f'<text x="20" y="{y + 11}">{text.format(count)}</text></g>'
         )
         left += wide
-    title = f"{total} rows in three parts"
-    return framed("".join(parts), 440, 136, title)
+    return framed("".join(parts), 440, 136, f"{total} rows in three parts")
 
 
 @dataclass(frozen=True)
@@ -229,13 +211,14 @@ class Peeked:
 @lru_cache(maxsize=8)
 def _scores(rows: int) -> tuple[list[float], list[float]]:
     """Score random linear models on the test rows and on fresh rows."""
-    x, y = coins(rows, seed=1)
-    fresh_x, fresh_y = coins(2000, seed=2)
     generator = torch.Generator().manual_seed(3)
-    models = torch.randn(x.size(1), NUM_PEEKS, generator=generator)
-    seen = ((x @ models > 0) == y.bool().unsqueeze(1)).float().mean(dim=0)
-    new = ((fresh_x @ models > 0) == fresh_y.bool().unsqueeze(1)).float().mean(dim=0)
-    return seen.tolist(), new.tolist()
+    models = torch.randn(6, NUM_PEEKS, generator=generator)
+
+    def scores(x: Tensor, y: Tensor) -> list[float]:
+        is_right = (x @ models > 0) == y.bool().unsqueeze(1)
+        return is_right.float().mean(dim=0).tolist()
+
+    return scores(*coins(rows, seed=1)), scores(*coins(2000, seed=2))
 
 
 def peeked(models: int, rows: int = 40) -> Peeked:
@@ -254,17 +237,11 @@ def peeks_picture(models: int, rows: int = 40) -> str:
     """Draw the score of each model, the best so far, and what a coin gets."""
     scores = peeked(models, rows).scores
     so_far = [max(scores[: n + 1]) for n in range(len(scores))]
-    chart = Chart(
-        (0, max(10, 1.04 * len(so_far))),
-        (0.2, 1.0),
-        title=f"accuracy on {rows} test rows",
-        x_label="models tried",
-    )
+    x, title = (0, max(10, 1.04 * len(so_far))), f"accuracy on {rows} test rows"
+    chart = Chart(x, (0.2, 1.0), title=title, x_label="models tried")
     numbers = range(1, len(so_far) + 1)
-    thin = max(1, len(so_far) // 150)
-    chart.points(
-        numbers[::thin], scores[::thin], colour="gray", size=1.8, label="a model"
-    )
+    some = slice(None, None, max(1, len(so_far) // 150))
+    chart.points(numbers[some], scores[some], colour="gray", size=1.8, label="a model")
     chart.across(0.5, label="truth: 0.5", colour="green")
     draw = chart.points if len(so_far) == 1 else chart.line
     return draw(numbers, so_far, colour="red", label="best so far").svg()
@@ -289,25 +266,14 @@ def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]
         The accuracy on the rows that validate, and what the doctor finds.
     """
     train, val = overlapping(shared)
-    with keeping_rng():
-        torch.manual_seed(0)
+    with random_from(0):
         model = nn.Sequential(nn.Linear(6, 128), nn.ReLU(), nn.Linear(128, 2))
     doctor = gt.Doctor(select=["GT502"], tell=lambda finding: None)
-    trainer = gt.Trainer(
-        model,
-        nn.CrossEntropyLoss(),
-        torch.optim.Adam(model.parameters(), lr=0.01),
-        metrics={"accuracy": _accuracy},
-    )
-    trainer.fit(
-        train,
-        val,
-        epochs=epochs,
-        batch_size=16,
-        seed=0,
-        callbacks=[doctor],
-        progress=False,
-    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    metrics = {"accuracy": _accuracy}
+    trainer = gt.Trainer(model, nn.CrossEntropyLoss(), optimizer, metrics=metrics)
+    choices = {"epochs": epochs, "batch_size": 16, "seed": 0, "progress": False}
+    trainer.fit(train, val, callbacks=[doctor], **choices)
     return float(trainer.history["val_accuracy"][-1]), doctor.findings
 
 
@@ -315,11 +281,7 @@ def leaked() -> tuple[str, str]:
     """Draw the accuracy with rows in both parts, and give what the doctor says."""
     shared, findings = same_rows(30)
     honest, _ = same_rows(0)
-    values = [
-        ("30 rows in both", shared),
-        ("no row in both", honest),
-        ("the truth", 0.5),
-    ]
+    values = ("30 rows in both", shared), ("no row in both", honest), ("the truth", 0.5)
     picture = bars(values, title="accuracy on validation", colour="red")
     return picture, "\n".join(written(findings))
 
@@ -367,13 +329,7 @@ def scaled_picture(held_out: float) -> str:
     for place, by_all, label in ((2.0, False, "by train"), (0.9, True, "by all rows")):
         train, val = scaled(held_out, by_all=by_all)
         chart.line((-4, 18), (place, place), colour="gray", width=0.8)
-        chart.points(
-            train,
-            [place] * 8,
-            colour="red" if by_all else "blue",
-            label=f"train, {label}",
-            size=4,
-        )
-        name = "held out" if by_all else ""
+        colour, name = ("red", "held out") if by_all else ("blue", "")
+        chart.points(train, [place] * 8, colour=colour, label=f"train, {label}", size=4)
         chart.points(val, [place], colour="orange", size=6, label=name)
     return chart.svg()

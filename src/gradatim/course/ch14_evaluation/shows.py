@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
+from gradatim.course.curves import over_time, plane
 from gradatim.course.doctor_says import diagnosed
-from gradatim.course.loss_bowl import least_squares
-from gradatim.course.training_paths import line_of
+from gradatim.course.loss_bowl import descent_of, least_squares
+from gradatim.course.training_paths import line_of, random_from
 from gradatim.data import line
 from gradatim.ladder.rung_11_train_step import make_train_step
 from gradatim.pages.charts import COLOURS, Chart, beside, framed
 from gradatim.pages.html_tables import raised
-from gradatim.pages.page import escaped
 from gradatim.pages.player import MovingChart, player
 from gradatim.rng import keeping_rng
 from gradatim.threads import threads
@@ -86,15 +86,9 @@ def validated() -> Validated:
                     total += loss_fn(model(x), y).item() * len(x)
             val_losses.append(total / 20)
             model.train()
-    train, val = train_loader.dataset, val_loader.dataset
-    return Validated(
-        path,
-        batches,
-        train_losses,
-        val_losses,
-        train.dataset[train.indices],
-        val.dataset[val.indices],
-    )
+    parts = train_loader.dataset, val_loader.dataset
+    rows = [part.dataset[part.indices] for part in parts]
+    return Validated(path, batches, train_losses, val_losses, *rows)
 
 
 def played() -> str:
@@ -104,11 +98,10 @@ def played() -> str:
     80
     """
     went = validated()
-    num_updates = NUM_EPOCHS * NUM_UPDATES
     x, y = (column.flatten().tolist() for column in went.train)
     rows = {value: number for number, value in enumerate(x)}
     batches = [{rows[v] for v in batch.flatten().tolist()} for batch in went.batches]
-    fit = MovingChart((0, 1), (0, 3.5), title="the line", x_label="x", y_label="y")
+    fit = plane(MovingChart, "the line", (0, 3.5))
     fit.residuals(x, y, went.path[0], colour="gray")
     fit.points(x, y, colour="blue", size=2.2, label="train")
     fit.points(*went.val, colour="orange", size=2.2, label="validate")
@@ -117,7 +110,7 @@ def played() -> str:
     chart = MovingChart(
         (0, NUM_EPOCHS), (5e-3, 2), title="both losses", x_label="epoch", log_y=True
     )
-    epochs = [update // NUM_UPDATES for update in range(num_updates + 1)]
+    epochs = [update // NUM_UPDATES for update in range(len(went.path))]
     numbers = range(1, NUM_EPOCHS + 1)
     for losses, colour, label in (
         (went.train_losses, "blue", "train"),
@@ -133,7 +126,7 @@ def played() -> str:
     ]
     return player(
         beside(fit.svg(), chart.svg()),
-        num_updates + 1,
+        len(went.path),
         steps={"one more step": 1, "one more epoch": NUM_UPDATES},
         told=captions,
         label="update",
@@ -159,17 +152,12 @@ def two_means(at: int = 0) -> tuple[float, float]:
 
 def wavy_model(hidden: int, p: float | None = None) -> nn.Module:
     """Make a network of one hidden layer whose bends are spread from 0 to 1."""
-    with keeping_rng():
-        torch.manual_seed(3)
-        drop = [] if p is None else [nn.Dropout(p)]
-        model = nn.Sequential(
-            nn.Linear(1, hidden), nn.Tanh(), *drop, nn.Linear(hidden, 1)
-        )
-        layer: Any = model[0]
-        with torch.no_grad():
-            layer.weight.mul_(min(8 + hidden / 3, 40))
-            layer.bias.copy_(-layer.weight[:, 0] * torch.linspace(0, 1, hidden))
-    return model
+    drop = [] if p is None else [nn.Dropout(p)]
+    with random_from(3), torch.no_grad():
+        layer, last = nn.Linear(1, hidden), nn.Linear(hidden, 1)
+        layer.weight.mul_(min(8 + hidden / 3, 40))
+        layer.bias.copy_(-layer.weight[:, 0] * torch.linspace(0, 1, hidden))
+    return nn.Sequential(layer, nn.Tanh(), *drop, last)
 
 
 def _update(
@@ -192,8 +180,7 @@ def _val_loss(model: nn.Module, x: Tensor, y: Tensor) -> float:
 def _trained_dropout() -> nn.Module:
     model = wavy_model(64, 0.5)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    with keeping_rng():
-        torch.manual_seed(0)
+    with random_from(0):
         _update(model, optimizer, *waves(200, seed=7), 300)
     return model
 
@@ -232,8 +219,7 @@ def mode_of(*, is_eval: bool, no_grad: bool, calls: int = 6) -> Mode:
 
     model.train(not is_eval)
     try:
-        with keeping_rng(), torch.set_grad_enabled(not no_grad):
-            torch.manual_seed(1)
+        with random_from(1), torch.set_grad_enabled(not no_grad):
             with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
                 first = model(x)
             answers = [first, *(model(x) for _ in range(calls - 1))]
@@ -250,48 +236,42 @@ def mode_of(*, is_eval: bool, no_grad: bool, calls: int = 6) -> Mode:
 def modes_table(is_eval: bool, no_grad: bool) -> str:
     """Draw the four ways as two rows of two, the chosen one framed."""
     parts = []
-    for row, evaluates in enumerate((False, True)):
+    for evaluates in (False, True):
         name = "eval()" if evaluates else "train()"
-        y = 48 + 92 * row
+        y = 48 + 92 * evaluates
         parts.append(f'<text x="0" y="{y + 44}" font-weight="600">{name}</text>')
-        for column, without in enumerate((False, True)):
+        for without in (False, True):
             mode = mode_of(is_eval=evaluates, no_grad=without, calls=2)
-            x = 62 + 196 * column
+            x = 62 + 196 * without
             is_chosen = (evaluates, without) == (is_eval, no_grad)
-            stroke = COLOURS["violet"] if is_chosen else "currentColor"
-            frame = f'stroke-width="{3 if is_chosen else 1}"'
+            stroke, wide, opacity = "currentColor", 1, 0.3
+            if is_chosen:
+                stroke, wide, opacity = COLOURS["violet"], 3, 1
             fill = COLOURS["green"] if evaluates and without else "none"
             parts.append(
                 f'<rect x="{x}" y="{y}" width="186" height="82" rx="6" fill="{fill}" '
-                f'fill-opacity=".2" stroke="{stroke}" {frame} '
-                f'stroke-opacity="{1 if is_chosen else 0.3}"/>'
+                f'fill-opacity=".2" stroke="{stroke}" stroke-width="{wide}" '
+                f'stroke-opacity="{opacity}"/>'
+                f'<text x="{x + 12}" y="{y + 22}">dropout '
+                f"{'acts' if mode.drops else 'rests'}</text>"
+                f'<text x="{x + 12}" y="{y + 44}">'
+                f"{'a graph is built' if mode.has_graph else 'no graph'}</text>"
+                f'<text x="{x + 12}" y="{y + 66}">kept: {mode.kept:,} bytes</text>'
             )
-            lines = (
-                f"dropout {'acts' if mode.drops else 'rests'}",
-                "a graph is built" if mode.has_graph else "no graph",
-                f"kept: {mode.kept:,} bytes",
-            )
-            for place, text in enumerate(lines):
-                parts.append(
-                    f'<text x="{x + 12}" y="{y + 22 + 22 * place}">{escaped(text)}'
-                    "</text>"
-                )
-    heads = "".join(
-        f'<text x="{62 + 196 * place}" y="38" font-weight="600">{name}</text>'
-        for place, name in enumerate(("with gradients", "under no_grad()"))
+    heads = (
+        '<text x="62" y="38" font-weight="600">with gradients</text>'
+        '<text x="258" y="38" font-weight="600">under no_grad()</text>'
     )
     return framed(heads + "".join(parts), 448, 230, "two switches, four ways")
 
 
 def mode_picture(is_eval: bool, no_grad: bool) -> str:
     """Draw the predictions of six calls with the same input."""
-    mode = mode_of(is_eval=is_eval, no_grad=no_grad)
-    chart = Chart(
-        (0, 1), (-2.2, 2.2), title="six calls, the same x", x_label="x", y_label="y"
-    )
+    answers = mode_of(is_eval=is_eval, no_grad=no_grad).answers
+    chart = plane(Chart, "six calls, the same x", (-2.2, 2.2))
     places = torch.linspace(0, 1, 60)
     colours = ("blue", "orange", "green", "red", "violet", "gray")
-    for answer, colour in zip(mode.answers, colours, strict=True):
+    for answer, colour in zip(answers, colours, strict=True):
         chart.line(places, answer, colour=colour, width=1.5)
     return chart.svg()
 
@@ -301,20 +281,23 @@ def eval_forgotten(epochs: int = 60) -> tuple[str, float, float]:
     """Validate with dropout in both modes; draw both losses and give their ends."""
     model = wavy_model(64, 0.5)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
-    losses: dict[bool, list[float]] = {True: [], False: []}
-    with keeping_rng():
-        torch.manual_seed(0)
+    right, forgotten = [], []
+    with random_from(0):
         for _ in range(epochs):
             _update(model, optimizer, *waves(200, seed=7), 5)
-            for is_eval in (True, False):
-                model.train(not is_eval)
-                losses[is_eval].append(_val_loss(model, *waves(100, seed=8)))
+            model.eval()
+            right.append(_val_loss(model, *waves(100, seed=8)))
             model.train()
-    numbers = range(1, epochs + 1)
-    chart = Chart((0, epochs), (0, 1.2), title="validation loss", x_label="epoch")
-    chart.line(numbers, losses[False], colour="red", label="eval() forgotten")
-    chart.line(numbers, losses[True], colour="green", label="with eval()")
-    return chart.svg(), losses[True][-1], losses[False][-1]
+            forgotten.append(_val_loss(model, *waves(100, seed=8)))
+    curves = ("eval() forgotten", "red", forgotten), ("with eval()", "green", right)
+    return _val_losses_picture(*curves, highest=1.2), right[-1], forgotten[-1]
+
+
+def _val_losses_picture(*curves: tuple[str, str, list[float]], highest: float) -> str:
+    """Draw validation losses, the first of which is that of epoch 1."""
+    y = 0.0, highest
+    chart = over_time(*curves, y=y, title="validation loss", first=1, log_y=False)
+    return chart.svg()
 
 
 FORGOTTEN = """\
@@ -342,8 +325,7 @@ def _val_losses(*, back: bool, epochs: int) -> list[float]:
     rows, val_rows = wavy_rows()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.003)
     losses = []
-    with keeping_rng():
-        torch.manual_seed(0)
+    with random_from(0):
         for _ in range(epochs):
             _update(model, optimizer, *rows, 5)
             model.eval()
@@ -357,29 +339,21 @@ def train_forgotten(epochs: int = 150) -> tuple[str, str]:
     """Forget ``train()`` after ``eval()``; draw the loss, give what the doctor says."""
     forgotten = _val_losses(back=False, epochs=epochs)
     right = _val_losses(back=True, epochs=epochs)
-    chart = Chart((0, epochs), (0, 0.6), title="validation loss", x_label="epoch")
-    numbers = range(1, epochs + 1)
-    chart.line(numbers, forgotten, colour="red", label="train() forgotten")
-    chart.line(numbers, right, colour="green", label="with train()")
-    return chart.svg(), diagnosed(FORGOTTEN, select=("GT402",))
+    curves = ("train() forgotten", "red", forgotten), ("with train()", "green", right)
+    picture = _val_losses_picture(*curves, highest=0.6)
+    return picture, diagnosed(FORGOTTEN, select=("GT402",))
 
 
-def numpy_of_predictions() -> Any:
-    """Take predictions to NumPy without ``no_grad()``, which raises."""
-    return _trained_dropout().eval()(torch.zeros(1, 1)).numpy()
+def numpy_of_predictions() -> str:
+    """Take predictions to NumPy without ``no_grad()``; give the exception as HTML.
 
-
-def told_error(function: Callable[[], Any]) -> str:
-    """Call a function that raises; give the last line of its exception as HTML.
-
-    >>> "requires grad" in told_error(numpy_of_predictions)
+    >>> "requires grad" in numpy_of_predictions()
     True
     """
     try:
-        function()
-    except Exception as error:
+        return str(_trained_dropout().eval()(torch.zeros(1, 1)).numpy())
+    except RuntimeError as error:
         return raised(f"{type(error).__name__}: {error}")
-    return ""
 
 
 def graphs_added_up(batches: int = 200) -> tuple[int, int]:
@@ -477,13 +451,8 @@ def wavy_fit(hidden: int) -> WavyFit:
 
 def fit_picture(hidden: int, epoch: int) -> str:
     """Draw what the network predicts after an epoch of :data:`MARKS`."""
-    chart = Chart(
-        (0, 1),
-        (-2, 2),
-        title=f"{hidden} hidden unit{'' if hidden == 1 else 's'}, epoch {epoch}",
-        x_label="x",
-        y_label="y",
-    )
+    title = f"{hidden} hidden unit{'' if hidden == 1 else 's'}, epoch {epoch}"
+    chart = plane(Chart, title, (-2, 2))
     (x, y), _ = wavy_rows()
     places = torch.linspace(0, 1, 121)
     chart.line(places, (9 * places).sin(), colour="gray", dashed=True, label="truth")
@@ -548,12 +517,9 @@ def scheduled(name: str, *, lr: float = 0.1, per_batch: bool = False) -> Schedul
                 scheduler.step()
     part = train_loader.dataset
     x, y = (values.double() for values in part.dataset[part.indices])
-    design = torch.cat([torch.ones_like(x), x], dim=1)
-    places = torch.tensor(path, dtype=torch.float64)
-    losses = ((places @ design.T - y.flatten()) ** 2).mean(dim=1)
-    best = least_squares(x, y)
-    least = ((design @ best - y.flatten()) ** 2).mean()
-    return Scheduled(rates, (losses - least).clamp(min=1e-12).tolist())
+    places = torch.tensor([*path, least_squares(x, y).tolist()], dtype=torch.float64)
+    *losses, least = descent_of(places, x, y).losses
+    return Scheduled(rates, [max(loss - least, 1e-12) for loss in losses])
 
 
 def schedule_picture(
@@ -562,25 +528,15 @@ def schedule_picture(
     """Draw the learning rates, and how far the loss is above the lowest one."""
     training = scheduled(name, lr=lr, per_batch=per_batch)
     plain = scheduled(next(iter(SCHEDULES)), lr=lr)
-    rates = Chart(
-        (0, NUM_EPOCHS),
-        (5e-5, 1),
-        title="learning rate of each epoch",
-        x_label="epoch",
-        log_y=True,
-    )
+    axis: Any = {"x": (0, NUM_EPOCHS), "x_label": "epoch", "log_y": True}
+    rates = Chart(y=(5e-5, 1), title="learning rate of each epoch", **axis)
     # A rate holds for a whole epoch, so the line has stairs and no slopes.
     corners = [
         (n + part, rate) for n, rate in enumerate(training.rates) for part in (0, 1)
     ]
     rates.line(*zip(*corners, strict=True), colour="violet")
-    above = Chart(
-        (0, NUM_EPOCHS),
-        (1e-8, 2),
-        title="loss of all 80 rows above the least one",
-        x_label="epoch",
-        log_y=True,
-    )
+    title = "loss of all 80 rows above the least one"
+    above = Chart(y=(1e-8, 2), title=title, **axis)
     places = [n / NUM_UPDATES for n in range(len(training.above))]
     above.line(places, plain.above, colour="gray", width=1, label="no schedule")
     if training.rates != plain.rates:

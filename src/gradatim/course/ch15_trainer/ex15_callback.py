@@ -3,9 +3,8 @@
 import contextlib
 from typing import Any
 
-from gradatim.course.ch11_step.shows import make_parts
 from gradatim.course.exercise import expect
-from gradatim.course.training_paths import points
+from gradatim.course.training_paths import make_parts, points
 from gradatim.hooks import Callback
 from gradatim.rng import keeping_rng
 from gradatim.threads import threads

@@ -14,10 +14,9 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset
 
 import gradatim as gt
-from gradatim.course.ch11_step.shows import make_parts
 from gradatim.course.ch14_evaluation.shows import wavy_model, wavy_rows
 from gradatim.course.doctor_says import hushed, written
-from gradatim.course.training_paths import points
+from gradatim.course.training_paths import make_parts, points, random_from
 from gradatim.errors import ResumeError
 from gradatim.ladder import rung_13_evaluation, rung_14_gradatim
 from gradatim.pages.charts import Chart
@@ -66,12 +65,8 @@ def both(epochs: int) -> Both:
         other = rung_14_gradatim.run(epochs)
     lines = [("b, the weight", one[1], other[1]), ("a, the bias", one[0], other[0])]
     for key, name in (("train_loss", "training loss"), ("val_loss", "validation loss")):
-        lines += [
-            (f"{name}, epoch {place + 1}", before, after)
-            for place, (before, after) in enumerate(
-                zip(one[2][key], other[2][key], strict=True)
-            )
-        ]
+        pairs = enumerate(zip(one[2][key], other[2][key], strict=True), 1)
+        lines += [(f"{name}, epoch {epoch}", *pair) for epoch, pair in pairs]
     return Both(lines)
 
 
@@ -79,8 +74,7 @@ def both(epochs: int) -> Both:
 @threads(1)
 def fit_line(epochs: int) -> gt.Trainer:
     """Train the line of chapters 1 to 11 with a Trainer, in batches of 16."""
-    model, loss_fn, optimizer = make_parts()
-    trainer = gt.Trainer(model, loss_fn, optimizer)
+    trainer = gt.Trainer(*make_parts())
     train, val = gt.data.line_split(*gt.data.line())
     trainer.fit(train, val, epochs=epochs, batch_size=16, seed=42, progress=False)
     return trainer
@@ -121,15 +115,8 @@ def stopped_early(patience: int) -> Stopped:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
     stopping = gt.EarlyStopping(patience=patience)
-    history = trainer.fit(
-        train,
-        val,
-        epochs=300,
-        batch_size=20,
-        seed=0,
-        callbacks=[stopping],
-        progress=False,
-    )
+    choices: Any = {"epochs": 300, "batch_size": 20, "seed": 0, "progress": False}
+    history = trainer.fit(train, val, callbacks=[stopping], **choices)
     assert stopping.best_epoch is not None
     return Stopped(
         history["train_loss"],
@@ -143,16 +130,13 @@ def stopped_early(patience: int) -> Stopped:
 def stopped_picture(patience: int) -> str:
     """Draw both losses up to early stopping, and the best epoch."""
     training = stopped_early(patience)
-    chart = Chart(
-        (0, 320),
-        (0, 1),
-        title=f"patience {patience}: {len(training.val)} epochs",
-        x_label="epoch",
-    )
-    numbers = range(1, len(training.val) + 1)
+    last = len(training.val)
+    title = f"patience {patience}: {last} epochs"
+    chart = Chart((0, 320), (0, 1), title=title, x_label="epoch")
+    numbers = range(1, last + 1)
     chart.line(numbers, training.train, colour="blue", label="train")
     chart.line(numbers, training.val, colour="orange", label="validation")
-    chart.upright(len(training.val), label="stopped")
+    chart.upright(last, label="stopped")
     return chart.star(training.best_epoch, min(training.val), label="best").svg()
 
 
@@ -160,8 +144,7 @@ def stopped_picture(patience: int) -> str:
 @threads(1)
 def scheduled_picture(per: str) -> str:
     """Draw the learning rate of a cosine schedule that counts epochs or updates."""
-    model, loss_fn, _ = make_parts()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    model, loss_fn, optimizer = make_parts(0.5)
     total = 30 if per == "epoch" else 30 * 5
     schedule = CosineAnnealingLR(optimizer, total)
     rates: list[float] = []
@@ -170,54 +153,37 @@ def scheduled_picture(per: str) -> str:
         def on_step_end(self, trainer: Any, loss: Tensor) -> None:
             rates.append(float(optimizer.param_groups[0]["lr"]))
 
-    callbacks = [
-        Note(),
-        gt.LRScheduler(schedule, per="epoch" if per == "epoch" else "step"),
-    ]
+    scheduler = gt.LRScheduler(schedule, per="epoch" if per == "epoch" else "step")
+    choices: Any = {"epochs": 30, "batch_size": 16, "seed": 42, "progress": False}
     trainer = gt.Trainer(model, loss_fn, optimizer)
-    trainer.fit(
-        points(), epochs=30, batch_size=16, seed=42, callbacks=callbacks, progress=False
-    )
-    chart = Chart(
-        (0, 30), (0, 0.55), title=f'LRScheduler(per="{per}")', x_label="epoch"
-    )
+    trainer.fit(points(), callbacks=[Note(), scheduler], **choices)
+    title = f'LRScheduler(per="{per}")'
+    chart = Chart((0, 30), (0, 0.55), title=title, x_label="epoch")
     places = [n / 5 for n in range(len(rates))]
     return chart.line(places, rates, colour="violet", label="learning rate").svg()
 
 
-def _lr_too_high() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer, Any]:
+Parts = tuple[nn.Module, nn.Module, torch.optim.Optimizer, Any]
+
+
+def _lr_too_high() -> Parts:
     model = wavy_model(32)
-    return (
-        model,
-        nn.MSELoss(),
-        torch.optim.Adam(model.parameters(), lr=3.0),
-        wavy_rows()[1],
-    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=3.0)
+    return model, nn.MSELoss(), optimizer, wavy_rows()[1]
 
 
-def _softmax_twice() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer, Any]:
-    with keeping_rng():
-        torch.manual_seed(0)
+def _softmax_twice() -> Parts:
+    with random_from(0):
         model = nn.Sequential(nn.Linear(4, 3), nn.Softmax(dim=1))
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(120, 4, generator=generator)
-    data = x, x[:, :3].argmax(dim=1)
-    return (
-        model,
-        nn.CrossEntropyLoss(),
-        torch.optim.SGD(model.parameters(), lr=0.1),
-        data,
-    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x = torch.randn(120, 4, generator=torch.Generator().manual_seed(0))
+    return model, nn.CrossEntropyLoss(), optimizer, (x, x[:, :3].argmax(dim=1))
 
 
-def _healthy() -> tuple[nn.Module, nn.Module, torch.optim.Optimizer, Any]:
-    return *make_parts(), points()
-
-
-SICK: dict[str, Callable[[], Any]] = {
+SICK: dict[str, Callable[[], Parts]] = {
     "a learning rate of 3": _lr_too_high,
     "a softmax before CrossEntropyLoss": _softmax_twice,
-    "nothing: the tutorial's line": _healthy,
+    "nothing: the tutorial's line": lambda: (*make_parts(), points()),
 }
 """For each fault, a function that makes model, loss, optimizer and data."""
 
@@ -250,19 +216,8 @@ class Resumed:
     """What gradatim has printed."""
     files: list[str]
     """The files in the folder of the run, after the stop."""
-    whole: dict[str, Tensor]
-    """The weights of the training that was never stopped."""
-    again: dict[str, Tensor]
-    """The weights of the training that was resumed."""
-    losses: tuple[list[float], list[float]]
-    """The validation losses of both."""
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether all weights and losses are equal to the last bit."""
-        return self.losses[0] == self.losses[1] and all(
-            torch.equal(self.whole[name], self.again[name]) for name in self.whole
-        )
+    is_equal: bool
+    """Whether all weights and losses of both are equal to the last bit."""
 
 
 class _Stop(gt.Callback):
@@ -289,16 +244,8 @@ def _trainer() -> gt.Trainer:
 
 
 def _fit(trainer: gt.Trainer, *callbacks: Any, epochs: int = NUM_EPOCHS) -> list[float]:
-    train, val = wavy_rows()
-    history = trainer.fit(
-        train,
-        val,
-        epochs=epochs,
-        batch_size=4,
-        seed=42,
-        callbacks=callbacks,
-        progress=False,
-    )
+    choices: Any = {"batch_size": 4, "seed": 42, "progress": False}
+    history = trainer.fit(*wavy_rows(), epochs=epochs, callbacks=callbacks, **choices)
     return list(history["val_loss"])
 
 
@@ -314,18 +261,15 @@ def resumed(after: int) -> Resumed:
         torch.manual_seed(7)
         with contextlib.suppress(InterruptedError):
             _fit(_trainer(), gt.Run(folder, every_steps=10), _Stop(after))
-        files = sorted(
-            str(path.relative_to(folder))
-            for path in folder.rglob("*")
-            if path.is_file()
-        )
+        paths = filter(Path.is_file, folder.rglob("*"))
+        files = sorted(str(path.relative_to(folder)) for path in paths)
         torch.manual_seed(1)  # another process would have other random numbers, too
         again = _trainer()
         other = _fit(again, gt.Run(folder, every_steps=None))
         text = printed.getvalue().replace(name, "...")
-    return Resumed(
-        text, files, whole.model.state_dict(), again.model.state_dict(), (one, other)
-    )
+    weights, weights_again = (t.model.state_dict().values() for t in (whole, again))
+    is_equal = one == other and all(map(torch.equal, weights, weights_again))
+    return Resumed(text, files, is_equal)
 
 
 @threads(1)
@@ -341,9 +285,8 @@ def without_optimizer() -> tuple[str, float]:
         second = _trainer()
         second.model.load_state_dict(first.model.state_dict())
         wrong += _fit(second, epochs=NUM_EPOCHS - after)
-    chart = Chart(
-        (0, NUM_EPOCHS + 1), (0, 0.6), title="validation loss", x_label="epoch"
-    )
+    x = 0, NUM_EPOCHS + 1
+    chart = Chart(x, (0, 0.6), title="validation loss", x_label="epoch")
     numbers = range(1, NUM_EPOCHS + 1)
     chart.line(numbers, right, colour="green", label="never stopped")
     chart.line(numbers, wrong, colour="red", label="weights alone", dashed=True)
@@ -353,8 +296,10 @@ def without_optimizer() -> tuple[str, float]:
 # What it refuses
 
 
-def _line_trainer(**options: Any) -> gt.Trainer:
-    return gt.Trainer(*make_parts(), **options)
+def _fit_line(data: Any = None, **choices: Any) -> Any:
+    """Fit the line for one epoch, with choices of :meth:`gradatim.Trainer.fit`."""
+    rows = points() if data is None else data
+    return gt.Trainer(*make_parts()).fit(rows, epochs=1, progress=False, **choices)
 
 
 def _other_optimizer() -> Any:
@@ -365,18 +310,7 @@ def _other_optimizer() -> Any:
 
 def _flat_targets() -> Any:
     x, y = points()
-    return _line_trainer().fit((x, y[:, 0]), epochs=1, progress=False)
-
-
-def _bare_scheduler() -> Any:
-    trainer = _line_trainer()
-    schedule = StepLR(trainer.optimizer, step_size=20)
-    return trainer.fit(points(), epochs=1, callbacks=[schedule], progress=False)
-
-
-def _nothing_to_monitor() -> Any:
-    stopping = gt.EarlyStopping("val_loss")
-    return _line_trainer().fit(points(), epochs=1, callbacks=[stopping], progress=False)
+    return _fit_line((x, y[:, 0]))
 
 
 def _misspelt_hook() -> Any:
@@ -384,14 +318,12 @@ def _misspelt_hook() -> Any:
         def on_epoch_ends(self, trainer: Any) -> None:
             print(trainer.epoch)
 
-    return _line_trainer().fit(
-        points(), epochs=1, callbacks=[Misspelt()], progress=False
-    )
+    return _fit_line(callbacks=[Misspelt()])
 
 
 def _loader_and_size() -> Any:
     loader = DataLoader(TensorDataset(*points()), batch_size=16)
-    return _line_trainer().fit(loader, epochs=1, batch_size=32, progress=False)
+    return _fit_line(loader, batch_size=32)
 
 
 def _other_rows() -> Any:
@@ -404,22 +336,16 @@ def _other_rows() -> Any:
 def _go_on_without_val() -> None:
     with tempfile.TemporaryDirectory() as name, hushed():
         _fit(_trainer(), gt.Run(f"{name}/run"), epochs=2)
-        trainer = _trainer()
-        trainer.fit(
-            wavy_rows()[0],
-            epochs=4,
-            batch_size=20,
-            seed=42,
-            callbacks=[gt.Run(f"{name}/run")],
-            progress=False,
-        )
+        choices: Any = {"epochs": 4, "batch_size": 20, "seed": 42, "progress": False}
+        run = gt.Run(f"{name}/run")
+        _trainer().fit(wavy_rows()[0], callbacks=[run], **choices)
 
 
 def _not_a_number() -> Any:
     x, y = points()
     x = x.clone()
     x[3] = float("nan")
-    return _line_trainer().fit((x, y), epochs=1, progress=False)
+    return _fit_line((x, y))
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
@@ -433,11 +359,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
         "is compared with every other.",
     ),
     "a bare scheduler as callback": (
-        _bare_scheduler,
+        lambda: _fit_line(callbacks=[StepLR(make_parts()[2], step_size=20)]),
         "`gt.LRScheduler(schedule)`, which says when it is stepped.",
     ),
     "EarlyStopping without validation": (
-        _nothing_to_monitor,
+        lambda: _fit_line(callbacks=[gt.EarlyStopping("val_loss")]),
         "give `fit` a second argument, the validation rows.",
     ),
     "a hook on_epoch_ends": (
@@ -467,16 +393,17 @@ def modes_around() -> list[dict[str, str]]:
     >>> [row["after"] for row in modes_around()]
     ['train', 'eval']
     """
-    trainer, rows = _line_trainer(), []
+    trainer, rows = gt.Trainer(*make_parts()), []
+    mode, answer = {True: "train", False: "eval"}, {True: "yes", False: "no"}
     for training in (True, False):
         trainer.model.train(training)
         one, other = trainer.predict(points()[0]), trainer.predict(points()[0])
         rows.append(
             {
-                "before": "train" if training else "eval",
-                "after": "train" if trainer.model.training else "eval",
-                "graph behind it": "no" if one.grad_fn is None else "yes",
-                "twice the same": "yes" if torch.equal(one, other) else "no",
+                "before": mode[training],
+                "after": mode[trainer.model.training],
+                "graph behind it": answer[one.grad_fn is not None],
+                "twice the same": answer[torch.equal(one, other)],
             }
         )
     return rows

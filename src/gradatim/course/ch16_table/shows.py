@@ -1,10 +1,10 @@
 """What chapter 16 shows: a table, from its file to a model; the doctor on scripts."""
 
-import hashlib
+import contextlib
 import re
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -47,14 +47,6 @@ class Source:
     name: str
     content: bytes
 
-    @property
-    def digest(self) -> str:
-        """The digest of the content, by which two files are compared."""
-        return hashlib.sha256(self.content).hexdigest()
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.digest))
-
 
 @lru_cache(maxsize=4)
 def flats(rows: int = 400, *, leak: bool = False) -> Source:
@@ -75,13 +67,11 @@ def flats(rows: int = 400, *, leak: bool = False) -> Source:
     lines = ["size,rooms,district,built,rent" + (",deposit" if leak else "")]
     for row in range(rows):
         metres, district = int(size[row]), DISTRICTS[int(place[row])]
-        rooms = max(1, round(metres / 28 + 0.5 * float(noise[row, 0])))
-        rent = round(
-            rent_of(metres, district, int(year[row])) + 40 * float(noise[row, 1])
-        )
-        rooms_text = "" if unknown[row] else str(rooms)
+        more, extra = noise[row].tolist()
+        rooms = "" if unknown[row] else max(1, round(metres / 28 + 0.5 * more))
+        rent = round(rent_of(metres, district, int(year[row])) + 40 * extra)
         date = f"{int(year[row])}-{int(month[row]):02}-01"
-        line = f"{metres},{rooms_text},{district},{date},{rent}"
+        line = f"{metres},{rooms},{district},{date},{rent}"
         lines.append(line + (f",{3 * rent}" if leak else ""))
     return Source("flats.csv", ("\n".join(lines) + "\n").encode())
 
@@ -149,10 +139,13 @@ def _message_of(error: Exception) -> str:
     return re.sub(rf"\S*{PREFIX}\w+[/\\\\]", "", str(error))
 
 
-def _write_source(source: Source, folder: str) -> Path:
-    path = Path(folder) / (Path(source.name).name or "table.csv")
-    path.write_bytes(source.content)
-    return path
+@contextlib.contextmanager
+def _in_folder(source: Source) -> Iterator[Path]:
+    """Write the file of a table into a folder that goes when the block ends."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        path = Path(folder) / (Path(source.name).name or "table.csv")
+        path.write_bytes(source.content)
+        yield path
 
 
 @lru_cache(maxsize=8)
@@ -162,8 +155,8 @@ def columns_of(source: Source) -> list[str]:
     >>> columns_of(flats())
     ['size', 'rooms', 'district', 'built', 'rent']
     """
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        return list(open_file(_write_source(source, folder)).read().column_names)
+    with _in_folder(source) as path:
+        return list(open_file(path).read().column_names)
 
 
 @lru_cache(maxsize=32)
@@ -175,23 +168,23 @@ def inspected(
     >>> [row["kind"] for row in inspected(flats(), "rent")]
     ['target', 'number', 'number', 'category', 'datetime']
     """
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        table = open_file(_write_source(source, folder)).read()
+    with _in_folder(source) as path:
+        table = open_file(path).read()
     schema = Schema.infer(table, target=target, drop=drop)
     names = ("column", "kind", "seen", "what is done with it")
     return [dict(zip(names, row, strict=True)) for row in schema.describe()]
 
 
-def try_inspected(
-    source: Source, target: str | None, drop: tuple[str, ...] = ()
-) -> list[dict[str, str]] | str:
-    """Call :func:`inspected`; give the message if it refuses.
+def tried(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call :func:`inspected` or :func:`fit`; give the message if it refuses.
 
-    >>> try_inspected(flats(), "built").splitlines()[0]
+    >>> tried(inspected, flats(), "built").splitlines()[0]
     "The target 'built' holds date32[day]."
+    >>> "rents" in tried(fit, flats(40), "rents")
+    True
     """
     try:
-        return inspected(source, target, drop)
+        return function(*arguments)
     except GradatimError as error:
         return _message_of(error)
 
@@ -230,22 +223,11 @@ def fit(
 ) -> Fitted:
     """Do what ``gradatim fit`` does, without a run's folder.
 
-    Args:
-        source: The file of the table.
-        target: The column to predict.
-        drop: The columns to leave out.
-        seed: The seed of the split, of the start and of the order.
-
     Raises:
         DataError: The file or the target cannot be used.
     """
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
-        table = read_table(
-            _write_source(source, folder),
-            target=target,
-            drop=drop,
-            drop_missing_target=True,
-        )
+    with _in_folder(source) as path:
+        table = read_table(path, target=target, drop=drop, drop_missing_target=True)
     plan = plan_table(table, TabularConfig(seed=seed, threads=1))
     with hushed():
         done = fit_table(plan, callbacks=[_InTime()], progress=False)
@@ -266,20 +248,6 @@ def fit(
         predictor=Predictor(model=done.model, schema=table.schema, scores=done.scores),
         pairs=pairs,
     )
-
-
-def try_fit(
-    source: Source, target: str, drop: tuple[str, ...] = (), seed: int = 0
-) -> Fitted | str:
-    """Call :func:`fit`; give the message if it refuses.
-
-    >>> "rents" in str(try_fit(flats(40), "rents"))
-    True
-    """
-    try:
-        return fit(source, target, drop, seed)
-    except GradatimError as error:
-        return _message_of(error)
 
 
 NAMES = {
@@ -345,12 +313,10 @@ def in_other_order(fitted: Fitted) -> list[dict[str, Any]]:
     """
     flat = flat_of(70, "north", 1980)
     turned = {"owner": "Smith"} | dict(reversed(flat.items()))
+    rents = [round(predicted(fitted, [row])[0], 2) for row in (flat, turned)]
     return [
-        {
-            "columns": ", ".join(row),
-            "predicted rent": round(predicted(fitted, [row])[0], 2),
-        }
-        for row in (flat, turned)
+        {"columns": ", ".join(row), "predicted rent": rent}
+        for row, rent in zip((flat, turned), rents, strict=True)
     ]
 
 
@@ -368,13 +334,8 @@ def what_if(fitted: Fitted, size: int, district: str, year: int) -> tuple[str, f
     """Draw the predicted rent over all sizes, and give that of one flat."""
     sizes = [*range(25, 141, 5), size]
     answers = predicted(fitted, [flat_of(s, district, year) for s in sizes])
-    chart = Chart(
-        (20, 145),
-        (0, 2200),
-        title=f"{district}, built in {year}",
-        x_label="size",
-        y_label="rent",
-    )
+    title = f"{district}, built in {year}"
+    chart = Chart((20, 145), (0, 2200), title=title, x_label="size", y_label="rent")
     truth = [rent_of(s, district, year) for s in sizes[:-1]]
     chart.line(sizes[:-1], truth, colour="gray", dashed=True, label="made with")
     chart.line(sizes[:-1], answers[:-1], colour="blue", label="predicted")
