@@ -97,7 +97,7 @@ def rolling(
     3
     """
     went = first_updates(lr, batch_size, scale, start)
-    at_the_end = {"width": WIDTH, "at": NUM_UPDATES}
+    at_the_end: Any = {"width": WIDTH, "at": NUM_UPDATES}
     a, b = went.path.T.tolist()
     colour = "red" if went.diverged else "blue"
     above = bowl_axes(

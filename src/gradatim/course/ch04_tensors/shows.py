@@ -1,6 +1,6 @@
 """What chapter 4 shows: arrays and tensors, shared memory, devices and dtypes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -194,16 +194,14 @@ def shared(name: str, *, by_tensor: bool = False) -> tuple[str, bool]:
         array[0] = 100.0
     both = bool(array[0] == 100 and tensor[0] == 100)
     line = "tensor[0] = 100" if by_tensor else "array[0] = 100"
-    lines = [("before", before), ("array", array), ("tensor", tensor.tolist())]
+    lines = {"before": before, "array": array, "tensor": tensor.tolist()}
     return _changes(lines, before, title=f"after {line}"), both
 
 
-def _changes(
-    lines: Iterable[tuple[str, Iterable[float]]], before: Iterable[float], title: str
-) -> str:
+def _changes(lines: Mapping[str, Any], before: Iterable[float], title: str) -> str:
     """Draw a row of numbers for each line, orange where they were others before."""
     rows = []
-    for label, values in lines:
+    for label, values in lines.items():
         pairs = zip(values, before, strict=True)
         boxes = [(f"{v:g}", "blue" if v == old else "orange") for v, old in pairs]
         rows.append((label, boxes))
@@ -233,7 +231,7 @@ def in_place(name: str) -> tuple[str, bool]:
     result = OPERATIONS[name](v)
     if name.startswith("v = "):
         v = result
-    lines = [("v", v.tolist()), ("w", w.tolist())]
+    lines = {"v": v.tolist(), "w": w.tolist()}
     return _changes(lines, (1, 2, 3), title=f"w = v, then {name}"), result is w
 
 

@@ -272,7 +272,7 @@ def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     metrics = {"accuracy": _accuracy}
     trainer = gt.Trainer(model, nn.CrossEntropyLoss(), optimizer, metrics=metrics)
-    choices = {"epochs": epochs, "batch_size": 16, "seed": 0, "progress": False}
+    choices: Any = {"epochs": epochs, "batch_size": 16, "seed": 0, "progress": False}
     trainer.fit(train, val, callbacks=[doctor], **choices)
     return float(trainer.history["val_accuracy"][-1]), doctor.findings
 
