@@ -55,7 +55,8 @@ def check(split: Any) -> None:
     """Let y be made of x, so that pairs can be told; count rows."""
     before = np.random.get_state(legacy=False)
     try:
-        _try_sizes(split)
+        for size, num_train in ((10, 7), (100, 80)):
+            _try_size(split, size, num_train)
         after = np.random.get_state(legacy=False)
         expect(
             str(after) == str(before),
@@ -65,29 +66,18 @@ def check(split: Any) -> None:
         np.random.set_state(before)
 
 
-def _try_sizes(split: Any) -> None:
-    for size, num_train in ((10, 7), (100, 80)):
-        x = np.arange(float(size)).reshape(size, 1)
-        y = 1000 + x
-        answer = split(x, y, num_train, np.random.RandomState(3))
-        expect_tuple(
-            answer, 4, "Four arrays are to come back: x_train, y_train, x_val, y_val."
-        )
-        _look(answer, x, y, size, num_train)
-
-
-def _look(answer: Any, x: Any, y: Any, size: int, num_train: int) -> None:
+def _try_size(split: Any, size: int, num_train: int) -> None:
+    x = np.arange(float(size)).reshape(size, 1)
+    y = 1000 + x
+    answer = split(x, y, num_train, np.random.RandomState(3))
+    four = "Four arrays are to come back: x_train, y_train, x_val, y_val."
+    expect_tuple(answer, 4, four)
     case = f"Of {size} rows, {num_train} to train:"
     parts: list[Any] = [np.asarray(part) for part in answer]
     lengths = [len(part) for part in parts]
-    expected = [num_train, num_train, size - num_train, size - num_train]
-    expect(
-        lengths == expected, f"{case} the lengths are {lengths}; {expected} is right."
-    )
-    for name, one, other in (
-        ("train", parts[0], parts[1]),
-        ("val", parts[2], parts[3]),
-    ):
+    right = [num_train, num_train, size - num_train, size - num_train]
+    expect(lengths == right, f"{case} the lengths are {lengths}; {right} is right.")
+    for name, one, other in (("train", *parts[:2]), ("val", *parts[2:])):
         expect(
             one.shape == (len(one), 1) and other.shape == one.shape,
             f"{case} the shapes of {name} are {one.shape} and {other.shape}.",

@@ -62,9 +62,8 @@ def check(fit: Any) -> None:
         expected = np.polyfit(x[:, 0], y[:, 0], 1)[::-1]
         for name, got, right in zip("ab", answer, expected, strict=True):
             value = float(np.asarray(got).item())
-            case = "with noise" if size else "without noise"
+            case = f"{a:g} + {b:g} x, {'with' if size else 'without'} noise"
             expect(
                 bool(abs(value - right) < 1e-6),
-                f"For points on {a:g} + {b:g} x, {case}, {name} is {right:.4f}; yours "
-                f"is {value:.4f}.",
+                f"For points on {case}, {name} is {right:.4f}; yours is {value:.4f}.",
             )

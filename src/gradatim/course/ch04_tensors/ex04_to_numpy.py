@@ -62,12 +62,11 @@ class _Elsewhere(Tensor):
 def check(to_numpy: Any) -> None:
     """Try plain tensors, one with a gradient, and one that acts as a GPU's."""
     values = [1.5, -2.0, 3.0]
+    far = torch.tensor(values).as_subclass(_Elsewhere)
     tensors = {
         "a plain tensor": torch.tensor(values),
         "one that needs a gradient": torch.tensor(values, requires_grad=True),
-        "one that acts as if it lived on a GPU": torch.tensor(values).as_subclass(
-            _Elsewhere
-        ),
+        "one that acts as if it lived on a GPU": far,
     }
     for case, tensor in tensors.items():
         needs = tensor.requires_grad

@@ -61,14 +61,9 @@ def check(to_tensor: Any) -> None:
                 answer.dtype == torch.float32,
                 f"{case} the dtype is {answer.dtype}; torch.float32 is right.",
             )
-            expect(
-                answer.device.type == device,
-                f"{case} the tensor is on {answer.device}.",
-            )
-            expect(
-                tuple(answer.shape) == (3, 2),
-                f"{case} the shape is {tuple(answer.shape)}; (3, 2) is right.",
-            )
+            place, shape = answer.device, tuple(answer.shape)
+            expect(place.type == device, f"{case} the tensor is on {place}.")
+            expect(shape == (3, 2), f"{case} the shape is {shape}; (3, 2) is right.")
             expect(not answer.requires_grad, f"{case}: data need no gradient.")
             if device == "cpu":
                 _has_own_memory(array, answer, case)

@@ -53,10 +53,8 @@ def check(make_parameter: Any) -> None:
                 a.device.type == device and a.dtype == dtype,
                 f"{case} the tensor is on {a.device} and of {a.dtype}.",
             )
-            expect(
-                tuple(a.shape) == (1,),
-                f"{case} the shape is {tuple(a.shape)}; (1,) is right.",
-            )
+            shape = tuple(a.shape)
+            expect(shape == (1,), f"{case} the shape is {shape}; (1,) is right.")
             expect(a.requires_grad, f"{case} `requires_grad` is False.")
             expect(
                 a.is_leaf,

@@ -58,22 +58,22 @@ def check(update: Any) -> None:
     a = torch.tensor([1.0], requires_grad=True)
     unused = torch.tensor([5.0], requires_grad=True)
     b = torch.tensor([2.0, -1.0], requires_grad=True)
-    wanted_a, wanted_b = 1.0, [2.0, -1.0]
+    wanted_a, wanted_b = a.detach().clone(), b.detach().clone()
     for number in (1, 2):
         (3 * a.sum() + (b**2).sum()).backward()
         update([a, unused, b], 0.1)
         wanted_a -= 0.1 * 3
-        wanted_b = [value - 0.1 * 2 * value for value in wanted_b]
+        wanted_b -= 0.1 * 2 * wanted_b
         expect(
             a.is_leaf and a.requires_grad and b.requires_grad,
             "A parameter asks for no gradient after your update.",
         )
-        for answer, right in ((a, [wanted_a]), (b, wanted_b)):
+        for answer, right in ((a, wanted_a), (b, wanted_b)):
             expect(
-                torch.allclose(answer, torch.tensor(right)),
+                torch.allclose(answer, right),
                 f"After update {number} a parameter is {_shown(answer)}; it should be "
-                f"{_shown(torch.tensor(right))}. Did you change the tensor itself, and "
-                "was its gradient cleared before?",
+                f"{_shown(right)}. Did you change the tensor itself, and was its "
+                "gradient cleared before?",
             )
             expect(
                 answer.grad is None or not answer.grad.any(),

@@ -64,9 +64,9 @@ def check(build: Any) -> None:
             f"Into {name} lead arrows from {', '.join(above) or 'nothing'}; they "
             f"should come from {' and '.join(expected)}.",
         )
-    wanted_value = ((a * (x - b)) ** 2).mean().item()
+    value, right = answer.item(), ((a * (x - b)) ** 2).mean().item()
     expect(
-        abs(answer.item() - wanted_value) < 1e-4,
-        f"The boxes are right. The value is {answer.item():.4f}, and should be "
-        f"{wanted_value:.4f}. Which power is it, and what is subtracted?",
+        abs(value - right) < 1e-4,
+        f"The boxes are right. The value is {value:.4f}, and should be {right:.4f}. "
+        "Which power is it, and what is subtracted?",
     )

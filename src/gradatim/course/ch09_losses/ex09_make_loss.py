@@ -62,10 +62,9 @@ def check(make_mse: Any) -> None:
                 isinstance(answer, torch.Tensor) and answer.requires_grad,
                 "The loss is to be a tensor with a graph: `backward()` starts there.",
             )
+            shape = tuple(answer.shape)
             expect(
-                answer.ndim == 0,
-                f"The loss has the shape {tuple(answer.shape)}; it is to be one "
-                "number.",
+                not shape, f"The loss has the shape {shape}; it is to be one number."
             )
             expect(
                 torch.allclose(answer, right),

@@ -57,9 +57,7 @@ def check(make_train_step: Any) -> None:
     """Compare three calls with three updates by hand."""
     x = torch.tensor([[0.0], [0.5], [1.0], [2.0]])
     y = 1 + 2 * x
-    model, twin = _model(), _model()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    by_hand = torch.optim.SGD(twin.parameters(), lr=0.1)
+    (model, optimizer), (twin, by_hand) = _parts(), _parts()
     train_step = make_train_step(model, nn.MSELoss(), optimizer)
     expect(
         callable(train_step),
@@ -104,9 +102,9 @@ def _other_loss(make: Any, x: torch.Tensor, y: torch.Tensor) -> None:
     def loss_fn(predictions: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         return (predictions - 2 * targets).abs().mean()
 
-    model = _model()
+    model, optimizer = _parts()
     expected = loss_fn(model(x), y).item()
-    answer = make(model, loss_fn, torch.optim.SGD(model.parameters(), lr=0.1))(x, y)
+    answer = make(model, loss_fn, optimizer)(x, y)
     expect(
         not isinstance(answer, float) or abs(answer - expected) < 1e-5,
         f"With another loss, the mean of |prediction - 2 * target|, the step returned "
@@ -114,12 +112,11 @@ def _other_loss(make: Any, x: torch.Tensor, y: torch.Tensor) -> None:
     )
 
 
-def _model() -> nn.Module:
+def _parts() -> tuple[nn.Module, torch.optim.Optimizer]:
     model = nn.Linear(1, 1)
-    with torch.no_grad():
-        model.weight.fill_(0.5)
-        model.bias.fill_(-0.5)
-    return model
+    nn.init.constant_(model.weight, 0.5)
+    nn.init.constant_(model.bias, -0.5)
+    return model, torch.optim.SGD(model.parameters(), lr=0.1)
 
 
 def _values(model: nn.Module) -> str:

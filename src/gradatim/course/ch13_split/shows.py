@@ -185,7 +185,7 @@ def three_parts(total: int, val: int, test: int) -> str:
             ("test: {} rows, scored once", test, "green"),
         )
     ):
-        wide, y, colour = 440 * count / total, 80 + 20 * place, COLOURS[name]
+        wide, y, colour = 440 * count / total, 70 + 20 * place, COLOURS[name]
         parts.append(
             f'<rect x="{left:.1f}" y="26" width="{max(wide - 2, 1):.1f}" height="26" '
             f'rx="3" fill="{colour}" fill-opacity=".6" stroke="{colour}"/>'
