@@ -11,7 +11,8 @@ A chapter is a folder::
 
     ch06_autograd/
         chapter.md       its title, its text, and between the paragraphs what it does
-        shows.py         what it computes and draws, and what a frozen page moves
+        shows.py         what it computes and draws, and its STATES: the controls that
+                         move on a frozen page, with their values, the first one shown
         ex06_update.py   an exercise: task, stub, hint, solution, wrong answers, check
 
 :mod:`~gradatim.course.notebook` describes the blocks of a ``chapter.md`` and makes a
@@ -20,17 +21,12 @@ marimo notebook of them. The other files, in the order in which they are best re
 - ``widgets``: what the cells of a notebook show, such as questions and breakages.
 - ``exercise``, ``progress``: how an answer is checked, and where progress is kept.
 - ``loss_bowl``, ``training_paths``: the line, its loss over a and b, and the paths that
-  trainings take there. ``doctor_says``, ``shown_source``: programs and sources that
-  several chapters show.
+  trainings take there. ``curves``, ``doctor_says``, ``shown_source``: charts, findings
+  and sources that several chapters show.
 - ``server``, ``contents``: the course in the browser.
 - ``freeze``, ``marimo_to_html``: the course as files that need no Python.
 
-To add a chapter, make a folder ``ch17_name`` with an ``__init__.py`` of one line. Write
-``chapter.md``: its ``title`` and ``about``, sections with a question each, and at the
-end the exercises. Put what it computes into ``shows.py``, together with ``STATES``:
-the controls that move on a frozen page, with their values, of which the first is shown.
-Write each exercise after the pattern of another one. ``pytest tests/course -k ch17``
-then says what is missing.
+CONTRIBUTING.md says how to add a chapter.
 
 Importing this package imports neither marimo nor torch.
 """

@@ -6,12 +6,13 @@ and b, so its contours are ellipses, and its lowest place is solved for, not sea
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gradatim.course.curves import AnyChart
 from gradatim.data import line, line_split
 from gradatim.pages.charts import Chart
 
@@ -96,15 +97,9 @@ def descend(
     scale: Scale = 1.0,
     seed: int = 0,
 ) -> Descent:
-    """Go down by batch, mini-batch or stochastic gradient descent.
+    """Go down from ``start`` by batch, mini-batch or stochastic gradient descent.
 
-    Args:
-        lr: The learning rate.
-        batch_size: The number of points in an update; 80 is all of them.
-        epochs: The number of passes over all points.
-        start: a and b before the first update.
-        scale: The units of x.
-        seed: The seed of the order in which the points come.
+    A ``batch_size`` of 80 is that of all points. ``seed`` is that of their order.
 
     >>> end = descend(epochs=1000).path[-1]
     >>> [round(value, 6) for value in end.tolist()]
@@ -129,35 +124,26 @@ def descent_of(places: Tensor, x: Tensor, y: Tensor) -> Descent:
     return Descent(places, losses.tolist())
 
 
-def bowl(
-    *descents: tuple[str, str, Descent],
-    scale: Scale = 1.0,
-    a: tuple[float, float] = (-0.5, 2.5),
-    b: tuple[float, float] = (-0.5, 3.5),
-    title: str = "the loss over a and b",
-    arrows: int = 400,
-    width: int = 460,
-) -> str:
+MAX_UPDATES = 400
+"""So many updates of a descent are drawn; chosen by hand, not measured."""
+MAX_DOTS = 60
+"""So many places of a descent have a dot; chosen by hand, not measured."""
+
+
+def bowl(*descents: tuple[str, str, Descent], title: str, **more: Any) -> str:
     """Draw the loss from above, its contours and paths down.
 
     Args:
         descents: For each descent its label, its colour and itself.
-        scale: The units of x.
-        a: The range of a that is shown.
-        b: The range of b that is shown.
         title: The title above the picture.
-        arrows: The number of updates that are drawn of each descent.
-        width: The width of the picture in pixels.
+        more: More arguments of :func:`bowl_axes`.
     """
-    chart = bowl_axes(Chart, scale=scale, a=a, b=b, title=title, width=width)
+    chart = bowl_axes(Chart, title=title, **more)
     for label, colour, descent in descents:
-        path = descent.path[: arrows + 1]
-        chart.line(path[:, 0], path[:, 1], label=label, colour=colour, width=1.4)
-        chart.points(path[:60, 0], path[:60, 1], colour=colour, size=2.2)
+        path = descent.path[: MAX_UPDATES + 1]
+        chart.line(*path.T, label=label, colour=colour, width=1.4)
+        chart.points(*path[:MAX_DOTS].T, colour=colour, size=2.2)
     return chart.svg()
-
-
-AnyChart = TypeVar("AnyChart", bound=Chart)
 
 
 def bowl_axes(
