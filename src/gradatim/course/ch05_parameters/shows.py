@@ -52,9 +52,17 @@ def made(way: str, target: str) -> Tensor:
     >>> [made(way, "another dtype (float64)").is_leaf for way in WAYS]
     [True, False, True, True]
     """
+    place = TARGETS[target]
     with random_from(42):
-        tensor: Tensor = eval(code_of(way, target), {"torch": torch})
-    return tensor
+        if way == "1":
+            return torch.randn(1, requires_grad=True)
+        if way == "2":
+            return torch.randn(1, requires_grad=True).to(place)
+        if way == "3":
+            return torch.randn(1).to(place).requires_grad_()
+        if isinstance(place, torch.dtype):
+            return torch.randn(1, requires_grad=True, dtype=place)
+        return torch.randn(1, requires_grad=True, device=place)
 
 
 def ways_table() -> str:

@@ -58,16 +58,17 @@ one level:
 
 def check(leaves: Any) -> None:
     """Walk four graphs."""
-    values = {"a": 0.5, "b": 2.0, "c": 2.0}
-    named = {n: torch.tensor([v], requires_grad=True) for n, v in values.items()}
+    a, b, c = (torch.tensor([v], requires_grad=True) for v in (0.5, 2.0, 2.0))
+    named = {"a": a, "b": b, "c": c}
     x = torch.tensor([[0.0], [1.0], [3.0]])
-    for text, right in (
-        ("(x * b).mean()", "b"),
-        ("((a + b * x) ** 2).mean()", "ab"),
-        ("(a * b + b * x - c).sum()", "abc"),
-        ("(a.detach() + x * c).mean()", "c"),
-    ):
-        answer = leaves(eval(text, named | {"x": x}))
+    graphs = {
+        "(x * b).mean()": ((x * b).mean(), "b"),
+        "((a + b * x) ** 2).mean()": (((a + b * x) ** 2).mean(), "ab"),
+        "(a * b + b * x - c).sum()": ((a * b + b * x - c).sum(), "abc"),
+        "(a.detach() + x * c).mean()": ((a.detach() + x * c).mean(), "c"),
+    }
+    for text, (tensor, right) in graphs.items():
+        answer = leaves(tensor)
         expect(isinstance(answer, list), "A list is to come back.")
         letters = []
         for leaf in answer:

@@ -50,10 +50,11 @@ def graph_of(part: str = "loss", *, a: bool = True, b: bool = True) -> Graph:
     """
     x, y = points()
     a_, b_ = start()
-    names: dict[str, Any] = {"x": x, "y": y}
-    names |= {"a": a_.requires_grad_(a), "b": b_.requires_grad_(b)}
-    exec("\n".join(PARTS.values()), names)
-    return gt.graph(names[part], names={"a": a_, "b": b_})
+    yhat = a_.requires_grad_(a) + b_.requires_grad_(b) * x
+    error = y - yhat
+    loss = (error**2).mean()
+    result = {"yhat": yhat, "error": error, "loss": loss}[part]
+    return gt.graph(result, names={"a": a_, "b": b_})
 
 
 @dataclass(frozen=True)

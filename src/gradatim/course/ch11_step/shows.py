@@ -5,7 +5,6 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 import gradatim as gt
@@ -14,7 +13,6 @@ from gradatim.course.training_paths import (
     as_descent,
     line_of,
     make_parts,
-    new_line,
     points,
 )
 from gradatim.ladder.rung_11_train_step import make_train_step
@@ -142,24 +140,22 @@ def run_fault(name: str, *, checked: bool, calls: int = 200) -> str:
     """
     model, loss_fn, optimizer = make_parts()
     x, y = points()
-    names = {
-        "model": model,
-        "loss_fn": loss_fn,
-        "optimizer": optimizer,
-        "x": x.clone(),
-        "y": y,
-        "other_model": new_line(),
-        "make_train_step": gt.make_train_step if checked else make_train_step,
-        "nn": nn,
-        "SGD": torch.optim.SGD,
-    }
+    if name == "the optimizer of another model":
+        _, _, optimizer = make_parts()
+    elif name == "targets of shape (80,)":
+        y = y[:, 0]
+    elif name == "one NaN in x":
+        x = x.clone()
+        x[3] = math.nan
+    else:
+        loss_fn = nn.MSELoss(reduction="none")
     before, loss = line_of(model), math.nan
-    *lines, call = FAULTS[name][0].splitlines()
+    make: Any = gt.make_train_step if checked else make_train_step
+    train_step = make(model, loss_fn, optimizer)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        exec("\n".join(lines), names)
         for _ in range(calls):
-            loss = float(eval(call, names))
+            loss = float(train_step(x, y))
     after = line_of(model)
     return (
         f"a {before[0]:.4f}, b {before[1]:.4f} before; "
