@@ -5,6 +5,7 @@ import hashlib
 import os
 import re
 import stat
+import threading
 
 import pytest
 
@@ -105,10 +106,10 @@ class TestWriteFile:
             yield bytes(2 << 20)
             raise ZeroDivisionError
 
-        before = os.listdir("/proc/self/fd"), disk.threading.active_count()
+        before = os.listdir("/proc/self/fd"), threading.active_count()
         with pytest.raises(ZeroDivisionError):
             write_file(tmp_path / "a", parts())
-        assert (os.listdir("/proc/self/fd"), disk.threading.active_count()) == before
+        assert (os.listdir("/proc/self/fd"), threading.active_count()) == before
 
     @pytest.mark.parametrize("mask", [0o022, 0o077])
     def test_mode_is_that_of_the_mask(self, mask, tmp_path):

@@ -30,12 +30,9 @@ class BatchOptions:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ConfigError(f"batch_size must be 1 or more, got {self.batch_size}.")
-        if self.seed < 0:
-            raise ConfigError(f"seed must not be negative, got {self.seed}.")
-        if self.num_workers < 0:
-            raise ConfigError(
-                f"num_workers must not be negative, got {self.num_workers}."
-            )
+        for name, value in (("seed", self.seed), ("num_workers", self.num_workers)):
+            if value < 0:
+                raise ConfigError(f"{name} must not be negative, got {value}.")
 
     @property
     def is_cuda(self) -> bool:

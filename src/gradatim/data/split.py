@@ -113,10 +113,8 @@ def _check_fractions(fractions: Sequence[float]) -> None:
 
 def _counts(total: int, fractions: Sequence[float]) -> list[int]:
     """Round the shares to whole rows that add up; refuse an empty part."""
-    edges = [0]
-    for index in range(1, len(fractions)):
-        edges.append(round(total * sum(fractions[:index])))
-    edges.append(total)
+    shares = [sum(fractions[:index]) for index in range(len(fractions))]
+    edges = [*(round(total * share) for share in shares), total]
     counts = [after - before for before, after in pairwise(edges)]
     if min(counts) < 1:
         empty = counts.index(min(counts))
@@ -135,8 +133,8 @@ def _per_row(values: Any, total: int, name: str) -> Shaped[Tensor, "rows"]:
         tensor = values.detach().cpu()
     else:
         array = np.asarray(values)
-        if array.dtype.kind in "mM" and bool(np.isnat(array).any()):
-            raise DataError(_no_value_message(name, "NaT", int(np.isnat(array).sum())))
+        if array.dtype.kind in "mM" and (num_bad := int(np.isnat(array).sum())):
+            raise _no_value(name, "NaT", num_bad)
         if array.dtype.kind in "OUSmM":  # text or times: their places in sorted order
             array = np.unique(array, return_inverse=True)[1]
         tensor = torch.as_tensor(array)
@@ -146,14 +144,13 @@ def _per_row(values: Any, total: int, name: str) -> Shaped[Tensor, "rows"]:
             "Each row needs one value.\n"
             f"Give {name} the shape ({total},)."
         )
-    if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-        num_bad = int((~tensor.isfinite()).sum())
-        raise DataError(_no_value_message(name, "NaN or infinite", num_bad))
+    if tensor.is_floating_point() and (num_bad := int((~tensor.isfinite()).sum())):
+        raise _no_value(name, "NaN or infinite", num_bad)
     return tensor
 
 
-def _no_value_message(name: str, value: str, rows: int) -> str:
-    return (
+def _no_value(name: str, value: str, rows: int) -> DataError:
+    return DataError(
         f"{name} is {value} in {rows} rows.\n"
         "Such rows belong to no part.\n"
         "Fill in or leave out these rows first."

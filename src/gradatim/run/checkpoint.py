@@ -50,11 +50,7 @@ MODEL, STATE, VALUES = "model.safetensors", "state.safetensors", "state.json"
 
 @dataclass(frozen=True, kw_only=True)
 class CheckpointOptions:
-    """When checkpoints are written, and how many stay.
-
-    Raises:
-        ConfigError: A value is out of its range.
-    """
+    """When checkpoints are written, and how many stay; a wrong value is refused."""
 
     every_s: float | None = 30.0
     every_steps: int | None = None
@@ -93,12 +89,9 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one run.
+    """The checkpoints in the folder of one run.
 
-    Args:
-        run: The run's folder.
-        keep_last: How many of the newest stay. The best step that each of them knows
-            stays besides.
+    The newest ``keep_last`` stay, and the best step that each of them knows.
     """
 
     def __init__(self, run: Path, *, keep_last: int = 3) -> None:

@@ -119,10 +119,7 @@ def _numbers(value: LRScheduler | Optimizer) -> dict[str, Any]:
     if isinstance(value, LRScheduler):
         return _without_last_lr(plain(value.state_dict()))
     groups = [
-        {
-            **{name: plain(option) for name, option in options_of(group).items()},
-            "parameters": len(group["params"]),
-        }
+        {**plain(options_of(group)), "parameters": len(group["params"])}
         for group in value.param_groups
     ]
     return groups[0] if len(groups) == 1 else {str(i): g for i, g in enumerate(groups)}
@@ -130,12 +127,10 @@ def _numbers(value: LRScheduler | Optimizer) -> dict[str, Any]:
 
 def _without_last_lr(state: dict[str, Any]) -> dict[str, Any]:
     """Leave out the rate with which a schedule begins: other numbers decide it."""
-    inner = {
-        k: [_without_last_lr(s) for s in v]
-        for k, v in state.items()
-        if k == INNER_SCHEDULES
-    }
-    return {k: v for k, v in state.items() if k != LAST_RATE} | inner
+    kept = {name: value for name, value in state.items() if name != LAST_RATE}
+    if INNER_SCHEDULES in kept:
+        kept[INNER_SCHEDULES] = list(map(_without_last_lr, kept[INNER_SCHEDULES]))
+    return kept
 
 
 def options_of(group: dict[str, Any]) -> dict[str, Any]:

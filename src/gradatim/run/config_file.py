@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any, NoReturn
 
 from gradatim.errors import DamagedError, RunError
@@ -61,11 +62,7 @@ def write_config(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
 
 
 def begin_config(folder: Path) -> None:
-    """Write the configuration of a run from Python, where there is none yet.
-
-    Raises:
-        DamagedError: There is a ``config.json`` of another program.
-    """
+    """Write the configuration of a run from Python, where there is none yet."""
     if (folder / CONFIG).exists():
         read_config(folder)
         return
@@ -76,10 +73,7 @@ def begin_config(folder: Path) -> None:
 def mend_config(folder: Path) -> list[str]:
     """Write the configuration of a run from Python anew where it is damaged.
 
-    A run from Python can go on without the old one.
-
-    Returns:
-        What to tell the user, a line each.
+    Such a run can go on without the old one. The lines are what to tell the user.
     """
     try:
         read_config(folder)
@@ -92,11 +86,7 @@ def mend_config(folder: Path) -> list[str]:
 
 
 def check_ours(folder: Path) -> None:
-    """Refuse a folder with files that are no run's.
-
-    Raises:
-        RunError: The folder has files of another program, or the user's own work.
-    """
+    """Refuse a folder with files of another program, or with the user's own work."""
     if not folder.is_dir() or (folder / CONFIG).exists():
         return
     others = [
@@ -113,36 +103,30 @@ def check_ours(folder: Path) -> None:
 
 
 def read_environment(path: Path) -> dict[str, Any]:
-    """Read a run's ``environment.json``.
-
-    Raises:
-        DamagedError: The file is missing or changed.
-        RunError: The file is of another version.
-    """
-    content = read_sealed(path / ENVIRONMENT, version=VERSION)
-    names = {"version", *environment()}
-    for name, value in content.items():
-        if name not in names or not isinstance(value, (str, int, type(None))):
-            raise _unknown(path / ENVIRONMENT, name, value)
-    if absent := names - set(content):
-        raise lacks(path / ENVIRONMENT, absent)
-    return content
+    """Read a run's ``environment.json``; a damaged one is refused."""
+    checks = dict.fromkeys(environment(), lambda v: isinstance(v, (str, int, NoneType)))
+    return _read(path / ENVIRONMENT, checks, needed=set(checks))
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """Read a run's ``config.json``.
+    """Read a run's ``config.json``; a damaged one is refused.
 
-    Raises:
-        DamagedError: The file is missing or changed. The same error is raised later by
-            asking for a field that the file lacks.
-        RunError: The file is of another version.
+    Asking for a field that the file lacks raises the same error later.
     """
-    config = Config(path / CONFIG, read_sealed(path / CONFIG, version=VERSION))
+    return _read(path / CONFIG, CHECKS, needed=FIELDS)
+
+
+def _read(path: Path, checks: Mapping[str, Check], needed: set[str]) -> "Config":
+    config = Config(path, read_sealed(path, version=VERSION))
     for name, value in config.items():
-        if name != "version" and not (name in CHECKS and CHECKS[name](value)):
-            raise _unknown(path / CONFIG, name, value)
-    if absent := FIELDS - set(config):
-        raise lacks(path / CONFIG, absent)
+        if name != "version" and not (name in checks and checks[name](value)):
+            raise DamagedError(
+                f"{path} has the field {shown(name)} with {shown(value)}.\n"
+                "This version writes no such thing, and cannot tell what it means.\n"
+                "Copy the run folder again."
+            )
+    if absent := needed - set(config):
+        raise lacks(path, absent)
     return config
 
 
@@ -162,14 +146,6 @@ def lacks(path: Path, names: set[str]) -> DamagedError:
     return DamagedError(
         f"{path} lacks {', '.join(sorted(names))}.\n"
         "It was damaged, or changed by hand.\nCopy the run folder again."
-    )
-
-
-def _unknown(path: Path, name: str, value: Any) -> DamagedError:
-    return DamagedError(
-        f"{path} has the field {shown(name)} with {shown(value)}.\n"
-        "This version writes no such thing, and cannot tell what it means.\n"
-        "Copy the run folder again."
     )
 
 

@@ -128,11 +128,7 @@ def _short(value: Any) -> str:
 
 
 def check_accept(accept: Iterable[str]) -> tuple[str, ...]:
-    """Refuse to accept something else than ``"data"`` and ``"config"``.
-
-    Raises:
-        ConfigError: There is another name.
-    """
+    """Refuse to accept something else than ``"data"`` and ``"config"``."""
     names = (accept,) if isinstance(accept, str) else tuple(accept)
     for name in names:
         if name not in CHOICES:

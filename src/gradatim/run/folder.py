@@ -134,11 +134,7 @@ def new_run_path(stem: str, root: Path = RUNS) -> Path:
 
 
 def check_free(path: Path) -> None:
-    """Refuse a place where a run cannot be written, before any training.
-
-    Raises:
-        RunError: It exists and is no empty folder, or its folder cannot be written to.
-    """
+    """Refuse, before any training, a place where a new run cannot be written."""
     is_empty = path.is_dir() and not any(path.iterdir())
     if (path.exists() or path.is_symlink()) and not is_empty:
         cure = "Name another folder with --run, or remove this one."

@@ -69,11 +69,7 @@ def load_module_state(
 
 
 def save_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
-    """Write ``model.safetensors`` and ``model.json`` with a manifest.
-
-    Raises:
-        DiskError: The disk did not take it.
-    """
+    """Write ``model.safetensors`` and ``model.json`` with a manifest."""
     values, tensors = pack(module_state(modules))
     files = {TENSORS: tensor_parts(tensors), DESCRIPTION: [_describe(values)]}
     why = "The checkpoints are whole: the same lines write it when there is room.\n"
@@ -125,45 +121,40 @@ def load_module(
         )
     tensors = read_tensors(contents[TENSORS], str(path / TENSORS))
     state = unpack(description["state"], tensors, str(place))
+    cause = None
     try:
         given = bare(model).state_dict()
-        if different := changes(signature(state), signature(given)):
-            raise _unlike(path, model, different)
-        bare(model).load_state_dict(state)
-    except RunError:
-        raise
+        different = changes(signature(state), signature(given))
+        if not different:
+            bare(model).load_state_dict(state)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        raise _unlike(path, model, [one_line(error)]) from error
+        different, cause = [one_line(error)], error
+    if different:
+        listed = "\n".join(f"  {line}" for line in different[:MAX_CHANGES])
+        raise _unlike(
+            f"{path} is of another model than the {type(model).__name__} given "
+            f"(file -> given):\n{listed}"
+        ) from cause
     return model
 
 
-def _unlike(path: Path, model: nn.Module, different: list[str]) -> RunError:
-    listed = "\n".join(f"  {line}" for line in different[:MAX_CHANGES])
-    return RunError(
-        f"{path} is of another model than the {type(model).__name__} given "
-        f"(file -> given):\n{listed}\n"
-        "Weights go only where names, shapes and dtypes are the same.\n"
-        "Make the model as it was made for the run."
-    )
-
-
 def check_module_size(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Compare the size of a file of weights with a module's, before it is read.
+    """Refuse a file of weights that is larger than a module's, before it is read.
 
     Args:
         path: The folder of the file.
         tensors: The weights of the module.
-
-    Raises:
-        RunError: The file is larger than these weights with a header.
     """
     with reading(path / TENSORS):
         size = (path / TENSORS).lstat().st_size
     most = num_bytes(tensors) + MAX_JSON_BYTES
     if size > most:
-        raise RunError(
-            f"{path / TENSORS} has {size:,} bytes, where those of the model given have "
-            f"at most {most:,}.\n"
-            "Weights go only where names, shapes and dtypes are the same.\n"
-            "Make the model as it was made for the run."
-        )
+        what = f"has {size:,} bytes, where those of the model given have at most"
+        raise _unlike(f"{path / TENSORS} {what} {most:,}.")
+
+
+def _unlike(what: str) -> RunError:
+    return RunError(
+        f"{what}\nWeights go only where names, shapes and dtypes are the same.\n"
+        "Make the model as it was made for the run."
+    )

@@ -314,10 +314,6 @@ def as_row(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_mode(mode: str) -> None:
-    """Check that a mode says whether less or more is better.
-
-    Raises:
-        ConfigError: It is neither ``"min"`` nor ``"max"``.
-    """
+    """Refuse a mode that is neither ``"min"`` nor ``"max"``."""
     if mode not in ("min", "max"):
         raise ConfigError(f"mode must be 'min' or 'max', got {mode!r}.")

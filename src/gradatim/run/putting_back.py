@@ -44,11 +44,7 @@ their parameter. Read from the source of PyTorch 2.13."""
 
 @contextlib.contextmanager
 def putting_back(path: Path) -> Iterator[None]:
-    """Name the checkpoint in the error of an object that does not take its state.
-
-    Raises:
-        DamagedError: An object did not take its state.
-    """
+    """Name the checkpoint in the error of an object that does not take its state."""
     try:
         yield
     except GradatimError:
@@ -249,14 +245,11 @@ def _check_alike(before: Any, loaded: Any, name: str, same: bool) -> None:
 
 
 def check_optimizers(objects: Iterable[Any]) -> None:
-    """Check the shapes of what optimizers have loaded for their parameters.
+    """Refuse what an optimizer has loaded in another shape than its parameter's.
 
-    PyTorch does not check them. The fused updates of PyTorch 2.13 go through a state by
+    PyTorch does not check it. The fused updates of PyTorch 2.13 go through a state by
     the number of values of its parameter: a shorter state lets them read and write
     memory that is not theirs.
-
-    Raises:
-        ValueError: A tensor has another shape than its parameter, or is not there.
     """
     for optimizer in objects:
         if not isinstance(optimizer, Optimizer):

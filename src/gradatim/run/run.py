@@ -252,9 +252,7 @@ class Run(OwnLoop, Callback):
     ) -> dict[str, Stateful]:
         """Give what a checkpoint holds beside the model, in the order of loading.
 
-        Args:
-            trainer: The trainer.
-            began: The configuration with which the run began, where it is gone on with.
+        ``began`` is the configuration with which the run began, where it goes on.
         """
         began = began or {}
         callbacks = self._callbacks

@@ -54,10 +54,7 @@ BY_EPOCHS = "epochs"
 
 
 def tell(line: str) -> None:
-    """Write a line to standard error, so that a program's output stays its own.
-
-    The line is written at once, as a kill may come next.
-    """
+    """Write a line to standard error, at once, as a kill may come next."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -127,7 +124,7 @@ class Session:
         why_not: list[str],
         engine: str = EagerEngine.name,
     ) -> Checkpoint | None:
-        """Find the checkpoint to go on from, and compare what it was begun with.
+        """Give the checkpoint to go on from, or None where the run begins.
 
         Args:
             modules: The modules by their names.
@@ -137,11 +134,8 @@ class Session:
             why_not: Why a resume is not exact, besides what the batches say.
             engine: The name of the engine that runs the steps.
 
-        Returns:
-            None where the run begins.
-
         Raises:
-            ResumeError: Something changed that was not accepted.
+            ResumeError: Something changed since the run began that was not accepted.
             RunError: There are checkpoints, and none can be read.
         """
         digests = {name: batches.digest() for name, batches in sources.items()}
@@ -225,11 +219,7 @@ class Session:
         states: Mapping[str, Stateful],
         history: History,
     ) -> None:
-        """Give back to each object the state that :meth:`save` was given.
-
-        Raises:
-            DamagedError: An object does not take its state.
-        """
+        """Give back to each object the state that :meth:`save` was given."""
         with putting_back(loaded.path):
             load_module_state(modules, loaded.model)
             for name, stateful in states.items():
@@ -289,9 +279,6 @@ class Session:
             modules: The modules, whose weights have a file of their own.
             states: All else that training moves, by the names that :meth:`load` is
                 given.
-
-        Raises:
-            DiskError: The disk did not take it, and errors are to be raised.
         """
         if self._saved == self._position():
             return
@@ -336,11 +323,7 @@ class Session:
     def note_if_best(
         self, value: float, name: str, mode: str, *, step: int, epoch: int
     ) -> bool:
-        """Note a step in the header if its value is the best so far; tell whether.
-
-        Raises:
-            ConfigError: ``name`` is another than before.
-        """
+        """Note a step in the header if its value is the best so far; tell whether."""
         best = self.header.best
         if best is not None and best.get("name") != name:
             raise ConfigError(
@@ -356,11 +339,7 @@ class Session:
         return True
 
     def load_best(self, modules: Mapping[str, nn.Module]) -> dict[str, Any]:
-        """Put the weights of the best step into the modules; give what is noted of it.
-
-        Raises:
-            RunError: There is no best step, or its checkpoint is damaged.
-        """
+        """Put the weights of the best step into the modules; give what was noted."""
         best = self.header.best
         if best is None and (saved := self.checkpoints.newest_header()):
             best = saved.best  # of another process

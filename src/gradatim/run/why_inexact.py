@@ -24,13 +24,10 @@ __all__ = [
 
 
 def saved_why_inexact(saved: Iterable[Any]) -> list[str]:
-    """Say what training changes in some objects that their states do not have.
+    """Say what training changes in saved objects that their states do not have.
 
     A module may draw from a generator of its own, and an optimizer may hold parameters
     of a module that is not saved.
-
-    Args:
-        saved: All that is saved: modules, optimizers, generators and others.
     """
     saved = list(saved)
     modules = [value for value in saved if isinstance(value, nn.Module)]

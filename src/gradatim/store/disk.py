@@ -12,12 +12,12 @@ import contextlib
 import errno
 import hashlib
 import os
-import queue
 import secrets
 import shutil
 import stat
-import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -83,64 +83,31 @@ def write_file(path: Path, parts: Iterable[Buffer]) -> Written:
         parts: What is written, one contiguous buffer after the other.
     """
     descriptor = _new_file(path)
-    hasher, size = _Hasher(), 0
+    digest, size, waiting = hashlib.sha256(), 0, deque[Future[None]]()
     try:
-        for part in _joined(parts):
-            hasher.update(part)
-            _write_all(descriptor, part)
-            if hasattr(os, "posix_fadvise"):
-                # The disk begins on this part while the next one is copied.
-                advice = os.POSIX_FADV_DONTNEED
-                os.posix_fadvise(descriptor, size, len(part), advice)
-            size += len(part)
-        hasher.end()  # the rest of the digest is taken while fsync waits
-        os.fsync(descriptor)
+        with ThreadPoolExecutor(1) as pool:  # its thread begins with the first submit()
+            for part in _joined(parts):
+                if waiting or len(part) >= JOINED_BYTES:
+                    waiting.append(pool.submit(digest.update, part))
+                else:  # too few bytes to be worth a thread
+                    digest.update(part)
+                if len(waiting) > WAITING_PARTS:
+                    waiting.popleft().result()
+                _write_all(descriptor, part)
+                if hasattr(os, "posix_fadvise"):
+                    # The disk begins on this part while the next one is copied.
+                    advice = os.POSIX_FADV_DONTNEED
+                    os.posix_fadvise(descriptor, size, len(part), advice)
+                size += len(part)
+            os.fsync(descriptor)  # meanwhile the rest of the digest is taken
     finally:
-        hexdigest = hasher.hexdigest()
         os.close(descriptor)
-    return Written(size, hexdigest)
+    return Written(size, digest.hexdigest())
 
 
 def _new_file(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     return os.open(path, flags, 0o666)
-
-
-class _Hasher:
-    """A SHA-256 that a thread takes where there are enough bytes to be worth one."""
-
-    def __init__(self) -> None:
-        self._digest = hashlib.sha256()
-        self._parts: queue.Queue[memoryview | None] = queue.Queue(WAITING_PARTS)
-        self._thread: threading.Thread | None = None
-        self._has_ended = False
-
-    def update(self, part: memoryview) -> None:
-        """Add a part, which must not change before :meth:`hexdigest`."""
-        if self._thread is None and len(part) < JOINED_BYTES:
-            self._digest.update(part)
-            return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, daemon=True)
-            self._thread.start()
-        self._parts.put(part)
-
-    def _work(self) -> None:
-        while (part := self._parts.get()) is not None:
-            self._digest.update(part)
-
-    def end(self) -> None:
-        """Say that no part follows."""
-        if self._thread is not None and not self._has_ended:
-            self._parts.put(None)
-        self._has_ended = True
-
-    def hexdigest(self) -> str:
-        """Wait for the thread, and give the digest."""
-        self.end()
-        if self._thread is not None:
-            self._thread.join()
-        return self._digest.hexdigest()
 
 
 def _joined(parts: Iterable[Buffer]) -> Iterator[memoryview]:
@@ -208,11 +175,9 @@ def written_beside(path: Path, *, replace: bool = True) -> Iterator[Path]:
     try:
         yield beside
         sync_folder(beside)
-        replaces = False
         if replace:
             put_back(path)
-            replaces = path.exists()
-        if replaces:
+        if replaces := replace and path.exists():
             os.rename(path, old)
         try:
             # The one moment that counts: before it nothing is there, after it all is.
@@ -276,10 +241,8 @@ def replacing_file(path: Path) -> Iterator[BinaryIO]:
 def _taking_the_place_of(path: Path, *, may_lack_sync: bool = False) -> Iterator[Path]:
     """Give a name beside ``path``; the file of this name is renamed to it, or goes.
 
-    Args:
-        path: The place that is taken.
-        may_lack_sync: The file is there all the same where its folder may be written
-            to, but not opened to wait for the disk.
+    With ``may_lack_sync`` the file is there all the same where its folder may be
+    written to, but not opened to wait for the disk.
     """
     beside = temporary(path)
     try:

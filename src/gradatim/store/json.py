@@ -76,11 +76,7 @@ def in_utf8(text: str) -> bytes:
 
 
 def check_version(value: Any, version: int, path: Path) -> None:
-    """Refuse a file of another version.
-
-    Raises:
-        RunError: The file is of another version, or says none.
-    """
+    """Refuse a file of another version, or one that says none."""
     found = value.get("version") if isinstance(value, dict) else None
     if type(found) is not int or found != version:
         raise RunError(
@@ -91,11 +87,7 @@ def check_version(value: Any, version: int, path: Path) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file, of a size that JSON may have.
-
-    Raises:
-        RunError: The file is missing, too large, or cannot be read.
-    """
+    """Read a UTF-8 file, of a size that JSON may have; refuse anything else."""
     if not path.exists() and not path.is_symlink():
         raise DamagedError(
             f"{path} does not exist.\nThe run cannot be used without it.\n"

@@ -148,10 +148,8 @@ def read_until(path: Path, position: dict[str, Any]) -> Any:
         digest.update(line)
         num_bytes += len(line)
     if num_bytes < size or (size and digest.hexdigest() != position["sha256"]):
-        raise DamagedError(
-            f"{path} is not what was written: up to byte {size:,} its SHA-256 is "
-            "another.\nIt was damaged, or changed by hand.\nPut back a copy of it."
-        )
+        what = f"is not what was written: up to byte {size:,} its SHA-256 is another"
+        raise _damaged(f"{path} {what}")
     return digest
 
 
@@ -173,10 +171,7 @@ def read_rows(path: Path, size: int | None = None) -> Iterator[dict[str, Any]]:
         place = f"{path}, line {number}"
         row = unpack(parse_json(line, place), {}, place)
         if not isinstance(row, dict) or not is_plain(row):
-            raise DamagedError(
-                f"{place} is no row of a history.\n"
-                "It was damaged, or changed by hand.\nPut back a copy of it."
-            )
+            raise _damaged(f"{place} is no row of a history")
         yield row
 
 
@@ -186,12 +181,15 @@ def _lines(path: Path, size: int | None) -> Iterator[bytes]:
     with opened(path) as file:
         while line := file.readline(int(min(left, MAX_LINE_BYTES + 1))):
             if len(line) > MAX_LINE_BYTES:
-                raise DamagedError(
-                    f"{path} has a line of more than {MAX_LINE_BYTES:,} bytes.\n"
-                    "It was damaged, or changed by hand.\nPut back a copy of it."
-                )
+                most = f"{MAX_LINE_BYTES:,} bytes"
+                raise _damaged(f"{path} has a line of more than {most}")
             left -= len(line)
             yield line
+
+
+def _damaged(what: str) -> DamagedError:
+    cure = "It was damaged, or changed by hand.\nPut back a copy of it."
+    return DamagedError(f"{what}.\n{cure}")
 
 
 def _refuse_link(path: Path) -> None:

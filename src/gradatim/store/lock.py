@@ -75,8 +75,7 @@ class Lock:
             if fcntl is not None:
                 fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:
-            message = _message(self.path, _holder(descriptor))
-            raise RunLockedError(message) from error
+            raise _locked(self.path, _holder(descriptor)) from error
 
     def check(self) -> None:
         """Make sure that the lock is held, and still keeps others out.
@@ -89,7 +88,7 @@ class Lock:
             RunLockedError: Another process or object has the lock by now.
         """
         if self._descriptor is None or not self.is_held():
-            raise RunLockedError(_message(self.path, "a newer Run of this process"))
+            raise _locked(self.path, "a newer Run of this process")
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(self._descriptor), os.stat(self.path)):
                 self._lock(self._descriptor)
@@ -120,8 +119,8 @@ def _holder(descriptor: int) -> str:
         return "another process"
 
 
-def _message(path: Path, holder: str) -> str:
-    return (
+def _locked(path: Path, holder: str) -> RunLockedError:
+    return RunLockedError(
         f"{path.parent} is being written to by {holder}.\n"
         "Two writers would mix their checkpoints.\n"
         "Wait until it has ended, stop it, or name another run."

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -103,10 +103,7 @@ def read_sealed(path: Path, *, version: int) -> dict[str, Any]:
 
 
 def write_folder(
-    path: Path,
-    files: Mapping[str, Iterable[Buffer]],
-    *,
-    side_by_side: bool = False,
+    path: Path, files: Mapping[str, Iterable[Buffer]], *, side_by_side: bool = False
 ) -> int:
     """Write a folder whole or not at all; give its size in bytes.
 
@@ -121,24 +118,20 @@ def write_folder(
             return write_file(folder / name, files[name])
 
         written = _for_each(write, files, side_by_side=side_by_side)
-        entries = dict(zip(files, written, strict=True))
-        manifest = {
-            "version": VERSION,
-            "files": {name: entry._asdict() for name, entry in entries.items()},
-        }
-        own = write_file(folder / MANIFEST, [sealed(manifest)])
-    return own.size + sum(entry.size for entry in entries.values())
+        entries = {name: entry._asdict() for name, entry in written.items()}
+        manifest = sealed({"version": VERSION, "files": entries})
+        own = write_file(folder / MANIFEST, [manifest])
+    return own.size + sum(entry.size for entry in written.values())
 
 
 def _for_each(
-    work: Callable[[str], Result], names: Iterable[str], *, side_by_side: bool
-) -> list[Result]:
+    work: Callable[[str], Result], names: Collection[str], *, side_by_side: bool
+) -> dict[str, Result]:
     """Do the same for every file; side by side, digests and disk work together."""
     if not side_by_side:
-        return [work(name) for name in names]
-    names = list(names)
+        return {name: work(name) for name in names}
     with ThreadPoolExecutor(len(names)) as pool:
-        return list(pool.map(work, names))
+        return dict(zip(names, pool.map(work, names), strict=True))
 
 
 def read_folder(
@@ -159,17 +152,17 @@ def read_folder(
     with reading(path):
         if path.is_symlink() or not path.is_dir():
             what = "is a link" if path.is_symlink() else "is no folder"
-            raise DamagedError(_damaged(path, what))
+            raise _damaged(path, what)
         entries = _entries(path / MANIFEST)
         sizes = {file.name: file.lstat().st_size for file in path.iterdir()}
     for name, entry in entries.items():
         if name not in sizes:
-            raise DamagedError(_damaged(path / name, "is missing"))
+            raise _damaged(path / name, "is missing")
         if sizes[name] != entry.size:
             what = f"has {sizes[name]:,} bytes, not {entry.size:,}"
-            raise DamagedError(_damaged(path / name, what))
+            raise _damaged(path / name, what)
     if extra := sorted(set(sizes) - set(entries) - {MANIFEST}):
-        raise DamagedError(_damaged(path / extra[0], "does not belong there"))
+        raise _damaged(path / extra[0], "does not belong there")
     if known is not None:
         check_files(entries, known, path)
 
@@ -177,25 +170,20 @@ def read_folder(
         content = read_file(path / name, most=entries[name].size)
         if hashlib.sha256(content).hexdigest() != entries[name].sha256:
             what = "is not what was written: its SHA-256 is another"
-            raise DamagedError(_damaged(path / name, what))
+            raise _damaged(path / name, what)
         return content
 
     names = [name for name in entries if only in (None, name)]
     is_large = sum(entries[name].size for name in names) > SIDE_BY_SIDE_BYTES
-    contents = _for_each(read, names, side_by_side=is_large)
-    return dict(zip(names, contents, strict=True))
+    return _for_each(read, names, side_by_side=is_large)
 
 
 def check_files(files: Mapping[str, Any], names: set[str], path: Path) -> None:
-    """Check that a folder holds these files and no others.
-
-    Raises:
-        DamagedError: A file is missing, or does not belong there.
-    """
+    """Refuse a folder that lacks one of these files, or holds others."""
     if absent := sorted(names - set(files)):
-        raise DamagedError(_damaged(path, f"lacks {', '.join(absent)}"))
+        raise _damaged(path, f"lacks {', '.join(absent)}")
     if extra := sorted(set(files) - names):
-        raise DamagedError(_damaged(path / extra[0], "does not belong there"))
+        raise _damaged(path / extra[0], "does not belong there")
 
 
 def _entries(path: Path) -> dict[str, Written]:
@@ -215,13 +203,12 @@ def _entries(path: Path) -> dict[str, Written]:
             if type(entry.sha256) is not str:
                 raise ValueError(f"the SHA-256 {shown(entry.sha256)} of {name}")
     except (TypeError, ValueError, AttributeError) as error:
-        what = f"has unexpected content: {one_line(error)}"
-        raise DamagedError(_damaged(path, what)) from error
+        raise _damaged(path, f"has unexpected content: {one_line(error)}") from error
     return entries
 
 
-def _damaged(path: Path, what: str) -> str:
-    return (
+def _damaged(path: Path, what: str) -> DamagedError:
+    return DamagedError(
         f"{printable(str(path))} {what}.\n"
         "The folder is damaged, or was changed by hand, and cannot be relied on.\n"
         "Put back a copy of the whole folder."

@@ -93,10 +93,14 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor], depth: int) -> Any:
             "A checkpoint holds no more, so that reading one has a bound.\n"
             "Let state_dict() give something flatter."
         )
-    if isinstance(value, (str, bool, int)):
-        return _pack_plain(value, name)
     if value is None:
         return None
+    for kind in (bool, int, str):
+        if isinstance(value, kind):  # a subclass, such as that of an Enum, too
+            plain = kind(value)
+            if kind is int and abs(plain) > MAX_INTEGER:
+                raise _unfit(name, f"an integer of {plain.bit_length():,} bits")
+            return plain
     if isinstance(value, float):  # NumPy's float64, too
         value = float(value)
         return value if math.isfinite(value) else {"$": ["float", repr(value)]}
@@ -114,9 +118,9 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor], depth: int) -> Any:
         return _pack_mapping(value, name, tensors, depth)
     if isinstance(value, list):
         return _pack_each(value, name, tensors, depth)
-    for kind, made_of in (("tuple", tuple), ("set", set)):
+    for made_of in (tuple, set):
         if isinstance(value, made_of):
-            return {"$": [kind, _pack_each(value, name, tensors, depth)]}
+            return {"$": [made_of.__name__, _pack_each(value, name, tensors, depth)]}
     if isinstance(value, deque):
         return {"$": ["deque", [_pack_each(value, name, tensors, depth), value.maxlen]]}
     if isinstance(value, complex):
@@ -127,16 +131,6 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor], depth: int) -> Any:
     if isinstance(value, torch.device):
         return {"$": ["device", str(value)]}
     raise _unfit(name, f"a {type(value).__module__}.{type(value).__qualname__}")
-
-
-def _pack_plain(value: Any, name: str) -> Any:
-    for kind in (bool, int, str):
-        if isinstance(value, kind):  # a subclass, such as that of an Enum, too
-            value = kind(value)
-            break
-    if type(value) is int and abs(value) > MAX_INTEGER:
-        raise _unfit(name, f"an integer of {value.bit_length():,} bits")
-    return value
 
 
 def _pack_each(
@@ -197,20 +191,14 @@ def _pack_tensor(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> Any:
         real = torch.view_as_real(tensor.resolve_conj())
         return {"$": ["complex tensor", _pack_tensor(real, name, tensors)]}
     place = _add(tensor.resolve_neg(), name, tensors)
-    if tensor.numel() == 0 or tensor.stride() == _row_major(tensor.shape):
+    # Not is_contiguous(), which ignores the strides of dimensions of size 1.
+    row_major = torch.empty(tensor.shape, device="meta").stride()
+    if tensor.numel() == 0 or tensor.stride() == row_major:
         return {"$": ["tensor", place]}
     # Strides such as those of channels_last are kept: they decide which instructions an
     # update uses, and so its last bits.
     strides = list(torch.empty_like(tensor, device="meta").stride())
     return {"$": ["strided tensor", [place, strides]]}
-
-
-def _row_major(shape: torch.Size) -> tuple[int, ...]:
-    # is_contiguous() would not do: it ignores the strides of dimensions of size 1.
-    strides = [1]
-    for size in reversed(shape[1:]):
-        strides.append(strides[-1] * size)
-    return tuple(reversed(strides[: len(shape)]))
 
 
 def _add(tensor: Tensor, name: str, tensors: dict[str, Tensor]) -> str:
@@ -280,7 +268,7 @@ def _unpack(value: Any, left: dict[str, Tensor], depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise ValueError(f"values deeper than {MAX_DEPTH} levels")
     if isinstance(value, list):
-        return [_unpack(part, left, depth + 1) for part in value]
+        return _list(value, left, depth)
     if not isinstance(value, dict):
         return value
     if "$" not in value:
@@ -332,19 +320,19 @@ def _dense(content: Any, left: dict[str, Tensor], depth: int) -> Tensor:
     return tensor
 
 
-def _collection(made_of: Callable[..., Any]) -> Callable[..., Any]:
-    def read(content: Any, left: dict[str, Tensor], depth: int) -> Any:
-        parts = _unpack(_checked(list, content), left, depth)
-        if made_of is set:
-            _check_keys(parts)
-        return made_of(parts)
+def _list(content: Any, left: dict[str, Tensor], depth: int) -> list[Any]:
+    return [_unpack(part, left, depth + 1) for part in _checked(list, content)]
 
-    return read
+
+def _set(content: Any, left: dict[str, Tensor], depth: int) -> set[Any]:
+    parts = _list(content, left, depth)
+    _check_keys(parts)
+    return set(parts)
 
 
 def _deque(content: Any, left: dict[str, Tensor], depth: int) -> Any:
     parts, maxlen = _checked(list, content)
-    return deque(_unpack(_checked(list, parts), left, depth), maxlen)
+    return deque(_list(parts, left, depth), maxlen)
 
 
 def _dict(content: Any, left: dict[str, Tensor], depth: int) -> dict[Any, Any]:
@@ -353,10 +341,6 @@ def _dict(content: Any, left: dict[str, Tensor], depth: int) -> dict[Any, Any]:
     _check_keys(keys)
     parts = [_unpack(part, left, depth + 1) for _, part in pairs]
     return dict(zip(keys, parts, strict=True))
-
-
-def _counter(content: Any, left: dict[str, Tensor], depth: int) -> Any:
-    return Counter(_dict(content, left, depth))
 
 
 def _defaultdict(content: Any, left: dict[str, Tensor], depth: int) -> Any:
@@ -379,7 +363,7 @@ def _float(text: Any, left: dict[str, Tensor], depth: int) -> float:
 
 
 def _complex(content: Any, left: dict[str, Tensor], depth: int) -> complex:
-    real, imaginary = _unpack(_checked(list, content), left, depth)
+    real, imaginary = _list(content, left, depth)
     return complex(_checked(float, real), _checked(float, imaginary))
 
 
@@ -395,11 +379,11 @@ KINDS: dict[str, Callable[[Any, dict[str, Tensor], int], Any]] = {
     "strided tensor": _strided,
     "complex tensor": lambda *c: torch.view_as_complex(_dense(*c)),
     "array": lambda *c: _dense(*c).numpy(),
-    "tuple": _collection(tuple),
-    "set": _collection(set),
+    "tuple": lambda *c: tuple(_list(*c)),
+    "set": _set,
     "deque": _deque,
     "dict": _dict,
-    "counter": _counter,
+    "counter": lambda *c: Counter(_dict(*c)),
     "defaultdict": _defaultdict,
     "float": _float,
     "complex": _complex,

@@ -45,8 +45,7 @@ DTYPES = {code: dtype for dtype, code in CODES.items()}
 
 MAX_TENSORS = 50_000
 """How many tensors a file may have. Each takes 1.7 kB beside its values once it is
-read,
-so that all of them take 85 MB."""
+read, so that all of them take 85 MB."""
 
 MAX_DIMENSIONS = 64
 """How many dimensions a tensor of a file may have: as many as NumPy 2 allows, through
@@ -54,8 +53,7 @@ which tensors are written."""
 
 MAX_VALUES = 1 << 60
 """The product of a shape, zeros counted as ones: so that it fits into 64 bits with
-every
-size of a value."""
+every size of a value."""
 
 FIELDS = {"dtype", "shape", "data_offsets"}
 """What an entry of the header has."""

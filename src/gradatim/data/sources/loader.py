@@ -82,11 +82,7 @@ class LoaderSource(BatchListSource):
         return {"began": self._at_start, "generators": self._generator_states()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over the state, unless it is another loader's.
-
-        Raises:
-            ValueError: The state would have a generator read past its words.
-        """
+        """Take over the state, unless it is another loader's."""
         states = state.get("generators")
         if states is not None and len(states) == len(own_generators(self.data)):
             self._at_start, self._generators_now = state["began"], states
@@ -149,11 +145,7 @@ def is_list_of_batches(data: Any) -> bool:
 
 
 def refuse_options(data: Any, names: list[str]) -> None:
-    """Refuse options that ``data`` would not follow.
-
-    Raises:
-        ConfigError: There is one.
-    """
+    """Refuse options that ``data`` would not follow."""
     if names:
         raise ConfigError(
             f"{' and '.join(names)} given, but a {type(data).__name__} has batches or "

@@ -24,11 +24,7 @@ __all__ = ["make_source"]
 
 
 def make_source(data: Any, options: BatchOptions) -> Source:
-    """Make the source for a kind of data.
-
-    Raises:
-        DataError: Data of this type give no batches.
-    """
+    """Make the source for a kind of data; refuse data that give no batches."""
     if isinstance(data, DataLoader):
         return LoaderSource(data, options)
     if isinstance(data, IterableDataset):

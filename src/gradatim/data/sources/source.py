@@ -55,11 +55,7 @@ class Source:
         return dataset_digest(self.data)
 
     def to_device(self) -> None:
-        """Send all rows to the device once.
-
-        Raises:
-            ConfigError: The data cannot be sent as a whole.
-        """
+        """Send all rows to the device once, if the data can be sent as a whole."""
         raise ConfigError(
             "resident=True, but the data is read as it goes.\n"
             "Only tensors can be sent to the device once.\n"
@@ -96,11 +92,7 @@ def tell_epoch(data: Any, epoch: int) -> None:
 
 
 def check_num_rows(rows: int, options: BatchOptions) -> None:
-    """Refuse data without rows, or with too few of them for a whole batch.
-
-    Raises:
-        DataError: An epoch would have no batch.
-    """
+    """Refuse data without rows, or with too few of them for a whole batch."""
     if rows == 0:
         raise DataError(
             "the data have 0 rows.\n"
