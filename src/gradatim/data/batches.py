@@ -1,25 +1,64 @@
 """Where ``(x, y)`` come from, in an order that is a pure function of (seed, epoch)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Unpack
 
+import numpy as np
 import torch
-from torch.utils.data import DataLoader, IterableDataset
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from gradatim.data.options import BatchKeywords, BatchOptions
 from gradatim.data.order import epoch_order
-from gradatim.data.sources.loader import comes_in_batches, refuse_options
-from gradatim.data.sources.make import make_source
-from gradatim.errors import ConfigError
+from gradatim.data.sources.dataset import DatasetSource
+from gradatim.data.sources.iterable import IterableSource
+from gradatim.data.sources.loader import (
+    BatchListSource,
+    LoaderSource,
+    is_list_of_batches,
+    refuse_options,
+)
+from gradatim.data.sources.source import Source
+from gradatim.data.sources.tensors import TensorSource, tensors_behind
+from gradatim.errors import ConfigError, DataError
+from gradatim.nested import as_tensors, tensors_of
 from gradatim.signatures import refuse_unknown, shows_options
 
 __all__ = ["Batches", "as_batches", "epoch_order", "has_own_batches"]
 
 
+def make_source(data: Any, options: BatchOptions) -> Source:
+    """Make the source for a kind of data; refuse data that give no batches."""
+    if isinstance(data, DataLoader):
+        return LoaderSource(data, options)
+    if isinstance(data, IterableDataset):
+        return IterableSource(data, options)
+    if isinstance(data, Dataset):
+        tensors, rows = tensors_behind(data)
+        if tensors is not None:
+            return TensorSource(tensors, options, rows)
+        return DatasetSource(data, options)
+    if hasattr(data, "as_batch"):  # a Table
+        data = data.as_batch()
+    is_nested = isinstance(data, (Tensor, np.ndarray, Mapping, tuple, list))
+    if is_nested:
+        data = as_tensors(data)
+    if is_list_of_batches(data):  # or another Sequence, whose batches are its own
+        return BatchListSource(data, options)
+    if is_nested and next(tensors_of(data), None) is not None:
+        return TensorSource(data, options, None)
+    raise DataError(
+        f"data of type {type(data).__name__} gives no batches.\n"
+        "Training needs rows that can be cut into batches.\n"
+        "Give a tuple of tensors or arrays, a Dataset, an IterableDataset, a "
+        "DataLoader or a Table."
+    )
+
+
 def has_own_batches(data: Any) -> bool:
     """Tell whether ``data`` is cut into batches already, in an order of its own."""
-    return isinstance(data, Batches) or comes_in_batches(data)
+    return isinstance(data, (Batches, DataLoader)) or is_list_of_batches(data)
 
 
 def _option(name: str) -> Any:

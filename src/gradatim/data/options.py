@@ -12,11 +12,7 @@ __all__ = ["BatchKeywords", "BatchOptions", "ReadingKeywords"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchOptions:
-    """The options of :class:`~gradatim.data.Batches`, which tells what each does.
-
-    Raises:
-        ConfigError: An option is out of its range.
-    """
+    """The options of :class:`~gradatim.data.Batches`, which tells what each does."""
 
     batch_size: int = 32
     shuffle: bool = True

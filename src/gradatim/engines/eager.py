@@ -35,10 +35,8 @@ class EagerEngine:
         self.parts = parts
         self.model, self.forward = parts.model, parts.forward
         self.loss_fn, self.optimizer = parts.loss_fn, parts.optimizer
-        if parts.in_bfloat16 or parts.num_microbatches > 1:
-            self.forward_backward = self._in_parts
-        else:
-            self.forward_backward = self._whole
+        is_whole = parts.num_microbatches == 1 and not parts.in_bfloat16
+        self.forward_backward = self._whole if is_whole else self._in_parts
 
     def update(self, closure: Callable[[], Tensor] | None = None) -> None:
         """Let the optimizer move the parameters."""

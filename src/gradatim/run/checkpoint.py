@@ -105,19 +105,10 @@ class Checkpoints:
         model: Mapping[str, Any],
         state: Mapping[str, Any],
     ) -> int:
-        """Write a checkpoint, then remove the older ones that need not stay.
+        """Write a checkpoint, and remove the older ones that need not stay.
 
-        Args:
-            header: What the checkpoint says of itself.
-            model: What :func:`module_state` gave of the modules.
-            state: Everything else.
-
-        Returns:
-            The size of the checkpoint, bytes.
-
-        Raises:
-            DiskError: The disk did not take the checkpoint; the others are as before.
-            ConfigError: Something in the state cannot be saved.
+        ``model`` is what :func:`module_state` gave of the modules, ``state`` everything
+        else. What comes back is the size of the checkpoint in bytes.
         """
         model_values, model_tensors = pack(model)
         values, tensors = pack(state)

@@ -86,11 +86,7 @@ CHECKS: dict[str, Check] = {
 
 
 def parse_header(about: dict[str, Any], path: Path) -> CheckpointHeader:
-    """Take the header out of the content of a checkpoint's JSON file.
-
-    Args:
-        about: The content, with ``version``, ``model`` and ``state`` beside the header.
-        path: The file, in the folder of the checkpoint.
+    """Take the header out of what the JSON file at ``path`` holds.
 
     Raises:
         DamagedError: A field is missing, unknown, or has another kind of value.

@@ -48,13 +48,7 @@ OWN_FILES = {CONFIG, ENVIRONMENT, "lock", "history.jsonl", "checkpoints", "schem
 
 
 def write_config(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
-    """Write ``config.json`` and ``environment.json`` of a new run.
-
-    Args:
-        folder: The folder of the run.
-        kind: ``"table"``, ``"line"`` or ``"python"``.
-        about: More fields, as JSON has them.
-    """
+    """Write ``config.json``, with the fields ``about``, and ``environment.json``."""
     created_at = datetime.now(UTC).isoformat()
     config = {"version": VERSION, "created_at": created_at, "kind": kind, **about}
     replace_file(folder / ENVIRONMENT, [sealed({"version": VERSION, **environment()})])

@@ -150,9 +150,6 @@ def refuse_changes(
         changed: What :func:`changes` lists; given back where that was accepted.
         run: The name of the run, for the message.
         accept: What may have changed.
-
-    Raises:
-        ResumeError: The change was not accepted.
     """
     if not changed or what in accept:
         return changed

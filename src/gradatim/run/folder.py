@@ -28,12 +28,7 @@ from gradatim.errors import RunError
 from gradatim.history import History
 from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.checkpoint_header import CheckpointHeader
-from gradatim.run.config_file import (
-    CONFIG,
-    read_config,
-    read_environment,
-    write_config,
-)
+from gradatim.run.config_file import CONFIG, read_config, read_environment, write_config
 from gradatim.store.disk import OLD, disk_errors, write_file, written_beside
 from gradatim.store.lines import read_rows, read_until
 from gradatim.text import nearest_name
@@ -71,8 +66,7 @@ class RunFolder:
     @property
     def kind(self) -> str:
         """``"table"``, ``"line"``, or ``"python"`` for a loop of one's own."""
-        kind: str = self.config["kind"]
-        return kind
+        return str(self.config["kind"])
 
     @property
     def is_table(self) -> bool:
@@ -124,13 +118,10 @@ def new_run_path(stem: str, root: Path = RUNS) -> Path:
     >>> str(new_run_path("houses 2027", Path("nowhere")))
     'nowhere/001-houses-2027'
     """
-    numbers = [0]
-    if root.is_dir():
-        for path in root.iterdir():
-            if match := re.match(r"(\d+)-", path.name):
-                numbers.append(int(match[1]))
+    names = [path.name for path in root.iterdir()] if root.is_dir() else []
+    numbers = [int(match[1]) for name in names if (match := re.match(r"(\d+)-", name))]
     clean = re.sub(r"[^\w.]+", "-", stem)[:MAX_STEM_LETTERS].strip("-.") or "table"
-    return root / f"{max(numbers) + 1:03}-{clean}"
+    return root / f"{max(numbers, default=0) + 1:03}-{clean}"
 
 
 def check_free(path: Path) -> None:
@@ -191,9 +182,8 @@ def find_run(
     if path is not None:
         if not (path / CONFIG).is_file():
             near = nearest_name(path.name, [run.path.name for run in _runs(root)])
-            what = (
-                "has no config.json: it is no run" if path.exists() else "is not there"
-            )
+            is_there = path.exists()
+            what = "has no config.json: it is no run" if is_there else "is not there"
             raise RunError(
                 f"{path} {what}.{near}\n"
                 "Give the folder that `gradatim fit` named at its end."
@@ -217,9 +207,7 @@ def find_unfinished(root: Path = RUNS) -> RunFolder:
         for run in _runs(root)
         if run.is_table and (run.checkpoint is None or run.checkpoint.ended is None)
     ]
-    if not stopped:
-        return find_run(None, root)
-    return max(stopped, key=_begun)
+    return max(stopped, key=_begun) if stopped else find_run(None, root)
 
 
 def _begun(run: RunFolder) -> tuple[str, str]:

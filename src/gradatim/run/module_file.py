@@ -45,10 +45,8 @@ def module_state(modules: Mapping[str, nn.Module]) -> dict[str, Any]:
     >>> list(module_state({"a": nn.Linear(1, 1), "b": nn.ReLU()}))
     ['a.weight', 'a.bias']
     """
-    if len(modules) == 1:
-        return dict(bare(next(iter(modules.values()))).state_dict())
     return {
-        f"{name}.{key}": value
+        f"{name}.{key}" if len(modules) > 1 else key: value
         for name, module in modules.items()
         for key, value in bare(module).state_dict().items()
     }
@@ -92,8 +90,7 @@ def is_saved(path: Path, modules: Mapping[str, nn.Module]) -> bool:
 
 
 def _describe(values: Any) -> bytes:
-    description = {"version": VERSION, "kind": "module", "state": values}
-    return in_utf8(to_json(description))
+    return in_utf8(to_json({"version": VERSION, "kind": "module", "state": values}))
 
 
 def load_module(
@@ -139,12 +136,7 @@ def load_module(
 
 
 def check_module_size(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    """Refuse a file of weights that is larger than a module's, before it is read.
-
-    Args:
-        path: The folder of the file.
-        tensors: The weights of the module.
-    """
+    """Refuse weights whose file is larger than these tensors, before it is read."""
     with reading(path / TENSORS):
         size = (path / TENSORS).lstat().st_size
     most = num_bytes(tensors) + MAX_JSON_BYTES

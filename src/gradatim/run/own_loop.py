@@ -1,5 +1,6 @@
 """A run of a loop of one's own: tracked objects, batches, rows and the best step."""
 
+import contextlib
 import math
 import weakref
 from collections.abc import Generator, Iterator, Mapping
@@ -134,35 +135,34 @@ class OwnLoop:
         return loop
 
     def _go_through(self, batches: Batches, epochs: int) -> Generator[Any, None, None]:
-        try:
-            yield from self._all_batches(batches, epochs)
-        finally:
-            self._is_looping = False
-        leave(self._stop_requested)
-
-    def _all_batches(self, batches: Batches, epochs: int) -> Iterator[Any]:
         session, modules = self._session, self._modules()
         config = {name: describe_object(value) for name, value in self._tracked.items()}
         config |= {"batches": describe_batches(batches), "own": self.own_config}
+        why_not = saved_why_inexact(self._tracked.values())
         self._stop_requested = None
         with session.opened(), stop_on_ctrl_c(self), stop_on_sigterm(self):
-            why_not = saved_why_inexact(self._tracked.values())
-            loaded = session.begin(
-                modules, {"train": batches}, config, self.own_data, why_not
-            )
+            sources = {"train": batches}
+            loaded = session.begin(modules, sources, config, self.own_data, why_not)
             session.header.epochs = epochs
             self.history.clear()
-            self._is_looping = True
             if loaded is None:
                 self._save(batches)
             else:
                 self._load(loaded, batches)
             if loaded is None or not session.has_ended(epochs):
-                while self.epoch < epochs and self._stop_requested is None:
-                    yield from self._rest_of_epoch(batches)
-                    self._end_epoch(batches, epochs)
+                yield from self._all_batches(batches, epochs)
             if self.exports:
                 session.export(modules)
+        leave(self._stop_requested)
+
+    def _all_batches(self, batches: Batches, epochs: int) -> Iterator[Any]:
+        self._is_looping = True
+        try:
+            while self.epoch < epochs and self._stop_requested is None:
+                yield from self._rest_of_epoch(batches)
+                self._end_epoch(batches, epochs)
+        finally:
+            self._is_looping = False
 
     def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
         header, length = self._session.header, batches.num_batches
@@ -173,7 +173,10 @@ class OwnLoop:
             # The next batch is asked for: this one is done, and its step with it.
             header.step += 1
             header.batch += 1
-            header.samples += _num_rows(batch)
+            with contextlib.suppress(
+                DataError
+            ):  # a graph, or texts: only the loop knows
+                header.samples += num_rows(batch)
             reason = self._stop_requested
             if reason not in (None, INTERRUPTED, TERMINATED):
                 header.ended = reason
@@ -221,9 +224,8 @@ class OwnLoop:
         """End the run after this batch; ``reason`` is kept."""
         self._stop_requested = reason
 
-    def request_stop(self, reason: str) -> None:
-        """As :meth:`stop`, for signals."""
-        self._stop_requested = reason
+    request_stop = stop
+    """What a signal calls."""
 
     def log(self, **values: Any) -> None:
         """Add a row to ``history`` and to ``history.jsonl``: numbers and texts.
@@ -295,13 +297,6 @@ class OwnLoop:
                 "It is kept with the checkpoint of a step, and there is none now.\n"
                 "Call it in the loop; if run.epoch_ends: is the end of an epoch."
             )
-
-
-def _num_rows(batch: Any) -> int:
-    try:
-        return num_rows(batch)
-    except DataError:  # a graph, or texts: the loop alone knows
-        return 0
 
 
 def as_row(values: Mapping[str, Any]) -> dict[str, Any]:

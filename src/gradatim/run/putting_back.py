@@ -1,14 +1,14 @@
 """Putting back a checkpoint's state: what changed is kept, what is wrong is refused.
 
 The state is put back by the objects themselves. PyTorch's optimizers and schedules take
-whatever they are given: so each is compared with what it was before. This is one of the
-guards that ``gradatim.store`` lists: it keeps values of a wrong kind out of the next
-step, and shapes that would let a fused update write outside of its memory.
+whatever they are given. So each is compared with what it was before: values of a wrong
+kind, and shapes that would let a fused update write outside of its memory, are refused.
 """
 
 import contextlib
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,22 +66,15 @@ def putting_back(path: Path) -> Iterator[None]:
         ) from error
 
 
+@dataclass(frozen=True)
 class StatesByName:
-    """The states of several objects, by their names, put back under guard.
+    """The states of several objects, by their names, put back under guard."""
 
-    Args:
-        objects: The objects by their names; one without a state is left out.
-        guarded: Gives for a name the optimizer or schedule that takes a state, and its
-            description when the run began: the arguments of :func:`taking_state`.
-    """
-
-    def __init__(
-        self,
-        objects: Mapping[str, Any],
-        guarded: Callable[[str], tuple[Any, Mapping[str, Any]]],
-    ) -> None:
-        self.objects = objects
-        self.guarded = guarded
+    objects: Mapping[str, Any]
+    """The objects by their names; one without a state is left out."""
+    guarded: Callable[[str], tuple[Any, Mapping[str, Any]]]
+    """Gives for a name the optimizer or schedule that takes a state, and its
+    description when the run began: the arguments of :func:`taking_state`."""
 
     def state_dict(self) -> dict[str, Any]:
         """Give the state of each object that has one."""
@@ -117,9 +110,6 @@ def taking_state(
         began: What :func:`describe_object` gave for it when the run began.
         state: The state that a schedule is about to take. What it lacks would stay as
             the fresh schedule has it, and could not be told from what was taken.
-
-    Raises:
-        ValueError: The state had a value of another kind, or lacked one.
     """
     with _keeping_changes(value, began), _comparing(value, began, state or {}):
         yield
@@ -212,14 +202,10 @@ def _is_of_torch(value: Any) -> bool:
 
 
 def _check_alike(before: Any, loaded: Any, name: str, same: bool) -> None:
-    """Check that a value that was loaded is of the kind of the value before.
+    """Refuse a value that is not of the kind of the value before, if there was one.
 
-    Args:
-        before: The value before; where that is None, anything is allowed.
-        loaded: The value of the state.
-        name: Where both stand, for messages.
-        same: Whether the choices are those of the beginning. Then texts and truth
-            values must be equal, and lists as long.
+    ``same`` says whether the choices are those of the beginning. Then texts and truth
+    values must be equal, and lists as long.
     """
     if before is None or (loaded is None and not same):
         return
@@ -255,8 +241,8 @@ def check_optimizers(objects: Iterable[Any]) -> None:
         if not isinstance(optimizer, Optimizer):
             continue
         is_of_torch = _is_of_torch(optimizer)
-        names_by_dims: dict[Any, set[str]] = {}
-        for number, group in enumerate(optimizer.param_groups):
+        for group in optimizer.param_groups:
+            names_by_dims: dict[int, set[str]] = {}
             # The base class has a default for this option, but puts it in no group.
             needed = set(optimizer.defaults) - {"differentiable"}
             if absent := needed - set(group):
@@ -268,9 +254,7 @@ def check_optimizers(objects: Iterable[Any]) -> None:
                     if is_fused or (is_of_torch and name in SHAPED_LIKE_PARAMETERS):
                         _check_shape(name, value, parameter)
                 if state and is_of_torch:
-                    names = names_by_dims.setdefault(
-                        (number, parameter.dim()), set(state)
-                    )
+                    names = names_by_dims.setdefault(parameter.dim(), set(state))
                     if set(state) != names:
                         has = f"{sorted(names)}, another {sorted(state)}"
                         raise ValueError(f"one parameter has {has}")

@@ -6,6 +6,7 @@
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -211,8 +212,7 @@ class Run(OwnLoop, Callback):
         if completed:
             self._leave(trainer.stop_requested)
 
-    def _leave(self, reason: str | None) -> None:
-        leave(reason)
+    _leave = staticmethod(leave)
 
     def _config(self, trainer: TrainerView) -> dict[str, Any]:
         """Give every choice that decides what is trained, and how."""
@@ -268,16 +268,14 @@ class Run(OwnLoop, Callback):
         }
 
 
+@dataclass(frozen=True)
 class _TrainerState:
     """The state of a trainer without its model."""
 
-    def __init__(
-        self, trainer: TrainerView, session: Session, began: Mapping[str, Any]
-    ) -> None:
-        self.trainer = trainer
-        self.session = session
-        self.began = began
-        """The choices when the run began."""
+    trainer: TrainerView
+    session: Session
+    began: Mapping[str, Any]
+    """The choices when the run began."""
 
     def state_dict(self) -> dict[str, Any]:
         return self.trainer.state_dict(model=False)

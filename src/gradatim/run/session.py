@@ -27,12 +27,7 @@ from gradatim.modules import bare, device_of
 from gradatim.run.checkpoint import Checkpoint, CheckpointOptions, Checkpoints
 from gradatim.run.checkpoint_header import CheckpointHeader
 from gradatim.run.config_file import begin_config, check_ours, mend_config
-from gradatim.run.fingerprint import (
-    changes,
-    fingerprint,
-    refuse_changes,
-    signature,
-)
+from gradatim.run.fingerprint import changes, fingerprint, refuse_changes, signature
 from gradatim.run.folder import HISTORY, MODEL
 from gradatim.run.module_file import (
     is_saved,
@@ -94,13 +89,7 @@ class Session:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[None]:
-        """Make the folder and hold its lock.
-
-        Raises:
-            RunError: The folder is no run's.
-            RunLockedError: Another process has the lock.
-            DiskError: The folder cannot be written to.
-        """
+        """Make the folder, unless it holds files of another program, and lock it."""
         with disk_errors(self.path):
             check_ours(self.path)
             make_folder(self.path)
@@ -138,12 +127,9 @@ class Session:
             ResumeError: Something changed since the run began that was not accepted.
             RunError: There are checkpoints, and none can be read.
         """
+        own = _fingerprint(modules, sources, engine)
         digests = {name: batches.digest() for name, batches in sources.items()}
-        about = {
-            "fingerprint": _fingerprint(modules, sources, engine),
-            "data": digests | data,
-            "config": config,
-        }
+        about = {"fingerprint": own, "data": digests | data, "config": config}
         with disk_errors(self.path):
             sweep(self.path)
             put_back(self.path / MODEL)
@@ -239,10 +225,8 @@ class Session:
             return False
         header.ended = header.ended or BY_EPOCHS  # a signal came in the last epoch
         why = f" ({header.ended})" if by_itself else ""
-        tell(
-            f"{self.path} has ended: {header.epoch} of {epochs} epochs{why}. "
-            "Nothing is left to do."
-        )
+        what = f"has ended: {header.epoch} of {epochs} epochs{why}"
+        tell(f"{self.path} {what}. Nothing is left to do.")
         return True
 
     def _tell_resume(self) -> None:
@@ -277,8 +261,7 @@ class Session:
 
         Args:
             modules: The modules, whose weights have a file of their own.
-            states: All else that training moves, by the names that :meth:`load` is
-                given.
+            states: All else that training moves, by the names that ``load`` is given.
         """
         if self._saved == self._position():
             return
@@ -296,11 +279,8 @@ class Session:
                 raise
             self._set_due()  # the next try is as far away as ever
             self.header.best = self._saved_best  # the new best step is not on the disk
-            warnings.warn(
-                f"{error}\nTraining goes on, as on_save_error is 'warn'.",
-                GradatimWarning,
-                stacklevel=2,
-            )
+            message = f"{error}\nTraining goes on, as on_save_error is 'warn'."
+            warnings.warn(message, GradatimWarning, stacklevel=2)
             return
         self._note_saved()
 
@@ -315,8 +295,8 @@ class Session:
     def _position(self) -> tuple[Any, ...]:
         """Give what differs between two checkpoints of one process."""
         header = self.header
-        best = header.best["step"] if header.best else None
-        return header.step, header.epoch, header.batch, header.ended, best
+        place = header.step, header.epoch, header.batch
+        return *place, header.ended, header.best_step
 
     # --- The best step, and the end ---------------------------------------------------
 

@@ -7,9 +7,7 @@ that a file names.
 
 Its parts, in reading order:
 
-- ``disk``: bytes that are on the disk when a call returns. All atomic writes are here:
-  ``replace_file`` for bytes that are there, ``replacing_file`` for a file that is
-  written bit by bit, ``written_beside`` for a folder.
+- ``disk``: bytes that are on the disk when a call returns, and all atomic writes.
 - ``json``: strict JSON with bounds.
 - ``checks``: what a value that was read may be.
 - ``pack``: state of any shape, taken apart into JSON and tensors.

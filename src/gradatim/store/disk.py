@@ -1,8 +1,9 @@
 """Bytes that are on the disk when a call returns: write, fsync, rename, remove.
 
 Files and folders are written whole or not at all: under another name beside their
-place, and renamed when the disk has them. ``replace_file`` and ``replacing_file`` do it
-for a file, ``written_beside`` for a folder.
+place, and renamed when the disk has them. ``replace_file`` does it for bytes that are
+there, ``replacing_file`` for a file that is written bit by bit, ``written_beside`` for
+a folder.
 
 Everything here that changes the disk is a call of ``os``, one a change, so that a test
 can let each of them fail in turn.
@@ -340,10 +341,9 @@ def disk_errors(
         unknown = error.strerror or str(error), "Mend that, and start again."
         reason, cure = REASONS.get(number, unknown)
         if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            needed = f"needs {bytes_for_people(needs)}, " if needs else ""
             room = largest_file() if number == errno.EFBIG else free_at(path)
-            reason += (
-                f": needs {bytes_for_people(needs)}, {room}" if needs else f": {room}"
-            )
+            reason += f": {needed}{room}"
         failure = DiskError(f"{path} {cannot}, {reason}.\n{why}{cure}")
         failure.errno = error.errno
         raise failure from error
@@ -403,12 +403,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def read_file(path: Path, *, most: int) -> bytes:
-    """Read a regular file of at most ``most`` bytes; a link is not followed.
-
-    Raises:
-        DamagedError: The file is missing, a link, no file, or larger.
-        RunError: This process cannot read the file now.
-    """
+    """Read a regular file of at most ``most`` bytes, opened as :func:`opened` does."""
     with opened(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > most:

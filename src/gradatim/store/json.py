@@ -1,8 +1,4 @@
-"""Strict JSON with bounds: what is written can be read, and reading is never costly.
-
-This is one of the guards that ``gradatim.store`` lists: a text is refused when it has
-too many bytes, values or levels, too large a number, or a key that stands twice.
-"""
+"""Strict JSON with bounds: what is written can be read, and reading is never costly."""
 
 import itertools
 import json
@@ -49,9 +45,8 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     >>> to_json({"val_loss": float("nan"), "epoch": 1})
     '{"val_loss": null, "epoch": 1}'
     """
-    return json.dumps(
-        _finite(value), ensure_ascii=False, allow_nan=False, indent=indent
-    )
+    finite = _finite(value)
+    return json.dumps(finite, ensure_ascii=False, allow_nan=False, indent=indent)
 
 
 def _finite(value: Any) -> Any:
@@ -109,9 +104,8 @@ def _decoded(content: bytes, place: str) -> str:
 
 def may_be_read(content: bytes) -> bool:
     """Tell whether :func:`parse_json` takes JSON of this length."""
-    return (
-        len(content) <= MAX_JSON_BYTES and _num_values(content.decode()) <= MAX_VALUES
-    )
+    is_short = len(content) <= MAX_JSON_BYTES
+    return is_short and _num_values(content.decode()) <= MAX_VALUES
 
 
 def _num_values(text: str) -> int:

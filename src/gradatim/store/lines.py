@@ -93,9 +93,6 @@ class LinesFile:
         """Cut the file to ``position``; give the rows up to there.
 
         Where there is no file there are no rows, and the next ones begin a new file.
-
-        Raises:
-            DamagedError: The file is shorter, or has another digest.
         """
         _refuse_link(self.path)
         self._digest, self._waiting = hashlib.sha256(), bytearray()
@@ -137,11 +134,7 @@ def _line(row: dict[str, Any]) -> str:
 def read_until(path: Path, position: dict[str, Any]) -> Any:
     """Compare a file, up to the position that a checkpoint noted, with its digest.
 
-    Returns:
-        The digest object, to which the next rows are added.
-
-    Raises:
-        DamagedError: The file is shorter, or has another digest.
+    What comes back is the digest object, to which the next rows are added.
     """
     size, digest, num_bytes = position["bytes"], hashlib.sha256(), 0
     for line in _lines(path, size):
@@ -156,12 +149,7 @@ def read_until(path: Path, position: dict[str, Any]) -> Any:
 def read_rows(path: Path, size: int | None = None) -> Iterator[dict[str, Any]]:
     """Read the whole lines of a file to which another process may be writing.
 
-    Args:
-        path: The file; where there is none, there are no rows.
-        size: How many bytes to read; all by default.
-
-    Raises:
-        DamagedError: A line is no row.
+    Where there is no file there are no rows. ``size`` says how many bytes to read.
     """
     if not path.exists() and not path.is_symlink():
         return

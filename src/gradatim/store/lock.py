@@ -25,10 +25,7 @@ class Lock:
     """A lock on a file, held from :meth:`acquire` to :meth:`release` or the end.
 
     It is a record lock of the system: it goes with its process, however that ends, and
-    the workers of a ``DataLoader`` do not inherit it.
-
-    Args:
-        path: The file, which is made where there is none, and never removed.
+    the workers of a ``DataLoader`` do not inherit it. The file is never removed.
     """
 
     def __init__(self, path: Path) -> None:

@@ -2,9 +2,6 @@
 
 A folder is whole if its ``manifest.json`` is, and if it has just the files that stand
 there, each of that size and SHA-256. A sealed JSON file carries its own SHA-256.
-
-This is one of the guards that ``gradatim.store`` lists: the names of files are plain,
-and their sizes bounded.
 """
 
 import hashlib
@@ -82,12 +79,7 @@ SEAL_BYTES = len(SEAL) - len("%s") + 64
 
 
 def read_sealed(path: Path, *, version: int) -> dict[str, Any]:
-    """Read a file whose content :func:`sealed` gave.
-
-    Raises:
-        DamagedError: The file is missing or changed.
-        RunError: The file is of another version.
-    """
+    """Read what :func:`sealed` gave, if it is unchanged and of this version."""
     text = read_text(path)
     value = parse_json(text, str(path))
     content = text.encode()
@@ -107,10 +99,7 @@ def write_folder(
 ) -> int:
     """Write a folder whole or not at all; give its size in bytes.
 
-    Args:
-        path: Where the folder shall be; a folder that is there is replaced.
-        files: The parts of each file, by its name.
-        side_by_side: Write the files at the same time, a thread each.
+    A folder that is there is replaced. With ``side_by_side``, each file has a thread.
     """
     with written_beside(path) as folder:
 

@@ -19,9 +19,6 @@ key ``"$"``, whose value is a kind and a content::
 Reading makes these kinds and no others: no name in a file is looked up anywhere else
 than in the tables here. A subclass comes back as the class that it is made from: an
 ``OrderedDict`` as a dict, a named tuple as a tuple.
-
-This is one of the guards that ``gradatim.store`` lists: no code, a bound on the depth,
-and a bound on keys of one hash.
 """
 
 import math
@@ -97,7 +94,7 @@ def _pack(value: Any, name: str, tensors: dict[str, Tensor], depth: int) -> Any:
         return None
     for kind in (bool, int, str):
         if isinstance(value, kind):  # a subclass, such as that of an Enum, too
-            plain = kind(value)
+            plain: Any = kind(value)
             if kind is int and abs(plain) > MAX_INTEGER:
                 raise _unfit(name, f"an integer of {plain.bit_length():,} bits")
             return plain

@@ -2,10 +2,7 @@
 
 Writing is done here, part by part: the library's ``serialize`` would need one more copy
 of all tensors, and its ``serialize_file`` writes with mode 0600, without fsync and
-without a digest. Reading is done by the library.
-
-This is one of the guards that ``gradatim.store`` lists: the header is checked here
-before the library reads it.
+without a digest. Reading is done by the library, once the header is checked here.
 """
 
 import json
@@ -122,11 +119,7 @@ def bytes_of(tensor: Tensor) -> memoryview:
 
 
 def read_tensors(content: bytes, name: str) -> dict[str, Tensor]:
-    """Read what :func:`tensor_parts` wrote.
-
-    Args:
-        content: The content of the whole file.
-        name: The name of the file, for messages.
+    """Read what :func:`tensor_parts` wrote to the file called ``name``.
 
     Raises:
         DamagedError: It is no such file. No memory is asked for what a file claims.

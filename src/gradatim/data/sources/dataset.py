@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator, Sized
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,7 @@ class DatasetSource(Source):
     """A map-style ``Dataset``: asked for whole batches where it can give them."""
 
     def __init__(self, data: Dataset[Any], options: BatchOptions) -> None:
-        super().__init__(options)
-        self.data = data
+        super().__init__(data, options)
         assert isinstance(data, Sized)
         self.num_rows = len(data)
         check_num_rows(self.num_rows, options)
@@ -56,10 +56,8 @@ class DatasetSource(Source):
         else:
             order = list(range(total))
         size = options.batch_size
-        batches = [order[start : start + size] for start in range(0, total, size)]
-        if options.drop_last and len(batches[-1]) < size:
-            batches.pop()
-        return batches
+        starts = range(0, self.num_batches() * size, size)
+        return [order[start : start + size] for start in starts]
 
 
 def _fetch(data: Any, indices: list[int]) -> Any:
@@ -69,6 +67,7 @@ def _fetch(data: Any, indices: list[int]) -> Any:
     return default_collate([data[index] for index in indices])
 
 
+@dataclass(frozen=True)
 class _SeededBatches(Dataset[Any]):
     """A data set of whole batches, for workers.
 
@@ -76,10 +75,9 @@ class _SeededBatches(Dataset[Any]):
     workers, and wherever the epoch is resumed.
     """
 
-    def __init__(self, data: Dataset[Any], seed: int, epoch: int) -> None:
-        self.data = data
-        self.seed = seed
-        self.epoch = epoch
+    data: Dataset[Any]
+    seed: int
+    epoch: int
 
     def __getitem__(self, item: tuple[int, list[int]]) -> Any:
         number, indices = item

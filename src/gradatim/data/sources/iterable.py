@@ -18,8 +18,7 @@ class IterableSource(Source):
     """An ``IterableDataset``: its own order, cut into batches as it comes."""
 
     def __init__(self, data: IterableDataset[Any], options: BatchOptions) -> None:
-        super().__init__(options)
-        self.data = data
+        super().__init__(data, options)
         self.num_rows = len(data) if isinstance(data, Sized) else None
         self._exhausted = False
         self._loaded: Any = None

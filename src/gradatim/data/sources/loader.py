@@ -18,7 +18,6 @@ from gradatim.rng import check_generator_state, keeping_rng, rng_state, set_rng_
 __all__ = [
     "BatchListSource",
     "LoaderSource",
-    "comes_in_batches",
     "is_list_of_batches",
     "own_generators",
     "refuse_options",
@@ -29,13 +28,12 @@ class BatchListSource(Source):
     """A list of batches, or another sequence of them, used as it is."""
 
     def __init__(self, data: Any, options: BatchOptions) -> None:
-        super().__init__(options)
+        super().__init__(data, options)
         # Not shuffle: True is what it is by default, and False what a loader may do.
         names = ("batch_size", "seed", "drop_last", "num_workers")
         defaults = BatchOptions()
         changed = [n for n in names if getattr(options, n) != getattr(defaults, n)]
         refuse_options(data, changed)
-        self.data = data
         dataset = getattr(data, "dataset", None)
         self.num_rows = len(dataset) if isinstance(dataset, Sized) else None
 
@@ -127,11 +125,6 @@ def own_generators(loader: "DataLoader[Any]") -> list[torch.Generator]:
     owners = (loader, loader.sampler, batch_sampler, inner)
     generators = (getattr(owner, "generator", None) for owner in owners)
     return list(dict.fromkeys(g for g in generators if isinstance(g, torch.Generator)))
-
-
-def comes_in_batches(data: Any) -> bool:
-    """Tell whether ``data`` is a loader, or a list of batches."""
-    return isinstance(data, DataLoader) or is_list_of_batches(data)
 
 
 def is_list_of_batches(data: Any) -> bool:

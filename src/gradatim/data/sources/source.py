@@ -15,13 +15,13 @@ __all__ = ["Source", "check_num_rows", "tell_epoch"]
 
 
 class Source:
-    """Batches of one kind of data. Subclasses set ``data`` and give ``epoch``."""
+    """Batches of one kind of data. Subclasses give ``epoch``."""
 
     num_rows: int | None = None
     """Rows in the data; None where only the end will tell."""
-    data: Any
 
-    def __init__(self, options: BatchOptions) -> None:
+    def __init__(self, data: Any, options: BatchOptions) -> None:
+        self.data = data
         self.options = options
 
     def num_batches(self) -> int:

@@ -24,15 +24,11 @@ CHUNK_BYTES = 1 << 22
 class TensorSource(Source):
     """Tensors in memory: an epoch is gathered in chunks that are cut into batches.
 
-    Args:
-        data: Tensors, alone or in tuples, lists and dicts.
-        options: How they are cut into batches.
-        rows: The rows of the tensors that a ``Subset`` chose; None for all of them.
+    ``rows`` are those of the tensors that a ``Subset`` chose; None for all of them.
     """
 
     def __init__(self, data: Any, options: BatchOptions, rows: Tensor | None) -> None:
-        super().__init__(options)
-        self.data = data
+        super().__init__(data, options)
         self.rows = rows
         tensors = list(tensors_of(data))
         self.num_rows = _same_num_rows(tensors) if rows is None else len(rows)
