@@ -3,6 +3,13 @@
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+
+import torch
+
+from gradatim.cli.main import main
+from tests.warm import WARM
 
 MAIN = "from gradatim.cli.main import main; main()"
 
@@ -30,3 +37,26 @@ def wait_for(process, word):
         if word in line:
             return
     raise AssertionError(f"it ended without {word!r}: {process.stdout.read()}")
+
+
+def ended(*arguments, cwd, before=""):
+    """Run it in a process forked from a warm one; give status, output and errors."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, "out"), Path(folder, "err")]
+        process = WARM.Process(
+            target=_run, args=([*map(str, arguments)], Path(cwd), before, files)
+        )
+        process.start()
+        process.join()
+        return process.exitcode, *(file.read_text() for file in files)
+
+
+def _run(arguments, cwd, before, files):
+    for file, stream in zip(files, (sys.stdout, sys.stderr), strict=True):
+        with file.open("wb") as opened:
+            os.dup2(opened.fileno(), stream.fileno())
+    os.chdir(cwd)
+    sys.argv = ["gradatim", *arguments]
+    torch.set_num_threads(1)
+    exec(before, {"__name__": "__main__"})
+    main()

@@ -14,7 +14,7 @@ import gradatim as gt
 from gradatim.cli.main import run
 from gradatim.store.manifest import sealed
 from gradatim.tables.saved.folder import TableRunFolder
-from tests.cli.process import start
+from tests.cli.process import ended
 from tests.houses import with_target
 
 FIT = ["fit", "houses.csv", "--target", "price", "--epochs", "6", "--seed", "3"]
@@ -39,9 +39,8 @@ def folder(tmp_path_factory):
     """A data file, and the run that was never stopped."""
     folder = tmp_path_factory.mktemp("resume")
     with_target("price").to_csv(folder / "houses.csv", index=False)
-    process = start(*FIT, "--run", "whole", cwd=folder)
-    _, err = process.communicate()
-    assert process.returncode == 0, err
+    code, _, err = ended(*FIT, "--run", "whole", cwd=folder)
+    assert code == 0, err
     return folder
 
 
@@ -55,15 +54,12 @@ def here(folder, tmp_path, monkeypatch):
 def stopped(step, name="SIGKILL", every="0s", path="a", cwd="."):
     before = KILL.format(step=step, signal=name)
     arguments = [*FIT, "--run", path, "--checkpoint-every", every]
-    process = start(*arguments, cwd=cwd, before=before)
-    _, err = process.communicate()
-    return process.returncode, err
+    code, _, err = ended(*arguments, cwd=cwd, before=before)
+    return code, err
 
 
 def resumed(*arguments, cwd="."):
-    process = start("resume", *arguments, cwd=cwd)
-    out, err = process.communicate()
-    return process.returncode, out, err
+    return ended("resume", *arguments, cwd=cwd)
 
 
 def assert_same_run(path, other):
@@ -206,7 +202,7 @@ def test_a_network_of_ones_own_is_named_again(here, capfd):
     )
     fit = [*FIT, "--model", "net.py:make", "--checkpoint-every", "0s"]
     for path, before in (("b", ""), ("c", KILL.format(step=5, signal="SIGKILL"))):
-        start(*fit, "--run", path, cwd=".", before=before).communicate()
+        ended(*fit, "--run", path, cwd=".", before=before)
     assert run(["resume", "--run", "c"]) == 2
     assert "Give the factory that made it: --model" in capfd.readouterr().err
     code, _, err = resumed("--run", "c", "--model", "net.py:make")
@@ -216,8 +212,9 @@ def test_a_network_of_ones_own_is_named_again(here, capfd):
 
 def test_the_tutorials_line_goes_on_too(here):
     for path, before in (("b", ""), ("c", KILL.format(step=77, signal="SIGKILL"))):
-        arguments = ["fit", "--run", path, "--checkpoint-every", "0s"]
-        start(*arguments, cwd=".", before=before).communicate()
+        arguments = ["fit", "--epochs", "200", "--run", path]
+        arguments += ["--checkpoint-every", "0s"]
+        ended(*arguments, cwd=".", before=before)
     code, _, err = resumed("--run", "c")
     assert code == 0 and "resume is exact" in err
     assert_same_run("c", "b")

@@ -2,14 +2,20 @@
 
 import json
 import re
+from functools import cache
 
 import pytest
 
 from gradatim.course import CHAPTERS
-from gradatim.course.freeze import freeze, frozen_page, states_of
+from gradatim.course.freeze import _run_again, freeze, frozen_page, states_of
 from gradatim.course.marimo_to_html import Control, plain_html
+from gradatim.course.notebook import Cell
 
 NAMESPACES = ("http://www.w3.org/1998/Math/MathML", "http://www.w3.org/2000/svg")
+
+
+page_of = cache(frozen_page)
+"""A chapter's page, which is made once for all tests."""
 
 
 def data_of(text):
@@ -18,7 +24,7 @@ def data_of(text):
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=[c.slug for c in CHAPTERS])
 def test_a_page_is_small_and_alone_and_its_controls_move_something(chapter):
-    text = frozen_page(chapter)
+    text = page_of(chapter)
     assert len(text.encode()) < 1_000_000
     told = text
     for each in NAMESPACES:
@@ -39,7 +45,8 @@ def test_a_page_is_small_and_alone_and_its_controls_move_something(chapter):
         assert len(shown) > 1, f"control {place} moves nothing"
 
 
-def test_the_contents_lead_to_the_pages(tmp_path):
+def test_the_contents_lead_to_the_pages(tmp_path, monkeypatch):
+    monkeypatch.setattr("gradatim.course.freeze.frozen_page", page_of)
     paths = freeze(tmp_path / "new" / "folder", CHAPTERS[1:3])
     assert [path.name for path in paths] == [
         "index.html",
@@ -52,7 +59,20 @@ def test_the_contents_lead_to_the_pages(tmp_path):
 
 
 def test_two_runs_give_the_same_page():
-    assert frozen_page(CHAPTERS[1]) == frozen_page(CHAPTERS[1])
+    assert frozen_page(CHAPTERS[1]) == page_of(CHAPTERS[1])
+
+
+def test_only_the_cells_that_depend_on_a_control_run_again():
+    cells = [
+        Cell("control = 1\ncontrol"),
+        Cell("_twice = 2 * control\ntwice = _twice\ntwice"),
+        Cell("other = 1 / 0\nother"),
+        Cell("def more():\n    return twice + other"),
+        Cell("more()"),
+    ]
+    first = {"control": 1, "twice": 2, "other": 10, "more": None}
+    ran = list(_run_again(cells, {"control": 3}, first))
+    assert ran == [(1, 6), (3, None), (4, 16)]
 
 
 def test_a_callout_and_an_accordion_become_html():

@@ -3,16 +3,14 @@
 A sick program's name begins with the code; the line to be named ends in ``# sick``.
 """
 
-import contextlib
-import io
-import sys
-import warnings
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
-import torch
 
-from gradatim.doctor import run_script
+from tests.doctor.watched_programs import run_alone, run_watched
+from tests.warm import WARM
 
 PROGRAMS = Path(__file__).parent / "programs"
 SICK = sorted((PROGRAMS / "sick").glob("*.py"))
@@ -20,20 +18,12 @@ CURED = sorted((PROGRAMS / "cured").glob("*.py"))
 SOUND = sorted((PROGRAMS / "sound").glob("*.py"))
 
 
-@pytest.fixture(autouse=True)
-def settings_put_back():
-    """Some programs change what holds for their whole process."""
-    before = torch.get_default_dtype(), torch.is_grad_enabled()
-    yield
-    torch.set_default_dtype(before[0])
-    torch.set_grad_enabled(before[1])
-
-
-def findings_of(path):
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # as a user has it: they end no program
-        diagnosis = run_script(path)
-    return diagnosis.findings, diagnosis.seen.error
+@pytest.fixture(scope="module")
+def ended():
+    """Run a program in a process where no annotation is checked, as a user has it."""
+    with ProcessPoolExecutor(1, mp_context=WARM) as process:
+        # The tests of a program follow each other, and it is watched once for them.
+        yield lru_cache(maxsize=2)(lambda run, path: process.submit(run, path).result())
 
 
 def sick_lines(path):
@@ -42,8 +32,8 @@ def sick_lines(path):
 
 
 @pytest.mark.parametrize("path", SICK, ids=lambda path: path.stem)
-def test_sick_program_is_found(path, unchecked):
-    findings, _ = findings_of(path)
+def test_sick_program_is_found(path, ended):
+    findings = ended(run_watched, path).findings
     code = path.stem.partition("_")[0].upper()
     serious = [finding for finding in findings if finding.severity != "info"]
     shown = [(finding.code, finding.verdict, finding.evidence) for finding in findings]
@@ -58,14 +48,15 @@ def test_sick_program_is_found(path, unchecked):
 
 
 @pytest.mark.parametrize("path", CURED + SOUND, ids=lambda path: path.stem)
-def test_sound_program_is_left_alone(path, unchecked):
-    findings, error = findings_of(path)
-    assert error is None
+def test_sound_program_is_left_alone(path, ended):
+    watched = ended(run_watched, path)
+    assert watched.error is None
     shown = [
         (finding.code, finding.verdict, finding.evidence, finding.line)
-        for finding in findings
+        for finding in watched.findings
     ]
-    assert [finding for finding in findings if finding.severity != "info"] == [], shown
+    serious = [finding for finding in watched.findings if finding.severity != "info"]
+    assert serious == [], shown
 
 
 def test_every_sick_program_has_its_cure():
@@ -73,35 +64,8 @@ def test_every_sick_program_has_its_cure():
 
 
 @pytest.mark.parametrize("path", (CURED + SOUND)[::3], ids=lambda path: path.stem)
-def test_watching_changes_no_bit(path, unchecked):
+def test_watching_changes_no_bit(path, ended):
     """The losses and the global generator are those of the program alone."""
-    with_doctor = losses_of(path, watched=True)
-    assert with_doctor == losses_of(path, watched=False)
+    with_doctor = ended(run_watched, path).bits
+    assert with_doctor == ended(run_alone, path).bits
     assert with_doctor[0]
-
-
-def losses_of(path, *, watched):
-    """Run a program; give every loss that went backward, and the generator's state."""
-    losses = []
-    original, argv = torch.Tensor.backward, sys.argv
-
-    def backward(self, *args, **kwargs):
-        losses.append(self.detach().clone())
-        return original(self, *args, **kwargs)
-
-    torch.manual_seed(0)
-    torch.Tensor.backward, sys.argv = backward, [str(path)]
-    try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if watched:
-                run_script(path)
-            else:
-                exec(
-                    compile(path.read_text(), str(path), "exec"),
-                    {"__name__": "__main__", "__file__": str(path)},
-                )
-    finally:
-        torch.Tensor.backward, sys.argv = original, argv
-    numbers = [loss.reshape(-1).tolist() for loss in losses]
-    return str(numbers), torch.get_rng_state().tolist()

@@ -1,6 +1,7 @@
 """Another process, forked from this warm one: importing PyTorch anew takes seconds."""
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,7 @@ def forked(function, *, timeout_s=600.0):
 
 
 def _status_of(function):
+    gc.freeze()  # or each collection would copy all that the parent has in memory
     status = 1
     try:
         function()

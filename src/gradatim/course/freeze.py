@@ -1,7 +1,8 @@
 """The course as files: an offline page a chapter, whose main controls still move.
 
-A chapter is run once for every state that its controls can be put into: the ``STATES``
-of its ``shows.py``, each prediction and each button. The page keeps what came out.
+A chapter is run once, as it opens. For every state that its controls can be put into
+(the ``STATES`` of its ``shows.py``, each prediction and each button) the cells that
+depend on them are run again. The page keeps what came out.
 ``marimo export html`` loads its parts from another host; these pages load nothing.
 """
 
@@ -91,8 +92,7 @@ def states_of(chapter: Chapter) -> dict[str, list[Any]]:
 
 def _run(chapter: Chapter, cells: Sequence[Cell]) -> _Frozen:
     """Run a chapter in all its states."""
-    app = load_app(chapter)
-    outputs, defs = app.run()
+    outputs, defs = load_app(chapter).run()
     states = states_of(chapter)
     controls = {
         control.key: control
@@ -111,7 +111,7 @@ def _run(chapter: Chapter, cells: Sequence[Cell]) -> _Frozen:
                 name: SimpleNamespace(value=value, options=options)
                 for name, value, options in zip(names, combination, values, strict=True)
             }
-            changed = _changed(app, cells, given, defs, frozen)
+            changed = _changed(cells, given, defs, frozen)
             group.states["|".join(map(str, combination))] = changed
         frozen.groups.append(group)
     return frozen
@@ -162,26 +162,42 @@ def _groups(
 
 
 def _changed(
-    app: Any,
     cells: Sequence[Cell],
     given: Mapping[str, Any],
     defs: Mapping[str, Any],
     frozen: _Frozen,
 ) -> dict[int, int]:
     """Run a chapter in a state; give what its cells show that they did not at first."""
-    # marimo wants all names of a cell as soon as it is given one of them.
-    moved = [cell.defines for cell in cells if cell.defines & given.keys()]
-    names = set().union(*moved)
-    outputs, _ = app.run(defs={**{name: defs[name] for name in names}, **given})
-    places = [n for n, cell in enumerate(cells) if not cell.defines & given.keys()]
     changed = {}
-    for place, output in zip(places, outputs, strict=True):
+    for place, output in _run_again(cells, given, defs):
         # A control that has another identity in each run is still the same control.
         html = _with_links(plain_html(_html(output), {}))
         base = frozen.pieces[frozen.first[place]]
         if "data-name" not in base and html != base:
             changed[place] = frozen.piece(html)
     return changed
+
+
+def _run_again(
+    cells: Sequence[Cell], given: Mapping[str, Any], defs: Mapping[str, Any]
+) -> Iterator[tuple[int, Any]]:
+    """Run the cells that depend on the given controls, as a browser has them run.
+
+    Args:
+        cells: The cells of the chapter.
+        given: Controls as they are now, by name.
+        defs: All that the cells made in the first run, by name.
+
+    Yields:
+        The place of each cell that ran, and its output.
+    """
+    names, moved = {**defs, **given}, set(given)
+    for place, cell in enumerate(cells):
+        if cell.uses & moved and not cell.defines & given.keys():
+            output, made = cell.run(names)
+            names |= made
+            moved |= made.keys()
+            yield place, output
 
 
 def _with_links(html: str) -> str:

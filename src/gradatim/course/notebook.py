@@ -36,10 +36,11 @@ import re
 import runpy
 import symtable
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from gradatim.course import Chapter
@@ -155,6 +156,31 @@ class Cell:
     def uses(self) -> set[str]:
         """The names that the cell reads, its own and Python's included."""
         return set(_global_names(self._table))
+
+    def run(self, names: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+        r"""Run the cell; give what it shows, and what it defines by name.
+
+        Args:
+            names: What other cells have defined.
+
+        >>> Cell("_half = x / 2\ny = _half + 1\ny").run({"x": 6})
+        (4.0, {'y': 4.0})
+        """
+        own_names = dict(names)
+        statements, shown = self._compiled
+        exec(statements, own_names)
+        output = None if shown is None else eval(shown, own_names)
+        return output, {name: own_names[name] for name in self.defines}
+
+    @cached_property
+    def _compiled(self) -> tuple[CodeType, CodeType | None]:
+        """The statements of the cell, and the expression that it shows."""
+        tree = ast.parse(self.code)
+        shown = None
+        if tree.body and isinstance(last := tree.body[-1], ast.Expr):
+            shown = compile(ast.Expression(last.value), "<cell>", "eval")
+            tree.body.pop()
+        return compile(tree, "<cell>", "exec"), shown
 
     @cached_property
     def _table(self) -> symtable.SymbolTable:
