@@ -16,5 +16,6 @@ WARM.set_forkserver_preload(
         "tests.cli.process",
         "gradatim.cli.fit",
         "gradatim.cli.resume",
+        "torch._dynamo",  # which the first optimizer imports, in more than a second
     ]
 )

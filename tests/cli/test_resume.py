@@ -212,7 +212,7 @@ def test_a_network_of_ones_own_is_named_again(here, capfd):
 
 def test_the_tutorials_line_goes_on_too(here):
     for path, before in (("b", ""), ("c", KILL.format(step=77, signal="SIGKILL"))):
-        arguments = ["fit", "--epochs", "200", "--run", path]
+        arguments = ["fit", "--epochs", "100", "--run", path]
         arguments += ["--checkpoint-every", "0s"]
         ended(*arguments, cwd=".", before=before)
     code, _, err = resumed("--run", "c")

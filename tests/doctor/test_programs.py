@@ -4,7 +4,7 @@ A sick program's name begins with the code; the line to be named ends in ``# sic
 """
 
 from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,66 @@ PROGRAMS = Path(__file__).parent / "programs"
 SICK = sorted((PROGRAMS / "sick").glob("*.py"))
 CURED = sorted((PROGRAMS / "cured").glob("*.py"))
 SOUND = sorted((PROGRAMS / "sound").glob("*.py"))
+
+
+QUICK = {
+    "accumulated_groups": ("range(8)", "range(3)"),
+    "batch_of_one_gru": ("range(1, 6)", "range(1, 2)"),
+    "contrastive_with_probes": ("range(1, 21)", "range(1, 6)"),
+    "gt101_one_of_two_optimizers": ("range(1, 401)", "range(1, 81)"),
+    "gt102_generator_zeroed": ("range(1, 1501)", "range(1, 301)"),
+    "gt103_kept_log_probabilities": ("range(300)", "range(80)"),
+    "gt106_wine": ('"epochs": 30', '"epochs": 10'),
+    "gt108_embedder_to_numpy": ("range(10):\n", "range(4):\n"),
+    "gt204_dqn": ("episodes=240", "episodes=80"),
+    "gt301_huber_by_hand": ("range(20)", "range(5)"),
+    "gt302_dense_head": ("default=15", "default=5"),
+    "gt304_distillation": ("epochs=20)", "epochs=6)"),
+    "gt306_several_tags": ("range(15)", "range(5)"),
+    "gt401_final_test": ("range(10)", "range(3)"),
+    "gt402_every_few_steps": ("epochs: int = 30", "epochs: int = 8"),
+    "gt406_reviews": ("range(12)", "range(4)"),
+    "gt501_signals": ("range(1, 16)", "range(1, 5)"),
+    "gt502_oversampled": ("range(1, 13)", "range(1, 5)"),
+    "gt503_column_forgotten": ("range(30)", "range(8)"),
+    "gt507_newest_last": ("range(30)", "range(8)"),
+    "gt606_load": ("range(1, 13)", "range(1, 5)"),
+    "gt609_heads_merged": ("range(1, 9)", "range(1, 3)"),
+    "gt803_reverse": ("range(15)", "range(5)"),
+    "gt806_one_seed_for_all_rows": ("epochs=15", "epochs=4"),
+    "mc_dropout_gaussian": ("range(1, 61)", "range(1, 16)"),
+    "mean_teacher_in_train_mode": ("range(1, 26)", "range(1, 7)"),
+    "physics_lbfgs": ("range(1, 41)", "range(1, 11)"),
+    "shared_block_meant": ("range(1, 301)", "range(1, 81)"),
+    "sparse_and_dense": ("range(1, 13)", "range(1, 4)"),
+    "tied_embeddings": ("epochs, batch = 6", "epochs, batch = 2"),
+    "truncated_chunks": ("range(1, 13)", "range(1, 4)"),
+    "validated_within_epochs": ("range(40)", "range(12)"),
+    "wgan_gradient_penalty": ("range(1, 601)", "range(1, 101)"),
+}
+"""How the longest programs train for less time: what stands there, and in its place.
+
+As they are written they run with the slow tests.
+"""
+
+
+@pytest.fixture(scope="module")
+def shortened(tmp_path_factory):
+    """Give a program, or its quick form."""
+    folder = tmp_path_factory.mktemp("programs")
+
+    @cache
+    def quick(path):
+        if path.stem not in QUICK:
+            return path
+        text, (long, short) = path.read_text(), QUICK[path.stem]
+        assert text.count(long) > 0
+        shorter = folder / path.parent.name / path.name
+        shorter.parent.mkdir(exist_ok=True)
+        shorter.write_text(text.replace(long, short))
+        return shorter
+
+    return quick
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +92,11 @@ def sick_lines(path):
 
 
 @pytest.mark.parametrize("path", SICK, ids=lambda path: path.stem)
-def test_sick_program_is_found(path, ended):
+def test_sick_program_is_found(path, shortened, ended):
+    check_found(shortened(path), ended)
+
+
+def check_found(path, ended):
     findings = ended(run_watched, path).findings
     code = path.stem.partition("_")[0].upper()
     serious = [finding for finding in findings if finding.severity != "info"]
@@ -48,7 +112,11 @@ def test_sick_program_is_found(path, ended):
 
 
 @pytest.mark.parametrize("path", CURED + SOUND, ids=lambda path: path.stem)
-def test_sound_program_is_left_alone(path, ended):
+def test_sound_program_is_left_alone(path, shortened, ended):
+    check_left_alone(shortened(path), ended)
+
+
+def check_left_alone(path, ended):
     watched = ended(run_watched, path)
     assert watched.error is None
     shown = [
@@ -64,8 +132,31 @@ def test_every_sick_program_has_its_cure():
 
 
 @pytest.mark.parametrize("path", (CURED + SOUND)[::3], ids=lambda path: path.stem)
-def test_watching_changes_no_bit(path, ended):
+def test_watching_changes_no_bit(path, shortened, ended):
     """The losses and the global generator are those of the program alone."""
+    check_bits(shortened(path), ended)
+
+
+def check_bits(path, ended):
     with_doctor = ended(run_watched, path).bits
     assert with_doctor == ended(run_alone, path).bits
     assert with_doctor[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SICK + CURED + SOUND if path.stem in QUICK],
+    ids=lambda path: f"{path.parent.name}-{path.stem}",
+)
+def test_a_long_program_to_its_end(path, ended):
+    if path in SICK:
+        check_found(path, ended)
+        return
+    check_left_alone(path, ended)
+    if path in (CURED + SOUND)[::3]:
+        check_bits(path, ended)
+
+
+def test_every_quick_form_is_one_of_a_program():
+    assert QUICK.keys() <= {path.stem for path in SICK + CURED + SOUND}
