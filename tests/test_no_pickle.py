@@ -47,7 +47,8 @@ RUNNERS = {
     "course/ch06_autograd/shows.py": ["exec"],  # the attempts that a chapter shows
     "course/exercise.py": ["compile", "exec"],  # the answer that a learner has written
     "course/ch08_optimizers/shows.py": ["compile", "eval", "exec"],  # programs
-    "course/notebook.py": ["import of runpy"],  # a chapter, a file of its own folder
+    # A chapter, which is a file of its own folder, and single cells of it.
+    "course/notebook.py": ["compile", "compile", "eval", "exec", "import of runpy"],
     "doctor/watch.py": ["import of runpy"],  # the script that is given to the doctor
 }
 """Who runs code, by what: only what somebody has asked to be run, as Python would."""

@@ -139,7 +139,7 @@ def test_a_transformer_takes_the_same_path_in_eval_mode():
     assert watched.shape == alone.shape and torch.equal(watched, alone)
 
 
-def test_memory_is_bounded():
+def test_memory_is_bounded(unchecked):
     def sizes(seen):
         for each in dataclasses.fields(seen):
             value = getattr(seen, each.name)
