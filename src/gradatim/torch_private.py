@@ -48,6 +48,7 @@ __all__ = [
     "raw_saved",
     "saved",
     "saved_names",
+    "saved_tensor",
     "sequence_number",
     "sparse_parts",
     "tensor_base",
@@ -146,6 +147,15 @@ def saved(node: Node, name: str, *default: Any) -> Any:
     A ``RuntimeError`` says that the tensor is freed, or was changed in place.
     """
     return getattr(node, f"_saved_{name}", *default)
+
+
+def saved_tensor(node: Node, name: str) -> Tensor | None:
+    """Give a tensor that an operation keeps; None where it is gone or is no tensor."""
+    try:
+        tensor = saved(node, name, None)
+    except RuntimeError:
+        return None
+    return tensor if isinstance(tensor, Tensor) else None
 
 
 def raw_saved(node: Node, name: str) -> Any:

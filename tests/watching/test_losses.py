@@ -1,7 +1,5 @@
 """What observers of losses and their graphs note."""
 
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,8 +9,7 @@ from gradatim.watching.graph_leaves import leaves_of
 from gradatim.watching.identities import identity_of
 from gradatim.watching.loss_graph import count_nodes_and_broadcasts, operations_before
 from gradatim.watching.loss_numbers import leaking_column, loss_facts
-from gradatim.watching.saved_tensors import activations_of, non_finite_start
-from tests.watching.loops import line_with, train, watched
+from tests.watching.loops import line_with, watched
 
 
 def test_a_loss_is_noted_with_its_line_and_its_arguments():
@@ -105,66 +102,6 @@ def test_leaves_are_parameters_and_tensors_with_their_numbers():
     assert not own.stale and not other.stale
     again = leaves_of(loss.grad_fn, 2, set())  # the same graph, an update later
     assert again[identity_of(weight)].stale
-
-
-def test_dead_and_saturated_units():
-    first, second = nn.Linear(1, 2), nn.Linear(2, 1)
-    x = torch.ones(8, 1)
-    with torch.no_grad():
-        first.weight.copy_(torch.tensor([[1.0], [-1.0]]))
-        first.bias.zero_()
-    names = {identity_of(first.weight): "first.weight"}
-    loss = second(first(x).relu()).sum()
-    (relu,) = activations_of(loss.grad_fn, names)
-    assert (relu.kind, relu.layer, relu.num_units) == ("Relu", "first", 2)
-    assert relu.dead == 0.5
-    loss = second((100 * first(x)).sigmoid()).sum()
-    (sigmoid,) = activations_of(loss.grad_fn, names)
-    assert sigmoid.kind == "Sigmoid" and sigmoid.saturated == 1.0
-    assert activations_of(first(x).relu().sum().grad_fn, names) == ()  # at the end
-
-
-@pytest.mark.parametrize(
-    ("loss_of", "where", "count"),
-    [
-        (
-            lambda w: (w * torch.tensor([1.0, torch.nan])).log().sum(),
-            "target",
-            "1 of 2",
-        ),
-        (lambda w: torch.log(w - 2).sum(), "log", "2 of 2"),
-        (lambda w: (1 / (w - 1)).sum(), "operation", "2 of 2"),
-        (lambda w: (w / torch.zeros(2)).sum(), "div", "2 of 2"),
-    ],
-)
-def test_where_a_loss_stopped_being_a_number(loss_of, where, count):
-    start = non_finite_start(loss_of(torch.ones(2, requires_grad=True)).grad_fn, {})
-    assert (start.where, start.count) == (where, count)
-
-
-def test_bad_weights_are_named_with_what_has_an_infinite_slope():
-    w = torch.tensor([1.0, torch.nan], requires_grad=True)
-    start = non_finite_start(w.sqrt().sum().grad_fn, {identity_of(w): "layer.weight"})
-    assert (start.where, start.name, start.count) == (
-        "weights",
-        "layer.weight",
-        "1 of 2",
-    )
-    assert start.ops == ("Sqrt",)
-
-
-def test_the_first_nan_is_kept_with_the_losses_before():
-    model, x = nn.Linear(2, 1), torch.randn(4, 2)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with watched() as watcher:
-        train(model, x, torch.randn(4, 1), optimizer=optimizer)
-        train(model, x, torch.full((4, 1), torch.nan), optimizer=optimizer)
-    values = watcher.seen.loss_values
-    losses = [value for _, value in values.series]
-    assert [step for step, _ in values.series] == list(range(6))
-    start = values.non_finite
-    assert (start.where, start.step, len(start.before)) == ("target", 3, 3)
-    assert start.before == tuple(losses[:3]) and math.isnan(start.value)
 
 
 def test_the_series_is_thinned_and_keeps_its_start():

@@ -21,7 +21,7 @@ The parts, in reading order:
   ``unregistered``, ``direct_calls``, ``inputs``, ``held_out_rows``, ``outputs``,
   ``freezing``, ``initial_weights``, ``norm_drift``;
 - losses: ``losses`` sees losses and backwards, with ``loss_numbers``, ``loss_graph``,
-  ``saved_tensors``, ``graph_leaves``, ``loss_values``;
+  ``activations``, ``graph_leaves``, ``loss_values``, ``non_finite_start``;
 - updates: ``updates`` sees optimizers, with ``graphs_kept``;
   ``schedulers`` sees learning-rate schedules;
 - what surrounds them: ``loaders``, ``seeds``, ``modes``, ``state_dicts``;
@@ -45,11 +45,11 @@ from gradatim.watching.loaders import LoaderSeen
 from gradatim.watching.losses import BackwardSeen, LossCall
 from gradatim.watching.model_call import ForwardSeen
 from gradatim.watching.models import ModelSeen
+from gradatim.watching.non_finite_start import NonFiniteStart
 from gradatim.watching.outputs import OutputNumbers
 from gradatim.watching.patches import installed
 from gradatim.watching.replay import Replay, ReplayBatch
 from gradatim.watching.row_orders import LabelsApart
-from gradatim.watching.saved_tensors import NonFiniteStart
 from gradatim.watching.schedulers import SchedulerSeen
 from gradatim.watching.seeds import SeedCall
 from gradatim.watching.source_lines import SourceLine, is_user_file

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from gradatim.watching.models import Models
+from gradatim.watching.non_finite_start import NonFiniteStart, non_finite_start
 from gradatim.watching.position import Observer, Position
-from gradatim.watching.saved_tensors import NonFiniteStart, non_finite_start
 from gradatim.watching.source_lines import SourceLine
 from gradatim.watching.updates import Updates
 

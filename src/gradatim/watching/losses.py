@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gradatim.nested import tensors_of
 from gradatim.nodes import operation_name
+from gradatim.watching.activations import ActivationOutput, activations_of
 from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.forwards import Forwards
 from gradatim.watching.graph_leaves import LeafSeen, leaves_of
@@ -24,7 +25,6 @@ from gradatim.watching.models import Models
 from gradatim.watching.position import Observer, Position
 from gradatim.watching.replay import Replays
 from gradatim.watching.row_orders import RowOrders
-from gradatim.watching.saved_tensors import ActivationOutput, activations_of
 from gradatim.watching.source_lines import SourceLine, user_frame, user_line
 from gradatim.watching.tensor_info import TensorInfo, info_of, is_wrapped
 from gradatim.watching.updates import Updates

@@ -1,4 +1,4 @@
-"""What autograd saved tells: where NaN began, and which units are dead or saturated."""
+"""Finds where the first NaN or infinity of a loss came from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,47 +6,20 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.autograd.graph import Node as Function
 
-from gradatim.nodes import WEIGHED, leaf_of, operation_name
-from gradatim.torch_private import saved, sequence_number
+from gradatim.nodes import leaf_of, operation_name
+from gradatim.torch_private import saved, saved_tensor, sequence_number
 from gradatim.watching.identities import identity_of
 from gradatim.watching.source_lines import SourceLine
 
-__all__ = ["ActivationOutput", "NonFiniteStart", "activations_of", "non_finite_start"]
+__all__ = ["NonFiniteStart", "non_finite_start"]
 
-MOST_NODES = 5_000
-"""Nodes of one graph that are walked: chosen by hand, not measured."""
-MOST_ACTIVATIONS = 60
-"""Activations of one graph that are looked at: chosen by hand, not measured."""
-MOST_NUMBERS = 200_000
-"""Numbers of one activation that are looked at: chosen by hand, not measured."""
-FEWEST_ROWS = 8
-"""Rows below which a unit is zero by chance: chosen by hand, not measured."""
-SATURATED_WITHIN = 0.01
-"""Distance to an end at which a unit is saturated: chosen by hand, not measured."""
-MOST_TRIED = 30
-"""Operations among which a layer is sought: chosen by hand, not measured."""
+MOST_NODES = 5_000  # walked of one graph: chosen by hand, not measured
 NAMES_OF_DATA = ("self", "mat1", "input", "other", "target", "batch1")
 """The names of what operations save that may be data."""
 WITH_INFINITE_SLOPE = (
     *("Sqrt", "LinalgVectorNorm", "Norm", "Cdist", "Pow", "Rsqrt", "Acos", "Std"),
 )
 """Operations whose slope can be infinite."""
-
-
-@dataclass(frozen=True, slots=True)
-class ActivationOutput:
-    """What an activation between two layers gave, as autograd saved it."""
-
-    kind: str
-    """The activation: ``Relu``, ``Sigmoid`` or ``Tanh``."""
-    layer: str
-    """The name of the layer before the activation."""
-    num_units: int
-    """The number of units: of columns, or of a picture's channels."""
-    dead: float = 0.0
-    """The share of units that are zero for all rows."""
-    saturated: float = 0.0
-    """The share of numbers at an end of sigmoid or tanh."""
 
 
 @dataclass(slots=True)
@@ -71,67 +44,6 @@ class NonFiniteStart:
     """The losses before this one, the last one last."""
     grad_norm: float | None = None
     """The norm of the gradient at the last update."""
-
-
-def _saved(function: Function, name: str) -> Tensor | None:
-    try:
-        tensor = saved(function, name, None)
-    except RuntimeError:  # the tensor is freed, or was changed in place
-        return None
-    return tensor if isinstance(tensor, Tensor) else None
-
-
-def activations_of(
-    root: Function, names: Mapping[int, str]
-) -> tuple[ActivationOutput, ...]:
-    """Look at what ReLU, sigmoid and tanh gave between two layers."""
-    outputs: list[ActivationOutput] = []
-    known = {(root, False)}
-    stack = [(root, False)]
-    while stack and len(known) < MOST_NODES and len(outputs) < MOST_ACTIVATIONS:
-        function, is_inner = stack.pop()
-        kind = operation_name(function)
-        if is_inner and kind in ("Relu", "Sigmoid", "Tanh"):
-            result = _saved(function, "result")
-            is_wide = result is not None and result.dim() >= 2
-            if result is not None and is_wide and len(result) >= FEWEST_ROWS:
-                outputs.append(_activation(kind, _layer(function, names), result))
-        is_inner = is_inner or kind in WEIGHED
-        for other, _ in function.next_functions:
-            if other is not None and (other, is_inner) not in known:
-                known.add((other, is_inner))
-                stack.append((other, is_inner))
-    return tuple(outputs)
-
-
-def _activation(kind: str, layer: str, result: Tensor) -> ActivationOutput:
-    most_rows = MOST_NUMBERS * len(result) // max(1, result.numel())
-    numbers = result[: max(FEWEST_ROWS, most_rows)]
-    is_picture = numbers.dim() >= 4
-    units = numbers.movedim(1, -1) if is_picture else numbers
-    units = units.flatten(0, -2)
-    if kind == "Relu":
-        dead = float((units == 0).all(dim=0).float().mean())
-        return ActivationOutput(kind, layer, units.size(1), dead=dead)
-    low = 0.0 if kind == "Sigmoid" else -1.0
-    near = (units < low + SATURATED_WITHIN) | (units > 1 - SATURATED_WITHIN)
-    saturated = float(near.float().mean())
-    return ActivationOutput(kind, layer, units.size(1), saturated=saturated)
-
-
-def _layer(function: Function, names: Mapping[int, str]) -> str:
-    """Name the nearest layer before an operation."""
-    stack, num_tried = [function], 0
-    while stack and num_tried < MOST_TRIED:
-        before = [f for f, _ in stack.pop(0).next_functions if f is not None]
-        num_tried += 1
-        for other in before:
-            variable = leaf_of(other)
-            if variable is not None and variable.dim() >= 2:
-                name = names.get(identity_of(variable), "a weight")
-                return name.removesuffix(".weight")
-        stack += before
-    return "a layer"
 
 
 def non_finite_start(root: Function, names: Mapping[int, str]) -> NonFiniteStart:
@@ -167,10 +79,10 @@ def _num_bad(tensor: Tensor) -> int:
 def _start_at(function: Function) -> NonFiniteStart | None:
     """Tell whether an operation was given, or made, the first NaN or infinity."""
     kind = operation_name(function)
-    own, result = _saved(function, "self"), _saved(function, "result")
-    other = _saved(function, "other")
+    own, result = saved_tensor(function, "self"), saved_tensor(function, "result")
+    other = saved_tensor(function, "other")
     for name in NAMES_OF_DATA:
-        tensor = _saved(function, name)
+        tensor = saved_tensor(function, name)
         if tensor is not None and (num_bad := _num_bad(tensor)) > 0:
             is_target = name == "target" or (name == "other" and kind != "Div")
             where = "target" if is_target else "input"
