@@ -12,12 +12,12 @@ from gradatim.watching.identities import identity_of
 
 __all__ = ["ActivationOutput", "activations_of"]
 
-MOST_NODES = 5_000  # walked of one graph: chosen by hand, not measured
-MOST_ACTIVATIONS = 60  # looked at in one graph: chosen by hand, not measured
+MOST_NODES = 5_000  # nodes walked of one graph: chosen by hand, not measured
+MOST_ACTIVATIONS = 60  # read of one graph: chosen by hand, not measured
 MOST_NUMBERS = 200_000  # read of one activation: chosen by hand, not measured
-FEWEST_ROWS = 8  # with fewer, units are zero by chance: chosen by hand, not measured
-SATURATED_WITHIN = 0.01  # of an end of the range: chosen by hand, not measured
-MOST_TRIED = 30  # operations that may be a layer: chosen by hand, not measured
+FEWEST_ROWS = 8  # of a unit that is judged: chosen by hand, not measured
+SATURATED_WITHIN = 0.01  # of an end: chosen by hand, not measured
+MOST_TRIED = 30  # operations tried as a layer: chosen by hand, not measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,9 @@ from typing import Any, Generic, TypeVar
 
 __all__ = ["FirstAndLast"]
 
-MOST_FIRST = 400
-"""Things that are kept from the start: chosen by hand, not measured."""
-MOST_LAST = 400
-"""Things that are kept from the end: chosen by hand, not measured."""
-MOST_LOOKED_AT = 400
-"""Things between that were looked at closely: chosen by hand, not measured."""
+MOST_FIRST = 400  # things kept from the start: chosen by hand, not measured
+MOST_LAST = 400  # things kept from the end: chosen by hand, not measured
+MOST_LOOKED_AT = 400  # kept between the two: chosen by hand, not measured
 T = TypeVar("T")
 
 

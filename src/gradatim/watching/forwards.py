@@ -24,16 +24,12 @@ from gradatim.watching.tensor_info import info_of, is_wrapped
 
 __all__ = ["Forwards"]
 
-CALLS_BETWEEN_LOOKS = 20
-"""Calls from one look for new layers to the next: chosen by hand, not measured."""
-FORWARDS_BETWEEN_MODES = 10
-"""Forwards from one look at modes to the next: chosen by hand, not measured."""
+CALLS_BETWEEN_LOOKS = 20  # for new layers: chosen by hand, not measured
+FORWARDS_BETWEEN_MODES = 10  # are looked at: chosen by hand, not measured
 NUM_FORWARDS_WITH_BUFFERS = 200
 """First forwards whose buffers are looked at: chosen by hand, not measured."""
-MOST_NAMES = 50
-"""Parts in another mode that are named: chosen by hand, not measured."""
-MOST_BUFFERS = 20
-"""Buffers that changed and are named: chosen by hand, not measured."""
+MOST_NAMES = 50  # named parts in another mode: chosen by hand, not measured
+MOST_BUFFERS = 20  # named buffers that changed: chosen by hand, not measured
 MOST_OUTPUTS_REMEMBERED = 8
 """Outputs that may be the next model's input: chosen by hand, not measured."""
 MOST_OUTPUTS_OF_CALL = 2

@@ -12,12 +12,9 @@ from gradatim.watching.identities import identity_of
 
 __all__ = ["LeafSeen", "leaves_of"]
 
-MOST_NODES = 20_000
-"""Nodes of one graph that are walked: chosen by hand, not measured."""
-MOST_NUMBERS = 1_000_000
-"""Numbers of one tensor that are looked at: chosen by hand, not measured."""
-MOST_TURNS = 3
-"""Operations between a weight and its use: chosen by hand, not measured."""
+MOST_NODES = 20_000  # nodes walked of one graph: chosen by hand, not measured
+MOST_NUMBERS = 1_000_000  # read of one tensor: chosen by hand, not measured
+MOST_TURNS = 3  # between a weight and its use: chosen by hand, not measured
 TURNS = ("T", "Transpose", "Permute", "View", "Unsqueeze", "Squeeze", "ToCopy")
 """Operations that give a weight another shape or type, and keep its numbers."""
 

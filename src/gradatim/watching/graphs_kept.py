@@ -9,8 +9,7 @@ from gradatim.watching.position import Observer, Position
 
 __all__ = ["GraphsKept"]
 
-MOST_UPDATES = 200
-"""Updates whose graphs are followed: chosen by hand, not measured."""
+MOST_UPDATES = 200  # whose graphs are followed: chosen by hand, not measured
 COUNTED_AT = (20, 50, 100, 150)
 """Updates after which living graphs are counted: chosen by hand, not measured."""
 

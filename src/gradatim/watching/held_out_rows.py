@@ -22,16 +22,11 @@ from gradatim.watching.source_lines import (
 
 __all__ = ["HeldOutRows", "RowsSeen"]
 
-MOST_NUMBERS = 2_000_000
-"""Numbers of one input that are digested: chosen by hand, not measured."""
-MOST_ROWS = 5_000
-"""Rows of one input that are digested: chosen by hand, not measured."""
-MOST_ROWS_LEAN = 256
-"""The same beside a trainer: chosen by hand, not measured."""
-MOST_ROWS_OF_MODEL = 50_000
-"""Rows of one model that are remembered: chosen by hand, not measured."""
-MOST_FORWARDS = 200
-"""Forwards of each kind whose rows are digested: chosen by hand, not measured."""
+MOST_NUMBERS = 2_000_000  # digested of one input: chosen by hand, not measured
+MOST_ROWS = 5_000  # digested of one input: chosen by hand, not measured
+MOST_ROWS_LEAN = 256  # the same beside a trainer: chosen by hand, not measured
+MOST_ROWS_OF_MODEL = 50_000  # remembered: chosen by hand, not measured
+MOST_FORWARDS = 200  # digested of each kind: chosen by hand, not measured
 WORDS_OF_HELD_OUT = {
     *("val", "va", "valid", "validation", "test", "tst", "te", "dev"),
     *("holdout", "heldout", "held"),

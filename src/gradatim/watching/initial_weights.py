@@ -14,14 +14,11 @@ from gradatim.watching.model_call import ModelCall, ModelObserver
 
 __all__ = ["ConstantMatrix", "InitialWeights", "WeightsAsMade", "constant_matrices"]
 
-MOST_NUMBERS = 1_000_000
-"""Numbers of one parameter that are looked at: chosen by hand, not measured."""
-FEWEST_NUMBERS = 16
-"""Numbers of a weight that its largest one can tell: chosen by hand, not measured."""
+MOST_NUMBERS = 1_000_000  # read of one parameter: chosen by hand, not measured
+FEWEST_NUMBERS = 16  # of a weight that is judged: chosen by hand, not measured
 LEAST_SHARE_OF_BOUND = 0.7
 """A weight's largest number, as a share of its bound: chosen by hand, not measured."""
-MOST_MATRICES = 100
-"""Matrices of one optimizer that are looked at: chosen by hand, not measured."""
+MOST_MATRICES = 100  # read of one optimizer: chosen by hand, not measured
 EQUAL_SHARE_OF_OWN = 1e-4
 """Difference of equal rows, of their largest number: chosen by hand, not measured."""
 EQUAL_SHARE_OF_ALL = 1e-6

@@ -10,12 +10,9 @@ from gradatim.watching.model_call import ModelCall, ModelObserver
 
 __all__ = ["InputNumbers", "Inputs", "input_numbers"]
 
-MOST_NUMBERS = 2_000_000
-"""Numbers of one input that are looked at: chosen by hand, not measured."""
-MOST_KEPT = 50
-"""Inputs that are kept from start and from end: chosen by hand, not measured."""
-MOST_INPUTS = 1000
-"""Inputs of one model that are looked at: chosen by hand, not measured."""
+MOST_NUMBERS = 2_000_000  # read of one input: chosen by hand, not measured
+MOST_KEPT = 50  # from the start, and from the end: chosen by hand, not measured
+MOST_INPUTS = 1000  # read of one model: chosen by hand, not measured
 
 
 @dataclass(frozen=True, slots=True)

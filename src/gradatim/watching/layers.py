@@ -19,10 +19,8 @@ from gradatim.watching.unregistered import UnregisteredParts
 
 __all__ = ["BatchLayout", "Layers", "LayersSeen"]
 
-MOST_OUTPUTS = 8
-"""Outputs of linear layers that are remembered: chosen by hand, not measured."""
-MOST_LAYOUTS = 50
-"""Inputs of layers that are noted of one model: chosen by hand, not measured."""
+MOST_OUTPUTS = 8  # of linear layers, remembered: chosen by hand, not measured
+MOST_LAYOUTS = 50  # noted of one model: chosen by hand, not measured
 
 _Linear = tuple["weakref.ref[Tensor]", "weakref.ref[nn.Linear]", int]
 """What a linear layer gave, the layer, and the version of what it gave."""

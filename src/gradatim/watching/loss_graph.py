@@ -10,12 +10,9 @@ from gradatim.torch_private import what_node_gives
 
 __all__ = ["Broadcast", "count_nodes_and_broadcasts", "operations_before"]
 
-MOST_NODES = 20_000
-"""Nodes of one graph that are walked: chosen by hand, not measured."""
-MOST_DEPTH = 12
-"""Operations from a loss to what still belongs to it: chosen by hand, not measured."""
-MOST_NAMES = 4
-"""Operations before a tensor that are named: chosen by hand, not measured."""
+MOST_NODES = 20_000  # nodes walked of one graph: chosen by hand, not measured
+MOST_DEPTH = 12  # from a loss to what is still its own: chosen by hand, not measured
+MOST_NAMES = 4  # named operations before a tensor: chosen by hand, not measured
 ARITHMETIC = ("Sub", "Add", "Mul", "Div", "Rsub")
 """Operations that broadcast."""
 

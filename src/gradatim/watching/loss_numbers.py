@@ -5,16 +5,11 @@ from torch import Tensor
 
 __all__ = ["leaking_column", "loss_facts"]
 
-MOST_NUMBERS = 1_000_000
-"""Numbers of one tensor that are looked at: chosen by hand, not measured."""
-MOST_ROWS = 5_000
-"""Rows that are compared with their targets: chosen by hand, not measured."""
-FEWEST_ROWS = 16
-"""Rows below which a column is not compared: chosen by hand, not measured."""
-LEAST_NORM = 1e-300
-"""What stands for a norm of zero, so that it divides: chosen by hand, not measured."""
-MOST_ANGLE = 1e-10
-"""How far rounding takes a correlation from 1: chosen by hand, not measured."""
+MOST_NUMBERS = 1_000_000  # read of one tensor: chosen by hand, not measured
+MOST_ROWS = 5_000  # compared with their targets: chosen by hand, not measured
+FEWEST_ROWS = 16  # of a column that is compared: chosen by hand, not measured
+LEAST_NORM = 1e-300  # stands for zero, to divide by: chosen by hand, not measured
+MOST_ANGLE = 1e-10  # of rounding, from 1: chosen by hand, not measured
 
 
 def loss_facts(input: Tensor, target: Tensor) -> dict[str, float]:

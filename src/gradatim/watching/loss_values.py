@@ -14,12 +14,9 @@ from gradatim.watching.updates import Updates
 
 __all__ = ["LossValues", "LossesGoneBackward"]
 
-MOST_VALUES = 2000
-"""Values in the series before it is thinned: chosen by hand, not measured."""
-KEPT_AS_THEY_ARE = 500
-"""Values at the start that are never thinned: chosen by hand, not measured."""
-MOST_BEFORE = 20
-"""Losses before a NaN that are kept: chosen by hand, not measured."""
+MOST_VALUES = 2000  # before the series is thinned: chosen by hand, not measured
+KEPT_AS_THEY_ARE = 500  # values at the start: chosen by hand, not measured
+MOST_BEFORE = 20  # losses kept before a NaN: chosen by hand, not measured
 
 
 @dataclass(slots=True)

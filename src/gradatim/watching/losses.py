@@ -31,8 +31,7 @@ from gradatim.watching.updates import Updates
 
 __all__ = ["BackwardSeen", "LossCall", "Losses"]
 
-NUM_EARLY_LOSSES = 20
-"""Losses at the start whose numbers are looked at: chosen by hand, not measured."""
+NUM_EARLY_LOSSES = 20  # whose numbers are read: chosen by hand, not measured
 
 
 @dataclass(slots=True)

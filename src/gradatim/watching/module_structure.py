@@ -18,8 +18,7 @@ from gradatim.watching.source_lines import (
 
 __all__ = ["ModelStructure", "Structures", "has_mode"]
 
-MOST_MODULES_MADE = 20_000
-"""Modules whose making is remembered: chosen by hand, not measured."""
+MOST_MODULES_MADE = 20_000  # remembered: chosen by hand, not measured
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from gradatim.watching.source_lines import SourceLine
 
 __all__ = ["NonFiniteStart", "non_finite_start"]
 
-MOST_NODES = 5_000  # walked of one graph: chosen by hand, not measured
+MOST_NODES = 5_000  # nodes walked of one graph: chosen by hand, not measured
 NAMES_OF_DATA = ("self", "mat1", "input", "other", "target", "batch1")
 """The names of what operations save that may be data."""
 WITH_INFINITE_SLOPE = (

@@ -14,12 +14,9 @@ from gradatim.watching.source_lines import SourceLine
 
 __all__ = ["NormDrift", "NormDrifts"]
 
-MOST_MEANS = 64
-"""Running means of one batch norm that are compared: chosen by hand, not measured."""
-MOST_NAMES = 50
-"""Batch norms that are named: chosen by hand, not measured."""
-VARIANCE_FLOOR = 1e-12
-"""Added to a variance, so that a constant divides: chosen by hand, not measured."""
+MOST_MEANS = 64  # compared of one batch norm: chosen by hand, not measured
+MOST_NAMES = 50  # batch norms that are named: chosen by hand, not measured
+VARIANCE_FLOOR = 1e-12  # added, to divide by: chosen by hand, not measured
 
 
 @dataclass(slots=True)

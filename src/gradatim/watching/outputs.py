@@ -11,12 +11,9 @@ from gradatim.watching.model_call import ModelObserver
 
 __all__ = ["OutputNumbers", "Outputs"]
 
-MOST_NUMBERS = 100_000
-"""Numbers of one output that are looked at: chosen by hand, not measured."""
-MOST_FIRST_OUTPUTS = 2000
-"""Outputs of one model that are kept from the start: chosen by hand, not measured."""
-MOST_LAST_OUTPUTS = 500
-"""Outputs of one model that are kept from the end: chosen by hand, not measured."""
+MOST_NUMBERS = 100_000  # read of one output: chosen by hand, not measured
+MOST_FIRST_OUTPUTS = 2000  # kept of a model: chosen by hand, not measured
+MOST_LAST_OUTPUTS = 500  # kept of a model: chosen by hand, not measured
 
 
 @dataclass(slots=True)

@@ -11,12 +11,9 @@ from gradatim.torch_private import tracing_state
 
 __all__ = ["MOST_OBJECTS", "Observer", "Position"]
 
-NUM_CLOSE_UPDATES = 5
-"""Updates at a training's start that get a close look: chosen by hand, not measured."""
-MOST_PHASES = 20
-"""Times that a training begins anew, to fine-tune: chosen by hand, not measured."""
-MOST_OBJECTS = 200
-"""Models, loaders and other objects that are noted: chosen by hand, not measured."""
+NUM_CLOSE_UPDATES = 5  # at a training's start: chosen by hand, not measured
+MOST_PHASES = 20  # in which to look closely: chosen by hand, not measured
+MOST_OBJECTS = 200  # noted, of one kind: chosen by hand, not measured
 BACKWARDS_WITHOUT_UPDATE = 50
 """Backwards after which nobody expects an update: chosen by hand, not measured."""
 

@@ -20,12 +20,9 @@ from gradatim.watching.tensor_info import is_wrapped
 
 __all__ = ["KeptReplay", "Replay", "ReplayBatch", "Replays"]
 
-MOST_UPDATES = 20
-"""Updates that are kept: chosen by hand, not measured."""
-MOST_BYTES_OF_BATCHES = 16 * 2**20
-"""The size of all kept batches together: chosen by hand, not measured."""
-MOST_WEIGHTS = 32 * 2**20
-"""Numbers of a model that is copied: chosen by hand, not measured."""
+MOST_UPDATES = 20  # updates that are kept: chosen by hand, not measured
+MOST_BYTES_OF_BATCHES = 16 * 2**20  # kept: chosen by hand, not measured
+MOST_WEIGHTS = 32 * 2**20  # numbers of a copied model: chosen by hand, not measured
 SQUASHING = {
     "Softmax": "softmax",
     "SafeSoftmax": "softmax",

@@ -14,16 +14,11 @@ from gradatim.watching.source_lines import is_user_file, variables_of
 
 __all__ = ["Rows", "codes_of", "mixed", "rows_in"]
 
-MOST_COLUMNS = 64
-"""Columns of one table that are read: chosen by hand, not measured."""
-MOST_BYTES = 2_000_000_000
-"""The size of one array that is read: chosen by hand, not measured."""
-MOST_LISTED = 20_000
-"""Entries of one list that is read: chosen by hand, not measured."""
-MOST_ARRAYS = 16
-"""Variables with so many rows that are read: chosen by hand, not measured."""
-MOST_ATTRIBUTES_OF_DATA = 50
-"""Attributes of a data set that are looked at: chosen by hand, not measured."""
+MOST_COLUMNS = 64  # read of one table: chosen by hand, not measured
+MOST_BYTES = 2_000_000_000  # of an array that is read: chosen by hand, not measured
+MOST_LISTED = 20_000  # entries of a list that is read: chosen by hand, not measured
+MOST_ARRAYS = 16  # read of one number of rows: chosen by hand, not measured
+MOST_ATTRIBUTES_OF_DATA = 50  # read: chosen by hand, not measured
 LEAST_SHARE_UNIQUE = 0.5
 """The share of rows that differ from all others: chosen by hand, not measured."""
 

@@ -21,24 +21,15 @@ from gradatim.watching.updates import Updates
 
 __all__ = ["DRAWING", "DrawnOrder", "LabelsApart", "RowOrders", "RowOrdersSeen"]
 
-FEWEST_ROWS = 20
-"""Rows below which an order is not looked at: chosen by hand, not measured."""
-MOST_ROWS = 200_000
-"""Rows above which an order is not looked at: chosen by hand, not measured."""
-MOST_GROUPS = 12
-"""Numbers of rows of which orders are kept: chosen by hand, not measured."""
-MOST_DRAWS = 8
-"""Orders of one number of rows that are kept: chosen by hand, not measured."""
-MOST_SNAPSHOTS = 4
-"""Draws before which the rows there are noted: chosen by hand, not measured."""
-MOST_VARIABLES = 24
-"""Variables of one number of rows that are noted: chosen by hand, not measured."""
-MOST_LOOKS = 40
-"""Batches that are compared with one group: chosen by hand, not measured."""
-MOST_PAIRS = 2000
-"""Rows and targets of one group that are compared: chosen by hand, not measured."""
-MOST_ROWS_OF_BATCH = 256
-"""Rows of one batch that are compared: chosen by hand, not measured."""
+FEWEST_ROWS = 20  # of an order that is noted: chosen by hand, not measured
+MOST_ROWS = 200_000  # of an order that is noted: chosen by hand, not measured
+MOST_GROUPS = 12  # numbers of rows with orders: chosen by hand, not measured
+MOST_DRAWS = 8  # orders of one number of rows: chosen by hand, not measured
+MOST_SNAPSHOTS = 4  # taken before draws: chosen by hand, not measured
+MOST_VARIABLES = 24  # of one number of rows: chosen by hand, not measured
+MOST_LOOKS = 40  # at batches, for one group: chosen by hand, not measured
+MOST_PAIRS = 2000  # compared for one group: chosen by hand, not measured
+MOST_ROWS_OF_BATCH = 256  # compared: chosen by hand, not measured
 FEWEST_ROWS_FOUND = 20
 """Trained rows that must be among a variable's: chosen by hand, not measured."""
 LEAST_SHARE_FOUND = 0.9
@@ -47,8 +38,7 @@ FEWEST_ROWS_APART = 20
 """Rows whose label is another one than before: chosen by hand, not measured."""
 FEWEST_ROWS_ALIGNED = 60
 """Rows with their own label that prove it for all: chosen by hand, not measured."""
-MOST_CALLERS = 4
-"""Functions between a draw and the sampler around it: chosen by hand, not measured."""
+MOST_CALLERS = 4  # from a draw out to the sampler: chosen by hand, not measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,7 @@ from gradatim.watching.updates import Updates
 
 __all__ = ["SchedulerSeen", "Schedulers", "options_of"]
 
-MOST_NAMES = 40
-"""Whole numbers of one function that are noted: chosen by hand, not measured."""
+MOST_NAMES = 40  # whole numbers of one function: chosen by hand, not measured
 
 
 @dataclass

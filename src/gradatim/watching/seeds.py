@@ -15,8 +15,7 @@ from gradatim.watching.source_lines import (
 
 __all__ = ["SeedCall", "Seeds", "SeedsSeen"]
 
-MOST_CALLERS = 4
-"""Functions from a seed out to ``__getitem__``: chosen by hand, not measured."""
+MOST_CALLERS = 4  # from a seed out to a row: chosen by hand, not measured
 
 
 @dataclass(slots=True)

@@ -9,10 +9,8 @@ from gradatim.watching.source_lines import SourceLine
 
 __all__ = ["BatchOrder", "SortedBatches"]
 
-FEWEST_ROWS = 8
-"""Rows below which batches are in order by chance: chosen by hand, not measured."""
-MOST_COLUMNS = 64
-"""Columns of the input that are compared: chosen by hand, not measured."""
+FEWEST_ROWS = 8  # of a batch that is judged: chosen by hand, not measured
+MOST_COLUMNS = 64  # of an input that is compared: chosen by hand, not measured
 
 
 @dataclass(slots=True)

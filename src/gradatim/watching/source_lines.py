@@ -23,10 +23,8 @@ PACKAGE = str(Path(__file__).parents[1])
 LIBRARIES = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib", "scripts")}
 )
-MOST_VARIABLES = 500
-"""Variables of one function that are looked at: chosen by hand, not measured."""
-MOST_ATTRIBUTES = 100
-"""Attributes of one object that are looked at: chosen by hand, not measured."""
+MOST_VARIABLES = 500  # read of one function: chosen by hand, not measured
+MOST_ATTRIBUTES = 100  # read of one object: chosen by hand, not measured
 NO_FILES = ("<frozen ", "<string>", "<@beartype", "<eval_with_key>")
 """How the file names of code begin that stands in no file."""
 

@@ -14,8 +14,7 @@ __all__ = ["StateDicts", "StateUse"]
 
 _State = tuple["weakref.ref[dict[str, Any]]", "weakref.ref[nn.Module]", int, SourceLine]
 """A state that was taken, its module, the updates made before, and the user's line."""
-MOST_STATES = 500
-"""States that are remembered: chosen by hand, not measured."""
+MOST_STATES = 500  # states that are remembered: chosen by hand, not measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,22 +36,14 @@ __all__ = [
 Extent = tuple[int | None, int | None, int | None, int | None]
 """Where an expression stands: first and last line, first and last column."""
 Shape = tuple[int, ...]
-MOST_SHAPES = 2000
-"""Pairs of shapes that are remembered: chosen by hand, not measured."""
-MOST_CALLS = 20
-"""Calls of one place, or forward, that are noted: chosen by hand, not measured."""
-MOST_LOOKS = 5
-"""Comparisons of one place whose numbers are read: chosen by hand, not measured."""
-MOST_NUMBERS = 100_000
-"""Numbers of one tensor that are read: chosen by hand, not measured."""
-MOST_PENDING = 50
-"""Views that wait for the next loss's target: chosen by hand, not measured."""
-MOST_REMEMBERED = 4
-"""Outputs, and targets, that are remembered: chosen by hand, not measured."""
-MOST_TENSORS_OF_BATCH = 8
-"""Tensors of one batch that are remembered: chosen by hand, not measured."""
-FEWEST_ROWS = 4
-"""Rows below which a comparison says nothing: chosen by hand, not measured."""
+MOST_SHAPES = 2000  # pairs of shapes, remembered: chosen by hand, not measured
+MOST_CALLS = 20  # noted of one place, or forward: chosen by hand, not measured
+MOST_LOOKS = 5  # at numbers, for one place: chosen by hand, not measured
+MOST_NUMBERS = 100_000  # read of one tensor: chosen by hand, not measured
+MOST_PENDING = 50  # views waiting for a target: chosen by hand, not measured
+MOST_REMEMBERED = 4  # outputs, and targets: chosen by hand, not measured
+MOST_TENSORS_OF_BATCH = 8  # remembered: chosen by hand, not measured
+FEWEST_ROWS = 4  # of a comparison that is read: chosen by hand, not measured
 MARGIN = 0.5
 """How far targets may lie outside, as a share: chosen by hand, not measured."""
 

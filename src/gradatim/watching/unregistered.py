@@ -16,10 +16,8 @@ from gradatim.watching.source_lines import SourceLine, user_line
 
 __all__ = ["Unregistered", "UnregisteredParts"]
 
-MOST_ENTRIES = 200
-"""Entries of one list or dict that are looked at: chosen by hand, not measured."""
-MOST_LEAVES = 200
-"""Leaf tensors of one model that are noted: chosen by hand, not measured."""
+MOST_ENTRIES = 200  # read of one list or dict: chosen by hand, not measured
+MOST_LEAVES = 200  # noted of one model: chosen by hand, not measured
 
 
 @dataclass(slots=True)

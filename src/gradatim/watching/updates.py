@@ -22,16 +22,11 @@ from gradatim.watching.source_lines import SourceLine, user_line
 
 __all__ = ["GradientsSeen", "OptimizerSeen", "StepSeen", "Updates", "WeightsSeen"]
 
-NUM_UPDATES_WITH_NORM = 100
-"""First updates whose gradient's norm is computed: chosen by hand, not measured."""
-UPDATES_BETWEEN_NORMS = 10
-"""Updates from one such norm to the next, later: chosen by hand, not measured."""
-MOST_CLOSE_UPDATES = 1000
-"""Updates of one optimizer that get a close look: chosen by hand, not measured."""
-MOST_WEIGHTS_COPIED = 200
-"""Parameters whose update is measured: chosen by hand, not measured."""
-MOST_BACKWARDS = 1000
-"""Backwards whose order is remembered: chosen by hand, not measured."""
+NUM_UPDATES_WITH_NORM = 100  # from the first: chosen by hand, not measured
+UPDATES_BETWEEN_NORMS = 10  # after those: chosen by hand, not measured
+MOST_CLOSE_UPDATES = 1000  # of an optimizer: chosen by hand, not measured
+MOST_WEIGHTS_COPIED = 200  # to be compared: chosen by hand, not measured
+MOST_BACKWARDS = 1000  # orders remembered: chosen by hand, not measured
 
 
 @dataclass
