@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gradatim.torch_private import ONE_SAMPLE_FOREVER
 from gradatim.watching.first_and_last import FirstAndLast
-from gradatim.watching.position import MOST_OBJECTS, Observer, Position
+from gradatim.watching.objects_seen import ObjectObserver, ObjectSeen
+from gradatim.watching.position import MOST_OBJECTS, Position
 from gradatim.watching.source_lines import SourceLine, is_user_file, user_line
 
 __all__ = ["LoaderSeen", "Loaders", "generators_of"]
@@ -28,13 +29,9 @@ GENERATORS = (
 
 
 @dataclass
-class LoaderSeen:
+class LoaderSeen(ObjectSeen):
     """A ``DataLoader``."""
 
-    ref: "weakref.ReferenceType[Any]"
-    """A weak reference to the loader."""
-    line: SourceLine | None
-    """The user's line that made the loader."""
     length: int | None
     """The number of batches of one pass; None where nobody knows."""
     batch_size: int | None
@@ -59,15 +56,13 @@ class LoaderSeen:
     """The other device that holds such tensors; empty where there is none."""
 
 
-class Loaders(Observer):
+class Loaders(ObjectObserver[LoaderSeen]):
     """Sees data loaders made, started and read."""
 
     def __init__(self, position: Position) -> None:
         super().__init__(position)
-        self.records: list[LoaderSeen] = []
         self.last_started: weakref.ref[Any] | None = None
         """The loader whose iteration began last."""
-        self._numbers: dict[int, int] = {}
         self._iterators: weakref.WeakKeyDictionary[Any, LoaderSeen] = (
             weakref.WeakKeyDictionary()
         )
@@ -77,13 +72,12 @@ class Loaders(Observer):
         self._record(loader, user_line(3))
 
     def _record(self, loader: Any, line: SourceLine | None) -> LoaderSeen | None:
-        number = self._numbers.get(id(loader))
-        if number is not None and self.records[number].ref() is loader:
-            return self.records[number]
-        if len(self.records) >= MOST_OBJECTS:
-            return None
+        known = self.record_of(loader)
+        if known is not None or len(self.records) >= MOST_OBJECTS:
+            return known
         record = LoaderSeen(
             ref=weakref.ref(loader),
+            kind=type(loader).__name__,
             line=line,
             length=_length(loader),
             batch_size=loader.batch_size,
@@ -97,8 +91,7 @@ class Loaders(Observer):
         if away:
             record.device = str(away[0].device)
             record.num_bytes_away = sum(t.nbytes for t in away)
-        self._numbers[id(loader)] = len(self.records)
-        self.records.append(record)
+        self.note(loader, record)
         return record
 
     def loader_started(self, loader: Any) -> None:
@@ -112,9 +105,9 @@ class Loaders(Observer):
 
     def iterator_made(self, loader: Any, iterator: Any) -> None:
         """An iterator over a ``DataLoader`` was made."""
-        number = self._numbers.get(id(loader))
-        if number is not None:
-            self._iterators[iterator] = self.records[number]
+        record = self.record_of(loader)
+        if record is not None:
+            self._iterators[iterator] = record
 
     def batch_fetched(self, iterator: Any) -> None:
         """A batch is taken from a ``DataLoader``."""

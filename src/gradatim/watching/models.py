@@ -6,6 +6,7 @@ A new subject is a file with a record and a :class:`ModelObserver`, and a line h
 
 import weakref
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -17,28 +18,23 @@ from gradatim.watching.initial_weights import InitialWeights, WeightsAsMade
 from gradatim.watching.inputs import InputNumbers, Inputs
 from gradatim.watching.layers import Layers, LayersSeen
 from gradatim.watching.loaders import Loaders
-from gradatim.watching.model_call import ModelCall
+from gradatim.watching.model_call import ModelCall, ModelObserver
 from gradatim.watching.module_structure import ModelStructure, Structures
 from gradatim.watching.norm_drift import NormDrift, NormDrifts
+from gradatim.watching.objects_seen import ObjectObserver, ObjectSeen
 from gradatim.watching.outputs import OutputNumbers, Outputs
 from gradatim.watching.parameters import ModelParameters, Parameters
 from gradatim.watching.position import MOST_OBJECTS, Position
-from gradatim.watching.source_lines import SourceLine, user_line
+from gradatim.watching.source_lines import user_line
 from gradatim.watching.unregistered import Unregistered, UnregisteredParts
 
 __all__ = ["ModelSeen", "Models", "parameter_names"]
 
 
 @dataclass
-class ModelSeen:
+class ModelSeen(ObjectSeen):
     """A module that no other module called: its calls, and a record per observer."""
 
-    ref: "weakref.ReferenceType[nn.Module]"
-    """A weak reference to the module."""
-    kind: str
-    """The name of the module's class."""
-    line: SourceLine | None
-    """The user's line that called the module first."""
     variable: str = ""
     """The name of the variable that held the module at its first call."""
     num_calls: int = 0
@@ -61,57 +57,41 @@ class ModelSeen:
         return self.variable if self.kind in vars(nn) and self.variable else self.kind
 
 
-class Models:
+class Models(ObjectObserver[ModelSeen]):
     """The models that were called, and the observers that look at them."""
 
     def __init__(self, position: Position, loaders: Loaders) -> None:
-        self.records: list[ModelSeen] = []
-        self._position = position
-        self._numbers: dict[int, int] = {}
+        super().__init__(position)
         self.parameters = Parameters(position)
         self.structures = Structures(position)
-        self.unregistered = UnregisteredParts(position)
-        self.layers = Layers(position, self.structures, self.unregistered)
-        self.direct = DirectCalls(position)
+        unregistered = UnregisteredParts(position)
+        self.layers = Layers(position, self.structures, unregistered)
         self.rows = HeldOutRows(position, loaders)
-        self.inputs = Inputs(position)
         self.outputs = Outputs(position)
-        self.drifts = NormDrifts(position)
         self.initial = WeightsAsMade(position)
-        self.freezing = Freezings(position, self.initial)
-
-    def number_of(self, module: nn.Module) -> int | None:
-        """Give the number of a model; None of a module that is not noted."""
-        number = self._numbers.get(id(module))
-        if number is None or self.records[number].ref() is not module:
-            return None
-        return number
+        self._observers: dict[str, ModelObserver[Any]] = {
+            "parameters": self.parameters,
+            "structure": self.structures,
+            "layers": self.layers,
+            "unregistered": unregistered,
+            "direct": DirectCalls(position),
+            "inputs": Inputs(position),
+            "rows": self.rows,
+            "freezing": Freezings(position, self.initial),
+            "initial": self.initial,
+            "drift": NormDrifts(position),
+            "outputs": self.outputs,
+        }
+        """By the field of the record, in the order in which they see a call."""
 
     def add(self, module: nn.Module) -> int | None:
         """Note a model that is called for the first time; give its number."""
         if len(self.records) >= MOST_OBJECTS:
             return None
-        self._numbers[id(module)] = number = len(self.records)
-        self._position.begin_phase()
-        self.records.append(
-            ModelSeen(
-                ref=weakref.ref(module),
-                kind=type(module).__name__,
-                line=user_line(4),
-                parameters=self.parameters.begin(module),
-                structure=self.structures.begin(module),
-                layers=self.layers.begin(module),
-                unregistered=self.unregistered.begin(module),
-                direct=self.direct.begin(module),
-                rows=self.rows.begin(module),
-                inputs=self.inputs.begin(module),
-                outputs=self.outputs.begin(module),
-                drift=self.drifts.begin(module),
-                initial=self.initial.begin(module),
-                freezing=self.freezing.begin(module),
-            )
-        )
-        return number
+        self.position.begin_phase()
+        own = {name: o.begin(module) for name, o in self._observers.items()}
+        kind, line = type(module).__name__, user_line(4)
+        return self.note(module, ModelSeen(weakref.ref(module), kind, line, **own))
 
     def look_for_new_parameters(self, number: int, module: nn.Module) -> None:
         """Notice layers that were put into a model, and those that left it."""
@@ -122,12 +102,8 @@ class Models:
 
     def on_forward(self, call: ModelCall) -> None:
         """Let each observer take what it wants of a call."""
-        self.direct.on_forward(call)
-        self.inputs.on_forward(call)
-        self.rows.on_forward(call)
-        self.freezing.on_forward(call)
-        self.initial.on_forward(call)
-        self.drifts.on_forward(call)
+        for observer in self._observers.values():
+            observer.on_forward(call)
 
     def parameter_names(self) -> dict[int, str]:
         """Name parameters as the models that were called name them, by identity."""

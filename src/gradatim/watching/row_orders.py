@@ -184,7 +184,7 @@ class RowOrders(Observer):
             if batches.record.line is None:
                 batches.record.line = user_line(3)
         groups = [g for g in self._groups.values() if g.draws and not g.is_aligned]
-        num_optimizers = len(self._updates.optimizers)
+        num_optimizers = len(self._updates.records)
         for group in groups:
             if group.num_optimizers != num_optimizers:
                 group.num_optimizers, group.num_looks = num_optimizers, 0

@@ -11,7 +11,8 @@ import torch
 
 from gradatim.torch_private import MILESTONES, inner_schedules
 from gradatim.watching.first_and_last import FirstAndLast
-from gradatim.watching.position import MOST_OBJECTS, Observer, Position
+from gradatim.watching.objects_seen import ObjectObserver, ObjectSeen
+from gradatim.watching.position import MOST_OBJECTS, Position
 from gradatim.watching.source_lines import SourceLine, user_line
 from gradatim.watching.updates import Updates
 
@@ -21,15 +22,9 @@ MOST_NAMES = 40  # whole numbers of one function: chosen by hand, not measured
 
 
 @dataclass
-class SchedulerSeen:
+class SchedulerSeen(ObjectSeen):
     """A learning-rate schedule."""
 
-    ref: "weakref.ReferenceType[Any]"
-    """A weak reference to the schedule."""
-    kind: str
-    """The class of the schedule."""
-    line: SourceLine | None
-    """The user's line that made the schedule."""
     optimizer: int | None
     """The number of the optimizer among all optimizers."""
     order: int
@@ -44,51 +39,41 @@ class SchedulerSeen:
     """Whether another schedule steps this one."""
 
 
-class Schedulers(Observer):
+class Schedulers(ObjectObserver[SchedulerSeen]):
     """Sees schedules made and stepped."""
 
     def __init__(self, position: Position, updates: Updates) -> None:
         super().__init__(position)
-        self.records: list[SchedulerSeen] = []
         self._updates = updates
-        self._numbers: dict[int, int] = {}
 
     def scheduler_made(self, scheduler: Any, optimizer: Any) -> None:
         """A schedule was constructed."""
         for inner in inner_schedules(scheduler):
-            if (record := self._record(inner)) is not None:
+            if (record := self.record_of(inner)) is not None:
                 record.is_inner = True
         if len(self.records) >= MOST_OBJECTS:
             return
         line = user_line(3)
         number = None
         if isinstance(optimizer, torch.optim.Optimizer):
-            number = self._updates.number_of(optimizer, line)
-        self._numbers[id(scheduler)] = len(self.records)
-        self.records.append(
-            SchedulerSeen(
-                ref=weakref.ref(scheduler),
-                kind=type(scheduler).__name__,
-                line=line,
-                optimizer=number,
-                order=self.order(),
-                options=self.quietly(options_of, scheduler) or {},
-            )
+            number = self._updates.noted(optimizer, line)
+        record = SchedulerSeen(
+            ref=weakref.ref(scheduler),
+            kind=type(scheduler).__name__,
+            line=line,
+            optimizer=number,
+            order=self.order(),
+            options=self.quietly(options_of, scheduler) or {},
         )
+        self.note(scheduler, record)
 
     def scheduler_stepped(self, scheduler: Any) -> None:
         """A schedule was stepped."""
-        record = self._record(scheduler)
+        record = self.record_of(scheduler)
         line = user_line(3)
         if record is not None and line is not None:
             record.step_line = record.step_line or line
             record.steps.add((self.order(), self.step))
-
-    def _record(self, scheduler: Any) -> SchedulerSeen | None:
-        number = self._numbers.get(id(scheduler))
-        if number is None or self.records[number].ref() is not scheduler:
-            return None
-        return self.records[number]
 
 
 def options_of(scheduler: Any) -> dict[str, Any]:

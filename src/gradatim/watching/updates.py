@@ -16,29 +16,24 @@ from gradatim.watching.graphs_kept import GraphsKept
 from gradatim.watching.identities import identity_of
 from gradatim.watching.initial_weights import ConstantMatrix, constant_matrices
 from gradatim.watching.models import Models
-from gradatim.watching.position import Observer, Position
+from gradatim.watching.objects_seen import ObjectObserver, ObjectSeen
+from gradatim.watching.position import Position
 from gradatim.watching.replay import Replays
 from gradatim.watching.source_lines import SourceLine, user_line
 
 __all__ = ["GradientsSeen", "OptimizerSeen", "StepSeen", "Updates", "WeightsSeen"]
 
-NUM_UPDATES_WITH_NORM = 100  # from the first: chosen by hand, not measured
-UPDATES_BETWEEN_NORMS = 10  # after those: chosen by hand, not measured
+NUM_UPDATES_WITH_NORM = 100  # at the start: chosen by hand, not measured
+UPDATES_BETWEEN_NORMS = 10  # later on: chosen by hand, not measured
 MOST_CLOSE_UPDATES = 1000  # of an optimizer: chosen by hand, not measured
 MOST_WEIGHTS_COPIED = 200  # to be compared: chosen by hand, not measured
 MOST_BACKWARDS = 1000  # orders remembered: chosen by hand, not measured
 
 
 @dataclass
-class OptimizerSeen:
+class OptimizerSeen(ObjectSeen):
     """An optimizer that was made, or that made an update."""
 
-    ref: "weakref.ReferenceType[Any]"
-    """A weak reference to the optimizer."""
-    kind: str
-    """The class of the optimizer."""
-    line: SourceLine | None
-    """The user's line that made the optimizer."""
     order: int
     """The number of this event among all events."""
     options: list[dict[str, Any]]
@@ -111,19 +106,17 @@ class StepSeen:
     """What the weights were, and how far they moved."""
 
 
-class Updates(Observer):
+class Updates(ObjectObserver[OptimizerSeen]):
     """Sees optimizers made, their ``step`` and ``zero_grad``."""
 
     def __init__(self, position: Position, models: Models, replays: Replays) -> None:
         super().__init__(position)
-        self.optimizers: list[OptimizerSeen] = []
         self.steps: FirstAndLast[StepSeen] = FirstAndLast()
         self.zeroings: FirstAndLast[tuple[int, SourceLine | None]] = FirstAndLast()
         self.last_grad_norm: float | None = None
         """The norm of the gradient at the last update that was looked at."""
         self.graphs = GraphsKept(position)
         self._models, self._replays = models, replays
-        self._numbers: dict[int, int] = {}
         self._backwards: list[int] = []
         self._backward_order = -1
         self._backward_line: SourceLine | None = None
@@ -138,40 +131,35 @@ class Updates(Observer):
 
     def optimizer_made(self, optimizer: Any) -> None:
         """An optimizer was constructed."""
-        self.number_of(optimizer, user_line(3))
+        self.noted(optimizer, user_line(3))
 
-    def number_of(self, optimizer: Any, line: SourceLine | None) -> int:
-        """Number an optimizer, which is noted the first time."""
-        number = self._numbers.get(id(optimizer))
-        if number is not None and self.optimizers[number].ref() is optimizer:
+    def noted(self, optimizer: Any, line: SourceLine | None) -> int:
+        """Give the number of an optimizer, which is noted the first time."""
+        number = self.number_of(optimizer)
+        if number is not None:
             return number
-        groups = optimizer.param_groups
         self.position.begin_phase()
-        self._numbers[id(optimizer)] = number = len(self.optimizers)
-        self.optimizers.append(
-            OptimizerSeen(
-                ref=weakref.ref(optimizer),
-                kind=type(optimizer).__name__,
-                line=line,
-                order=self.order(),
-                options=[
-                    {k: v for k, v in g.items() if isinstance(v, (int, float, bool))}
-                    for g in groups
-                ],
-                parameters=[identity_of(p) for g in groups for p in g["params"]],
-            )
+        record = OptimizerSeen(
+            ref=weakref.ref(optimizer),
+            kind=type(optimizer).__name__,
+            line=line,
+            order=self.order(),
+            options=[
+                {k: v for k, v in g.items() if isinstance(v, (int, float, bool))}
+                for g in optimizer.param_groups
+            ],
+            parameters=[identity_of(p) for p in parameters_of(optimizer)],
         )
-        return number
+        return self.note(optimizer, record)
 
     def before_step(self, optimizer: Any, args: Any, kwargs: Any) -> None:
         """An update is about to be made."""
         if self.position.is_elsewhere() or self.position.is_busy:
             return
         line = user_line(3)
-        number = self.number_of(optimizer, line)
-        record = self.optimizers[number]
-        groups = optimizer.param_groups
-        parameters = [p for g in groups for p in g["params"]]
+        number = self.noted(optimizer, line)
+        record = self.records[number]
+        parameters = parameters_of(optimizer)
         record.parameters = [identity_of(p) for p in parameters]
         self._note_never(record, parameters)
         last = self._step_orders.get(number, -1)
@@ -183,7 +171,7 @@ class Updates(Observer):
             line=line,
             loss=self._last_loss,
             num_backwards=len(self._backwards) - num_before,
-            lrs=tuple(float(g.get("lr", 0.0)) for g in groups),
+            lrs=tuple(float(g.get("lr", 0.0)) for g in optimizer.param_groups),
             closure=bool(_closure(args, kwargs)),
             backward_line=self._backward_line,
         )
@@ -245,16 +233,16 @@ class Updates(Observer):
         event = self._pending
         if self.position.is_elsewhere() or self.position.is_busy or event is None:
             return
-        record = self.optimizers[event.optimizer]
+        record = self.records[event.optimizer]
         if self._before:
             names = self._names(record)
             updates: dict[str, tuple[float, float]] = {}
             event.weights.updates = updates
-            for group in optimizer.param_groups:
-                for p in group["params"]:
-                    before = self._before.get(names[identity_of(p)])
-                    if before is not None and before.shape == p.shape:
-                        updates[names[identity_of(p)]] = _update_of(before, p)
+            for p in parameters_of(optimizer):
+                name = names[identity_of(p)]
+                before = self._before.get(name)
+                if before is not None and before.shape == p.shape:
+                    updates[name] = _update_of(before, p)
             self._before = {}
         record.num_steps += 1
         self.steps.add(event, looked_at=event.weights.updates is not None)
@@ -281,13 +269,13 @@ class Updates(Observer):
             self._stale[self._numbers.get(id(owner), -1)] = 0.0
             return
         own = {identity_of(p) for p in owner.parameters()}
-        for number, record in enumerate(self.optimizers):
+        for number, record in enumerate(self.records):
             if not own.isdisjoint(record.parameters):
                 self._stale[number] = 0.0
 
     def held(self) -> set[int]:
         """Give the identities of all tensors that an optimizer has."""
-        return {key for record in self.optimizers for key in record.parameters}
+        return {key for record in self.records for key in record.parameters}
 
     def on_backward(
         self, order: int, value: float | None, line: SourceLine | None
@@ -302,10 +290,9 @@ class Updates(Observer):
             return
         for number, stale in self._stale.items():
             # Gradients that were cleared once since the update are not stale.
-            optimizer = self.optimizers[number].ref() if number >= 0 else None
+            optimizer = self.records[number].ref() if number >= 0 else None
             if stale and optimizer is not None:
-                parameters = [p for g in optimizer.param_groups for p in g["params"]]
-                norm = joint_norm(_gradients(parameters)) or 0.0
+                norm = joint_norm(_gradients(parameters_of(optimizer))) or 0.0
                 self._stale[number] = min(stale, norm)
 
 
@@ -314,6 +301,11 @@ def _closure(args: Any, kwargs: Any) -> Any:
     optimizer = torch.optim.Optimizer
     given = [arg for arg in args if callable(arg) and not isinstance(arg, optimizer)]
     return kwargs.get("closure") or next(iter(given), None)
+
+
+def parameters_of(optimizer: Any) -> list[Tensor]:
+    """Give all parameters that an optimizer has, group by group."""
+    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 def _gradients(parameters: list[Tensor]) -> list[Tensor]:

@@ -44,7 +44,7 @@ class Watcher:
         )
         self.seen = TrainingSeen(
             models=self.models.records,
-            optimizers=self.updates.optimizers,
+            optimizers=self.updates.records,
             schedulers=self.schedulers.records,
             loaders=self.loaders.records,
             forwards=self.forwards.records,
