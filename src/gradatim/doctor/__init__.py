@@ -9,7 +9,7 @@ How a finding is made from an event:
 
 1. :mod:`gradatim.watching` patches PyTorch while a watch is on. Each event (a forward,
    a loss, a backward, an update ...) is noted in one
-   :class:`~gradatim.watching.training_seen.TrainingSeen`.
+   :class:`~gradatim.watching.watcher.TrainingSeen`.
 2. :func:`~.diagnosis.diagnose` gives that record to every pitfall. A pitfall is one
    class in one file of :mod:`.pitfalls`; it reads the record, and sometimes the source
    code at a line of it, and yields findings: verdict, evidence, cure, line.

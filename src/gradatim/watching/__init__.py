@@ -54,9 +54,8 @@ from gradatim.watching.schedulers import SchedulerSeen
 from gradatim.watching.seeds import SeedCall
 from gradatim.watching.source_lines import SourceLine, is_user_file
 from gradatim.watching.tensor_calls import Extent, MetricComparison, ViewCall, ViewPlace
-from gradatim.watching.training_seen import TrainingSeen
 from gradatim.watching.updates import OptimizerSeen, StepSeen
-from gradatim.watching.watcher import Watcher
+from gradatim.watching.watcher import TrainingSeen, Watcher
 
 __all__ = [
     "BackwardSeen",

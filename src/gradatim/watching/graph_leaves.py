@@ -24,7 +24,6 @@ class LeafSeen:
     """A tensor that a backward gives a gradient."""
 
     shape: tuple[int, ...]
-    """The sizes of the tensor."""
     total: float
     """The sum of the numbers: a tensor that moves has another sum at the next look."""
     size: float
@@ -36,7 +35,6 @@ class LeafSeen:
     old_grad: float = 0.0
     """The norm of the gradient that the tensor has already."""
     is_parameter: bool = False
-    """Whether the tensor is an ``nn.Parameter``."""
 
 
 def leaves_of(

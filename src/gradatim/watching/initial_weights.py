@@ -38,9 +38,7 @@ class ConstantMatrix:
     """A matrix of weights that is one number throughout."""
 
     name: str
-    """The name of the parameter."""
     shape: tuple[int, ...]
-    """The shape of the parameter."""
     value: float
     """The one number."""
     is_same: bool

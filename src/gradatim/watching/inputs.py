@@ -20,11 +20,8 @@ class InputNumbers:
     """The numbers of a model's first input, by column."""
 
     step: int
-    """The number of updates that were made before the call."""
     training: bool
-    """Whether the model is in train mode."""
     shape: tuple[int, ...]
-    """The shape of the input."""
     num_bad: int
     """How many of its numbers are NaN or infinite."""
     min: float
@@ -32,7 +29,6 @@ class InputNumbers:
     max: float
     """The largest number of the rows that are finite."""
     is_whole: bool
-    """Whether all numbers are whole."""
     std_low: float
     """The smallest standard deviation of a column that is not constant."""
     std_high: float

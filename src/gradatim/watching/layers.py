@@ -33,15 +33,12 @@ class BatchLayout:
     order: int
     """The number of the event before the call."""
     name: str
-    """The name of the layer in its model."""
     kind: str
-    """The class of the layer."""
     shape: tuple[int, ...]
     """The shape of the layer's input."""
     root_shape: tuple[int, ...]
     """The shape of the model's input."""
     line: SourceLine | None
-    """The user's line that called the layer."""
 
 
 @dataclass(slots=True)
@@ -60,7 +57,6 @@ class LayersSeen:
     layouts: FirstAndLast[BatchLayout] = field(
         default_factory=lambda: FirstAndLast(MOST_LAYOUTS, 0)
     )
-    """The inputs of layers that take the batch along dim 1."""
 
 
 class Layers(ModelObserver[LayersSeen]):

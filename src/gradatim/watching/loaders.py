@@ -37,15 +37,12 @@ class LoaderSeen(ObjectSeen):
     batch_size: int | None
     """The number of rows of a batch; None where the user makes batches."""
     shuffles: bool
-    """Whether rows come in a random order."""
     num_workers: int
-    """The number of processes that fetch rows."""
     starts: FirstAndLast[tuple[int, int]] = field(default_factory=FirstAndLast)
     """The order, and the number of updates, at each start of an iteration."""
     iter_line: SourceLine | None = None
     """The user's line that started an iteration first."""
     fetched: int = 0
-    """How many batches were taken from the loader."""
     generators: tuple[str, ...] = ()
     """Generators of random numbers that the data set holds, if there are workers."""
     has_worker_init: bool = False

@@ -26,7 +26,6 @@ class LossValues:
     series: list[tuple[int, float]] = field(default_factory=list)
     """The number of updates before the loss, and the loss; thinned as it grows."""
     non_finite: NonFiniteStart | None = None
-    """Where the first NaN or infinity of a loss came from."""
 
 
 class LossesGoneBackward(Observer):

@@ -39,19 +39,15 @@ class LossCall:
     """A call of one of the losses in ``torch.nn.functional``."""
 
     order: int
-    """The number of this event among all events."""
     step: int
-    """The number of updates that were made before the call."""
     name: str
     """The name of the loss, such as ``mse_loss``."""
     input: TensorInfo
     """The tensor that the loss is given first: what was predicted."""
     target: TensorInfo
-    """The tensor of the targets."""
     reduction: str
     """How the loss makes one number of many: ``mean``, ``sum`` or ``none``."""
     line: SourceLine | None
-    """The user's line that calls the loss."""
     facts: dict[str, float] = field(default_factory=dict)
     """About the numbers: ``input_min``, ``input_row_sum_error``, ``target_max``..."""
     before: tuple[str, ...] = ()
@@ -67,15 +63,11 @@ class BackwardSeen:
     """A call of ``backward``."""
 
     order: int
-    """The number of this event among all events."""
     step: int
-    """The number of updates that were made before the call."""
     value: float | None
     """The loss; None where it is not one number, or reading it would wait."""
     shape: tuple[int, ...]
-    """The sizes of the tensor that goes backward."""
     line: SourceLine | None
-    """The user's line that calls ``backward``."""
     retain_graph: bool = False
     """Whether the user asks to keep the graph."""
     num_nodes: int | None = None
@@ -85,7 +77,6 @@ class BackwardSeen:
     made_by: tuple[str, ...] = ()
     """The operations that made the loss, the last one first."""
     activations: tuple[ActivationOutput, ...] = ()
-    """What the activations between layers gave."""
     leaves: dict[int, LeafSeen] | None = None
     """The tensors that get a gradient, by identity, where they were looked at."""
     loose: dict[int, str] = field(default_factory=dict)
@@ -157,8 +148,14 @@ class Losses(Observer):
         """One of those losses has been computed."""
         self._replays.on_loss(name, arguments, result)
 
-    def backward(self, tensors: Any, retain_graph: bool | None) -> None:
-        """``backward`` is about to run."""
+    def autograd_backward(self, *args: Any, **kwargs: Any) -> None:
+        """``torch.autograd.backward`` is about to run; ``Tensor.backward`` calls it."""
+        if not self.position.is_inside_backward:
+            self.backward(*args, **kwargs)
+
+    def backward(self, tensors: Any, *args: Any, **kwargs: Any) -> None:
+        """A backward is about to run, with a gradient and ``retain_graph``, maybe."""
+        retain_graph = kwargs.get("retain_graph", args[1] if len(args) > 1 else None)
         if self.position.is_elsewhere() or self.position.is_busy:
             return
         loss = next(tensors_of(tensors), None)

@@ -21,21 +21,15 @@ class ForwardSeen:
     """A call of a model that no other module made."""
 
     order: int
-    """The number of this event among all events."""
     model: int
     """The number of the model among all models."""
     step: int
-    """The number of updates that were made before the call."""
     training: bool
-    """Whether the model is in train mode."""
     grad: bool
     """Whether the output has a graph, so that a backward may follow."""
     inputs: tuple[TensorInfo, ...]
-    """The tensors that the model is given."""
     outputs: tuple[TensorInfo, ...]
-    """The tensors that the model gives."""
     line: SourceLine | None
-    """The user's line that calls the model."""
     used: bool = False
     """Whether a backward went through the call."""
     modes: tuple[str, ...] = ()
@@ -55,13 +49,9 @@ class ModelCall:
     number: int
     """The number of the model among all models."""
     module: nn.Module
-    """The model itself."""
     args: Any
-    """The positional arguments of the call."""
     outputs: list[Tensor]
-    """The tensors that the model gave."""
     forward: ForwardSeen
-    """What is noted of the call."""
     frame: FrameType | None
     """The innermost frame of the user's own code."""
     data: Tensor | None = None
@@ -77,7 +67,6 @@ class ModelObserver(Observer, Generic[R]):
     """An observer that keeps a record for each model."""
 
     record_type: Callable[[], R]
-    """Makes an empty record."""
 
     def __init__(self, position: Position) -> None:
         super().__init__(position)
@@ -96,8 +85,3 @@ class ModelObserver(Observer, Generic[R]):
 
     def on_forward(self, call: ModelCall) -> None:
         """Note what the observer wants of a call."""
-
-    def on_new_parameters(
-        self, number: int, module: nn.Module, owners: set[str]
-    ) -> None:
-        """Note that parameters were put into a model, into the modules named."""

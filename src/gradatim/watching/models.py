@@ -38,7 +38,6 @@ class ModelSeen(ObjectSeen):
     variable: str = ""
     """The name of the variable that held the module at its first call."""
     num_calls: int = 0
-    """How often the module was called."""
     parameters: ModelParameters = field(default_factory=ModelParameters)
     structure: ModelStructure = field(default_factory=ModelStructure)
     layers: LayersSeen = field(default_factory=LayersSeen)
@@ -83,6 +82,12 @@ class Models(ObjectObserver[ModelSeen]):
             "outputs": self.outputs,
         }
         """By the field of the record, in the order in which they see a call."""
+        nothing = ModelObserver.on_forward
+        self._see_calls = [
+            observer.on_forward
+            for observer in self._observers.values()
+            if type(observer).on_forward is not nothing
+        ]
 
     def add(self, module: nn.Module) -> int | None:
         """Note a model that is called for the first time; give its number."""
@@ -102,8 +107,8 @@ class Models(ObjectObserver[ModelSeen]):
 
     def on_forward(self, call: ModelCall) -> None:
         """Let each observer take what it wants of a call."""
-        for observer in self._observers.values():
-            observer.on_forward(call)
+        for on_forward in self._see_calls:
+            on_forward(call)
 
     def parameter_names(self) -> dict[int, str]:
         """Name parameters as the models that were called name them, by identity."""

@@ -1,6 +1,7 @@
 """Notes in which mode modules are: what ``train`` and ``eval`` set, and dropout."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import nn
 
@@ -50,10 +51,12 @@ class Modes(Observer):
         change = self.order(), id(module), mode, user_line(3)
         self.record.changes.add(change)
 
-    def dropout(self, training: bool) -> None:
+    def dropout(
+        self, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False
+    ) -> None:
         """``F.dropout`` is called."""
-        forwards = self._forwards
-        if not forwards.stack or not training or forwards.number is None:
+        forwards, drops = self._forwards, training and p > 0
+        if not forwards.stack or not drops or forwards.number is None:
             return
         structure = self._models.structures.records[forwards.number]
         model, module = forwards.stack[0], forwards.stack[-1]

@@ -35,11 +35,8 @@ class NonFiniteStart:
     ops: tuple[str, ...] = ()
     """The operations in the graph whose slope can be infinite."""
     step: int = 0
-    """The number of updates that were made before the loss."""
     value: float = 0.0
-    """The value of the loss."""
     line: SourceLine | None = None
-    """The user's line that called ``backward``."""
     before: tuple[float, ...] = ()
     """The losses before this one, the last one last."""
     grad_norm: float | None = None

@@ -28,7 +28,6 @@ class NormDrift:
     num_frozen: int = 0
     """How many parameters of the model ask for no gradient."""
     num_parameters: int = 0
-    """How many parameters the model has."""
     start: list[float] = field(default_factory=list)
     """The running means of the first batch norm, when it was first looked at."""
     version: int = 0
@@ -37,7 +36,6 @@ class NormDrift:
     shift: float = 0.0
     """The largest move of a running mean since then, in standard deviations."""
     line: SourceLine | None = None
-    """The user's line that called the model."""
 
 
 class NormDrifts(ModelObserver[NormDrift]):

@@ -21,11 +21,8 @@ class OutputNumbers:
     """What one call of a module gave, at an update that gets a close look."""
 
     step: int
-    """The number of updates that were made before the call."""
     name: str
-    """The name of the module in its model."""
     kind: str
-    """The class of the module."""
     std: float
     """The standard deviation of the finite numbers."""
 

@@ -18,7 +18,6 @@ class ModelParameters:
     names: dict[int, str] = field(default_factory=dict)
     """The name of each parameter, by its identity."""
     num_tensors: int = 0
-    """How many parameters the model has now."""
     numels: dict[str, int] = field(default_factory=dict)
     """How many numbers each parameter holds, by its name."""
     replaced: set[int] = field(default_factory=set)

@@ -39,11 +39,11 @@ from torch.utils.data import DataLoader
 from gradatim.losses import WATCHED_LOSSES
 from gradatim.torch_private import (
     FETCHING_ITERATOR,
-    inner_schedules,
     plain_torch_function,
     tensor_base,
 )
 from gradatim.watching import row_orders
+from gradatim.watching.schedulers import MADE_OF_OTHERS
 from gradatim.watching.source_lines import is_called_by_user
 from gradatim.watching.watcher import Watcher
 
@@ -67,19 +67,21 @@ COMPARED = {
     "sub": ("-", "sub"),
 }
 """Methods that compare: the operator, and what ``__torch_function__`` is given."""
-Patch = Callable[[Any, str, Callable[[Any], Any]], None]
-"""Replaces a name of an owner by what a function makes of the original."""
+Made = Callable[[Any], Any]
+"""Makes of the original what stands in its place."""
+Inside = Callable[[], contextlib.AbstractContextManager[None]]
+"""Makes what is open while the original runs."""
 
 
 @contextlib.contextmanager
 def installed(watcher: Watcher) -> Iterator[None]:
     """Let a watcher see what happens; put everything back at the end."""
+    is_tensor_method_or_property(Tensor.view)  # fills a table before it is patched
     with contextlib.ExitStack() as stack:
         # The warning tells the user of hooks that are ours.
         warnings.filterwarnings("ignore", message=WARNING_OF_OUR_HOOKS)
         stack.callback(_without_filter, warnings.filters[0])
-
-        def patch(owner: Any, name: str, made: Callable[[Any], Any]) -> None:
+        for owner, name, made in _patches(watcher):
             # A name that the owner inherits is not made the owner's own for good.
             has_own = name in vars(owner)
             original = vars(owner)[name] if has_own else getattr(owner, name)
@@ -88,11 +90,6 @@ def installed(watcher: Watcher) -> Iterator[None]:
                 stack.callback(setattr, owner, name, original)
             else:
                 stack.callback(delattr, owner, name)
-
-        _patch_forwards_and_losses(patch, watcher)
-        _patch_updates(patch, watcher)
-        _patch_data_and_seeds(patch, watcher)
-        _patch_states(patch, watcher)
         for handle in (
             register_module_forward_pre_hook(watcher.forwards.enter),
             register_module_forward_hook(watcher.forwards.leave, always_call=True),
@@ -113,116 +110,61 @@ def _without_filter(entry: Any) -> None:
         cast("list[Any]", warnings.filters).remove(entry)
 
 
-def _patch_forwards_and_losses(patch: Patch, watcher: Watcher) -> None:
-    position, losses = watcher.position, watcher.losses
+def _patches(watcher: Watcher) -> Iterator[tuple[Any, str, Made]]:
+    """Give each name that is replaced: its owner, the name, and what is made of it.
 
-    def dropout(
-        input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-    ) -> None:
-        watcher.modes.dropout(training and p > 0)
-
-    def backward(
-        tensor: Tensor,
-        gradient: Any = None,
-        retain_graph: Any = None,
-        *_: Any,
-        **__: Any,
-    ) -> None:
-        losses.backward(tensor, retain_graph)
-
-    def autograd_backward(
-        tensors: Any,
-        grad_tensors: Any = None,
-        retain_graph: Any = None,
-        *_: Any,
-        **__: Any,
-    ) -> None:
-        if not position.is_inside_backward:
-            losses.backward(tensors, retain_graph)
-
+    Functions such as ``torch.eq`` are left alone: ``torch.jit`` and ``torch.compile``
+    keep tables of them by identity for as long as the process runs.
+    """
     for name in WATCHED_LOSSES:
-        patch(F, name, functools.partial(_loss, watcher, name))
-    patch(F, "dropout", wrapped(before=dropout))
-    _patch_tensor_methods(patch, watcher)
-    inside = position.inside_backward
-    patch(Tensor, "backward", wrapped(before=backward, inside=inside))
-    patch(torch.autograd, "backward", wrapped(before=autograd_backward, inside=inside))
-    patch(nn.Module, "__init__", _after(watcher.models.structures.module_made))
-    patch(nn.Module, "train", _outermost(before=watcher.modes.mode_set))
+        yield F, name, functools.partial(_loss, watcher, name)
+    for name in ("view", "reshape"):
+        yield Tensor, name, functools.partial(_shaped, watcher, name)
+    for name in COMPARED:
+        yield Tensor, name, functools.partial(_compared, watcher, name)
+    losses, inside = watcher.losses, watcher.position.inside_backward
+    yield Tensor, "backward", wrapped(losses.backward, inside=inside)
+    yield torch.autograd, "backward", wrapped(losses.autograd_backward, inside=inside)
 
+    modes, states = watcher.modes, watcher.state_dicts
+    yield F, "dropout", wrapped(before=modes.dropout)
+    yield nn.Module, "train", _outermost(before=modes.mode_set)
+    yield nn.Module, "__init__", _after(watcher.models.structures.module_made)
+    yield nn.Module, "state_dict", _outermost(after=states.state_taken)
+    yield nn.Module, "load_state_dict", wrapped(before=states.loaded)
+    yield torch, "save", wrapped(before=states.saved)
 
-def _patch_updates(patch: Patch, watcher: Watcher) -> None:
-    schedulers, position = watcher.schedulers, watcher.position
-
-    def scheduler_made(scheduler: Any, _: Any) -> None:
-        schedulers.scheduler_made(scheduler, scheduler.optimizer)
-
-    def outer_scheduler_made(scheduler: Any, _: Any) -> None:
-        # A schedule that is made of others has the optimizer of the first of them.
-        optimizer = inner_schedules(scheduler)[0].optimizer
-        schedulers.scheduler_made(scheduler, optimizer)
-
-    def scheduler_stepped(scheduler: Any, *_: Any, **__: Any) -> None:
-        if not position.is_inside_scheduler:  # one schedule steps those inside it
-            schedulers.scheduler_stepped(scheduler)
-
-    patch(Optimizer, "__init__", _after(watcher.updates.optimizer_made))
-    patch(Optimizer, "zero_grad", _after(watcher.updates.zeroed))
-    patch(nn.Module, "zero_grad", _after(watcher.updates.zeroed))
-    patch(LRScheduler, "__init__", wrapped(after=scheduler_made))
-    patch(ReduceLROnPlateau, "__init__", wrapped(after=scheduler_made))
-    inside = position.inside_scheduler
-    for outer in (SequentialLR, ChainedScheduler):
-        patch(outer, "__init__", wrapped(after=outer_scheduler_made, inside=inside))
+    for owner in (Optimizer, nn.Module):
+        yield owner, "zero_grad", _after(watcher.updates.zeroed)
+    yield Optimizer, "__init__", _after(watcher.updates.optimizer_made)
+    schedulers, inside = watcher.schedulers, watcher.position.inside_scheduler
+    for single in (LRScheduler, ReduceLROnPlateau):
+        yield single, "__init__", _after(schedulers.scheduler_made)
+    for outer in MADE_OF_OTHERS:
+        yield outer, "__init__", _after(schedulers.scheduler_made, inside)
     for kind in WITH_STEP:
-        patch(kind, "step", wrapped(before=scheduler_stepped, inside=inside))
+        yield kind, "step", wrapped(schedulers.scheduler_stepped, inside=inside)
 
-
-def _patch_data_and_seeds(patch: Patch, watcher: Watcher) -> None:
     loaders, seeds = watcher.loaders, watcher.seeds
-
-    def state_restored(*_: Any, **__: Any) -> None:
-        seeds.state_restored()
-
-    patch(DataLoader, "__init__", _after(loaders.loader_made))
-    patch(
-        DataLoader,
-        "__iter__",
-        wrapped(before=loaders.loader_started, after=loaders.iterator_made),
-    )
-    patch(
-        FETCHING_ITERATOR,
-        "__next__",
-        wrapped(before=loaders.batch_fetched, after=watcher.tensor_calls.batch_fetched),
-    )
+    started, fetched = loaders.loader_started, loaders.batch_fetched
+    yield DataLoader, "__init__", _after(loaders.loader_made)
+    yield DataLoader, "__iter__", wrapped(started, loaders.iterator_made)
+    batch_fetched = watcher.tensor_calls.batch_fetched
+    yield FETCHING_ITERATOR, "__next__", wrapped(fetched, batch_fetched)
     for owner, name, noted in row_orders.DRAWING:
-        patch(owner, name, functools.partial(noted, watcher.row_orders))
-    patch(torch, "manual_seed", _seed(watcher, "torch", _torch_state))
-    patch(random, "seed", _seed(watcher, "random", _python_state))
-    patch(np.random, "seed", _seed(watcher, "numpy", _numpy_state))
-    patch(np.random, "default_rng", wrapped(before=seeds.generator_made))
-    patch(torch, "set_rng_state", wrapped(before=state_restored))
-
-
-def _patch_states(patch: Patch, watcher: Watcher) -> None:
-    states = watcher.state_dicts
-
-    def saved(obj: Any, *_: Any, **__: Any) -> None:
-        states.state_used(obj, "saved")
-
-    def loaded(module: nn.Module, state_dict: Any, *_: Any, **__: Any) -> None:
-        states.state_used(state_dict, "itself", module)
-
-    patch(nn.Module, "state_dict", _outermost(after=states.state_taken))
-    patch(nn.Module, "load_state_dict", wrapped(before=loaded))
-    patch(torch, "save", wrapped(before=saved))
+        yield owner, name, functools.partial(noted, watcher.row_orders)
+    yield torch, "manual_seed", _seed(watcher, "torch", _torch_state)
+    yield random, "seed", _seed(watcher, "random", _python_state)
+    yield np.random, "seed", _seed(watcher, "numpy", _numpy_state)
+    yield np.random, "default_rng", wrapped(before=seeds.generator_made)
+    yield torch, "set_rng_state", wrapped(before=seeds.state_restored)
 
 
 def wrapped(
     before: Callable[..., None] | None = None,
     after: Callable[[Any, Any], None] | None = None,
-    inside: Callable[[], contextlib.AbstractContextManager[None]] | None = None,
-) -> Callable[[Any], Any]:
+    inside: Inside | None = None,
+) -> Made:
     """Let calls of a function be noted; what the function does stays the same.
 
     Args:
@@ -252,15 +194,15 @@ def wrapped(
     return made
 
 
-def _after(note: Callable[[Any], None]) -> Callable[[Any], Any]:
+def _after(note: Callable[[Any], None], inside: Inside | None = None) -> Made:
     """Let the object of a method be noted, after the method has run."""
-    return wrapped(after=lambda owner, result: note(owner))
+    return wrapped(after=lambda owner, result: note(owner), inside=inside)
 
 
 def _outermost(
     before: Callable[..., None] | None = None,
     after: Callable[[Any, Any], None] | None = None,
-) -> Callable[[Any], Any]:
+) -> Made:
     """Let calls of a method be noted that calls itself for each part of a module."""
 
     def made(original: Any) -> Any:
@@ -282,9 +224,7 @@ def _outermost(
     return made
 
 
-def _seed(
-    watcher: Watcher, name: str, state: Callable[[], Any]
-) -> Callable[[Any], Any]:
+def _seed(watcher: Watcher, name: str, state: Callable[[], Any]) -> Made:
     """Note a seed of a global generator, where the user's own code sets it."""
 
     def made(original: Any) -> Any:
@@ -315,19 +255,6 @@ def _python_state() -> int:
 def _numpy_state() -> int:
     state: Any = np.random.get_state(legacy=True)
     return hash((bytes(state[1]), state[2]))
-
-
-def _patch_tensor_methods(patch: Patch, watcher: Watcher) -> None:
-    """Let views and comparisons of tensors be noted.
-
-    Functions such as ``torch.eq`` are left alone: ``torch.jit`` and ``torch.compile``
-    keep tables of them by identity for as long as the process runs.
-    """
-    is_tensor_method_or_property(Tensor.view)  # fills a table before it is patched
-    for name in ("view", "reshape"):
-        patch(Tensor, name, functools.partial(_shaped, watcher, name))
-    for name in COMPARED:
-        patch(Tensor, name, functools.partial(_compared, watcher, name))
 
 
 def _overridden(function: Any, given: tuple[Any, ...], *args: Any, **kw: Any) -> Any:

@@ -37,9 +37,7 @@ class ReplayBatch:
     """What a model and its loss were given in one step, as copies."""
 
     args: tuple[Any, ...]
-    """The arguments of the model."""
     target: Tensor
-    """The targets of the loss."""
     shape: tuple[int, ...]
     """The sizes of what the loss was given first."""
 
@@ -53,7 +51,6 @@ class Replay:
     optimizer_ref: "weakref.ReferenceType[Any]"
     """A weak reference to the program's optimizer."""
     model: nn.Module
-    """The copy of the model."""
     optimizer: Any
     """The copy of the optimizer, which updates the copy of the model."""
     loss: str
@@ -67,7 +64,6 @@ class Replay:
     first_loss: float
     """The value of the program's first loss."""
     batches: list[ReplayBatch] = field(default_factory=list)
-    """The different batches, in order."""
     num_updates: int = 0
     """How many updates the program has made with them."""
     last_given: tuple["weakref.ReferenceType[Tensor]", ...] = ()
@@ -90,7 +86,9 @@ class _Step:
     args: tuple[Any, ...] = ()
     output: "weakref.ref[Tensor] | None" = None
     loss: "weakref.ref[Tensor] | None" = None
-    call: tuple[str, dict[str, Any], ReplayBatch, str, bool] | None = None
+    batch: ReplayBatch | None = None
+    how: dict[str, Any] = field(default_factory=dict)
+    """The fields of a replay that say how the loss is computed."""
     value: float = 0.0
     num_losses: int = 0
     num_backwards: int = 0
@@ -124,9 +122,7 @@ class Replays(Observer):
         if self._is_over or self.position.is_busy or self.position.is_elsewhere():
             return
         output = step.output() if step.output is not None else None
-        if output is None or not isinstance(result, Tensor):
-            return
-        if not result.requires_grad:
+        if output is None or not isinstance(result, Tensor) or not result.requires_grad:
             return
         step.num_losses += 1
         first, second = arguments.get("input"), arguments.get("target")
@@ -138,8 +134,13 @@ class Replays(Observer):
         if between is None or target.grad_fn is not None:
             return
         options = {k: v for k, v in arguments.items() if k not in ("input", "target")}
-        batch = ReplayBatch(step.args, target, tuple(first.shape))
-        step.call = name, options, batch, between, is_swapped
+        step.batch = ReplayBatch(step.args, target, tuple(first.shape))
+        step.how = {
+            "loss": name,
+            "options": options,
+            "between": between,
+            "is_swapped": is_swapped,
+        }
         step.loss = weakref.ref(result)
 
     def on_backward(self, loss: Tensor) -> None:
@@ -157,17 +158,16 @@ class Replays(Observer):
         step, self._step = self._step, _Step()
         replay = self.record.replay
         counts = len(step.models), step.num_losses, step.num_backwards
-        is_plain = not closure and step.is_plain and counts == (1, 1, 1)
-        if is_plain and replay is None and self.step == 0:
-            self._begin(step, optimizer)
+        if closure or not step.is_plain or counts != (1, 1, 1) or step.batch is None:
+            self._end()
+        elif replay is None and self.step == 0:
+            self._begin(step, step.batch, optimizer)
         elif (
-            is_plain
-            and replay is not None
-            and step.call is not None
+            replay is not None
             and replay.optimizer_ref() is optimizer
             and replay.ref() is step.models[0]()
         ):
-            self._keep(replay, step.call[2])
+            self._keep(replay, step.batch)
         else:
             self._end()
 
@@ -177,15 +177,11 @@ class Replays(Observer):
         self.record.replay = None
         self._step = _Step()
 
-    def _begin(self, step: _Step, optimizer: Any) -> None:
-        model = step.models[0]()
-        assert step.call is not None
-        name, options, batch, between, is_swapped = step.call
-        if model is None or not _can_be_copied(model):
-            self._end()
-            return
-        made = self.quietly(copy.deepcopy, (model, optimizer))
-        if made is None:
+    def _begin(self, step: _Step, batch: ReplayBatch, optimizer: Any) -> None:
+        model, made = step.models[0](), None
+        if model is not None and _can_be_copied(model):
+            made = self.quietly(copy.deepcopy, (model, optimizer))
+        if model is None or made is None:
             self._end()
             return
         self.record.replay = Replay(
@@ -193,11 +189,8 @@ class Replays(Observer):
             optimizer_ref=weakref.ref(optimizer),
             model=made[0],
             optimizer=made[1],
-            loss=name,
-            options=options,
-            between=between,
-            is_swapped=is_swapped,
             first_loss=step.value,
+            **step.how,
         )
         self._keep(self.record.replay, batch)
 
@@ -249,10 +242,6 @@ def _can_be_copied(model: nn.Module) -> bool:
     """Tell whether a copy is small, and has no hooks that know the original."""
     numbers = sum(p.numel() for p in model.parameters())
     devices = {p.device for p in model.parameters()}
-    has_hooks = any(
-        forward_hooks(module) or backward_hooks(module) for module in model.modules()
-    )
-    is_plain = not torch.is_autocast_enabled("cpu") and not torch.is_autocast_enabled(
-        "cuda"
-    )
+    has_hooks = any(forward_hooks(m) or backward_hooks(m) for m in model.modules())
+    is_plain = not any(map(torch.is_autocast_enabled, ("cpu", "cuda")))
     return numbers <= MOST_WEIGHTS and len(devices) == 1 and is_plain and not has_hooks

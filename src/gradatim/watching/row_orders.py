@@ -46,13 +46,10 @@ class DrawnOrder:
     """An order of rows that was drawn at random."""
 
     order: int
-    """The number of this event among all events."""
     generator: str
     """``torch``, ``numpy`` or ``random``; ``own`` for a generator of the user's."""
     num_rows: int
-    """The number of rows that are put in order."""
     line: SourceLine | None
-    """The user's line that draws."""
 
 
 @dataclass(slots=True)
@@ -64,7 +61,6 @@ class LabelsApart:
     labels: str
     """The variable of the labels; empty where none is known."""
     num_rows: int
-    """The number of rows of both."""
     features_line: SourceLine | None
     """The user's line that drew the order of the features."""
     labels_line: SourceLine | None
@@ -80,9 +76,7 @@ class RowOrdersSeen:
     """The orders in which rows are trained on."""
 
     drawn: list[DrawnOrder] = field(default_factory=list)
-    """The orders that were drawn at random."""
     labels_apart: LabelsApart | None = None
-    """Where labels are not with their rows."""
     sorted: SortedBatches | None = None
     """Batches in the order of their targets, pass after pass."""
 

@@ -8,6 +8,7 @@ from types import CodeType
 from typing import Any
 
 import torch
+from torch.optim.lr_scheduler import ChainedScheduler, SequentialLR
 
 from gradatim.torch_private import MILESTONES, inner_schedules
 from gradatim.watching.first_and_last import FirstAndLast
@@ -16,8 +17,10 @@ from gradatim.watching.position import MOST_OBJECTS, Position
 from gradatim.watching.source_lines import SourceLine, user_line
 from gradatim.watching.updates import Updates
 
-__all__ = ["SchedulerSeen", "Schedulers", "options_of"]
+__all__ = ["MADE_OF_OTHERS", "SchedulerSeen", "Schedulers", "options_of"]
 
+MADE_OF_OTHERS = (SequentialLR, ChainedScheduler)
+"""The schedules that are made of others, and step them."""
 MOST_NAMES = 40  # whole numbers of one function: chosen by hand, not measured
 
 
@@ -28,7 +31,6 @@ class SchedulerSeen(ObjectSeen):
     optimizer: int | None
     """The number of the optimizer among all optimizers."""
     order: int
-    """The number of this event among all events."""
     steps: FirstAndLast[tuple[int, int]] = field(default_factory=FirstAndLast)
     """The order, and the number of updates, at each step of the schedule."""
     options: dict[str, Any] = field(default_factory=dict)
@@ -46,8 +48,12 @@ class Schedulers(ObjectObserver[SchedulerSeen]):
         super().__init__(position)
         self._updates = updates
 
-    def scheduler_made(self, scheduler: Any, optimizer: Any) -> None:
+    def scheduler_made(self, scheduler: Any) -> None:
         """A schedule was constructed."""
+        # A schedule that is made of others has the optimizer of the first of them.
+        is_outer = isinstance(scheduler, MADE_OF_OTHERS)
+        owner = inner_schedules(scheduler)[0] if is_outer else scheduler
+        optimizer = owner.optimizer
         for inner in inner_schedules(scheduler):
             if (record := self.record_of(inner)) is not None:
                 record.is_inner = True
@@ -67,8 +73,10 @@ class Schedulers(ObjectObserver[SchedulerSeen]):
         )
         self.note(scheduler, record)
 
-    def scheduler_stepped(self, scheduler: Any) -> None:
-        """A schedule was stepped."""
+    def scheduler_stepped(self, scheduler: Any, *_: Any, **__: Any) -> None:
+        """A schedule is about to be stepped."""
+        if self.position.is_inside_scheduler:  # one schedule steps those inside it
+            return
         record = self.record_of(scheduler)
         line = user_line(3)
         if record is not None and line is not None:

@@ -23,11 +23,8 @@ class SeedCall:
     """A call of ``torch.manual_seed``, or of what seeds another generator."""
 
     order: int
-    """The number of this event among all events."""
     step: int
-    """The number of updates that were made before the call."""
     line: SourceLine | None
-    """The user's line that called it."""
     name: str
     """The generator: ``torch``, ``numpy`` or ``random``."""
     seed: int | None
@@ -43,7 +40,6 @@ class SeedsSeen:
     """How the generators of random numbers were seeded."""
 
     calls: FirstAndLast[SeedCall] = field(default_factory=FirstAndLast)
-    """The user's seeds of global generators."""
     in_rows: dict[tuple[SourceLine, int], int] = field(default_factory=dict)
     """Generators made in ``__getitem__``, by line and seed: how often."""
     first: dict[str, int] = field(default_factory=dict)
@@ -100,7 +96,7 @@ class Seeds(Observer):
         if (line, seed) in counts or len(counts) < MOST_OBJECTS:
             counts[line, seed] = counts.get((line, seed), 0) + 1
 
-    def state_restored(self) -> None:
+    def state_restored(self, *_: Any, **__: Any) -> None:
         """The state of a generator was put back: the seed was for a while."""
         if self._last is not None and self._last.name == "torch":
             self._last.undone = True

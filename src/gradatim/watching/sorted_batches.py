@@ -22,15 +22,12 @@ class SortedBatches:
     num_passes: int = 0
     """How often the first batch came again, with all batches in the same order."""
     low: float = 0.0
-    """The lowest target of all."""
     high: float = 0.0
-    """The highest target of all."""
     width: float = 0.0
     """The widest range of targets in one batch."""
     has_column: bool = False
     """Whether a column of the input goes up or down, too, as time does."""
     line: SourceLine | None = None
-    """The user's line that computes the loss."""
 
 
 class BatchOrder:

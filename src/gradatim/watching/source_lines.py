@@ -34,11 +34,9 @@ class SourceLine:
     """A line of a file, and the function around it."""
 
     file: str
-    """The path of the file."""
     number: int
     """The number of the line, from 1."""
     function: str = ""
-    """The name of the function around the line."""
 
     @property
     def code(self) -> str:

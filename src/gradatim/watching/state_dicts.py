@@ -49,8 +49,17 @@ class StateDicts(Observer):
                 return
             self._states.append((ref, weakref.ref(module), self.step, line))
 
-    def state_used(self, state: Any, how: str, module: nn.Module | None = None) -> None:
-        """A state is loaded into a module, or saved."""
+    def saved(self, obj: Any, *_: Any, **__: Any) -> None:
+        """``torch.save`` is called."""
+        self._state_used(obj, "saved")
+
+    def loaded(self, module: nn.Module, state_dict: Any, *_: Any, **__: Any) -> None:
+        """``load_state_dict`` is called."""
+        self._state_used(state_dict, "itself", module)
+
+    def _state_used(
+        self, state: Any, how: str, module: nn.Module | None = None
+    ) -> None:
         line = user_line(3)
         if not isinstance(state, dict) or line is None:
             return

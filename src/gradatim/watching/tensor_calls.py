@@ -83,9 +83,7 @@ class ViewPlace:
     """A place in the user's code where a view moved a size."""
 
     line: SourceLine
-    """The user's line."""
     place: Extent
-    """Where the call begins and ends."""
     calls: list[ViewCall] = field(default_factory=list)
     """The calls with different shapes, also those that move nothing."""
 
@@ -95,11 +93,9 @@ class MetricComparison:
     """A model's output compared with targets so that each row meets every other."""
 
     step: int
-    """The number of updates that were made before."""
     operation: str
     """The operator: ``==``, ``!=`` or ``-``."""
     rows: int
-    """The number of rows."""
     column_is_output: bool
     """Whether the column is the model's output, and the vector the targets."""
     of_pairs: float
@@ -107,9 +103,7 @@ class MetricComparison:
     of_rows: float
     """The mean over each row and its own target."""
     line: SourceLine | None = None
-    """The user's line that compares."""
     place: Extent = (None, None, None, None)
-    """Where the comparison begins and ends."""
     left: Shape = ()
     """The shape of the tensor before the operator."""
     right: Shape = ()
@@ -123,9 +117,7 @@ class TensorCallsSeen:
     """Views and comparisons in the user's code whose shapes are odd."""
 
     views: list[ViewPlace] = field(default_factory=list)
-    """The places where a view moved a size."""
     metrics: list[MetricComparison] = field(default_factory=list)
-    """Outputs that were compared with targets, each row with every other."""
 
 
 class TensorCalls(Observer):

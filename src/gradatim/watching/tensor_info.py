@@ -16,11 +16,9 @@ class TensorInfo:
     shape: tuple[int, ...]
     """The sizes of the tensor; -1 for a size that is a symbol."""
     dtype: str
-    """The type of the numbers, such as ``float32``."""
     device: str
     """The kind of device that holds the tensor, such as ``cuda``."""
     requires_grad: bool = False
-    """Whether the tensor asks for a gradient."""
 
 
 def info_of(tensor: Tensor) -> TensorInfo:

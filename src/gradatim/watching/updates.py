@@ -35,13 +35,11 @@ class OptimizerSeen(ObjectSeen):
     """An optimizer that was made, or that made an update."""
 
     order: int
-    """The number of this event among all events."""
     options: list[dict[str, Any]]
     """The numbers of each parameter group, by name."""
     parameters: list[int]
     """The identities of the parameters."""
     num_steps: int = 0
-    """How many updates the optimizer has made."""
     never: set[int] = field(default_factory=set)
     """The identities of parameters that ask for a gradient, had none at any update, and
     were not moved by hand."""
@@ -83,27 +81,21 @@ class StepSeen:
     """An update of an optimizer."""
 
     order: int
-    """The number of this event among all events."""
     step: int
-    """The number of updates that were made before this one."""
     optimizer: int
     """The number of the optimizer among all optimizers."""
     line: SourceLine | None
-    """The user's line that makes the update."""
     loss: float | None
     """The value of the last loss that went backward."""
     num_backwards: int
     """The number of backwards since this optimizer's update before."""
     lrs: tuple[float, ...]
-    """The learning rate of each parameter group."""
     backward_line: SourceLine | None = None
     """The user's line that called the last ``backward``."""
     closure: bool = False
     """Whether the update calls a function that computes the loss, as LBFGS does."""
     gradients: GradientsSeen = field(default_factory=GradientsSeen)
-    """What the gradients were."""
     weights: WeightsSeen = field(default_factory=WeightsSeen)
-    """What the weights were, and how far they moved."""
 
 
 class Updates(ObjectObserver[OptimizerSeen]):
