@@ -62,8 +62,8 @@ def test_a_look_that_fails_gives_none_and_is_over():
 
 def test_flags_are_as_they_were_after_one_in_another():
     position = Position()
-    with position.inside_backward():
-        with position.inside_backward():
+    with position.inside("is_inside_backward"):
+        with position.inside("is_inside_backward"):
             assert position.is_inside_backward
         assert position.is_inside_backward
     assert not position.is_inside_backward

@@ -1,6 +1,5 @@
 """Notes the calls of models: what is given, in which mode, and what came out."""
 
-import functools
 import weakref
 from collections import deque
 from types import FrameType
@@ -153,10 +152,9 @@ class Forwards(Observer):
     def _follow(self, call: ModelCall) -> None:
         """Tell where a call's input comes from, and let its backward be noted."""
         forward = call.forward
-        use = functools.partial(_use, forward)
         followed = call.outputs[:MOST_OUTPUTS_FOLLOWED]
         for function in {t.grad_fn for t in followed if t.grad_fn is not None}:
-            function.register_prehook(use)
+            function.register_prehook(forward.mark_used)
         given = next(tensors_of(call.args), None)
         if given is None or is_wrapped(given):
             return
@@ -185,10 +183,6 @@ def is_loss(module: nn.Module) -> bool:
     return type(module).__module__ == "torch.nn.modules.loss"
 
 
-def _use(forward: ForwardSeen, gradients: Any) -> None:
-    forward.used = True
-
-
 def _storage(tensor: Tensor) -> StorageWeakRef | None:
     try:
         return StorageWeakRef(tensor.untyped_storage())
@@ -205,9 +199,6 @@ def _variable_of(frame: FrameType, module: nn.Module) -> str:
 
 def _parts_in_another_mode(module: nn.Module) -> tuple[str, ...]:
     """Name the parts in another mode than the whole, where a mode matters."""
-    names = [
-        name
-        for name, part in module.named_modules()
-        if part.training is not module.training and has_mode(part)
-    ]
+    named, mode = module.named_modules(), module.training
+    names = [n for n, part in named if part.training is not mode and has_mode(part)]
     return tuple(names[:MOST_NAMES])

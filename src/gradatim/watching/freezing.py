@@ -59,12 +59,7 @@ class Freezings(ModelObserver[Freezing]):
 
 
 def _mistyped_freezing(model: nn.Module) -> dict[str, tuple[str, int]]:
-    """Find where an attribute was set to False that freezes nothing.
-
-    Returns:
-        By the name of a module or parameter: the attribute, and how many parameters
-        ask for a gradient all the same.
-    """
+    """Find where an attribute was set to False that freezes nothing."""
     mistyped = {}
     for name, module in model.named_modules():
         is_torchs = type(module).__module__.startswith("torch.nn.")

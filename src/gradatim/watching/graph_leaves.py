@@ -106,14 +106,9 @@ def _own_leaf(function: Function) -> Tensor | None:
             return None
         if (leaf := leaf_of(node)) is not None:
             return leaf
-        if len(node.next_functions) != 1:
-            return None
-        node = node.next_functions[0][0] if _only_turns(node) else None
+        turns = len(node.next_functions) == 1 and operation_name(node) in TURNS
+        node = node.next_functions[0][0] if turns else None
     return None
-
-
-def _only_turns(function: Function) -> bool:
-    return operation_name(function) in TURNS
 
 
 def _leaf(tensor: Tensor, stale: bool, feeds: bool) -> LeafSeen:

@@ -77,15 +77,18 @@ class HeldOutRows(ModelObserver[RowsSeen]):
         self._num_digested[is_training] += 1
         record = self.records[call.number]
         most_rows = MOST_ROWS_LEAN if self.position.is_lean else MOST_ROWS
+        kept = record.trained if is_training else record.held_out
+        if len(kept) >= MOST_ROWS_OF_MODEL:
+            return
+        if not is_training and not self._is_held_out(call.data):
+            return
+        rows = self.quietly(digests, call.data, most_rows) or set()
         if is_training:
-            if len(record.trained) < MOST_ROWS_OF_MODEL:
-                record.trained |= self.quietly(digests, call.data, most_rows) or set()
-        elif len(record.held_out) < MOST_ROWS_OF_MODEL and self._is_held_out(call.data):
-            rows = self.quietly(digests, call.data, most_rows) or set()
-            if call.forward.grad:  # in eval mode: a backward may follow
-                self._doubtful = call.forward, record, rows
-            else:
-                self._settle(call.forward, record, rows)
+            record.trained |= rows
+        elif call.forward.grad:  # in eval mode: a backward may follow
+            self._doubtful = call.forward, record, rows
+        else:
+            self._settle(call.forward, record, rows)
 
     def _settle(self, forward: ForwardSeen, record: RowsSeen, rows: set[int]) -> None:
         """Tell whether rows were trained on or held out."""

@@ -56,21 +56,16 @@ class WeightsAsMade(ModelObserver[InitialWeights]):
         if record.as_made is None and call.is_training:
             record.as_made = self.quietly(_layers_as_made, call.module) or set()
 
-    def on_new_parameters(
-        self, number: int, module: nn.Module, owners: set[str]
-    ) -> None:
+    def on_new_parameters(self, number: int, module: nn.Module, new: set[str]) -> None:
         """Look at the weights of the layers that were put in."""
         record = self.records[number]
         as_made = self.quietly(_layers_as_made, module) or set()
-        record.as_made = (record.as_made or set()) | (as_made & owners)
+        record.as_made = (record.as_made or set()) | (as_made & new)
 
 
 def _layers_as_made(module: nn.Module) -> set[str]:
-    """Name the layers of a model that nothing has changed since they were made.
-
-    Weights of PyTorch's layers are drawn between two bounds. After one update, or with
-    weights loaded from a file, some of them lie beyond.
-    """
+    """Name the layers of a model that nothing has changed since they were made."""
+    # Their weights are drawn between two bounds; updated or loaded ones lie beyond.
     return {name for name, part in module.named_modules() if _is_as_made(part)}
 
 
@@ -104,10 +99,8 @@ def constant_matrices(
     """Count the matrices, and give those that are one number throughout."""
     matrices = [p for p in parameters if p.dim() >= 2 and p.numel() > 1][:MOST_MATRICES]
     gradients = [p.grad for p in matrices if p.grad is not None]
-    largest = max(
-        (float(g.abs().max()) for g in gradients if g.layout is torch.strided),
-        default=0.0,
-    )
+    dense = [g for g in gradients if g.layout is torch.strided]
+    largest = max((float(g.abs().max()) for g in dense), default=0.0)
     constant = []
     for p in matrices:
         value = p.detach().flatten()[0]

@@ -63,22 +63,17 @@ class Layers(ModelObserver[LayersSeen]):
     """Sees the modules that another one calls, in the first updates."""
 
     def __init__(
-        self,
-        position: Position,
-        structures: Structures,
-        unregistered: UnregisteredParts,
+        self, position: Position, structures: Structures, parts: UnregisteredParts
     ) -> None:
         super().__init__(position)
-        self._structures, self._unregistered = structures, unregistered
+        self._structures, self._unregistered = structures, parts
         self._root_shape: tuple[int, ...] = ()
         self._linears: deque[_Linear] = deque(maxlen=MOST_OUTPUTS)
 
     def new_record(self, module: nn.Module) -> LayersSeen:
         """Note which layers there are to be called."""
         named = module.named_modules()
-        return LayersSeen(
-            uncalled={n for n, part in named if n and own_parameters(part)}
-        )
+        return LayersSeen(uncalled={n for n, m in named if n and own_parameters(m)})
 
     def model_entered(self, shape: tuple[int, ...]) -> None:
         """A model is called, with an input of a shape."""
@@ -113,21 +108,18 @@ class Layers(ModelObserver[LayersSeen]):
         name = self._structures.records[number].modules.get(identity_of(module))
         if isinstance(module, (nn.RNNBase, nn.MultiheadAttention)):
             if not module.batch_first and given.dim() == 3 and name is not None:
-                self.records[number].layouts.add(
-                    BatchLayout(
-                        order=self.position.num_events,
-                        name=name,
-                        kind=type(module).__name__,
-                        shape=tuple(given.shape),
-                        root_shape=self._root_shape,
-                        line=user_line(3),
-                    )
+                layout = BatchLayout(
+                    order=self.position.num_events,
+                    name=name,
+                    kind=type(module).__name__,
+                    shape=tuple(given.shape),
+                    root_shape=self._root_shape,
+                    line=user_line(3),
                 )
+                self.records[number].layouts.add(layout)
             return
-        passes = isinstance(module, (nn.Identity, Dropout))
-        if not isinstance(output, Tensor) or name is None:
-            return
-        if isinstance(module, nn.Linear) or passes:
+        follows = isinstance(module, (nn.Linear, nn.Identity, Dropout))
+        if follows and isinstance(output, Tensor) and name is not None:
             self._follow(number, name, module, given, output, owner)
 
     def _follow(
@@ -144,22 +136,16 @@ class Layers(ModelObserver[LayersSeen]):
         for made, layer, version in self._linears:
             if made() is given and version == version_of(given):
                 first = layer()  # and no activation has changed the output in place
-        if not isinstance(module, nn.Linear):
-            if first is not None:
-                kept = weakref.ref(output), weakref.ref(first), version_of(output)
-                self._linears.append(kept)
-            return
-        modules = self._structures.records[number].modules
-        if first is not None and identity_of(first) in modules:
-            are_neighbours = isinstance(owner, nn.Sequential) and any(
-                part is first for part in owner.children()
-            )
-            self.records[number].chains[modules[identity_of(first)], name] = (
-                first.in_features,
-                first.out_features,
-                module.out_features,
-                are_neighbours,
-            )
-        self._linears.append(
-            (weakref.ref(output), weakref.ref(module), version_of(output))
-        )
+        last = first
+        if isinstance(module, nn.Linear):
+            last = module
+            names = self._structures.records[number].modules
+            if first is not None and identity_of(first) in names:
+                is_in_row = isinstance(owner, nn.Sequential)
+                are_neighbours = is_in_row and any(m is first for m in owner.children())
+                sizes = first.in_features, first.out_features, module.out_features
+                chain = names[identity_of(first)], name
+                self.records[number].chains[chain] = *sizes, are_neighbours
+        if last is not None:
+            kept = weakref.ref(output), weakref.ref(last), version_of(output)
+            self._linears.append(kept)

@@ -21,10 +21,7 @@ __all__ = ["LoaderSeen", "Loaders", "generators_of"]
 SAMPLERS_IN_ORDER = ("SequentialSampler", ONE_SAMPLE_FOREVER)
 """Samplers of ``torch.utils.data`` that do not shuffle."""
 MOST_ATTRIBUTES = 50  # read of a data set: chosen by hand, not measured
-GENERATORS = (
-    *(np.random.Generator, np.random.RandomState, random.Random),
-    torch.Generator,
-)
+GENERATORS = np.random.Generator, np.random.RandomState, random.Random, torch.Generator
 """What draws random numbers."""
 
 

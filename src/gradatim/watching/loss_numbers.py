@@ -59,7 +59,7 @@ def leaking_column(data: Tensor, target: Tensor) -> tuple[int, bool] | None:
     """
     if data.dim() != 2 or data.size(1) < 2 or len(data) < FEWEST_ROWS:
         return None
-    if target.numel() != len(data) or not data.is_floating_point():
+    if not len(target) == target.numel() == len(data) or not data.is_floating_point():
         return None
     x = data[:MOST_ROWS].double()
     y = target.reshape(-1)[:MOST_ROWS].double()

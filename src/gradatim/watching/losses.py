@@ -130,19 +130,14 @@ class Losses(Observer):
             facts = self.quietly(loss_facts, input.detach(), target.detach())
             call.facts = facts or {}
             call.before = operations_before(input)
-            if call.grad and call.facts and data is not None and target.dim():
-                self._look_for_leak(call, data, target)
+            if call.grad and facts and data is not None and target.dim():
+                leak = self.quietly(leaking_column, data, target.detach())
+                if leak is not None:
+                    column, is_equal = map(float, leak)
+                    call.facts |= {"leak_column": column, "leak_equal": is_equal}
         if call.grad and data is not None and not self.position.is_lean:
             self._orders.on_loss(data, target)
         self.calls.add(call, looked_at=bool(call.facts))
-
-    def _look_for_leak(self, call: LossCall, data: Tensor, target: Tensor) -> None:
-        num_rows = len(data) if data.dim() else 0
-        if num_rows == len(target):
-            leak = self.quietly(leaking_column, data, target.detach())
-            if leak is not None:
-                call.facts["leak_column"] = float(leak[0])
-                call.facts["leak_equal"] = float(leak[1])
 
     def loss_made(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """One of those losses has been computed."""

@@ -41,6 +41,10 @@ class ForwardSeen:
     source: int | None = None
     """The order of the forward whose output the model is given."""
 
+    def mark_used(self, gradients: Any) -> None:
+        """Note that a backward goes through the call."""
+        self.used = True
+
 
 @dataclass(slots=True)
 class ModelCall:

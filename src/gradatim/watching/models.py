@@ -102,7 +102,7 @@ class Models(ObjectObserver[ModelSeen]):
         """Notice layers that were put into a model, and those that left it."""
         owners = self.parameters.owners_of_new(number, module)
         if owners:
-            self.structures.on_new_parameters(number, module, owners)
+            self.structures.on_new_parameters(number, module)
             self.initial.on_new_parameters(number, module, owners)
 
     def on_forward(self, call: ModelCall) -> None:

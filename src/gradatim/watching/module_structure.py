@@ -9,12 +9,7 @@ from gradatim.torch_private import Dropout, Norm, own_modules, own_parameters
 from gradatim.watching.identities import identity_of
 from gradatim.watching.model_call import ModelObserver
 from gradatim.watching.position import Position
-from gradatim.watching.source_lines import (
-    SourceLine,
-    is_user_file,
-    line_of,
-    user_frame,
-)
+from gradatim.watching.source_lines import SourceLine, is_user_file, line_of, user_frame
 
 __all__ = ["ModelStructure", "Structures", "has_mode"]
 
@@ -53,17 +48,12 @@ class Structures(ModelObserver[ModelStructure]):
         """A module was constructed."""
         frame = user_frame(3)
         # Go from the module's own __init__ out to the line that makes the module.
-        while (
-            frame is not None
-            and frame.f_code.co_name == "__init__"
-            and frame.f_locals.get("self") is module
-        ):
+        while frame is not None and frame.f_code.co_name == "__init__":
+            if frame.f_locals.get("self") is not module:
+                break
             frame = frame.f_back
-        if (
-            frame is not None
-            and is_user_file(frame.f_code.co_filename)
-            and len(self._made_at) < MOST_MODULES_MADE
-        ):
+        is_full = len(self._made_at) >= MOST_MODULES_MADE
+        if frame is not None and is_user_file(frame.f_code.co_filename) and not is_full:
             self._made_at[id(module)] = weakref.ref(module), line_of(frame)
 
     def new_record(self, module: nn.Module) -> ModelStructure:
@@ -76,9 +66,7 @@ class Structures(ModelObserver[ModelStructure]):
         self._note(record, module)
         return record
 
-    def on_new_parameters(
-        self, number: int, module: nn.Module, owners: set[str]
-    ) -> None:
+    def on_new_parameters(self, number: int, module: nn.Module) -> None:
         """Look at the modules again, after some were put in."""
         self._note(self.records[number], module)
 
@@ -93,12 +81,8 @@ class Structures(ModelObserver[ModelStructure]):
     def _note(self, record: ModelStructure, module: nn.Module) -> None:
         named = list(module.named_modules())
         record.modules.update({identity_of(part): name for name, part in named})
-        record.kinds = {
-            n: type(part).__name__ for n, part in named if own_parameters(part)
-        }
-        record.with_mode = {
-            n: type(part).__name__ for n, part in named if has_mode(part)
-        }
+        record.kinds = {n: type(m).__name__ for n, m in named if own_parameters(m)}
+        record.with_mode = {n: type(m).__name__ for n, m in named if has_mode(m)}
         for name, part in named:
             ref, line = self._made_at.get(id(part), (None, None))
             if ref is not None and ref() is part and line is not None:
@@ -134,11 +118,10 @@ def _repeated_modules(module: nn.Module) -> dict[str, tuple[str, int, int]]:
             continue
         children = [m for m in own_modules(container).values() if m is not None]
         ids = [id(m) for m in children if next(m.parameters(), None) is not None]
-        for child in children:
-            if ids.count(id(child)) > 1:
-                kind = type(child).__name__
-                repeated[name] = kind, ids.count(id(child)), len(ids)
-                break
+        again = [m for m in children if ids.count(id(m)) > 1]
+        if again:
+            count = ids.count(id(again[0]))
+            repeated[name] = type(again[0]).__name__, count, len(ids)
     return repeated
 
 

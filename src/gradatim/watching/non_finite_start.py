@@ -55,9 +55,8 @@ def non_finite_start(root: Function, names: Mapping[int, str]) -> NonFiniteStart
     ops = {operation_name(f) for f in known} & set(WITH_INFINITE_SLOPE)
     risky = tuple(sorted(ops))
     for leaf in [leaf for f in known if (leaf := leaf_of(f)) is not None]:
-        if (num_bad := _num_bad(leaf.detach())) > 0:
+        if count := _num_bad(leaf.detach()):
             name = names.get(identity_of(leaf), "a parameter")
-            count = f"{num_bad:,} of {leaf.numel():,}"
             return NonFiniteStart("weights", name, count, ops=risky)
     inner = [f for f in known if leaf_of(f) is None]
     for function in sorted(inner, key=sequence_number):
@@ -67,10 +66,14 @@ def non_finite_start(root: Function, names: Mapping[int, str]) -> NonFiniteStart
     return NonFiniteStart("unknown", operation_name(root), "", ops=risky)
 
 
-def _num_bad(tensor: Tensor) -> int:
-    if not tensor.is_floating_point():
-        return 0
-    return int((~tensor.isfinite()).sum())
+def _num_bad(tensor: Tensor) -> str:
+    """Say how many numbers are NaN or infinite, of how many; empty without any."""
+    return _num_true(~tensor.isfinite()) if tensor.is_floating_point() else ""
+
+
+def _num_true(entries: Tensor) -> str:
+    count = int(entries.sum())
+    return f"{count:,} of {entries.numel():,}" if count else ""
 
 
 def _start_at(function: Function) -> NonFiniteStart | None:
@@ -80,27 +83,22 @@ def _start_at(function: Function) -> NonFiniteStart | None:
     other = saved_tensor(function, "other")
     for name in NAMES_OF_DATA:
         tensor = saved_tensor(function, name)
-        if tensor is not None and (num_bad := _num_bad(tensor)) > 0:
-            is_target = name == "target" or (name == "other" and kind != "Div")
-            where = "target" if is_target else "input"
-            count = f"{num_bad:,} of {tensor.numel():,}"
+        if tensor is not None and (count := _num_bad(tensor)):
             if tensor.requires_grad:
-                count = f"{count} numbers given to it"
-                return NonFiniteStart("operation", kind, count)
-            return NonFiniteStart(where, kind, count)
-    risk = None
+                return NonFiniteStart("operation", kind, f"{count} numbers given to it")
+            is_target = name == "target" or (name == "other" and kind != "Div")
+            return NonFiniteStart("target" if is_target else "input", kind, count)
+    count = ""
     if kind in ("Log", "Log2", "Log10") and own is not None:
-        risk = ("log", own <= 0)
+        where, count = "log", _num_true(own <= 0)
     elif kind == "Div" and other is not None:
-        risk = ("div", other == 0)
+        where, count = "div", _num_true(other == 0)
     elif kind == "Pow" and own is not None and _is_root(function):
-        risk = ("pow", own <= 0)
-    if risk is not None and (num_bad := int(risk[1].sum())) > 0:
-        return NonFiniteStart(risk[0], kind, f"{num_bad:,} of {risk[1].numel():,}")
-    if result is not None and (num_bad := _num_bad(result)) > 0:
+        where, count = "pow", _num_true(own <= 0)
+    if not count and result is not None:
         where = {"Exp": "exp", "Sqrt": "sqrt"}.get(kind, "operation")
-        return NonFiniteStart(where, kind, f"{num_bad:,} of {result.numel():,}")
-    return None
+        count = _num_bad(result)
+    return NonFiniteStart(where, kind, count) if count else None
 
 
 def _is_root(function: Function) -> bool:

@@ -67,13 +67,9 @@ def _begin(record: NormDrift, module: nn.Module) -> None:
 
 
 def _shift(record: NormDrift, module: nn.Module) -> float:
-    """Tell how far the running means have gone since the record began.
-
-    The unit is a standard deviation. Where frozen parameters were changed by hand, as
-    those of a teacher are, the means may move: 0.0 is given.
-    """
+    """Tell how far the means have gone since then, in standard deviations."""
     if _version(module) != record.version:
-        return 0.0
+        return 0.0  # they may move where weights are changed by hand, as a teacher's
     norm = module.get_submodule(record.names[0])
     means, variances = map(_first_numbers, (norm.running_mean, norm.running_var))
     moves = zip(record.start, means, variances, strict=True)

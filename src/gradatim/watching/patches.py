@@ -37,11 +37,7 @@ from torch.overrides import (
 from torch.utils.data import DataLoader
 
 from gradatim.losses import WATCHED_LOSSES
-from gradatim.torch_private import (
-    FETCHING_ITERATOR,
-    plain_torch_function,
-    tensor_base,
-)
+from gradatim.torch_private import FETCHING_ITERATOR, plain_torch_function, tensor_base
 from gradatim.watching import row_orders
 from gradatim.watching.schedulers import MADE_OF_OTHERS
 from gradatim.watching.source_lines import is_called_by_user
@@ -122,7 +118,8 @@ def _patches(watcher: Watcher) -> Iterator[tuple[Any, str, Made]]:
         yield Tensor, name, functools.partial(_shaped, watcher, name)
     for name in COMPARED:
         yield Tensor, name, functools.partial(_compared, watcher, name)
-    losses, inside = watcher.losses, watcher.position.inside_backward
+    losses, position = watcher.losses, watcher.position
+    inside = functools.partial(position.inside, "is_inside_backward")
     yield Tensor, "backward", wrapped(losses.backward, inside=inside)
     yield torch.autograd, "backward", wrapped(losses.autograd_backward, inside=inside)
 
@@ -137,7 +134,8 @@ def _patches(watcher: Watcher) -> Iterator[tuple[Any, str, Made]]:
     for owner in (Optimizer, nn.Module):
         yield owner, "zero_grad", _after(watcher.updates.zeroed)
     yield Optimizer, "__init__", _after(watcher.updates.optimizer_made)
-    schedulers, inside = watcher.schedulers, watcher.position.inside_scheduler
+    schedulers = watcher.schedulers
+    inside = functools.partial(position.inside, "is_inside_scheduler")
     for single in (LRScheduler, ReduceLROnPlateau):
         yield single, "__init__", _after(schedulers.scheduler_made)
     for outer in MADE_OF_OTHERS:

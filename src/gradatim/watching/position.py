@@ -99,16 +99,9 @@ class Position:
         finally:
             self.is_busy = False
 
-    def inside_backward(self) -> contextlib.AbstractContextManager[None]:
-        """Know that ``torch.autograd.backward`` is called by ``Tensor.backward``."""
-        return self._inside("is_inside_backward")
-
-    def inside_scheduler(self) -> contextlib.AbstractContextManager[None]:
-        """Know that a schedule steps another one."""
-        return self._inside("is_inside_scheduler")
-
     @contextlib.contextmanager
-    def _inside(self, flag: str) -> Iterator[None]:
+    def inside(self, flag: str) -> Iterator[None]:
+        """Set a flag while a backward, or a schedule, calls others of its kind."""
         if self.is_elsewhere():  # its end would come between begin and end of ours
             yield
             return

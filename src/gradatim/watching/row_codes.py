@@ -89,35 +89,34 @@ def mixed(bits: Tensor) -> Tensor:
 
 def _wide(value: Any, num_rows: int | None) -> Tensor | None:
     """Give some columns of all rows, on the CPU."""
+    is_table = type(value).__module__.partition(".")[0] == "pandas"
+    is_dense = isinstance(value, Tensor) and value.layout is torch.strided
+    is_array = (is_dense or isinstance(value, np.ndarray)) and value.ndim
+    if not is_array and not is_table and not isinstance(value, list):
+        return None
+    if not len(value) or num_rows not in (None, len(value)):
+        return None
     if isinstance(value, Tensor):
-        if not value.dim() or value.layout is not torch.strided:
-            return None
-        if num_rows not in (None, len(value)) or not len(value):
-            return None
         wide = value.detach().flatten(1) if value.dim() > 1 else value.detach()[:, None]
         return wide[:, :: 1 + (wide.size(1) - 1) // MOST_COLUMNS].cpu()
-    if isinstance(value, list):
-        value = _array_of(value, num_rows)
-    elif type(value).__module__.partition(".")[0] == "pandas":
-        if num_rows not in (None, len(value)) or not hasattr(value, "to_numpy"):
-            return None
-        value = value.to_numpy()
+    if is_table:
+        value = value.to_numpy() if hasattr(value, "to_numpy") else None
+    elif isinstance(value, list):
+        value = _array_of(value)
     if not isinstance(value, np.ndarray) or isinstance(value, np.memmap):
         return None
-    if not value.ndim or not len(value) or num_rows not in (None, len(value)):
-        return None
-    if value.dtype.kind not in "biuf" or value.nbytes > MOST_BYTES:
+    if not value.ndim or value.dtype.kind not in "biuf" or value.nbytes > MOST_BYTES:
         return None
     array = value.reshape(len(value), -1)
     array = array[:, :: 1 + (array.shape[1] - 1) // MOST_COLUMNS]
     return torch.from_numpy(np.array(array, dtype=np.float32))
 
 
-def _array_of(value: list[Any], num_rows: int | None) -> Any:
-    if not value or num_rows not in (None, len(value)) or len(value) > MOST_LISTED:
-        return None
+def _array_of(value: list[Any]) -> Any:
     kinds = (bool, int, float, Tensor, np.ndarray, np.generic, list, tuple)
-    if not isinstance(value[0], kinds) or type(value[0]) is not type(value[-1]):
+    if len(value) > MOST_LISTED or not isinstance(value[0], kinds):
+        return None
+    if type(value[0]) is not type(value[-1]):
         return None
     if isinstance(value[0], Tensor):
         return torch.stack(value).detach().cpu().numpy()

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -81,8 +81,7 @@ class RowOrdersSeen:
     """Batches in the order of their targets, pass after pass."""
 
 
-@dataclass
-class _Draw:
+class _Draw(NamedTuple):
     order: Tensor
     line: SourceLine | None
 
@@ -148,9 +147,8 @@ class RowOrders(Observer):
             more.append(sampler.data_source)
         for name, outer, value in rows_in(frame, group.num_rows, *more):
             codes = self.quietly(codes_of, value, group.num_rows)
-            if codes is None or any(
-                torch.equal(codes, rows.codes) for rows in group.rows
-            ):
+            known = [rows.codes for rows in group.rows]
+            if codes is None or any(torch.equal(codes, other) for other in known):
                 continue
             if len(group.rows) >= MOST_VARIABLES:
                 return
@@ -206,9 +204,9 @@ class RowOrders(Observer):
                 group.forget()
                 if record.labels_apart is group.apart:
                     record.labels_apart = None
-                continue
-            is_new = record.labels_apart in (None, group.apart)
-            if isinstance(verdict, LabelsApart) and is_new:
+            elif isinstance(verdict, LabelsApart) and (
+                record.labels_apart in (None, group.apart)
+            ):
                 record.labels_apart = group.apart = verdict
 
 
@@ -226,9 +224,7 @@ def _sampler(frame: FrameType | None) -> Any:
 
 def _as_order(order: Any, num_rows: int) -> Tensor | None:
     kept = torch.as_tensor(order).detach().cpu().long().clone()
-    is_whole = kept.shape == (num_rows,) and bool(
-        (kept.sort().values == torch.arange(num_rows)).all()
-    )
+    is_whole = torch.equal(kept.sort().values, torch.arange(num_rows))
     return kept if is_whole else None
 
 
@@ -274,19 +270,18 @@ def _explanations(
         at[first.order] = torch.arange(group.num_rows)
         at = at[places]
         for second in group.draws[since:]:
-            if second is not first and bool(
-                (labels.codes[second.order[at]] == wanted).all()
-            ):
+            if second is first:
+                continue
+            if torch.equal(labels.codes[second.order[at]], wanted):
                 lines = first.line, second.line
                 names = features.name, labels.name
                 if first.line == second.line:  # in a function that is called twice
                     names = features.outer, labels.outer
                 yield LabelsApart(*names, group.num_rows, *lines)
         again = [d for d in group.draws if torch.equal(d.order, first.order)]
-        if len(again) == 1 and bool((labels.codes[at] == wanted).all()):
-            yield LabelsApart(
-                features.name, labels.name, group.num_rows, first.line, None
-            )
+        if len(again) == 1 and torch.equal(labels.codes[at], wanted):
+            names = features.name, labels.name
+            yield LabelsApart(*names, group.num_rows, first.line, None)
 
 
 def _noted(
@@ -324,10 +319,6 @@ def _noted(
     return made
 
 
-def _rows_of_randperm(n: Any = None, *_: Any, **__: Any) -> tuple[Any]:
-    return (n,)
-
-
 def _rows_of_choice(
     a: Any, size: Any = None, replace: Any = True, p: Any = None
 ) -> tuple[Any]:
@@ -362,7 +353,7 @@ def _twin_of_random() -> Callable[[int], Any]:
     return draw
 
 
-_of_torch = _noted(_rows_of_randperm, "torch")
+_of_torch = _noted(lambda n=None, *_, **__: (n,), "torch")
 _of_numpy = _noted(_rows_of_shuffle, "numpy", _twin_of_numpy)
 DRAWING: tuple[tuple[Any, str, Callable[[RowOrders, Any], Any]], ...] = (
     (torch, "randperm", _of_torch),

@@ -127,11 +127,8 @@ def _numbers_used_by(function: Any) -> tuple[str, dict[str, int]]:
     names = code.co_varnames[: code.co_argcount]
     if owner is not None:
         names = names[1:]
-        numbers.update(
-            {k: v for k, v in vars(owner).items() if k in code.co_names}
-            if hasattr(owner, "__dict__")
-            else {}
-        )
+        attributes = getattr(owner, "__dict__", {})
+        numbers.update({k: v for k, v in attributes.items() if k in code.co_names})
     used = inspect.getclosurevars(function)
     for called in list(used.globals.values()):
         is_near = getattr(called, "__module__", None) == function.__module__
@@ -145,6 +142,5 @@ def _numbers_used_by(function: Any) -> tuple[str, dict[str, int]]:
 
 
 def _whole(numbers: dict[str, Any]) -> dict[str, int]:
-    return {
-        k: v for k, v in list(numbers.items())[:MOST_NAMES] if type(v) is int and v > 0
-    }
+    first = list(numbers.items())[:MOST_NAMES]
+    return {k: v for k, v in first if type(v) is int and v > 0}

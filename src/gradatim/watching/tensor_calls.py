@@ -248,7 +248,7 @@ class TensorCalls(Observer):
                 return
             line = line_of(frame)
             assert line is not None
-            view = self._views[key] = ViewPlace(line=line, place=_place(frame))
+            view = self._views[key] = ViewPlace(line, _place(frame))
             self.record.views.append(view)
         shapes = tuple(before.shape), tuple(after.shape)
         for call in view.calls:
@@ -287,13 +287,10 @@ class TensorCalls(Observer):
         """A vector is compared with a matrix."""
         if torch.compiler.is_compiling() or tracing_state() is not None:
             return
-        if one.dim() == 2:
-            column, row = one, other
-        elif other.dim() == 2:
-            column, row = other, one
-        else:
+        column, row = (one, other) if one.dim() == 2 else (other, one)
+        if column.dim() != 2 or column.size(1) != 1:
             return
-        if column.size(1) != 1 or column.size(0) < 2 or row.size(0) < 2:
+        if column.size(0) < 2 or row.size(0) < 2:
             return
         frame = None if self._is_off() else _direct_frame(sys._getframe(2))
         if frame is None or is_wrapped(one) or is_wrapped(other):
@@ -304,30 +301,25 @@ class TensorCalls(Observer):
             return
         if column.size(0) != row.size(0):
             self._looks[key] = MOST_LOOKS
-            self._all_with_all(frame)
+            here = line_of(frame), _place(frame)
+            for metric in self.record.metrics:  # each row meets all on purpose
+                metric.is_on_purpose |= (metric.line, metric.place) == here
         elif looks < MOST_LOOKS:
             self._looks[key] = looks + 1
-            numbers = name, column, row, result.detach()
-            metric = self.quietly(self._metric, *numbers)
-            if metric is not None:
+            odd = self.quietly(self._metric, name, column, row, result.detach())
+            if odd is not None:
                 self._looks[key] = MOST_LOOKS
-                metric.line, metric.place = line_of(frame), _place(frame)
-                metric.left, metric.right = tuple(one.shape), tuple(other.shape)
-                self.record.metrics.append(metric)
-
-    def _all_with_all(self, frame: FrameType) -> None:
-        """Two different numbers of rows are compared: each row meets all on purpose."""
-        here = line_of(frame), _place(frame)
-        for metric in self.record.metrics:
-            metric.is_on_purpose |= (metric.line, metric.place) == here
+                odd.line, odd.place = line_of(frame), _place(frame)
+                odd.left, odd.right = tuple(one.shape), tuple(other.shape)
+                self.record.metrics.append(odd)
 
     def _metric(
         self, name: str, column: Tensor, row: Tensor, result: Tensor
     ) -> MetricComparison | None:
         """Find out which tensor is the output; None where nobody knows."""
-        if column.numel() < FEWEST_ROWS or column.numel() > MOST_NUMBERS:
+        if any(isinstance(tensor, nn.Parameter) for tensor in (column, row)):
             return None
-        if isinstance(column, nn.Parameter) or isinstance(row, nn.Parameter):
+        if not FEWEST_ROWS <= column.numel() <= MOST_NUMBERS:
             return None
         one, other = _numbers(column), _numbers(row)
         if torch.equal(one, other):
@@ -355,16 +347,15 @@ class TensorCalls(Observer):
         """Tell whether a tensor is computed, row by row, of what a model gave last."""
         for output in self._outputs:
             rows = output.size(0)
-            if rows > len(numbers):
-                continue
+            if rows > len(numbers) or output.dim() < min(tensor.dim(), 2):
+                continue  # of a vector somebody made a column
             # Where outputs of several batches were joined, the last is at the end.
             last = numbers[-rows:]
             if output.dim() == 2 and output.size(1) > 1:
-                if torch.equal(output.argmax(dim=1).cpu().double(), last):
-                    return True
-            elif output.dim() == 1 and tensor.dim() == 2:
-                continue  # somebody made it a column
-            elif _is_monotone(_numbers(output), last):
+                is_same = torch.equal(output.argmax(dim=1).cpu().double(), last)
+            else:
+                is_same = _is_monotone(_numbers(output), last)
+            if is_same:
                 return True
         return False
 
@@ -373,10 +364,9 @@ class TensorCalls(Observer):
         for target in (*self._targets, *self._batch):
             rows = target.size(0)
             is_alike = target.dim() == tensor.dim() and target.numel() == rows
-            if is_alike and rows <= len(numbers):
-                last = numbers[-rows:].float()
-                if torch.equal(_numbers(target).float(), last):
-                    return True
+            last = numbers[-rows:].float()
+            if is_alike and torch.equal(_numbers(target).float(), last):
+                return True
         return False
 
     def _is_target(self, tensor: Tensor, numbers: Tensor, name: str) -> bool:
@@ -398,10 +388,8 @@ class TensorCalls(Observer):
         return low - margin <= least and largest <= high + margin
 
     def _is_off(self) -> bool:
-        position = self.position
-        return (
-            position.is_busy or position.is_inside_backward or position.is_elsewhere()
-        )
+        at = self.position
+        return at.is_busy or at.is_inside_backward or at.is_elsewhere()
 
 
 def moved_sizes(before: Shape, after: Shape) -> Shape:
@@ -486,11 +474,7 @@ def _place(frame: FrameType) -> Extent:
     return positions[number] if number < len(positions) else (None, None, None, None)
 
 
-def _sizes(given: Any) -> Shape:
-    if isinstance(given, tuple) and len(given) == 1 and isinstance(given[0], tuple):
-        given = given[0]
-    if isinstance(given, tuple) and len(given) == 1 and isinstance(given[0], list):
+def _sizes(given: tuple[Any, ...]) -> Shape:
+    if len(given) == 1 and isinstance(given[0], (tuple, list)):
         given = tuple(given[0])
-    if isinstance(given, tuple) and all(isinstance(n, int) for n in given):
-        return given
-    return ()
+    return given if all(isinstance(n, int) for n in given) else ()

@@ -55,10 +55,9 @@ class UnregisteredParts(ModelObserver[Unregistered]):
         place = _place_of(module, callers)
         if place is not None:
             if place not in record.modules and len(record.modules) < MOST_OBJECTS:
+                own = (p for p in module.parameters() if p.requires_grad)
                 record.modules[place] = user_line(4)
-                record.parameters[place] = tuple(
-                    identity_of(p) for p in module.parameters() if p.requires_grad
-                )
+                record.parameters[place] = tuple(map(identity_of, own))
             return
         kind = type(module).__name__
         before = self._last_of_kind.get(kind)
@@ -106,12 +105,9 @@ def _unregistered_leaves(module: nn.Module) -> dict[str, Tensor]:
             if not isinstance(value, (Tensor, list, tuple, dict)):
                 continue
             for path, tensor in _held(value, attribute):
-                if (
-                    isinstance(tensor, Tensor)
-                    and tensor.requires_grad
-                    and tensor.is_leaf
-                    and id(tensor) not in registered
-                ):
+                if not isinstance(tensor, Tensor) or id(tensor) in registered:
+                    continue
+                if tensor.requires_grad and tensor.is_leaf:
                     leaves[f"{name}.{path}" if name else path] = tensor
         if len(leaves) >= MOST_LEAVES:
             break

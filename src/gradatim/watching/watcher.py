@@ -90,12 +90,7 @@ class Watcher:
         self.tensor_calls = TensorCalls(position, self.forwards)
         self.row_orders = RowOrders(position, self.updates, self.seeds)
         self.losses = Losses(
-            position,
-            self.models,
-            self.forwards,
-            self.updates,
-            replays,
-            self.row_orders,
+            position, self.models, self.forwards, self.updates, replays, self.row_orders
         )
         self.seen = TrainingSeen(
             models=self.models.records,
