@@ -5,9 +5,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gradatim.watching.graph_leaves import leaves_of
 from gradatim.watching.identities import identity_of
-from gradatim.watching.loss_graph import count_nodes_and_broadcasts, operations_before
+from gradatim.watching.loss_graph import (
+    count_nodes_and_broadcasts,
+    leaves_of,
+    operations_before,
+)
 from gradatim.watching.loss_numbers import leaking_column, loss_facts
 from tests.watching.loops import line_with, watched
 

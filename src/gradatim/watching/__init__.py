@@ -21,7 +21,7 @@ The parts, in reading order:
   ``unregistered``, ``direct_calls``, ``inputs``, ``held_out_rows``, ``outputs``,
   ``freezing``, ``initial_weights``, ``norm_drift``;
 - losses: ``losses`` sees losses and backwards, with ``loss_numbers``, ``loss_graph``,
-  ``activations``, ``graph_leaves``, ``loss_values``, ``non_finite_start``;
+  ``activations``, ``loss_values``, ``non_finite_start``;
 - updates: ``updates`` sees optimizers, with ``graphs_kept``;
   ``schedulers`` sees learning-rate schedules;
 - what surrounds them: ``loaders``, ``seeds``, ``modes``, ``state_dicts``;
@@ -38,10 +38,10 @@ a patched name behind.
 """
 
 from gradatim.watching.first_and_last import FirstAndLast
-from gradatim.watching.graph_leaves import LeafSeen
 from gradatim.watching.inputs import InputNumbers
 from gradatim.watching.layers import BatchLayout
 from gradatim.watching.loaders import LoaderSeen
+from gradatim.watching.loss_graph import LeafSeen
 from gradatim.watching.losses import BackwardSeen, LossCall
 from gradatim.watching.model_call import ForwardSeen
 from gradatim.watching.models import ModelSeen

@@ -24,16 +24,11 @@ MOST_TRIED = 30  # operations tried as a layer: chosen by hand, not measured
 class ActivationOutput:
     """What an activation between two layers gave, as autograd saved it."""
 
-    kind: str
-    """The activation: ``Relu``, ``Sigmoid`` or ``Tanh``."""
-    layer: str
-    """The name of the layer before the activation."""
-    num_units: int
-    """The number of units: of columns, or of a picture's channels."""
-    dead: float = 0.0
-    """The share of units that are zero for all rows."""
-    saturated: float = 0.0
-    """The share of numbers at an end of sigmoid or tanh."""
+    kind: str  # the activation: ``Relu``, ``Sigmoid`` or ``Tanh``
+    layer: str  # the name of the layer before the activation
+    num_units: int  # the number of units: of columns, or of a picture's channels
+    dead: float = 0.0  # the share of units that are zero for all rows
+    saturated: float = 0.0  # the share of numbers at an end of sigmoid or tanh
 
 
 def activations_of(

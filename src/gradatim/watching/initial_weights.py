@@ -39,10 +39,8 @@ class ConstantMatrix:
 
     name: str
     shape: tuple[int, ...]
-    value: float
-    """The one number."""
-    is_same: bool
-    """Whether all rows, or all columns, of the gradient are the same."""
+    value: float  # the one number
+    is_same: bool  # whether all rows, or all columns, of the gradient are the same
 
 
 class WeightsAsMade(ModelObserver[InitialWeights]):

@@ -22,23 +22,15 @@ class InputNumbers:
     step: int
     training: bool
     shape: tuple[int, ...]
-    num_bad: int
-    """How many of its numbers are NaN or infinite."""
-    min: float
-    """The smallest number of the rows that are finite."""
-    max: float
-    """The largest number of the rows that are finite."""
+    num_bad: int  # how many of its numbers are NaN or infinite
+    min: float  # the smallest number of the rows that are finite
+    max: float  # the largest number of the rows that are finite
     is_whole: bool
-    std_low: float
-    """The smallest standard deviation of a column that is not constant."""
-    std_high: float
-    """The largest standard deviation of a column."""
-    column_high: int
-    """The column with the largest standard deviation."""
-    column_low: int
-    """The column with the smallest standard deviation that is not constant."""
-    mean_high: float
-    """The largest mean of a column that is not constant, without its sign."""
+    std_low: float  # the smallest standard deviation that is not zero
+    std_high: float  # the largest standard deviation of a column
+    column_high: int  # the column that varies most
+    column_low: int  # the column that varies least and is not constant
+    mean_high: float  # the largest mean of such a column, without its sign
 
 
 class Inputs(ModelObserver[FirstAndLast[InputNumbers]]):

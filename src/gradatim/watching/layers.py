@@ -30,14 +30,11 @@ _Linear = tuple["weakref.ref[Tensor]", "weakref.ref[nn.Linear]", int]
 class BatchLayout:
     """What a layer that takes the batch along dim 1 was given."""
 
-    order: int
-    """The number of the event before the call."""
+    order: int  # the number of the event before the call
     name: str
     kind: str
-    shape: tuple[int, ...]
-    """The shape of the layer's input."""
-    root_shape: tuple[int, ...]
-    """The shape of the model's input."""
+    shape: tuple[int, ...]  # the shape of the layer's input
+    root_shape: tuple[int, ...]  # the shape of the model's input
     line: SourceLine | None
 
 
@@ -141,8 +138,8 @@ class Layers(ModelObserver[LayersSeen]):
             last = module
             names = self._structures.records[number].modules
             if first is not None and identity_of(first) in names:
-                is_in_row = isinstance(owner, nn.Sequential)
-                are_neighbours = is_in_row and any(m is first for m in owner.children())
+                parts = owner.children() if isinstance(owner, nn.Sequential) else ()
+                are_neighbours = any(part is first for part in parts)
                 sizes = first.in_features, first.out_features, module.out_features
                 chain = names[identity_of(first)], name
                 self.records[number].chains[chain] = *sizes, are_neighbours

@@ -1,23 +1,53 @@
-"""What the graph behind a loss tells: how big it is, what made it, what broadcasts."""
+"""What the graph behind a loss tells: its size, what made it, what it broadcasts.
+
+Its leaves are the tensors that a backward reaches, with whether they move.
+"""
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.autograd.graph import Node as Function
 
 from gradatim.nodes import WEIGHED, leaf_of, operation_name
 from gradatim.torch_private import what_node_gives
+from gradatim.watching.identities import identity_of
 
-__all__ = ["Broadcast", "count_nodes_and_broadcasts", "operations_before"]
+__all__ = [
+    "Broadcast",
+    "LeafSeen",
+    "count_nodes_and_broadcasts",
+    "leaves_of",
+    "operations_before",
+]
 
 MOST_NODES = 20_000  # nodes walked of one graph: chosen by hand, not measured
 MOST_DEPTH = 12  # from a loss to what is still its own: chosen by hand, not measured
 MOST_NAMES = 4  # named operations before a tensor: chosen by hand, not measured
 ARITHMETIC = ("Sub", "Add", "Mul", "Div", "Rsub")
 """Operations that broadcast."""
+MOST_NUMBERS = 1_000_000  # read of one tensor: chosen by hand, not measured
+MOST_TURNS = 3  # between a weight and its use: chosen by hand, not measured
+TURNS = ("T", "Transpose", "Permute", "View", "Unsqueeze", "Squeeze", "ToCopy")
+"""Operations that give a weight another shape or type, and keep its numbers."""
 
 Broadcast = tuple[str, tuple[int, ...], tuple[tuple[int, ...], ...]]
 """An operation, the shape of its output, and the shapes of its inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeafSeen:
+    """A tensor that a backward gives a gradient."""
+
+    shape: tuple[int, ...]
+    total: float  # of its numbers: a tensor that moves has another sum later
+    size: float  # the 2-norm of the numbers
+    stale: bool  # whether all operations that lead to it are of an earlier update
+    feeds: bool = False  # whether its result meets a trained tensor on the way
+    old_grad: float = 0.0  # the norm of the gradient that the tensor has already
+    is_parameter: bool = False
 
 
 def operations_before(tensor: Tensor) -> tuple[str, ...]:
@@ -78,3 +108,97 @@ def _broadcast_of(function: Function) -> Broadcast | None:
     if all(math.prod(sizes) < math.prod(shape) for sizes in inputs):
         return operation_name(function), shape, tuple(inputs)
     return None
+
+
+def leaves_of(
+    root: Function, step: int, trained: set[int]
+) -> dict[int, LeafSeen] | None:
+    """Find the leaves behind a loss by their identities; None where a graph is too big.
+
+    Operations next to a leaf are marked with the number of updates, so that the next
+    look knows the operations that were not made anew.
+    """
+    known = {root}
+    stack = [root]
+    tensors: dict[int, Tensor] = {}
+    fresh: set[int] = set()
+    while stack:
+        function = stack.pop()
+        if len(known) > MOST_NODES:
+            return None
+        for other, _ in function.next_functions:
+            if other is None:
+                continue
+            if (leaf := leaf_of(other)) is not None:
+                key = identity_of(leaf)
+                tensors[key] = leaf
+                metadata: Any = function.metadata
+                if metadata.setdefault("gradatim_step", step) == step:
+                    fresh.add(key)
+            if other not in known:
+                known.add(other)
+                stack.append(other)
+    if (leaf := leaf_of(root)) is not None:
+        tensors[identity_of(leaf)] = leaf
+        fresh.add(identity_of(leaf))
+    feeding = _feeding(root, trained)
+    return {
+        key: _leaf(tensor, key not in fresh, key in feeding)
+        for key, tensor in list(tensors.items())
+    }
+
+
+def _feeding(root: Function, trained: set[int]) -> set[int]:
+    """Find the leaves from which the way to the loss leads past a trained tensor."""
+    below: dict[Function, bool] = {root: False}
+    stack = [root]
+    feeding: set[int] = set()
+    while stack:
+        function = stack.pop()
+        is_below = below[function]
+        others = [other for other, _ in function.next_functions if other is not None]
+        own = [_own_leaf(other) for other in others]
+        takes = any(leaf is not None and identity_of(leaf) in trained for leaf in own)
+        for other, leaf in zip(others, own, strict=True):
+            if leaf is not None:
+                if is_below:
+                    feeding.add(identity_of(leaf))
+                continue
+            was_below = below.get(other)
+            if was_below is None or (not was_below and (is_below or takes)):
+                below[other] = is_below or takes
+                stack.append(other)
+    return feeding
+
+
+def _own_leaf(function: Function) -> Tensor | None:
+    """Give the leaf that an operation is given, maybe transposed or of other shape."""
+    node: Function | None = function
+    for _ in range(MOST_TURNS):
+        if node is None:
+            return None
+        if (leaf := leaf_of(node)) is not None:
+            return leaf
+        turns = len(node.next_functions) == 1 and operation_name(node) in TURNS
+        node = node.next_functions[0][0] if turns else None
+    return None
+
+
+def _leaf(tensor: Tensor, stale: bool, feeds: bool) -> LeafSeen:
+    with torch.no_grad():
+        numbers = tensor.detach().flatten()[:MOST_NUMBERS]
+        total, size = 0.0, 0.0
+        if numbers.is_floating_point() and numbers.numel():
+            total = float(numbers.sum())
+            size = float(torch.linalg.vector_norm(numbers))
+        old = tensor.grad
+        has_old = old is not None and old.layout is torch.strided
+    return LeafSeen(
+        tuple(tensor.shape),
+        total,
+        size,
+        stale,
+        feeds=feeds,
+        old_grad=float(torch.linalg.vector_norm(old)) if has_old else 0.0,
+        is_parameter=isinstance(tensor, nn.Parameter),
+    )

@@ -12,11 +12,12 @@ from gradatim.nodes import operation_name
 from gradatim.watching.activations import ActivationOutput, activations_of
 from gradatim.watching.first_and_last import FirstAndLast
 from gradatim.watching.forwards import Forwards
-from gradatim.watching.graph_leaves import LeafSeen, leaves_of
 from gradatim.watching.identities import identity_of
 from gradatim.watching.loss_graph import (
     Broadcast,
+    LeafSeen,
     count_nodes_and_broadcasts,
+    leaves_of,
     operations_before,
 )
 from gradatim.watching.loss_numbers import leaking_column, loss_facts

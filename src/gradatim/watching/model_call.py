@@ -21,25 +21,18 @@ class ForwardSeen:
     """A call of a model that no other module made."""
 
     order: int
-    model: int
-    """The number of the model among all models."""
+    model: int  # the number of the model among all models
     step: int
     training: bool
-    grad: bool
-    """Whether the output has a graph, so that a backward may follow."""
+    grad: bool  # whether the output has a graph, for a backward
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     line: SourceLine | None
-    used: bool = False
-    """Whether a backward went through the call."""
-    modes: tuple[str, ...] = ()
-    """The names of the parts that are in another mode than the model."""
-    moved: tuple[str, ...] = ()
-    """The names of the buffers that changed since the call before."""
-    same_input: bool = False
-    """Whether the model is given the tensor of its last call at this line."""
-    source: int | None = None
-    """The order of the forward whose output the model is given."""
+    used: bool = False  # whether a backward went through the call
+    modes: tuple[str, ...] = ()  # the parts in another mode than the model
+    moved: tuple[str, ...] = ()  # the buffers that changed since the call before
+    same_input: bool = False  # whether it is the tensor of the last call at this line
+    source: int | None = None  # the order of the forward that gave the input
 
     def mark_used(self, gradients: Any) -> None:
         """Note that a backward goes through the call."""
@@ -50,16 +43,13 @@ class ForwardSeen:
 class ModelCall:
     """A call of a model, as its observers get it."""
 
-    number: int
-    """The number of the model among all models."""
+    number: int  # the number of the model among all models
     module: nn.Module
     args: Any
     outputs: list[Tensor]
     forward: ForwardSeen
-    frame: FrameType | None
-    """The innermost frame of the user's own code."""
-    data: Tensor | None = None
-    """The model's first input, where it is data: it has no graph of its own."""
+    frame: FrameType | None  # the innermost frame of the user's own code
+    data: Tensor | None = None  # the first input, if it has no graph of its own
 
     @property
     def is_training(self) -> bool:

@@ -26,21 +26,15 @@ WITH_INFINITE_SLOPE = (
 class NonFiniteStart:
     """Where the first NaN or infinity of a loss came from."""
 
-    where: str
-    """``input``, ``target``, ``weights``, ``operation``, or the operation's name."""
-    name: str
-    """The name of the operation, or of the parameter."""
-    count: str
-    """How many numbers are concerned, of how many, in words."""
-    ops: tuple[str, ...] = ()
-    """The operations in the graph whose slope can be infinite."""
+    where: str  # ``input``, ``target``, ``weights``, ``operation`` or its name
+    name: str  # the name of the operation, or of the parameter
+    count: str  # how many numbers are concerned, of how many, in words
+    ops: tuple[str, ...] = ()  # the operations in the graph whose slope can be infinite
     step: int = 0
     value: float = 0.0
     line: SourceLine | None = None
-    before: tuple[float, ...] = ()
-    """The losses before this one, the last one last."""
-    grad_norm: float | None = None
-    """The norm of the gradient at the last update."""
+    before: tuple[float, ...] = ()  # the losses before this one, the last one last
+    grad_norm: float | None = None  # the norm of the gradient at the last update
 
 
 def non_finite_start(root: Function, names: Mapping[int, str]) -> NonFiniteStart:

@@ -23,8 +23,7 @@ class OutputNumbers:
     step: int
     name: str
     kind: str
-    std: float
-    """The standard deviation of the finite numbers."""
+    std: float  # the standard deviation of the finite numbers
 
 
 class Outputs(ModelObserver[FirstAndLast[OutputNumbers]]):

@@ -12,22 +12,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.module import (
-    register_module_forward_hook,
-    register_module_forward_pre_hook,
-)
-from torch.optim.lr_scheduler import (
-    ChainedScheduler,
-    CosineAnnealingWarmRestarts,
-    LRScheduler,
-    ReduceLROnPlateau,
-    SequentialLR,
-)
-from torch.optim.optimizer import (
-    Optimizer,
-    register_optimizer_step_post_hook,
-    register_optimizer_step_pre_hook,
-)
+from torch.nn.modules import module as modules
+from torch.optim import Optimizer, lr_scheduler
+from torch.optim import optimizer as optimizers
 from torch.overrides import (
     handle_torch_function,
     has_torch_function_unary,
@@ -45,13 +32,9 @@ from gradatim.watching.watcher import Watcher
 
 __all__ = ["installed"]
 
-WITH_STEP = (
-    LRScheduler,
-    ReduceLROnPlateau,
-    SequentialLR,
-    ChainedScheduler,
-    CosineAnnealingWarmRestarts,
-)
+SINGLE = (lr_scheduler.LRScheduler, lr_scheduler.ReduceLROnPlateau)
+"""The schedules with an ``__init__`` of their own that are not made of others."""
+WITH_STEP = (*SINGLE, *MADE_OF_OTHERS, lr_scheduler.CosineAnnealingWarmRestarts)
 """The schedules with a ``step`` of their own."""
 WARNING_OF_OUR_HOOKS = r"Using `torch\.compile\(module\)` when there are global hooks"
 COMPARED = {
@@ -73,6 +56,8 @@ Inside = Callable[[], contextlib.AbstractContextManager[None]]
 def installed(watcher: Watcher) -> Iterator[None]:
     """Let a watcher see what happens; put everything back at the end."""
     is_tensor_method_or_property(Tensor.view)  # fills a table before it is patched
+    forwards, updates = watcher.forwards, watcher.updates
+    tensor_calls = watcher.tensor_calls
     with contextlib.ExitStack() as stack:
         # The warning tells the user of hooks that are ours.
         warnings.filterwarnings("ignore", message=WARNING_OF_OUR_HOOKS)
@@ -87,15 +72,15 @@ def installed(watcher: Watcher) -> Iterator[None]:
             else:
                 stack.callback(delattr, owner, name)
         for handle in (
-            register_module_forward_pre_hook(watcher.forwards.enter),
-            register_module_forward_hook(watcher.forwards.leave, always_call=True),
-            register_module_forward_pre_hook(watcher.tensor_calls.enter),
-            register_module_forward_hook(watcher.tensor_calls.leave),
-            register_optimizer_step_pre_hook(watcher.updates.before_step),
-            register_optimizer_step_post_hook(watcher.updates.after_step),
+            modules.register_module_forward_pre_hook(forwards.enter),
+            modules.register_module_forward_hook(forwards.leave, always_call=True),
+            modules.register_module_forward_pre_hook(tensor_calls.enter),
+            modules.register_module_forward_hook(tensor_calls.leave),
+            optimizers.register_optimizer_step_pre_hook(updates.before_step),
+            optimizers.register_optimizer_step_post_hook(updates.after_step),
         ):
             stack.callback(handle.remove)
-        stack.callback(watcher.tensor_calls.close)
+        stack.callback(tensor_calls.close)
         watcher.seen.is_open = True
         stack.callback(setattr, watcher.seen, "is_open", False)
         yield
@@ -125,9 +110,10 @@ def _patches(watcher: Watcher) -> Iterator[tuple[Any, str, Made]]:
 
     modes, states = watcher.modes, watcher.state_dicts
     yield F, "dropout", wrapped(before=modes.dropout)
-    yield nn.Module, "train", _outermost(before=modes.mode_set)
+    mode_set, state_taken = wrapped(before=modes.mode_set), wrapped(after=states.taken)
+    yield nn.Module, "train", functools.partial(_outermost, mode_set)
     yield nn.Module, "__init__", _after(watcher.models.structures.module_made)
-    yield nn.Module, "state_dict", _outermost(after=states.state_taken)
+    yield nn.Module, "state_dict", functools.partial(_outermost, state_taken)
     yield nn.Module, "load_state_dict", wrapped(before=states.loaded)
     yield torch, "save", wrapped(before=states.saved)
 
@@ -136,7 +122,7 @@ def _patches(watcher: Watcher) -> Iterator[tuple[Any, str, Made]]:
     yield Optimizer, "__init__", _after(watcher.updates.optimizer_made)
     schedulers = watcher.schedulers
     inside = functools.partial(position.inside, "is_inside_scheduler")
-    for single in (LRScheduler, ReduceLROnPlateau):
+    for single in SINGLE:
         yield single, "__init__", _after(schedulers.scheduler_made)
     for outer in MADE_OF_OTHERS:
         yield outer, "__init__", _after(schedulers.scheduler_made, inside)
@@ -151,9 +137,9 @@ def _patches(watcher: Watcher) -> Iterator[tuple[Any, str, Made]]:
     yield FETCHING_ITERATOR, "__next__", wrapped(fetched, batch_fetched)
     for owner, name, noted in row_orders.DRAWING:
         yield owner, name, functools.partial(noted, watcher.row_orders)
-    yield torch, "manual_seed", _seed(watcher, "torch", _torch_state)
-    yield random, "seed", _seed(watcher, "random", _python_state)
-    yield np.random, "seed", _seed(watcher, "numpy", _numpy_state)
+    yield torch, "manual_seed", functools.partial(_seed, watcher, "torch")
+    yield random, "seed", functools.partial(_seed, watcher, "random")
+    yield np.random, "seed", functools.partial(_seed, watcher, "numpy")
     yield np.random, "default_rng", wrapped(before=seeds.generator_made)
     yield torch, "set_rng_state", wrapped(before=seeds.state_restored)
 
@@ -197,62 +183,53 @@ def _after(note: Callable[[Any], None], inside: Inside | None = None) -> Made:
     return wrapped(after=lambda owner, result: note(owner), inside=inside)
 
 
-def _outermost(
-    before: Callable[..., None] | None = None,
-    after: Callable[[Any, Any], None] | None = None,
-) -> Made:
+def _outermost(made: Made, original: Any) -> Any:
     """Let calls of a method be noted that calls itself for each part of a module."""
+    noted = made(original)
+    depth = 0
 
-    def made(original: Any) -> Any:
-        noted = wrapped(before, after)(original)
-        depth = 0
+    @functools.wraps(original)
+    def patched(*args: Any, **kwargs: Any) -> Any:
+        nonlocal depth
+        function = original if depth else noted
+        depth += 1
+        try:
+            return function(*args, **kwargs)
+        finally:
+            depth -= 1
 
-        @functools.wraps(original)
-        def patched(*args: Any, **kwargs: Any) -> Any:
-            nonlocal depth
-            function = original if depth else noted
-            depth += 1
-            try:
-                return function(*args, **kwargs)
-            finally:
-                depth -= 1
-
-        return patched
-
-    return made
+    return patched
 
 
-def _seed(watcher: Watcher, name: str, state: Callable[[], Any]) -> Made:
+def _seed(watcher: Watcher, name: str, original: Any) -> Any:
     """Note a seed of a global generator, where the user's own code sets it."""
+    state = STATES[name]
 
-    def made(original: Any) -> Any:
-        @functools.wraps(original)
-        def seed(*args: Any, **kwargs: Any) -> Any:
-            watcher.seeds.seeding(name)
-            if not is_called_by_user():
-                return original(*args, **kwargs)
-            before = state()
-            result = original(*args, **kwargs)
-            given = args[0] if args else next(iter(kwargs.values()), None)
-            watcher.seeds.seeded(name, given, before, state())
-            return result
+    @functools.wraps(original)
+    def seed(*args: Any, **kwargs: Any) -> Any:
+        watcher.seeds.seeding(name)
+        if not is_called_by_user():
+            return original(*args, **kwargs)
+        before = state()
+        result = original(*args, **kwargs)
+        given = args[0] if args else next(iter(kwargs.values()), None)
+        watcher.seeds.seeded(name, given, before, state())
+        return result
 
-        return seed
-
-    return made
-
-
-def _torch_state() -> int:
-    return hash(bytes(torch.default_generator.get_state().numpy()))
-
-
-def _python_state() -> int:
-    return hash(random.getstate())
+    return seed
 
 
 def _numpy_state() -> int:
     state: Any = np.random.get_state(legacy=True)
     return hash((bytes(state[1]), state[2]))
+
+
+STATES: dict[str, Callable[[], int]] = {
+    "torch": lambda: hash(bytes(torch.default_generator.get_state().numpy())),
+    "random": lambda: hash(random.getstate()),
+    "numpy": _numpy_state,
+}
+"""Digests of the states of the global generators."""
 
 
 def _overridden(function: Any, given: tuple[Any, ...], *args: Any, **kw: Any) -> Any:
@@ -311,11 +288,8 @@ def _compared(watcher: Watcher, name: str, original: Any) -> Any:
                     return NotImplemented
                 raise
         result = original(self, *args, **kwargs)
-        if (
-            args
-            and isinstance(other := args[0], Tensor)
-            and self.dim() + other.dim() == 3
-        ):
+        other = args[0] if args else None
+        if isinstance(other, Tensor) and self.dim() + other.dim() == 3:
             note(operation, self, other, result)
         return result
 

@@ -38,8 +38,7 @@ class ReplayBatch:
 
     args: tuple[Any, ...]
     target: Tensor
-    shape: tuple[int, ...]
-    """The sizes of what the loss was given first."""
+    shape: tuple[int, ...]  # the sizes of what the loss was given first
 
 
 @dataclass

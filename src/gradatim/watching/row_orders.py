@@ -46,8 +46,7 @@ class DrawnOrder:
     """An order of rows that was drawn at random."""
 
     order: int
-    generator: str
-    """``torch``, ``numpy`` or ``random``; ``own`` for a generator of the user's."""
+    generator: str  # ``torch``, ``numpy`` or ``random``; ``own`` if it is the user's
     num_rows: int
     line: SourceLine | None
 

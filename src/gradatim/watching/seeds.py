@@ -25,14 +25,10 @@ class SeedCall:
     order: int
     step: int
     line: SourceLine | None
-    name: str
-    """The generator: ``torch``, ``numpy`` or ``random``."""
-    seed: int | None
-    """The seed; None where it is not a whole number."""
-    drawn: bool
-    """Whether numbers were drawn since the seed before."""
-    undone: bool = False
-    """Whether the state of before was put back afterwards."""
+    name: str  # the generator: ``torch``, ``numpy`` or ``random``
+    seed: int | None  # None where it is not a whole number
+    drawn: bool  # whether numbers were drawn since the seed before
+    undone: bool = False  # whether the state of before was put back afterwards
 
 
 @dataclass(slots=True)

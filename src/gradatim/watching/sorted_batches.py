@@ -17,16 +17,12 @@ MOST_COLUMNS = 64  # of an input that is compared: chosen by hand, not measured
 class SortedBatches:
     """Batches whose targets go up, or down, from each batch to the next."""
 
-    num_batches: int = 0
-    """The number of batches of the first pass."""
-    num_passes: int = 0
-    """How often the first batch came again, with all batches in the same order."""
+    num_batches: int = 0  # the number of batches of the first pass
+    num_passes: int = 0  # how often all batches came again in this order
     low: float = 0.0
     high: float = 0.0
-    width: float = 0.0
-    """The widest range of targets in one batch."""
-    has_column: bool = False
-    """Whether a column of the input goes up or down, too, as time does."""
+    width: float = 0.0  # the widest range of targets in one batch
+    has_column: bool = False  # whether a column of the input is in order, too
     line: SourceLine | None = None
 
 

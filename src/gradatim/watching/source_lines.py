@@ -34,8 +34,7 @@ class SourceLine:
     """A line of a file, and the function around it."""
 
     file: str
-    number: int
-    """The number of the line, from 1."""
+    number: int  # the number of the line, from 1
     function: str = ""
 
     @property

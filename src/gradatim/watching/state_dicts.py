@@ -21,14 +21,10 @@ MOST_STATES = 500  # states that are remembered: chosen by hand, not measured
 class StateUse:
     """A use of a ``state_dict`` after the weights in it have moved on."""
 
-    taken: SourceLine | None
-    """The user's line that took the state."""
-    used: SourceLine | None
-    """The user's line that uses the state."""
-    how: str
-    """``itself``: loaded into the same module; ``another``: into another; ``saved``."""
-    updates: int
-    """The number of updates between the two."""
+    taken: SourceLine | None  # the user's line that took the state
+    used: SourceLine | None  # the user's line that uses the state
+    how: str  # ``itself``, ``another`` (loaded into this or another module), ``saved``
+    updates: int  # the number of updates between the two
 
 
 class StateDicts(Observer):
@@ -39,7 +35,7 @@ class StateDicts(Observer):
         self.records: list[StateUse] = []
         self._states: deque[_State] = deque(maxlen=MOST_STATES)
 
-    def state_taken(self, module: nn.Module, state: Any) -> None:
+    def taken(self, module: nn.Module, state: Any) -> None:
         """``state_dict`` was called."""
         line = user_line(3)
         if line is not None and isinstance(state, dict):

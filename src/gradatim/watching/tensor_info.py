@@ -13,11 +13,9 @@ __all__ = ["TensorInfo", "info_of", "is_wrapped"]
 class TensorInfo:
     """What a tensor is, without its numbers."""
 
-    shape: tuple[int, ...]
-    """The sizes of the tensor; -1 for a size that is a symbol."""
+    shape: tuple[int, ...]  # the sizes of the tensor; -1 for a size that is a symbol
     dtype: str
-    device: str
-    """The kind of device that holds the tensor, such as ``cuda``."""
+    device: str  # the kind of device that holds the tensor, such as ``cuda``
     requires_grad: bool = False
 
 
