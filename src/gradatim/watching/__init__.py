@@ -15,7 +15,7 @@ observers of one watch, and puts their records together in a ``TrainingSeen``.
 The parts, in reading order:
 
 - what all observers share: ``position``, ``source_lines``, ``identities``,
-  ``tensor_info``, and ``first_and_last``, the list with a bound;
+  ``tensor_info``, ``objects_seen``, and ``first_and_last``, the list with a bound;
 - models: ``forwards`` sees their calls and hands each one (``model_call``) to the
   observers in ``models``: ``parameters``, ``module_structure``, ``layers``,
   ``unregistered``, ``direct_calls``, ``inputs``, ``held_out_rows``, ``outputs``,
@@ -30,7 +30,9 @@ The parts, in reading order:
 
 An observer is a file: a record (a dataclass whose fields say what they hold), and a
 class with a method for each kind of event. A pitfall that needs a new observation adds
-it there, and reads it from the record.
+it there, and reads it from the record. In each record, ``order`` is the number of the
+event among all events, ``step`` the number of updates made before it, and ``line`` the
+user's line that the event comes from.
 
 A watch must never change a number of the program or its generators of random numbers,
 keep a tensor or a graph alive, grow without bound, raise an error, or leave a hook or

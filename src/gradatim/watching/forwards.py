@@ -165,17 +165,15 @@ class Forwards(Observer):
             call.data = given
             self._last_data = weakref.ref(given)
         self._inputs[key] = weakref.ref(given)
-        if given.layout is torch.strided and given.numel():
-            own = _storage(given)
-            for order, made in self._outputs:
-                # The storage is held, so that no later tensor can have its number.
-                if own is not None and made.cdata == own.cdata:
-                    forward.source = order
-        for output in call.outputs[:MOST_OUTPUTS_OF_CALL]:
-            if output.layout is torch.strided and output.numel():
-                kept = _storage(output)
-                if kept is not None:
-                    self._outputs.append((forward.order, kept))
+        own = _storage(given)
+        for order, made in self._outputs:
+            # The storage is held, so that no later tensor can have its number.
+            if own is not None and made.cdata == own.cdata:
+                forward.source = order
+        storages = map(_storage, call.outputs[:MOST_OUTPUTS_OF_CALL])
+        self._outputs += [
+            (forward.order, made) for made in storages if made is not None
+        ]
 
 
 def is_loss(module: nn.Module) -> bool:
@@ -184,6 +182,8 @@ def is_loss(module: nn.Module) -> bool:
 
 
 def _storage(tensor: Tensor) -> StorageWeakRef | None:
+    if tensor.layout is not torch.strided or not tensor.numel():
+        return None
     try:
         return StorageWeakRef(tensor.untyped_storage())
     except (RuntimeError, NotImplementedError):  # a tensor without storage

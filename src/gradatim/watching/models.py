@@ -35,8 +35,7 @@ __all__ = ["ModelSeen", "Models", "parameter_names"]
 class ModelSeen(ObjectSeen):
     """A module that no other module called: its calls, and a record per observer."""
 
-    variable: str = ""
-    """The name of the variable that held the module at its first call."""
+    variable: str = ""  # the variable that held the module at its first call
     num_calls: int = 0
     parameters: ModelParameters = field(default_factory=ModelParameters)
     structure: ModelStructure = field(default_factory=ModelStructure)

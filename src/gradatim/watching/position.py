@@ -22,26 +22,16 @@ class Position:
     """Counts what happens in a program; the observers of a watch share one position."""
 
     def __init__(self) -> None:
-        self.num_events = 0
-        """How many events were numbered."""
-        self.num_updates = 0
-        """How many updates the optimizers have made."""
-        self.num_backwards = 0
-        """How often ``backward`` was called."""
-        self.is_asked = False
-        """Whether somebody asks for a close look at what comes now."""
-        self.is_lean = False
-        """Whether to look at less: beside a trainer, whose loop is known."""
-        self.has_new_mode = False
-        """Whether ``train`` or ``eval`` was called since the last forward."""
-        self.is_busy = False
-        """Whether the watch itself is computing, which is not to be noted."""
-        self.recomputes = False
-        """Whether a backward calls modules again, as checkpointing does."""
-        self.is_inside_backward = False
-        """Whether a backward is running."""
-        self.is_inside_scheduler = False
-        """Whether a learning-rate schedule is stepping."""
+        self.num_events = 0  # events that were numbered
+        self.num_updates = 0  # updates that the optimizers have made
+        self.num_backwards = 0  # calls of ``backward``
+        self.is_asked = False  # somebody asks for a close look at what comes now
+        self.is_lean = False  # look at less: beside a trainer, whose loop is known
+        self.has_new_mode = False  # ``train`` or ``eval`` came since the last forward
+        self.is_busy = False  # the watch itself is computing, which is not to be noted
+        self.recomputes = False  # a backward calls modules again, as checkpointing does
+        self.is_inside_backward = False  # a backward is running
+        self.is_inside_scheduler = False  # a learning-rate schedule is stepping
         self._phase_begin_update = 0
         self._num_phases = 0
         self._thread = threading.get_ident()

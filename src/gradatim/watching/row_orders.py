@@ -55,19 +55,13 @@ class DrawnOrder:
 class LabelsApart:
     """Features and labels that were put into two orders, by the rows trained on."""
 
-    features: str
-    """The variable of the features; empty where none is known."""
-    labels: str
-    """The variable of the labels; empty where none is known."""
+    features: str  # the variable of the features; empty where none is known
+    labels: str  # the variable of the labels; empty where none is known
     num_rows: int
-    features_line: SourceLine | None
-    """The user's line that drew the order of the features."""
-    labels_line: SourceLine | None
-    """The user's line that drew the order of the labels; None where they stayed."""
-    num_looked_at: int = 0
-    """The number of trained rows that were compared."""
-    num_apart: int = 0
-    """The number of those rows whose label is not the one that they had."""
+    features_line: SourceLine | None  # the line that drew the order of the features
+    labels_line: SourceLine | None  # the line that drew theirs; None where they stayed
+    num_looked_at: int = 0  # the number of trained rows that were compared
+    num_apart: int = 0  # those whose label is not the one that they had
 
 
 @dataclass(slots=True)

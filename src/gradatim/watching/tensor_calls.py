@@ -52,30 +52,18 @@ MARGIN = 0.5
 class ViewCall:
     """A ``view`` or ``reshape``, by its shapes."""
 
-    before: Shape
-    """The sizes of the tensor that is viewed."""
-    after: Shape
-    """The sizes of the view."""
-    given: Shape
-    """The sizes as the user gave them; empty where they were not plain."""
-    moved: Shape
-    """The sizes that are in both shapes, but not in the same place."""
-    root: Shape | None
-    """The shape of the input of the model that calls it; None outside of a model."""
-    batch: int | None
-    """The number of rows of the batch that a loader gave last."""
-    grad: bool
-    """Whether the tensor that is viewed asks for a gradient."""
-    target: Shape | None = None
-    """The shape of the target of the next loss."""
-    is_mixed: bool = False
-    """Whether a layer that mixes, such as an LSTM, was given the view."""
-    is_undone: bool = False
-    """Whether another view in the same forward takes this one back."""
-    is_of_split: bool = False
-    """Whether the view has heads, times, and was split into times, heads before."""
-    most_at_once: int = 0
-    """The largest number of such views in one forward."""
+    before: Shape  # the sizes of the tensor that is viewed
+    after: Shape  # the sizes of the view
+    given: Shape  # as the user gave them; empty where they were not plain
+    moved: Shape  # the sizes in both shapes that are not in the same place
+    root: Shape | None  # of the input of the model that calls it; None outside
+    batch: int | None  # the rows of the batch that a loader gave last
+    grad: bool  # whether the viewed tensor asks for a gradient
+    target: Shape | None = None  # the shape of the target of the next loss
+    is_mixed: bool = False  # whether a layer that mixes, as an LSTM, was given it
+    is_undone: bool = False  # whether another view of the forward takes it back
+    is_of_split: bool = False  # whether heads and times were split the other way
+    most_at_once: int = 0  # the largest number of such views in one forward
 
 
 @dataclass
@@ -93,23 +81,16 @@ class MetricComparison:
     """A model's output compared with targets so that each row meets every other."""
 
     step: int
-    operation: str
-    """The operator: ``==``, ``!=`` or ``-``."""
+    operation: str  # the operator: ``==``, ``!=`` or ``-``
     rows: int
-    column_is_output: bool
-    """Whether the column is the model's output, and the vector the targets."""
-    of_pairs: float
-    """The mean over all pairs of rows."""
-    of_rows: float
-    """The mean over each row and its own target."""
+    column_is_output: bool  # else the column is the targets, and the vector the output
+    of_pairs: float  # the mean over all pairs of rows
+    of_rows: float  # the mean over each row and its own target
     line: SourceLine | None = None
     place: Extent = (None, None, None, None)
-    left: Shape = ()
-    """The shape of the tensor before the operator."""
-    right: Shape = ()
-    """The shape of the tensor after the operator."""
-    is_on_purpose: bool = False
-    """Whether the same place compares two different numbers of rows, too."""
+    left: Shape = ()  # the shape of the tensor before the operator
+    right: Shape = ()  # the shape of the tensor after the operator
+    is_on_purpose: bool = False  # whether other rows are compared there, too
 
 
 @dataclass(slots=True)

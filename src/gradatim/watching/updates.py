@@ -82,18 +82,13 @@ class StepSeen:
 
     order: int
     step: int
-    optimizer: int
-    """The number of the optimizer among all optimizers."""
+    optimizer: int  # the number of the optimizer among all optimizers
     line: SourceLine | None
-    loss: float | None
-    """The value of the last loss that went backward."""
-    num_backwards: int
-    """The number of backwards since this optimizer's update before."""
+    loss: float | None  # the value of the last loss that went backward
+    num_backwards: int  # the number of backwards since this optimizer's update before
     lrs: tuple[float, ...]
-    backward_line: SourceLine | None = None
-    """The user's line that called the last ``backward``."""
-    closure: bool = False
-    """Whether the update calls a function that computes the loss, as LBFGS does."""
+    backward_line: SourceLine | None = None  # of the last ``backward``
+    closure: bool = False  # whether a function computes the loss, as for LBFGS
     gradients: GradientsSeen = field(default_factory=GradientsSeen)
     weights: WeightsSeen = field(default_factory=WeightsSeen)
 
@@ -197,11 +192,9 @@ class Updates(ObjectObserver[OptimizerSeen]):
         """Look at each gradient, and copy weights to tell later how far they moved."""
         named = [(names[identity_of(p)], p) for p in parameters]
         event.gradients.missing = tuple(name for name, p in named if p.grad is None)
-        event.gradients.norms = norms = {
-            name: norm
-            for name, p in named
-            if p.grad is not None and (norm := joint_norm([p.grad])) is not None
-        }
+        all_norms = {n: joint_norm([p.grad]) for n, p in named if p.grad is not None}
+        norms = {name: norm for name, norm in all_norms.items() if norm is not None}
+        event.gradients.norms = norms
         event.gradients.zero = tuple(name for name, norm in norms.items() if norm == 0)
         copied = named[:MOST_WEIGHTS_COPIED]
         self._before = {name: p.detach().clone() for name, p in copied}
