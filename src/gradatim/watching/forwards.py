@@ -25,16 +25,12 @@ __all__ = ["Forwards"]
 
 CALLS_BETWEEN_LOOKS = 20  # for new layers: chosen by hand, not measured
 FORWARDS_BETWEEN_MODES = 10  # read modes: chosen by hand, not measured
-NUM_FORWARDS_WITH_BUFFERS = 200
-"""First forwards whose buffers are looked at: chosen by hand, not measured."""
+NUM_FORWARDS_WITH_BUFFERS = 200  # whose buffers are read: chosen by hand, not measured
 MOST_NAMES = 50  # named parts in another mode: chosen by hand, not measured
 MOST_BUFFERS = 20  # named buffers that changed: chosen by hand, not measured
-MOST_OUTPUTS_REMEMBERED = 8
-"""Outputs that may be the next model's input: chosen by hand, not measured."""
-MOST_OUTPUTS_OF_CALL = 2
-"""Outputs of one call that are remembered so: chosen by hand, not measured."""
-MOST_OUTPUTS_FOLLOWED = 8
-"""Outputs whose backward is noted, of one call: chosen by hand, not measured."""
+MOST_OUTPUTS_REMEMBERED = 8  # that may be an input later: chosen by hand, not measured
+MOST_OUTPUTS_OF_CALL = 2  # remembered so, of one call: chosen by hand, not measured
+MOST_OUTPUTS_FOLLOWED = 8  # into a backward, of one call: chosen by hand, not measured
 
 
 class Forwards(Observer):

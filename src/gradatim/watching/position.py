@@ -14,8 +14,7 @@ __all__ = ["MOST_OBJECTS", "Observer", "Position"]
 NUM_CLOSE_UPDATES = 5  # at a training's start: chosen by hand, not measured
 MOST_PHASES = 20  # trainings of one program: chosen by hand, not measured
 MOST_OBJECTS = 200  # noted, of one kind: chosen by hand, not measured
-BACKWARDS_WITHOUT_UPDATE = 50
-"""Backwards after which nobody expects an update: chosen by hand, not measured."""
+BACKWARDS_WITHOUT_UPDATE = 50  # then none is expected: chosen by hand, not measured
 
 
 class Position:

@@ -19,8 +19,7 @@ MOST_BYTES = 2_000_000_000  # of an array that is read: chosen by hand, not meas
 MOST_LISTED = 20_000  # entries of a list that is read: chosen by hand, not measured
 MOST_ARRAYS = 16  # read of one number of rows: chosen by hand, not measured
 MOST_ATTRIBUTES_OF_DATA = 50  # read: chosen by hand, not measured
-LEAST_SHARE_UNIQUE = 0.5
-"""The share of rows that differ from all others: chosen by hand, not measured."""
+LEAST_SHARE_UNIQUE = 0.5  # of rows, unlike all others: chosen by hand, not measured
 
 
 class Rows:

@@ -30,14 +30,10 @@ MOST_VARIABLES = 24  # of one number of rows: chosen by hand, not measured
 MOST_LOOKS = 40  # at batches, for one group: chosen by hand, not measured
 MOST_PAIRS = 2000  # compared for one group: chosen by hand, not measured
 MOST_ROWS_OF_BATCH = 256  # compared: chosen by hand, not measured
-FEWEST_ROWS_FOUND = 20
-"""Trained rows that must be among a variable's: chosen by hand, not measured."""
-LEAST_SHARE_FOUND = 0.9
-"""The share of trained rows that must be among them: chosen by hand, not measured."""
-FEWEST_ROWS_APART = 20
-"""Rows whose label is another one than before: chosen by hand, not measured."""
-FEWEST_ROWS_ALIGNED = 60
-"""Rows with their own label that prove it for all: chosen by hand, not measured."""
+FEWEST_ROWS_FOUND = 20  # of those trained on: chosen by hand, not measured
+LEAST_SHARE_FOUND = 0.9  # of the rows trained on: chosen by hand, not measured
+FEWEST_ROWS_APART = 20  # with another label than before: chosen by hand, not measured
+FEWEST_ROWS_ALIGNED = 60  # that prove it for all: chosen by hand, not measured
 MOST_CALLERS = 4  # from a draw out to the sampler: chosen by hand, not measured
 
 

@@ -44,8 +44,7 @@ MOST_PENDING = 50  # views waiting for a target: chosen by hand, not measured
 MOST_REMEMBERED = 4  # outputs, and targets: chosen by hand, not measured
 MOST_TENSORS_OF_BATCH = 8  # remembered: chosen by hand, not measured
 FEWEST_ROWS = 4  # of a comparison that is read: chosen by hand, not measured
-MARGIN = 0.5
-"""How far targets may lie outside, as a share: chosen by hand, not measured."""
+MARGIN = 0.5  # share by which targets may lie outside: chosen by hand, not measured
 
 
 @dataclass(slots=True)
