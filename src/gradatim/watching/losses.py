@@ -140,10 +140,6 @@ class Losses(Observer):
             self._orders.on_loss(data, target)
         self.calls.add(call, looked_at=bool(call.facts))
 
-    def loss_made(self, name: str, arguments: dict[str, Any], result: Any) -> None:
-        """One of those losses has been computed."""
-        self._replays.on_loss(name, arguments, result)
-
     def autograd_backward(self, *args: Any, **kwargs: Any) -> None:
         """``torch.autograd.backward`` is about to run; ``Tensor.backward`` calls it."""
         if not self.position.is_inside_backward:

@@ -311,7 +311,7 @@ def _loss(watcher: Watcher, name: str, original: Any) -> Any:
         watcher.tensor_calls.loss(bound.arguments)
         watcher.losses.loss(name, bound.arguments)
         result = original(*args, **kwargs)
-        watcher.losses.loss_made(name, bound.arguments, result)
+        watcher.replays.on_loss(name, bound.arguments, result)
         return result
 
     return patched

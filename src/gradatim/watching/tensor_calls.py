@@ -184,12 +184,8 @@ class TensorCalls(Observer):
             if t.numel() == t.size(0) <= MOST_NUMBERS and t.dim() < 3
         ]
         sampler = index_sampler(iterator)
-        size = getattr(sampler, "batch_size", None)
         rows = tensors[0].size(0) if tensors else None
-        if rows is None or sampler is None:
-            self._batch_rows = None
-            return
-        if rows == size:
+        if rows is not None and rows == getattr(sampler, "batch_size", None):
             self._with_rows_first.add(sampler)
         self._batch_rows = rows if sampler in self._with_rows_first else None
 

@@ -82,7 +82,7 @@ class Watcher:
         self.state_dicts = StateDicts(position)
         self.loaders = Loaders(position)
         self.models = Models(position, self.loaders)
-        replays = Replays(position)
+        self.replays = replays = Replays(position)
         self.updates = Updates(position, self.models, replays)
         self.schedulers = Schedulers(position, self.updates)
         self.forwards = Forwards(position, self.models, replays)
