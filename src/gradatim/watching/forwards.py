@@ -24,7 +24,7 @@ from gradatim.watching.tensor_info import info_of, is_wrapped
 __all__ = ["Forwards"]
 
 CALLS_BETWEEN_LOOKS = 20  # for new layers: chosen by hand, not measured
-FORWARDS_BETWEEN_MODES = 10  # read modes: chosen by hand, not measured
+FORWARDS_BETWEEN_MODES = 10  # until modes are read again: chosen by hand, not measured
 NUM_FORWARDS_WITH_BUFFERS = 200  # whose buffers are read: chosen by hand, not measured
 MOST_NAMES = 50  # named parts in another mode: chosen by hand, not measured
 MOST_BUFFERS = 20  # named buffers that changed: chosen by hand, not measured
