@@ -36,6 +36,7 @@ __all__ = [
     "reduction",
     "to_probabilities",
     "weighs_targets",
+    "without_partial",
 ]
 
 LossFn = Callable[[Any, Any], Tensor]
@@ -100,7 +101,7 @@ WATCHED_LOSSES: Mapping[str, Callable[..., Tensor]] = {
 """Functions whose calls the doctor notes, and can repeat, by their names."""
 
 
-def _bare(loss_fn: Any) -> Any:
+def without_partial(loss_fn: Any) -> Any:
     """Give the loss inside ``functools.partial``."""
     while isinstance(loss_fn, functools.partial):
         loss_fn = loss_fn.func
@@ -118,7 +119,7 @@ def loss_option(loss_fn: Any, name: str, default: Any) -> Any:
 
 def _is_in(loss_fn: Any, table: LossTable) -> bool:
     """Tell whether a loss is one of PyTorch's losses in ``table``."""
-    bare = _bare(loss_fn)
+    bare = without_partial(loss_fn)
     is_module = isinstance(bare, tuple(table))
     return is_module or any(bare is function for function in table.values())
 

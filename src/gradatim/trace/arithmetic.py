@@ -28,16 +28,13 @@ from gradatim.torch_private import (
 
 __all__ = ["Arithmetic", "Derivative", "Slopes", "slopes_of", "spell_out"]
 
+# These were chosen by hand, not measured. A larger model or batch is too large to show.
 MAX_TRAINED_NUMBERS = 10
-"""A model with more numbers is too large to show; chosen by hand, not measured."""
 MAX_PREDICTIONS = 1000
-"""A larger batch is too large to show; chosen by hand, not measured."""
+# By hand, a gradient may differ from autograd's by so many roundings of the
+# predictions, and an update from the optimizer's by so many of its own.
 GRADIENT_TOLERANCE_EPS = 64
-"""The gradient by hand may differ from autograd's by so many roundings of the
-predictions; chosen by hand, not measured."""
 UPDATE_TOLERANCE_EPS = 4
-"""The update by hand may differ from the optimizer's by so many roundings; chosen by
-hand, not measured."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,6 +54,11 @@ class Derivative:
     """None if the update was skipped."""
     lr: float | None
     """None if the update is anything else than ``before - lr * gradient``."""
+
+    @property
+    def product(self) -> str:
+        """What the mean is of."""
+        return f"{self.factor} * error" if self.factor else "error"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,18 +103,18 @@ def slopes_of(
     is_mse = type(loss_fn) is nn.MSELoss or loss_fn is F.mse_loss
     if not is_mse or reduction(loss_fn) != "mean":
         return None
+    if not (_is_real(predictions) and _is_real(targets)) or _has_hooks(model):
+        return None
+    if predictions.shape != targets.shape or predictions.grad_fn is None:
+        return None
     named = {
         name: parameter
         for name, parameter in model.named_parameters()
         if parameter.requires_grad and not isinstance(parameter, UninitializedParameter)
     }
-    if not (_is_real(predictions) and _is_real(targets)) or _has_hooks(model):
-        return None
     num_numbers = sum(p.numel() for p in named.values())
-    if predictions.shape != targets.shape or predictions.grad_fn is None:
-        return None
-    num_predictions = predictions.numel()
-    if num_numbers > MAX_TRAINED_NUMBERS or not 0 < num_predictions <= MAX_PREDICTIONS:
+    is_small = 0 < predictions.numel() <= MAX_PREDICTIONS
+    if num_numbers > MAX_TRAINED_NUMBERS or not is_small:
         return None
     try:
         slopes = _differentiate(predictions, named)
@@ -164,23 +166,19 @@ def spell_out(
     after: dict[str, Tensor] | None,
     lrs: dict[str, float | None],
 ) -> Arithmetic | None:
-    """Put the numbers together.
+    """Put the numbers together; None if a gradient by hand is not autograd's.
 
     Args:
-        slopes: The slopes, from :func:`slopes_of`.
+        slopes: From :func:`slopes_of`.
         loss: The loss of the batch.
-        gradients: Autograd's gradients, by parameter.
+        gradients: Autograd's, by parameter.
         before: The parameters before the update.
-        after: The parameters after the update; None if it was skipped.
-        lrs: The learning rate of each parameter, if the optimizer is plain gradient
-            descent.
-
-    Returns:
-        None if a gradient by hand is not autograd's.
+        after: The parameters after it; None if it was skipped.
+        lrs: The rate of each parameter, if the optimizer is plain gradient descent.
     """
     error = slopes.targets - slopes.predictions
     sizes = slopes.targets.abs() + slopes.predictions.abs()
-    derivatives, products = [], {}
+    derivatives: list[Derivative] = []
     names = {
         f"{name}{index}": (name, place)
         for name, parameter in before.items()
@@ -190,7 +188,6 @@ def spell_out(
         parameter, place = names.get(name, ("", 0))
         if parameter not in gradients:  # The parameter may be new in this step.
             return None
-        factor = _factor(name, slope, slopes.inputs)
         mean = float((slope * error).mean())
         gradient = _at(gradients[parameter], place)
         # How far apart rounding may put both, in the dtype of the predictions.
@@ -204,11 +201,10 @@ def spell_out(
         if lr is not None and end is not None:
             bound = UPDATE_TOLERANCE_EPS * eps * (abs(start) + abs(lr * gradient))
             lr = lr if abs(start - lr * gradient - end) <= bound else None
-        products[f"{factor} * error" if factor else "error"] = slope * error
         derivatives.append(
             Derivative(
                 name=name,
-                factor=factor,
+                factor=_factor(name, slope, slopes.inputs),
                 mean=mean,
                 gradient=gradient,
                 before=start,
@@ -216,14 +212,14 @@ def spell_out(
                 lr=lr,
             )
         )
-    products.pop("error", None)  # The error has a column of its own.
     columns = {
         **slopes.inputs,
         "y": slopes.targets,
         "yhat": slopes.predictions,
         "error": error,
         "error^2": error**2,
-        **products,
+        # The error itself has a column already.
+        **{d.product: slopes.slopes[d.name] * error for d in derivatives if d.factor},
     }
     rows = torch.stack(list(columns.values()), dim=1).tolist()
     return Arithmetic(
@@ -286,10 +282,10 @@ def _is_real(value: Any) -> bool:
 
 def _has_hooks(model: nn.Module) -> bool:
     """Tell whether a hook of the user sees or changes the gradients in backward."""
-    if has_global_backward_hooks():
-        return True
-    return any(has_backward_hooks(module) for module in model.modules()) or any(
-        gradient_hooks(parameter) for parameter in model.parameters()
+    return (
+        has_global_backward_hooks()
+        or any(map(has_backward_hooks, model.modules()))
+        or any(map(gradient_hooks, model.parameters()))
     )
 
 

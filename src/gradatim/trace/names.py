@@ -57,18 +57,13 @@ def named_parameters(
     >>> list(named_parameters(model, loss_fn, optimizer))
     ['weight', 'bias', 'param_groups[0][2]']
     """
-    named: dict[str, nn.Parameter | Tensor] = dict(model.named_parameters())
-    others: list[tuple[str, Tensor]] = []
+    pairs: list[tuple[str, Tensor]] = list(model.named_parameters())
     if isinstance(loss_fn, nn.Module):
-        others += [(f"loss_fn.{name}", p) for name, p in loss_fn.named_parameters()]
-    for number, group in enumerate(optimizer.param_groups):
-        others += [
-            (f"param_groups[{number}][{index}]", parameter)
-            for index, parameter in enumerate(group["params"])
-        ]
-    known = {id(parameter) for parameter in named.values()}
-    for name, parameter in others:
-        if id(parameter) not in known:
-            named[name] = parameter
-            known.add(id(parameter))
-    return named
+        pairs += [(f"loss_fn.{name}", p) for name, p in loss_fn.named_parameters()]
+    pairs += [
+        (f"param_groups[{number}][{index}]", parameter)
+        for number, group in enumerate(optimizer.param_groups)
+        for index, parameter in enumerate(group["params"])
+    ]
+    first = {id(parameter): (name, parameter) for name, parameter in reversed(pairs)}
+    return dict(reversed(first.values()))

@@ -81,11 +81,11 @@ class Observations:
                 self._hide(name, module, hidden, "in eval mode takes another path")
             elif is_compiled_in_place(module):
                 self._hide(name, module, hidden, "is compiled, and would be again")
-            elif (inner := inner_of_compiled(module)) is not None:
-                yield name, module
-                self._hide(f"{name}._orig_mod".lstrip("."), inner, hidden, COMPILED)
             else:
                 yield name, module
+                if (inner := inner_of_compiled(module)) is not None:
+                    inner_name = f"{name}._orig_mod".lstrip(".")
+                    self._hide(inner_name, inner, hidden, "would be compiled again")
 
     def _hide(
         self, name: str, module: nn.Module, hidden: set[int], reason: str
@@ -156,9 +156,6 @@ class Observations:
                     if self.slopes is not None and grad.layout is torch.strided:
                         self.small_gradients[name] = grad.detach().clone()
         self.num_evaluations += 1
-
-
-COMPILED = "would be compiled again"
 
 
 class ObservedStep(TrainStep):

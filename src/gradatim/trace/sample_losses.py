@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gradatim.losses import LossFn, checked, reduction
+from gradatim.losses import LossFn, checked, reduction, without_partial
 
 __all__ = ["per_sample", "sample_losses"]
 
@@ -22,9 +22,7 @@ def per_sample(loss_fn: LossFn) -> LossFn | None:
     tensor([[1.],
             [4.]])
     """
-    bare: Any = loss_fn
-    while isinstance(bare, functools.partial):
-        bare = bare.func
+    bare = without_partial(loss_fn)
     if isinstance(bare, nn.Module):
         # A class that is derived from one of PyTorch's may do anything in its forward.
         is_torchs = type(bare).__module__ == "torch.nn.modules.loss"
@@ -49,14 +47,8 @@ def sample_losses(
     That is the mean over all dimensions but the first. For a loss that sums (``"sum"``,
     and ``"batchmean"``, which divides by the number of rows alone) it is their sum.
 
-    Args:
-        loss_fn: The loss.
-        unreduced: The loss from :func:`per_sample`.
-        predictions: As the loss took them.
-        targets: As the loss took them.
-
-    Returns:
-        None if the loss does not give a tensor with at least one number.
+    Predictions and targets are as the loss took them; ``unreduced`` is that loss from
+    :func:`per_sample`. None if it does not give a tensor with at least one number.
     """
     with torch.no_grad():
         losses = unreduced(predictions, targets)

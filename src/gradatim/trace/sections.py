@@ -1,21 +1,23 @@
 """What stands in a trace, in order: headings, sentences and tables."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from gradatim.trace.arithmetic import Arithmetic, Derivative, in_fraction
-from gradatim.trace.stats import TensorStats
-from gradatim.trace.trace_data import ModuleOutput, ParameterTrace, StepData
+from gradatim.trace.trace_data import Input, ModuleOutput, ParameterTrace, StepData
 
 __all__ = ["Section", "sections_of"]
 
-MAX_TABLE_ROWS = 60
-"""A longer table loses its middle; chosen by hand, not measured."""
-MAX_ARITHMETIC_ROWS = 16
-"""So many rows of the batch are written out; chosen by hand, not measured."""
-MAX_WIDTH_LETTERS = 80
-"""The width of the table of numbers in a terminal; chosen by hand, not measured."""
+# These were chosen by hand, not measured.
+MAX_TABLE_ROWS = 60  # A longer table loses its middle.
+MAX_ARITHMETIC_ROWS = 16  # So many rows of the batch are written out.
+MAX_WIDTH_LETTERS = 80  # The width of the table of numbers in a terminal.
+
+Columns = dict[str, Callable[[Any], str]]
+"""For each column of a table its header, and what stands there for an item."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,14 +37,8 @@ class Section:
 
 def sections_of(trace: StepData) -> list[Section]:
     """Put a trace into sections; the first one has the title of the whole."""
-    sections = [
-        _head(trace),
-        _inputs(trace),
-        _outputs(trace),
-        _loss(trace),
-        _gradients(trace),
-        _update(trace),
-    ]
+    makers = (_head, _inputs, _outputs, _loss, _gradients, _update)
+    sections = [make(trace) for make in makers]
     if trace.arithmetic is not None:
         sections.append(_numbers(trace.arithmetic))
     if trace.notes:
@@ -61,102 +57,83 @@ def _head(trace: StepData) -> Section:
 
 
 def _inputs(trace: StepData) -> Section:
-    all_stats = [tensor.stats for tensor in trace.inputs]
-    texts = {
-        "tensor": [tensor.name for tensor in trace.inputs],
-        "shape": [str(stats.shape) for stats in all_stats],
-        "dtype": [stats.dtype for stats in all_stats],
-        "device": [stats.device for stats in all_stats],
+    texts: Columns = {
+        "tensor": lambda tensor: tensor.name,
+        "shape": lambda tensor: str(tensor.stats.shape),
+        "dtype": lambda tensor: tensor.stats.dtype,
+        "device": lambda tensor: tensor.stats.device,
     }
-    return _tensors("Inputs", texts, ["min", "max", "mean"], all_stats)
+    return _tensors("Inputs", trace.inputs, texts, ("min", "max", "mean"))
 
 
 def _outputs(trace: StepData) -> Section:
     called_again = {output.module for output in trace.outputs if output.call > 1}
-    all_stats = [output.stats for output in trace.outputs]
-    texts = {
-        "module": [_output_name(output, called_again) for output in trace.outputs],
-        "class": [output.kind for output in trace.outputs],
-        "shape": [str(stats.shape) for stats in all_stats],
+
+    def name(output: ModuleOutput) -> str:
+        call = f" #{output.call}" if output.module in called_again else ""
+        mode = "" if output.training else " (eval)"
+        return f"{output.module or '(model)'}{call}{output.part}{mode}"
+
+    texts: Columns = {
+        "module": name,
+        "class": lambda output: output.kind,
+        "shape": lambda output: str(output.stats.shape),
     }
-    return _tensors(
-        "1. Forward: what each module gives",
-        texts,
-        ["mean", "std", "zeros"],
-        all_stats,
-        before=() if trace.outputs else ("No module gave a tensor to a hook.",),
-    )
-
-
-def _output_name(output: ModuleOutput, called_again: set[str]) -> str:
-    call = f" #{output.call}" if output.module in called_again else ""
-    mode = "" if output.training else " (eval)"
-    return f"{output.module or '(model)'}{call}{output.part}{mode}"
+    title = "1. Forward: what each module gives"
+    before = () if trace.outputs else ("No module gave a tensor to a hook.",)
+    return _tensors(title, trace.outputs, texts, ("mean", "std", "zeros"), before)
 
 
 def _tensors(
     title: str,
-    texts: Mapping[str, Sequence[str]],
+    tensors: Sequence[Input] | Sequence[ModuleOutput],
+    texts: Columns,
     statistics: Sequence[str],
-    all_stats: Sequence[TensorStats],
-    before: tuple[str, ...] = (),
+    before: Sequence[str] = (),
 ) -> Section:
-    """Make a table of tensors and their statistics.
+    """Make a table of tensors: texts, whose first one names a tensor, and statistics.
 
-    Args:
-        title: The heading.
-        texts: The columns of text, by header; the first one names the tensors.
-        statistics: Fields of :class:`TensorStats`, a column for each.
-        all_stats: The statistics of each tensor.
-        before: Lines before the table.
+    ``statistics`` are fields of :class:`TensorStats`.
     """
-    columns = dict(texts)
-    for field in statistics:
-        columns[field] = [_statistic(stats, field) for stats in all_stats]
-    counts = {"NaN": "num_nan"}
-    if any(stats.num_inf for stats in all_stats):
-        counts["inf"] = "num_inf"
-    for header, field in counts.items():
-        columns[header] = [
-            "-" if stats.reason else f"{getattr(stats, field):,}" for stats in all_stats
-        ]
-    names = next(iter(texts.values()))
-    reasons = [
-        f"{name}: {stats.reason}"
-        for name, stats in zip(names, all_stats, strict=True)
-        if stats.reason
-    ]
-    after = reasons[:MAX_TABLE_ROWS]
-    return _table(title, columns, len(texts), before=before, after=after)
+    numbers = {field: partial(_statistic, field) for field in statistics}
+    numbers["NaN"] = partial(_statistic, "num_nan")
+    if any(tensor.stats.num_inf for tensor in tensors):
+        numbers["inf"] = partial(_statistic, "num_inf")
+    name = next(iter(texts.values()))
+    after = [f"{name(t)}: {t.stats.reason}" for t in tensors if t.stats.reason]
+    return _table(
+        title, tensors, texts, numbers, before=before, after=after[:MAX_TABLE_ROWS]
+    )
 
 
 def _table(
     title: str,
-    columns: Mapping[str, Sequence[str]],
-    text_columns: int,
+    items: Sequence[Any],
+    texts: Columns,
+    numbers: Columns,
     *,
     before: Sequence[str] = (),
     after: Sequence[str] = (),
 ) -> Section:
-    """Make a section from the columns of its table, by header."""
+    """Make a section with a table that has a row for each item.
+
+    The middle of a long table is replaced by a row that counts what is left out.
+    """
+    columns = {**texts, **numbers}
+    rows = [tuple(cell(item) for cell in columns.values()) for item in items]
+    if len(rows) > MAX_TABLE_ROWS:
+        half = MAX_TABLE_ROWS // 2
+        left_out = f"... {len(rows) - 2 * half:,} more, in to_dict()"
+        gap = (left_out, *("" for _ in rows[0][1:]))
+        rows = [*rows[:half], gap, *rows[-half:]]
     return Section(
         title=title,
         before=tuple(before),
         headers=tuple(columns),
-        rows=_shortened(list(zip(*columns.values(), strict=True))),
-        text_columns=text_columns,
+        rows=tuple(rows),
+        text_columns=len(texts),
         after=tuple(after),
     )
-
-
-def _shortened(rows: Sequence[tuple[str, ...]]) -> tuple[tuple[str, ...], ...]:
-    """Replace the middle of a long table by a row that counts what is left out."""
-    if len(rows) <= MAX_TABLE_ROWS:
-        return tuple(rows)
-    half = MAX_TABLE_ROWS // 2
-    left_out = f"... {len(rows) - 2 * half:,} more, in to_dict()"
-    gap = (left_out, *("" for _ in rows[0][1:]))
-    return (*rows[:half], gap, *rows[-half:])
 
 
 def _loss(trace: StepData) -> Section:
@@ -174,36 +151,30 @@ def _loss(trace: StepData) -> Section:
         if len(trace.worst) < len(trace.sample_losses)
         else "Row by row, the worst first:"
     )
-    columns = {
-        "row": [str(sample.row) for sample in trace.worst],
-        "loss": [number(sample.loss) for sample in trace.worst],
+    columns: Columns = {
+        "row": lambda sample: str(sample.row),
+        "loss": lambda sample: number(sample.loss),
     }
     if any(sample.prediction is not None for sample in trace.worst):
-        columns["target"] = [number(sample.target) for sample in trace.worst]
-        columns["prediction"] = [number(sample.prediction) for sample in trace.worst]
-    return _table("2. Loss", columns, 0, before=lines)
+        columns["target"] = lambda sample: number(sample.target)
+        columns["prediction"] = lambda sample: number(sample.prediction)
+    return _table("2. Loss", trace.worst, {}, columns, before=lines)
 
 
 def _gradients(trace: StepData) -> Section:
-    parameters = trace.parameters
-    columns = {
-        "parameter": [parameter.name for parameter in parameters],
-        "shape": [str(parameter.shape) for parameter in parameters],
+    texts: Columns = {
+        "parameter": lambda parameter: parameter.name,
+        "shape": lambda parameter: str(parameter.shape),
     }
-    remarks = [_remark(parameter) for parameter in parameters]
-    if any(remarks):
-        columns["remark"] = remarks
-    text_columns = len(columns)
-    columns["norm"] = [number(parameter.grad_norm) for parameter in parameters]
-    columns["zeros"] = [_share(parameter.grad_zeros) for parameter in parameters]
-    counts = {"NaN": [parameter.grad_num_nan for parameter in parameters]}
-    if any(parameter.grad_num_inf for parameter in parameters):
-        counts["inf"] = [parameter.grad_num_inf for parameter in parameters]
-    for header, numbers in counts.items():
-        columns[header] = [
-            "-" if parameter.grad_norm is None else f"{count:,}"
-            for parameter, count in zip(parameters, numbers, strict=True)
-        ]
+    if any(map(_remark, trace.parameters)):
+        texts["remark"] = _remark
+    numbers: Columns = {
+        "norm": lambda parameter: number(parameter.grad_norm),
+        "zeros": lambda parameter: _share(parameter.grad_zeros),
+        "NaN": lambda parameter: _count(parameter.grad_num_nan, parameter.grad_norm),
+    }
+    if any(parameter.grad_num_inf for parameter in trace.parameters):
+        numbers["inf"] = lambda p: _count(p.grad_num_inf, p.grad_norm)
     after = []
     if trace.grad_norm is not None:
         after.append(
@@ -218,7 +189,12 @@ def _gradients(trace: StepData) -> Section:
             else f"{limit} leaves it as it is"
         )
     title = "3. Backward: the gradient of each parameter"
-    return _table(title, columns, text_columns, after=after)
+    return _table(title, trace.parameters, texts, numbers, after=after)
+
+
+def _count(count: int, norm: float | None) -> str:
+    """Write how many numbers of a gradient are NaN or infinite, if there is one."""
+    return "-" if norm is None else f"{count:,}"
 
 
 def _remark(parameter: ParameterTrace) -> str:
@@ -233,16 +209,15 @@ def _update(trace: StepData) -> Section:
     title = "4. Update: what the optimizer adds to each parameter"
     if trace.skipped is not None:
         return Section(title=title, before=(trace.skipped,))
-    parameters = trace.parameters
-    columns = {
-        "parameter": [parameter.name for parameter in parameters],
-        "|weight|": [number(parameter.weight_norm) for parameter in parameters],
-        "|delta|": [number(parameter.delta_norm) for parameter in parameters],
-        "|delta| / |weight|": [number(parameter.ratio) for parameter in parameters],
+    numbers: Columns = {
+        "|weight|": lambda parameter: number(parameter.weight_norm),
+        "|delta|": lambda parameter: number(parameter.delta_norm),
+        "|delta| / |weight|": lambda parameter: number(parameter.ratio),
     }
-    lrs = dict.fromkeys(p.lr for p in parameters if p.lr is not None)
+    texts: Columns = {"parameter": lambda parameter: parameter.name}
+    lrs = dict.fromkeys(p.lr for p in trace.parameters if p.lr is not None)
     before = [f"lr = {', '.join(f'{lr:g}' for lr in lrs)}"] if lrs else []
-    return _table(title, columns, 1, before=before)
+    return _table(title, trace.parameters, texts, numbers, before=before)
 
 
 def _numbers(arithmetic: Arithmetic) -> Section:
@@ -269,22 +244,21 @@ def _numbers(arithmetic: Arithmetic) -> Section:
         for derivative in derivatives
         if not derivative.factor.startswith("dyhat")
     ]
-    lines = [
-        "",
-        f"MSE = mean(error^2) = {decimal(arithmetic.loss)}",
-        "",
-        "Chain rule, for each number p: dMSE/dp = mean(-2 * error * dyhat/dp)",
-        *slopes,
-        "",
-        *map(_gradient_line, derivatives),
-        "",
-        *map(_update_line, derivatives),
-    ]
     return Section(
         title="The numbers: error = y - yhat",
         headers=("row", *(arithmetic.columns[place] for place in columns)),
         rows=tuple(rows),
-        after=tuple(lines),
+        after=(
+            "",
+            f"MSE = mean(error^2) = {decimal(arithmetic.loss)}",
+            "",
+            "Chain rule, for each number p: dMSE/dp = mean(-2 * error * dyhat/dp)",
+            *slopes,
+            "",
+            *map(_gradient_line, derivatives),
+            "",
+            *map(_update_line, derivatives),
+        ),
         is_arithmetic=True,
     )
 
@@ -302,10 +276,8 @@ def _columns_that_fit(arithmetic: Arithmetic) -> list[int]:
 
 
 def _gradient_line(derivative: Derivative) -> str:
-    factor = derivative.factor
-    product = f"{factor} * error" if factor else "error"
     return (
-        f"dMSE/d{in_fraction(derivative.name)} = -2 * mean({product}) "
+        f"dMSE/d{in_fraction(derivative.name)} = -2 * mean({derivative.product}) "
         f"= -2 * {decimal(derivative.mean)} = {decimal(derivative.gradient)}"
     )
 
@@ -353,11 +325,14 @@ def _share(value: float | None) -> str:
     return f"{100 * value:.3g}%"
 
 
-def _statistic(stats: TensorStats, field: str) -> str:
+def _statistic(field: str, tensor: Input | ModuleOutput) -> str:
     """Write one of the statistics of a tensor."""
-    value: float | None = getattr(stats, field)
+    value: float | None = getattr(tensor.stats, field)
     if field == "zeros":
         return _share(value)
-    if value is not None and field in ("min", "max") and "float" not in stats.dtype:
+    if field in ("num_nan", "num_inf"):
+        return "-" if tensor.stats.reason else f"{value:,}"
+    is_whole = value is not None and "float" not in tensor.stats.dtype
+    if is_whole and field in ("min", "max"):
         return f"{value:.4g}"  # A whole number needs no point.
     return number(value)

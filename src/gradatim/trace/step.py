@@ -1,6 +1,5 @@
 """The function ``trace_step``: one real update, on a copy, and what is seen of it."""
 
-import functools
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import UninitializedParameter
 
 from gradatim.errors import NonFiniteLossError
-from gradatim.losses import LossFn
+from gradatim.losses import LossFn, without_partial
 from gradatim.modules import bare
 from gradatim.rng import keeping_rng
 from gradatim.step import TrainStep
@@ -26,8 +25,7 @@ from gradatim.trace.trace_data import Input, ParameterTrace, SampleLoss
 
 __all__ = ["trace_step"]
 
-MAX_WORST_ROWS = 5
-"""So many rows with the highest losses are shown; chosen by hand, not measured."""
+MAX_WORST_ROWS = 5  # So many rows are shown; chosen by hand, not measured.
 NO_SAMPLES = 'does not tell; PyTorch\'s own losses do, by reduction="none"'
 NOT_ON_A_COPY = ("lr_scheduler", "on_nonfinite")
 """Options of a step that are left out when the step runs on a copy."""
@@ -124,13 +122,11 @@ def _trace(
         is_quiet=not applied,
         **options,
     )
-    own_forward = options.get("forward") is not None
     inputs = tuple(
         Input(name=name, stats=stats_of(tensor))
-        for name, tensor in named_batch(batch, own_forward=own_forward)
+        for name, tensor in named_batch(batch, own_forward=step.own_forward)
     )
     lrs = _lrs(optimizer, named)
-    plain_lrs = lrs if _is_plain_descent(optimizer) else {}
     before = {
         name: parameter.detach().clone()
         for name, parameter in named.items()
@@ -139,7 +135,6 @@ def _trace(
     is_skipped = _run(step, batch, applied)
     assert observations.loss is not None
     loss = float(observations.loss)
-    after = None if is_skipped else named
     arithmetic = None
     if observations.slopes is not None:
         arithmetic = spell_out(
@@ -147,14 +142,10 @@ def _trace(
             loss=loss,
             gradients=observations.small_gradients,
             before=before,
-            after=after,
-            lrs=plain_lrs,
+            after=None if is_skipped else named,
+            lrs=lrs if _is_plain_descent(optimizer) else {},
         )
-    losses = (
-        torch.cat(observations.sample_losses).tolist()
-        if observations.sample_losses
-        else []
-    )
+    losses = [loss for part in observations.sample_losses for loss in part.tolist()]
     return StepTrace(
         model=type(model).__name__,
         loss_fn=_name_of(loss_fn),
@@ -289,6 +280,5 @@ def _describe(optimizer: torch.optim.Optimizer, lrs: dict[str, float | None]) ->
 
 
 def _name_of(loss_fn: Any) -> str:
-    while isinstance(loss_fn, functools.partial):
-        loss_fn = loss_fn.func
+    loss_fn = without_partial(loss_fn)
     return str(getattr(loss_fn, "__name__", type(loss_fn).__name__))
