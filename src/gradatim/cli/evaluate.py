@@ -4,7 +4,12 @@ from pathlib import Path
 
 import click
 
-from gradatim.cli.options import existing_run, model_option, run_option
+from gradatim.cli.options import (
+    drop_missing_option,
+    existing_run,
+    model_option,
+    run_option,
+)
 from gradatim.cli.printing import print_json, print_notices, print_scores
 from gradatim.cli.user_code import load_factory
 
@@ -15,11 +20,7 @@ __all__ = ["evaluate"]
 @click.argument("file", type=click.Path(path_type=Path))
 @run_option
 @model_option
-@click.option(
-    "--drop-missing-target",
-    is_flag=True,
-    help="Leave out rows whose target is missing, NaN or infinite.",
-)
+@drop_missing_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
     file: Path,
@@ -45,10 +46,9 @@ def evaluate(
         run, file, factory=network, drop_missing_target=drop_missing_target
     )
     print_notices(result.notices)
+    num_rows, scores = result.num_rows, result.scores
     if as_json:
-        print_json(
-            {"file": str(file), "rows": result.num_rows, "scores": result.scores}
-        )
+        print_json({"file": str(file), "rows": num_rows, "scores": scores})
         return
-    print(f"{file}: {result.num_rows:,} rows")
-    print_scores(result.scores)
+    print(f"{file}: {num_rows:,} rows")
+    print_scores(scores)

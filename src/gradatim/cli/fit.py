@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.options import checkpoint_option, model_option
+from gradatim.cli.options import checkpoint_option, drop_missing_option, model_option
 from gradatim.cli.printing import print_notices, print_table, tell_end
 from gradatim.cli.user_code import load_factory
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.plan import TablePlan
     from gradatim.tables.saved.folder import TableRunFolder
+    from gradatim.tables.schema.columns import Target
 
 __all__ = ["fit"]
 
@@ -44,11 +45,7 @@ __all__ = ["fit"]
 )
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Use a column anyway.")
-@click.option(
-    "--drop-missing-target",
-    is_flag=True,
-    help="Leave out rows whose target is missing, NaN or infinite.",
-)
+@drop_missing_option
 @checkpoint_option
 @click.option(
     "--doctor/--no-doctor",
@@ -156,10 +153,7 @@ def _refuse_contradictions(
 
 
 def _fit_line(
-    run_path: Path | None,
-    chosen: dict[str, Any],
-    every_s: float | None,
-    doctor: bool,
+    run_path: Path | None, chosen: dict[str, Any], every_s: float | None, doctor: bool
 ) -> int:
     from gradatim.tables.fit.the_line import (
         least_squares,
@@ -177,16 +171,13 @@ def _fit_line(
     plan = plan_line(line_config(**chosen))
     run = _begin(run_path, "line", plan, {"command": "fit", "kind": "line"})
     fitted = train_in(run, plan, every_s=every_s, doctor=doctor)
-    a, b = trained_line(fitted.plan)
-    best_a, best_b = least_squares(fitted.plan)
+    lines = {
+        "trained": trained_line(fitted.plan),
+        "least squares": least_squares(fitted.plan),
+    }
     print()
-    print_table(
-        ["", "a", "b"],
-        [
-            ["trained", f"{a:.4f}", f"{b:.4f}"],
-            ["least squares", f"{best_a:.4f}", f"{best_b:.4f}"],
-        ],
-    )
+    rows = [[name, f"{a:.4f}", f"{b:.4f}"] for name, (a, b) in lines.items()]
+    print_table(["", "a", "b"], rows)
     return tell_end(fitted, run)
 
 
@@ -215,8 +206,10 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     used = [column for column in schema.columns if column.used]
     left_out = [column for column in schema.columns if not column.used]
     print(f"{file}: {len(plan.table):,} rows, {len(schema.columns) + 1} columns")
-    print(f"target: {schema.target.name}, {_task_text(plan)}")
-    print(f"features: {len(used)} columns ({_kinds(used)})")
+    print(f"target: {schema.target.name}, {_task_text(schema.target)}")
+    counts = Counter(column.kind for column in used)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    print(f"features: {len(used)} columns ({kinds})")
     for column in left_out:
         print(f"  left out: {column.name} ({column.reason or column.kind})")
     print(
@@ -236,16 +229,9 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     print_notices(plan.table.notices.lines())
 
 
-def _task_text(plan: "TablePlan") -> str:
-    target = plan.table.schema.target
-    assert target is not None
+def _task_text(target: "Target") -> str:
     if target.task == "regression":
         return "regression"
     labels = ", ".join(str(label) for label in target.labels[:5])
     more = ", ..." if len(target.labels) > 5 else ""
     return f"{len(target.labels)} classes ({labels}{more})"
-
-
-def _kinds(columns: list[Any]) -> str:
-    counts = Counter(column.kind for column in columns)
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items())

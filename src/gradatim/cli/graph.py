@@ -86,7 +86,7 @@ def _tutorial(folder: Path | None) -> None:
 
 
 def _graph_of_file(target: str, with_data: bool) -> "Graph":
-    from torch import nn
+    from torch import Tensor, nn
 
     from gradatim.errors import ConfigError
     from gradatim.graphs import record
@@ -102,7 +102,8 @@ def _graph_of_file(target: str, with_data: bool) -> "Graph":
     with record() as recorded:
         variables = load_file(Path(place), what="gradatim graph")
         if name not in variables:
-            known = [n for n, v in variables.items() if _is_tensor(v) or callable(v)]
+            pairs = variables.items()
+            known = [n for n, v in pairs if isinstance(v, Tensor) or callable(v)]
             raise ConfigError(
                 f"{place} defines no {name!r}.{nearest_name(name, known)}\n"
                 "It is run as a module, so what stands under if __name__ == "
@@ -116,16 +117,10 @@ def _graph_of_file(target: str, with_data: bool) -> "Graph":
                 "input.\nWhich one cannot be guessed.\nName a function that calls it "
                 "and returns the result."
             )
-        if callable(value) and not _is_tensor(value):
+        if callable(value) and not isinstance(value, Tensor):
             value = _called(value, name)
     names = names_of(variables) | dict(recorded.names)
     return recorded.graph(value, names=names, data=with_data)
-
-
-def _is_tensor(value: Any) -> bool:
-    from torch import Tensor
-
-    return isinstance(value, Tensor)
 
 
 def _called(function: Any, name: str) -> Any:
@@ -154,9 +149,9 @@ def _graph_of_run(
     run = existing_run(run_path, with_model=True)
     step = next_step(run, rows=(0, 16), data=data, factory=network)
     print_notices(step.notices)
-    step.model.train()
-    with record(step.model) as recorded, torch.random.fork_rng():
-        torch.manual_seed(step.seed)  # dropout draws from the global generator
-        loss = checked(step.loss_fn)(step.model(step.x), step.y)
+    model = step.plan.model.train()
+    with record(model) as recorded, torch.random.fork_rng():
+        torch.manual_seed(step.plan.config.seed)  # dropout draws from the global one
+        loss = checked(step.plan.loss_fn)(model(step.x), step.y)
     names = {**step.x, "y": step.y} if with_data else {}
     return recorded.graph(loss, names=names, data=with_data)

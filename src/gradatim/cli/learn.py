@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -122,16 +122,15 @@ def list_chapters(folder: Path) -> int:
     from gradatim.course import CHAPTERS, progress
 
     done = progress.done()
-    rows = [["", "chapter", "about", "exercises"]]
+    solved = {name for name, answer in done.items() if answer.get("solved")}
+    rows = []
     for chapter in CHAPTERS:
-        exercises = ", ".join(f"{n}{_mark(done, n)}" for n in chapter.exercises)
+        exercises = ", ".join(
+            n + " (solved)" * (n in solved) for n in chapter.exercises
+        )
         rows.append([str(chapter.number), chapter.name, chapter.about, exercises])
-    print_table(rows[0], rows[1:])
+    print_table(["", "chapter", "about", "exercises"], rows)
     return 0
-
-
-def _mark(done: dict[str, Any], name: str) -> str:
-    return " (solved)" if done.get(name, {}).get("solved") else ""
 
 
 @learn.command()
@@ -190,9 +189,8 @@ def check(folder: Path, exercise: str, file: Path | None) -> int:
         )
     wrong = try_answer(task, code)
     progress.keep_answer(exercise, code, solved=wrong is None)
-    print(
-        f"{exercise}: " + (f"not yet. {wrong}" if wrong else f"solved. {task.praise}")
-    )
+    verdict = f"not yet. {wrong}" if wrong else f"solved. {task.praise}"
+    print(f"{exercise}: {verdict}")
     return int(wrong is not None)
 
 

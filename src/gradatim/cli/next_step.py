@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from gradatim.tables.fit.plan import TablePlan
     from gradatim.tables.saved.folder import TableRunFolder
@@ -17,16 +16,14 @@ __all__ = ["NextStep", "next_step", "within"]
 
 @dataclass(frozen=True, kw_only=True)
 class NextStep:
-    """The parts of one step: the trained model, and some of its training rows."""
+    """The training that was planned again, with trained weights, and some of its rows.
 
-    model: "nn.Module"
-    loss_fn: "nn.Module"
-    optimizer: "torch.optim.Optimizer"
-    """A new optimizer: a trained model is saved without its own."""
+    The plan makes a new optimizer: a trained model is saved without its own.
+    """
+
+    plan: "TablePlan"
     x: "dict[str, Tensor]"
     y: "Tensor"
-    max_norm: float | None
-    seed: int
     notices: list[str]
 
 
@@ -55,26 +52,17 @@ def next_step(
     chosen = plan.train[slice(*within(rows, len(plan.train)))]
     # The weights, and with them what encodes the rows and scales the target.
     plan.model.load_state_dict(run.load_model(factory).state_dict())
+    num_now, num_then = len(plan.train), run.config["rows"]["train"]
+    changed = (
+        f"the data give {num_now:,} training rows, not the {num_then:,} of the run: "
+        "the file has changed, and these may be rows of other places"
+    )
     return NextStep(
-        model=plan.model,
-        loss_fn=plan.loss_fn,
-        optimizer=plan.make_optimizer(),
+        plan=plan,
         x=plan.table.select(chosen).x,
         y=plan.targets[chosen],
-        max_norm=plan.max_norm,
-        seed=plan.config.seed,
-        notices=_notices(run, plan),
+        notices=[] if num_now == num_then else [changed],
     )
-
-
-def _notices(run: "TableRunFolder", plan: "TablePlan") -> list[str]:
-    num_then = run.config["rows"]["train"]
-    if num_then == len(plan.train):
-        return []
-    return [
-        f"the data give {len(plan.train):,} training rows, not the {num_then:,} of the "
-        "run: the file has changed, and these may be rows of other places"
-    ]
 
 
 def within(rows: tuple[int, int], num_rows: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "checkpoint_option",
     "data_option",
+    "drop_missing_option",
     "existing_run",
     "model_option",
     "run_option",
@@ -37,6 +38,11 @@ model_option = click.option(
     "factory",
     metavar="MODULE_OR_FILE:FACTORY",
     help="Your own network: FACTORY(num_features, num_outputs) gives an nn.Module.",
+)
+drop_missing_option = click.option(
+    "--drop-missing-target",
+    is_flag=True,
+    help="Leave out rows whose target is missing, NaN or infinite.",
 )
 
 

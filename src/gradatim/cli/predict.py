@@ -57,12 +57,7 @@ def predict(
     if threads is None:  # a network of the user's may keep something between calls
         threads = 1 if network is not None else num_cores()
     num_rows, notices = predict_file(
-        model,
-        run.schema,
-        file,
-        output,
-        with_input=with_input,
-        num_threads=threads,
+        model, run.schema, file, output, with_input=with_input, num_threads=threads
     )
     print_notices(notices.lines())
     if output is not None:

@@ -68,13 +68,8 @@ def resume(
     run = TableRunFolder(folder.path)
     if run_path is None:
         print(f"run: {run.path}", file=sys.stderr)
-    record = run.checkpoint
-    if (
-        run.is_table
-        and run.has_model
-        and record is not None
-        and _has_ended(record, epochs)
-    ):
+    record = run.checkpoint if run.is_table and run.has_model else None
+    if record is not None and _has_ended(record, epochs):
         print(
             f"{run.path} has ended after {record.epoch} epochs ({record.ended}): "
             "nothing is left to do."

@@ -91,10 +91,7 @@ def trace(
 
 
 def _trace(
-    run_path: Path | None,
-    rows: tuple[int, int],
-    data: Path | None,
-    factory: str | None,
+    run_path: Path | None, rows: tuple[int, int], data: Path | None, factory: str | None
 ) -> "StepTrace":
     from gradatim.run.folder import RUNS
 
@@ -140,16 +137,11 @@ def _next_step(
     step = next_step(run, rows=rows, data=data, factory=network)
     own_notes = [] if run.kind == "line" else [NEW_OPTIMIZER_NOTE]
     print_notices([*step.notices, *own_notes])
+    plan = step.plan
+    parts = (plan.model, plan.loss_fn, plan.make_optimizer())
     with threads(1), torch.random.fork_rng():
-        torch.manual_seed(step.seed)  # dropout draws from the global generator
-        return trace_step(
-            step.model,
-            step.loss_fn,
-            step.optimizer,
-            step.x,
-            step.y,
-            max_norm=step.max_norm,
-        )
+        torch.manual_seed(plan.config.seed)  # dropout draws from the global generator
+        return trace_step(*parts, step.x, step.y, max_norm=plan.max_norm)
 
 
 def _print(step_trace: "StepTrace") -> None:
@@ -160,12 +152,16 @@ def _print(step_trace: "StepTrace") -> None:
     from gradatim.trace.sections import sections_of
 
     console = Console(highlight=False)
+
+    def print_lines(*lines: str, style: str = "") -> None:
+        for line in lines:
+            console.print(Text(printable(line), style=style))
+
     for place, section in enumerate(sections_of(step_trace)):
         if place:
             console.print()
-        console.print(Text(printable(section.title), style="bold"))
-        for line in section.before:
-            console.print(Text(printable(line)))
+        print_lines(section.title, style="bold")
+        print_lines(*section.before)
         if section.rows:
             rows = [[printable(cell) for cell in row] for row in section.rows]
             print_table(
@@ -173,8 +169,7 @@ def _print(step_trace: "StepTrace") -> None:
                 fitted(section.headers, rows, console.width),
                 text_columns=section.text_columns,
             )
-        for line in section.after:
-            console.print(Text(printable(line)))
+        print_lines(*section.after)
 
 
 def fitted(

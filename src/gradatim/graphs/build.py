@@ -68,20 +68,14 @@ class ForwardNotes:
     def data(self, function: Function, num_missing: int) -> list[dict[str, Any]]:
         """Give the inputs of an operation that have no gradient, as fields of boxes.
 
-        Args:
-            function: The operation.
-            num_missing: How many of its inputs autograd knows nothing about.
+        Autograd knows nothing about ``num_missing`` of its inputs.
         """
         return []
 
     def groups(self, used: Iterable[int]) -> tuple[list[Group], dict[int, int]]:
-        """Give the groups for some calls and the calls around them.
+        """Give the groups for the calls that :meth:`group` gave, and those around them.
 
-        Args:
-            used: The calls, as :meth:`group` has given them.
-
-        Returns:
-            The groups, and the number of the group by call.
+        Also gives the number of the group by call.
         """
         return [], {}
 
@@ -194,10 +188,9 @@ class _Builder:
 
     def add_leaf(self, leaf: Tensor, group: int | None) -> int:
         """Add a box for one use of a parameter or input."""
-        is_input = self.has_model and id(leaf) not in self.model_ids
-        kind: Kind = "parameter"
-        if is_input and not isinstance(leaf, nn.Parameter):
-            kind = "input"
+        is_models = not self.has_model or id(leaf) in self.model_ids
+        is_parameter = is_models or isinstance(leaf, nn.Parameter)
+        kind: Kind = "parameter" if is_parameter else "input"
         name = self.names.get(id(leaf), kind)
         number = self._box(kind=kind, name=name, group=group, **describe_tensor(leaf))
         self.leaves[number] = leaf

@@ -49,11 +49,8 @@ def step_backward(
 ) -> Backward:
     """Run backward over a graph, which stays, and note each node as it is reached.
 
-    Args:
-        tensors: What backward starts from, with a gradient of ones.
-        functions: The operations, by the numbers of their boxes.
-        leaves: The tensors that get a gradient, by the numbers of their boxes; one
-            tensor may have several boxes.
+    It starts from ``tensors`` with a gradient of ones. The operations, and the leaves
+    that get a gradient, come by the numbers of their boxes; a leaf may have several.
     """
     boxes: dict[int, list[int]] = {}
     for number, leaf in leaves.items():
@@ -63,8 +60,8 @@ def step_backward(
     note = partial(_note, steps)
     handles: list[Any] = []
     try:
-        for n, function in functions.items():
-            handles.append(function.register_prehook(partial(note, (n,))))
+        for number, function in functions.items():
+            handles.append(function.register_prehook(partial(note, (number,))))
         for leaf in unique:
             # The node of a leaf runs no hook when autograd.grad returns its gradient,
             # so the hook is on the tensor.

@@ -108,19 +108,11 @@ class Group(_Record):
     def title(self) -> str:
         """The text on the frame of this call."""
         name = self.name if self.name == self.kind else f"{self.name}: {self.kind}"
-        return (
-            f"{name} ({self.call} of {self.num_calls})" if self.num_calls > 1 else name
-        )
+        return name + f" ({self.call} of {self.num_calls})" * (self.num_calls > 1)
 
 
 class GraphData:
-    """The boxes, arrows and calls of modules of one graph.
-
-    Attributes:
-        nodes: The boxes; each stands after the boxes above it.
-        arrows: In the order of the boxes they lead to, and of those boxes' arguments.
-        groups: The calls of modules; each stands after the call it happened in.
-    """
+    """The boxes, arrows and calls of modules of one graph: see :class:`Graph`."""
 
     def __init__(
         self,

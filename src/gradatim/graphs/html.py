@@ -5,19 +5,14 @@ step by step.
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from gradatim.graphs import svg
 from gradatim.graphs.gradients import Backward, BackwardStep
 from gradatim.graphs.graph_data import GraphData, Node, Saved
-from gradatim.graphs.picture import (
-    FRAME_PX,
-    TITLE_HEIGHT_PX,
-    Level,
-    Picture,
-    Rect,
-)
+from gradatim.graphs.picture import FRAME_PX, TITLE_HEIGHT_PX, Level, Picture, Rect
 from gradatim.graphs.tensors import in_brackets
 from gradatim.pages.page import as_json, escaped, page
 from gradatim.text import bytes_for_people
@@ -34,10 +29,7 @@ NOT_RUN_BECAUSE_PACKED = (
 def draw(graph: GraphData, backward: Backward | None, *, title: str = "") -> str:
     """Write the page of a graph; see :meth:`Graph.html`.
 
-    Args:
-        graph: The graph.
-        backward: The steps of backward; None where they would run forwards again.
-        title: The title of the window.
+    ``backward`` is None where it would run forwards again.
     """
     picture = Picture(graph)
     heading = title or "Computation graph"
@@ -47,14 +39,15 @@ def draw(graph: GraphData, backward: Backward | None, *, title: str = "") -> str
         "boxes": _boxes(picture),
         "markers": svg.ARROW_HEAD.format(name="a") + svg.ARROW_HEAD.format(name="b"),
     }
-    template = (FOLDER / "graph.html").read_text(encoding="utf-8")
+    template, style, script = (
+        FOLDER.joinpath(f"graph.{kind}").read_text(encoding="utf-8")
+        for kind in ("html", "css", "js")
+    )
     # All parts are put in at once: braces in the name of a tensor are no part's name.
     body = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], template)
-    style = svg.SHAPES_STYLE + (FOLDER / "graph.css").read_text(encoding="utf-8")
-    script = (FOLDER / "graph.js").read_text(encoding="utf-8")
     data = _data(picture, backward or Backward(why_not=NOT_RUN_BECAUSE_PACKED))
     script = f"const GRAPH = {as_json(data)};\n{script}"
-    return page(heading, body, style=style, script=script)
+    return page(heading, body, style=svg.SHAPES_STYLE + style, script=script)
 
 
 def frame(text: str, *, height: int = 560) -> str:
@@ -147,26 +140,26 @@ def _saved(saved: Saved) -> str:
 
 def _level(picture: Picture, level: Level) -> dict[str, Any]:
     """Give the layout of a level, whose items have names such as ``n3`` or ``g0``."""
+
+    def rounded(sizes: Iterable[float]) -> list[float]:
+        return [round(size, 1) for size in sizes]
+
     layout = level.layout
-    assert layout is not None
     kinds = {"node": "n", "group": "g", "in": "i", "out": "o"}
-    xs = [round(x, 1) for x, _ in layout.boxes]
-    xs += [round(x, 1) for bends in layout.bends for x, _ in bends]
+    bend_xs = [x for bends in layout.bends for x, _ in bends]
     return {
         "items": [f"{kinds[item.kind]}{item.number}" for item in level.items],
-        "sizes": [
-            [round(size, 1) for size in picture.size(item)] for item in level.items
-        ],
+        "sizes": [rounded(picture.size(item)) for item in level.items],
         "closed": {
-            str(i): [round(size, 1) for size in picture.closed_size(item.number)]
+            str(i): rounded(picture.closed_size(item.number))
             for i, item in enumerate(level.items)
             if item.kind == "group"
         },
         "lines": [[p.above, p.below, p.source, p.shift_px] for p in level.pieces],
         "bends": [len(bends) for bends in layout.bends],
         "layers": layout.layers,
-        "xs": xs,
-        "size": [round(layout.width, 1), round(layout.height, 1)],
+        "xs": rounded([*(x for x, _ in layout.boxes), *bend_xs]),
+        "size": rounded([layout.width, layout.height]),
     }
 
 

@@ -24,29 +24,22 @@ from math import inf
 
 __all__ = ["Box", "Edge", "Layout", "lay_out"]
 
-BOX_GAP_PX = 16.0
-"""The gap between boxes beside each other; chosen by hand, not measured."""
-LAYER_GAP_PX = 30.0
-"""The gap between layers; chosen by hand, not measured."""
-PORT_GAP_PX = 8.0
-"""The gap beside a layer that has only ports; chosen by hand, not measured."""
-BEND_WIDTH_PX = 4.0
-"""The room for an edge that passes a layer; chosen by hand, not measured."""
-MAX_SWEEPS = 12
-"""How often the layers are reordered at most; chosen by hand, not measured."""
-MAX_FRUITLESS_SWEEPS = 3
-"""More sweeps in a row without gain end reordering; chosen by hand, not measured."""
-NUM_ALIGNMENTS = 8
-"""How often the layers are moved sideways; chosen by hand, not measured."""
 STRAIGHTNESS_WEIGHTS = (1.0, 2.0, 8.0)
 """How strongly an edge pulls its ends under each other, if none, one or both of them
 are bends: the weights of Gansner and others 1993."""
+# The other numbers were chosen by hand, not measured.
+BOX_GAP_PX = 16.0  # between boxes beside each other
+LAYER_GAP_PX = 30.0  # between layers
+PORT_GAP_PX = 8.0  # beside a layer that has only ports
+BEND_WIDTH_PX = 4.0  # for an edge that passes a layer
+MAX_SWEEPS = 12  # How often the layers are reordered at most.
+MAX_FRUITLESS_SWEEPS = 3  # More sweeps in a row without gain end reordering.
+NUM_ALIGNMENTS = 8  # How often the layers are moved sideways.
+NO_PULL_WEIGHT = 0.01  # How strongly a box that nothing pulls stays.
 BRANCH_PULL = 0.02
 """The pull of an edge that is not on the longest path from the top to its lower box,
 as a share of one that is. So the trunk of a graph stays straight, and parameters and
-branches hang at its sides. Chosen by hand, not measured."""
-NO_PULL_WEIGHT = 0.01
-"""How strongly a box that nothing pulls stays; chosen by hand, not measured."""
+branches hang at its sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,16 +238,15 @@ class _Layers:
     def reorder(self) -> int:
         """Sweep up and down, keep the order that crosses fewest edges; count those."""
         best, fewest = [list(layer) for layer in self.rows], self.num_crossings()
-        num_fruitless = 0
+        last_gain = -1
         for sweep in range(MAX_SWEEPS):
-            if not fewest or num_fruitless > MAX_FRUITLESS_SWEEPS:
+            if not fewest or sweep - last_gain > MAX_FRUITLESS_SWEEPS + 1:
                 break
             self._sweep(upward=sweep % 2 == 0)
             crossings = self.num_crossings()
-            num_fruitless += 1
             if crossings < fewest:
                 best, fewest = [list(layer) for layer in self.rows], crossings
-                num_fruitless = 0
+                last_gain = sweep
         self.rows = best
         self._number()
         return fewest
@@ -329,13 +321,9 @@ def _straighten(layers: _Layers, xs: list[float]) -> None:
 
 
 def _align(layers: _Layers, row: list[int], xs: list[float], side: bool | None) -> None:
-    """Move one layer to where its neighbours pull it, in its order.
+    """Move one layer to where its neighbours pull it, in its order, by changing ``xs``.
 
-    Args:
-        layers: All layers.
-        row: The layer to move.
-        xs: The x of all boxes and bends; those of the layer are changed.
-        side: Only neighbours above pull (True), only those below (False), or all.
+    Only neighbours above pull if ``side`` is True, only those below if it is False.
     """
     wanted, weights = [], []
     for v in row:
@@ -348,13 +336,10 @@ def _align(layers: _Layers, row: list[int], xs: list[float], side: bool | None) 
         weights.append(weight or NO_PULL_WEIGHT)
     # From each wanted x, take the least distance from the first box. What is left only
     # must not fall from left to right: then no boxes overlap.
-    shifts, shift, width_before = [], 0.0, None
-    for v in row:
-        width = layers.widths[v]
-        if width_before is not None:
-            shift += (width_before + width) / 2 + BOX_GAP_PX
-        shifts.append(shift)
-        width_before = width
+    shifts = [0.0] * len(row)
+    for place, (u, v) in enumerate(pairwise(row)):
+        distance = (layers.widths[u] + layers.widths[v]) / 2 + BOX_GAP_PX
+        shifts[place + 1] = shifts[place] + distance
     rising = _rising([x - s for x, s in zip(wanted, shifts, strict=True)], weights)
     for v, x, shift in zip(row, rising, shifts, strict=True):
         xs[v] = x + shift

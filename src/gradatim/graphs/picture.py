@@ -24,28 +24,19 @@ __all__ = [
     "title",
 ]
 
+# The widths of a letter in monospaced fonts of 12 and of 10 pixels, rounded up.
 LETTER_WIDTH_PX = 7.3
-"""The width of a letter in a monospaced font of 12 pixels, rounded up."""
 SMALL_LETTER_WIDTH_PX = 6.1
-"""The width of a letter in a monospaced font of 10 pixels, rounded up."""
-BOX_PADDING_PX = 8.0
-"""Room at the left and right of a box's text; chosen by hand, not measured."""
+# The other numbers were chosen by hand, not measured.
+BOX_PADDING_PX = 8.0  # at the left and right of a box's text
 MIN_BOX_WIDTH_PX = 28.0
-"""The width of the narrowest box; chosen by hand, not measured."""
-LINE_HEIGHT_PX = 15.0
-"""The height of a line of text in a box; chosen by hand, not measured."""
-FRAME_PX = 14.0
-"""Room inside the border of an open module; chosen by hand, not measured."""
-TITLE_HEIGHT_PX = 20.0
-"""The height of an open module's title; chosen by hand, not measured."""
-PARALLEL_GAP_PX = 10.0
-"""The gap between two arrows from one box to another; chosen by hand, not measured."""
-MAX_PARALLEL_WIDTH_PX = 20.0
-"""Such arrows together are at most so wide: less than the narrowest box."""
-MAX_OPEN_BOXES = 100
-"""Modules are opened up to so many boxes at first; chosen by hand, not measured."""
-MAX_LABEL_LETTERS = 34
-"""A longer name loses its beginning; chosen by hand, not measured."""
+LINE_HEIGHT_PX = 15.0  # of a line of text in a box
+FRAME_PX = 14.0  # inside the border of an open module
+TITLE_HEIGHT_PX = 20.0  # of an open module
+PARALLEL_GAP_PX = 10.0  # between two arrows from one box to another
+MAX_PARALLEL_WIDTH_PX = 20.0  # of such arrows together: less than the narrowest box
+MAX_OPEN_BOXES = 100  # Modules are opened up to so many boxes at first.
+MAX_LABEL_LETTERS = 34  # A longer name loses its beginning.
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +65,7 @@ class ArrowPiece:
 
 @dataclass(frozen=True, slots=True)
 class Rect:
-    """A rectangle: the place of its top left corner and its size, in pixels."""
+    """A rectangle in pixels; x and y are those of its top left corner."""
 
     x: float
     y: float
@@ -89,7 +80,7 @@ class Level:
     group: int | None
     items: list[Item] = field(default_factory=list)
     pieces: list[ArrowPiece] = field(default_factory=list)
-    layout: Layout | None = None
+    layout: Layout = field(default_factory=lambda: lay_out([], []))
     places: dict[Item, int] = field(default_factory=dict)
 
     def place(self, item: Item) -> int:
@@ -145,11 +136,10 @@ class Picture:
         """Give the width and height of an item as it is drawn."""
         if item.kind == "node":
             return _box_size(label(self.graph, self.graph.nodes[item.number]))
-        if item.kind == "group":
-            if item.number in self.opened:
-                return self.frame_size(item.number)
-            return self.closed_size(item.number)
-        return 2.0, 0.0
+        if item.kind != "group":
+            return 2.0, 0.0
+        is_open = item.number in self.opened
+        return (self.frame_size if is_open else self.closed_size)(item.number)
 
     def closed_size(self, number: int) -> tuple[float, float]:
         """Give the size of a module that is closed."""
@@ -158,7 +148,6 @@ class Picture:
     def frame_size(self, number: int) -> tuple[float, float]:
         """Give the size of an open module: what is in it, a border and a title."""
         layout = self.levels[number].layout
-        assert layout is not None
         width = max(layout.width + 2 * FRAME_PX, self.title_width(number))
         return width, layout.height + 2 * FRAME_PX + TITLE_HEIGHT_PX
 
@@ -170,36 +159,26 @@ class Picture:
         """Lay out one level; all levels inside it have been laid out."""
         pins = {"in": "top", "out": "bottom"}
         boxes = [Box(*self.size(i), pins.get(i.kind, "")) for i in level.items]
-        edges = [
-            Edge(
-                piece.above,
-                piece.below,
-                self.offset(level.items[piece.above], piece, "out"),
-                self.offset(level.items[piece.below], piece, "in"),
-            )
-            for piece in level.pieces
-        ]
+        edges = []
+        for piece in level.pieces:
+            out = self.offset(level.items[piece.above], piece, "out")
+            into = self.offset(level.items[piece.below], piece, "in")
+            edges.append(Edge(piece.above, piece.below, out, into))
         level.layout = lay_out(boxes, edges)
 
     def offset(
         self, item: Item, piece: ArrowPiece, port: Literal["in", "out"]
     ) -> float:
-        """Give how far from an item's middle an arrow meets it.
-
-        An arrow meets an open module at a port.
-        """
+        """Give how far from an item's middle an arrow meets it: at a port if open."""
         if item.kind != "group" or item.number not in self.opened:
             return piece.shift_px
         inner = self.levels[item.number]
-        assert inner.layout is not None
         x = inner.layout.boxes[inner.places[Item(port, piece.source)]][0]
         return x + self.indent(item.number) - self.frame_size(item.number)[0] / 2
 
     def indent(self, number: int) -> float:
         """Give how far inside the left border of an open module its level begins."""
-        layout = self.levels[number].layout
-        assert layout is not None
-        return (self.frame_size(number)[0] - layout.width) / 2
+        return (self.frame_size(number)[0] - self.levels[number].layout.width) / 2
 
     def rects(self) -> tuple[dict[Item, Rect], dict[int | None, tuple[float, float]]]:
         """Give the rectangle of each box and module, and where each level begins."""
@@ -210,7 +189,6 @@ class Picture:
             number, left, top = waiting.pop()
             origins[number] = left, top
             level = self.levels[number]
-            assert level.layout is not None
             for item, (x, y) in zip(level.items, level.layout.boxes, strict=True):
                 if item.kind in ("in", "out"):
                     continue
@@ -227,8 +205,7 @@ class Picture:
 def label(graph: GraphData, node: Node) -> list[str]:
     """Give the lines of text on a node's box.
 
-    The name of a parameter inside its module stands there without the module's name. A
-    name that is too long keeps its end.
+    A parameter inside its module has no module's name; a name too long keeps its end.
     """
     name = node.name.replace("\n", " ")
     if node.kind == "parameter" and node.group is not None:
@@ -248,10 +225,7 @@ def title(graph: GraphData, number: int) -> str:
 
 
 def caption(graph: GraphData, number: int, inside: tuple[int, int]) -> list[str]:
-    """Give the lines of text on a closed module, from what :attr:`Picture.counts` has.
-
-    The second line counts the operations and parameters inside.
-    """
+    """Give the lines of text on a closed module, from its :attr:`Picture.counts`."""
     operations, parameters = inside
     counts = f"{operations} operation{'s' * (operations != 1)}"
     if parameters:
@@ -353,9 +327,7 @@ def _counts(
 
 def _levels(graph: GraphData, paths: list[tuple[int, ...]]) -> dict[int | None, Level]:
     """Put items into their levels, and cut each arrow at the borders of modules."""
-    levels: dict[int | None, Level] = {None: Level(None)}
-    for group in graph.groups:
-        levels[group.number] = Level(group.number)
+    levels = {n: Level(n) for n in [None, *(group.number for group in graph.groups)]}
     for node, path in zip(graph.nodes, paths, strict=True):
         for number, inner in zip((None, *path), path, strict=False):
             levels[number].place(Item("group", inner))
@@ -383,8 +355,7 @@ def _cuts(
 ) -> Iterable[tuple[int | None, Item, Item]]:
     """Give the level, and both ends in it, of each piece of an arrow.
 
-    The arrow leaves modules up to the innermost one that both boxes are in, and then
-    enters modules down to its lower box.
+    It leaves modules up to the innermost one that both boxes are in, then enters some.
     """
     from_path, to_path = paths[above], paths[below]
     shared = 0

@@ -6,6 +6,7 @@ node tells which call made it.
 """
 
 import contextlib
+import re
 import sys
 from bisect import bisect_right
 from collections import Counter
@@ -51,6 +52,9 @@ TAKE_NUMBERS_AS_TENSORS = {
     for before, after in (("", ""), ("", "_"), ("r", ""), ("__r", "__"))
 }
 """Functions whose node keeps a place for a number, as it does for a tensor."""
+
+PLACE = re.compile(r'File "(?P<file>.+?)", line (?P<line>\d+)')
+"""Where a line of code stands, such as ``File "train.py", line 8``, in a traceback."""
 
 
 @dataclass(slots=True)
@@ -228,14 +232,9 @@ class _FunctionWatch(TorchFunctionMode):
     def _note_names(self, values: Sequence[Any]) -> None:
         """Note the variables that hold leaves, when a leaf is first used."""
         leaves = [v for v in values if isinstance(v, Tensor) and v.is_leaf]
-        new = [
-            leaf
-            for leaf in leaves
-            if leaf.requires_grad and self.looked_up.get(id(leaf)) is not leaf
-        ]
-        if not new:
-            return
-        names = local_names(sys._getframe(2))
+        leaves = [leaf for leaf in leaves if leaf.requires_grad]
+        new = [leaf for leaf in leaves if self.looked_up.get(id(leaf)) is not leaf]
+        names = local_names(sys._getframe(2)) if new else {}
         for leaf in new:
             self.looked_up[id(leaf)] = leaf
             if id(leaf) in names:
@@ -252,24 +251,20 @@ def _only_model(calls: Iterable[_Call]) -> nn.Module | None:
 def _data_boxes(values: Sequence[Any], frame: FrameType | None) -> list[dict[str, Any]]:
     """Give the fields of boxes for the numbers and the tensors without a gradient.
 
-    Args:
-        values: The arguments of a function.
-        frame: The code that has called it, whose variables give names.
+    ``values`` are the arguments of a function; the variables of ``frame``, which has
+    called it, give names.
     """
     boxes: list[dict[str, Any]] = []
     names: dict[int, str] | None = None
     for value in values:
         if type(value) in (int, float, complex):
             boxes.append({"name": str(value)})
-            continue
         for tensor in tensors_of(value):
-            if tensor.requires_grad:
-                continue
-            if names is None:
-                names = local_names(frame)
-            default = "data" if tensor.dim() else "constant"
-            name = names.get(id(tensor)) or default
-            boxes.append({"name": name, **describe_tensor(tensor)})
+            if not tensor.requires_grad:
+                names = local_names(frame) if names is None else names
+                default = "data" if tensor.dim() else "constant"
+                name = names.get(id(tensor)) or default
+                boxes.append({"name": name, **describe_tensor(tensor)})
     return boxes
 
 
@@ -298,11 +293,13 @@ class _RecordedNotes(ForwardNotes):
         return index
 
     def line(self, function: Function) -> str:
-        for entry in reversed(_traceback(function)):
+        metadata: Any = function.metadata
+        # Anomaly mode has kept the stack there.
+        for entry in reversed(metadata.get("traceback_", [])):
             place, *code = [text.strip() for text in entry.strip().splitlines()]
-            file, line = _file_and_line(place)
-            if file and is_calling_code(file):
-                parts = [f"{Path(file).name}:{line}", *code[:1]]
+            match = PLACE.match(place)
+            if match and is_calling_code(match["file"]):
+                parts = [f"{Path(match['file']).name}:{match['line']}", *code[:1]]
                 return printable("  ".join(parts).expandtabs(1))
         return ""
 
@@ -358,21 +355,3 @@ class _RecordedNotes(ForwardNotes):
                 )
             )
         return groups, numbers
-
-
-def _traceback(function: Function) -> list[str]:
-    """Give the stack that anomaly mode has kept for a node."""
-    metadata: Any = function.metadata
-    entries: list[str] = metadata.get("traceback_", [])
-    return entries
-
-
-def _file_and_line(place: str) -> tuple[str, str]:
-    """Take file and line from a line of a traceback.
-
-    >>> _file_and_line('File "train.py", line 8, in <module>')
-    ('train.py', '8')
-    """
-    _, _, rest = place.partition('File "')
-    file, _, rest = rest.partition('", line ')
-    return file, rest.partition(",")[0]

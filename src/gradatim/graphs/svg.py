@@ -18,8 +18,7 @@ from gradatim.pages.page import escaped
 
 __all__ = ["ARROW_HEAD", "SHAPES_STYLE", "box", "closed", "draw", "frame", "path"]
 
-MARGIN_PX = 12.0
-"""Room around the picture; chosen by hand, not measured."""
+MARGIN_PX = 12.0  # around the picture; chosen by hand, not measured
 COLOURS_STYLE = """
 .g{--paper:#fff;--ink:#1c2430;--faint:#4b5563;--parameter:#b5dcf7;--operation:#e3e5e8;
 --start:#b9e6b3;--data:#fffdf5;--edge:#7b8794;--frame:#f8fafb;--line:#d3d9e0}
@@ -54,7 +53,6 @@ def draw(graph: GraphData, *, opened: bool | None = None) -> str:
     """Draw a graph; see :meth:`Graph.svg`."""
     picture = Picture(graph, opened=opened)
     root = picture.levels[None].layout
-    assert root is not None
     rects, origins = picture.rects()
     frames, boxes, lines = [], [], []
     for item, rect in rects.items():
@@ -69,9 +67,8 @@ def draw(graph: GraphData, *, opened: bool | None = None) -> str:
         for index, piece in enumerate(level.pieces):
             points = corners(picture, level, index, origin, rects)
             end = level.items[piece.below]
-            is_end = end.kind == "node" or (
-                end.kind == "group" and end.number not in picture.opened
-            )
+            is_open = end.kind == "group" and end.number in picture.opened
+            is_end = end.kind not in ("in", "out") and not is_open
             marker = ' marker-end="url(#a)"' if is_end else ""
             lines.append(f'<path d="{path(points)}"{marker}/>')
     width, height = root.width + 2 * MARGIN_PX, root.height + 2 * MARGIN_PX
@@ -98,15 +95,10 @@ def corners(
 ) -> list[tuple[float, float]]:
     """Give the points of one piece of an arrow, straight down within each layer.
 
-    Args:
-        picture: The picture.
-        level: The level that the piece lies in.
-        index: Which of the level's pieces it is.
-        origin: Where the level begins, from :meth:`Picture.rects`.
-        rects: The places of all items, from :meth:`Picture.rects`.
+    ``index`` says which of the level's pieces it is; ``rects`` and the ``origin`` of
+    the level come from :meth:`Picture.rects`.
     """
     layout, piece = level.layout, level.pieces[index]
-    assert layout is not None
     left, top = origin
     points = [_end(picture, level, piece, "above", origin, rects)]
     if level.items[piece.above].kind == "in":
@@ -130,7 +122,6 @@ def _end(
     """Give the point where a piece begins (``"above"``) or ends (``"below"``)."""
     place = piece.above if side == "above" else piece.below
     item = level.items[place]
-    assert level.layout is not None
     if item.kind in ("in", "out"):
         border = rects[Item("group", level.group or 0)]
         x = origin[0] + level.layout.boxes[place][0]
@@ -177,12 +168,10 @@ def closed(picture: Picture, number: int, rect: Rect) -> str:
 def _box(name: str, kind: str, lines: list[str], rect: Rect, tooltip: str) -> str:
     """Draw a box with one or two lines of text, the second one smaller."""
     middle, top = rect.width / 2, rect.height / 2 + (4.0 if len(lines) == 1 else -3.0)
-    texts = [f'<text x="{middle:g}" y="{top:g}">{escaped(lines[0])}</text>']
-    if len(lines) > 1:
-        texts.append(
-            f'<text class="s" x="{middle:g}" y="{top + 14:g}">{escaped(lines[1])}'
-            "</text>"
-        )
+    texts = [
+        f'<text{style} x="{middle:g}" y="{top + down:g}">{escaped(line)}</text>'
+        for line, style, down in zip(lines, ("", ' class="s"'), (0, 14), strict=False)
+    ]
     return (
         f'<g id="{name}" class="{kind}" transform="{_moved(rect)}">'
         f"<title>{escaped(tooltip)}</title>"

@@ -24,11 +24,10 @@ def draw(graph: GraphData) -> str:
     written: set[int] = set()
     starts = [n.number for n in graph.nodes if n.kind == "output"]
     starts += [n.number for n in graph.nodes if n.number not in is_used]
-    # An entry is a node, the indent and the mark before it, and whether it is the last
-    # of the boxes beside it.
-    stack = [(number, "", "", True) for number in reversed(starts)]
+    # An entry is a node, and the indent and the mark before it.
+    stack = [(number, "", "") for number in reversed(starts)]
     while stack:
-        number, indent, mark, is_last = stack.pop()
+        number, indent, mark = stack.pop()
         node = graph.nodes[number]
         is_root = not mark and not indent and number in starts
         if number in written:
@@ -37,22 +36,19 @@ def draw(graph: GraphData) -> str:
             continue
         written.add(number)
         lines.append(indent + mark + _line(node))
-        inner = indent
-        if mark in ("├─ ", "└─ "):
-            inner += "   " if is_last else "│  "
+        inner = indent + {"├─ ": "│  ", "└─ ": "   "}.get(mark, "")
         inputs = above[number]
         tensors = [n for n in inputs if not graph.nodes[n].is_operation]
         operations = [n for n in inputs if graph.nodes[n].is_operation]
         if len(operations) == 1:
             # The chain goes on without an indent, and its tensors hang beside it.
-            stack.append((operations[0], inner, "", True))
-            for n in reversed(tensors):
-                stack.append((n, inner, "├─ ", False))
+            stack.append((operations[0], inner, ""))
+            stack += [(n, inner, "├─ ") for n in reversed(tensors)]
             continue
-        ordered = [*tensors, *operations]
-        for index in range(len(ordered) - 1, -1, -1):
-            last = index == len(ordered) - 1
-            stack.append((ordered[index], inner, "└─ " if last else "├─ ", last))
+        mark = "└─ "
+        for n in reversed([*tensors, *operations]):
+            stack.append((n, inner, mark))
+            mark = "├─ "
     return "\n".join(lines) + "\n"
 
 

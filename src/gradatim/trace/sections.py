@@ -95,7 +95,7 @@ def _tensors(
 
     ``statistics`` are fields of :class:`TensorStats`.
     """
-    numbers = {field: partial(_statistic, field) for field in statistics}
+    numbers: Columns = {field: partial(_statistic, field) for field in statistics}
     numbers["NaN"] = partial(_statistic, "num_nan")
     if any(tensor.stats.num_inf for tensor in tensors):
         numbers["inf"] = partial(_statistic, "num_inf")
