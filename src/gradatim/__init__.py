@@ -10,12 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gradatim import data
     from gradatim.callbacks import EarlyStopping, LRScheduler
-    from gradatim.doctor.callback import Doctor
-    from gradatim.doctor.check import check
-    from gradatim.doctor.watch import watch
-    from gradatim.graphs.build import graph
-    from gradatim.graphs.graph import Graph
-    from gradatim.graphs.record import Recorded, record
+    from gradatim.doctor import Doctor, check, watch
+    from gradatim.graphs import Graph, Recorded, graph, record
     from gradatim.history import History
     from gradatim.hooks import Callback
     from gradatim.loading import Predictor, load
@@ -28,29 +24,21 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "Callback": "gradatim.hooks",
-    "Doctor": "gradatim.doctor.callback",
-    "EarlyStopping": "gradatim.callbacks",
-    "Graph": "gradatim.graphs.graph",
-    "History": "gradatim.history",
-    "LRRange": "gradatim.lr_range",
-    "LRScheduler": "gradatim.callbacks",
-    "Predictor": "gradatim.loading",
-    "Recorded": "gradatim.graphs.record",
-    "Run": "gradatim.run.run",
-    "StepTrace": "gradatim.trace",
-    "TrainStep": "gradatim.step",
-    "Trainer": "gradatim.trainer",
-    "ValStep": "gradatim.step",
-    "check": "gradatim.doctor.check",
-    "graph": "gradatim.graphs.build",
-    "load": "gradatim.loading",
-    "lr_range_test": "gradatim.lr_range",
-    "make_train_step": "gradatim.step",
-    "make_val_step": "gradatim.step",
-    "record": "gradatim.graphs.record",
-    "trace_step": "gradatim.trace",
-    "watch": "gradatim.doctor.watch",
+    name: f"gradatim.{home}"
+    for home, names in {
+        "callbacks": ("EarlyStopping", "LRScheduler"),
+        "doctor": ("Doctor", "check", "watch"),
+        "graphs": ("Graph", "Recorded", "graph", "record"),
+        "history": ("History",),
+        "hooks": ("Callback",),
+        "loading": ("Predictor", "load"),
+        "lr_range": ("LRRange", "lr_range_test"),
+        "run.run": ("Run",),
+        "step": ("TrainStep", "ValStep", "make_train_step", "make_val_step"),
+        "trace": ("StepTrace", "trace_step"),
+        "trainer": ("Trainer",),
+    }.items()
+    for name in names
 }
 
 __all__ = [

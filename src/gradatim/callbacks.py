@@ -100,11 +100,9 @@ class EarlyStopping(Callback):
                     lambda t: t.detach().clone(), bare(trainer.model).state_dict()
                 )
         elif trainer.epoch - (self.best_epoch or self._first_epoch) >= self.patience:
-            best = (
-                f"best {self.best_value:.6g} in epoch {self.best_epoch}"
-                if self.best_epoch
-                else "it never was a number"
-            )
+            best = "it never was a number"
+            if self.best_epoch:
+                best = f"best {self.best_value:.6g} in epoch {self.best_epoch}"
             trainer.stop(
                 f"{self.monitor} has not improved for {self.patience} epochs; {best}"
             )
@@ -115,10 +113,8 @@ class EarlyStopping(Callback):
             self._best_state = None
 
     def _improves(self, value: float) -> bool:
-        if value != value:  # NaN never is an improvement
-            return False
         if self.best_value is None:
-            return True
+            return value == value  # NaN never is an improvement
         if self.mode == "min":
             return value < self.best_value - self.min_delta
         return value > self.best_value + self.min_delta
@@ -184,8 +180,8 @@ class LRScheduler(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Give the scheduler's state."""
-        state = {"scheduler": self.scheduler.state_dict()}
-        return {**state, "num_skipped": self._num_skipped}
+        state = self.scheduler.state_dict()
+        return {"scheduler": state, "num_skipped": self._num_skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on with the schedule."""
@@ -218,7 +214,8 @@ def monitored(trainer: TrainerView, name: str) -> float:
     """
     row = trainer.history.last()
     if row.get(name) is None:
-        similar = [key for key in row if _is_val(key) == _is_val(name)]
+        is_val = name.startswith("val_")
+        similar = [key for key in row if key.startswith("val_") == is_val]
         raise ConfigError(
             f"{name!r} is monitored, but the epoch has only "
             f"{', '.join(key for key, value in row.items() if value is not None)}."
@@ -227,7 +224,3 @@ def monitored(trainer: TrainerView, name: str) -> float:
             "Give fit() validation data for val_... values, or monitor another one."
         )
     return float(row[name])
-
-
-def _is_val(name: str) -> bool:
-    return name.startswith("val_")

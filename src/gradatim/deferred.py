@@ -48,7 +48,7 @@ class DeferredScalars:
             columns, event = self._sent[0]
             if event is not None and not event.query():
                 break
-            rows += _rows(columns)
+            rows += zip(*map(_on_host, columns), strict=True)
             self._sent.popleft()
         return rows
 
@@ -56,13 +56,10 @@ class DeferredScalars:
         """Wait for all values that have not been given yet, and give them."""
         if self._waiting:
             self._send()
-        rows: list[tuple[Any, ...]] = []
-        for columns, event in self._sent:
+        for _, event in self._sent:
             if event is not None:
                 event.synchronize()
-            rows += _rows(columns)
-        self._sent.clear()
-        return rows
+        return self.arrived()
 
     def _send(self) -> None:
         columns = [_send_column(column) for column in zip(*self._waiting, strict=True)]
@@ -89,8 +86,5 @@ def _send_column(values: tuple[Any, ...]) -> Any:
     return host.copy_(column, non_blocking=True)
 
 
-def _rows(columns: list[Any]) -> list[tuple[Any, ...]]:
-    lists = [
-        column.tolist() if isinstance(column, Tensor) else column for column in columns
-    ]
-    return list(zip(*lists, strict=True))
+def _on_host(column: Any) -> Any:
+    return column.tolist() if isinstance(column, Tensor) else column

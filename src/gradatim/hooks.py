@@ -124,9 +124,8 @@ class Callback:
 
 def _check_hook_names(callback: Any) -> None:
     """Refuse a method such as ``on_epoch_ends``, which nobody would ever call."""
-    if not isinstance(callback, Callback):
-        return
-    for name in dir(type(callback)):
+    names = dir(type(callback)) if isinstance(callback, Callback) else []
+    for name in names:
         if name.startswith("on_") and name not in HOOKS:
             raise ConfigError(
                 f"{type(callback).__name__} has a method {name!r}, which is no hook."
@@ -151,15 +150,12 @@ def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
                 f"Make one: {callback.__name__}(...)."
             )
         _check_hook_names(callback)
-        has_hook = False
-        for name in HOOKS:
-            method = getattr(callback, name, None)
-            if method is None:
-                continue
-            has_hook = True
-            if getattr(method, "__func__", None) is not getattr(Callback, name):
+        methods = {name: getattr(callback, name, None) for name in HOOKS}
+        for name, method in methods.items():
+            is_own = getattr(method, "__func__", None) is not getattr(Callback, name)
+            if method is not None and is_own:
                 hooks[name].append(method)
-        if not has_hook:
+        if not any(method is not None for method in methods.values()):
             advice = "Give an object with at least one of these methods."
             if hasattr(callback, "step") and hasattr(callback, "optimizer"):
                 advice = "Wrap a scheduler: gradatim.LRScheduler(scheduler)."

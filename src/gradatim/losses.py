@@ -14,12 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gradatim.errors import (
-    ConfigError,
-    GradatimWarning,
-    LossError,
-    ShapeMismatchError,
-)
+from gradatim.errors import ConfigError, GradatimWarning, LossError, ShapeMismatchError
 
 __all__ = [
     "BINARY_LOSS_NAMES",
@@ -171,12 +166,8 @@ def checked(loss_fn: LossFn, *, check_shapes: bool = True) -> LossFn:
         return _checked_gaussian(loss_fn, check_shapes)
     if not check_shapes:
         return loss_fn
-    kind = loss_kind(loss_fn)
-    if kind == "elementwise":
-        return _checked_elementwise(loss_fn)
-    if kind == "class":
-        return _checked_class(loss_fn)
-    return _checked_other(loss_fn)
+    checks = {"elementwise": _checked_elementwise, "class": _checked_class}
+    return checks.get(loss_kind(loss_fn), _checked_other)(loss_fn)
 
 
 def _checked_elementwise(loss_fn: LossFn) -> LossFn:
@@ -325,18 +316,11 @@ def _checked_other(loss_fn: LossFn) -> LossFn:
 
     def other(predictions: Any, targets: Any) -> Tensor:
         nonlocal warned
-        if (
-            not warned
-            and isinstance(predictions, Tensor)
-            and isinstance(targets, Tensor)
-            and predictions.shape != targets.shape
-            and _broadcast_to_a_third(predictions, targets)
-        ):
+        if not warned and (shape := _third_shape(predictions, targets)):
             warned = True
             warnings.warn(
                 f"predictions have shape {tuple(predictions.shape)}, targets "
-                f"{tuple(targets.shape)}; together they broadcast to "
-                f"{tuple(torch.broadcast_shapes(predictions.shape, targets.shape))}.\n"
+                f"{tuple(targets.shape)}; together they broadcast to {tuple(shape)}.\n"
                 "If the loss subtracts or compares them, it averages the wrong pairs.\n"
                 f"Use {_reshape_advice(predictions, targets)} If the loss is meant to "
                 "take these shapes, say check_shapes=False.",
@@ -348,12 +332,17 @@ def _checked_other(loss_fn: LossFn) -> LossFn:
     return other
 
 
-def _broadcast_to_a_third(predictions: Tensor, targets: Tensor) -> bool:
+def _third_shape(predictions: Any, targets: Any) -> torch.Size | None:
+    """Give the shape that both broadcast to, if it is that of neither."""
+    if not (isinstance(predictions, Tensor) and isinstance(targets, Tensor)):
+        return None
+    if predictions.shape == targets.shape:
+        return None
     try:
         shape = torch.broadcast_shapes(predictions.shape, targets.shape)
     except RuntimeError:
-        return False
-    return shape not in (predictions.shape, targets.shape)
+        return None
+    return None if shape in (predictions.shape, targets.shape) else shape
 
 
 def check_scalar(loss: Any) -> None:
@@ -398,8 +387,8 @@ def to_probabilities(loss_fn: LossFn) -> Callable[[Tensor], Tensor]:
         (nn.BCEWithLogitsLoss, torch.sigmoid),
         (nn.BCELoss, lambda probabilities: probabilities),
     ):
-        table = CLASS_LOSSES if module in CLASS_LOSSES else ELEMENTWISE_LOSSES
-        if _is_in(loss_fn, {module: table[module]}):
+        function = {**ELEMENTWISE_LOSSES, **CLASS_LOSSES}[module]
+        if _is_in(loss_fn, {module: function}):
             return to_probability
     name = getattr(loss_fn, "__name__", type(loss_fn).__name__)
     raise ConfigError(

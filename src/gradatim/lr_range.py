@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import torch
@@ -25,17 +25,13 @@ from gradatim.step import make_train_step
 
 __all__ = ["LRRange", "lr_range_test"]
 
+# These were chosen by hand, not measured.
 SMOOTHING = 0.9
-"""Weight of the past in the running mean of the losses. Chosen by hand, not
-measured."""
-
+"""Weight of the past in the running mean of the losses."""
 DIVERGED = 4.0
-"""The test ends where the smoothed loss is this many times the least one so far. Chosen
-by hand, not measured."""
-
+"""The test ends where the smoothed loss is this many times the least one so far."""
 NOISE_FACTOR = 3
-"""A fall counts where it is more than this many times the noise of the smoothed losses.
-Chosen by hand, not measured."""
+"""A fall counts where it is this many times the noise of the smoothed losses."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,15 +175,13 @@ def _loss_of(train_step: Any, batch: Any) -> float:
 
 
 def _endless(batches: Batches) -> Iterator[Any]:
-    epoch = 0
-    while True:
+    for epoch in count():
         empty = True
         for batch in batches.epoch(epoch):
             empty = False
             yield batch
         if empty:
             raise DataError("the data gave no batch. Look for an exhausted iterator.")
-        epoch += 1
 
 
 def _steepest(
@@ -209,9 +203,8 @@ def _steepest(
     noise = statistics.median(steps) / 0.95
     noise *= math.sqrt((1 - SMOOTHING) / (1 + SMOOTHING))
     steepest = max(falls)
-    return (
-        lrs[starts[falls.index(steepest)]] if steepest > NOISE_FACTOR * noise else None
-    )
+    is_clear = steepest > NOISE_FACTOR * noise
+    return lrs[starts[falls.index(steepest)]] if is_clear else None
 
 
 @contextmanager

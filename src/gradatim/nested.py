@@ -3,14 +3,7 @@
 A batch is one tensor or a tuple, list or dict of batches; rows lie along dim 0.
 """
 
-from collections.abc import (
-    Callable,
-    Collection,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -166,9 +159,7 @@ def concat_rows(batches: Sequence[Any]) -> Any:
     """
     first = batches[0]
     if isinstance(first, Tensor):
-        return (
-            torch.stack(list(batches)) if first.dim() == 0 else torch.cat(list(batches))
-        )
+        return (torch.cat if first.dim() else torch.stack)(list(batches))
     if isinstance(first, Mapping):
         return {key: concat_rows([b[key] for b in batches]) for key in first}
     if isinstance(first, (tuple, list)):

@@ -91,11 +91,8 @@ class Progress(Callback):
         running = so_far.mean.so_far() if so_far.num_batches else row.get("train_loss")
         if running is not None and not math.isnan(running):
             parts.append(f"train_loss {running:.4g}")
-        parts += [
-            f"{key} {value:.4g}"
-            for key, value in row.items()
-            if key.startswith("val_") and value is not None
-        ]
+        scores = {key: value for key, value in row.items() if key.startswith("val_")}
+        parts += [f"{key} {v:.4g}" for key, v in scores.items() if v is not None]
         return "  ".join(parts)
 
     def _last_epoch(self) -> int:

@@ -496,7 +496,13 @@ def make_forward(forward: Forward | None, weighing: Weighing | None = None) -> F
 
 def _forward_pair(model: nn.Module, batch: Any) -> tuple[Any, Any]:
     if len(batch) != 2:
-        raise DataError(_no_pair_message(batch))
+        kinds = ", ".join(type(part).__name__ for part in batch)
+        raise DataError(
+            f"a batch has {len(batch)} parts ({kinds}), not 2.\n"
+            "Without forward= a batch is a pair of x and y.\n"
+            "Say what to do with it: forward=lambda model, batch: "
+            "(model(batch[0]), batch[-1])."
+        )
     return model(batch[0]), batch[1]
 
 
@@ -522,16 +528,6 @@ def check_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:
             "Its steps would change a learning rate that nothing uses.\n"
             "Make it from the optimizer that you give here."
         )
-
-
-def _no_pair_message(batch: Any) -> str:
-    kinds = ", ".join(type(part).__name__ for part in batch)
-    return (
-        f"a batch has {len(batch)} parts ({kinds}), not 2.\n"
-        "Without forward= a batch is a pair of x and y.\n"
-        "Say what to do with it: forward=lambda model, batch: "
-        "(model(batch[0]), batch[-1])."
-    )
 
 
 def _trainable_state(module: nn.Module) -> dict[str, Any]:

@@ -9,11 +9,7 @@ from typing import Any, Unpack
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
-from torch.utils.data import (
-    RandomSampler,
-    SubsetRandomSampler,
-    WeightedRandomSampler,
-)
+from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from gradatim.data.batches import Batches, as_batches, has_own_batches
 from gradatim.data.options import BatchKeywords, ReadingKeywords
@@ -113,10 +109,6 @@ class Trainer:
     def num_samples(self) -> int:
         """Rows trained on; a row counts again in every epoch."""
         return self._samples_before + self.so_far.num_rows
-
-    def _forget_stop(self) -> None:
-        self.should_stop, self.stop_requested = False, None
-        self.history.stop_reason = None
 
     def stop(self, reason: str) -> None:
         """End the training after this step or epoch; ``reason`` goes to the history."""
@@ -222,17 +214,14 @@ class Trainer:
             raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
         device = device_of(self.model)
         train_batches = as_batches(train, device=device, **options)
-        val_batches = None
-        if val is not None:
-            val_batches = _unshuffled(
-                val, device, options.get("batch_size"), options.get("num_workers")
-            )
+        val_batches = None if val is None else _in_order(val, device, options)
         display = [Progress(few_epochs=epochs < 10)] if progress else []
         hooks = hooks_of([*callbacks, *display])
         plan = self.plan = Plan(
             self.epoch, epochs, train_batches, val_batches, callbacks
         )
-        self._forget_stop()
+        self.should_stop, self.stop_requested = False, None
+        self.history.stop_reason = None
         if not self.model.training:
             self.model.train()
         with stop_on_ctrl_c(self):
@@ -327,9 +316,7 @@ class Trainer:
 
     @shows_options(ReadingKeywords)
     def evaluate(
-        self,
-        data: Any,
-        **options: Unpack[ReadingKeywords],
+        self, data: Any, **options: Unpack[ReadingKeywords]
     ) -> dict[str, float]:
         """Give the loss, as the mean over samples, and every metric.
 
@@ -344,7 +331,8 @@ class Trainer:
             ``{"loss": ..., "<metric>": ...}``.
         """
         refuse_unknown("evaluate", options, ReadingKeywords.__annotations__)
-        return self._evaluate(self._in_order(data, **options))
+        device = device_of(self.model)
+        return self._evaluate(_in_order(data, device, options, PREDICT_BATCH_SIZE))
 
     def _evaluate(self, batches: Batches) -> dict[str, float]:
         mean, rows = self._mean_loss(), 0
@@ -370,11 +358,7 @@ class Trainer:
         return scores
 
     @shows_options(ReadingKeywords)
-    def predict(
-        self,
-        data: Any,
-        **options: Unpack[ReadingKeywords],
-    ) -> Any:
+    def predict(self, data: Any, **options: Unpack[ReadingKeywords]) -> Any:
         """Give the model's outputs for all rows, in their order.
 
         In eval mode, without gradients, in batches; every mode is put back.
@@ -391,7 +375,8 @@ class Trainer:
         """
         refuse_unknown("predict", options, ReadingKeywords.__annotations__)
         _warn_of_shuffled(data)
-        batches = self._in_order(data, **options)
+        device = device_of(self.model)
+        batches = _in_order(data, device, options, PREDICT_BATCH_SIZE)
         home = next(tensors_of(data), torch.empty(0)).device
         outputs = []
         with evaluating(self.model):
@@ -403,16 +388,6 @@ class Trainer:
             raise DataError(no_batch_message("the data"))
         return concat_rows(outputs)
 
-    def _in_order(
-        self,
-        data: Any,
-        *,
-        batch_size: int | None = None,
-        num_workers: int | None = None,
-    ) -> Batches:
-        batch_size = batch_size or PREDICT_BATCH_SIZE
-        return _unshuffled(data, device_of(self.model), batch_size, num_workers)
-
     def _predict_batch(self, batch: Any) -> Any:
         if self.train_step.own_forward:
             return self.train_step.forward(self.model, parts_of(batch))[0]
@@ -420,9 +395,7 @@ class Trainer:
 
     @shows_options(ReadingKeywords)
     def predict_proba(
-        self,
-        data: Any,
-        **options: Unpack[ReadingKeywords],
+        self, data: Any, **options: Unpack[ReadingKeywords]
     ) -> Shaped[Tensor, "rows ..."]:
         """Give the probabilities that the model's outputs stand for.
 
@@ -454,17 +427,23 @@ def _number(name: str, value: Any) -> float:
         ) from error
 
 
-def _unshuffled(
-    data: Any, device: torch.device, batch_size: int | None, num_workers: int | None
+def _in_order(
+    data: Any,
+    device: torch.device,
+    options: BatchKeywords | ReadingKeywords,
+    batch_size: int | None = None,
 ) -> Batches:
-    """Give batches in the order of the rows, or the user's own as they are."""
+    """Give batches in the order of the rows, or the user's own as they are.
+
+    They have ``batch_size`` where the options have none.
+    """
     if has_own_batches(data):
         return as_batches(data, device=device)
     return as_batches(
         data,
-        batch_size=batch_size,
+        batch_size=options.get("batch_size") or batch_size,
         shuffle=False,
-        num_workers=num_workers,
+        num_workers=options.get("num_workers"),
         device=device,
     )
 

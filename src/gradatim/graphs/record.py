@@ -31,11 +31,7 @@ from gradatim.graphs.build import ForwardNotes, build_graph
 from gradatim.graphs.graph import Graph
 from gradatim.graphs.graph_data import Group
 from gradatim.graphs.tensors import describe_tensor
-from gradatim.graphs.variable_names import (
-    is_calling_code,
-    local_names,
-    names_of_caller,
-)
+from gradatim.graphs.variable_names import is_calling_code, local_names, names_of_caller
 from gradatim.nested import tensors_of
 from gradatim.text import printable
 from gradatim.torch_private import (
@@ -139,21 +135,17 @@ def record(model: nn.Module | None = None) -> Iterator[Recorded]:
     ['0: Linear', '1: Tanh', '2: Linear']
     """
     recorded = Recorded(model)
-    was_on = torch.is_anomaly_enabled()
-    checked_nan = torch.is_anomaly_check_nan_enabled()
     hooks = _Hooks(recorded)
-    before = register_module_forward_pre_hook(hooks.enter)
-    after = register_module_forward_hook(hooks.leave, always_call=True)
     # Anomaly mode keeps the stack of each node. It would also look for NaN, which stays
     # as the user has set it.
-    torch.autograd.set_detect_anomaly(True, check_nan=was_on and checked_nan)
-    try:
-        with _FunctionWatch(recorded):
-            yield recorded
-    finally:
-        torch.autograd.set_detect_anomaly(was_on, checked_nan)
-        after.remove()
-        before.remove()
+    checks_nan = torch.is_anomaly_enabled() and torch.is_anomaly_check_nan_enabled()
+    with (
+        register_module_forward_pre_hook(hooks.enter),
+        register_module_forward_hook(hooks.leave, always_call=True),
+        torch.autograd.set_detect_anomaly(True, check_nan=checks_nan),
+        _FunctionWatch(recorded),
+    ):
+        yield recorded
 
 
 class _Hooks:

@@ -1,11 +1,11 @@
 """A graph as one file of SVG, dark where the reader's system asks for dark pages."""
 
 from itertools import pairwise
+from typing import Literal
 
 from gradatim.graphs.graph_data import GraphData
 from gradatim.graphs.picture import (
     TITLE_HEIGHT_PX,
-    ArrowPiece,
     Item,
     Level,
     Picture,
@@ -100,36 +100,26 @@ def corners(
     """
     layout, piece = level.layout, level.pieces[index]
     left, top = origin
-    points = [_end(picture, level, piece, "above", origin, rects)]
+
+    def end(place: int, side: Literal["in", "out"]) -> tuple[float, float]:
+        """Give where the piece leaves one item (``"out"``), or enters another."""
+        item = level.items[place]
+        if item.kind in ("in", "out"):
+            border = rects[Item("group", level.group or 0)]
+            y = border.y + (border.height if item.kind == "out" else 0.0)
+            return left + layout.boxes[place][0], y
+        rect = rects[item]
+        y = rect.y + (rect.height if side == "out" else 0.0)
+        return rect.x + rect.width / 2 + picture.offset(item, piece, side), y
+
+    points = [end(piece.above, "out")]
     if level.items[piece.above].kind == "in":
         # Go straight down past the title of the module, and not along its letters.
         points.append((points[0][0], points[0][1] + TITLE_HEIGHT_PX))
     for x, layer in layout.bends[index]:
         layer_top, layer_bottom = layout.spans[layer]
         points += [(left + x, top + layer_top), (left + x, top + layer_bottom)]
-    points.append(_end(picture, level, piece, "below", origin, rects))
-    return points
-
-
-def _end(
-    picture: Picture,
-    level: Level,
-    piece: ArrowPiece,
-    side: str,
-    origin: tuple[float, float],
-    rects: dict[Item, Rect],
-) -> tuple[float, float]:
-    """Give the point where a piece begins (``"above"``) or ends (``"below"``)."""
-    place = piece.above if side == "above" else piece.below
-    item = level.items[place]
-    if item.kind in ("in", "out"):
-        border = rects[Item("group", level.group or 0)]
-        x = origin[0] + level.layout.boxes[place][0]
-        return x, border.y + (border.height if item.kind == "out" else 0.0)
-    rect = rects[item]
-    offset = picture.offset(item, piece, "out" if side == "above" else "in")
-    y = rect.y + (rect.height if side == "above" else 0.0)
-    return rect.x + rect.width / 2 + offset, y
+    return [*points, end(piece.below, "in")]
 
 
 def path(points: list[tuple[float, float]]) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 __all__ = ["RUNGS", "Rung"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Rung:
     """What is known about a rung without running it.
 
@@ -50,9 +50,8 @@ class Rung:
 
     def load(self) -> Callable[..., Any]:
         """Import the rung and return its ``run``."""
-        run: Callable[..., Any] = importlib.import_module(
-            f"{__name__}.{self.module}"
-        ).run
+        module: Any = importlib.import_module(f"{__name__}.{self.module}")
+        run: Callable[..., Any] = module.run
         return run
 
     def source(self) -> str:
@@ -60,42 +59,28 @@ class Rung:
         return (Path(__file__).parent / f"{self.module}.py").read_text(encoding="utf-8")
 
 
-RUNGS = tuple(
+RUNGS = (
+    Rung(1, "rung_01_numpy", "NumPy", "nothing: all by hand", 1),
+    Rung(2, "rung_02_check", "check", "nothing: least squares checks rung 1"),
+    Rung(3, "rung_03_tensors", "tensors", "tensors for arrays"),
+    Rung(4, "rung_04_parameters", "parameters", "leaf tensors for numbers"),
+    Rung(5, "rung_05_autograd", "autograd", "backward() for the derivatives", 1),
+    Rung(6, "rung_06_graph", "graph", "nothing: a look inside backward()"),
+    Rung(7, "rung_07_optimizer", "optimizer", "SGD for the update and the zeroing", 1),
+    Rung(8, "rung_08_loss", "loss", "MSELoss for the error and its mean", 1),
+    Rung(9, "rung_09_model", "model", "a Module for the line's formula", 1),
     Rung(
-        number=number,
-        module=module,
-        title=title,
-        replaces=replaces,
-        updates_per_epoch=updates_per_epoch,
-    )
-    for number, (module, title, replaces, updates_per_epoch) in enumerate(
-        [
-            ("rung_01_numpy", "NumPy", "nothing: all by hand", 1),
-            ("rung_02_check", "check", "nothing: least squares checks rung 1", 0),
-            ("rung_03_tensors", "tensors", "tensors for arrays", 0),
-            ("rung_04_parameters", "parameters", "leaf tensors for numbers", 0),
-            ("rung_05_autograd", "autograd", "backward() for the derivatives", 1),
-            ("rung_06_graph", "graph", "nothing: a look inside backward()", 0),
-            ("rung_07_optimizer", "optimizer", "SGD for the update and the zeroing", 1),
-            ("rung_08_loss", "loss", "MSELoss for the error and its mean", 1),
-            ("rung_09_model", "model", "a Module for the line's formula", 1),
-            (
-                "rung_10_nested",
-                "nested model",
-                "Linear and Sequential for the class",
-                1,
-            ),
-            (
-                "rung_11_train_step",
-                "train step",
-                "train_step(x, y) for the loop's body",
-                1,
-            ),
-            ("rung_12_loaders", "loaders", "mini-batches for all points at once", 5),
-            ("rung_13_evaluation", "evaluation", "nothing: adds a validation loop", 5),
-            ("rung_14_gradatim", "gradatim", "Trainer.fit for both loops", 5),
-        ],
-        start=1,
-    )
+        10, "rung_10_nested", "nested model", "Linear and Sequential for the class", 1
+    ),
+    Rung(
+        11,
+        "rung_11_train_step",
+        "train step",
+        "train_step(x, y) for the loop's body",
+        1,
+    ),
+    Rung(12, "rung_12_loaders", "loaders", "mini-batches for all points at once", 5),
+    Rung(13, "rung_13_evaluation", "evaluation", "nothing: adds a validation loop", 5),
+    Rung(14, "rung_14_gradatim", "gradatim", "Trainer.fit for both loops", 5),
 )
 """All rungs, in the tutorial's order."""

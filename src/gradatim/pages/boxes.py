@@ -10,16 +10,13 @@ __all__ = ["Cell", "cells", "numbered", "outline"]
 Cell = tuple[str, str]
 """The text in a box, and its colour; a box without a colour is only a border."""
 
-TITLE_HEIGHT_PX = 24
-"""Room for the title above the boxes; chosen by hand, not measured."""
-MIN_WIDTH_PX = 240
-"""The narrowest picture; chosen by hand, not measured."""
+# These were chosen by hand, not measured.
+TITLE_HEIGHT_PX = 24  # above the boxes
+MIN_WIDTH_PX = 240  # of the narrowest picture
+# About the width of a letter in a title, an outline and a legend:
 TITLE_LETTER_PX = 7.0
-"""About the width of a letter in a title; chosen by hand, not measured."""
 OUTLINE_LETTER_PX = 6.9
-"""About the width of a letter in an outline; chosen by hand, not measured."""
 LEGEND_LETTER_PX = 6.6
-"""About the width of a letter in a legend; chosen by hand, not measured."""
 
 
 def cells(

@@ -21,22 +21,15 @@ COLOURS = {
     "violet": "#8b5cf6",
     "gray": "#8a94a0",
 }
-LEFT_PX = 52
-"""Room at the left of the axes, for numbers; chosen by hand, not measured."""
+# These were chosen by hand, not measured. First the room around the axes:
+LEFT_PX = 52  # for numbers
 RIGHT_PX = 12
-"""Room at the right of the axes; chosen by hand, not measured."""
-TOP_PX = 26
-"""Room above the axes, for the title; chosen by hand, not measured."""
-BOTTOM_PX = 58
-"""Room below the axes, for numbers, label and legend; chosen by hand, not measured."""
-HALF_DIGIT_PX = 3.6
-"""About half the width of a digit; chosen by hand, not measured."""
-LEGEND_LETTER_PX = 6.4
-"""About the width of a letter in the legend; chosen by hand, not measured."""
-MAX_LINE_POINTS = 400
-"""A longer line is drawn through so many points; chosen by hand, not measured."""
-MAX_PX = 1e4
-"""Points are drawn at most so far outside; chosen by hand, not measured."""
+TOP_PX = 26  # for the title
+BOTTOM_PX = 58  # for numbers, label and legend
+HALF_DIGIT_PX = 3.6  # about half the width of a digit
+LEGEND_LETTER_PX = 6.4  # about the width of a letter in the legend
+MAX_LINE_POINTS = 400  # A longer line is drawn through so many points.
+MAX_PX = 1e4  # Points are drawn at most so far outside.
 
 Numbers = Sequence[float] | Tensor
 
@@ -244,17 +237,15 @@ class Chart:
         parts, place, y = [], LEFT_PX, self.height - 6
         for label, colour, kind in self._legend:
             path = {
+                "line": f"M{place} {y - 4}h14",
                 "dashes": f"M{place} {y - 4}h5m4 0h5",
                 "cross": f"M{place + 2} {y - 4}h10m-5 -5v10",
-            }.get(kind, f"M{place} {y - 4}h14")
-            mark = (
-                circle(place + 7, y - 4, 4, colour)
-                if kind == "dot"
-                else f'<path d="{path}" stroke="{colour}" stroke-width="3"/>'
-            )
-            parts.append(
-                f'{mark}<text x="{place + 19}" y="{y}">{escaped(label)}</text>'
-            )
+            }.get(kind)
+            mark = f'<path d="{path}" stroke="{colour}" stroke-width="3"/>'
+            if kind == "dot":
+                mark = circle(place + 7, y - 4, 4, colour)
+            text = f'<text x="{place + 19}" y="{y}">{escaped(label)}</text>'
+            parts.append(mark + text)
             place += 34 + round(LEGEND_LETTER_PX * len(label))
         return "".join(parts)
 
@@ -297,15 +288,10 @@ def framed(
     left: float = 0,
     top: float = 14,
 ) -> str:
-    """Put what is drawn into a picture, with its title in the corner.
+    """Put SVG into a picture, with its title in the corner.
 
-    Args:
-        inner: SVG.
-        width: The width of the picture in pixels.
-        height: The height of the picture in pixels.
-        title: The text above; a screen reader says it too.
-        left: The pixel at which the title begins.
-        top: The pixel on which the letters of the title stand.
+    The title begins at the pixel ``left``, and its letters stand on the pixel ``top``;
+    a screen reader says it too.
 
     >>> framed("", 10, 20, "t").endswith("</text></svg>")
     True
@@ -342,7 +328,12 @@ def beside(*pictures: str) -> str:
 
 
 def _pairs(x: Numbers, y: Numbers) -> Iterable[tuple[float, float]]:
-    return zip(_floats(x), _floats(y), strict=True)
+    def floats(numbers: Any) -> list[float]:
+        is_tensor = isinstance(numbers, Tensor)
+        flat = numbers.detach().flatten().tolist() if is_tensor else numbers
+        return [float(number) for number in flat]
+
+    return zip(floats(x), floats(y), strict=True)
 
 
 def _share(value: float, ends: tuple[float, float], *, is_log: bool) -> float:
@@ -351,12 +342,6 @@ def _share(value: float, ends: tuple[float, float], *, is_log: bool) -> float:
     if is_log:
         value, low, high = (math.log10(max(v, 1e-300)) for v in (value, low, high))
     return (value - low) / (high - low)
-
-
-def _floats(numbers: Any) -> list[float]:
-    if isinstance(numbers, Tensor):
-        return [float(n) for n in numbers.detach().flatten().tolist()]
-    return [float(n) for n in numbers]
 
 
 def _thinned(pairs: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -96,8 +96,7 @@ def wrapped(text: str) -> str:
     'a &lt; b</pre>'
     """
     return _preformatted(
-        text,
-        "padding:.6em .8em;border-left:3px solid #8886;margin:.4em 0",
+        text, "padding:.6em .8em;border-left:3px solid #8886;margin:.4em 0"
     )
 
 

@@ -43,24 +43,18 @@ def frames(values: Mapping[str, Iterable[float | str]]) -> str:
 
 
 def only(html: str, first: int, end: int, *, at: int = 0) -> str:
-    """Show some HTML in some frames only.
+    """Show some HTML only from the frame ``first`` to before ``end``.
 
-    Args:
-        html: The HTML.
-        first: The first frame that shows it.
-        end: The first frame after that which does not show it.
-        at: The frame that the page opens with.
+    ``at`` is the frame that the page opens with.
     """
     style = "" if first <= at < end else ' style="display:none"'
     return f'<div data-only="{first}-{end}"{style}>{html}</div>'
 
 
 def told_frames(texts: Sequence[str], *, at: int = 0) -> str:
-    """Write a text that changes with the frames.
+    """Write a text that changes with the frames: one plain text for each.
 
-    Args:
-        texts: One plain text for each frame.
-        at: The frame that the page opens with.
+    ``at`` is the frame that the page opens with.
 
     >>> told_frames(["a", "<"], at=1)
     '<span data-told="[&quot;a&quot;, &quot;&lt;&quot;]">&lt;</span>'

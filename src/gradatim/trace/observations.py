@@ -59,14 +59,10 @@ class Observations:
     @contextlib.contextmanager
     def hooks(self) -> Iterator[None]:
         """Note the output of every module, while the block runs."""
-        handles = []
-        try:
+        with contextlib.ExitStack() as hooks:
             for name, module in self._modules():
-                handles.append(module.register_forward_hook(self._hook(name)))
+                hooks.enter_context(module.register_forward_hook(self._hook(name)))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _modules(self) -> Iterator[tuple[str, nn.Module]]:
         """Go through the modules that work in the same way with a hook as without."""
