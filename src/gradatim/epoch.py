@@ -47,9 +47,7 @@ class Plan:
     def share_done(self, epoch: int, num_batches: int) -> float:
         """Tell how much of this ``fit`` is done, from 0 to 1.
 
-        Args:
-            epoch: Whole epochs done.
-            num_batches: Batches done of the epoch at hand.
+        It is told the number of whole epochs, and of batches of the epoch at hand.
         """
         done: float = epoch - self.first_epoch
         if self.batches_per_epoch:

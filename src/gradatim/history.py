@@ -51,10 +51,8 @@ class History(dict[str, list[Any]]):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Give one dict an epoch, for a DataFrame or JSON lines."""
-        return [
-            {key: values[index] for key, values in self.items()}
-            for index in range(self.num_epochs)
-        ]
+        rows = zip(*self.values(), strict=True)
+        return [dict(zip(self, row, strict=True)) for row in rows]
 
     def plot(self, keys: list[str] | None = None, *, ax: Any = None) -> Any:
         """Draw curves over the epochs with matplotlib (``gradatim[plots]``).

@@ -243,7 +243,14 @@ def _checked_class(loss_fn: LossFn) -> LossFn:
         except AttributeError:
             raise LossError(_no_tensors_message(predictions, targets)) from None
         if shape[1:2] == (1,) or len(shape) == dim == 1:
-            raise ShapeMismatchError(_no_classes_message(predictions, targets))
+            # PyTorch takes one score a row, but its softmax is always 1.
+            raise ShapeMismatchError(
+                f"predictions have shape {tuple(predictions.shape)}, targets "
+                f"{tuple(targets.shape)}: one score a sample.\n"
+                "A class loss compares a sample's scores with each other, along dim 1; "
+                "of one alone nothing is learned.\n"
+                "Give the last layer one output per class, or use nn.BCEWithLogitsLoss."
+            )
         try:
             return loss_fn(predictions, targets)
         except (RuntimeError, ValueError, IndexError) as error:
@@ -253,17 +260,6 @@ def _checked_class(loss_fn: LossFn) -> LossFn:
             raise better_error from error
 
     return class_loss
-
-
-def _no_classes_message(predictions: Tensor, targets: Tensor) -> str:
-    """Refuse one score a row: PyTorch takes it, but its softmax is always 1."""
-    return (
-        f"predictions have shape {tuple(predictions.shape)}, targets "
-        f"{tuple(targets.shape)}: one score a sample.\n"
-        "A class loss compares a sample's scores with each other, along dim 1; "
-        "of one alone nothing is learned.\n"
-        "Give the last layer one output per class, or use nn.BCEWithLogitsLoss."
-    )
 
 
 def _class_error(

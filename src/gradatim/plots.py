@@ -8,12 +8,8 @@ __all__ = ["axes_or_new"]
 def axes_or_new(ax: Any, *, drawn_by: str) -> Any:
     """Give ``ax``, or axes of a new figure if it is None.
 
-    Args:
-        ax: Matplotlib axes, or None.
-        drawn_by: What draws, for the error.
-
     Raises:
-        ImportError: matplotlib is not installed.
+        ImportError: matplotlib is not installed; the message names ``drawn_by``.
     """
     try:
         from matplotlib.figure import Figure

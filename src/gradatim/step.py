@@ -484,9 +484,8 @@ class ValStep:
 def make_forward(forward: Forward | None, weighing: Weighing | None = None) -> Forward:
     """Give the function from a batch, as a tuple, to ``(predictions, targets)``.
 
-    Args:
-        forward: The user's; None for batches that are ``(x, y)``.
-        weighing: Is given the targets, where it needs them from the user's ``forward``.
+    Without the user's ``forward``, batches are ``(x, y)``; with it, ``weighing`` is
+    given the targets if it needs them.
     """
     # Functions of the module, not closures: a step can be pickled and copied.
     if forward is None:

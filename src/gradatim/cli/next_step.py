@@ -36,11 +36,7 @@ def next_step(
 ) -> NextStep:
     """Plan a run's training again, with the trained weights, and take some rows of it.
 
-    Args:
-        run: A run with a model.
-        rows: The first of the training rows to take, and the one after the last.
-        data: The data file, if it is no longer where it was.
-        factory: Makes the network where it was one of the user's own.
+    They are its training rows from the first of ``rows`` to before the second.
 
     Raises:
         RunError: The run is one of a loop in Python, or its data file is gone.

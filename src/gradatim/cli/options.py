@@ -4,7 +4,7 @@ import math
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -46,29 +46,20 @@ drop_missing_option = click.option(
 )
 
 
-class Duration(click.ParamType[float]):
-    """A time such as ``30s``, ``5m`` or ``2h``, in seconds; ``never`` is infinite."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Turn the text into seconds."""
-        if isinstance(value, float):
-            return value
-        if value == "never":
-            return math.inf
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value)
-        if match is None:
-            self.fail(f"{value!r} is no time such as 30s, 5m, 2h or never", param, ctx)
-        return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    """Read a time such as ``30s``, ``5m`` or ``2h``; ``never`` is infinite."""
+    if value == "never":
+        return math.inf
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value)
+    if match is None:
+        raise click.BadParameter(f"{value!r} is no time such as 30s, 5m, 2h or never")
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 checkpoint_option = click.option(
     "--checkpoint-every",
     "every_s",
-    type=Duration(),
+    callback=_seconds,
     default="30s",
     metavar="TIME",
     help="Such as 30s, 5m, never; one is written at the end anyway.  [30s]",

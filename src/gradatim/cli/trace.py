@@ -24,28 +24,19 @@ NEW_OPTIMIZER_NOTE = (
 )
 
 
-class Rows(click.ParamType[tuple[int, int]]):
-    """Rows such as ``0:16``: from the first number to before the second."""
-
-    name = "rows"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Turn the text into the two numbers."""
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"(\d{1,12}):(\d{1,12})", value)
-        if match is None or not int(match[1]) < int(match[2]):
-            self.fail(f"{value!r} are no rows such as 0:16", param, ctx)
-        return int(match[1]), int(match[2])
+def _rows(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, int]:
+    """Read rows such as ``0:16``: from the first number to before the second."""
+    match = re.fullmatch(r"(\d{1,12}):(\d{1,12})", value)
+    if match is None or not int(match[1]) < int(match[2]):
+        raise click.BadParameter(f"{value!r} are no rows such as 0:16")
+    return int(match[1]), int(match[2])
 
 
 @click.command()
 @run_option
 @click.option(
     "--rows",
-    type=Rows(),
+    callback=_rows,
     default="0:16",
     metavar="A:B",
     help="Of the training rows, from A to before B, counted from 0.  [0:16]",

@@ -32,8 +32,11 @@ def load_factory(spec: str | None) -> Callable[..., Any] | None:
             f"--model {spec} has no factory.\nA module may define several.\n"
             "Write FILE.py:FACTORY or package.module:FACTORY."
         )
-    is_file = place.endswith(".py")
-    variables = load_file(Path(place), what="--model") if is_file else _import(place)
+    if place.endswith(".py"):
+        variables = load_file(Path(place), what="--model")
+    else:
+        with _import_from("", f"the module {place}", "--model"):
+            variables = vars(importlib.import_module(place))
     if not callable(variables.get(name)):
         names = [n for n, value in variables.items() if callable(value)]
         raise ConfigError(
@@ -47,9 +50,7 @@ def load_factory(spec: str | None) -> Callable[..., Any] | None:
 def load_file(path: Path, *, what: str) -> dict[str, Any]:
     """Run a Python file as a module, named on the command line; give its variables.
 
-    Args:
-        path: The file.
-        what: What asks for the file, such as ``--model``; errors begin with it.
+    Errors begin with ``what``, which asks for the file, such as ``--model``.
 
     Raises:
         ConfigError: There is no such file, or it fails.
@@ -65,11 +66,6 @@ def load_file(path: Path, *, what: str) -> dict[str, Any]:
     with _import_from(str(path.resolve().parent), f"the file {path}", what):
         spec.loader.exec_module(module)
     return vars(module)
-
-
-def _import(name: str) -> dict[str, Any]:
-    with _import_from("", f"the module {name}", "--model"):
-        return vars(importlib.import_module(name))
 
 
 @contextlib.contextmanager

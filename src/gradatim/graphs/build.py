@@ -88,7 +88,7 @@ def build_graph(
     notes: ForwardNotes | None = None,
 ) -> Graph:
     """Build a graph as :func:`graph` does, with what was noted during the forward."""
-    is_one = isinstance(tensor, Tensor) or not isinstance(tensor, (list, tuple))
+    is_one = not isinstance(tensor, (list, tuple))
     tensors: list[Any] = [tensor] if is_one else list(tensor)
     if not tensors or not all(isinstance(root, Tensor) for root in tensors):
         raise ConfigError(

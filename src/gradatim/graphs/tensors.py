@@ -59,11 +59,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 
 def describe_tensor(tensor: Any) -> dict[str, Any]:
-    """Give the fields of a node that describe a tensor.
-
-    Args:
-        tensor: A tensor, or what autograd notes about an operation's output.
-    """
+    """Give the fields of a node for a tensor, or for what autograd notes about one."""
     shape = shape_of(tensor)
     return {
         "shape": shape,
@@ -83,6 +79,5 @@ def stored_values(tensor: Tensor) -> Tensor:
     """
     if tensor.layout is torch.strided and not tensor.is_nested:
         return tensor
-    if tensor.layout is torch.sparse_coo:
-        return tensor.coalesce().values()
-    return tensor.values()
+    is_coo = tensor.layout is torch.sparse_coo
+    return (tensor.coalesce() if is_coo else tensor).values()

@@ -97,17 +97,11 @@ def count_training_lines(source: str) -> int:
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef) and node.name == "run"
     )
-    loop = next(
-        statement
-        for statement in run.body
-        if any(
-            isinstance(n, ast.Name) and n.id == "epochs" for n in ast.walk(statement)
-        )
-    )
+    uses = (n for n in ast.walk(run) if isinstance(n, ast.Name) and n.id == "epochs")
+    first_use = min(node.lineno for node in uses)
+    loop = next(s for s in run.body if first_use <= (s.end_lineno or 0))
     lines = source.splitlines()[loop.lineno - 1 : loop.end_lineno]
-    return sum(
-        bool(text.strip()) and not text.lstrip().startswith("#") for text in lines
-    )
+    return sum(bool(text) and text[0] != "#" for text in map(str.strip, lines))
 
 
 def least_squares(rung: Rung) -> tuple[float, float]:

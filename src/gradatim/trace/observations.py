@@ -124,13 +124,9 @@ class Observations:
     ) -> None:
         """Note what the loss is computed from, before backward frees the graph.
 
-        Args:
-            loss_fn: The loss.
-            unreduced: The loss with one value for each row, if there is one.
-            predictions: As the loss takes them.
-            targets: As the loss takes them.
-            inputs: The tensors of the batch; None if the step sees only some of the
-                rows, or computes in lower precision.
+        ``unreduced`` is the loss with one value for each row, if there is one. The
+        ``inputs`` are the tensors of the batch; None if the step sees only some of the
+        rows, or computes in lower precision.
         """
         if unreduced is not None:
             losses = sample_losses(loss_fn, unreduced, predictions, targets)

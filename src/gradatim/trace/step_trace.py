@@ -31,13 +31,9 @@ class StepTrace(StepData):
         return whole_page(sections_of(self))
 
     def save(self, path: str | Path) -> Path:
-        """Write :meth:`html` to a file.
+        """Write :meth:`html` to a file such as ``step.html``, and give its path.
 
-        Args:
-            path: Such as ``step.html``; a file of that name is replaced.
-
-        Returns:
-            The path.
+        A file of that name is replaced.
 
         Raises:
             OSError: The file cannot be written.
