@@ -4,6 +4,7 @@ import functools
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
@@ -14,30 +15,25 @@ from gradatim.deferred import DeferredScalars
 __all__ = ["EpochSoFar", "MeanLoss", "Plan", "no_batch_message"]
 
 
+@dataclass(eq=False)
 class Plan:
     """What a running ``fit`` is going to do: its epochs, batches and callbacks.
 
     A callback may change ``first_epoch`` and ``last_epoch``.
     """
 
-    def __init__(
-        self,
-        first_epoch: int,
-        epochs: int,
-        batches: Batches,
-        val_batches: Batches | None,
-        callbacks: Sequence[Any],
-    ) -> None:
-        self.first_epoch = first_epoch
-        self.epochs = epochs
-        """The number of epochs that ``fit`` was given."""
-        self.last_epoch = first_epoch + epochs
-        self.batches = batches
-        self.val_batches = val_batches
-        self.callbacks = list(callbacks)
-        """The callbacks that ``fit`` was given, without the progress display."""
-        self.completed = False
-        """Whether the epochs ended without an error: True in ``on_fit_end`` then."""
+    first_epoch: int
+    epochs: int
+    """The number of epochs that ``fit`` was given."""
+    batches: Batches
+    val_batches: Batches | None
+    callbacks: Sequence[Any]
+    """The callbacks that ``fit`` was given, without the progress display."""
+    completed: bool = False
+    """Whether the epochs ended without an error: True in ``on_fit_end`` then."""
+
+    def __post_init__(self) -> None:
+        self.last_epoch = self.first_epoch + self.epochs
 
     @functools.cached_property
     def batches_per_epoch(self) -> int | None:

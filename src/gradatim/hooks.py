@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gradatim.epoch import EpochSoFar, Plan
 from gradatim.errors import ConfigError
 from gradatim.history import History
+from gradatim.interrupt import Stoppable
 from gradatim.losses import LossFn
 from gradatim.step import TrainStep
 from gradatim.text import nearest_name
@@ -30,7 +31,7 @@ HOOKS = (
 
 
 @runtime_checkable
-class TrainerView(Protocol):
+class TrainerView(Stoppable, Protocol):
     """What a callback sees of the trainer that calls it: see :class:`Trainer`."""
 
     model: nn.Module
@@ -54,9 +55,6 @@ class TrainerView(Protocol):
 
     def stop(self, reason: str) -> None:
         """End the training after this step or epoch."""
-
-    def request_stop(self, reason: str) -> None:
-        """Ask for the end from a signal handler or another thread."""
 
     def state_dict(self, *, model: bool = True) -> dict[str, Any]:
         """Give what is needed to go on after any update."""

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
@@ -31,31 +32,26 @@ class Stoppable(Protocol):
         """Stop at the end of the step at hand."""
 
 
-@contextlib.contextmanager
-def stop_on_ctrl_c(training: Stoppable) -> Iterator[None]:
+def stop_on_ctrl_c(training: Stoppable) -> AbstractContextManager[None]:
     """Turn the first Ctrl-C into ``training.request_stop("interrupted")``.
 
     The second Ctrl-C raises ``KeyboardInterrupt`` as ever. Only Python's own handler is
     replaced, and only in the main thread: a handler that the program has set stays.
     Where one training runs inside another, both are asked to stop.
     """
-    with _handled(signal.SIGINT, training, INTERRUPTED, signal.default_int_handler):
-        yield
+    return _handled(signal.SIGINT, training, INTERRUPTED, signal.default_int_handler)
 
 
-@contextlib.contextmanager
-def stop_on_sigterm(training: Stoppable) -> Iterator[None]:
+def stop_on_sigterm(training: Stoppable) -> AbstractContextManager[None]:
     """Turn the first SIGTERM into ``training.request_stop("terminated")``.
 
     The second SIGTERM ends the process at once. A handler that the program has set
     stays.
     """
-    if hasattr(signal, "SIGTERM"):
-        replaced = (signal.SIG_DFL, exit_on_sigterm)
-        with _handled(signal.SIGTERM, training, TERMINATED, *replaced):
-            yield
-    else:
-        yield
+    if not hasattr(signal, "SIGTERM"):
+        return contextlib.nullcontext()
+    replaced = (signal.SIG_DFL, exit_on_sigterm)
+    return _handled(signal.SIGTERM, training, TERMINATED, *replaced)
 
 
 def exit_on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:

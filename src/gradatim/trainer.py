@@ -217,9 +217,8 @@ class Trainer:
         val_batches = None if val is None else _in_order(val, device, options)
         display = [Progress(few_epochs=epochs < 10)] if progress else []
         hooks = hooks_of([*callbacks, *display])
-        plan = self.plan = Plan(
-            self.epoch, epochs, train_batches, val_batches, callbacks
-        )
+        batches = (train_batches, val_batches)
+        plan = self.plan = Plan(self.epoch, epochs, *batches, list(callbacks))
         self.should_stop, self.stop_requested = False, None
         self.history.stop_reason = None
         if not self.model.training:

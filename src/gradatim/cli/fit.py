@@ -81,15 +81,15 @@ def fit(
       gradatim fit titanic.csv --target survived --drop name --seed 1
     """
     chosen = {name: value for name, value in choices.items() if value is not None}
+    asked: dict[str, Any] = {
+        "target": target,
+        "task": task,
+        "drop": list(drop),
+        "keep": list(keep),
+        "drop_missing_target": drop_missing_target,
+    }
     if file is None:
-        _refuse_without_file(
-            target=target,
-            task=task,
-            model=factory,
-            drop=drop,
-            keep=keep,
-            drop_missing_target=drop_missing_target,
-        )
+        _refuse_without_file({"target": target, "task": task, "model": factory} | asked)
         return _fit_line(run_path, chosen, every_s, doctor)
     if target is None:
         raise click.UsageError(
@@ -107,31 +107,17 @@ def fit(
     check_threads(config.threads)
     _refuse_contradictions(target, drop, keep)
     place = _free_place(run_path, file.stem)
-    table = read_table(
-        file,
-        target=target,
-        task=task,
-        drop=drop,
-        keep=keep,
-        drop_missing_target=drop_missing_target,
-    )
+    table = read_table(file, **asked)
     plan = plan_table(table, config, factory=network)
     _print_plan(file, plan)
-    request = {
-        "command": "fit",
-        "file": describe_file(file, place),
-        "target": target,
-        "task": table.schema.target and table.schema.target.task,
-        "drop": list(drop),
-        "keep": list(keep),
-        "drop_missing_target": drop_missing_target,
-    }
+    asked["task"] = table.schema.target and table.schema.target.task
+    request = {"command": "fit", "file": describe_file(file, place), **asked}
     run = _begin(run_path, file.stem, plan, request)
     fitted = train_in(run, plan, every_s=every_s, doctor=doctor)
     return tell_end(fitted, run)
 
 
-def _refuse_without_file(**options: Any) -> None:
+def _refuse_without_file(options: dict[str, Any]) -> None:
     given = [f"--{n.replace('_', '-')}" for n, value in options.items() if value]
     if given:
         raise click.UsageError(

@@ -100,21 +100,11 @@ def _print_history(rows: list[dict[str, Any]]) -> None:
         return
     step = max(1, -(-(len(rows) - 1) // (MAX_EPOCHS_SHOWN - 1)))
     shown = rows[::step] if rows[-1] in rows[::step] else [*rows[::step], rows[-1]]
-    names = [
-        name
-        for name in dict.fromkeys(name for row in shown for name in row)
-        if name not in ("epoch_time_s", "num_steps")
-    ]
-    print_table(
-        names,
-        [
-            [
-                str(row[name])
-                if isinstance(row.get(name), (int, str))
-                else format_score(row.get(name))
-                for name in names
-            ]
-            for row in shown
-        ],
-        text_columns=0,
-    )
+    names = list(dict.fromkeys(name for row in shown for name in row))
+    names = [name for name in names if name not in ("epoch_time_s", "num_steps")]
+
+    def cell(value: Any) -> str:
+        return str(value) if isinstance(value, (int, str)) else format_score(value)
+
+    cells = [[cell(row.get(name)) for name in names] for row in shown]
+    print_table(names, cells, text_columns=0)

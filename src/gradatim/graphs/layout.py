@@ -17,8 +17,10 @@ The script of the page, ``graph.js``, has the same gaps in pixels as this file.
 """
 
 from bisect import bisect_right, insort
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 from math import inf
 
@@ -123,24 +125,15 @@ def lay_out(boxes: Sequence[Box], edges: Sequence[Edge]) -> Layout:
 
 def _ranks(boxes: Sequence[Box], edges: Sequence[Edge]) -> list[int]:
     """Give each box its layer: just above the highest box below it; 0 is the top."""
-    above: list[list[int]] = [[] for _ in boxes]
-    num_below = [0] * len(boxes)
+    below: dict[int, list[int]] = {v: [] for v in range(len(boxes))}
     for edge in edges:
-        above[edge.below].append(edge.above)
-        num_below[edge.above] += 1
+        below[edge.above].append(edge.below)
     height = [0] * len(boxes)
-    ready = [v for v, count in enumerate(num_below) if not count]
-    num_done = 0
-    while ready:
-        v = ready.pop()
-        num_done += 1
-        for a in above[v]:
-            height[a] = max(height[a], height[v] + 1)
-            num_below[a] -= 1
-            if not num_below[a]:
-                ready.append(a)
-    if num_done < len(boxes):
-        raise ValueError("the edges go in a circle")
+    try:
+        for v in TopologicalSorter(below).static_order():
+            height[v] = max((height[w] + 1 for w in below[v]), default=0)
+    except CycleError:
+        raise ValueError("the edges go in a circle") from None
     pins = {box.pin for box in boxes}
     inner = [h for h, box in zip(height, boxes, strict=True) if not box.pin]
     lowest = min(inner, default=0) - ("bottom" in pins)
@@ -181,14 +174,13 @@ class _Layers:
         self.widths = [box.width for box in boxes]
         self.chains: list[list[int]] = []
         """For each edge the numbers of its bends."""
-        self.above: list[list[int]] = [[] for _ in boxes]
-        self.below: list[list[int]] = [[] for _ in boxes]
-        self.pulls: list[list[tuple[int, float, float, bool]]] = [[] for _ in boxes]
+        self.above: dict[int, list[int]] = defaultdict(list)
+        self.below: dict[int, list[int]] = defaultdict(list)
+        self.pulls: dict[int, list[tuple[int, float, float, bool]]] = defaultdict(list)
         """For each box or bend, by neighbour: the neighbour, how far from its middle
         the edge wants this one to be, with what weight, and whether it is above."""
-        for edge, share in zip(
-            edges, _shares(edges, self.rank, len(boxes)), strict=True
-        ):
+        shares = _shares(edges, self.rank, len(boxes))
+        for edge, share in zip(edges, shares, strict=True):
             self._add(edge, share)
         self.rows: list[list[int]] = [[] for _ in range(max(self.rank) + 1)]
         self.place = [0] * len(self.rank)
@@ -202,9 +194,6 @@ class _Layers:
             chain.append(len(self.rank))
             self.rank.append(level)
             self.widths.append(BEND_WIDTH_PX)
-            self.above.append([])
-            self.below.append([])
-            self.pulls.append([])
         self.chains.append(chain)
         path = [edge.above, *chain, edge.below]
         for a, b in pairwise(path):

@@ -5,8 +5,10 @@ A *level* is what is inside one module, or outside of all. It has boxes, modules
 each level is laid out on its own, and an arrow that crosses borders is cut into pieces.
 """
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Literal
 
 from gradatim.graphs.graph_data import GraphData, Node
@@ -293,20 +295,16 @@ def _in_circles(level: Level) -> list[int]:
     remaining = set(range(len(level.items)))
     downward = [(piece.above, piece.below) for piece in level.pieces]
     for pairs in (downward, [(below, above) for above, below in downward]):
-        after: dict[int, list[int]] = {}
-        num_before = dict.fromkeys(remaining, 0)
+        sorter = TopologicalSorter(dict.fromkeys(remaining, ()))
         for first, second in pairs:
             if first in remaining and second in remaining:
-                after.setdefault(first, []).append(second)
-                num_before[second] += 1
-        ready = [place for place in remaining if not num_before[place]]
-        while ready:
-            first = ready.pop()
-            remaining.discard(first)
-            for second in after.get(first, []):
-                num_before[second] -= 1
-                if not num_before[second]:
-                    ready.append(second)
+                sorter.add(second, first)
+        # It says that there is a circle, and then goes as far as it can.
+        with contextlib.suppress(CycleError):
+            sorter.prepare()
+        while ready := sorter.get_ready():
+            remaining.difference_update(ready)
+            sorter.done(*ready)
     items = [level.items[place] for place in remaining]
     return [item.number for item in items if item.kind == "group"]
 

@@ -5,6 +5,7 @@ SVG is drawn fast while a slider moves, and takes little room in a page.
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 
 from torch import Tensor
@@ -71,6 +72,9 @@ class Chart:
     ) -> None:
         self.x, self.y, self.title = x, y, title
         self.width, self.height = width, height
+        # The axes alone, without the room around them:
+        self._wide = width - LEFT_PX - RIGHT_PX
+        self._high = height - TOP_PX - BOTTOM_PX
         self.log_x, self.log_y = log_x, log_y
         self._labels = x_label, y_label
         self._y_ticks = y_ticks
@@ -176,14 +180,6 @@ class Chart:
             self.height,
             self.title or "chart",
         )
-
-    @property
-    def _wide(self) -> int:
-        return self.width - LEFT_PX - RIGHT_PX
-
-    @property
-    def _high(self) -> int:
-        return self.height - TOP_PX - BOTTOM_PX
 
     def _px(self, x: float) -> float:
         """Give the pixel of an x."""
@@ -356,13 +352,8 @@ def _finite_stretches(
     pairs: list[tuple[float, float]],
 ) -> list[list[tuple[float, float]]]:
     """Cut a line where a number is NaN or infinite."""
-    stretches: list[list[tuple[float, float]]] = [[]]
-    for pair in pairs:
-        if all(map(math.isfinite, pair)):
-            stretches[-1].append(pair)
-        elif stretches[-1]:
-            stretches.append([])
-    return [stretch for stretch in stretches if stretch]
+    groups = groupby(pairs, key=lambda pair: all(map(math.isfinite, pair)))
+    return [list(stretch) for is_finite, stretch in groups if is_finite]
 
 
 def _ticks(low: float, high: float) -> list[float]:
