@@ -143,7 +143,10 @@ def lr_range_test(
             lr = min_lr * (max_lr / min_lr) ** (step / (num_steps - 1))
             for group in optimizer.param_groups:
                 group["lr"] = lr
-            loss = _loss_of(train_step, batch)
+            with warnings.catch_warnings():
+                # Divergence is what the test looks for.
+                warnings.filterwarnings("ignore", "the loss is", GradatimWarning)
+                loss = float(train_step(*parts_of(batch)))
             if not math.isfinite(loss):
                 break
             running = SMOOTHING * running + (1 - SMOOTHING) * loss
@@ -165,13 +168,6 @@ def lr_range_test(
         smoothed=smoothed,
         suggestion=_steepest(lrs, losses, smoothed),
     )
-
-
-def _loss_of(train_step: Any, batch: Any) -> float:
-    with warnings.catch_warnings():
-        # Divergence is what the test looks for.
-        warnings.filterwarnings("ignore", "the loss is", GradatimWarning)
-        return float(train_step(*parts_of(batch)))
 
 
 def _endless(batches: Batches) -> Iterator[Any]:

@@ -127,10 +127,8 @@ class Trainer:
         """Give what is needed to go on after any update, but the history.
 
         Model, optimizer, counters, and how far the epoch at hand is. The tensors are
-        those in use. Callbacks and random generators have states of their own.
-
-        Args:
-            model: False leaves the model out, for who saves it in a file of its own.
+        those in use. Callbacks and random generators have states of their own. With
+        ``model=False`` the model is left out, for who saves it in a file of its own.
         """
         self.train_step.flush()
         state = {
@@ -151,12 +149,8 @@ class Trainer:
         """Go on from what :meth:`state_dict` gave; ``state`` stays as it is.
 
         The next :meth:`fit` begins in the middle of the epoch, where the state was
-        taken. Called in ``on_fit_begin`` it also puts the data back.
-
-        Args:
-            state: What :meth:`state_dict` gave, with the same ``model``.
-            model: False leaves the model as it is.
-            loss: False leaves a loss that is a module as it is.
+        taken. Called in ``on_fit_begin`` it also puts the data back. The arguments are
+        those of :meth:`TrainStep.load_state_dict`.
         """
         self.train_step.load_state_dict(state["train_step"], model=model, loss=loss)
         self.epoch = state["epoch"]

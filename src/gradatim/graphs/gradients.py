@@ -86,23 +86,19 @@ def step_backward(
     return Backward(steps=tuple(steps.values()))
 
 
+@torch.no_grad()
 def _note(
     steps: dict[tuple[int, ...], BackwardStep],
     numbers: tuple[int, ...],
     gradients: tuple[Tensor | None, ...] | Tensor | None,
 ) -> None:
-    """Keep the gradients that a hook of a node, or of a tensor, is called with."""
+    """Note the gradients that a hook of a node, or of a tensor, is called with."""
     if not isinstance(gradients, tuple):
         gradients = (gradients,)
-    steps[numbers] = _step(numbers, gradients)
-
-
-@torch.no_grad()
-def _step(numbers: tuple[int, ...], gradients: Sequence[Tensor | None]) -> BackwardStep:
-    """Describe the gradients that arrive at one node."""
+    steps[numbers] = BackwardStep(nodes=numbers, norm=None)
     present = [gradient for gradient in gradients if gradient is not None]
     if not present:
-        return BackwardStep(nodes=numbers, norm=None)
+        return
     norm = math.hypot(*(_norm(stored_values(gradient)) for gradient in present))
     first = present[0]
     is_plain = len(present) == 1 and first.layout is torch.strided
@@ -112,8 +108,9 @@ def _step(numbers: tuple[int, ...], gradients: Sequence[Tensor | None]) -> Backw
             str(value) if isinstance(value, complex) else float(value)
             for value in first.reshape(-1).tolist()
         )
-    shape = shape_of(first)
-    return BackwardStep(nodes=numbers, norm=norm, shape=shape, values=values)
+    steps[numbers] = BackwardStep(
+        nodes=numbers, norm=norm, shape=shape_of(first), values=values
+    )
 
 
 def _norm(tensor: Tensor) -> float:

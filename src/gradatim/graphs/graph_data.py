@@ -139,9 +139,7 @@ class GraphData:
     @property
     def has_packed(self) -> bool:
         """Whether a tensor is packed by a hook, which backward would have to call."""
-        return any(
-            saved.state == "packed" for node in self.nodes for saved in node.saved
-        )
+        return "packed" in {s.state for node in self.nodes for s in node.saved}
 
     def to_dict(self) -> dict[str, Any]:
         """Give nodes, arrows and groups as JSON has them."""

@@ -45,21 +45,13 @@ def cells(
     for place, (name, boxes) in enumerate(rows):
         y = TITLE_HEIGHT_PX + place * (height + 4)
         middle = y + height / 2 + 4
-        parts.append(
-            f'<text x="{left - 8:g}" y="{middle:g}" text-anchor="end">'
-            f"{escaped(name)}</text>"
-        )
+        parts.append(_text(left - 8, middle, name, ' text-anchor="end"'))
         for number, (text, colour) in enumerate(boxes):
             x = left + number * width
-            parts.append(
-                f'<rect x="{x:g}" y="{y:g}" width="{width - 3:g}" height="{height:g}" '
-                f'rx="3" {_paint(colour)}/>'
-            )
+            parts.append(_rect(x, y, width - 3, height, 3, colour))
             if text:
-                parts.append(
-                    f'<text x="{x + (width - 3) / 2:g}" y="{middle:g}" '
-                    f'text-anchor="middle" font-size="11">{escaped(text)}</text>'
-                )
+                style = ' text-anchor="middle" font-size="11"'
+                parts.append(_text(x + (width - 3) / 2, middle, text, style))
     most = max((len(boxes) for _, boxes in rows), default=0)
     wide = max(left + most * width, TITLE_LETTER_PX * len(title), MIN_WIDTH_PX)
     tall = TITLE_HEIGHT_PX + len(rows) * (height + 4)
@@ -114,10 +106,7 @@ def outline(
                 f'<path d="M{x - 14} {y - 4}V{y + 12}H{x}" fill="none" '
                 'stroke="currentColor" stroke-opacity=".4"/>'
             )
-        parts.append(
-            f'<rect x="{x}" y="{y}" width="{room:g}" height="24" rx="4" '
-            f'{_paint(colour)}/><text x="{x + 8}" y="{y + 16}">{escaped(text)}</text>'
-        )
+        parts += [_rect(x, y, room, 24, 4, colour), _text(x + 8, y + 16, text)]
     tall = TITLE_HEIGHT_PX + 30 * len(lines)
     colours = {colour for _, _, colour in lines}
     used = [(text, colour) for text, colour in legend if colour in colours]
@@ -134,17 +123,24 @@ def _legend(
         room = 30 + LEGEND_LETTER_PX * len(text)
         if x > 2 and x + room > width:
             x, y = 2.0, y + 20
-        parts.append(
-            f'<rect x="{x:g}" y="{y - 8:g}" width="12" height="12" rx="2" '
-            f'{_paint(colour)}/><text x="{x + 18:g}" y="{y + 2:g}">'
-            f"{escaped(text)}</text>"
-        )
+        parts += [_rect(x, y - 8, 12, 12, 2, colour), _text(x + 18, y + 2, text)]
         x += room
     return "".join(parts), y - top + 24 if entries else 4.0
 
 
-def _paint(colour: str) -> str:
-    if not colour:
-        return 'fill="none" stroke="currentColor" stroke-opacity=".3"'
-    shade = COLOURS[colour]
-    return f'fill="{shade}" fill-opacity=".35" stroke="{shade}"'
+def _rect(
+    x: float, y: float, width: float, height: float, radius: int, colour: str
+) -> str:
+    """Draw a box; one without a colour is only a border."""
+    paint = 'fill="none" stroke="currentColor" stroke-opacity=".3"'
+    if colour:
+        shade = COLOURS[colour]
+        paint = f'fill="{shade}" fill-opacity=".35" stroke="{shade}"'
+    return (
+        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" '
+        f'rx="{radius}" {paint}/>'
+    )
+
+
+def _text(x: float, y: float, text: str, attributes: str = "") -> str:
+    return f'<text x="{x:g}" y="{y:g}"{attributes}>{escaped(text)}</text>'

@@ -65,5 +65,7 @@ def named_parameters(
         for number, group in enumerate(optimizer.param_groups)
         for index, parameter in enumerate(group["params"])
     ]
-    first = {id(parameter): (name, parameter) for name, parameter in reversed(pairs)}
-    return dict(reversed(first.values()))
+    named: dict[int, tuple[str, Tensor]] = {}
+    for name, parameter in pairs:
+        named.setdefault(id(parameter), (name, parameter))
+    return dict(named.values())

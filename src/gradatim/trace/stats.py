@@ -14,7 +14,6 @@ __all__ = ["TensorStats", "norm_of", "stats_of"]
 MAX_FLOAT64_NUMBERS = 1 << 24
 """A larger tensor is summed in float32, because its copy in float64 would take more
 than 128 MB; chosen by hand, not measured."""
-
 RARE_KIND_ERRORS = (RuntimeError, TypeError, NotImplementedError)
 """What tensors of a rare kind raise when their numbers are read."""
 
@@ -56,8 +55,9 @@ def stats_of(tensor: Tensor) -> TensorStats:
     except RARE_KIND_ERRORS as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         numbers = {"reason": first[:120]}
+    shape = (tensor.size(0),) if tensor.is_nested else map(int, tensor.shape)
     return TensorStats(
-        shape=_shape(tensor),
+        shape=tuple(shape),
         dtype=dtype_name(tensor.dtype),
         device=str(tensor.device),
         **numbers,
@@ -124,9 +124,3 @@ def _sum_dtype(values: Tensor) -> torch.dtype:
     if values.is_complex():
         return torch.complex128 if is_small else torch.complex64
     return torch.float64 if is_small else torch.float32
-
-
-def _shape(tensor: Tensor) -> tuple[int, ...]:
-    if tensor.is_nested:
-        return (tensor.size(0),)
-    return tuple(int(size) for size in tensor.shape)
