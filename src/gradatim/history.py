@@ -59,10 +59,7 @@ class History(dict[str, list[Any]]):
 
         Args:
             keys: What to draw; by default all that are losses.
-            ax: Matplotlib axes to draw into; None makes some.
-
-        Returns:
-            The axes.
+            ax: Matplotlib axes to draw into, which are given back; None makes some.
 
         Raises:
             ImportError: matplotlib is not installed.

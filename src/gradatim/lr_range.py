@@ -51,10 +51,7 @@ class LRRange:
         """Draw the losses over the rates with matplotlib (``gradatim[plots]``).
 
         Args:
-            ax: Matplotlib axes to draw into; None makes some.
-
-        Returns:
-            The axes.
+            ax: Matplotlib axes to draw into, which are given back; None makes some.
 
         Raises:
             ImportError: matplotlib is not installed.

@@ -74,7 +74,8 @@ class Progress(Callback):
         """
         trainer = self._trainer
         so_far, row = trainer.so_far, trainer.history.last()
-        last_epoch = self._last_epoch()
+        plan = trainer.plan
+        last_epoch = plan.last_epoch if plan is not None else trainer.epoch
         # The epoch at hand has the number of the whole epochs done, and one more.
         within = self._live is not None or so_far.num_batches > 0
         parts = [f"epoch {min(trainer.epoch + within, last_epoch)}/{last_epoch}"]
@@ -94,10 +95,6 @@ class Progress(Callback):
         scores = {key: value for key, value in row.items() if key.startswith("val_")}
         parts += [f"{key} {v:.4g}" for key, v in scores.items() if v is not None]
         return "  ".join(parts)
-
-    def _last_epoch(self) -> int:
-        plan = self._trainer.plan
-        return plan.last_epoch if plan is not None else self._trainer.epoch
 
     def _share_done(self) -> float:
         """Tell how much of this fit is done, from 0 to 1."""

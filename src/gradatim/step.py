@@ -271,10 +271,8 @@ class TrainStep:
 
         The tensors are those in use, as in PyTorch's own ``state_dict``: copy what is
         to stay as it is (``copy.deepcopy``). Random generators, which dropout draws
-        from, are not in it.
-
-        Args:
-            model: False leaves the model out, for who saves it in a file of its own.
+        from, are not in it. With ``model=False`` the model is not, for who saves it in
+        a file of its own.
         """
         state: dict[str, Any] = {"model": self.model.state_dict()} if model else {}
         state["optimizer"] = self.optimizer.state_dict()

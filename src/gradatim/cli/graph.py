@@ -118,22 +118,16 @@ def _graph_of_file(target: str, with_data: bool) -> "Graph":
                 "and returns the result."
             )
         if callable(value) and not isinstance(value, Tensor):
-            value = _called(value, name)
+            try:
+                value = value()
+            except Exception as error:
+                raise ConfigError(
+                    f"{name}() fails: {type(error).__name__}: {error}\n"
+                    "It is called without arguments, and must return a tensor.\n"
+                    "Correct it; --debug shows the line."
+                ) from error
     names = names_of(variables) | dict(recorded.names)
     return recorded.graph(value, names=names, data=with_data)
-
-
-def _called(function: Any, name: str) -> Any:
-    from gradatim.errors import ConfigError
-
-    try:
-        return function()
-    except Exception as error:
-        raise ConfigError(
-            f"{name}() fails: {type(error).__name__}: {error}\n"
-            "It is called without arguments, and must return a tensor.\n"
-            "Correct it; --debug shows the line."
-        ) from error
 
 
 def _graph_of_run(

@@ -40,14 +40,13 @@ def _show_table(*, as_json: bool) -> None:
     from gradatim.ladder.table import measure
 
     console = Console()
+    is_shown = console.is_terminal and not as_json
     rows = []
-    if as_json or not console.is_terminal:
-        rows = [measure(rung) for rung in RUNGS]
-    else:
-        with console.status("") as status:
-            for rung in RUNGS:
+    with console.status("") if is_shown else contextlib.nullcontext() as status:
+        for rung in RUNGS:
+            if status is not None:
                 status.update(f"rung {rung.number} of {len(RUNGS)}: {rung.title}")
-                rows.append(measure(rung))
+            rows.append(measure(rung))
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
     else:

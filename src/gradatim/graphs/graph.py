@@ -36,7 +36,7 @@ class Graph(GraphData):
         functions: Mapping[int, Function] | None = None,
         leaves: Mapping[int, Tensor] | None = None,
     ) -> None:
-        super().__init__(nodes, arrows, groups)
+        super().__init__(list(nodes), list(arrows), list(groups))
         self._tensors = list(tensors)
         self._functions = dict(functions or {})
         self._leaves = dict(leaves or {})

@@ -4,7 +4,7 @@ Nothing here draws, and nothing here holds a tensor. The files that draw a graph
 :class:`GraphData`; :class:`gradatim.graphs.graph.Graph` adds the methods for users.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -111,18 +111,13 @@ class Group(_Record):
         return name + f" ({self.call} of {self.num_calls})" * (self.num_calls > 1)
 
 
+@dataclass(eq=False, repr=False)
 class GraphData:
     """The boxes, arrows and calls of modules of one graph: see :class:`Graph`."""
 
-    def __init__(
-        self,
-        nodes: Sequence[Node],
-        arrows: Sequence[Arrow],
-        groups: Sequence[Group] = (),
-    ) -> None:
-        self.nodes = list(nodes)
-        self.arrows = list(arrows)
-        self.groups = list(groups)
+    nodes: list[Node]
+    arrows: list[Arrow]
+    groups: list[Group]
 
     def __repr__(self) -> str:
         num_operations = sum(node.is_operation for node in self.nodes)

@@ -41,11 +41,8 @@ def measure(rung: Rung, *, epochs: int = 1000) -> Row:
     """Run a rung without its output, count its lines and time its updates.
 
     A rung also shows things before and after its loop. A run of one epoch measures how
-    long that takes, and its time is subtracted. Another run before it warms up.
-
-    Args:
-        rung: Any of ``RUNGS``. Of those that do not train, only rung 2 is run.
-        epochs: At least 2.
+    long that takes, and its time is subtracted; so ``epochs`` is 2 at least. Another
+    run before it warms up. Of the rungs that do not train, only rung 2 is run.
 
     >>> from gradatim.ladder import RUNGS
     >>> row = measure(RUNGS[0])
