@@ -59,10 +59,7 @@ def shows_options(
 def refuse_unknown(function: str, options: Iterable[str], known: Iterable[str]) -> None:
     """Refuse options that a function does not have, as Python itself would.
 
-    Args:
-        function: The name of the function that the user has called.
-        options: The names of the options that it was given.
-        known: The names of the options that it has.
+    The names are that of the function, of the options given, and of those it has.
 
     Raises:
         TypeError: There is no such option.

@@ -53,12 +53,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class ArrowPiece:
-    """The piece of an arrow that lies in one level."""
+    """The piece of an arrow in one level; its ends are places in its ``items``."""
 
     above: int
-    """Its upper end: a place in :attr:`Level.items`."""
     below: int
-    """Its lower end: a place in :attr:`Level.items`."""
     source: int
     """The node whose value goes along the arrow."""
     shift_px: float = 0.0

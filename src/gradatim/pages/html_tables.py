@@ -11,10 +11,8 @@ __all__ = ["classed_table", "grid", "markdown_table", "raised", "wrapped"]
 def grid(rows: Sequence[Mapping[str, Any]], *, caption: str = "") -> str:
     """Draw a table that brings its own style, for any page.
 
-    Args:
-        rows: For each row its values by column; the first row names the columns.
-            Numbers stand at the right.
-        caption: The text above.
+    Each row has its values by column, and the first row names the columns. Numbers
+    stand at the right, the caption above.
 
     >>> grid([{"model": "mean", "rmse": 2.5}]).count("<td")
     2
@@ -43,10 +41,8 @@ def classed_table(
 ) -> str:
     """Draw a table that the page's own style sheet dresses, by classes.
 
-    Args:
-        headers: The header of each column.
-        rows: The texts of each row. A row that begins with ``mean`` has that class.
-        text_columns: So many columns from the left have the class ``text``.
+    So many ``text_columns`` from the left have the class ``text``. A row that begins
+    with ``mean`` has that class.
 
     >>> classed_table(["row", "loss"], [["mean", "2.5"]], text_columns=1).count("class")
     3

@@ -28,9 +28,7 @@ def player_parts() -> tuple[str, str]:
 def frames(values: Mapping[str, Iterable[float | str]]) -> str:
     """Write an attribute that changes other attributes of its element by the frame.
 
-    Args:
-        values: For each attribute one value for each frame. The values contain no
-            blank, no ``:`` and no ``;``.
+    Each of them has a value for each frame, without a blank, ``:`` or ``;``.
 
     >>> frames({"x1": [1, 2.5], "y1": [0, 10]})
     'data-frames="x1:1 2.5;y1:0 10"'
@@ -66,10 +64,7 @@ def told_frames(texts: Sequence[str], *, at: int = 0) -> str:
 class MovingChart(Chart):
     """A chart with parts that move from frame to frame.
 
-    Args:
-        at: The frame that the page opens with.
-        args: As for :class:`gradatim.pages.charts.Chart`.
-        kwargs: As for :class:`gradatim.pages.charts.Chart`.
+    ``at`` is the frame that the page opens with; what else it takes is a Chart's.
 
     >>> chart = MovingChart((0, 1), (0, 2), at=1)
     >>> 'data-frames="cx:' in chart.moving_dot([0, 0.5], [1, 1.5]).svg()
