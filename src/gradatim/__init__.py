@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from gradatim import data
     from gradatim.callbacks import EarlyStopping, LRScheduler
     from gradatim.doctor import Doctor, check, watch
-    from gradatim.graphs import Graph, Recorded, graph, record
+    from gradatim.graphs.build import graph
+    from gradatim.graphs.graph import Graph
+    from gradatim.graphs.record import Recorded, record
     from gradatim.history import History
     from gradatim.hooks import Callback
     from gradatim.loading import Predictor, load

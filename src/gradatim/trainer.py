@@ -110,6 +110,10 @@ class Trainer:
         """Rows trained on; a row counts again in every epoch."""
         return self._samples_before + self.so_far.num_rows
 
+    def _forget_stop(self) -> None:
+        self.should_stop, self.stop_requested = False, None
+        self.history.stop_reason = None
+
     def stop(self, reason: str) -> None:
         """End the training after this step or epoch; ``reason`` goes to the history."""
         self.should_stop = True
@@ -213,8 +217,7 @@ class Trainer:
         hooks = hooks_of([*callbacks, *display])
         batches = (train_batches, val_batches)
         plan = self.plan = Plan(self.epoch, epochs, *batches, list(callbacks))
-        self.should_stop, self.stop_requested = False, None
-        self.history.stop_reason = None
+        self._forget_stop()
         if not self.model.training:
             self.model.train()
         with stop_on_ctrl_c(self):

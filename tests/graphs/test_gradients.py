@@ -167,7 +167,7 @@ def test_no_hook_is_left_behind(monkeypatch, fails):
     if fails:
         handle = loss.register_hook(lambda gradient: 1 / 0)
     assert bool(graph.gradients().why_not) == fails
-    monkeypatch.setattr(gradients, "_step", lambda *given: calls.append(given))
+    monkeypatch.setattr(gradients, "BackwardStep", lambda **given: calls.append(given))
     if fails:
         handle.remove()
     loss.backward()

@@ -51,7 +51,7 @@ def test_two_stand_side_by_side():
 
 
 def test_the_bowl_has_its_bottom_and_its_path():
-    svg = bowl(("down", "blue", descend(epochs=5)))
+    svg = bowl(("down", "blue", descend(epochs=5)), title="down the bowl")
     assert svg.count("<polyline") >= 6
     parsed(svg)
 
