@@ -1,6 +1,9 @@
 """The course in a browser: chapters, questions, breakages, exercises, frozen pages."""
 
+import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +14,7 @@ import pytest
 
 from gradatim.course import CHAPTERS, Chapter
 from gradatim.course.exercise import load_exercise
+from tests.warm import WARM
 
 SLUGS = [chapter.slug for chapter in CHAPTERS]
 PATIENCE_S = 300
@@ -312,8 +316,26 @@ class Elsewhere(Chapter):
         return CHAPTERS[1].package
 
 
+def serve(port, chapters, home):
+    """Serve chapters, without end: the threads of an open chapter do not end either."""
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        os.environ[name] = str(home)
+    from gradatim.course.server import serving
+
+    with serving(port, "token", chapters):
+        signal.pause()
+
+
+def is_up(port):
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def test_a_chapter_that_raises_shows_where_and_the_others_work(browser, tmp_path):
-    from gradatim.course.server import HOST, free_port, serving
+    from gradatim.course.server import HOST, free_port
 
     source = CHAPTERS[1].path.read_text(encoding="utf-8")
     question = "**Predict.** "
@@ -328,9 +350,11 @@ def test_a_chapter_that_raises_shows_where_and_the_others_work(browser, tmp_path
     port = free_port()
     context = browser.new_context(viewport={"width": 1200, "height": 2500})
     context.set_default_timeout(1000 * PATIENCE_S)
-    with serving(port, "token", chapters) as server:
+    server = WARM.Process(target=serve, args=(port, chapters, tmp_path))
+    server.start()
+    try:
         end = time.monotonic() + PATIENCE_S
-        while not server.started and time.monotonic() < end:
+        while not is_up(port) and server.is_alive() and time.monotonic() < end:
             time.sleep(0.02)
         for chapter in chapters:
             page = context.new_page()
@@ -346,6 +370,9 @@ def test_a_chapter_that_raises_shows_where_and_the_others_work(browser, tmp_path
                 assert "line" in told and "1 / 0" in told
             page.close()
         context.close()
+    finally:
+        server.kill()
+        server.join()
 
 
 @pytest.fixture(scope="module")
