@@ -1,5 +1,6 @@
 """What every test starts from."""
 
+import gc
 import random
 import signal
 
@@ -15,6 +16,19 @@ settings.load_profile("suite")
 
 # A shell that starts the suite in the background has it ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# While tests are collected there is hardly any garbage; looking for it takes seconds.
+gc.disable()
+
+
+def pytest_collection_finish():
+    """Leave what stays until the end out of every later search for garbage.
+
+    In a forked process a search would copy all of it.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

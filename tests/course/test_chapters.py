@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from functools import cache
 
 import marimo as mo
 import pytest
@@ -23,19 +24,48 @@ from gradatim.errors import ConfigError
 SLUGS = [chapter.slug for chapter in CHAPTERS]
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
-def test_marimo_finds_nothing_to_complain_of(chapter, tmp_path):
-    path = write_notebook(chapter, tmp_path)
-    command = [sys.executable, "-m", "marimo", "check", "--strict", str(path)]
+def checked(paths):
+    """What marimo says of notebooks."""
+    command = [sys.executable, "-m", "marimo", "check", "--strict", *map(str, paths)]
     found = subprocess.run(command, capture_output=True, text=True)
-    assert found.returncode == 0, found.stdout + found.stderr
+    return found.returncode, found.stdout + found.stderr
+
+
+@pytest.fixture(scope="module")
+def check_of_all(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("notebooks")
+    return checked([write_notebook(chapter, folder) for chapter in CHAPTERS])
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
+def test_marimo_finds_nothing_to_complain_of(chapter, check_of_all):
+    status, told = check_of_all
+    assert status == 0, told
+    assert f"{chapter.slug}.py" not in told
+
+
+def test_marimo_finds_what_is_wrong_in_the_last_of_many(tmp_path):
+    paths = [write_notebook(chapter, tmp_path) for chapter in CHAPTERS]
+    again = "@app.cell\ndef _():\n    widgets = 1\n    return (widgets,)\n\n\n"
+    text = paths[-1].read_text().replace("if __name__", f"{again}if __name__")
+    paths[-1].write_text(text)
+    status, told = checked(paths)
+    assert status != 0 and paths[-1].name in told
+
+
+@cache
+def ran(chapter):
+    """A chapter as it opens: its app, outputs, definitions and processor seconds."""
+    begin = time.process_time()
+    app = load_app(chapter)
+    outputs, defs = app.run()
+    return app, outputs, defs, time.process_time() - begin
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
 def test_it_runs_without_a_head(chapter):
-    begin = time.process_time()
-    outputs, defs = load_app(chapter).run()
-    assert time.process_time() - begin < 60  # of the processor, on two threads
+    _, outputs, defs, processor_s = ran(chapter)
+    assert processor_s < 60  # on two threads
     assert len(outputs) >= 8 and "widgets" in defs
 
 
@@ -85,8 +115,7 @@ def test_each_section_asks_before_it_shows(chapter):
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=SLUGS)
 def test_what_waits_is_there_once_a_choice_is_made(chapter):
     """Nothing that answers a question is on the page before; all of it is after."""
-    app = load_app(chapter)
-    outputs, _ = app.run()
+    app, outputs, _, _ = ran(chapter)
     with widgets.all_shown():
         shown, _ = app.run()
     source = notebook_source(chapter)
