@@ -80,5 +80,5 @@ def test_each_pitfall_has_a_whole_page(pitfall):
 
 
 def test_codes_are_one_each():
-    codes = [pitfall.code for pitfall in all_pitfalls()] + [rule.code for rule in RULES]
+    codes = [pitfall.code for pitfall in all_pitfalls()] + list(RULES)
     assert len(codes) == len(set(codes)) and len(codes) > 60

@@ -189,9 +189,9 @@ def test_what_is_no_mistake_with_torch_is_left_alone():
 
 
 def test_codes_are_in_order_and_texts_are_whole():
-    codes = [rule.code for rule in RULES]
+    codes = list(RULES)
     assert codes == sorted(set(codes))
-    assert all(rule.title and rule.verdict.endswith(".") for rule in RULES)
+    assert all(rule.title and rule.verdict.endswith(".") for rule in RULES.values())
 
 
 def test_a_script_that_ends_in_one_has_it_first(tmp_path):

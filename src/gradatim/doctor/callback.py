@@ -103,9 +103,8 @@ class Doctor(Callback):
         plan = trainer.plan
         if self._is_on or plan is None or plan.val_batches is None:
             return
-        if trainer.epoch == plan.first_epoch and (
-            trainer.so_far.num_batches == plan.batches_per_epoch
-        ):
+        is_last = trainer.so_far.num_batches == plan.batches_per_epoch
+        if trainer.epoch == plan.first_epoch and is_last:
             self._watch(trainer)
 
     def on_epoch_end(self, trainer: Any) -> None:

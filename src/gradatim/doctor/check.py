@@ -1,20 +1,13 @@
-"""Before training: what one batch and a copy of the model show."""
+"""Before training: what one batch and a copy of the model show, each with its page."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gradatim.doctor.check_pages import (
-    FarFromChance,
-    NotLearned,
-    RowsLeak,
-    WithoutGradient,
-)
-from gradatim.doctor.finding import Finding
+from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.errors import NonFiniteLossError
 from gradatim.losses import LossFn
 from gradatim.modules import evaluating
@@ -24,7 +17,7 @@ from gradatim.step import Forward, make_forward, make_train_step
 from gradatim.text import listed
 from gradatim.trace.copies import copied
 
-__all__ = ["Checkup", "check"]
+__all__ = ["CHECKS", "Checkup", "check"]
 
 MAX_STEPS = 200  # chosen by hand, not measured
 MAX_SHARE_LEARNED = 0.1  # of the first loss; chosen by hand, not measured
@@ -49,7 +42,7 @@ class Checkup:
                 f"one batch alone: loss {self.losses[0]:.4g} -> {self.losses[-1]:.4g} "
                 f"in {len(self.losses) - 1} updates of a copy"
             )
-        if self.chance is not None and self.losses:
+        if self.losses and self.chance is not None:
             lines.append(f"by chance it would be {self.chance:.4g}")
         lines += map(str, self.findings) if self.findings else ["nothing found"]
         return "\n".join(lines)
@@ -94,49 +87,73 @@ def check(
         twin, twin_loss, twin_optimizer, twin_batch = copied(
             model, loss_fn, optimizer, batch
         )
-        findings = list(_rows_mixed(twin, twin_batch, forward))
+        findings = list(RowsLeak().find_in_rows(twin, twin_batch, forward))
         chance = _loss_of_chance(loss_fn, batch, twin, forward)
         losses, without_gradient = _learned_by_heart(
             twin, twin_loss, twin_optimizer, twin_batch, forward, num_steps
         )
-    findings += _no_gradient(without_gradient)
-    findings += _far_from_chance(losses, chance)
-    findings += _not_learned(losses, optimizer)
+    findings += WithoutGradient().find_in_names(without_gradient)
+    findings += FarFromChance().find_in_losses(losses, chance)
+    findings += NotLearned().find_in_losses(losses, optimizer)
     return Checkup(findings=findings, losses=losses, chance=chance)
 
 
-def _rows_mixed(
-    model: nn.Module, batch: tuple[Any, ...], forward: Forward | None
-) -> Iterator[Finding]:
-    """Find a row whose output depends on the input of another row."""
-    inputs = [
-        tensor
-        for tensor in tensors_of(batch if forward is not None else batch[0])
-        if tensor.is_floating_point() and tensor.dim() and tensor.size(0) > 1
-    ]
-    if not inputs:
-        return
-    run = make_forward(forward)
-    with evaluating(model), torch.enable_grad():  # in training, batch norm mixes rows
-        for tensor in inputs:
-            tensor.requires_grad_(True)
-        try:
-            predictions, _ = run(model, batch)
-            mixed = _first_mixed_rows(predictions, inputs)
-        except RuntimeError:  # an operation has no gradient with respect to its input
+class RowsLeak(Pitfall):
+    """The output of one row depends on the input of another.
+
+    What it sees:
+        In eval mode, the gradient of the output of one row with respect to the input of
+        another row is not zero.
+
+    Why it matters:
+        Predictions then depend on what else is in the batch. A model that is asked for
+        one row alone, with a batch of 1, gives another answer than it was scored with.
+
+    Example::
+
+        x = x.view(time, batch, features)   # from (batch, time, features)
+
+    Instead::
+
+        x = x.transpose(0, 1)
+
+    Source: Karpathy 2019, "A Recipe for Training Neural Networks": use backprop to
+    chart dependencies.
+    """
+
+    code = "GT001"
+    title = "rows of a batch are mixed"
+    severity = "error"
+
+    def find_in_rows(
+        self, model: nn.Module, batch: tuple[Any, ...], forward: Forward | None
+    ) -> Findings:
+        """Find a row whose output depends on the input of another row."""
+        given = tensors_of(batch if forward is not None else batch[0])
+        floats = [tensor for tensor in given if tensor.is_floating_point()]
+        inputs = [tensor for tensor in floats if tensor.dim() and tensor.size(0) > 1]
+        if not inputs:
             return
-        finally:
+        # In training, batch norm mixes rows.
+        with evaluating(model), torch.enable_grad():
             for tensor in inputs:
-                tensor.requires_grad_(False)
-    if mixed is None:
-        return
-    row, other, size = mixed
-    yield RowsLeak().finding(
-        verdict=f"The output of row {row} depends on the input of row {other}.",
-        evidence=f"a gradient of {size:.3g} between the two, in eval mode",
-        cure="look for view or reshape where a transpose is meant, for batch_first=, "
-        "and for a mean or softmax over dim 0",
-    )
+                tensor.requires_grad_(True)
+            try:
+                predictions, _ = make_forward(forward)(model, batch)
+                mixed = _first_mixed_rows(predictions, inputs)
+            except RuntimeError:  # an operation has no gradient of its input
+                return
+            finally:
+                for tensor in inputs:
+                    tensor.requires_grad_(False)
+        if mixed is not None:
+            row, other, size = mixed
+            yield self.finding(
+                verdict=f"The output of row {row} depends on the input of row {other}.",
+                evidence=f"a gradient of {size:.3g} between the two, in eval mode",
+                cure="look for view or reshape where a transpose is meant, for "
+                "batch_first=, and for a mean or softmax over dim 0",
+            )
 
 
 def _first_mixed_rows(
@@ -148,12 +165,10 @@ def _first_mixed_rows(
     on their own input alone.
     """
     rows = inputs[0].size(0)
-    outputs = [
-        t
-        for t in tensors_of(predictions)
-        if t.requires_grad and t.dim() and t.size(0) == rows
-    ]
+    outputs = [tensor for tensor in tensors_of(predictions) if tensor.requires_grad]
     for output in outputs:
+        if not output.dim() or output.size(0) != rows:
+            continue
         for row in (0, rows // 2):
             gradients = torch.autograd.grad(
                 output[row].abs().sum(), inputs, retain_graph=True, allow_unused=True
@@ -168,19 +183,141 @@ def _first_mixed_rows(
     return None
 
 
+class FarFromChance(Pitfall):
+    """The first loss of a classifier is far above that of one that knows nothing.
+
+    What it sees:
+        A cross-entropy of C classes whose first value is above ``2 ln C + 0.5``.
+
+    Why it matters:
+        Equal probabilities cost ``ln C``: 1.10 for 3 classes, 2.30 for 10. A model that
+        begins at 20 is sure and wrong, and the first updates only take that back.
+
+    Example::
+
+        model(pixels)           # numbers from 0 to 255
+
+    Instead::
+
+        model(pixels / 255)
+
+    Source: Karpathy 2019, "A Recipe for Training Neural Networks": verify loss at init.
+    """
+
+    code = "GT002"
+    title = "the first loss is far from chance"
+
+    def find_in_losses(self, losses: list[float], chance: float | None) -> Findings:
+        """Compare the first loss with that of equal probabilities."""
+        if chance is None or not losses or not math.isfinite(losses[0]):
+            return
+        if losses[0] > MAX_RATIO_TO_CHANCE * chance + 0.5:
+            yield self.finding(
+                verdict="Before it knows anything the model is sure, and wrong.",
+                evidence=f"the first loss is {losses[0]:.4g}; by chance it would be "
+                f"{chance:.4g}",
+                cure="scale the inputs to mean 0 and standard deviation 1; smaller "
+                "weights in the last layer",
+            )
+
+
 def _loss_of_chance(
     loss_fn: LossFn, batch: tuple[Any, ...], model: nn.Module, forward: Forward | None
 ) -> float | None:
     """Give ``ln C`` where the loss is a cross-entropy of C classes."""
-    if type(loss_fn) is not nn.CrossEntropyLoss and loss_fn is not (
-        nn.functional.cross_entropy
-    ):
+    is_function = loss_fn is nn.functional.cross_entropy
+    if not is_function and type(loss_fn) is not nn.CrossEntropyLoss:
         return None
     with evaluating(model):
         predictions, _ = make_forward(forward)(model, batch)
     if not isinstance(predictions, Tensor) or predictions.dim() < 2:
         return None
     return math.log(predictions.size(1))
+
+
+class WithoutGradient(Pitfall):
+    """Parameters that ask for a gradient get none.
+
+    What it sees:
+        After one backward, ``.grad`` is ``None`` for a parameter with
+        ``requires_grad``.
+
+    Why it matters:
+        Such a parameter is never trained: it keeps its first random numbers.
+
+    Example::
+
+        def forward(self, x):
+            return self.head(self.body(x).detach())
+
+    Instead::
+
+        def forward(self, x):
+            return self.head(self.body(x))
+
+    Source: the documentation of ``torch.autograd``.
+    """
+
+    code = "GT003"
+    title = "parameters without a gradient"
+
+    def find_in_names(self, names: list[str]) -> Findings:
+        """Report parameters that got no gradient, by their names."""
+        if names:
+            yield self.finding(
+                verdict=f"{len(names)} parameters get no gradient: "
+                f"{listed(names, quoted=False)}.",
+                evidence=f"after one backward, .grad is None for {len(names)}",
+                cure="use them in forward, or requires_grad_(False) where that is "
+                "meant",
+            )
+
+
+class NotLearned(Pitfall):
+    """One batch, again and again, is not learned by heart.
+
+    What it sees:
+        In 200 updates of a copy on the same rows, with the given optimizer, the loss
+        has not halved.
+
+    Why it matters:
+        A network has far more weights than a batch has rows, and can fit any labels. If
+        it does not, no amount of data will help: the graph is cut, the loss broadcasts,
+        labels do not belong to their rows, or the learning rate is far off.
+
+    Example::
+
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-7)
+
+    Instead::
+
+        optimizer = torch.optim.SGD(model.parameters(), lr=1e-2)
+
+    Source: Karpathy 2019, "A Recipe for Training Neural Networks": overfit one batch.
+    """
+
+    code = "GT004"
+    title = "one batch cannot be learned by heart"
+
+    def find_in_losses(
+        self, losses: list[float], optimizer: torch.optim.Optimizer
+    ) -> Findings:
+        """Report losses that have not halved."""
+        if not losses:
+            return
+        lrs = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
+        has_diverged = not all(map(math.isfinite, losses)) or losses[-1] > losses[0]
+        has_halved = min(losses) <= MAX_SHARE_HALF_LEARNED * losses[0]
+        if losses[0] != 0.0 and not has_halved:
+            yield self.finding(
+                verdict="After many updates on the same rows the loss has hardly "
+                "fallen.",
+                evidence=f"loss {losses[0]:.4g} -> {losses[-1]:.4g} in "
+                f"{len(losses) - 1} updates, lr {lrs}",
+                cure=f"a {'smaller' if has_diverged else 'larger'} learning rate; then "
+                "look for a cut graph, a loss that broadcasts, labels that do not "
+                "belong to their rows",
+            )
 
 
 def _learned_by_heart(
@@ -206,54 +343,11 @@ def _learned_by_heart(
             losses.append(math.nan)
             break
         if number == 0:
-            without_gradient = [
-                name
-                for name, parameter in model.named_parameters()
-                if parameter.requires_grad and parameter.grad is None
-            ]
+            asking = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+            without_gradient = [name for name, p in asking if p.grad is None]
         if losses[-1] <= MAX_SHARE_LEARNED * losses[0]:
             break
     return losses, without_gradient
 
 
-def _no_gradient(names: list[str]) -> Iterator[Finding]:
-    if names:
-        yield WithoutGradient().finding(
-            verdict=f"{len(names)} parameters get no gradient: "
-            f"{listed(names, quoted=False)}.",
-            evidence=f"after one backward, .grad is None for {len(names)}",
-            cure="use them in forward, or requires_grad_(False) where that is meant",
-        )
-
-
-def _far_from_chance(losses: list[float], chance: float | None) -> Iterator[Finding]:
-    if chance is None or not losses or not math.isfinite(losses[0]):
-        return
-    if losses[0] > MAX_RATIO_TO_CHANCE * chance + 0.5:
-        yield FarFromChance().finding(
-            verdict="Before it knows anything the model is sure, and wrong.",
-            evidence=f"the first loss is {losses[0]:.4g}; by chance it would be "
-            f"{chance:.4g}",
-            cure="scale the inputs to mean 0 and standard deviation 1; smaller weights "
-            "in the last layer",
-        )
-
-
-def _not_learned(
-    losses: list[float], optimizer: torch.optim.Optimizer
-) -> Iterator[Finding]:
-    lrs = ", ".join(f"{group['lr']:g}" for group in optimizer.param_groups)
-    if not losses or losses[0] == 0.0:
-        return
-    least = min(losses)
-    if math.isfinite(least) and least <= MAX_SHARE_HALF_LEARNED * losses[0]:
-        return
-    has_diverged = not all(map(math.isfinite, losses)) or losses[-1] > losses[0]
-    cure = "a smaller learning rate" if has_diverged else "a larger learning rate"
-    yield NotLearned().finding(
-        verdict="After many updates on the same rows the loss has hardly fallen.",
-        evidence=f"loss {losses[0]:.4g} -> {losses[-1]:.4g} in "
-        f"{len(losses) - 1} updates, lr {lrs}",
-        cure=f"{cure}; then look for a cut graph, a loss that broadcasts, labels that "
-        "do not belong to their rows",
-    )
+CHECKS = (RowsLeak(), FarFromChance(), WithoutGradient(), NotLearned())

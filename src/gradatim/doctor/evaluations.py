@@ -1,5 +1,6 @@
 """Which calls of a model evaluate it: they are recognised, nobody says so."""
 
+import math
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -33,24 +34,17 @@ def evaluations(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
         return []
     # The backward of the last call may have been still to come when the watch ended.
     last = max(seen.forwards, key=lambda f: f.order)
-    unused = [
-        f
-        for f in forwards
-        if not f.used
-        and f.outputs
-        and f.order > used[0].order
-        and (seen.is_whole or f is not last)
-    ]
+    later = [f for f in forwards if f.order > used[0].order and not f.used]
+    unused = [f for f in later if f.outputs and (seen.is_whole or f is not last)]
     feeding = {f.source for f in seen.forwards if f.used}
     by_line: dict[SourceLine | None, list[ForwardSeen]] = {}
     for forward in _without_repeats(forwards, unused):
         by_line.setdefault(forward.line, []).append(forward)
     evaluating: list[ForwardSeen] = []
-    for line, group in by_line.items():
+    for group in by_line.values():
         num_feeding = sum(f.order in feeding for f in group)
-        if num_feeding <= MAX_SHARE_FEEDING * len(group) and _evaluates(
-            seen, number, line, group, used
-        ):
+        feed_few = num_feeding <= MAX_SHARE_FEEDING * len(group)
+        if feed_few and _evaluates(seen, number, group, used):
             evaluating += group
     return sorted(evaluating, key=lambda f: f.order)
 
@@ -69,54 +63,38 @@ def _without_repeats(
 
 
 def _evaluates(
-    seen: TrainingSeen,
-    number: int,
-    line: SourceLine | None,
-    group: list[ForwardSeen],
-    used: list[ForwardSeen],
+    seen: TrainingSeen, number: int, group: list[ForwardSeen], used: list[ForwardSeen]
 ) -> bool:
     """Tell whether the calls at one line evaluate the model.
 
-    Args:
-        seen: The record of the training.
-        number: The number of the model.
-        line: The line that calls it.
-        group: The calls from this line, through which no backward goes.
-        used: The calls of the model through which a backward goes.
+    No backward goes through the ``group`` of calls from this line; one goes through the
+    ``used`` calls of the model.
     """
+    line = group[0].line
     num_compared = sum(_is_compared(seen, f) for f in group)
     are_compared = num_compared >= MIN_SHARE_COMPARED * len(group)
     num_updates = len({f.step for f in group})
     num_trained = len({f.step for f in used})
-    is_at_each_update = (
-        num_updates > MAX_UPDATES_OF_A_FEW
-        and num_updates >= MIN_SHARE_OF_UPDATES * num_trained
-    )
-    if is_at_each_update:
-        if are_compared and any(
-            line and line.function != f.line.function for f in used[:1] if f.line
-        ):
-            return True
-        if line is not None and EVALUATES.search(line.function):
-            return True
+    are_few = num_updates <= MAX_UPDATES_OF_A_FEW
+    if not are_few and num_updates >= MIN_SHARE_OF_UPDATES * num_trained:
         if _have_the_same_input(used) and _have_the_same_input(group):
             return True  # all rows each time, some to train and some to evaluate
+        if line is None:
+            return False
+        training = used[0].line
+        is_elsewhere = training is not None and line.function != training.function
+        if (are_compared and is_elsewhere) or EVALUATES.search(line.function):
+            return True
         updates = [s.line for s in seen.steps if s.line is not None][:MAX_UPDATE_LINES]
-        return line is not None and any(
-            update.file == line.file
-            and update.function == line.function
+        return any(
+            (update.file, update.function) == (line.file, line.function)
             and line.number > update.number
             for update in updates
         )
-    trained = {
-        f.model
-        for f in seen.forwards
-        if f.used and seen.models[f.model].parameters.names
-    }
-    is_loop = any(
-        len(calls) > 1 and not all(f.same_input for f in calls[1:])
-        for calls in grouped_by_update(group)
-    )
+    trained = {f.model for f in seen.forwards if f.used}
+    trained = {n for n in trained if seen.models[n].parameters.names}
+    repeats = [calls[1:] for calls in grouped_by_update(group)]
+    is_loop = any(not f.same_input for calls in repeats for f in calls)
     optimizers = optimizers_of(seen, seen.models[number])
     # Several trained models must be parts of one: the same optimizers update them.
     is_alone = all(optimizers_of(seen, seen.models[n]) == optimizers for n in trained)
@@ -132,14 +110,11 @@ def _is_compared(seen: TrainingSeen, forward: ForwardSeen) -> bool:
     """Tell whether a loss is computed from the output, before the next call."""
     later = [f for f in seen.forwards if f.order > forward.order]
     following = min(later, key=lambda f: f.order, default=None)
-    end = None if following is None else following.order
+    end = math.inf if following is None else following.order
     if (
         following is not None
         and following.source == forward.order
         and not seen.models[following.model].parameters.names
     ):
         return True  # the next call is a loss module of the user's own
-    return any(
-        loss.order > forward.order and (end is None or loss.order < end)
-        for loss in seen.losses
-    )
+    return any(forward.order < loss.order < end for loss in seen.losses)

@@ -1,6 +1,7 @@
 """Questions to the record about gradients: which tensors get one, which ones move."""
 
 import math
+from statistics import correlation
 
 from gradatim.watching import (
     BackwardSeen,
@@ -16,6 +17,7 @@ __all__ = [
     "depth_trend",
     "gradient_looks",
     "have_moved",
+    "leaves_at_looks",
     "line_of_backward",
     "reached_leaves",
     "update_ratios",
@@ -29,11 +31,16 @@ def backwards_with_leaves(seen: TrainingSeen) -> list[BackwardSeen]:
     return [backward for backward in seen.backwards if backward.leaves is not None]
 
 
+def leaves_at_looks(seen: TrainingSeen) -> list[dict[int, LeafSeen]]:
+    """Give the leaves that backwards reach, by identity, where they reach any."""
+    return [backward.leaves for backward in seen.backwards if backward.leaves]
+
+
 def reached_leaves(seen: TrainingSeen) -> dict[int, list[LeafSeen]]:
     """Give the leaves that backwards reach, by identity, as they were at each look."""
     looks: dict[int, list[LeafSeen]] = {}
-    for backward in backwards_with_leaves(seen):
-        for identity, leaf in (backward.leaves or {}).items():
+    for leaves in leaves_at_looks(seen):
+        for identity, leaf in leaves.items():
             looks.setdefault(identity, []).append(leaf)
     return looks
 
@@ -73,18 +80,11 @@ def depth_trend(step: StepSeen, model: ModelSeen) -> tuple[float, float] | None:
         the correlation of its logarithm with depth; None for fewer than four weights.
     """
     numels = model.parameters.numels
-    sizes = [
-        norm / math.sqrt(numels[name])
-        for name, norm in (step.gradients.norms or {}).items()
-        if name.endswith("weight") and numels.get(name, 0) > 1
-    ]
+    norms = (step.gradients.norms or {}).items()
+    weights = [(n, norm) for n, norm in norms if n.endswith("weight")]
+    sizes = [norm / math.sqrt(numels[n]) for n, norm in weights if numels.get(n, 0) > 1]
     if len(sizes) < MIN_WEIGHTS or not all(math.isfinite(s) and s > 0 for s in sizes):
         return None
     logs = [math.log10(size) for size in sizes]
-    depths = range(len(logs))
-    middle, mean = (len(logs) - 1) / 2, sum(logs) / len(logs)
-    top = sum((d - middle) * (v - mean) for d, v in zip(depths, logs, strict=True))
-    spread = math.sqrt(
-        sum((d - middle) ** 2 for d in depths) * sum((v - mean) ** 2 for v in logs)
-    )
-    return sizes[0] / sizes[-1], top / spread if spread else 0.0
+    is_flat = max(logs) == min(logs)
+    return sizes[0] / sizes[-1], 0.0 if is_flat else correlation(range(len(logs)), logs)

@@ -22,6 +22,9 @@ class LossTrend:
     """The median of the last tenth; NaN where one of these losses is not finite."""
     num_losses: int
 
+    def __str__(self) -> str:
+        return f"loss {self.first:.4g} -> {self.last:.4g} in {self.num_losses} steps"
+
     @property
     def diverges(self) -> bool:
         """Whether the loss ended far above its start, or is not finite any more."""

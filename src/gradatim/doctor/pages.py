@@ -7,7 +7,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from gradatim.doctor.check_pages import CHECKS
+from gradatim.doctor.check import CHECKS
 from gradatim.doctor.exceptions import RULES
 from gradatim.doctor.finding import Severity
 from gradatim.doctor.pitfall import Pitfall, all_pitfalls
@@ -54,7 +54,7 @@ def all_pages() -> dict[str, Page]:
     """
     pitfalls: list[Pitfall] = [*CHECKS, *all_pitfalls()]
     pages = [Page(p.code, p.title, p.severity, p.page()) for p in pitfalls]
-    pages += [Page(r.code, r.title, "error", r.page()) for r in RULES]
+    pages += [Page(code, r.title, "error", r.page()) for code, r in RULES.items()]
     return {page.code: page for page in sorted(pages, key=lambda page: page.code)}
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "first_trained_line",
     "forwards_of",
     "grouped_by_update",
+    "numbers_given",
     "only_optimizer",
     "optimized_parameters",
     "optimizers_of",
@@ -40,12 +41,9 @@ def forwards_of(seen: TrainingSeen, model: int) -> list[ForwardSeen]:
 
 def optimizers_of(seen: TrainingSeen, model: ModelSeen) -> list[int]:
     """Give the numbers of the optimizers that update parameters of a model."""
-    return [
-        number
-        for number, optimizer in enumerate(seen.optimizers)
-        if optimizer.num_steps
-        and not model.parameters.names.keys().isdisjoint(optimizer.parameters)
-    ]
+    own = model.parameters.names.keys()
+    used = [(n, o) for n, o in enumerate(seen.optimizers) if o.num_steps]
+    return [n for n, optimizer in used if not own.isdisjoint(optimizer.parameters)]
 
 
 def only_optimizer(seen: TrainingSeen) -> int | None:
@@ -63,11 +61,8 @@ def steps_of(
     seen: TrainingSeen, optimizer: int, *, closures: bool = True
 ) -> list[StepSeen]:
     """Give the updates of one optimizer; ``closures=False`` leaves out LBFGS's."""
-    return [
-        step
-        for step in seen.steps
-        if step.optimizer == optimizer and (closures or not step.closure)
-    ]
+    steps = [step for step in seen.steps if step.optimizer == optimizer]
+    return [step for step in steps if closures or not step.closure]
 
 
 def first_trained_line(seen: TrainingSeen) -> SourceLine | None:
@@ -77,8 +72,8 @@ def first_trained_line(seen: TrainingSeen) -> SourceLine | None:
 
 def trained_line_of(seen: TrainingSeen, number: int) -> SourceLine | None:
     """Give the line of the first call of a model that a backward goes through."""
-    used = [f.line for f in forwards_of(seen, number) if f.used]
-    return used[0] if used else seen.models[number].line
+    used = (f.line for f in forwards_of(seen, number) if f.used)
+    return next(used, seen.models[number].line)
 
 
 def first_backward_line(seen: TrainingSeen) -> SourceLine | None:
@@ -88,24 +83,20 @@ def first_backward_line(seen: TrainingSeen) -> SourceLine | None:
 
 def trained_calls(seen: TrainingSeen, *names: str) -> list[LossCall]:
     """Give the calls of these losses that train and whose numbers are known."""
-    return [
-        call
-        for call in seen.losses
-        if call.name in names
-        and call.grad
-        and call.facts
-        and (call.input.requires_grad or call.target.requires_grad)
-    ]
+    calls = [c for c in seen.losses if c.name in names and c.grad and c.facts]
+    return [c for c in calls if c.input.requires_grad or c.target.requires_grad]
+
+
+def numbers_given(call: LossCall) -> str:
+    """Say between which bounds the numbers lie that a loss is given first."""
+    return f"from {call.facts['input_min']:.4g} to {call.facts['input_max']:.4g}"
 
 
 def active_parts(model: ModelSeen, forwards: list[ForwardSeen]) -> dict[str, str]:
     """Give the parts that act otherwise in eval mode and are in their model's mode."""
     in_other_mode = {name for forward in forwards for name in forward.modes}
-    return {
-        name: kind
-        for name, kind in model.structure.with_mode.items()
-        if name not in in_other_mode
-    }
+    parts = model.structure.with_mode.items()
+    return {name: kind for name, kind in parts if name not in in_other_mode}
 
 
 def grouped_by_update(forwards: list[ForwardSeen]) -> list[list[ForwardSeen]]:
@@ -119,14 +110,10 @@ def grouped_by_update(forwards: list[ForwardSeen]) -> list[list[ForwardSeen]]:
 def training_loader(seen: TrainingSeen, optimizer: OptimizerSeen) -> LoaderSeen | None:
     """Find the loader with whose batches an optimizer made its updates."""
     for loader in seen.loaders:
-        length, num_starts = loader.length, loader.starts.count
-        if length and num_starts:
-            num_batches = length * num_starts
-            is_all = (
-                MIN_SHARE_OF_BATCHES * num_batches - length
-                <= optimizer.num_steps
-                <= MAX_SHARE_OF_BATCHES * num_batches
-            )
-            if is_all and (length > 1 or num_starts > 1):
-                return loader
+        length = loader.length or 0
+        num_batches = length * loader.starts.count
+        least = MIN_SHARE_OF_BATCHES * num_batches - length
+        most = MAX_SHARE_OF_BATCHES * num_batches
+        if num_batches > 1 and least <= optimizer.num_steps <= most:
+            return loader
     return None

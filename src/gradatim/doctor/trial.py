@@ -14,16 +14,18 @@ from torch import Tensor, nn
 
 from gradatim.losses import WATCHED_LOSSES
 from gradatim.rng import keeping_rng
-from gradatim.watching import Replay, ReplayBatch
+from gradatim.watching import Replay
 
-__all__ = ["Outcome", "Trial", "Variant", "try_out"]
+__all__ = ["Inputs", "Outcome", "Trial", "Variant", "try_out"]
 
 NUM_STEPS = (20, 100)  # more where few change little; chosen by hand, not measured
 MAX_SECONDS = 2.0  # for all steps of one copy; chosen by hand, not measured
 MAX_ERROR = 0.3  # of the copy's first loss: dropout; chosen by hand, not measured
 MAX_SHARE_OF_LOSS = 0.9  # with a cure that helps; chosen by hand, not measured
 
-Prepare = Callable[[tuple[Any, ...], Tensor], tuple[tuple[Any, ...], Tensor]]
+Inputs = tuple[tuple[Any, ...], Tensor]
+"""What a model is given in one call, and the targets that its output belongs to."""
+Prepare = Callable[[tuple[Any, ...], Tensor], Inputs]
 LossOf = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -68,12 +70,9 @@ class Outcome:
     @property
     def helps(self) -> bool:
         """Whether the loss is lower by a tenth, or finite where it was not."""
-        if not math.isfinite(self.after):
-            return False
-        return (
-            not math.isfinite(self.before)
-            or self.after < MAX_SHARE_OF_LOSS * self.before
-        )
+        was_finite = math.isfinite(self.before)
+        is_lower = self.after < MAX_SHARE_OF_LOSS * self.before
+        return math.isfinite(self.after) and (is_lower or not was_finite)
 
     def __str__(self) -> str:
         steps = f"after {self.num_steps} steps of a copy"
@@ -89,11 +88,9 @@ def try_out(trial: Trial, replay: Replay) -> Outcome | None:
         The better cure; None where a copy does not do what the program did.
     """
     quiet = contextlib.redirect_stdout(io.StringIO())
-    with keeping_rng(), quiet, torch.enable_grad():
-        try:
-            return _try_out(trial, replay)
-        except Exception:  # the copy lacks something that the model needs
-            return None
+    with keeping_rng(), quiet, torch.enable_grad(), contextlib.suppress(Exception):
+        return _try_out(trial, replay)
+    return None  # the copy lacks something that the model needs
 
 
 def _try_out(trial: Trial, replay: Replay) -> Outcome | None:
@@ -124,10 +121,9 @@ def _is_faithful(replay: Replay) -> bool:
         batch = replay.batches[0]
         output = _loss_input(replay, model(*batch.args))
         loss = float(_loss_of(replay, Variant())(output, batch.target).sum())
-    size = max(abs(loss), abs(replay.first_loss))
-    return (
-        loss == replay.first_loss or abs(loss - replay.first_loss) <= MAX_ERROR * size
-    )
+    first = replay.first_loss
+    size = max(abs(loss), abs(first))
+    return loss == first or abs(loss - first) <= MAX_ERROR * size
 
 
 def _train(
@@ -145,16 +141,17 @@ def _train(
     for group in optimizer.param_groups:
         group["lr"] = group["lr"] * variant.lr
     loss_of = _loss_of(replay, variant)
-    batches = [_prepared(batch, variant) for batch in replay.batches]
-    start = time.perf_counter()
+    batches = [(batch.args, batch.target) for batch in replay.batches]
+    if variant.prepare is not None:
+        batches = [variant.prepare(*batch) for batch in batches]
+    end = time.perf_counter() + MAX_SECONDS
     for step in range(num_steps):
         args, target = batches[step % len(batches)]
         if variant.zeroes:
             optimizer.zero_grad()
         loss_of(_loss_input(replay, model(*args)), target).backward()
         optimizer.step()
-        seconds = time.perf_counter() - start
-        if seconds > MAX_SECONDS and step + 1 < num_steps:
+        if time.perf_counter() > end:
             num_steps = step + 1
             break
     torch.manual_seed(0)
@@ -166,24 +163,15 @@ def _train(
     return num_steps, sum(losses) / len(losses)
 
 
-def _prepared(batch: ReplayBatch, variant: Variant) -> tuple[tuple[Any, ...], Tensor]:
-    if variant.prepare is None:
-        return batch.args, batch.target
-    return variant.prepare(batch.args, batch.target)
-
-
 def _loss_of(replay: Replay, variant: Variant) -> LossOf:
     if variant.loss is not None:
         return variant.loss
 
     def loss(prediction: Tensor, target: Tensor) -> Tensor:
-        options = dict(replay.options)
-        if variant.reduction is not None:
-            options["reduction"] = variant.reduction
-        pair = (prediction, target)
-        if replay.is_swapped:
-            pair = (target, prediction)
-        result: Tensor = WATCHED_LOSSES[replay.loss](*pair, **options)
+        own = {} if variant.reduction is None else {"reduction": variant.reduction}
+        swapped = (target, prediction)
+        pair = swapped if replay.is_swapped else (prediction, target)
+        result: Tensor = WATCHED_LOSSES[replay.loss](*pair, **{**replay.options, **own})
         return result
 
     return loss

@@ -2,7 +2,7 @@
 
 import ast
 
-from gradatim.doctor.gradients import backwards_with_leaves
+from gradatim.doctor.gradients import leaves_at_looks
 from gradatim.doctor.source_code.syntax import last_name, nodes_of
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
@@ -35,7 +35,7 @@ def layers_without_gradient(seen: TrainingSeen, model: ModelSeen) -> list[str]:
     There are none where no other part of the model gets one either. A part of a
     library's model that is not needed, as the pooler of a language model, is left out.
     """
-    looks = [b.leaves for b in backwards_with_leaves(seen) if b.leaves]
+    looks = leaves_at_looks(seen)
     names = model.parameters.names
     if sum(not leaves.keys().isdisjoint(names) for leaves in looks) < MIN_BACKWARDS:
         return []
@@ -53,12 +53,8 @@ def layers_without_gradient(seen: TrainingSeen, model: ModelSeen) -> list[str]:
 def _is_spare(model: ModelSeen, layer: str, trained: set[str]) -> bool:
     """Tell whether a layer is a part of a library's module that is trained without."""
     starts = [f"{name}." if name else "" for name in model.structure.of_library]
-    return any(
-        name.startswith(start)
-        for start in starts
-        if f"{layer}.".startswith(start)
-        for name in trained
-    )
+    around = tuple(start for start in starts if f"{layer}.".startswith(start))
+    return any(name.startswith(around) for name in trained)
 
 
 def graph_cuts(seen: TrainingSeen, model: ModelSeen) -> list[SourceLine]:
@@ -68,12 +64,8 @@ def graph_cuts(seen: TrainingSeen, model: ModelSeen) -> list[SourceLine]:
     if not lines:
         return []
     file = lines[0].file
-    cuts = {
-        getattr(node, "lineno", 0)
-        for function in _run_by_forward(file)
-        for node in ast.walk(function)
-        if cuts_graph(node)
-    }
+    nodes = [node for function in _run_by_forward(file) for node in ast.walk(function)]
+    cuts = {getattr(node, "lineno", 0) for node in nodes if cuts_graph(node)}
     return [SourceLine(file, number, "forward") for number in sorted(cuts)]
 
 
@@ -89,7 +81,7 @@ def cuts_graph(node: ast.AST) -> bool:
 
 def _run_by_forward(file: str) -> list[ast.FunctionDef]:
     """Give the functions of a file named ``forward``, and those that they name."""
-    functions = [n for n in nodes_of(file) if isinstance(n, ast.FunctionDef)]
+    functions = list(nodes_of(file, ast.FunctionDef))
     names, run = {"forward"}, list[ast.FunctionDef]()
     while more := [f for f in functions if f.name in names and f not in run]:
         run += more

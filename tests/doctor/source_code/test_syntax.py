@@ -6,7 +6,6 @@ from gradatim.doctor.source_code.syntax import (
     assigns,
     called_method,
     nodes_around,
-    nodes_of,
     parents_in,
     tree_of,
 )
@@ -29,8 +28,8 @@ def written(tmp_path, source=SOURCE):
 
 
 def names_around(file, number):
-    nodes = nodes_around(SourceLine(file, number))
-    return {node.id for node in nodes if isinstance(node, ast.Name)}
+    nodes = nodes_around(SourceLine(file, number), ast.Name)
+    return {node.id for node in nodes}
 
 
 def test_the_innermost_function_around_a_line(tmp_path):
@@ -38,13 +37,13 @@ def test_the_innermost_function_around_a_line(tmp_path):
     assert names_around(file, 5) == {"c"}
     assert names_around(file, 3) == {"b", "c"}
     assert names_around(file, 1) == {"a", "b", "c"}
-    assert list(nodes_around(None)) == []
+    assert list(nodes_around(None, ast.AST)) == []
 
 
 def test_a_file_is_parsed_once(tmp_path):
     file = written(tmp_path)
     assert tree_of(file) is tree_of(file)
-    assert set(parents_in(file)) == set(nodes_of(file)) - {tree_of(file)}
+    assert set(parents_in(file)) == set(ast.walk(tree_of(file))) - {tree_of(file)}
 
 
 def test_what_cannot_be_read_or_parsed_is_empty(tmp_path):

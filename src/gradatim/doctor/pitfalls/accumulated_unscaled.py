@@ -42,19 +42,16 @@ class AccumulatedUnscaled(Pitfall):
     severity = "info"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        if only_optimizer(seen) is None:
+        are_means = all(call.reduction == "mean" for call in seen.losses)
+        if only_optimizer(seen) is None or not are_means:
             return
-        if any(call.reduction != "mean" for call in seen.losses):
-            return
-        steps = [s for s in seen.steps if not s.closure]
-        counts = [s.num_backwards for s in steps]
-        backwards = list(seen.backwards)
+        counts = [step.num_backwards for step in seen.steps if not step.closure]
         most = max(counts, default=0)
         num_alike = counts.count(most)
-        if len(steps) < MIN_UPDATES or most < 2:
+        is_often = num_alike >= MIN_SHARE_OF_UPDATES * len(counts)
+        if len(counts) < MIN_UPDATES or most < 2 or not is_often:
             return
-        if num_alike < MIN_SHARE_OF_UPDATES * len(counts):
-            return
+        backwards = list(seen.backwards)
         lines = {b.line for b in backwards}
         if len(lines) != 1 or any(b.operation not in MEANS for b in backwards):
             return

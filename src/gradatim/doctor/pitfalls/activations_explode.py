@@ -51,9 +51,8 @@ class ActivationsExplode(Pitfall):
             ratios = [b.std / max(a.std, 1e-30) for a, b in pairwise(layers)]
             growth = layers[-1].std / layers[0].std
             min_growth = max(MIN_GROWTH, MIN_MEAN_GROWTH ** len(ratios))
-            if growth < min_growth or min(ratios) < MIN_GROWTH_OF_A_LAYER:
-                continue
-            if not model.parameters.num_tensors:
+            is_small = growth < min_growth or min(ratios) < MIN_GROWTH_OF_A_LAYER
+            if is_small or not model.parameters.num_tensors:
                 continue
             yield self.finding(
                 verdict="Activations grow from layer to layer in the new model.",

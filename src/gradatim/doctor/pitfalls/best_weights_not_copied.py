@@ -1,10 +1,11 @@
 import ast
 import linecache
+from collections.abc import Iterator
 from functools import lru_cache
 
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import only_optimizer
-from gradatim.doctor.source_code.syntax import called_method, tree_of
+from gradatim.doctor.source_code.syntax import called_method, nodes_in, tree_of
 from gradatim.watching import SourceLine, TrainingSeen
 
 MAX_USES_OF_A_COPY = 2  # of one taken state; chosen by hand, not measured
@@ -90,53 +91,31 @@ def kept_models(file: str) -> tuple[tuple[int, str], ...]:
     """
     tree = tree_of(file)
     modules = _modules_in(tree)
-    training = {
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and any(map(_steps, ast.walk(node)))
-    }
+    training = {f.name for f in nodes_in(tree, ast.FunctionDef) if _makes_updates(f)}
     kept: set[tuple[int, str]] = set()
     for loop in ast.walk(tree):
         if not isinstance(loop, (ast.For, ast.While)):
             continue
-        inside = list(ast.walk(loop))
-        trains = any(map(_steps, inside)) or any(
-            isinstance(n, ast.Call) and ast.unparse(n.func) in training for n in inside
-        )
-        if not trains:
+        called = {ast.unparse(call.func) for call in nodes_in(loop, ast.Call)}
+        if not (_makes_updates(loop) or called & training):
             continue
         names = modules - {
             ast.unparse(node)
-            for node in inside
+            for node in ast.walk(loop)
             if isinstance(node, (ast.Name, ast.Attribute))
             and isinstance(node.ctx, ast.Store)
         }
-        calls = [n.value for n in loop.body if isinstance(n, ast.Expr)]
-        kept |= {
-            (call.lineno, call.args[0].id)
-            for call in calls
-            if isinstance(call, ast.Call)
-            and called_method(call) == "append"
-            and call.args
-            and isinstance(call.args[0], ast.Name)
-            and call.args[0].id in names
-        }
-        for condition in inside:
-            for node in condition.body if isinstance(condition, ast.If) else ():
-                if isinstance(node, ast.Assign):
-                    name, target = map(ast.unparse, (node.value, node.targets[0]))
-                    is_model = isinstance(node.value, (ast.Name, ast.Attribute))
-                    if is_model and name in names and "best" in target.lower():
-                        kept.add((node.lineno, name))
+        for statement in loop.body:
+            match statement:
+                case ast.Expr(ast.Call(args=[ast.Name(name), *_]) as call):
+                    if called_method(call) == "append" and name in names:
+                        kept.add((call.lineno, name))
+        for node in _assignments_under_conditions(loop):
+            name, target = ast.unparse(node.value), ast.unparse(node.targets[0])
+            is_model = isinstance(node.value, (ast.Name, ast.Attribute))
+            if is_model and name in names and "best" in target.lower():
+                kept.add((node.lineno, name))
     return tuple(sorted(kept))
-
-
-def _modules_in(tree: ast.Module) -> set[str]:
-    return {
-        ast.unparse(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr in METHODS_OF_MODULES
-    }
 
 
 @lru_cache(maxsize=64)
@@ -147,32 +126,34 @@ def kept_by_class(file: str) -> tuple[tuple[int, str], ...]:
     tree = tree_of(file)
     modules = _modules_in(tree)
     kept: set[tuple[int, str]] = set()
-    for owner in ast.walk(tree):
-        if not isinstance(owner, ast.ClassDef):
-            continue
+    for owner in nodes_in(tree, ast.ClassDef):
         inside = set(ast.walk(owner))
         used = {
             node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute)
-            and isinstance(node.ctx, ast.Load)
-            and node not in inside
+            for node in nodes_in(tree, ast.Attribute)
+            if isinstance(node.ctx, ast.Load) and node not in inside
         }
         for function in owner.body:
             if not isinstance(function, ast.FunctionDef):
                 continue
             given = {argument.arg for argument in function.args.args} & modules
-            conditions = [n for n in ast.walk(function) if isinstance(n, ast.If)]
-            for node in (node for condition in conditions for node in condition.body):
-                if not isinstance(node, ast.Assign):
-                    continue
+            for node in _assignments_under_conditions(function):
                 name, target = ast.unparse(node.value), node.targets[0]
-                if not isinstance(target, ast.Attribute) or target.attr not in used:
-                    continue
-                if "best" in target.attr.lower() and name in given:
+                attribute = target.attr if isinstance(target, ast.Attribute) else ""
+                if "best" in attribute.lower() and attribute in used and name in given:
                     kept.add((node.lineno, name))
     return tuple(sorted(kept))
 
 
-def _steps(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and node.attr == "step"
+def _modules_in(tree: ast.Module) -> set[str]:
+    attributes = nodes_in(tree, ast.Attribute)
+    return {ast.unparse(a.value) for a in attributes if a.attr in METHODS_OF_MODULES}
+
+
+def _assignments_under_conditions(tree: ast.AST) -> Iterator[ast.Assign]:
+    for condition in nodes_in(tree, ast.If):
+        yield from (node for node in condition.body if isinstance(node, ast.Assign))
+
+
+def _makes_updates(tree: ast.AST) -> bool:
+    return any(node.attr == "step" for node in nodes_in(tree, ast.Attribute))

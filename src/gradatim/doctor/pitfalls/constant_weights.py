@@ -40,9 +40,8 @@ class ConstantWeights(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         for step in seen.steps:
             matrices = step.weights.constant
-            if len(matrices) < 2 or len(matrices) != step.weights.num_matrices:
-                continue
-            if not any(matrix.is_same for matrix in matrices):
+            are_all = 2 <= len(matrices) == step.weights.num_matrices
+            if not are_all or not any(matrix.is_same for matrix in matrices):
                 continue
             values = ", ".join(f"{m.name} {m.value:g}" for m in matrices[:4])
             yield self.finding(

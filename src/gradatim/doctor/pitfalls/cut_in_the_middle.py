@@ -1,4 +1,6 @@
-from gradatim.doctor.gradients import backwards_with_leaves
+import ast
+
+from gradatim.doctor.gradients import leaves_at_looks
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import forwards_of, trained_line_of
 from gradatim.doctor.source_code.syntax import nodes_around
@@ -44,7 +46,7 @@ class CutInTheMiddle(Pitfall):
     hides = ("GT203",)
 
     def find(self, seen: TrainingSeen) -> Findings:
-        looks = [b.leaves for b in backwards_with_leaves(seen) if b.leaves]
+        looks = leaves_at_looks(seen)
         reached = {key for leaves in looks for key in leaves}
         for number, model in enumerate(seen.models):
             layers = layers_without_gradient(seen, model)
@@ -79,11 +81,9 @@ class CutInTheMiddle(Pitfall):
                 continue
             taker = seen.models[takers[0].model]
             taken = taker.parameters.names.keys()
-            if not any(
-                keys <= set(o.parameters)
-                for o in seen.optimizers
-                if o.num_steps and taken & (set(o.parameters) - o.never)
-            ):
+            updating = [o for o in seen.optimizers if o.num_steps]
+            holding = [o for o in updating if keys <= set(o.parameters)]
+            if not any(taken & (set(o.parameters) - o.never) for o in holding):
                 continue  # no optimizer trains both of them
             yield self.finding(
                 verdict=f"No gradient comes back to {model.title}: its output is cut "
@@ -103,6 +103,7 @@ def _cut_between(
     """Find what cuts from one call to the next, if both are in one function."""
     if first is None or last is None or first.file != last.file:
         return last
-    numbers = [getattr(n, "lineno", 0) for n in nodes_around(first) if cuts_graph(n)]
+    nodes = nodes_around(first, ast.AST)
+    numbers = [getattr(node, "lineno", 0) for node in nodes if cuts_graph(node)]
     cuts = [n for n in numbers if first.number - 1 <= n <= last.number]
     return SourceLine(first.file, min(cuts), first.function) if cuts else last

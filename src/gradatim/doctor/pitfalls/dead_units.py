@@ -33,33 +33,27 @@ class DeadUnits(Pitfall):
     hides = ("GT105", "GT106", "GT203", "GT309")
 
     def find(self, seen: TrainingSeen) -> Findings:
-        looked_at = [b for b in seen.backwards if b.activations]
-        if len(looked_at) < NUM_LOOKS:
+        looks = [b for b in seen.backwards if b.activations]
+        if len(looks) < NUM_LOOKS:
             return
+        relus = [[a for a in look.activations if a.kind == "Relu"] for look in looks]
         dead = [
-            {
-                a.layer: a
-                for a in backward.activations
-                if a.kind == "Relu" and a.dead >= MIN_SHARE_OF_DEAD_UNITS
-            }
-            for backward in looked_at[-NUM_LOOKS:]
+            {a.layer: a for a in outputs if a.dead >= MIN_SHARE_OF_DEAD_UNITS}
+            for outputs in relus
         ]
-        layers = [layer for layer in dead[0] if all(layer in later for later in dead)]
+        first, *later = dead[-NUM_LOOKS:]
+        layers = [name for name in first if all(name in look for look in later)]
         wide = [layer for layer in layers if dead[-1][layer].num_units >= MIN_UNITS]
         if not wide:
             return
         name, last = wide[-1], dead[-1][wide[-1]]
-        since = next(
-            backward.step
-            for backward in looked_at
-            for a in backward.activations
-            if a.layer == name and a.dead >= MIN_SHARE_OF_DEAD_UNITS
-        )
+        pairs = zip(looks, dead, strict=True)
+        since = next(look.step for look, names in pairs if name in names)
         yield self.finding(
             verdict=f"The ReLUs after {name} are dead: they give 0 for every row.",
             evidence=f"{last.dead:.0%} of {last.num_units} units, seen from update "
-            f"{since} to {looked_at[-1].step}",
+            f"{since} to {looks[-1].step}",
             cure="a smaller learning rate, scaled inputs, biases that start at 0; or "
             "nn.LeakyReLU()",
-            line=looked_at[-1].line,
+            line=looks[-1].line,
         )

@@ -46,14 +46,11 @@ class DecayTooStrong(Pitfall):
             decays = [options.get("weight_decay", 0) for options in optimizer.options]
             decay = max(decays, default=0)
             looks = [s for s in steps_of(seen, number) if s.weights.updates]
-            if decay < MIN_DECAY or last < MIN_SHARE_OF_LOSS * first:
+            has_fallen = last < MIN_SHARE_OF_LOSS * first
+            if decay < MIN_DECAY or has_fallen or len(looks) < MIN_LOOKS:
                 continue
-            if len(looks) < MIN_LOOKS:
-                continue
-            norms = [
-                math.hypot(*(w for _, w in (s.weights.updates or {}).values()))
-                for s in looks
-            ]
+            pairs = [(step.weights.updates or {}).values() for step in looks]
+            norms = [math.hypot(*(weight for _, weight in look)) for look in pairs]
             if not 0 <= norms[-1] < MAX_SHARE_OF_WEIGHTS * norms[0]:
                 continue
             yield self.finding(

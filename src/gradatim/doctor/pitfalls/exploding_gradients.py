@@ -3,6 +3,7 @@ from statistics import median
 
 from gradatim.doctor.gradients import depth_trend
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import optimizers_of
 from gradatim.watching import TrainingSeen
 
 MAX_RATIO = 1e3  # of the first weight to the last; chosen by hand, not measured
@@ -39,13 +40,9 @@ class ExplodingGradients(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
-            keys = model.parameters.names.keys()
-            steps = [
-                s
-                for s in seen.steps
-                if s.step < FIRST_UPDATES
-                and keys & set(seen.optimizers[s.optimizer].parameters)
-            ]
+            owners = optimizers_of(seen, model)
+            updates = [s for s in seen.steps if s.optimizer in owners]
+            steps = [s for s in updates if s.step < FIRST_UPDATES]
             trends = [t for s in steps if (t := depth_trend(s, model)) is not None]
             bad = [t for t in trends if t[0] > MAX_RATIO and t[1] < -MIN_CORRELATION]
             if bad and bad[0] is trends[0]:
@@ -53,14 +50,13 @@ class ExplodingGradients(Pitfall):
                 evidence = f"the first weight's gradients are {ratio:,.0f} times the "
                 evidence += f"last's, at {len(bad)} of {len(trends)} first updates"
             else:
-                infinite = [
-                    s
-                    for s in steps
-                    if s.gradients.norm == math.inf
-                    and s.step < FIRST_UPDATES_IF_INFINITE
-                ]
+                first = [s for s in steps if s.step < FIRST_UPDATES_IF_INFINITE]
+                infinite = [s for s in first if s.gradients.norm == math.inf]
                 loss = infinite[0].loss or 0 if infinite else math.inf
-                if not math.isfinite(loss) or _is_half_precision(seen):
+                # A scaler multiplies the losses of a model in half precision.
+                outputs = [info for f in seen.forwards for info in f.outputs]
+                is_scaled = any(info.dtype == "float16" for info in outputs)
+                if not math.isfinite(loss) or is_scaled:
                     continue
                 evidence = f"gradients are infinite at update {infinite[0].step}, the "
                 evidence += f"loss is {loss:.4g}"
@@ -72,8 +68,3 @@ class ExplodingGradients(Pitfall):
                 "between; clip_grad_norm_(model.parameters(), 1.0) before the step",
                 line=next((s.line for s in steps), None),
             )
-
-
-def _is_half_precision(seen: TrainingSeen) -> bool:
-    """Tell whether outputs have float16: a scaler multiplies such losses."""
-    return any(i.dtype == "float16" for f in seen.forwards for i in f.outputs)

@@ -1,4 +1,5 @@
 import math
+import re
 from typing import Any
 
 import torch
@@ -6,13 +7,10 @@ from torch import Tensor
 
 from gradatim.doctor.loss_trend import LossTrend, share_of_variance, trend_of_loss
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import (
-    first_trained_line,
-    trained_calls,
-)
-from gradatim.doctor.trial import Trial, Variant
+from gradatim.doctor.queries import first_trained_line, trained_calls
+from gradatim.doctor.trial import Inputs, Trial, Variant
 from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
-from gradatim.watching import InputNumbers, ModelSeen, TrainingSeen
+from gradatim.watching import InputNumbers, TrainingSeen
 
 MIN_UPDATES = 10  # chosen by hand, not measured
 NUM_INPUTS = 3  # that must all be unscaled; chosen by hand, not measured
@@ -70,15 +68,15 @@ class FeaturesUnscaled(Pitfall):
         for model in seen.models:
             # An input of one dimension has no columns to compare.
             inputs = [i for i in model.inputs if i.training and len(i.shape) != 1]
-            if not inputs or _begins_with_norm(model):
+            first = next(iter(model.outputs), None)
+            if not inputs or (first and re.search("Norm|Embedding", first.kind)):
                 continue
             scales = [_unusual_scale(numbers) for numbers in inputs[:NUM_INPUTS]]
             if None in scales:
                 continue
             yield self.finding(
                 verdict="Features are in raw units, and the loss suffers.",
-                evidence=f"{scales[0]}; loss {trend.first:.4g} -> {trend.last:.4g} in "
-                f"{trend.num_losses} steps",
+                evidence=f"{scales[0]}; {trend}",
                 cure="x / 255"
                 if _is_picture(inputs[0])
                 else "x = (x - x_train.mean(dim=0)) / x_train.std(dim=0)",
@@ -94,9 +92,7 @@ class FeaturesUnscaled(Pitfall):
         dims = (0,) if rows.dim() == 2 else tuple(range(rows.dim()))
         mean, std = rows.mean(dim=dims), rows.std(dim=dims).clamp_min(1e-12)
 
-        def scaled(
-            args: tuple[Any, ...], target: Tensor
-        ) -> tuple[tuple[Any, ...], Tensor]:
+        def scaled(args: tuple[Any, ...], target: Tensor) -> Inputs:
             return (((args[0] - mean) / std).to(args[0].dtype), *args[1:]), target
 
         return Trial(cures=(Variant(prepare=scaled),))
@@ -134,10 +130,8 @@ def _suffers(seen: TrainingSeen, trend: LossTrend) -> bool:
     calls = trained_calls(seen, *CLASS_LOSS_NAMES)
     if calls and len(calls[0].input.shape) >= 2:
         chance = math.log(max(2, calls[0].input.shape[1]))
-        return (
-            trend.first > MAX_FIRST_OVER_CHANCE * chance + 1
-            or trend.last > MAX_LAST_OVER_CHANCE * chance
-        )
+        is_huge = trend.first > MAX_FIRST_OVER_CHANCE * chance + 1
+        return is_huge or trend.last > MAX_LAST_OVER_CHANCE * chance
     if trained_calls(seen, *BINARY_LOSS_NAMES):
         return trend.first > MAX_FIRST_BINARY or trend.last > MAX_LAST_BINARY
     regressions = trained_calls(seen, "mse_loss", "l1_loss", "smooth_l1_loss")
@@ -146,8 +140,3 @@ def _suffers(seen: TrainingSeen, trend: LossTrend) -> bool:
         is_far = shares[0] > MAX_FIRST_OVER_VARIANCE
         return is_far or shares[-1] > MAX_LAST_OVER_VARIANCE
     return trend.last > MAX_LAST_OVER_FIRST * trend.first > 0
-
-
-def _begins_with_norm(model: ModelSeen) -> bool:
-    first = next(iter(model.outputs), None)
-    return first is not None and ("Norm" in first.kind or "Embedding" in first.kind)

@@ -2,7 +2,7 @@ import ast
 
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters
-from gradatim.doctor.source_code.syntax import nodes_of
+from gradatim.doctor.source_code.syntax import nodes_in, nodes_of
 from gradatim.watching import ModelSeen, SourceLine, TrainingSeen
 
 
@@ -63,26 +63,20 @@ def _line(model: ModelSeen, attribute: str) -> SourceLine | None:
     files = {line.file for line in model.structure.made_at.values()}
     files |= {line.file for line in model.structure.init_lines.values()}
     for file in sorted(files):
-        nodes = list(nodes_of(file))
         parameters = {
             name.id
-            for loop in nodes
+            for loop in nodes_of(file, ast.AST)
             if isinstance(loop, (ast.For, ast.comprehension))
             and "parameters" in ast.unparse(loop.iter)
-            for name in ast.walk(loop.target)
-            if isinstance(name, ast.Name)
+            for name in nodes_in(loop.target, ast.Name)
         }
-        for node in nodes:
-            if not isinstance(node, ast.Assign):
-                continue
-            target, value = node.targets[0], node.value
-            is_false = isinstance(value, ast.Constant) and value.value is False
-            if not is_false or not isinstance(target, ast.Attribute):
-                continue
-            owner = ast.unparse(target.value)
-            is_right = owner in parameters or owner.endswith((".weight", ".bias"))
-            if target.attr == attribute and (
-                attribute != "requires_grad" or not is_right
-            ):
-                return SourceLine(file, node.lineno)
+        for node in nodes_of(file, ast.Assign):
+            match node:
+                case ast.Assign(
+                    [ast.Attribute(owner, name), *_], ast.Constant(False)
+                ) if name == attribute:
+                    what = ast.unparse(owner)
+                    is_right = what in parameters or what.endswith((".weight", ".bias"))
+                    if attribute != "requires_grad" or not is_right:
+                        return SourceLine(file, node.lineno)
     return None

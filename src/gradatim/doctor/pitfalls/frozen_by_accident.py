@@ -63,11 +63,8 @@ class FrozenByAccident(Pitfall):
         """Find new layers that were frozen with the rest."""
         for model in _trained_models(seen):
             parameters = model.parameters
-            frozen = {
-                name
-                for key, name in parameters.names.items()
-                if key not in parameters.replaced and key not in ever
-            }
+            never = [(k, n) for k, n in parameters.names.items() if k not in ever]
+            frozen = {name for key, name in never if key not in parameters.replaced}
             for layer in model.layers.called:
                 own = {n for n in parameters.numels if n.rpartition(".")[0] == layer}
                 line = model.structure.made_at.get(layer)
@@ -89,11 +86,8 @@ class FrozenByAccident(Pitfall):
 
 def _trained_models(seen: TrainingSeen) -> list[ModelSeen]:
     held = optimized_parameters(seen)
-    return [
-        model
-        for model in seen.models
-        if model.freezing.trainable and held & model.parameters.names.keys()
-    ]
+    models = [model for model in seen.models if model.freezing.trainable]
+    return [model for model in models if held & model.parameters.names.keys()]
 
 
 def _is_put_in(line: SourceLine) -> bool:

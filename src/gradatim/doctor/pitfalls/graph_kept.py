@@ -3,7 +3,7 @@ from itertools import pairwise
 
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import first_backward_line
-from gradatim.doctor.source_code.syntax import called_method, nodes_around
+from gradatim.doctor.source_code.syntax import nodes_around
 from gradatim.watching import SourceLine, TrainingSeen
 
 MIN_UPDATES = 20  # chosen by hand, not measured
@@ -44,10 +44,8 @@ class GraphKept(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         yield from self._joined(seen)
         for num_updates, num_kept in reversed(seen.graphs_kept):
-            if (
-                num_updates < MIN_UPDATES
-                or num_kept < MIN_SHARE_OF_LOSSES * num_updates
-            ):
+            least = MIN_SHARE_OF_LOSSES * num_updates
+            if num_updates < MIN_UPDATES or num_kept < least:
                 continue
             line, name = _line_that_keeps(first_backward_line(seen))
             yield self.finding(
@@ -60,11 +58,8 @@ class GraphKept(Pitfall):
 
     def _joined(self, seen: TrainingSeen) -> Findings:
         """Find graphs that grow from backward to backward."""
-        looks = [
-            (number, backward.num_nodes, backward.line)
-            for number, backward in enumerate(seen.backwards)
-            if backward.num_nodes is not None and backward.retain_graph
-        ]
+        kept = [(n, b) for n, b in enumerate(seen.backwards) if b.retain_graph]
+        looks = [(n, b.num_nodes, b.line) for n, b in kept if b.num_nodes is not None]
         grows = all(before[1] < after[1] for before, after in pairwise(looks))
         if len(looks) < MIN_BACKWARDS or not grows:
             return
@@ -72,10 +67,8 @@ class GraphKept(Pitfall):
         end, large, _ = looks[-1]
         per_backward = (larger - small) / max(1, second - start)
         predicted = per_backward * (end - start)
-        if (
-            large < MIN_GROWTH * small
-            or large - small < MIN_SHARE_OF_GROWTH * predicted
-        ):
+        grows_less = large - small < MIN_SHARE_OF_GROWTH * predicted
+        if large < MIN_GROWTH * small or grows_less:
             return
         yield self.finding(
             verdict="Each backward goes through the graphs of all steps before.",
@@ -93,36 +86,28 @@ def _line_that_keeps(backward: SourceLine | None) -> tuple[SourceLine | None, st
     Returns:
         The line, else that of the ``backward``, and the name of the loss.
     """
-    losses = {
-        node.func.value.id
-        for node in nodes_around(backward)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "backward"
-        and isinstance(node.func.value, ast.Name)
-    }
-    for node in nodes_around(backward):
+    losses = set()
+    for call in nodes_around(backward, ast.Call):
+        match call.func:
+            case ast.Attribute(ast.Name(name), "backward"):
+                losses.add(name)
+    for node in nodes_around(backward, ast.AST):
         for value in _kept_values(node, losses):
             for part in (value, *getattr(value, "elts", ())):
-                name = part.left if isinstance(part, ast.BinOp) else part
-                if isinstance(name, ast.Name) and name.id in losses and backward:
+                kept = part.left if isinstance(part, ast.BinOp) else part
+                if isinstance(kept, ast.Name) and kept.id in losses and backward:
                     number = getattr(node, "lineno", 0)
-                    return (
-                        SourceLine(backward.file, number, backward.function),
-                        name.id,
-                    )
+                    return SourceLine(backward.file, number, backward.function), kept.id
     return backward, next(iter(losses), "loss")
 
 
 def _kept_values(node: ast.AST, losses: set[str]) -> list[ast.expr]:
     """Give what is kept by ``+=``, ``append`` or ``total = total + ...``."""
-    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add):
-        return [node.value]
-    if isinstance(node, ast.Call) and called_method(node) == "append":
-        return node.args
-    if isinstance(node, ast.Assign) and isinstance(node.value, ast.BinOp):
-        target, value = node.targets[0], node.value
-        is_total = isinstance(target, ast.Name) and target.id not in losses
-        is_sum = isinstance(value.op, ast.Add)
-        return [value.right, value.left] if is_total and is_sum else []
+    match node:
+        case ast.AugAssign(op=ast.Add(), value=value):
+            return [value]
+        case ast.Call(ast.Attribute(attr="append"), arguments):
+            return arguments
+        case ast.Assign([ast.Name(total), *_], ast.BinOp(left, ast.Add(), right)):
+            return [] if total in losses else [right, left]
     return []

@@ -114,7 +114,7 @@ def _is_put_back(apart: LabelsApart) -> bool:
     Features in a variable of their own may be meant: a model that is to learn nothing.
     """
     names: set[str] = set()
-    for node in nodes_around(apart.features_line):
+    for node in nodes_around(apart.features_line, ast.AST):
         if isinstance(node, ast.If) and "__name__" not in ast.unparse(node.test):
             inner = {name for part in ast.walk(node) for name in _reordered(part)}
             if apart.features in inner:
@@ -138,18 +138,17 @@ def _reordered(node: ast.AST) -> Iterator[str]:
 
 def _reorders(value: ast.AST, target: ast.AST) -> bool:
     """Tell ``x[...]``, ``permutation(x)`` and ``x.sample(...)`` of the variable."""
-    name = ast.unparse(target)
-    if isinstance(value, ast.Subscript):
-        owner = value.value
-        if isinstance(owner, ast.Attribute) and owner.attr in ("iloc", "loc"):
-            owner = owner.value
-        return ast.unparse(owner) == name
-    if not isinstance(value, ast.Call):
-        return False
-    if last_name(value.func) == "permutation":
-        return bool(value.args) and ast.unparse(value.args[0]) == name
-    owner = value.func.value if isinstance(value.func, ast.Attribute) else value
-    return last_name(value.func) in REORDERS and ast.unparse(owner) == name
+    owner: ast.AST | None = None
+    match value:
+        case ast.Subscript(ast.Attribute(inner, "iloc" | "loc")):
+            owner = inner
+        case ast.Subscript(inner):
+            owner = inner
+        case ast.Call(function, [first, *_]) if last_name(function) == "permutation":
+            owner = first
+        case ast.Call(ast.Attribute(inner, method)) if method in REORDERS:
+            owner = inner
+    return owner is not None and ast.unparse(owner) == ast.unparse(target)
 
 
 def _share_not_learned(seen: TrainingSeen) -> float | None:

@@ -35,28 +35,21 @@ class LayersNeverUsed(Pitfall):
     title = "layers never used"
 
     def find(self, seen: TrainingSeen) -> Findings:
-        without = never_with_gradient(seen)
+        never_any = never_with_gradient(seen)
         for model in seen.models:
             uncalled, modules = model.layers.uncalled, model.structure.modules
             if not uncalled or len(uncalled) >= len(modules) - 1:
                 continue
             own = set(model.parameters.names.values())
-            looks = [
-                s.gradients
-                for s in gradient_looks(list(seen.steps))
-                if s.gradients.norms and own & s.gradients.norms.keys()
-            ]
+            every = [step.gradients for step in gradient_looks(list(seen.steps))]
+            looks = [look for look in every if look.norms and own & look.norms.keys()]
             if len(looks) < MIN_UPDATES:
                 continue
-            never = {n for k, n in model.parameters.names.items() if k in without}
+            never = {n for k, n in model.parameters.names.items() if k in never_any}
             never.intersection_update(*(look.missing or () for look in looks))
-            unused = [
-                name
-                for name in modules.values()
-                if name in uncalled
-                and (parts := [n for n in own if n.rpartition(".")[0] == name])
-                and never.issuperset(parts)
-            ]
+            trained = {name.rpartition(".")[0] for name in own - never}
+            without = {name.rpartition(".")[0] for name in own & never} - trained
+            unused = [n for n in modules.values() if n in uncalled and n in without]
             if not unused:
                 continue
             count = sum(n.rpartition(".")[0] in unused for n in never)

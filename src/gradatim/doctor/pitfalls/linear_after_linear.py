@@ -32,12 +32,10 @@ class LinearAfterLinear(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
-            firsts = [first for first, _ in model.layers.chains]
-            chains = {
-                pair: sizes
-                for pair, sizes in model.layers.chains.items()
-                if firsts.count(pair[0]) == 1 and sizes[1] >= min(sizes[0], sizes[2])
-            }
+            every = model.layers.chains
+            firsts = [first for first, _ in every]
+            single = {pair: every[pair] for pair in every if firsts.count(pair[0]) == 1}
+            chains = {p: s for p, s in single.items() if s[1] >= min(s[0], s[2])}
             if not chains:
                 continue
             layers = {n.rpartition(".")[0] for n in model.parameters.names.values()}

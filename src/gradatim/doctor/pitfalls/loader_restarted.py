@@ -46,14 +46,12 @@ class LoaderRestarted(Pitfall):
             num_batches = sum(loader.fetched for loader in loaders)
             steps = sorted(step for loader in loaders for _, step in loader.starts)
             apart = [after - before for before, after in pairwise(steps)]
-            if num_starts < MIN_STARTS or not apart:
-                continue
-            if num_batches > MAX_BATCHES_A_START * num_starts:
-                continue
-            if apart.count(1) < MIN_SHARE_OF_STARTS * len(apart):
+            is_each_update = apart.count(1) >= MIN_SHARE_OF_STARTS * len(apart)
+            takes_one_batch = num_batches <= MAX_BATCHES_A_START * num_starts
+            if num_starts < MIN_STARTS or not (apart and is_each_update):
                 continue
             loader = loaders[0]
-            if loader.length is not None and loader.length < 2:
+            if not takes_one_batch or loader.length in (0, 1):
                 continue
             what = "it is the first batch each time"
             if loader.shuffles:

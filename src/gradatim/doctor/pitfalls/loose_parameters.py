@@ -5,12 +5,13 @@ from functools import lru_cache
 from gradatim.doctor.gradients import (
     backwards_with_leaves,
     have_moved,
+    leaves_at_looks,
     reached_leaves,
 )
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import optimized_parameters, optimizers_of
 from gradatim.doctor.source_code.assignments import assignment_line
-from gradatim.doctor.source_code.syntax import last_name, nodes_of
+from gradatim.doctor.source_code.syntax import last_name, nodes_in, nodes_of
 from gradatim.watching import SourceLine, TrainingSeen
 
 MIN_LOOKS = 3  # chosen by hand, not measured
@@ -83,14 +84,17 @@ class LooseParameters(Pitfall):
 
     def _made_in_forward(self, seen: TrainingSeen, held: set[int]) -> Findings:
         """Find parameters that are new at each backward, and made in a forward."""
-        known = held | _lasting_parameters(seen)
-        looks = [b.leaves for b in backwards_with_leaves(seen) if b.leaves]
+        known = set(held)
+        for model in seen.models:
+            # A parameter that comes and goes has another identity each time.
+            identities = Counter(model.parameters.names.values())
+            lasting = {name for name, count in identities.items() if count < MIN_LOOKS}
+            known |= {k for k, n in model.parameters.names.items() if n in lasting}
+        looks = leaves_at_looks(seen)
+        new = [[look[key] for key in look.keys() - known] for look in looks]
         num_new = sum(
-            any(
-                leaf.is_parameter and not leaf.old_grad and key not in known
-                for key, leaf in leaves.items()
-            )
-            for leaves in looks
+            any(leaf.is_parameter and not leaf.old_grad for leaf in look)
+            for look in new
         )
         if num_new < MIN_LOOKS or num_new < len(looks):
             return
@@ -142,35 +146,18 @@ class LooseParameters(Pitfall):
 def made_in_forward(file: str) -> tuple[int, ...]:
     """Find ``nn.Parameter(torch.randn(...))`` in forward, under no condition."""
     lines = []
-    for function in nodes_of(file):
-        if not isinstance(function, ast.FunctionDef) or function.name != "forward":
-            continue
-        for statement in function.body:
-            if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)):
-                continue
-            lines += [
-                node.lineno
-                for node in ast.walk(statement)
-                if isinstance(node, ast.Call)
-                and last_name(node.func) == "Parameter"
-                and node.args
-                and any(map(_is_drawn, ast.walk(node.args[0])))
-            ]
+    for function in nodes_of(file, ast.FunctionDef):
+        for statement in function.body if function.name == "forward" else ():
+            if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Return)):
+                lines += [
+                    call.lineno
+                    for call in nodes_in(statement, ast.Call)
+                    if last_name(call.func) == "Parameter"
+                    and call.args
+                    and any(map(_is_drawn, nodes_in(call.args[0], ast.Call)))
+                ]
     return tuple(lines)
 
 
-def _is_drawn(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and ast.unparse(node.func).removeprefix("torch.") in DRAWN
-    )
-
-
-def _lasting_parameters(seen: TrainingSeen) -> set[int]:
-    """Give the parameters of models, without those that come and go."""
-    lasting: set[int] = set()
-    for model in seen.models:
-        names = model.parameters.names
-        counts = Counter(names.values())
-        lasting |= {key for key, name in names.items() if counts[name] < MIN_LOOKS}
-    return lasting
+def _is_drawn(call: ast.Call) -> bool:
+    return ast.unparse(call.func).removeprefix("torch.") in DRAWN

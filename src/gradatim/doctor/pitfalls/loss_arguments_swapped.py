@@ -1,5 +1,5 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import trained_calls
+from gradatim.doctor.queries import numbers_given, trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.losses import BINARY_LOSS_NAMES, WATCHED_LOSSES
 from gradatim.watching import TrainingSeen
@@ -38,19 +38,16 @@ class LossArgumentsSwapped(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         calls = trained_calls(seen, *ONE_SIDED)
-        swapped = [
-            c for c in calls if c.target.requires_grad and not c.input.requires_grad
-        ]
+        second = [call for call in calls if call.target.requires_grad]
+        swapped = [call for call in second if not call.input.requires_grad]
         if not swapped or len(swapped) < len(calls):
             return
         call = swapped[0]
-        is_label = call.facts["input_whole"]
-        what = "whole numbers" if is_label else "numbers"
+        what = "whole numbers" if call.facts["input_whole"] else "numbers"
         yield self.finding(
             verdict=f"{call.name} is given targets first and predictions second.",
-            evidence=f"the first argument has no graph ({what} from "
-            f"{call.facts['input_min']:.4g} to {call.facts['input_max']:.4g}), the "
-            f"second has one, in {len(swapped)} of {len(calls)} calls",
+            evidence=f"the first argument has no graph ({what} {numbers_given(call)}), "
+            f"the second has one, in {len(swapped)} of {len(calls)} calls",
             cure="loss_fn(predictions, targets)",
             line=call.line,
         )

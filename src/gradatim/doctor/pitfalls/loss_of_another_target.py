@@ -113,6 +113,7 @@ class LossOfAnotherTarget(Pitfall):
     def _index(self, calls: list[LossCall]) -> Findings:
         """Find class indices that are taken for amounts."""
         wide = [c for c in calls if _is_index_against_row(c)]
+        few = [call for call in calls if _is_few_classes(call)]
         if wide and len(wide) == len(calls):
             call = wide[0]
             yield self.finding(
@@ -122,9 +123,7 @@ class LossOfAnotherTarget(Pitfall):
                 cure="F.cross_entropy(logits, y.flatten().long())",
                 line=call.line,
             )
-            return
-        few = [c for c in calls if _is_few_classes(c) and _says_classes(c)]
-        if len(few) >= max(MIN_CALLS, len(calls)):
+        elif len(few) >= max(MIN_CALLS, len(calls)):
             call = few[0]
             yield self.finding(
                 severity="info",
@@ -137,40 +136,33 @@ class LossOfAnotherTarget(Pitfall):
             )
 
 
+def _largest_class(call: LossCall) -> float:
+    """Give the largest of class indices; -1 where the targets are other numbers."""
+    are_classes = call.facts["target_whole"] and call.facts["target_min"] == 0
+    return call.facts["target_max"] if are_classes else -1
+
+
 def _has_several(call: LossCall) -> bool:
-    facts = call.facts
     return (
         call.input.shape == call.target.shape
         and len(call.target.shape) == 2
-        and bool(facts["target_whole"])
-        and (facts["target_min"], facts["target_max"]) == (0, 1)
-        and facts.get("target_row_sum_error", 0.0) >= 1
+        and _largest_class(call) == 1
+        and call.facts.get("target_row_sum_error", 0.0) >= 1
     )
 
 
 def _is_index_against_row(call: LossCall) -> bool:
-    one, other = call.input.shape, call.target.shape
-    return (
-        len(one) == len(other) == 2
-        and one[0] == other[0]
-        and other[1] == 1 < one[1]
-        and bool(call.facts["target_whole"])
-        and call.facts["target_min"] == 0
-        and 1 <= call.facts["target_max"] <= one[1] - 1
-    )
-
-
-def _says_classes(call: LossCall) -> bool:
-    """Tell whether the line speaks of classes: counts would look the same."""
-    return call.line is not None and CLASSES.search(call.line.code) is not None
+    match call.input.shape, call.target.shape:
+        case (rows, outputs), (num_targets, 1) if rows == num_targets:
+            return 1 <= _largest_class(call) < outputs
+    return False
 
 
 def _is_few_classes(call: LossCall) -> bool:
-    shape = call.input.shape
-    return (
-        (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1))
-        and shape[0] >= MIN_ROWS
-        and bool(call.facts["target_whole"])
-        and call.facts["target_min"] == 0
-        and MIN_LARGEST_CLASS <= call.facts["target_max"] <= MAX_LARGEST_CLASS
-    )
+    """Tell whether the line speaks of classes: counts would look the same."""
+    if call.line is None or not CLASSES.search(call.line.code):
+        return False
+    match call.input.shape:
+        case (rows,) | (rows, 1) if rows >= MIN_ROWS:
+            return MIN_LARGEST_CLASS <= _largest_class(call) <= MAX_LARGEST_CLASS
+    return False

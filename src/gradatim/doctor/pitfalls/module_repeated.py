@@ -66,36 +66,26 @@ def _multiplied_line(model: ModelSeen, name: str) -> SourceLine | None:
     files = {line.file for line in model.structure.init_lines.values()}
     if model.line is not None:
         files.add(model.line.file)
-    lines = [
-        SourceLine(file, number) for file in files for number in multiplied_lists(file)
-    ]
-    lines.sort(key=lambda line: str(line) != assigned)
-    return lines[0] if lines else None
+    lines = [SourceLine(file, n) for file in files for n in multiplied_lists(file)]
+    return min(lines, key=lambda line: str(line) != assigned, default=None)
 
 
 def _is_meant(line: SourceLine | None) -> bool:
     """Tell whether the source near a line speaks of sharing."""
     if line is None:
         return False
-    numbers = range(
-        max(1, line.number - NUM_LINES_AROUND), line.number + NUM_LINES_AROUND
-    )
+    numbers = range(line.number - NUM_LINES_AROUND, line.number + NUM_LINES_AROUND)
     return any(MEANT.search(linecache.getline(line.file, n)) for n in numbers)
 
 
 @lru_cache(maxsize=64)
 def multiplied_lists(file: str) -> tuple[int, ...]:
     """Find the lines where a list of objects is multiplied, ``[layer] * n``."""
-    return tuple(
-        sorted(
-            node.lineno
-            for node in nodes_of(file)
-            if isinstance(node, ast.BinOp)
-            and isinstance(node.op, ast.Mult)
-            and any(
-                isinstance(side, ast.List)
-                and any(isinstance(e, (ast.Name, ast.Call)) for e in side.elts)
-                for side in (node.left, node.right)
-            )
-        )
-    )
+    products = [n for n in nodes_of(file, ast.BinOp) if isinstance(n.op, ast.Mult)]
+    return tuple(sorted(p.lineno for p in products if _has_list_of_objects(p)))
+
+
+def _has_list_of_objects(product: ast.BinOp) -> bool:
+    sides = (product.left, product.right)
+    parts = [part for side in sides if isinstance(side, ast.List) for part in side.elts]
+    return any(isinstance(part, (ast.Name, ast.Call)) for part in parts)

@@ -58,9 +58,8 @@ class MovedByView(Pitfall):
         if not calls or len(batches) < len(calls):
             return
         call, rows = calls[0], batches[0]
-        if len(set(batches)) < 2 and not _is_asked_for(view, call, rows):
-            return
-        if any(call.is_undone for call in calls):
+        is_unsure = len(set(batches)) < 2 and not _is_asked_for(view, call, rows)
+        if is_unsure or any(call.is_undone for call in calls):
             return
         yield self.finding(
             verdict=f"A {_method(view)} mixes the {rows} rows of a batch: it moves "

@@ -80,11 +80,8 @@ class NeverShuffled(Pitfall):
         batches = seen.row_orders.sorted
         if batches is None or batches.num_batches < MIN_BATCHES or batches.has_column:
             return
-        lines = [
-            loader.line
-            for loader in seen.loaders
-            if loader.length == batches.num_batches and not loader.shuffles
-        ]
+        in_order = [loader for loader in seen.loaders if not loader.shuffles]
+        same = [loader for loader in in_order if loader.length == batches.num_batches]
         yield self.finding(
             verdict="Training rows come sorted by their target: each batch holds a "
             "slice of it.",
@@ -92,7 +89,7 @@ class NeverShuffled(Pitfall):
             f"time, targets of each above those of the one before or below; the widest "
             f"spans {batches.width:.3g} of {batches.low:.3g} to {batches.high:.3g}",
             cure=CURE,
-            line=(lines[0] if lines else None) or batches.line,
+            line=next((loader.line for loader in same), None) or batches.line,
             severity="warning",
         )
 
@@ -108,9 +105,8 @@ class NeverShuffled(Pitfall):
         third = (high - low) / 3
         num_low = sum(highest < high - third for highest in highs)
         num_high = sum(lowest > low + third for lowest in lows)
-        if high - low < MIN_CLASSES:
-            return
-        if MAX_RATIO_TO_AN_END * min(num_low, num_high) < len(calls):
+        is_rare = MAX_RATIO_TO_AN_END * min(num_low, num_high) < len(calls)
+        if high - low < MIN_CLASSES or is_rare:
             return
         num_alone = sum(a == b for a, b in zip(lows, highs, strict=True))
         if num_alone >= MIN_SHARE_OF_BATCHES * len(calls):

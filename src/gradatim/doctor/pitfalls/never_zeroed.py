@@ -43,11 +43,10 @@ class NeverZeroed(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for number, optimizer in enumerate(seen.optimizers):
-            looked_at = [
-                s for s in steps_of(seen, number) if s.gradients.stale is not None
-            ]
-            stale = [s for s in looked_at if s.gradients.stale]
-            if len(stale) < max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(looked_at)):
+            steps = steps_of(seen, number)
+            looks = [step for step in steps if step.gradients.stale is not None]
+            stale = [step for step in looks if step.gradients.stale]
+            if len(stale) < max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(looks)):
                 continue
             whose = ""
             if only_optimizer(seen) is None:
@@ -56,7 +55,7 @@ class NeverZeroed(Pitfall):
             yield self.finding(
                 verdict=f"Gradients{whose} are never zeroed: each backward adds to "
                 "those before.",
-                evidence=f"at {len(stale)} of {len(looked_at)} updates looked at, "
+                evidence=f"at {len(stale)} of {len(looks)} updates looked at, "
                 "gradients of the update before were still there, the last with "
                 f"norm {stale[-1].gradients.stale:.4g}",
                 cure="optimizer.zero_grad() before loss.backward()",

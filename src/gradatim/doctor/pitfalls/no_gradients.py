@@ -44,11 +44,8 @@ class NoGradients(Pitfall):
         for number, optimizer in enumerate(seen.optimizers):
             updates = gradient_looks(steps_of(seen, number))
             num_all = len(optimizer.parameters)
-            without = [
-                step
-                for step in updates
-                if len(step.gradients.missing or ()) == num_all and not step.closure
-            ]
+            ordinary = [step for step in updates if not step.closure]
+            without = [s for s in ordinary if len(s.gradients.missing or ()) == num_all]
             # Every update that was looked at must lack all gradients.
             if len(without) < max(MIN_UPDATES, len(updates)):
                 continue
@@ -89,11 +86,8 @@ class NoGradients(Pitfall):
                 line=looks[0].line,
             )
         own = set(optimizer.parameters)
-        kinds = [
-            model.kind
-            for model in seen.models
-            if model.num_calls and own & model.parameters.names.keys()
-        ]
+        called = [model for model in seen.models if model.num_calls]
+        kinds = [m.kind for m in called if own & m.parameters.names.keys()]
         if kinds and own.isdisjoint(reached):
             yield self.finding(
                 verdict=f"The loss that is to train {kinds[0]} has no way back to it: "

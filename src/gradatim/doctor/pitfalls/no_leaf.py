@@ -35,9 +35,8 @@ class NoLeaf(Pitfall):
     def find(self, seen: TrainingSeen) -> Findings:
         for key, looks in reached_leaves(seen).items():
             later = looks[1:]
-            if len(later) < MIN_LOOKS or not all(look.stale for look in later):
-                continue
-            if have_moved(looks):
+            is_stale = len(later) >= MIN_LOOKS and all(look.stale for look in later)
+            if not is_stale or have_moved(looks):
                 continue
             yield self.finding(
                 verdict="The gradient goes to a tensor that was left behind: what is "

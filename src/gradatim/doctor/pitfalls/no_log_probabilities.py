@@ -1,5 +1,5 @@
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import trained_calls
+from gradatim.doctor.queries import numbers_given, trained_calls
 from gradatim.watching import LossCall, TrainingSeen
 
 MAX_SUM_ERROR = 1e-3  # of a row of probabilities; chosen by hand, not measured
@@ -47,10 +47,9 @@ class NoLogProbabilities(Pitfall):
             if not calls or not all(kinds):
                 continue
             call, kind = calls[0], kinds[0]
-            low, high = call.facts["input_min"], call.facts["input_max"]
             yield self.finding(
                 verdict=f"{name} takes log-probabilities, and is given {kind}.",
-                evidence=f"numbers from {low:.4g} to {high:.4g}; log of a row's summed "
+                evidence=f"numbers {numbers_given(call)}; log of a row's summed "
                 f"exponentials up to {call.facts['input_log_sum_error']:.4g} from 0, "
                 f"in {len(calls)} calls",
                 cure=_cure(name, kind or ""),
@@ -61,22 +60,16 @@ class NoLogProbabilities(Pitfall):
     def _rates(self, seen: TrainingSeen) -> Findings:
         """Find rates that are given to the loss of counts in place of logarithms."""
         calls = trained_calls(seen, "poisson_nll_loss")
-        rates = [
-            c
-            for c in calls
-            if c.options.get("log_input")
-            and c.facts["input_min"] >= 0
-            and any(name in RATES for name in c.before[:2])
-        ]
+        of_logs = [call for call in calls if call.options.get("log_input")]
+        positive = [call for call in of_logs if call.facts["input_min"] >= 0]
+        rates = [call for call in positive if {*RATES} & {*call.before[:2]}]
         if len(rates) < max(MIN_CALLS, len(calls)):
             return
-        facts = rates[0].facts
         yield self.finding(
             verdict="poisson_nll_loss takes the logarithm of a rate, and is given the "
             "rate.",
-            evidence=f"numbers from {facts['input_min']:.4g} to "
-            f"{facts['input_max']:.4g}, what an exponential or softplus gave, in "
-            f"{len(rates)} calls with log_input=True",
+            evidence=f"numbers {numbers_given(rates[0])}, what an exponential or "
+            f"softplus gave, in {len(rates)} calls with log_input=True",
             cure="nn.PoissonNLLLoss(log_input=False), or leave the exponential out",
             line=rates[0].line,
         )

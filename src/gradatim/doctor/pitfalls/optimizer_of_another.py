@@ -39,18 +39,16 @@ class OptimizerOfAnother(Pitfall):
         held, leaves = optimized_parameters(seen), reached_leaves(seen)
         for number, optimizer in enumerate(seen.optimizers):
             looks = gradient_looks(steps_of(seen, number, closures=False))
-            if len(looks) < MIN_LOOKS or any(
-                len(step.gradients.missing or ()) < len(optimizer.parameters)
-                or step.gradients.cleared_after_backward
-                for step in looks
-            ):
+            num_missing = [len(step.gradients.missing or ()) for step in looks]
+            has_gradients = min(num_missing, default=0) < len(optimizer.parameters)
+            are_cleared = any(step.gradients.cleared_after_backward for step in looks)
+            if len(looks) < MIN_LOOKS or has_gradients or are_cleared:
                 continue
             for model in seen.models:
                 keys = model.parameters.names
                 own = [key for key in keys if len(leaves.get(key, ())) >= MIN_LOOKS]
-                if not own or not held.isdisjoint(own):
-                    continue
-                if any(have_moved(leaves[key]) for key in own):
+                is_left_out = bool(own) and held.isdisjoint(own)
+                if not is_left_out or any(have_moved(leaves[key]) for key in own):
                     continue
                 yield self.finding(
                     verdict=f"The optimizer holds none of the parameters of "

@@ -3,7 +3,7 @@ import ast
 from gradatim.doctor.gradients import backwards_with_leaves
 from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.doctor.queries import forwards_of, trained_line_of
-from gradatim.doctor.source_code.syntax import nodes_of
+from gradatim.doctor.source_code.syntax import called_method, nodes_in, nodes_of
 from gradatim.doctor.untrained_layers import (
     graph_cuts,
     layers_without_gradient,
@@ -80,13 +80,10 @@ class OutputNotInLoss(Pitfall):
             is_used = any(f.used for f in forwards)
             if is_used or len(called) < MIN_SHARE_OF_CALLS * len(forwards):
                 continue
-            if not any(
-                keys <= set(o.parameters)
-                and o.num_steps > MIN_UPDATES
-                and len(o.never) < len(o.parameters)  # it trains others
-                for o in seen.optimizers
-            ):
-                continue
+            updating = [o for o in seen.optimizers if o.num_steps > MIN_UPDATES]
+            holding = [o for o in updating if keys <= set(o.parameters)]
+            if all(len(o.never) >= len(o.parameters) for o in holding):
+                continue  # none of them trains others
             yield self._finding(
                 f"what {model.title} gives",
                 f"all its {len(keys)} parameter tensors",
@@ -130,12 +127,10 @@ def _call_line(model: ModelSeen, path: str) -> SourceLine | None:
         return None
     classes = [
         node
-        for node in nodes_of(init_line.file)
-        if isinstance(node, ast.ClassDef)
-        and node.lineno <= init_line.number <= (node.end_lineno or 0)
+        for node in nodes_of(init_line.file, ast.ClassDef)
+        if node.lineno <= init_line.number <= (node.end_lineno or 0)
     ]
-    for node in ast.walk(classes[-1]) if classes else ():
-        called = node.func if isinstance(node, ast.Call) else None
-        if isinstance(called, ast.Attribute) and called.attr == attribute:
-            return SourceLine(init_line.file, called.lineno, "forward")
+    for call in nodes_in(classes[-1], ast.Call) if classes else ():
+        if called_method(call) == attribute:
+            return SourceLine(init_line.file, call.func.lineno, "forward")
     return None

@@ -10,8 +10,9 @@ MIN_LOOKS = 3  # chosen by hand, not measured
 DRAWN_KINDS = ("Linear", "NonDynamically", "Conv", "RNN", "LSTM", "GRU")
 """Layers whose first random weights the watch can tell from trained ones."""
 
-
 Leaves = dict[int, list[LeafSeen]]
+Looks = list[list[LeafSeen]]
+"""Of each of some parameters, how it was at each look."""
 
 
 class ParametersLeftOut(Pitfall):
@@ -51,16 +52,9 @@ class ParametersLeftOut(Pitfall):
         known = {key for model in seen.models for key in model.parameters.names}
         if not held & leaves.keys() & known:
             return
-        left_out = [
-            [
-                key
-                for key in model.parameters.names
-                if key not in held
-                and len(leaves.get(key, ())) >= MIN_LOOKS
-                and not have_moved(leaves[key])
-            ]
-            for model in seen.models
-        ]
+        known_well = [key for key, own in leaves.items() if len(own) >= MIN_LOOKS]
+        still = {key for key in known_well if not have_moved(leaves[key])} - held
+        left_out = [[k for k in m.parameters.names if k in still] for m in seen.models]
         for number, left in enumerate(left_out):
             if left and _is_by_accident(seen, number, left, held & leaves.keys()):
                 yield self._accident(seen, seen.models[number], left, leaves)
@@ -88,11 +82,7 @@ class ParametersLeftOut(Pitfall):
         )
 
     def _body(
-        self,
-        seen: TrainingSeen,
-        model: ModelSeen,
-        left: list[int],
-        looks: list[list[LeafSeen]],
+        self, seen: TrainingSeen, model: ModelSeen, left: list[int], looks: Looks
     ) -> Finding:
         names = [model.parameters.names[key] for key in left]
         what, name = model.title, model.variable or "model"
@@ -134,7 +124,7 @@ def _is_by_accident(
 
 
 def _is_random_body(
-    seen: TrainingSeen, number: int, left: list[int], looks: list[list[LeafSeen]]
+    seen: TrainingSeen, number: int, left: list[int], looks: Looks
 ) -> bool:
     """Tell a body of random weights whose gradients pile up, before a trained part.
 
@@ -148,14 +138,10 @@ def _is_random_body(
     if not drawn or not drawn <= (model.initial.as_made or set()):
         return False
     num_looks = min(map(len, looks))
-    pile_up = num_looks >= MIN_LOOKS and all(
-        sum(own[place].old_grad for own in looks) > 0 for place in range(1, num_looks)
-    )
-    return (
-        pile_up
-        and all(look.feeds for own in looks for look in own)
-        and _is_used_in_train_mode(seen, number)
-    )
+    sums = [sum(own[n].old_grad for own in looks) for n in range(1, num_looks)]
+    pile_up = num_looks >= MIN_LOOKS and all(norm > 0 for norm in sums)
+    feed_others = all(look.feeds for own in looks for look in own)
+    return pile_up and feed_others and _is_used_in_train_mode(seen, number)
 
 
 def _is_used_in_train_mode(seen: TrainingSeen, number: int) -> bool:
@@ -165,10 +151,6 @@ def _is_used_in_train_mode(seen: TrainingSeen, number: int) -> bool:
 def _feeds_on_trained(seen: TrainingSeen, number: int) -> bool:
     """Tell whether a model is given what a model made that an optimizer holds."""
     held = optimized_parameters(seen)
-    makers = {f.order: seen.models[f.model] for f in seen.forwards}
-    sources = [f.source for f in forwards_of(seen, number) if f.training]
-    return any(
-        source in makers and held & makers[source].parameters.names.keys()
-        for source in sources
-        if source is not None
-    )
+    sources = {f.source for f in forwards_of(seen, number) if f.training}
+    makers = [seen.models[f.model] for f in seen.forwards if f.order in sources]
+    return any(held & maker.parameters.names.keys() for maker in makers)

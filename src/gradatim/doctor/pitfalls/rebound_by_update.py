@@ -3,7 +3,7 @@ import ast
 from gradatim.doctor.gradients import have_moved, reached_leaves
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import first_backward_line
-from gradatim.doctor.source_code.syntax import nodes_around
+from gradatim.doctor.source_code.syntax import nodes_around, nodes_in
 from gradatim.watching import SourceLine, TrainingSeen
 
 MIN_LOOKS = 5  # chosen by hand, not measured
@@ -47,32 +47,25 @@ class ReboundByUpdate(Pitfall):
         line = first_backward_line(seen)
         if not still or len(still) < len(several) or line is None:
             return
-        for node in nodes_around(line):
-            if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-                continue
-            target = node.targets[0]
-            if not isinstance(target, ast.Name) or not _uses_gradient(node, target.id):
+        for node in nodes_around(line, ast.Assign):
+            name = _updated_by_gradient(node)
+            if name is None:
                 continue
             yield self.finding(
-                verdict=f"{target.id} = ... makes a new tensor: the parameter itself "
+                verdict=f"{name} = ... makes a new tensor: the parameter itself "
                 "is not updated.",
                 evidence=f"{len(still)} parameters were the same at "
                 f"{len(still[0])} looks, over {seen.backwards.count} backwards",
-                cure=f"with torch.no_grad(): {target.id} -= lr * {target.id}.grad",
+                cure=f"with torch.no_grad(): {name} -= lr * {name}.grad",
                 line=SourceLine(line.file, node.lineno, line.function),
             )
 
 
-def _uses_gradient(node: ast.Assign, name: str) -> bool:
-    """Tell ``name = name - ... name.grad ...``."""
-    value = node.value
-    if not isinstance(value, ast.BinOp) or not isinstance(value.op, (ast.Sub, ast.Add)):
-        return False
-    has_self = isinstance(value.left, ast.Name) and value.left.id == name
-    return has_self and any(
-        isinstance(part, ast.Attribute)
-        and part.attr == "grad"
-        and isinstance(part.value, ast.Name)
-        and part.value.id == name
-        for part in ast.walk(value.right)
-    )
+def _updated_by_gradient(node: ast.Assign) -> str | None:
+    """Give the name of ``name = name - ... name.grad ...``."""
+    match node:
+        case ast.Assign([ast.Name(name)], ast.BinOp(ast.Name(left), operator, right)):
+            is_update = left == name and isinstance(operator, (ast.Sub, ast.Add))
+            gradients = [ast.unparse(part) for part in nodes_in(right, ast.Attribute)]
+            return name if is_update and f"{name}.grad" in gradients else None
+    return None

@@ -37,21 +37,17 @@ class SaturatedUnits(Pitfall):
         looked_at = [b for b in seen.backwards if b.activations]
         if len(looked_at) <= NUM_FIRST_LOOKS:
             return
-        common: set[str] | None = None
-        shares: dict[str, tuple[str, float]] = {}
+        saturated = []
         for backward in [*looked_at[:NUM_FIRST_LOOKS], looked_at[-1]]:
-            worst: dict[str, float] = {}
-            for output in backward.activations:
-                layer = output.layer
-                if output.kind != "Relu":
-                    worst[layer] = min(worst.get(layer, 1.0), output.saturated)
-                    shares[layer] = (output.kind.lower(), worst[layer])
-            names = {n for n, share in worst.items() if share >= MIN_SHARE_OF_NUMBERS}
-            common = names if common is None else common & names
+            outputs = [a for a in backward.activations if a.kind != "Relu"]
+            free = {a.layer for a in outputs if a.saturated < MIN_SHARE_OF_NUMBERS}
+            saturated.append({a.layer for a in outputs} - free)
+        common = set.intersection(*saturated)
         if not common:
             return
-        name = sorted(common)[0]
-        kind, share = shares[name]
+        name = min(common)
+        last = [a for a in outputs if a.layer == name]
+        kind, share = last[-1].kind.lower(), min(a.saturated for a in last)
         yield self.finding(
             verdict=f"The {kind} after {name} is saturated: its slope is nearly 0.",
             evidence=f"{share:.0%} of its numbers within 0.01 of a bound, from update "

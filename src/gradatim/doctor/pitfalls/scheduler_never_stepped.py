@@ -41,12 +41,10 @@ class SchedulerNeverStepped(Pitfall):
             if schedule.optimizer is None or schedule.is_inner or schedule.steps:
                 continue
             steps = steps_of(seen, schedule.optimizer)
-            after = [step for step in steps if step.order > schedule.order]
-            if len(after) < MIN_UPDATES:
-                continue
-            lrs = {lr for step in after for lr in step.lrs}
-            if len(lrs) > max(1, len(after[0].lrs)):
-                continue  # it is changed in some other way
+            after = [step.lrs for step in steps if step.order > schedule.order]
+            lrs = {lr for of_step in after for lr in of_step}
+            if len(after) < MIN_UPDATES or len(lrs) > max(1, len(after[0])):
+                continue  # or the learning rate is changed in some other way
             updates = seen.optimizers[schedule.optimizer].num_steps
             yield self.finding(
                 verdict=f"{schedule.kind} is made, but never stepped.",

@@ -44,12 +44,8 @@ class SchedulerOfAnother(Pitfall):
             orders = [order for order, _ in schedule.steps if order > start]
             if len(orders) < MIN_STEPS:
                 continue
-            others = [
-                s
-                for s in seen.steps
-                if s.optimizer != schedule.optimizer
-                and orders[0] < s.order < orders[-1]
-            ]
+            between = [s for s in seen.steps if orders[0] < s.order < orders[-1]]
+            others = [s for s in between if s.optimizer != schedule.optimizer]
             if len(others) < MIN_UPDATES:
                 continue
             held = set(seen.optimizers[schedule.optimizer].parameters)

@@ -6,7 +6,7 @@ from gradatim.doctor.learning_rates import (
 )
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import training_loader
-from gradatim.watching import LoaderSeen, SchedulerSeen, TrainingSeen
+from gradatim.watching import SchedulerSeen, TrainingSeen
 
 MIN_UPDATES = 10  # chosen by hand, not measured
 MIN_STEPS_AN_UPDATE = 0.9  # of the schedule; chosen by hand, not measured
@@ -66,12 +66,13 @@ class SchedulerPerBatch(Pitfall):
             if num_updates < MIN_UPDATES or not is_per_batch:
                 continue
             loader = training_loader(seen, optimizer)
-            is_epoch = loader is not None and loader.length == 1
-            if is_epoch or is_full_batch(seen, schedule.optimizer):
+            num_batches = loader.length if loader is not None else None
+            if num_batches == 1 or is_full_batch(seen, schedule.optimizer):
                 continue
-            if schedule.kind == "ReduceLROnPlateau" and not _is_impatient(
-                schedule, loader
-            ):
+            # One that follows the loss must lose patience within an epoch.
+            patience = schedule.options.get("patience", 0)
+            is_patient = num_batches is None or patience >= num_batches
+            if schedule.kind == "ReduceLROnPlateau" and is_patient:
                 continue
             num_epochs = loader.starts.count if loader is not None else None
             length = schedule.options.get("T_max")
@@ -126,22 +127,15 @@ def _falls_early(
 
 
 def _per_epoch(schedule: SchedulerSeen) -> str:
-    outside = "scheduler.step() once an epoch, outside the loop over batches"
     if schedule.kind == "ReduceLROnPlateau":
         return (
             "scheduler.step(loss) once an epoch, with the mean loss of validation, "
             "outside the loop over batches"
         )
+    outside = "scheduler.step() once an epoch, outside the loop over batches"
     if argument := schedule.options.get("argument"):
         return f"{outside}; or with {argument} / len(loader) in the function"
     return f"{outside}; or lengths in updates: epochs * len(loader)"
-
-
-def _is_impatient(schedule: SchedulerSeen, loader: LoaderSeen | None) -> bool:
-    """Tell whether a schedule that follows the loss loses patience within an epoch."""
-    if loader is None or loader.length is None:
-        return False  # steps without epochs, for all that is known
-    return bool(schedule.options.get("patience", 0) < loader.length)
 
 
 def _is_of_epochs(
@@ -161,8 +155,8 @@ def _is_of_epochs(
     if "epoch" not in schedule.options.get("argument", "").lower():
         return False
     rates = rates_of(seen, schedule.optimizer)
-    if len(rates) <= num_epochs or max(rates) <= 0:
+    peak = max(rates, default=0.0)
+    if len(rates) <= num_epochs or peak <= 0:
         return False
-    return rates[num_epochs] <= MAX_SHARE_AFTER_EPOCHS * max(rates) and rates[
-        -1
-    ] < MAX_SHARE_AT_THE_END * max(rates)
+    is_gone = rates[-1] < MAX_SHARE_AT_THE_END * peak
+    return is_gone and rates[num_epochs] <= MAX_SHARE_AFTER_EPOCHS * peak

@@ -59,14 +59,11 @@ class SchedulerPerEpoch(Pitfall):
             if schedule.optimizer is None or schedule.is_inner:
                 continue
             num_updates = seen.optimizers[schedule.optimizer].num_steps
-            is_seldom = (
-                0 < schedule.steps.count < MAX_STEPS_A_SELDOM_UPDATE * num_updates
-            )
-            if num_updates < MIN_UPDATES or not is_seldom:
+            most = MAX_STEPS_A_SELDOM_UPDATE * num_updates
+            if num_updates < MIN_UPDATES or not 0 < schedule.steps.count < most:
                 continue
-            evidence = _share_of_its_length(schedule, num_updates) or (
-                _is_in_warm_up(seen, schedule, schedule.optimizer)
-            )
+            evidence = _share_of_its_length(schedule, num_updates)
+            evidence = evidence or _is_in_warm_up(seen, schedule, schedule.optimizer)
             if evidence is None:
                 continue
             yield self.finding(
@@ -107,12 +104,8 @@ def _is_in_warm_up(
         named = {k: v for k, v in options["counted"].items() if "warm" in k.lower()}
     else:
         return None
-    lengths = {
-        name: length
-        for name, length in named.items()
-        if length is not None
-        and MIN_RATIO_OF_WARM_UP * num_steps <= length <= num_updates
-    }
+    least = MIN_RATIO_OF_WARM_UP * num_steps
+    lengths = {k: n for k, n in named.items() if n and least <= n <= num_updates}
     if not lengths or num_steps < MIN_STEPS_OF_WARM_UP:
         return None
     rates = rates_of(seen, optimizer)
@@ -131,17 +124,13 @@ def _length_of(schedule: SchedulerSeen, num_updates: int) -> int | None:
     Of the numbers in the function of a ``LambdaLR`` it is the one that is nearest to
     the number of updates.
     """
-    lengths = [schedule.options.get(name) for name in LENGTHS]
-    for length in lengths:
+    for length in map(schedule.options.get, LENGTHS):
         if type(length) is int and length >= MIN_LENGTH:
             return length
     if not OF_UPDATES.search(schedule.options.get("argument", "")):
         return None
-    counted = [
-        value
-        for name, value in schedule.options.get("counted", {}).items()
-        if OF_UPDATES.search(name)
-        and "epoch" not in name.lower()
-        and value >= MIN_LENGTH
-    ]
+    named = schedule.options.get("counted", {}).items()
+    long = [(name, value) for name, value in named if value >= MIN_LENGTH]
+    of_updates = [(n, value) for n, value in long if OF_UPDATES.search(n)]
+    counted = [value for n, value in of_updates if "epoch" not in n.lower()]
     return min(counted, key=lambda value: abs(value - num_updates), default=None)

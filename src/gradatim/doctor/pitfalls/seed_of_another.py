@@ -79,16 +79,13 @@ class SeedOfAnother(Pitfall):
             if not model.initial.as_made or not numbers:
                 continue
             made = seen.optimizers[numbers[0]].order
-            if first_seed is None:
-                if not _are_for_all(seeds):
-                    continue
+            line: SourceLine | None = None
+            if first_seed is None and _are_for_all(seeds):
                 verdict = "Seeds are set, but none for PyTorch, which draws the weights"
-                line: SourceLine | None = seeds[-1].line
-            elif first_seed > made:
+                line = seeds[-1].line
+            elif first_seed is not None and first_seed > made:
                 verdict = "The seed is set after the first weights were drawn"
                 line = next((s.line for s in seeds if s.name == "torch"), None)
-            else:
-                continue
             if line is None:
                 continue
             yield self.finding(
@@ -110,6 +107,5 @@ def _seeded(seeds: list[SeedCall]) -> str:
 
 def _are_for_all(seeds: list[SeedCall]) -> bool:
     """Tell whether the seeds are for all generators, not for one of the data alone."""
-    return len({s.name for s in seeds}) > 1 or any(
-        s.line is not None and not SETS_ONE_SEED.search(s.line.code) for s in seeds
-    )
+    lines = [seed.line.code for seed in seeds if seed.line is not None]
+    return len({s.name for s in seeds}) > 1 or not all(map(SETS_ONE_SEED.search, lines))

@@ -1,7 +1,7 @@
 import torch.nn.functional as F
 
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import trained_calls
+from gradatim.doctor.queries import numbers_given, trained_calls
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import TrainingSeen
 
@@ -41,19 +41,18 @@ class SigmoidBeforeLogits(Pitfall):
         calls = trained_calls(seen, "binary_cross_entropy_with_logits")
         makers = []
         for call in calls:
-            before = [name for name in call.before if name not in SHAPE_ONLY]
+            made_by = next((n for n in call.before if n not in SHAPE_ONLY), "")
             low, high = call.facts["input_min"], call.facts["input_max"]
-            if before[:1] and before[0] in SQUASHING and low >= 0 and high <= 1:
-                makers.append(before[0].lower())
+            if made_by in SQUASHING and low >= 0 and high <= 1:
+                makers.append(made_by.lower())
         if not calls or len(makers) < len(calls):
             return
         call, made_by = calls[0], makers[0]
-        low, high = call.facts["input_min"], call.facts["input_max"]
         yield self.finding(
             verdict="The sigmoid is taken twice: binary_cross_entropy_with_logits "
             f"takes logits, and is given what a {made_by} gave.",
-            evidence=f"numbers from {low:.4g} to {high:.4g} in the first of "
-            f"{len(calls)} calls, all between 0 and 1",
+            evidence=f"numbers {numbers_given(call)} in the first of {len(calls)} "
+            "calls, all between 0 and 1",
             cure=f"leave the {made_by} out of the model, or use nn.BCELoss()",
             line=call.line,
         )

@@ -2,6 +2,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import numbers_given
 from gradatim.doctor.trial import Trial, Variant
 from gradatim.watching import LossCall, TrainingSeen
 
@@ -44,12 +45,10 @@ class SoftmaxBeforeCrossEntropy(Pitfall):
             return
         # The last call of the line: what the model's outputs are by then.
         call = [call for call in calls if call.line == calls[0].line][-1]
-        facts = call.facts
         yield self.finding(
             verdict="Softmax is taken twice: cross_entropy takes logits.",
             evidence=f"all {call.input.shape[0]} rows sum to 1 (within "
-            f"{facts['input_row_sum_error']:.1g}), numbers from "
-            f"{facts['input_min']:.4g} to {facts['input_max']:.4g}",
+            f"{call.facts['input_row_sum_error']:.1g}), numbers {numbers_given(call)}",
             cure="leave the softmax out of the model, and take it of its output where "
             "probabilities are needed",
             line=call.line,

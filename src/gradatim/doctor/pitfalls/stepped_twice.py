@@ -39,15 +39,12 @@ class SteppedTwice(Pitfall):
         for number, _ in enumerate(seen.optimizers):
             steps = steps_of(seen, number, closures=False)
             seconds = [step for step in steps if not step.num_backwards]
-            again = [
-                step
-                for step in steps[1:]
-                if not step.num_backwards and step.gradients.norm != 0.0
-            ]
-            if len(again) < max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(steps)):
-                continue
             if len(seconds) == len(steps):
                 continue  # gradients are made by other means
+            later = [step for step in seconds if step is not steps[0]]
+            again = [step for step in later if step.gradients.norm != 0.0]
+            if len(again) < max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(steps)):
+                continue
             yield self.finding(
                 verdict="The optimizer is stepped more than once for one backward.",
                 evidence=f"{len(seconds)} of {len(steps)} updates looked at had no "

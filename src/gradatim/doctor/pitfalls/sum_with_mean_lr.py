@@ -68,8 +68,7 @@ class SumWithMeanLr(Pitfall):
             verdict="The loss is summed over the batch, and diverges at this learning "
             "rate.",
             evidence=f"{how} of {rows} rows, lr {lr:g} acts as {lr * rows:g} on the "
-            f"mean; loss {trend.first:.4g} -> {trend.last:.4g} in "
-            f"{trend.num_losses} steps",
+            f"mean; {trend}",
             cure=f"the mean of the rows, or lr={lr / rows:.2g}",
             line=line,
         )

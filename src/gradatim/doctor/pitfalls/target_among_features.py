@@ -35,9 +35,8 @@ class TargetAmongFeatures(Pitfall):
         calls = [c for c in seen.losses if c.grad and c.facts]
         leaks = [c for c in calls if "leak_column" in c.facts]
         columns = {c.facts["leak_column"] for c in leaks}
-        if len(leaks) < max(MIN_BATCHES, MIN_SHARE_OF_BATCHES * len(calls)):
-            return
-        if len(columns) != 1:
+        least = max(MIN_BATCHES, MIN_SHARE_OF_BATCHES * len(calls))
+        if len(leaks) < least or len(columns) != 1:
             return
         column, rows = int(columns.pop()), leaks[0].input.shape[0]
         is_equal = all(c.facts["leak_equal"] for c in leaks)

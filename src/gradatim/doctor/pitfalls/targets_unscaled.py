@@ -4,10 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gradatim.doctor.loss_trend import trend_of_loss
+from gradatim.doctor.loss_trend import share_of_variance, trend_of_loss
 from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import REGRESSION_LOSS_NAMES, trained_calls
-from gradatim.doctor.trial import Trial, Variant
+from gradatim.doctor.trial import Inputs, Trial, Variant
 from gradatim.watching import TrainingSeen
 
 MIN_SIZE = 50.0  # of targets; chosen by hand, not measured
@@ -56,9 +56,9 @@ class TargetsUnscaled(Pitfall):
         first, last = calls[0].facts, calls[-1].facts
         size = max(abs(first["target_mean"]), first["target_std"])
         given = max(abs(first["input_mean"]), first["input_std"])
-        if size < MIN_SIZE or given > size / MIN_RATIO or not last["target_std"]:
+        share = share_of_variance(calls[-1])
+        if size < MIN_SIZE or given > size / MIN_RATIO or share is None:
             return
-        share = last["squared_error"] / last["target_std"] ** 2
         is_far = share > MIN_SHARE_OF_VARIANCE and (
             last["squared_error"] > MIN_SHARE_OF_FIRST_ERROR * first["squared_error"]
         )
@@ -81,15 +81,11 @@ class TargetsUnscaled(Pitfall):
         targets = torch.cat([b.target.flatten() for b in replay.batches]).double()
         mean, std = float(targets.mean()), float(targets.std())
 
-        def scaled(
-            args: tuple[Any, ...], target: Tensor
-        ) -> tuple[tuple[Any, ...], Tensor]:
+        def scaled(args: tuple[Any, ...], target: Tensor) -> Inputs:
             return args, (target - mean) / std
 
         def share(given: Tensor, target: Tensor) -> Tensor:
             return F.mse_loss(given, target) / target.var()
 
-        return Trial(
-            cures=(Variant(name="as a share of the variance", prepare=scaled),),
-            measure=share,
-        )
+        cure = Variant(name="as a share of the variance", prepare=scaled)
+        return Trial(cures=(cure,), measure=share)

@@ -32,11 +32,8 @@ class TinyNormBatches(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for number, model in enumerate(seen.models):
-            calls = [
-                f
-                for f in forwards_of(seen, number)
-                if f.used and f.training and f.inputs and f.inputs[0].shape
-            ]
+            training = [f for f in forwards_of(seen, number) if f.used and f.training]
+            calls = [f for f in training if f.inputs and f.inputs[0].shape]
             tiny = [f for f in calls if f.inputs[0].shape[0] <= MAX_ROWS]
             parts = active_parts(model, calls)
             norms = [n for n, kind in parts.items() if kind.startswith("BatchNorm")]

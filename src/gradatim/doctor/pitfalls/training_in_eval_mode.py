@@ -47,11 +47,12 @@ class TrainingInEvalMode(Pitfall):
         for number, model in enumerate(seen.models):
             parts = list(model.structure.with_mode.items())
             optimizers = optimizers_of(seen, model)
-            trained = _trained_calls_by_update(seen, number, optimizers)
+            updates = {s.step for s in seen.steps if s.optimizer in optimizers}
+            used = [f for f in forwards_of(seen, number) if f.used]
+            trained = grouped_by_update([f for f in used if f.step in updates])
             line, stuck, is_ever_right = _stuck_updates(seen, number, trained)
-            if not parts or len(stuck) < max(
-                MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(trained)
-            ):
+            least = max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(trained))
+            if not parts or len(stuck) < least:
                 continue
             held = {key for n in optimizers for key in seen.optimizers[n].parameters}
             is_frozen = not model.parameters.names.keys() <= held
@@ -67,15 +68,6 @@ class TrainingInEvalMode(Pitfall):
                 cure="model.train() at the start of each epoch, inside the loop",
                 line=line,
             )
-
-
-def _trained_calls_by_update(
-    seen: TrainingSeen, number: int, optimizers: list[int]
-) -> list[list[ForwardSeen]]:
-    """Give the calls of a model that train it, in a group for each of its updates."""
-    updates = {s.step for s in seen.steps if s.optimizer in optimizers}
-    forwards = forwards_of(seen, number)
-    return grouped_by_update([f for f in forwards if f.used and f.step in updates])
 
 
 def _stuck_updates(

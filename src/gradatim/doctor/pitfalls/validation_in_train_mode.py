@@ -1,10 +1,6 @@
 from gradatim.doctor.evaluations import evaluations
 from gradatim.doctor.pitfall import Findings, Pitfall
-from gradatim.doctor.queries import (
-    active_parts,
-    forwards_of,
-    optimizers_of,
-)
+from gradatim.doctor.queries import active_parts, forwards_of, optimizers_of
 from gradatim.watching import ForwardSeen, TrainingSeen
 
 NORMS = ("BatchNorm", "SyncBatchNorm", "InstanceNorm", "LazyBatchNorm")
@@ -78,12 +74,9 @@ def _calls_of_a_copy(seen: TrainingSeen, number: int) -> list[ForwardSeen]:
     if optimizers_of(seen, model) or not seen.num_steps or any(f.used for f in calls):
         return []
     last = max(step.order for step in seen.steps)
-    is_copy = any(
-        other.kind == model.kind
-        and other.parameters.num_tensors == model.parameters.num_tensors
-        and optimizers_of(seen, other)
-        for other in seen.models
-    )
+    trained = [other for other in seen.models if optimizers_of(seen, other)]
+    what = [(other.kind, other.parameters.num_tensors) for other in trained]
+    is_copy = (model.kind, model.parameters.num_tensors) in what
     is_late = all(f.order > last and not f.grad for f in calls)
     is_sampled = any(f.same_input for f in calls)
     return calls if is_copy and is_late and not is_sampled else []

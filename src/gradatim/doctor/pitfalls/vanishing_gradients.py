@@ -2,6 +2,7 @@ from statistics import median
 
 from gradatim.doctor.gradients import depth_trend
 from gradatim.doctor.pitfall import Findings, Pitfall
+from gradatim.doctor.queries import optimizers_of
 from gradatim.watching import TrainingSeen
 
 MIN_UPDATES = 4  # chosen by hand, not measured
@@ -39,15 +40,9 @@ class VanishingGradients(Pitfall):
 
     def find(self, seen: TrainingSeen) -> Findings:
         for model in seen.models:
-            keys = model.parameters.names.keys()
-            owners = [
-                n for n, o in enumerate(seen.optimizers) if keys & set(o.parameters)
-            ]
-            trends = [
-                t
-                for s in seen.steps
-                if s.optimizer in owners and (t := depth_trend(s, model)) is not None
-            ]
+            owners = optimizers_of(seen, model)
+            steps = [s for s in seen.steps if s.optimizer in owners]
+            trends = [t for s in steps if (t := depth_trend(s, model)) is not None]
             bad = [t for t in trends if t[0] < MAX_RATIO and t[1] > MIN_CORRELATION]
             if len(bad) < max(MIN_UPDATES, MIN_SHARE_OF_UPDATES * len(trends)):
                 continue
@@ -59,5 +54,5 @@ class VanishingGradients(Pitfall):
                 f"(median of {len(bad)} of {len(trends)} updates looked at)",
                 cure="nn.ReLU in place of sigmoid or tanh, batch norm or a skip "
                 "connection between, or fewer layers",
-                line=next((s.line for s in seen.steps if s.optimizer in owners), None),
+                line=next((s.line for s in steps), None),
             )

@@ -55,19 +55,17 @@ class WeightsStandStill(Pitfall):
             return
         ratio, (first, last) = median(ratios), fall
         is_tiny = ratio < MAX_RATIO or ratio * num_updates < MAX_RATIO_OF_ALL
-        if (
-            not is_tiny
-            or first - last > MAX_FALL * abs(first)
-            or last > MAX_GROWTH * abs(first)
-        ):
+        has_fallen = first - last > MAX_FALL * abs(first)
+        if not is_tiny or has_fallen or last > MAX_GROWTH * abs(first):
             return
-        rates = sorted({lr for s in steps for lr in s.lrs})
+        lr = max(lr for step in steps for lr in step.lrs)
+        healthy = min(1.0, lr * HEALTHY_RATIO / ratio)
         yield self.finding(
-            verdict=f"With lr={rates[-1]:g} the weights stand still.",
+            verdict=f"With lr={lr:g} the weights stand still.",
             evidence=f"an update is {ratio:.2g} of the weights (median of "
             f"{len(ratios)} looks; 1e-3 is healthy); loss {first:.4g} -> {last:.4g} in "
             f"{num_updates:,} updates",
-            cure=f"a larger learning rate, such as lr={_larger(rates[-1], ratio):.0e}",
+            cure=f"a larger learning rate, such as lr={healthy:.0e}",
             line=seen.optimizers[number].line,
         )
 
@@ -78,8 +76,3 @@ class WeightsStandStill(Pitfall):
         # The rate that makes the healthy ratio is tried, and two larger ones.
         factor = HEALTHY_RATIO / median(update_ratios(steps_of(seen, number)))
         return lr_trial(seen, *(times * factor for times in TRIED_TIMES))
-
-
-def _larger(lr: float, ratio: float) -> float:
-    """Give the learning rate at which the ratio is healthy, as a power of ten."""
-    return float(f"{min(1.0, lr * HEALTHY_RATIO / ratio):.0e}")

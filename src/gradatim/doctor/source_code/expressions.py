@@ -7,6 +7,7 @@ from gradatim.doctor.source_code.syntax import (
     FUNCTIONS,
     assigns,
     last_name,
+    nodes_in,
     nodes_of,
     parents_in,
 )
@@ -40,13 +41,10 @@ def expression_at(line: SourceLine | None, extent: Extent) -> ast.expr | None:
     """Give the expression that has this extent in the file of a line."""
     if line is None or None in extent:
         return None
-    for node in nodes_of(line.file):
-        if isinstance(node, ast.expr) and extent == (
-            node.lineno,
-            node.end_lineno,
-            node.col_offset,
-            node.end_col_offset,
-        ):
+    for node in nodes_of(line.file, ast.expr):
+        lines = node.lineno, node.end_lineno
+        columns = node.col_offset, node.end_col_offset
+        if extent == (*lines, *columns):
             return node
     return None
 
@@ -64,13 +62,13 @@ def argument_at(call: ast.expr | None, index: int) -> ast.expr | None:
 
 def operands(node: ast.expr) -> tuple[ast.expr, ast.expr] | None:
     """Give both sides of ``a == b``, ``a - b``, ``a.eq(b)``."""
-    if isinstance(node, ast.Compare) and len(node.comparators) == 1:
-        return node.left, node.comparators[0]
-    if isinstance(node, ast.BinOp):
-        return node.left, node.right
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        arguments = _arguments(node)
-        return (node.func.value, arguments[0]) if arguments else None
+    match node:
+        case ast.Compare(left=left, comparators=[right]):
+            return left, right
+        case ast.BinOp(left=left, right=right):
+            return left, right
+        case ast.Call(func=ast.Attribute(value=owner)) if arguments := _arguments(node):
+            return owner, arguments[0]
     return None
 
 
@@ -83,15 +81,15 @@ def sources_of(line: SourceLine | None, node: ast.expr) -> Iterator[ast.expr]:
     yield node
     if line is None:
         return
-    names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+    names = {name.id for name in nodes_in(node, ast.Name)}
     scope = _scope(parents_in(line.file), node)
-    for part in ast.walk(scope):
-        if isinstance(part, ast.Assign) and any(assigns(part, name) for name in names):
-            yield part.value
+    for assignment in nodes_in(scope, ast.Assign):
+        if any(assigns(assignment, name) for name in names):
+            yield assignment.value
     if isinstance(scope, FUNCTIONS):
-        for part in parents_in(line.file):
-            if isinstance(part, ast.Call) and last_name(part.func) == scope.name:
-                yield from _arguments(part)
+        for call in nodes_of(line.file, ast.Call):
+            if last_name(call.func) == scope.name:
+                yield from _arguments(call)
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:
@@ -103,27 +101,20 @@ def gets_dimension(node: ast.expr | None) -> bool:
 
     What stands inside another call does not count, as in ``model(x.view(n, 9))``.
     """
-    while node is not None:
-        if isinstance(node, ast.Attribute):
-            if node.attr in WITH_DIMENSION:
-                return True
-            node = node.value
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            owner = node.func.value
-            is_function = isinstance(owner, ast.Name) and owner.id in PACKAGES
-            if is_function and node.func.attr not in WITH_DIMENSION:
-                node = node.args[0] if node.args else None
-            else:
-                node = node.func
-        elif isinstance(node, ast.Subscript):
-            parts = ast.walk(node.slice)
-            if any(isinstance(p, ast.Constant) and p.value is None for p in parts):
-                return True
-            node = node.value
-        elif isinstance(node, (ast.BinOp, ast.Compare)):
-            node = node.left
-        else:
-            return False
+    match node:
+        case ast.Attribute(attr=name) if name in WITH_DIMENSION:
+            return True
+        case ast.Call(func=ast.Attribute(ast.Name(owner), name), args=arguments) if (
+            owner in PACKAGES and name not in WITH_DIMENSION
+        ):
+            return gets_dimension(arguments[0] if arguments else None)
+        case ast.Call(func=ast.Attribute() as function):
+            return gets_dimension(function)
+        case ast.Subscript(value, index):
+            adds_dimension = any(c.value is None for c in nodes_in(index, ast.Constant))
+            return adds_dimension or gets_dimension(value)
+        case ast.Attribute(value) | ast.BinOp(value) | ast.Compare(value):
+            return gets_dimension(value)
     return False
 
 
@@ -137,58 +128,43 @@ def _is_averaged(parents: Parents, node: ast.AST, done: set[ast.AST]) -> bool:
 
     ``done`` holds what was followed before, so that a name assigned to itself ends.
     """
-    while node not in done:
-        done.add(node)
-        outer = parents.get(node)
-        if isinstance(outer, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
-            return _are_uses_averaged(parents, outer, done)
-        if isinstance(outer, ast.Attribute):
+    if node in done:
+        return True
+    done.add(node)
+    outer = parents.get(node)
+    match outer:
+        case ast.Assign(targets=[ast.Name(name)]):
+            return _are_uses_averaged(parents, outer, name, done)
+        case ast.AnnAssign(ast.Name(name)) | ast.NamedExpr(ast.Name(name)):
+            return _are_uses_averaged(parents, outer, name, done)
+        case ast.Attribute(attr=name):
             call = parents.get(outer)
             if not isinstance(call, ast.Call) or call.func is not outer:
                 return False
-            if outer.attr in AVERAGES:
+            if name in AVERAGES:
                 return not call.args and not _has_dim(call)
-            outer = call if outer.attr in BY_ELEMENT else None
-        elif isinstance(outer, ast.Call):
-            name = last_name(outer.func)
-            is_first = bool(outer.args) and outer.args[0] is node
-            if is_first and name in AVERAGES and isinstance(outer.func, ast.Attribute):
-                return len(outer.args) == 1 and not _has_dim(outer)
-            outer = outer if is_first and name in BY_ELEMENT else None
-        elif isinstance(outer, ast.BinOp):
-            is_scaled = outer.left is node and isinstance(outer.op, (ast.Pow, ast.Div))
-            is_multiple = any(
-                isinstance(e, ast.Constant) for e in (outer.left, outer.right)
-            )
-            outer = outer if is_scaled or is_multiple else None
-        elif not isinstance(outer, (ast.UnaryOp, ast.Compare)):
-            outer = None
-        if outer is None:
-            return False
-        node = outer
-    return True
+            return name in BY_ELEMENT and _is_averaged(parents, call, done)
+        case ast.Call(function, [first, *others]) if first is node:
+            name = last_name(function)
+            if name in AVERAGES and isinstance(function, ast.Attribute):
+                return not others and not _has_dim(outer)
+            return name in BY_ELEMENT and _is_averaged(parents, outer, done)
+        case ast.BinOp(left, operator, right):
+            is_scaled = left is node and isinstance(operator, (ast.Pow, ast.Div))
+            is_multiple = ast.Constant in (type(left), type(right))
+            return (is_scaled or is_multiple) and _is_averaged(parents, outer, done)
+        case ast.UnaryOp() | ast.Compare():
+            return _is_averaged(parents, outer, done)
+    return False
 
 
 def _are_uses_averaged(
-    parents: Parents, assignment: ast.AST, done: set[ast.AST]
+    parents: Parents, assignment: ast.AST, name: str, done: set[ast.AST]
 ) -> bool:
     """Follow the uses of the name that an expression is assigned to."""
-    targets = (
-        assignment.targets
-        if isinstance(assignment, ast.Assign)
-        else [getattr(assignment, "target", None)]
-    )
-    target = targets[0]
-    if len(targets) != 1 or not isinstance(target, ast.Name):
-        return False
-    uses = [
-        node
-        for node in ast.walk(_scope(parents, assignment))
-        if isinstance(node, ast.Name)
-        and node.id == target.id
-        and isinstance(node.ctx, ast.Load)
-        and not _is_size(parents, node)
-    ]
+    names = nodes_in(_scope(parents, assignment), ast.Name)
+    read = [n for n in names if n.id == name and isinstance(n.ctx, ast.Load)]
+    uses = [use for use in read if not _is_size(parents, use)]
     return bool(uses) and all(_is_averaged(parents, use, done) for use in uses)
 
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gradatim.doctor.source_code.syntax import FUNCTIONS, assigns
+from gradatim.doctor.source_code.syntax import FUNCTIONS, assigns, nodes_in
 
 __all__ = ["MisalignedTarget", "misaligned_targets"]
 
@@ -35,10 +35,9 @@ def misaligned_targets(tree: ast.Module) -> Iterator[MisalignedTarget]:
     >>> [order.reordered_in_line for order in misaligned_targets(ast.parse(source))]
     [2]
     """
-    scopes: list[ast.Module | ast.FunctionDef] = [tree]
-    scopes += [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    for scope in scopes:
-        yield from _in_scope(list(_statements(scope.body)))
+    functions = nodes_in(tree, ast.FunctionDef)
+    for body in (tree.body, *(function.body for function in functions)):
+        yield from _in_scope(list(_statements(body)))
 
 
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -76,63 +75,49 @@ def _target_and_table(node: ast.stmt) -> tuple[str, str] | None:
 
     None for a statement that takes no column of a table.
     """
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-        return None
-    target, value = node.targets[0], node.value
-    if not isinstance(target, ast.Name):
-        return None
-    while True:
-        if isinstance(value, ast.Subscript):
-            key, owner = value.slice, value.value
-            is_column = isinstance(key, ast.Constant) and isinstance(key.value, str)
-            return (
-                (target.id, owner.id)
-                if is_column and isinstance(owner, ast.Name)
-                else None
-            )
-        if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
-            owner = value.func.value
-            if value.func.attr == "pop" and isinstance(owner, ast.Name):
-                is_text = bool(value.args) and isinstance(value.args[0], ast.Constant)
-                return (target.id, owner.id) if is_text else None
-            value = owner
-        elif isinstance(value, ast.Attribute):
-            value = value.value
-        else:
-            return None
+    match node:
+        case ast.Assign([ast.Name(target)], value):
+            table = _table_of_column(value)
+            return None if table is None else (target, table)
+    return None
+
+
+def _table_of_column(value: ast.expr) -> str | None:
+    match value:
+        case ast.Subscript(ast.Name(table), ast.Constant(str())):
+            return table
+        case ast.Call(ast.Attribute(ast.Name(table), "pop"), [ast.Constant(), *_]):
+            return table
+        case ast.Call(ast.Attribute(owner)) | ast.Attribute(owner):
+            return _table_of_column(owner)
+    return None
 
 
 def _reordering_method(node: ast.stmt, table: str) -> str | None:
     """Give the method that moves the rows of a table which keeps its name."""
-    value = node.value if isinstance(node, (ast.Assign, ast.Expr)) else None
-    calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)] if value else []
-    for call in calls:
-        if not isinstance(call.func, ast.Attribute) or call.func.attr not in REORDERS:
-            continue
-        owner = call.func.value
-        if not isinstance(owner, ast.Name) or owner.id != table:
-            continue
-        in_place = any(
-            k.arg == "inplace" and isinstance(k.value, ast.Constant) and k.value.value
-            for k in call.keywords
-        )
-        if in_place or (isinstance(node, ast.Assign) and assigns(node, table)):
-            return call.func.attr
+    if not isinstance(node, (ast.Assign, ast.Expr)):
+        return None
+    for call in nodes_in(node.value, ast.Call):
+        match call.func:
+            case ast.Attribute(ast.Name(owner), method) if owner == table:
+                given = [k.value for k in call.keywords if k.arg == "inplace"]
+                in_place = any(isinstance(v, ast.Constant) and v.value for v in given)
+                if method in REORDERS and (in_place or assigns(node, table)):
+                    return method
     return None
 
 
 def _reads(node: ast.stmt, name: str) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == name for n in ast.walk(node))
+    return any(part.id == name for part in nodes_in(node, ast.Name))
 
 
 def _is_used_by_place(statements: list[ast.stmt], target: str) -> bool:
     """Tell whether a target is used, and never matched with rows by their labels."""
     uses = [node for node in statements if _reads(node, target)]
     for node in uses:
-        names = {n.attr for n in ast.walk(node) if isinstance(n, ast.Attribute)}
-        is_column = isinstance(node, ast.Assign) and any(
-            isinstance(t, ast.Subscript) for t in node.targets
-        )
+        names = {attribute.attr for attribute in nodes_in(node, ast.Attribute)}
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        is_column = any(isinstance(target, ast.Subscript) for target in targets)
         if names & ALIGNS or is_column:
             return False
     return bool(uses)

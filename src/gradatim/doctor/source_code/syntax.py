@@ -4,6 +4,7 @@ import ast
 import functools
 import linecache
 from collections.abc import Iterator
+from typing import TypeVar
 
 from gradatim.watching import SourceLine
 
@@ -13,12 +14,14 @@ __all__ = [
     "called_method",
     "last_name",
     "nodes_around",
+    "nodes_in",
     "nodes_of",
     "parents_in",
     "tree_of",
 ]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+Node = TypeVar("Node", bound=ast.AST)
 
 
 def tree_of(file: str) -> ast.Module:
@@ -46,25 +49,28 @@ def _parents_in(tree: ast.Module) -> dict[ast.AST, ast.AST]:
     }
 
 
-def nodes_of(file: str) -> Iterator[ast.AST]:
-    """Give all nodes of a file."""
-    yield from ast.walk(tree_of(file))
+def nodes_in(tree: ast.AST, *kinds: type[Node]) -> Iterator[Node]:
+    """Give the nodes of some kinds in a tree, its own root included."""
+    return (node for node in ast.walk(tree) if isinstance(node, kinds))
 
 
-def nodes_around(line: SourceLine | None) -> Iterator[ast.AST]:
-    """Give the nodes of the innermost function around a line, else of its whole file.
+def nodes_of(file: str, *kinds: type[Node]) -> Iterator[Node]:
+    """Give the nodes of some kinds in a file."""
+    return nodes_in(tree_of(file), *kinds)
+
+
+def nodes_around(line: SourceLine | None, *kinds: type[Node]) -> Iterator[Node]:
+    """Give nodes of the innermost function around a line, else of its whole file.
 
     Without a line there are none.
     """
     if line is None:
         return
     innermost: ast.AST = tree_of(line.file)
-    for node in ast.walk(innermost):
-        if isinstance(node, FUNCTIONS) and (
-            node.lineno <= line.number <= (node.end_lineno or 0)
-        ):
-            innermost = node
-    yield from ast.walk(innermost)
+    for function in nodes_in(innermost, *FUNCTIONS):
+        if function.lineno <= line.number <= (function.end_lineno or 0):
+            innermost = function
+    yield from nodes_in(innermost, *kinds)
 
 
 def last_name(node: ast.AST) -> str:
