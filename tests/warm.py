@@ -7,15 +7,25 @@ anything there.
 
 import multiprocessing
 
-__all__ = ["WARM"]
+import torch
+
+__all__ = ["WARM", "begin"]
 
 WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(
     [
         "tests.doctor.watched_programs",
         "tests.cli.process",
+        "tests.faults.stopping",
         "gradatim.cli.fit",
         "gradatim.cli.resume",
         "torch._dynamo",  # which the first optimizer imports, in more than a second
     ]
 )
+
+
+def begin():
+    """Let a process forked from the warm one begin as a new interpreter does."""
+    # It has been told to start processes of its own as it was started itself.
+    multiprocessing.set_start_method(None, force=True)
+    torch.set_num_threads(1)

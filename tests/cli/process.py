@@ -6,10 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-
 from gradatim.cli.main import main
-from tests.warm import WARM
+from tests.warm import WARM, begin
 
 MAIN = "from gradatim.cli.main import main; main()"
 
@@ -57,6 +55,6 @@ def _run(arguments, cwd, before, files):
             os.dup2(opened.fileno(), stream.fileno())
     os.chdir(cwd)
     sys.argv = ["gradatim", *arguments]
-    torch.set_num_threads(1)
+    begin()
     exec(before, {"__name__": "__main__"})
     main()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.doctor.watched_programs import run_alone, run_watched
-from tests.warm import WARM
+from tests.warm import WARM, begin
 
 PROGRAMS = Path(__file__).parent / "programs"
 SICK = sorted((PROGRAMS / "sick").glob("*.py"))
@@ -81,7 +81,7 @@ def shortened(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ended():
     """Run a program in a process where no annotation is checked, as a user has it."""
-    with ProcessPoolExecutor(1, mp_context=WARM) as process:
+    with ProcessPoolExecutor(1, mp_context=WARM, initializer=begin) as process:
         # The tests of a program follow each other, and it is watched once for them.
         yield lru_cache(maxsize=2)(lambda run, path: process.submit(run, path).result())
 

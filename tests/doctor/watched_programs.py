@@ -59,7 +59,6 @@ def _as_first(path):
 
     Some programs change what holds for their whole process: it is put back.
     """
-    torch.set_num_threads(1)
     torch.manual_seed(0)
     np.random.seed(0)
     random.seed(0)

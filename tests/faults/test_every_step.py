@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from functools import cache
+from concurrent.futures import ProcessPoolExecutor
 from unittest import mock
 
 import pytest
@@ -19,12 +19,21 @@ from tests.faults.scenarios import (
     TRAININGS,
     WITH_WORKERS,
     X,
-    best_of,
     nothing,
     seed_all,
     signal_at,
 )
+from tests.faults.stopping import (
+    begin_strictly,
+    check_each_moment,
+    check_goes_on,
+    check_one_after_the_other,
+    moments_of,
+    stopped,
+    whole,
+)
 from tests.parity.test_optimizers import CASES, Embedded, Network
+from tests.warm import WARM
 
 # Annotations that are checked draw from Python's generator.
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -42,74 +51,32 @@ SEVERAL = [
 ]
 
 
-@cache
-def whole(name):
-    """What a training without a run ends with, and the moments that it passes."""
-    moments = []
-    end = TRAININGS[name](None, lambda *now: moments.append(now))
-    return end, moments
-
-
-def moments_of(name):
-    moments = whole(name)[1]
-    return moments[::5] if name in WITH_WORKERS else moments
-
-
-def stopped(name, path, moment, number=signal.SIGKILL, *, seed=0, run=EVERY_STEP):
-    """Train in a new process that is sent a signal; give its exit status."""
-    return forked(lambda: TRAININGS[name](path, signal_at(moment, number), seed, **run))
-
-
-def check_goes_on(name, path, best, *, run=EVERY_STEP):
-    """Train on in a new process, of another seed, to the same end."""
-    end = whole(name)[0]
-
-    def go_on():
-        assert_same_bits(TRAININGS[name](path, seed=99, **run), end)
-        assert best_of(path) == best
-
-    assert forked(go_on) == 0
-
-
-@pytest.fixture
-def best(request, folder):
-    """The best step of the run that is never stopped, which ends as without a run."""
-    name = request.node.callspec.params["name"]
-    assert_same_bits(TRAININGS[name](folder / "whole", **EVERY_STEP), whole(name)[0])
-    return best_of(folder / "whole")
+@pytest.fixture(scope="module")
+def warm():
+    """Call a function in a small process, of which another one is soon forked."""
+    with ProcessPoolExecutor(1, mp_context=WARM, initializer=begin_strictly) as process:
+        yield lambda function, *given: process.submit(function, *given).result()
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_killed_at_every_step_it_ends_with_the_same_bits(name, folder, best):
-    for number, moment in enumerate(moments_of(name)):
-        path = folder / str(number)
-        assert stopped(name, path, moment) == -signal.SIGKILL
-        check_goes_on(name, path, best)
+def test_killed_at_every_step_it_ends_with_the_same_bits(name, folder, warm):
+    warm(check_each_moment, name, folder)
 
 
 @pytest.mark.parametrize("name", SEVERAL)
-def test_killed_again_after_each_step_it_ends_with_the_same_bits(name, folder, best):
-    for seed, moment in enumerate(moments_of(name)):
-        status = stopped(name, folder / "run", moment, seed=seed)
-        assert status == -signal.SIGKILL
-    check_goes_on(name, folder / "run", best)
+def test_killed_again_after_each_step_it_ends_with_the_same_bits(name, folder, warm):
+    warm(check_one_after_the_other, name, folder)
 
 
 @pytest.mark.parametrize("name", WITH_WORKERS)
-def test_killed_twice_in_an_epoch_with_workers(name, folder, best):
-    for seed, moment in enumerate([("step", 5), ("step", 6)]):
-        status = stopped(name, folder / "run", moment, seed=seed)
-        assert status == -signal.SIGKILL
-    check_goes_on(name, folder / "run", best)
+def test_killed_twice_in_an_epoch_with_workers(name, folder, warm):
+    warm(check_one_after_the_other, name, folder, [("step", 5), ("step", 6)])
 
 
 @pytest.mark.parametrize("name", [*SEVERAL[:3], *SEVERAL[-3:]])
-def test_killed_between_two_checkpoints_it_does_the_steps_again(name, folder, best):
+def test_killed_between_two_checkpoints_it_does_the_steps_again(name, folder, warm):
     run = {"every_s": None, "every_steps": 3}
-    for number, moment in enumerate(moments_of(name)):
-        path = folder / str(number)
-        assert stopped(name, path, moment, run=run) == -signal.SIGKILL
-        check_goes_on(name, path, best, run=run)
+    warm(check_each_moment, name, folder, signal.SIGKILL, -signal.SIGKILL, run)
 
 
 @pytest.mark.parametrize("name", [SEVERAL[1], SEVERAL[-3], SEVERAL[-2]])
@@ -117,15 +84,18 @@ def test_killed_between_two_checkpoints_it_does_the_steps_again(name, folder, be
     "number, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
 )
 def test_stopped_by_a_signal_it_saves_the_step_at_hand(
-    name, number, status, folder, best
+    name, number, status, folder, warm
 ):
     run = {"every_s": None}  # nothing but what the signal has it save
-    for index, moment in enumerate(moments_of(name)):
-        if moment[0] == "end":  # after the loop, whose signals are over
-            continue
-        path = folder / str(index)
-        assert stopped(name, path, moment, number, run=run) == status
-        check_goes_on(name, path, best, run=run)
+    warm(check_each_moment, name, folder, number, status, run)
+
+
+def test_what_fails_in_the_small_process_fails_here(folder, warm):
+    name = "dropout_adamw_one_cycle"
+    with pytest.raises(AssertionError):
+        warm(check_each_moment, name, folder, signal.SIGKILL, 0)
+    with pytest.raises(AssertionError):
+        warm(check_goes_on, name, folder / "new", 99)
 
 
 def test_trainings_are_what_their_names_say():
