@@ -101,9 +101,8 @@ def split_rows_of(
 
 
 def _check_fractions(fractions: Sequence[float]) -> None:
-    if any(not 0 < fraction <= 1 for fraction in fractions) or not math.isclose(
-        sum(fractions), 1, abs_tol=1e-9
-    ):
+    are_shares = all(0 < fraction <= 1 for fraction in fractions)
+    if not (are_shares and math.isclose(sum(fractions), 1, abs_tol=1e-9)):
         raise ConfigError(
             f"fractions are {tuple(fractions)}; their sum is {sum(fractions):g}.\n"
             "Each part needs a share, and every row goes to one part.\n"

@@ -160,7 +160,8 @@ class OwnLoop:
         try:
             while self.epoch < epochs and self._stop_requested is None:
                 yield from self._rest_of_epoch(batches)
-                self._end_epoch(batches, epochs)
+                if self._stop_requested is None:
+                    self._end_epoch(batches, epochs)
         finally:
             self._is_looping = False
 
@@ -187,8 +188,6 @@ class OwnLoop:
                 return
 
     def _end_epoch(self, batches: Batches, epochs: int) -> None:
-        if self._stop_requested is not None:
-            return
         session = self._session
         if session.header.batch == 0:
             raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))

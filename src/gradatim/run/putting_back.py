@@ -167,11 +167,8 @@ def _comparing(
     They check little themselves: a schedule makes an attribute of every name in its
     state, and the options of an optimizer are first used at the next step.
     """
-    if not _is_of_torch(value):
-        yield
-        return
-    same = began == describe_object(value)
-    if isinstance(value, LRScheduler):
+    same, is_of_torch = began == describe_object(value), _is_of_torch(value)
+    if is_of_torch and isinstance(value, LRScheduler):
         before, optimizer = value.state_dict(), value.optimizer
         _check_alike({k: v for k, v in before.items() if k in state}, state, "", same)
         yield
@@ -181,7 +178,7 @@ def _comparing(
         if replaced:
             raise ValueError(f"the state of a schedule has {shown(min(replaced))}")
         _check_alike(before, value.state_dict(), "", same)
-    elif isinstance(value, Optimizer):
+    elif is_of_torch and isinstance(value, Optimizer):
         groups = [dict(group) for group in value.param_groups]
         yield
         for group, loaded in zip(groups, value.param_groups, strict=True):

@@ -1,7 +1,7 @@
 """Map-style data sets, read here or by worker processes."""
 
 import random
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,22 +31,20 @@ class DatasetSource(Source):
 
     def epoch(self, epoch: int, start: int) -> Iterator[Any]:
         tell_epoch(self.data, epoch)
-        batches = list(enumerate(self._indices(epoch)))[start:]
-        if not self.options.num_workers:
-            for _, indices in batches:
-                yield self.send(_fetch(self.data, indices))
-            return
-        loader: DataLoader[Any] = DataLoader(
-            _SeededBatches(self.data, self.options.seed, epoch),
-            sampler=batches,
-            batch_size=None,
-            num_workers=self.options.num_workers,
-            # Without one of its own, the loader would draw from the global RNG.
-            generator=epoch_generator(self.options.seed, epoch),
-            collate_fn=_as_it_is,
-            pin_memory=self.options.is_cuda,
-        )
-        for batch in loader:
+        numbered = list(enumerate(self._indices(epoch)))[start:]
+        batches: Iterable[Any] = (_fetch(self.data, rows) for _, rows in numbered)
+        if self.options.num_workers:
+            batches = DataLoader(
+                _SeededBatches(self.data, self.options.seed, epoch),
+                sampler=numbered,
+                batch_size=None,
+                num_workers=self.options.num_workers,
+                # Without one of its own, the loader would draw from the global RNG.
+                generator=epoch_generator(self.options.seed, epoch),
+                collate_fn=_as_it_is,
+                pin_memory=self.options.is_cuda,
+            )
+        for batch in batches:
             yield self.send(batch)
 
     def _indices(self, epoch: int) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """Data sets that can only be gone through: their own order, cut as it comes."""
 
 import itertools
-from collections.abc import Iterator, Sized
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, default_collate
@@ -49,18 +49,15 @@ class IterableSource(Source):
                 self._exhausted = True
                 return
         self._exhausted = False
-        if not self.options.num_workers:
-            batches = self._cut()
-        else:
-            batches = iter(
-                DataLoader(
-                    self.data,
-                    batch_size=self.options.batch_size,
-                    drop_last=self.options.drop_last,
-                    num_workers=self.options.num_workers,
-                    generator=epoch_generator(self.options.seed, epoch),
-                    pin_memory=self.options.is_cuda,
-                )
+        batches: Iterable[Any] = self._cut()
+        if self.options.num_workers:
+            batches = DataLoader(
+                self.data,
+                batch_size=self.options.batch_size,
+                drop_last=self.options.drop_last,
+                num_workers=self.options.num_workers,
+                generator=epoch_generator(self.options.seed, epoch),
+                pin_memory=self.options.is_cuda,
             )
         for batch in itertools.islice(batches, start, None):
             yield self.send(batch)
