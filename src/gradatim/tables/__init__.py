@@ -14,18 +14,9 @@
 - ``fit/`` splits the rows, chooses loss, optimizer and sizes in a plan, and trains.
 - ``saved/`` is the run's folder: the model's files, predictions, evaluation.
 
-**The way of a CSV.** ``gradatim fit houses.csv --target price`` reads the file with
-``table.read_table``: ``files.formats.open_file`` finds its format,
-``files.csv_dialect`` its separator and names, ``files.csv_types`` its columns' types.
-The columns come one by one (a ``ColumnSource``), so that the table is in memory once.
-``schema.infer_schema`` asks ``schema.column_kinds`` what each column is and
-``schema.targets`` what is to be predicted, and refuses a feature that is the target
-under another name; ``schema.values_to_codes`` makes the tensors. ``fit.plan`` splits
-the rows and makes the model; ``saved.folder`` begins the run's folder, and
-``saved.table_run`` trains in it: ``fit.fit`` trains with the ``Trainer`` and scores on
-the test rows; ``saved.model_files`` gives the files of the model. ``gradatim predict
-new.csv`` reads the new rows strictly as the schema has them and ``saved.predict``
-writes an answer for each, batch by batch.
+Walk 2 in ``docs/inside.md`` follows a CSV file through all of them, from ``gradatim
+fit`` to ``gradatim predict``. Columns come one by one (a ``ColumnSource``), so that the
+table is in memory once.
 
 **What it must never do.** Guess a column's type or meaning anew from a file to predict.
 Take a statistic, a choice or a score from rows that were not meant for it: validation

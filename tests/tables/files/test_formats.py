@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.csv_records import records
+from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.files.formats import open_file, written_format
-from gradatim.tables.files.missing_values import MISSING_VALUES
 
 
 def read_columns(path, *, types=None, columns=None, missing=MISSING_VALUES):

@@ -2,9 +2,9 @@
 
 ``formats`` opens a file by its suffix; ``data_file`` says what every format answers;
 ``csv`` and ``parquet`` are the formats. ``csv_dialect`` (separator, header, decimal
-sign), ``csv_types`` (column types), ``csv_read`` (pyarrow, made strict), ``csv_bytes``
-(quick looks) and ``csv_records`` (lines of damage) serve ``csv``. ``column_source``
-gives columns one by one, also those of a data frame; ``float32`` narrows doubles.
+sign), ``csv_types`` (column types), ``csv_read`` (pyarrow, made strict) and
+``csv_records`` (lines of damage) serve ``csv``. ``column_source`` gives columns one by
+one, also those of a data frame; ``float32`` narrows doubles.
 
 A new format is one file with a subclass of ``DataFile`` and its entry in
 ``formats.FORMATS``.

@@ -1,8 +1,4 @@
-"""Delimited text: CSV, TSV and their kin, each also packed with gzip.
-
-``csv_dialect`` finds out how a file is written, ``csv_types`` of which types its
-columns are; ``csv_read`` reads with pyarrow, ``csv_records`` finds the line of damage.
-"""
+"""Delimited text: CSV, TSV and their kin, each also packed with gzip."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,12 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from gradatim.tables.files.column_names import check_present
-from gradatim.tables.files.column_source import ColumnSource
-from gradatim.tables.files.csv_bytes import check_quotes
+from gradatim.tables.files.column_source import ColumnSource, check_present
 from gradatim.tables.files.csv_dialect import look_at
 from gradatim.tables.files.csv_read import (
     check_damage,
+    check_quotes,
     errors_with_lines,
     read_arrow,
     stream_arrow,
@@ -48,15 +43,14 @@ class DelimitedFile(DataFile):
         self, types: Types | None = None, columns: Names | None = None
     ) -> pa.Table:
         """Read; with types, a value that is none of its type is an error."""
-        if columns is not None:
-            check_present(self.path, self.names, columns)
+        check_present(self.path, self.names, columns or ())
         if types is None:
             table = read_inferred(self.dialect)
             return table if columns is None else table.select(list(columns))
         with errors_with_lines(self.dialect):
             table = read_arrow(self.dialect, types, columns)
         if columns is not None and len(columns) < len(self.names):
-            check_quotes(self.path, self.dialect.separator)
+            check_quotes(self.dialect)
         else:
             check_damage(self.dialect, table)
         return table
@@ -77,24 +71,20 @@ class DelimitedFile(DataFile):
             again = self.read(dict.fromkeys(names, pa.float64()), names)
             return large_integers_as_text(self.dialect, again)
 
-        return narrowed(
-            columns,
-            num_rows,
-            names=[name for name in columns if name not in doubles],
-            read_again=read_again if types is None else None,
-        )
+        again = read_again if types is None else None
+        return narrowed(columns, num_rows, doubles=doubles, read_again=again)
 
     def batches(
         self, types: Types, columns: Names | None = None, *, batch_rows: int = 65_536
     ) -> Iterator[pa.RecordBatch]:
         """Read block by block; damaged quotes are found before the first."""
-        if columns is not None:
-            check_present(self.path, self.names, columns)
-        check_quotes(self.path, self.dialect.separator)
+        check_present(self.path, self.names, columns or ())
+        check_quotes(self.dialect)
+        blocks = stream_arrow(
+            self.dialect, types, columns, block_bytes=STREAM_BLOCK_BYTES
+        )
         with errors_with_lines(self.dialect):
-            for block in stream_arrow(
-                self.dialect, types, columns, block_bytes=STREAM_BLOCK_BYTES
-            ):
+            for block in blocks:
                 for start in range(0, block.num_rows, batch_rows):
                     yield block.slice(start, batch_rows)
 

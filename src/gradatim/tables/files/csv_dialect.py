@@ -1,7 +1,7 @@
 """How one delimited text file is written: its separator, header, quotes, decimal sign.
 
-This is found out anew for every file. A schema holds column names and types, but not
-the habits of the program that wrote the training file.
+This is found out anew for every file: a schema does not hold the habits of the program
+that wrote the training file.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files.column_names import check_names
+from gradatim.tables.files.column_source import check_names
 from gradatim.tables.files.csv_records import open_bytes, records
 from gradatim.text import listed
 
@@ -40,7 +40,7 @@ MAGIC = {
 """The first bytes of files that are no delimited text in UTF-8, and what they are."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Dialect:
     """What has to be known of a text file before its columns can be read."""
 
@@ -88,20 +88,16 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
     if len(names) == 1:
         _check_one_column(path, names[0], start[0][0])
     decimal = _decimal(start) if separator == ";" else "."
-    return Dialect(
-        path=path,
-        separator=separator,
-        names=tuple(names),
-        decimal=decimal,
-        missing=tuple(missing),
-    )
+    return Dialect(path, separator, tuple(names), decimal, tuple(missing))
 
 
 def _decimal(rows: Sequence[Sequence[str]]) -> str:
     """Give the decimal sign that more of the numbers have, in a file of semicolons."""
     values = [value.strip() for row in rows for value in row]
-    commas = sum(re.fullmatch(r"[+-]?\d+,\d+", value) is not None for value in values)
-    points = sum(re.fullmatch(r"[+-]?\d+\.\d+", value) is not None for value in values)
+    commas, points = (
+        sum(re.fullmatch(rf"[+-]?\d+{sign}\d+", value) is not None for value in values)
+        for sign in (",", r"\.")
+    )
     return "," if commas > points else "."
 
 

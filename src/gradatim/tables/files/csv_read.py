@@ -2,31 +2,45 @@
 
 Two kinds of damage pyarrow reads without a word: bytes that are not UTF-8 become a
 binary column, and a quote that is never closed becomes one very long value. Both are
-looked for after reading. What pyarrow does refuse is found again by the reader of
-``csv_records``, which knows the line.
+looked for here. What pyarrow does refuse is found again by the reader of
+``csv_records``, which knows the line. NumPy's looks at the bytes are quick and may find
+more than there is; a slower reader then looks closer.
 """
 
+import codecs
 import contextlib
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files.csv_bytes import check_quotes
 from gradatim.tables.files.csv_dialect import Dialect
-from gradatim.tables.files.csv_records import records
+from gradatim.tables.files.csv_records import open_bytes, records
 from gradatim.tables.files.data_file import Names, Types
 
-__all__ = ["check_damage", "errors_with_lines", "read_arrow", "stream_arrow"]
+__all__ = [
+    "check_damage",
+    "check_quotes",
+    "errors_with_lines",
+    "may_have_leading_zeros",
+    "read_arrow",
+    "stream_arrow",
+]
 
 BLOCK_BYTES = 1 << 20
 """pyarrow's own default."""
 LARGEST_BLOCK_BYTES = (1 << 31) - 1
 """pyarrow's limit. A row must fit into one block."""
+PIECE_BYTES = 1 << 18
+"""What NumPy looks at at once: it should stay in the processor's cache. Chosen by hand,
+not measured."""
 
 BAD_VALUE = re.compile(
     r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error to (.+?): "
@@ -65,11 +79,7 @@ def read_arrow(
 def stream_arrow(
     dialect: Dialect, types: Types, columns: Names | None = None, *, block_bytes: int
 ) -> Iterator[pa.RecordBatch]:
-    """Read as ``read_arrow`` does, block by block: types are those of the first block.
-
-    Raises:
-        pa.ArrowInvalid: pyarrow refuses the file; see ``errors_with_lines``.
-    """
+    """Read as ``read_arrow`` does, block by block: types are those of the first one."""
     options = _options(dialect, types, columns, block_bytes)
     yield from pacsv.open_csv(dialect.path, **options)
 
@@ -104,10 +114,9 @@ def check_damage(dialect: Dialect, table: pa.Table) -> None:
     """
     for values in table.columns:
         if pa.types.is_binary(values.type):
-            for _ in records(dialect.path, dialect.separator):
-                pass  # raises at the byte that is not UTF-8
+            _read_records(dialect)  # raises at the byte that is not UTF-8
         if _has_line_end(values):
-            check_quotes(dialect.path, dialect.separator)
+            check_quotes(dialect)
             return
 
 
@@ -124,6 +133,72 @@ def _has_line_end(values: pa.ChunkedArray) -> bool:
         for chunk in chunks
         for end in ("\n", "\r")
     )
+
+
+def _read_records(dialect: Dialect) -> None:
+    for _ in records(dialect.path, dialect.separator):
+        pass
+
+
+def check_quotes(dialect: Dialect) -> None:
+    """Check that every quote that opens a value is closed where a value may end.
+
+    pyarrow reads an unclosed quote on to the next one, or to the end of the file,
+    without a word. A quick look at the bytes beside all quotes clears most files:
+    taken in turn, every other quote opens a value and must follow a separator or line
+    end; the next one closes it and must be followed by one. (A doubled quote closes
+    and opens again, which fits the same rule.) Other files are read record by record.
+
+    Raises:
+        FileReadError: With the line on which the quote was opened.
+    """
+    if not _quotes_pair_up(dialect):
+        _read_records(dialect)  # raises, or finds that the quotes are only text
+
+
+def _quotes_pair_up(dialect: Dialect) -> bool:
+    beside = np.zeros(256, dtype=bool)
+    beside[[ord(char) for char in f'{dialect.separator}\r\n"']] = True
+    inside = 0
+    for window in _windows(dialect.path):
+        places = np.flatnonzero(window[1:-1] == ord('"'))
+        opening, closing = places[inside::2], places[1 - inside :: 2]
+        if not (beside[window[opening]].all() and beside[window[closing + 2]].all()):
+            return False
+        inside = (inside + len(places)) % 2
+    return not inside
+
+
+def may_have_leading_zeros(dialect: Dialect) -> bool:
+    """Say whether any field begins with ``0`` and goes on as ``00501`` or ``0x1F`` do.
+
+    The answer is also yes for fields such as ``08:30``: the caller has to look closer.
+    """
+    separator = dialect.separator
+    for window in _windows(dialect.path):
+        before, after = window[:-2], window[2:]
+        zeros = window[1:-1] == ord("0")
+        zeros &= after >= ord("0")
+        if separator <= ",":  # tab, line ends and quotes lie below the comma, too
+            zeros &= before <= ord(",")
+        else:
+            zeros &= after != ord(separator)
+            zeros &= (before <= ord(",")) | (before == ord(separator))
+        if zeros.any():
+            return True
+    return False
+
+
+def _windows(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
+    """Give the bytes of a file in pieces, each with one byte more on either side."""
+    with open_bytes(path) as file:
+        piece = file.read(PIECE_BYTES).removeprefix(codecs.BOM_UTF8)
+        before = b"\n"
+        while piece:
+            following = file.read(PIECE_BYTES)
+            after = following[:1] or b"\n"
+            yield np.frombuffer(before + piece + after, dtype=np.uint8)
+            before, piece = piece[-1:], following
 
 
 @contextlib.contextmanager

@@ -5,10 +5,9 @@ This reader is the standard library's ``csv.reader`` in its strict mode: slower,
 and right about lines. It runs where pyarrow has failed, and where a file has quotes
 that do not pair up.
 
-The grammar is RFC 4180's with any one-character separator: a field that begins with
-``"`` ends at the next ``"`` that is not doubled, and a separator or a line end must
-follow. A ``"`` inside an unquoted field is a character like others. Lines end with
-``\n``, ``\r\n`` or ``\r``; empty ones are skipped, and counted.
+The grammar is RFC 4180's with any one-character separator. A ``"`` inside an unquoted
+field is a character like others. Lines end with ``\n``, ``\r\n`` or ``\r``; empty ones
+are skipped, and counted.
 """
 
 import contextlib
@@ -138,11 +137,7 @@ def _bad_quote(
 ) -> FileReadError:
     """Say which quote ``csv.reader`` refused: it tells neither its line nor its text.
 
-    Args:
-        path: The file.
-        first_line: The number of the line on which the refused record begins.
-        lines: The lines of the record, up to the one with the damage.
-        separator: What stands between fields.
+    The refused record begins on ``first_line``; ``lines`` go up to the damaged one.
     """
     text = "".join(lines)
     end = re.escape(separator)

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gradatim.tables.files.arrow import SHARED_TEXT
-from gradatim.tables.files.csv_bytes import may_have_leading_zeros
 from gradatim.tables.files.csv_dialect import Dialect
 from gradatim.tables.files.csv_read import (
     BAD_VALUE,
     check_damage,
     errors_with_lines,
+    may_have_leading_zeros,
     read_arrow,
     stream_arrow,
 )
@@ -44,11 +44,8 @@ NO_INTEGER = r"[^0-9+\-\s]"
 def read_inferred(dialect: Dialect, *, leave_doubles: bool = False) -> pa.Table:
     """Read all columns, each with the narrowest type that all its values have.
 
-    Strings of few different values come as dictionaries.
-
-    Args:
-        dialect: The file.
-        leave_doubles: The caller will see to ``large_integers_as_text``.
+    Strings of few different values come as dictionaries. With ``leave_doubles`` the
+    caller sees to ``large_integers_as_text``.
 
     Raises:
         FileReadError: A row with too few or too many fields, a quote never closed or
@@ -58,16 +55,15 @@ def read_inferred(dialect: Dialect, *, leave_doubles: bool = False) -> pa.Table:
         types = _types_of_first_block(dialect)
         as_text = _may_be_names(dialect, types)
         try:
-            table = read_arrow(dialect, {**types, **as_text})
-            zeros_seen_to = set(types)
+            table = read_arrow(dialect, {**types, **dict.fromkeys(as_text, TEXT)})
         except pa.ArrowInvalid as error:
             if not BAD_VALUE.search(str(error)):
                 raise
-            table, as_text = read_arrow(dialect, {}), {}
-            zeros_seen_to = set()
+            types, as_text = {}, []
+            table = read_arrow(dialect, types)
         for name in as_text:
             table = _with(table, name, _numbers_or_names(table[name]))
-        unsure = [name for name in dialect.names if name not in zeros_seen_to]
+        unsure = [name for name in dialect.names if name not in types]
         table = _leading_zeros_as_text(dialect, table, unsure)
         if not leave_doubles:
             table = large_integers_as_text(dialect, table)
@@ -91,12 +87,10 @@ def _types_of_first_block(dialect: Dialect) -> dict[str, Any]:
     return types
 
 
-def _may_be_names(dialect: Dialect, types: Types) -> dict[str, Any]:
+def _may_be_names(dialect: Dialect, types: Types) -> list[str]:
     """Choose the columns to read as text first: integers, if some begin with zero."""
     integers = [name for name, kind in types.items() if pa.types.is_integer(kind)]
-    if integers and may_have_leading_zeros(dialect.path, dialect.separator):
-        return dict.fromkeys(integers, TEXT)
-    return {}
+    return integers if integers and may_have_leading_zeros(dialect) else []
 
 
 def _numbers_or_names(text: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -119,8 +113,8 @@ def _any_match(text: pa.ChunkedArray, pattern: str) -> bool:
 
 def _leading_zeros_as_text(dialect: Dialect, table: pa.Table, names: Names) -> pa.Table:
     """Read integers once more as text, and leave those so that begin with zero."""
-    names = [name for name in names if pa.types.is_integer(table[name].type)]
-    if names and may_have_leading_zeros(dialect.path, dialect.separator):
+    names = _may_be_names(dialect, {name: table[name].type for name in names})
+    if names:
         text = read_arrow(dialect, dict.fromkeys(names, TEXT), names)
         for name in names:
             if _any_match(text[name], LEADING_ZERO):

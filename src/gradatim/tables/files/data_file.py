@@ -1,8 +1,4 @@
-"""What every file format answers: the names of its columns, and the columns.
-
-A format is one file beside this one with a subclass of ``DataFile``, and its entry in
-``formats.FORMATS``.
-"""
+"""What every file format answers: the names of its columns, and the columns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +9,17 @@ import pyarrow as pa
 
 from gradatim.tables.files.column_source import ColumnSource
 
-__all__ = ["DataFile", "Names", "Types"]
+__all__ = ["MISSING_VALUES", "DataFile", "Names", "Types"]
+
+MISSING_VALUES = (
+    *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"),
+    *("1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "NaT", "None", "n/a"),
+    *("nan", "null"),
+)
+"""The texts that stand for a missing value, in columns of every type.
+
+Source: the list of ``pandas.read_csv``, with ``NaT``.
+"""
 
 Names = Sequence[str]
 """Names of columns."""
@@ -30,7 +36,7 @@ class DataFile(ABC):
     """
 
     suffixes: ClassVar[tuple[str, ...]]
-    """How the names of such files end; the suffix says how a file is read."""
+    """How the names of such files end."""
     packed_suffix: ClassVar[str] = ""
     """What may stand behind these suffixes where the file is packed."""
     written_suffixes: ClassVar[tuple[str, ...]] = ()
@@ -80,19 +86,15 @@ class DataFile(ABC):
     def batches(
         self, types: Types, columns: Names | None = None, *, batch_rows: int = 65_536
     ) -> Iterator[pa.RecordBatch]:
-        """Read batch by batch, in memory that does not grow with the file.
+        """Read at most ``batch_rows`` at a time, as ``read`` with ``types`` does.
 
-        Args:
-            types: The ``pa.DataType`` of every column that is read from text.
-            columns: As for ``read``.
-            batch_rows: Rows of a batch, at most.
+        The memory that it takes does not grow with the file.
         """
 
     @staticmethod
     def writer(file: Any, schema: pa.Schema) -> Any:
-        """Give what writes tables of one schema into an open file.
+        """Give what writes tables into an open file: ``write(table)`` and ``close()``.
 
-        Only a format with ``written_suffixes`` needs it. What it gives has the methods
-        ``write(table)`` and ``close()``.
+        Only a format with ``written_suffixes`` needs it.
         """
         raise NotImplementedError

@@ -27,7 +27,7 @@ def narrowed(
     columns: dict[str, pa.ChunkedArray],
     num_rows: int,
     *,
-    names: Collection[str],
+    doubles: Collection[str],
     read_again: Callable[[list[str]], pa.Table] | None,
 ) -> ColumnSource:
     """Make a source whose doubles are float32, with NaN where there is none.
@@ -35,22 +35,25 @@ def narrowed(
     Args:
         columns: All columns. The dict is emptied.
         num_rows: The length of each column.
-        names: The columns to narrow; those that are no doubles stay as they are.
+        doubles: The names of columns that stay doubles.
         read_again: Reads columns of doubles once more, where float32 turns out to lose
             differences; None where that is known not to happen.
     """
     order = tuple(columns)
-    narrow = [name for name in names if pa.types.is_float64(columns[name].type)]
+    narrow = [
+        name
+        for name, values in columns.items()
+        if name not in doubles and pa.types.is_float64(values.type)
+    ]
     for name in columns.keys() - narrow:
         columns[name] = _moved(columns[name])
     floats = _floats({name: columns.pop(name) for name in narrow}, num_rows)
-    if read_again is not None:
-        doubtful = [name for name in narrow if needs_doubles(floats[name])]
-        if doubtful:
-            table = read_again(doubtful)
-            for name in doubtful:
-                del floats[name]
-                columns[name] = table[name]
+    doubtful = [name for name in narrow if needs_doubles(floats[name])]
+    if doubtful and read_again is not None:
+        table = read_again(doubtful)
+        for name in doubtful:
+            del floats[name]
+            columns[name] = table[name]
 
     def take(name: str) -> pa.ChunkedArray:
         if name in columns:

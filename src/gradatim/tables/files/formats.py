@@ -9,8 +9,7 @@ from pathlib import Path
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.csv import DelimitedFile
-from gradatim.tables.files.data_file import DataFile
-from gradatim.tables.files.missing_values import MISSING_VALUES
+from gradatim.tables.files.data_file import MISSING_VALUES, DataFile
 from gradatim.tables.files.parquet import ParquetFile
 from gradatim.text import nearest_name
 

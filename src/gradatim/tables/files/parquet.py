@@ -12,8 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files.column_names import check_names, check_present
-from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.files.column_source import ColumnSource, check_names, check_present
 from gradatim.tables.files.data_file import DataFile, Names, Types
 from gradatim.text import listed
 

@@ -1,6 +1,7 @@
 """The choices of a table's training, and what is chosen where nothing is said."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import Field, asdict, dataclass, fields, replace
 from typing import Any
 
@@ -9,13 +10,8 @@ from gradatim.text import nearest_name, shown
 
 __all__ = ["TabularConfig"]
 
-MAX_SIZES = {
-    "epochs": 10**9,
-    "batch_size": 10**9,
-    "hidden": 10**5,
-    "num_blocks": 999,
-    "patience": 10**9,
-}
+MAX_SIZES = dict.fromkeys(("epochs", "batch_size", "patience"), 10**9)
+MAX_SIZES |= {"hidden": 10**5, "num_blocks": 999}
 """A larger number is a slip, and a larger model would not be read again. The numbers
 were chosen by hand, not measured."""
 
@@ -61,10 +57,8 @@ class TabularConfig:
     def __post_init__(self) -> None:
         for field in fields(self):
             _check_kind(field, getattr(self, field.name))
-        for name in ("epochs", "batch_size", "hidden", "patience", "threads"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be 1 or more, got {value}.")
+        counts = ("epochs", "batch_size", "hidden", "patience", "threads")
+        self._check(counts, lambda v: v >= 1, "be 1 or more")
         for name, largest in MAX_SIZES.items():
             value = getattr(self, name)
             if value is not None and value > largest:
@@ -82,24 +76,22 @@ class TabularConfig:
                 "train on.\nTogether they must be less than 1.\n"
                 "Give for example 0.15 and 0.15."
             )
-        for name in ("lr", "max_norm"):
+        finite = ("lr", "max_norm")
+        self._check(finite, lambda v: 0 < v < math.inf, "be positive and finite")
+        not_negative = ("weight_decay", "num_blocks")
+        self._check(not_negative, lambda v: 0 <= v < math.inf, "not be negative")
+        shares = ("warmup", "dropout")
+        self._check(shares, lambda v: 0 <= v < 1, "be at least 0 and less than 1")
+        in_64_bits = "be at least 0 and less than 2^63"
+        self._check(("seed",), lambda v: 0 <= v < 1 << 63, in_64_bits)
+
+    def _check(
+        self, names: Sequence[str], is_right: Callable[[float], bool], what: str
+    ) -> None:
+        for name in names:
             value = getattr(self, name)
-            if not 0 < value < math.inf:
-                raise ConfigError(f"{name} must be positive and finite, got {value}.")
-        for name in ("weight_decay", "num_blocks"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"{name} must not be negative, got {value}.")
-        for name in ("warmup", "dropout"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < 1:
-                raise ConfigError(
-                    f"{name} must be at least 0 and less than 1, got {value}."
-                )
-        if not 0 <= self.seed < 1 << 63:
-            raise ConfigError(
-                f"seed must be at least 0 and less than 2^63, got {self.seed}."
-            )
+            if value is not None and not is_right(value):
+                raise ConfigError(f"{name} must {what}, got {value}.")
 
     def for_rows(self, num_rows: int) -> "TabularConfig":
         """Fill in what depends on the number of training rows.
@@ -111,26 +103,21 @@ class TabularConfig:
         >>> TabularConfig().for_rows(300).epochs, TabularConfig().for_rows(10**6).epochs
         (200, 10)
         """
+        is_small = num_rows < 2000
+        dropout = 0.5 if is_small else 0.1
         batch_size = self.batch_size or _power_of_two(num_rows / 64, 32, 1024)
         updates = math.ceil(num_rows / batch_size)
         epochs = self.epochs or min(200, max(10, math.ceil(4000 / updates)))
-        is_small = num_rows < 2000
-        patience = self.patience or max(12 if is_small else 5, epochs // 8)
         hidden = self.hidden or 128
-        dropout = self.dropout
-        if dropout is None:
-            dropout = 0.5 if is_small else 0.1
-        threads = self.threads
-        if threads is None and batch_size * hidden < 1 << 16:
-            threads = 1
+        threads = 1 if batch_size * hidden < 1 << 16 else None
         return replace(
             self,
             batch_size=batch_size,
             epochs=epochs,
-            patience=patience,
+            patience=self.patience or max(12 if is_small else 5, epochs // 8),
             hidden=hidden,
-            dropout=dropout,
-            threads=threads,
+            dropout=dropout if self.dropout is None else self.dropout,
+            threads=self.threads or threads,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,12 +132,11 @@ class TabularConfig:
             ConfigError: A name is unknown.
         """
         known = {field.name for field in fields(cls)}
-        for name in values:
-            if name not in known:
-                raise ConfigError(
-                    f"{name!r} is no choice of a table's training."
-                    f"{nearest_name(name, known)}"
-                )
+        if unknown := [name for name in values if name not in known]:
+            raise ConfigError(
+                f"{unknown[0]!r} is no choice of a table's training."
+                f"{nearest_name(unknown[0], known)}"
+            )
         return cls(**values)
 
 

@@ -40,7 +40,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gradatim.tables.files.arrow import numpy_of
-from gradatim.tables.files.missing_values import MISSING_VALUES
+from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
 from gradatim.tables.schema.columns import Column, Kind
 from gradatim.tables.schema.values_to_codes import UNITS_PER_S, places, ticks, time_unit

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gradatim.errors import SchemaError
 from gradatim.tables.files.column_source import ColumnSource
-from gradatim.tables.files.missing_values import MISSING_VALUES
+from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.columns import Column, Label, Target
 from gradatim.tables.schema.infer_schema import Inferred, infer, stack_codes
 from gradatim.tables.schema.stored import VERSION, read_stored

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gradatim.errors import ConfigError, DataError
 from gradatim.tables.files.arrow import array_of, numpy_of
-from gradatim.tables.files.missing_values import MISSING_VALUES
+from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.column_kinds import origin_of
 from gradatim.tables.schema.columns import Label, Target, Task
 from gradatim.tables.schema.values_to_codes import less_origin, typed

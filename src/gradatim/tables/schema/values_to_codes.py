@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gradatim.errors import SchemaError
 from gradatim.tables.files.arrow import SHARED_TEXT, array_of, numpy_of, scalar
-from gradatim.tables.files.missing_values import MISSING_VALUES
+from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.columns import MISSING, UNSEEN, Column, Target, arrow_type
 from gradatim.tables.schema.value_notices import ValueNotices
 
