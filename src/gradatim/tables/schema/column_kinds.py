@@ -31,7 +31,7 @@ from 1990 to 2100 never are.
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -45,22 +45,19 @@ from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
 from gradatim.tables.schema.columns import Column, Kind
 from gradatim.tables.schema.values_to_codes import UNITS_PER_S, places, ticks, time_unit
 
-__all__ = ["VOCABULARY_CAP", "column_of"]
+__all__ = ["VOCABULARY_CAP", "column_of", "number_entries"]
 
+# Numbers that have no reason beside them were chosen by hand, not measured.
 VOCABULARY_CAP = 10_000
-"""At most so many values of a category have a code of their own; rarer ones count as
-unseen. The number was chosen by hand, not measured."""
-
+"""At most so many values of a category have a code; rarer ones count as unseen."""
 IDENTIFIER_SHARE = 0.95
-"""The share of different values from which text is an identifier; chosen by hand, not
-measured."""
+"""The share of different values from which text is an identifier."""
 CATEGORY_SHARE = 0.5
-"""The share of different values up to which text is a category; chosen by hand, not
-measured."""
+"""The share of different values up to which text is a category."""
 LONG_CHARACTERS = 40
-"""Values with more characters on average are text; chosen by hand, not measured."""
+"""Values with more characters on average are text."""
 LONG_WORDS = 4
-"""Values with more words on average are text; chosen by hand, not measured."""
+"""Values with more words on average are text."""
 
 EXPECTED_REPEATS = 20
 """From so many expected repeats on, a tenth of them or less is no chance: the odds are
@@ -68,7 +65,7 @@ under 1 in 10^6."""
 REPEATS_SHARE = 0.1
 """Below this share of the expected repeats, integers were handed out to rows."""
 MIN_COUNTED_ROWS = 10
-"""Fewer rows do not make 0, 1, 2, ... an identifier; chosen by hand, not measured."""
+"""Fewer rows do not make 0, 1, 2, ... an identifier."""
 ID_NAME = re.compile(r"(?:^|[_\s.-])[iI][dD]$|[a-z]I[dD]$")
 UNIX_TIMES = ((631_152_000, 4_102_444_800), (631_152_000_000, 4_102_444_800_000))
 """The first and last moment from 1990 to 2100, in seconds and in milliseconds."""
@@ -78,11 +75,9 @@ EXACT_FLOAT32 = 1 << 24
 EXACT_FLOAT64 = 1 << 53
 """float64 holds every integer up to this one."""
 MONTH_DAYS = 45
-"""In a shorter span the time elapsed says what the day of the month would; chosen by
-hand, not measured."""
+"""In a shorter span the time elapsed says what the day of the month would."""
 SEASON_DAYS = 120
-"""In a shorter span the time elapsed says what the day of the year would; chosen by
-hand, not measured."""
+"""In a shorter span the time elapsed says what the day of the year would."""
 MAX_INT64 = 2**63 - 1
 CLOSE_TOGETHER = 128
 """A magnitude this many times the range costs float32 7 of its 24 bits."""
@@ -101,31 +96,28 @@ def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
     '3 to 4'
     """
     judge = _judge_of(values.type)
-    if judge is None:
-        return _without_encoding(
-            name, values, f"there is no encoding for {values.type}"
+    is_empty = values.null_count == len(values)
+    if judge is None or is_empty:
+        no_encoding = f"there is no encoding for {values.type}"
+        return Column(
+            name=name,
+            kind="constant" if is_empty else "text",
+            type=str(values.type),
+            used=False,
+            reason=no_encoding if judge is None else "no row has a value",
+            num_missing=values.null_count,
         )
-    num_missing = values.null_count
-    if num_missing == len(values):
-        return _without_encoding(name, values, "no row has a value")
     column, drop = judge(name, values)
     if drop is None:
         return column
+    kind, reason = drop
     if keep:
-        return replace(column, reason=f"kept, though {drop.reason}")
-    return replace(
-        column, kind=drop.kind, used=False, reason=drop.reason, vocabulary=()
-    )
+        return replace(column, reason=f"kept, though {reason}")
+    return replace(column, kind=kind, used=False, reason=reason, vocabulary=())
 
 
-@dataclass(frozen=True, slots=True)
-class _Drop:
-    """Why a column is no feature, and which kind it is therefore."""
-
-    kind: Kind
-    reason: str
-
-
+_Drop = tuple[Kind, str]
+"""Which kind a column is that is no feature, and why it is none."""
 _Judged = tuple[Column, _Drop | None]
 """A column as a feature, and why it is none after all."""
 
@@ -142,21 +134,10 @@ def _judge_of(arrow_type: Any) -> Callable[[str, pa.Array], _Judged] | None:
     return None
 
 
-def _without_encoding(name: str, values: pa.Array, reason: str) -> Column:
-    return Column(
-        name=name,
-        kind="constant" if values.null_count == len(values) else "text",
-        type=str(values.type),
-        used=False,
-        reason=reason,
-        num_missing=values.null_count,
-    )
-
-
 def _constant(num_distinct: int, num_missing: int, seen: str) -> _Drop | None:
     """Drop a column of one value, unless some rows lack it: that says something."""
     if num_distinct == 1 and num_missing == 0:
-        return _Drop("constant", f"every row has {seen}")
+        return "constant", f"every row has {seen}"
     return None
 
 
@@ -192,7 +173,7 @@ def _judge_text(name: str, values: pa.Array) -> _Judged:
     )
     drop = _constant(len(counts), num_missing, examples)
     if len(counts) == 0:
-        drop = _Drop("constant", "no row has a value")
+        drop = "constant", "no row has a value"
     elif len(counts) > max(CATEGORY_SHARE * num_values, 2):
         drop = _rarely_repeats(counts, num_values)
     return column, drop
@@ -203,10 +184,10 @@ def _rarely_repeats(counts: Counter[str], num_values: int) -> _Drop:
     words = sum(value.count(" ") + 1 for value in counts) / len(counts)
     differing = f"{len(counts):,} of {num_values:,} values differ"
     if characters > LONG_CHARACTERS or words > LONG_WORDS:
-        return _Drop("text", f"it is text of {words:.0f} words on average")
+        return "text", f"it is text of {words:.0f} words on average"
     if len(counts) >= IDENTIFIER_SHARE * num_values:
-        return _Drop("identifier", differing)
-    return _Drop("text", f"{differing}: too rarely the same to learn from")
+        return "identifier", differing
+    return "text", f"{differing}: too rarely the same to learn from"
 
 
 def text_counts(values: pa.Array) -> Counter[str]:
@@ -234,24 +215,28 @@ def _judge_numbers(name: str, values: pa.Array) -> _Judged:
         name=name, kind="number", type="double", used=True, num_missing=num_missing
     )
     if low is None or high is None:
-        return column, _Drop("constant", "no row has a finite value")
-    integer = pa.types.is_integer(values.type)
-    largest = max(abs(low), abs(high))
-    column = replace(
-        column,
-        type="int64" if integer and largest > EXACT_FLOAT64 else "double",
-        seen=f"{low:,} to {high:,}" if integer else f"{low:.5g} to {high:.5g}",
-        origin=origin_of(values, low, high),
-    )
+        return column, ("constant", "no row has a finite value")
+    column = replace(column, **number_entries(values, low, high))
     drop = _constant(1 if low == high else 2, num_missing, f"the value {low:g}")
-    if drop is None and integer:
+    if drop is None and pa.types.is_integer(values.type):
         drop = _handed_out(name, values.drop_null(), int(low), int(high))
     return column, drop
 
 
-def _ends(
-    values: pa.Array,
-) -> tuple[int | float | None, int | float | None, int]:
+def number_entries(
+    values: pa.Array, low: int | float, high: int | float
+) -> dict[str, Any]:
+    """Give what ``Column`` and ``Target`` store of numbers from ``low`` to ``high``."""
+    integer = pa.types.is_integer(values.type)
+    is_exact = max(abs(low), abs(high)) <= EXACT_FLOAT64
+    return {
+        "type": "int64" if integer and not is_exact else "double",
+        "seen": f"{low:,} to {high:,}" if integer else f"{low:.5g} to {high:.5g}",
+        "origin": origin_of(values, low, high),
+    }
+
+
+def _ends(values: pa.Array) -> tuple[Any, Any, int]:
     """Give the least and the largest finite number, and how many rows have none."""
     if pa.types.is_integer(values.type):
         ends = pc.min_max(values).as_py()
@@ -290,29 +275,24 @@ def _handed_out(name: str, values: pa.Array, low: int, high: int) -> _Drop | Non
     count, spread = len(values), high - low + 1
     if any(start <= low and high <= end for start, end in UNIX_TIMES):
         return None
-    if low in (0, 1) and count == spread >= MIN_COUNTED_ROWS and _counts_rows(values):
-        return _Drop("identifier", "it counts the rows")
+    may_count = low in (0, 1) and count == spread >= MIN_COUNTED_ROWS
+    if may_count and (np.diff(numpy_of(values)) == 1).all():
+        return "identifier", "it counts the rows"
     expected_repeats = count**2 / (2 * spread)
+    is_expected = expected_repeats >= EXPECTED_REPEATS
     named = ID_NAME.search(name) is not None
-    if spread < (1 - REPEATS_SHARE) * count or not (
-        named or expected_repeats >= EXPECTED_REPEATS
-    ):
+    if spread < (1 - REPEATS_SHARE) * count or not (named or is_expected):
         return None
     start = values.slice(0, 10_000)
     if not named and len(start.unique()) < 0.9 * len(start):
         return None
     repeats = count - pc.count_distinct(values).as_py()
-    if repeats == 0 and (named or expected_repeats >= EXPECTED_REPEATS):
-        return _Drop("identifier", "every row has a number of its own")
-    if expected_repeats >= EXPECTED_REPEATS and repeats < min(
-        REPEATS_SHARE * expected_repeats, (1 - IDENTIFIER_SHARE) * count
-    ):
-        return _Drop("identifier", f"only {repeats:,} of {count:,} numbers repeat")
+    few = min(REPEATS_SHARE * expected_repeats, (1 - IDENTIFIER_SHARE) * count)
+    if repeats == 0:
+        return "identifier", "every row has a number of its own"
+    if is_expected and repeats < few:
+        return "identifier", f"only {repeats:,} of {count:,} numbers repeat"
     return None
-
-
-def _counts_rows(values: pa.Array) -> bool:
-    return bool((np.diff(numpy_of(values)) == 1).all())
 
 
 def _judge_times(name: str, values: pa.Array) -> _Judged:

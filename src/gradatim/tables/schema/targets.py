@@ -5,7 +5,7 @@ or of at most 20 where each value has ten rows or more on average. All else is
 regression. The user can say otherwise with ``task``.
 """
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -15,31 +15,29 @@ from torch import Tensor
 
 from gradatim.errors import ConfigError, DataError
 from gradatim.tables.files.arrow import array_of, numpy_of
-from gradatim.tables.files.data_file import MISSING_VALUES
-from gradatim.tables.schema.column_kinds import origin_of
+from gradatim.tables.schema.column_kinds import number_entries
 from gradatim.tables.schema.columns import Label, Target, Task
-from gradatim.tables.schema.values_to_codes import less_origin, typed
+from gradatim.tables.schema.values_to_codes import (
+    less_origin,
+    stands_for_missing,
+    typed,
+)
 
 __all__ = ["codes_of_target", "target_of", "usable_rows"]
 
+# The numbers were chosen by hand, not measured.
 MAX_CLASS_NUMBERS = 20
-"""Whole numbers of more values are a regression; chosen by hand, not measured."""
+"""Whole numbers of more values are a regression."""
 ROWS_A_VALUE = 10
-"""Whole numbers with fewer rows for each value are a regression; chosen by hand, not
-measured."""
+"""Whole numbers with fewer rows for each value are a regression."""
 MAX_CLASSES = 1_000
-"""More classes are refused; chosen by hand, not measured."""
-TASKS = ("regression", "binary", "classification")
+"""More classes are refused."""
 
 
 def target_of(name: str, values: pa.Array, task: str | None) -> Target:
-    """Say what the column to predict is.
+    """Say what the column to predict is; without ``task`` its values decide.
 
-    Args:
-        name: Its name.
-        values: All its values, made plain; none is missing.
-        task: ``"regression"``, ``"binary"`` or ``"classification"``; if None, the
-            values decide.
+    The values are made plain, and none is missing.
 
     Raises:
         ConfigError: There is no such task.
@@ -49,11 +47,12 @@ def target_of(name: str, values: pa.Array, task: str | None) -> Target:
     >>> target_of("grade", pa.array(["a", "b", "a"]).dictionary_encode(), None).labels
     ('a', 'b')
     """
-    if task is not None and task not in TASKS:
+    if task is not None and task not in get_args(Task):
+        tasks = ", ".join(get_args(Task))
         raise ConfigError(
             f"There is no task {task!r}.\n"
             "The task decides the loss and the scores.\n"
-            f"Take one of {', '.join(TASKS)}, or none to have it told by the column."
+            f"Take one of {tasks}, or none to have it told by the column."
         )
     if pa.types.is_temporal(values.type) or pa.types.is_nested(values.type):
         raise _unfit(name, f"holds {values.type}", "a number or a class")
@@ -69,9 +68,7 @@ def _has_target(values: pa.Array) -> pa.BooleanArray:
     if pa.types.is_floating(values.type):
         has_target = pc.and_kleene(has_target, pc.is_finite(values))
     if pa.types.is_dictionary(values.type):
-        absent = pc.is_in(
-            values.cast(pa.string()), array_of(MISSING_VALUES, pa.string())
-        )
+        absent = stands_for_missing(values.cast(pa.string()))
         has_target = pc.and_kleene(has_target, pc.invert(absent))
     return has_target
 
@@ -91,10 +88,8 @@ def _task_of(values: pa.Array) -> Task:
 
 def _all_whole(values: pa.Array) -> bool:
     numbers = numpy_of(values)
-    start = numbers[:1_000]
-    return bool(
-        (start == np.floor(start)).all() and (numbers == np.floor(numbers)).all()
-    )
+    parts = (numbers[:1_000], numbers)  # mostly the first ones tell
+    return all((part == np.floor(part)).all() for part in parts)
 
 
 def _regression(name: str, values: pa.Array) -> Target:
@@ -105,14 +100,7 @@ def _regression(name: str, values: pa.Array) -> Target:
     low, high = ends["min"], ends["max"]
     if low == high:
         raise _one_value(name, low, len(values))
-    integer = pa.types.is_integer(values.type)
-    return Target(
-        name=name,
-        task="regression",
-        type="int64" if integer and max(abs(low), abs(high)) > 1 << 53 else "double",
-        origin=origin_of(values, low, high),
-        seen=f"{low:,} to {high:,}" if integer else f"{low:.5g} to {high:.5g}",
-    )
+    return Target(name=name, task="regression", **number_entries(values, low, high))
 
 
 def _classes(name: str, values: pa.Array, task: Any) -> Target:
@@ -192,15 +180,10 @@ def codes_of_target(values: pa.Array, target: Target) -> Tensor:
 def usable_rows(
     values: pa.Array, name: str, *, drop_missing: bool
 ) -> pa.BooleanArray | None:
-    """Say which rows have a target; None where all have one.
-
-    Args:
-        values: The target's values, made plain.
-        name: The target's name.
-        drop_missing: Whether rows without a target may be left out.
+    """Say which rows of the target called ``name`` have one; None where all have.
 
     Raises:
-        DataError: A row has no target and must not be left out, or no row has one.
+        DataError: No row has one, or one has none and ``drop_missing`` is not set.
     """
     has_target = _has_target(values)
     absent = np.flatnonzero(~numpy_of(has_target))

@@ -29,6 +29,7 @@ __all__ = [
     "less_origin",
     "places",
     "plain",
+    "stands_for_missing",
     "ticks",
     "time_unit",
     "typed",
@@ -53,30 +54,16 @@ def plain(values: pa.ChunkedArray) -> pa.Array:
         return plain(pa.chunked_array(storage, kind.storage_type))
     if pa.types.is_dictionary(kind) and not kind.equals(SHARED_TEXT):
         return plain(values.cast(kind.value_type))
-    if _is_text(kind):
-        return _whole(values.cast(pa.string()).dictionary_encode())
-    if pa.types.is_decimal(kind) or kind == pa.float16():
-        return _whole(values.cast(pa.float64()))
-    if pa.types.is_integer(kind) and kind != pa.int64():
+    if kind in (pa.string(), pa.large_string(), pa.string_view()):
+        values = values.cast(pa.string()).dictionary_encode()
+    elif pa.types.is_decimal(kind) or kind == pa.float16():
+        values = values.cast(pa.float64())
+    elif pa.types.is_integer(kind) or pa.types.is_duration(kind):
         try:
-            return _whole(values.cast(pa.int64()))
+            values = values.cast(pa.int64())
         except pa.ArrowInvalid:  # unsigned and beyond
-            return _whole(values.cast(pa.float64(), safe=False))
-    if pa.types.is_duration(kind):
-        return _whole(values.cast(pa.int64()))
-    return _whole(values)
-
-
-def _whole(values: pa.ChunkedArray) -> pa.Array:
+            values = values.cast(pa.float64(), safe=False)
     return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
-
-
-def _is_text(kind: Any) -> bool:
-    return bool(
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-    )
 
 
 def typed(values: pa.Array, column: Column | Target) -> pa.Array:
@@ -132,8 +119,7 @@ def _may_become(kind: Any, wanted: Any) -> bool:
 def _cast(values: pa.Array, wanted: Any, column: Column | Target) -> pa.Array:
     """Cast by way of text, which is strict: 2 is no boolean, 0.5 no whole number."""
     text = pc.utf8_trim_whitespace(values.cast(pa.string()))
-    absent = pc.is_in(text, array_of(MISSING_VALUES, pa.string()))
-    text = pc.if_else(absent, scalar(None, pa.string()), text)
+    text = pc.if_else(stands_for_missing(text), scalar(None, pa.string()), text)
     if pa.types.is_integer(wanted) and pa.types.is_floating(values.type):
         text = pc.replace_substring_regex(text, r"\.0$", "")
     try:
@@ -146,6 +132,11 @@ def _cast(values: pa.Array, wanted: Any, column: Column | Target) -> pa.Array:
             "Read as anything else it would not mean what it meant in training.\n"
             "Correct the value, or leave it empty if it is missing."
         ) from error
+
+
+def stands_for_missing(text: pa.Array) -> pa.BooleanArray:
+    """Say which strings stand for a missing value."""
+    return pc.is_in(text, value_set=array_of(MISSING_VALUES, pa.string()))
 
 
 def _first_failing(text: pa.Array, wanted: Any) -> int:
@@ -214,12 +205,12 @@ def _categories(
     if not pa.types.is_dictionary(values.type):  # booleans
         values = values.cast(pa.string()).dictionary_encode()
     strings = values.dictionary
-    code_of = _code_of(strings, column.vocabulary)
-    codes = code_of[places(values)]
+    code_of, places_ = _code_of(strings, column.vocabulary), places(values)
+    codes = code_of[places_]
     _note(notices.missing, column, codes == MISSING)
     _note(notices.unseen, column, codes == UNSEEN)
     if column.name in notices.unseen:
-        counts = np.bincount(places(values), minlength=len(code_of))
+        counts = np.bincount(places_, minlength=len(code_of))
         counts[code_of != UNSEEN] = 0
         most = np.argsort(-counts, kind="stable")[:3]
         notices.unseen_examples[column.name] = [
@@ -241,8 +232,7 @@ def _code_of(strings: pa.Array, vocabulary: Sequence[str]) -> npt.NDArray[np.int
     vocabulary_places = pc.index_in(strings, array_of(vocabulary, pa.string()))
     codes = numpy_of(vocabulary_places) + UNSEEN + 1  # NaN where not in the vocabulary
     codes = np.where(np.isnan(codes), UNSEEN, codes).astype(np.int64)
-    absent = pc.is_in(strings, value_set=array_of(MISSING_VALUES, pa.string()))
-    codes[numpy_of(pc.or_(absent, strings.is_null()))] = MISSING
+    codes[numpy_of(pc.or_(stands_for_missing(strings), strings.is_null()))] = MISSING
     return np.append(codes, MISSING)
 
 
