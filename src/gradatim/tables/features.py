@@ -1,14 +1,13 @@
 """From the codes of a table to the features of a model: one row of features a row.
 
-``schema.values_to_codes`` has made codes of the file's values before. The three parts
-of ``TableEncoder`` (numbers, categories, times) answer the same questions in the same
-order: ``fit`` takes statistics from training rows, ``forward`` makes features,
-``feature_names`` names them. Statistics are buffers: what cleans the data travels with
-the weights.
+The three parts of ``TableEncoder`` (numbers, categories, times) answer the same
+questions in the same order: ``fit`` takes statistics from training rows, ``forward``
+makes features, ``feature_names`` names them. Statistics are buffers: what cleans the
+data travels with the weights.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -23,8 +22,8 @@ from gradatim.tables.schema.values_to_codes import NO_TIME, UNITS_PER_S
 __all__ = ["TableEncoder", "embedding_size"]
 
 LINEAR_CODES = 50
-"""In the linear view a category has a feature for each of at most this many codes, its
-most frequent ones; chosen by hand, not measured."""
+"""The linear view has a feature for so many codes of a category, the most frequent;
+chosen by hand, not measured."""
 
 
 class TableEncoder(nn.Module):
@@ -55,35 +54,31 @@ class TableEncoder(nn.Module):
         self, schema: Schema, *, embedding_dim: int | None = None, linear: bool = False
     ) -> None:
         super().__init__()
-        parts: dict[str, nn.Module] = {}
+        self.parts: Any = nn.ModuleDict()
         if columns := schema.group("numbers"):
-            parts["numbers"] = _Numbers(columns)
+            self.parts["numbers"] = _Numbers(columns)
         if columns := schema.group("categories"):
-            parts["categories"] = (
+            self.parts["categories"] = (
                 _OneHot(columns) if linear else _Embeddings(columns, embedding_dim)
             )
         if columns := schema.group("times"):
-            parts["times"] = _Times(columns)
-        self.parts = nn.ModuleDict(parts)
+            self.parts["times"] = _Times(columns)
 
     @torch.no_grad()
     def fit(self, x: dict[str, Tensor]) -> "TableEncoder":
         """Take statistics of these rows, which should be the training rows alone."""
-        for name, part_ in self._parts():
+        for name, part_ in self.parts.items():
             part_.fit(x[name])
         return self
 
     def forward(self, x: dict[str, Tensor]) -> Float[Tensor, "batch features"]:
         """Make the features of a batch of rows, all finite once fitted."""
-        return torch.cat([part_(x[name]) for name, part_ in self._parts()], dim=1)
-
-    def _parts(self) -> Iterator[tuple[str, Any]]:
-        yield from self.parts.items()
+        return torch.cat([part_(x[name]) for name, part_ in self.parts.items()], dim=1)
 
     @property
     def feature_names(self) -> list[str]:
         """A name for each feature: the column's, and what the feature holds of it."""
-        return [name for _, part_ in self._parts() for name in part_.feature_names]
+        return [name for part_ in self.parts.values() for name in part_.feature_names]
 
     @property
     def num_features(self) -> int:
@@ -105,12 +100,12 @@ class _Numbers(nn.Module):
 
     def __init__(self, columns: Sequence[Column]) -> None:
         super().__init__()
-        self.names = [column.name for column in columns]
         for name in ("median", "mean", "std"):
             self.register_buffer(name, torch.full((len(columns),), math.nan))
         places = [i for i, column in enumerate(columns) if column.num_missing]
-        self.flagged_names = [self.names[place] for place in places]
         self.register_buffer("flagged", torch.tensor(places, dtype=torch.int64))
+        self.feature_names = [column.name for column in columns]
+        self.feature_names += [f"{columns[place].name} missing" for place in places]
 
     def fit(self, numbers: Float[Tensor, "rows numbers"]) -> None:
         """Take the median; then, with it in the gaps, mean and standard deviation."""
@@ -131,10 +126,6 @@ class _Numbers(nn.Module):
         scaled = (values - self.mean) / self.std
         return torch.cat([scaled, missing[:, self.flagged].to(scaled.dtype)], dim=1)
 
-    @property
-    def feature_names(self) -> list[str]:
-        return self.names + [f"{name} missing" for name in self.flagged_names]
-
 
 def _median(values: Float[Tensor, " rows"]) -> Float[Tensor, ""]:
     """Give the mean of the two middle values without NaN; 0 where all are NaN."""
@@ -152,16 +143,15 @@ class _Embeddings(nn.Module):
 
     def __init__(self, columns: Sequence[Column], embedding_dim: int | None) -> None:
         super().__init__()
-        self.names = [column.name for column in columns]
-        self.widths = [
-            embedding_dim or embedding_size(column.num_codes) for column in columns
-        ]
         self.tables = nn.ModuleList()
-        for column, width in zip(columns, self.widths, strict=True):
+        self.feature_names: list[str] = []
+        for column in columns:
+            width = embedding_dim or embedding_size(column.num_codes)
             table = nn.Embedding(column.num_codes, width)
             with torch.no_grad():
                 table.weight[: UNSEEN + 1] = 0
             self.tables.append(table)
+            self.feature_names += [f"{column.name} {place}" for place in range(width)]
 
     def fit(self, categories: Int64[Tensor, "rows categories"]) -> None:
         """Do nothing: there are no statistics, as the schema has the vocabulary."""
@@ -171,14 +161,6 @@ class _Embeddings(nn.Module):
     ) -> Float[Tensor, "batch features"]:
         pairs = zip(self.tables, categories.unbind(dim=1), strict=True)
         return torch.cat([table(codes) for table, codes in pairs], dim=1)
-
-    @property
-    def feature_names(self) -> list[str]:
-        return [
-            f"{name} {place}"
-            for name, width in zip(self.names, self.widths, strict=True)
-            for place in range(width)
-        ]
 
 
 def embedding_size(num_codes: int) -> int:
@@ -196,8 +178,7 @@ def embedding_size(num_codes: int) -> int:
 class _OneHot(nn.Module):
     """Give 1 for the code that a category has, and 0 for its other codes.
 
-    Where there are more than 50 codes, those most frequent in the training rows have
-    a feature.
+    Of more than 50 codes, those most frequent in the training rows have a feature.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -213,9 +194,8 @@ class _OneHot(nn.Module):
     def fit(self, categories: Int64[Tensor, "rows categories"]) -> None:
         """Choose each category's most frequent codes, in the order of the codes."""
         for place, codes in enumerate(self._codes()):
-            counts = categories[:, place].bincount(
-                minlength=self.columns[place].num_codes
-            )
+            num_codes = self.columns[place].num_codes
+            counts = categories[:, place].bincount(minlength=num_codes)
             most = counts.argsort(descending=True, stable=True)[: len(codes)]
             codes.copy_(most.sort().values)
 
@@ -227,17 +207,12 @@ class _OneHot(nn.Module):
 
     @property
     def feature_names(self) -> list[str]:
-        return [
-            f"{column.name} {_code_name(column, code)}"
-            for column, codes in zip(self.columns, self._codes(), strict=True)
-            for code in codes.tolist()
-        ]
-
-
-def _code_name(column: Column, code: int) -> str:
-    if code < 0:
-        return "not fitted"
-    return ("missing", "unseen", *column.vocabulary)[code]
+        names = []
+        for column, codes in zip(self.columns, self._codes(), strict=True):
+            # Before `fit` a code is -1, the last one here.
+            known = ("missing", "unseen", *column.vocabulary, "not fitted")
+            names += [f"{column.name} {known[code]}" for code in codes.tolist()]
+        return names
 
 
 class _Times(nn.Module):
@@ -259,6 +234,12 @@ class _Times(nn.Module):
         self.register_buffer("origin", origins)
         self.register_buffer("center", torch.zeros(len(columns), dtype=torch.int64))
         self.register_buffer("std", torch.full((len(columns),), math.nan))
+        self.feature_names: list[str] = []
+        for column in columns:
+            pairs = ((name, f) for name in column.parts for f in ("sin", "cos"))
+            names = ["elapsed", *(f"{name} {f}" for name, f in pairs)]
+            names += ["missing"] if column.num_missing else []
+            self.feature_names += [f"{column.name} {name}" for name in names]
 
     def fit(self, times: Int64[Tensor, "rows times"]) -> None:
         """Take mean and spread of the time elapsed, of the rows that have a time."""
@@ -283,26 +264,11 @@ class _Times(nn.Module):
             since = torch.where(missing, self.center[place], since)
             elapsed = (since - self.center[place]).to(self.std.dtype) / self.std[place]
             features.append(elapsed)
-            seconds = (since + self.origin[place]).div(
-                UNITS_PER_S[column.unit], rounding_mode="floor"
-            )
+            seconds = (since + self.origin[place]) // UNITS_PER_S[column.unit]
             for name in column.parts:
                 angle = 2 * math.pi * part(name, seconds)
-                features += [
-                    torch.where(missing, 0.0, angle.sin()),
-                    torch.where(missing, 0.0, angle.cos()),
-                ]
+                circle = (angle.sin(), angle.cos())
+                features += [torch.where(missing, 0.0, values) for values in circle]
             if column.num_missing:
                 features.append(missing.to(elapsed.dtype))
         return torch.stack(features, dim=1)
-
-    @property
-    def feature_names(self) -> list[str]:
-        names = []
-        for column in self.columns:
-            names.append(f"{column.name} elapsed")
-            for name in column.parts:
-                names += [f"{column.name} {name} {f}" for f in ("sin", "cos")]
-            if column.num_missing:
-                names.append(f"{column.name} missing")
-        return names

@@ -12,9 +12,8 @@ from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.formats import open_file
 from gradatim.tables.schema.infer_schema import infer, stack_codes
 from gradatim.tables.schema.schema import Schema
-from gradatim.tables.schema.targets import codes_of_target, usable_rows
+from gradatim.tables.schema.targets import codes_of_target, take_target
 from gradatim.tables.schema.value_notices import ValueNotices
-from gradatim.tables.schema.values_to_codes import plain
 
 __all__ = ["Table", "read_table"]
 
@@ -121,10 +120,7 @@ def _read_as(source: Any, schema: Schema, drop_missing_target: bool) -> Table:
     columns = _open_as(source, schema)
     target, y, rows = schema.target, None, None
     if target is not None and target.name in columns.names:
-        values = plain(columns.take(target.name))
-        rows = usable_rows(values, target.name, drop_missing=drop_missing_target)
-        if rows is not None:
-            values = values.filter(rows)
+        values, rows = take_target(columns, target.name, drop_missing_target)
         y = codes_of_target(values, target)
     x, notices = schema.encode_source(columns, rows)
     table = Table(schema=schema, x=x, y=y, notices=notices)

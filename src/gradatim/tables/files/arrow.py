@@ -18,16 +18,8 @@ __all__ = ["SHARED_TEXT", "array_of", "numpy_of", "scalar"]
 SHARED_TEXT = pa.dictionary(pa.int32(), pa.string())
 """The type of text whose values repeat: each different string is held once."""
 
-NUMPY_TYPES = {
-    "int8": np.int8,
-    "int16": np.int16,
-    "int32": np.int32,
-    "int64": np.int64,
-    "uint8": np.uint8,
-    "uint32": np.uint32,
-    "float": np.float32,
-    "double": np.float64,
-}
+NUMBERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "float32", "float64")
+NUMPY_TYPES = {str(pa.from_numpy_dtype(name)): np.dtype(name) for name in NUMBERS}
 """The NumPy type of each Arrow type of numbers."""
 
 
@@ -72,7 +64,7 @@ def numpy_of(values: pa.Array) -> npt.NDArray[Any]:
         if not pa.types.is_floating(values.type):
             values = values.cast(pa.float64(), safe=False)
         values = pc.fill_null(values, scalar(np.nan, values.type))
-    dtype = np.dtype(NUMPY_TYPES[str(values.type)])
+    dtype = NUMPY_TYPES[str(values.type)]
     if len(values) == 0:
         return np.empty(0, dtype)
     start = values.offset * dtype.itemsize

@@ -35,10 +35,7 @@ class ColumnSource:
 
     @classmethod
     def of_frame(cls, frame: Any) -> "ColumnSource":
-        """Take columns from a table of pandas, polars, pyarrow or others.
-
-        Args:
-            frame: An object with ``__arrow_c_stream__``.
+        """Take columns from a table of pandas, polars or others (Arrow C streams).
 
         Raises:
             FileReadError: Column names are empty or repeated.
@@ -65,11 +62,7 @@ class ColumnSource:
 
 
 def check_names(where: str, names: Sequence[str]) -> None:
-    """Check that each column has a name, and one of its own.
-
-    Raises:
-        FileReadError: With the place or the names.
-    """
+    """Raise a ``FileReadError`` where a column has no name, or none of its own."""
     empty = [place for place, name in enumerate(names, 1) if not name.strip()]
     if empty:
         raise FileReadError(
@@ -87,11 +80,7 @@ def check_names(where: str, names: Sequence[str]) -> None:
 
 
 def check_present(path: Path, names: Sequence[str], columns: Sequence[str]) -> None:
-    """Check that a file has columns.
-
-    Raises:
-        FileReadError: It lacks one; with the nearest name.
-    """
+    """Raise a ``FileReadError`` with the nearest name where a file lacks a column."""
     for column in columns:
         if column not in names:
             raise FileReadError(

@@ -21,12 +21,11 @@ __all__ = ["Dialect", "look_at"]
 SEPARATORS = (",", "\t", ";", "|")
 """The separators that are known; where two are equally frequent, the first is taken."""
 
+# Both numbers were chosen by hand, not measured.
 DECIMAL_SIGN_ROWS = 100
-"""The decimal sign is told from this many rows; chosen by hand, not measured."""
-
+"""The decimal sign is told from this many rows."""
 HEAD_BYTES = 1 << 16
-"""What a file is, and its separator, are told from this many bytes at its start; chosen
-by hand, not measured."""
+"""What a file is, and its separator, are told from this many bytes at its start."""
 
 MAGIC = {
     b"PK\x03\x04": "a zip archive, such as an Excel workbook",

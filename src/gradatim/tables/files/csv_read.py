@@ -107,11 +107,7 @@ def _options(
 
 
 def check_damage(dialect: Dialect, table: pa.Table) -> None:
-    """Look in a whole table for the two kinds of damage that pyarrow does not see.
-
-    Raises:
-        FileReadError: A byte is not UTF-8, or a quote is not closed; with the line.
-    """
+    """Raise a ``FileReadError`` with the line for damage that pyarrow does not see."""
     for values in table.columns:
         if pa.types.is_binary(values.type):
             _read_records(dialect)  # raises at the byte that is not UTF-8
@@ -141,16 +137,12 @@ def _read_records(dialect: Dialect) -> None:
 
 
 def check_quotes(dialect: Dialect) -> None:
-    """Check that every quote that opens a value is closed where a value may end.
+    """Raise a ``FileReadError`` where a quote is not closed where a value may end.
 
-    pyarrow reads an unclosed quote on to the next one, or to the end of the file,
-    without a word. A quick look at the bytes beside all quotes clears most files:
-    taken in turn, every other quote opens a value and must follow a separator or line
-    end; the next one closes it and must be followed by one. (A doubled quote closes
-    and opens again, which fits the same rule.) Other files are read record by record.
-
-    Raises:
-        FileReadError: With the line on which the quote was opened.
+    A quick look at the bytes beside all quotes clears most files: taken in turn, every
+    other quote opens a value and must follow a separator or line end; the next one
+    closes it and must be followed by one. (A doubled quote closes and opens again,
+    which fits the same rule.) Other files are read record by record.
     """
     if not _quotes_pair_up(dialect):
         _read_records(dialect)  # raises, or finds that the quotes are only text

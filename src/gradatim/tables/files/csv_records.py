@@ -1,9 +1,8 @@
 r"""The records of a delimited text file, with the line on which each begins.
 
-pyarrow reads fast, but it counts rows and not lines, and takes some damage in silence.
-This reader is the standard library's ``csv.reader`` in its strict mode: slower, strict
-and right about lines. It runs where pyarrow has failed, and where a file has quotes
-that do not pair up.
+pyarrow counts rows and not lines, and takes some damage in silence. This reader is the
+standard library's ``csv.reader`` in its strict mode: slower, strict and right about
+lines. It runs where pyarrow has failed, and where quotes do not pair up.
 
 The grammar is RFC 4180's with any one-character separator. A ``"`` inside an unquoted
 field is a character like others. Lines end with ``\n``, ``\r\n`` or ``\r``; empty ones

@@ -28,12 +28,11 @@ from gradatim.tables.files.data_file import Names, Types
 
 __all__ = ["large_integers_as_text", "read_inferred"]
 
+# Both numbers were chosen by hand, not measured.
 FIRST_BLOCK_BYTES = 1 << 18
-"""How much of a file types are guessed from: a wrong guess costs one more reading.
-Chosen by hand, not measured."""
+"""How much of a file types are guessed from: a wrong guess costs one more reading."""
 MANY_DISTINCT = 0.9
-"""Where more than this share of the first block's strings differ, sharing them would
-save nothing; chosen by hand, not measured."""
+"""Sharing strings would save nothing where more than this share of the first differ."""
 BEYOND_INT64 = 2.0**63
 
 TEXT = pa.string()
@@ -45,11 +44,8 @@ def read_inferred(dialect: Dialect, *, leave_doubles: bool = False) -> pa.Table:
     """Read all columns, each with the narrowest type that all its values have.
 
     Strings of few different values come as dictionaries. With ``leave_doubles`` the
-    caller sees to ``large_integers_as_text``.
-
-    Raises:
-        FileReadError: A row with too few or too many fields, a quote never closed or
-            bytes that are not UTF-8, with the line.
+    caller sees to ``large_integers_as_text``. A ``FileReadError`` names the line on
+    which a file is damaged.
     """
     with errors_with_lines(dialect):
         types = _types_of_first_block(dialect)

@@ -50,9 +50,8 @@ class DataFile(ABC):
     def __init__(self, path: Path, missing: Sequence[str]) -> None:
         """Read the names, and nothing that takes long.
 
-        Args:
-            path: The file; it exists, and has one of the suffixes.
-            missing: Texts that stand for a missing value, where all values are text.
+        The file exists, and has one of the suffixes. Where all values are text, those
+        of ``missing`` stand for a missing value.
         """
 
     @abstractmethod
@@ -72,14 +71,10 @@ class DataFile(ABC):
     def source(
         self, types: Types | None = None, *, doubles: Names = ()
     ) -> ColumnSource:
-        """Give the columns one by one.
+        """Give the columns one by one; of a text file with ``types`` no others.
 
-        Doubles of a text file come as float32. Where ``types`` is None, they do so only
-        if that loses no differences.
-
-        Args:
-            types: As for ``read``; of a text file no other columns are read.
-            doubles: Names of columns that stay doubles.
+        Doubles of a text file come as float32, but for the columns called ``doubles``.
+        Where ``types`` is None, they do so only if that loses no differences.
         """
 
     @abstractmethod

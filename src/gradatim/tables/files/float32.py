@@ -30,14 +30,11 @@ def narrowed(
     doubles: Collection[str],
     read_again: Callable[[list[str]], pa.Table] | None,
 ) -> ColumnSource:
-    """Make a source whose doubles are float32, with NaN where there is none.
+    """Make a source of ``columns``, which it empties, with float32 in place of doubles.
 
-    Args:
-        columns: All columns. The dict is emptied.
-        num_rows: The length of each column.
-        doubles: The names of columns that stay doubles.
-        read_again: Reads columns of doubles once more, where float32 turns out to lose
-            differences; None where that is known not to happen.
+    NaN stands where there is no number. The columns called ``doubles`` stay so;
+    ``read_again`` reads others once more where float32 turns out to lose differences.
+    It is None where that is known not to happen.
     """
     order = tuple(columns)
     narrow = [

@@ -51,8 +51,11 @@ def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> D
             "Nothing was read.\n"
             f"Check the path; the current folder is {Path.cwd()}."
         )
-    kind = _format_of(path.name.lower())
-    if kind is None:
+    name = path.name.lower()
+    for kind in FORMATS:
+        if name.removesuffix(kind.packed_suffix).endswith(kind.suffixes):
+            break
+    else:
         raise FileReadError(
             f"{path} has a suffix that is none of {suffixes}.\n"
             "The suffix says how a file is read.\n"
@@ -67,16 +70,7 @@ def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> D
     return kind(path, missing)
 
 
-def _format_of(name: str) -> type[DataFile] | None:
-    for kind in FORMATS:
-        if name.removesuffix(kind.packed_suffix).endswith(kind.suffixes):
-            return kind
-    return None
-
-
 def written_format(path: Path) -> type[DataFile] | None:
     """Give the format in which a file of this suffix is written; None if in none."""
-    for kind in FORMATS:
-        if path.suffix.lower() in kind.written_suffixes:
-            return kind
-    return None
+    suffix = path.suffix.lower()
+    return next((kind for kind in FORMATS if suffix in kind.written_suffixes), None)

@@ -30,13 +30,8 @@ class ParquetFile(DataFile):
 
         self.path = path
         with self._damage_explained():
-            schema = pq.read_schema(path)
-            texts = [
-                field.name
-                for field in schema
-                if pa.types.is_string(field.type)
-                or pa.types.is_large_string(field.type)
-            ]
+            schema, text_types = pq.read_schema(path), (pa.string(), pa.large_string())
+            texts = [field.name for field in schema if field.type in text_types]
             self._file = pq.ParquetFile(
                 path, read_dictionary=texts, page_checksum_verification=True
             )
@@ -84,7 +79,7 @@ class ParquetFile(DataFile):
 
         return pq.ParquetWriter(file, schema)
 
-    def _checked(self, columns: Sequence[str] | None) -> list[str]:
+    def _checked(self, columns: Names | None) -> list[str]:
         check_present(self.path, self.names, columns or ())
         return list(self.names if columns is None else columns)
 

@@ -105,7 +105,8 @@ class TabularConfig:
         """
         is_small = num_rows < 2000
         dropout = 0.5 if is_small else 0.1
-        batch_size = self.batch_size or _power_of_two(num_rows / 64, 32, 1024)
+        power_of_two = 2 ** round(math.log2(max(1.0, num_rows / 64)))
+        batch_size = self.batch_size or min(1024, max(32, power_of_two))
         updates = math.ceil(num_rows / batch_size)
         epochs = self.epochs or min(200, max(10, math.ceil(4000 / updates)))
         hidden = self.hidden or 128
@@ -149,7 +150,3 @@ def _check_kind(field: Field[Any], value: Any) -> None:
             "The training computes with it.\n"
             f"Give {getattr(kind, '__name__', kind)}."
         )
-
-
-def _power_of_two(value: float, least: int, most: int) -> int:
-    return min(most, max(least, 2 ** round(math.log2(max(1.0, value)))))

@@ -25,7 +25,7 @@ START_ROWS = 20_000
 by hand, not measured."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FittedTable:
     """What :func:`fit_table` returns: the trained model, how it went, its scores."""
 
@@ -33,8 +33,7 @@ class FittedTable:
     model: TableModel
     history: History
     scores: dict[str, dict[str, float]]
-    """Scores on the test rows, by model (``"baseline"``, ``"linear"``, ``"model"``) and
-    by name."""
+    """On the test rows: by ``"baseline"``, ``"linear"`` or ``"model"``, and by name."""
 
 
 def fit_table(
@@ -44,18 +43,13 @@ def fit_table(
 
     Training stops when ``val_loss`` has not improved for ``config.patience`` epochs,
     and the weights of the best epoch are kept. The test rows are looked at once, at
-    the end.
-
-    Args:
-        plan: From ``plan_table`` or ``plan_line``; its model is trained.
-        callbacks: As for ``Trainer.fit``.
-        progress: As for ``Trainer.fit``.
+    the end. ``callbacks`` and ``progress`` are those of ``Trainer.fit``.
     """
     with threads(plan.config.threads):
         _start_linear(plan)
         history = _train(plan, callbacks, progress)
         scores = score_all(plan)
-    return FittedTable(plan=plan, model=plan.model, history=history, scores=scores)
+    return FittedTable(plan, plan.model, history, scores)
 
 
 def _start_linear(plan: TablePlan) -> None:
@@ -71,12 +65,11 @@ def _start_linear(plan: TablePlan) -> None:
     train, val = plan.train[:START_ROWS], plan.val[:START_ROWS]
     features = plan.features(model.encoder)
     if model.task == "regression":
-        ridge = fit_ridge(features, model.standardise(y), train, val)
-        network.start_from(ridge.weight, ridge.bias)
-        return
-    num_classes = max(2, network.linear.out_features)
-    logistic = fit_logistic(features, y, train, val, num_classes=num_classes)
-    weight, bias = logistic.weight, logistic.bias
+        linear = fit_ridge(features, model.standardise(y), train, val)
+    else:
+        num_classes = max(2, network.linear.out_features)
+        linear = fit_logistic(features, y, train, val, num_classes=num_classes)
+    weight, bias = linear.weight, linear.bias
     if model.task == "binary":  # one logit, for the second class against the first
         weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
     network.start_from(weight, bias)
@@ -111,11 +104,9 @@ def score_all(plan: TablePlan) -> dict[str, dict[str, float]]:
     table, task, test = plan.table, plan.model.task, plan.test
     y = table.y
     assert y is not None
-    num_classes = len(table.schema.labels)
+    classes = len(table.schema.labels)
     answers = {
-        "baseline": constant_answers(
-            task, y[plan.train], len(test), num_classes=num_classes
-        ),
+        "baseline": constant_answers(task, y[plan.train], len(test), classes),
         "linear": plan.linear_answers(),
         "model": predict_rows(plan.model, table.select(test).x),
     }

@@ -22,6 +22,7 @@ __all__ = [
     "NetworkFactory",
     "TablePlan",
     "build_network",
+    "needs_factory",
     "plan_table",
     "warmup_then_cosine",
 ]
@@ -29,15 +30,8 @@ __all__ = [
 NetworkFactory = Callable[[int, int], nn.Module]
 """``factory(num_features, num_outputs)`` gives a network that takes features."""
 
-LOSSES = {
-    "regression": nn.MSELoss,
-    "binary": nn.BCEWithLogitsLoss,
-    "classification": nn.CrossEntropyLoss,
-}
-"""The loss of each task."""
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TablePlan:
     """What ``fit_table`` is about to do: on which rows, with which model and loss."""
 
@@ -54,7 +48,10 @@ class TablePlan:
     @property
     def loss_fn(self) -> nn.Module:
         """The loss that fits the task."""
-        return LOSSES[self.model.task]()
+        if self.model.task == "regression":
+            return nn.MSELoss()
+        is_binary = self.model.task == "binary"
+        return nn.BCEWithLogitsLoss() if is_binary else nn.CrossEntropyLoss()
 
     @property
     def targets(self) -> Tensor:
@@ -93,12 +90,7 @@ class TablePlan:
 
     def features(self, encoder: TableEncoder) -> Features:
         """Give the function that makes the features of some rows."""
-
-        def features(rows: Tensor) -> Tensor:
-            with torch.no_grad():
-                return encoder(self.table.select(rows).x)
-
-        return features
+        return torch.no_grad()(lambda rows: encoder(self.table.select(rows).x))
 
     def linear_answers(self) -> Tensor:
         """Fit the linear model that stands beside the scores; answer the test rows."""
@@ -109,19 +101,15 @@ class TablePlan:
         if self.model.task == "regression":
             ridge = fit_ridge(features, y, self.train, self.val)
             return ridge.outputs(features, self.test).squeeze(1)
-        num_classes = len(self.table.schema.labels)
-        logistic = fit_logistic(
-            features, y, self.train, self.val, num_classes=num_classes
-        )
+        classes, rows = len(self.table.schema.labels), (self.train, self.val)
+        logistic = fit_logistic(features, y, *rows, num_classes=classes)
         return logistic.outputs(features, self.test).softmax(dim=1)
 
 
 def warmup_then_cosine(warmup: float, num_steps: int) -> Callable[[int], float]:
-    """Give the factor of each update: it rises linearly to 1, then falls to 0.
+    """Give the factor of each of ``num_steps`` updates.
 
-    Args:
-        warmup: The share of the updates over which the factor rises.
-        num_steps: How many updates there are.
+    It rises linearly to 1 over the share ``warmup`` of them, then falls to 0.
     """
     warmup_steps = max(1, round(warmup * num_steps))
 
@@ -142,13 +130,8 @@ def plan_table(
 ) -> TablePlan:
     """Split the rows and make the model, ready to be trained.
 
-    The weights' start is drawn from ``config.seed``. torch's global generator is put
-    back afterwards, so that nothing global is seeded.
-
-    Args:
-        table: The rows, with their target.
-        config: What was chosen.
-        factory: Makes the network; by default it is a :class:`ResidualMLP`.
+    The weights' start is drawn from ``config.seed``; nothing global is seeded. The
+    network is a :class:`ResidualMLP`, or the one that ``factory`` makes.
 
     Raises:
         DataError: There are too few rows for the split or for every class.
@@ -166,13 +149,11 @@ def plan_table(
         torch.manual_seed(config.seed)
         encoder = TableEncoder(table.schema)
         encoder.fit(table.select(train).x)
-        architecture: dict[str, Any] = {
-            "name": "residual_mlp" if factory is None else "custom",
-            "num_features": encoder.num_features,
-            "num_outputs": num_outputs,
-        }
+        sizes = {"num_features": encoder.num_features, "num_outputs": num_outputs}
+        architecture: dict[str, Any] = {"name": "custom", **sizes}
         if factory is None:
             architecture |= {
+                "name": "residual_mlp",
                 "width": config.hidden,
                 "num_blocks": config.num_blocks,
                 "dropout": config.dropout,
@@ -181,15 +162,7 @@ def plan_table(
     model = TableModel(encoder, network, target.task)
     if not is_classes:
         model.fit_target(table.y[train])
-    return TablePlan(
-        table=table,
-        config=config,
-        train=train,
-        val=val,
-        test=test,
-        model=model,
-        architecture=architecture,
-    )
+    return TablePlan(table, config, train, val, test, model, architecture)
 
 
 def build_network(
@@ -209,42 +182,43 @@ def build_network(
         return nn.Linear(*sizes)
     if name == "custom" and factory is not None:
         return _custom(factory, *sizes)
-    raise ConfigError(
-        f"the network is {name!r}.\n"
-        "A file never names code to import.\n"
-        "Give the factory that made it: --model FILE.py:FACTORY."
-    )
+    raise needs_factory(f"the network is {name!r}")
 
 
 def _split(
     table: Table, config: TabularConfig, is_classes: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     assert table.y is not None
-    rows = len(table)
-    train = 1 - config.val - config.test
+    rows, stratify = len(table), table.y if is_classes else None
+    fractions = (1 - config.val - config.test, config.val, config.test)
     try:
-        parts = split_rows_of(
-            rows,
-            fractions=(train, config.val, config.test),
-            seed=config.seed,
-            stratify=table.y if is_classes else None,
+        train, val, test = split_rows_of(
+            rows, fractions=fractions, seed=config.seed, stratify=stratify
         )
     except DataError as error:
         raise DataError(
             f"{rows} rows are too few for {config.val:g} of them to validate and "
             f"{config.test:g} to test.\n{error}"
         ) from error
-    if is_classes and table.schema.target is not None:
-        trained = table.y[parts[0]].unique()
-        labels = table.schema.target.labels
-        if len(trained) < len(labels):
-            lost = [str(v) for k, v in enumerate(labels) if k not in trained.tolist()]
+    if is_classes:
+        trained = table.y[train].unique().tolist()
+        labels = table.schema.labels
+        lost = [str(label) for k, label in enumerate(labels) if k not in trained]
+        if lost:
             raise DataError(
                 f"no training row has the class {', '.join(lost[:5])}.\n"
                 "A class that is never seen cannot be learned.\n"
                 "Give more rows of it, or leave its rows out."
             )
-    return parts[0], parts[1], parts[2]
+    return train, val, test
+
+
+def needs_factory(what: str, or_else: str = "") -> ConfigError:
+    """Make the error of a network of the user's own that came without its factory."""
+    return ConfigError(
+        f"{what}.\nA file never names code to import.\n"
+        f"Give the factory that made it: --model FILE.py:FACTORY{or_else}."
+    )
 
 
 def _custom(factory: NetworkFactory, num_features: int, num_outputs: int) -> nn.Module:
@@ -265,16 +239,16 @@ def _custom(factory: NetworkFactory, num_features: int, num_outputs: int) -> nn.
             "It makes the network that is trained.\n"
             "Let it return the network."
         )
-    with evaluating(network):
-        try:
+    try:
+        with evaluating(network):
             shape = tuple(network(torch.zeros(2, num_features)).shape)
-        except Exception as error:
-            raise ConfigError(
-                f"{called}; its network fails on 2 rows of {num_features} features: "
-                f"{type(error).__name__}: {error}\n"
-                "Rows come encoded, as one float32 tensor (rows, features).\n"
-                "Let the network take that."
-            ) from error
+    except Exception as error:
+        raise ConfigError(
+            f"{called}; its network fails on 2 rows of {num_features} features: "
+            f"{type(error).__name__}: {error}\n"
+            "Rows come encoded, as one float32 tensor (rows, features).\n"
+            "Let the network take that."
+        ) from error
     if shape != (2, num_outputs):
         raise ConfigError(
             f"{called}; its network makes shape {shape} of 2 rows.\n"

@@ -37,7 +37,7 @@ class LinePlan(TablePlan):
 
 
 def line_config(**chosen: Any) -> TabularConfig:
-    """Give the tutorial's choices, but for those named: epochs, batch_size, lr, seed.
+    """Give the tutorial's choices but for those named: epochs, batch_size, lr, seed.
 
     The seed is that of the weights' start (the tutorial's, with 42) and of the order.
     """
@@ -57,15 +57,9 @@ def plan_line(config: TabularConfig) -> LinePlan:
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         network = nn.Linear(1, 1)
-    return LinePlan(
-        table=table,
-        config=config,
-        train=train,
-        val=val,
-        test=val,
-        model=TableModel(_unscaled_encoder(table), network, "regression"),
-        architecture={"name": "linear", "num_features": 1, "num_outputs": 1},
-    )
+    model = TableModel(_unscaled_encoder(table), network, "regression")
+    architecture = {"name": "linear", "num_features": 1, "num_outputs": 1}
+    return LinePlan(table, config, train, val, val, model, architecture)
 
 
 def _unscaled_encoder(table: Table) -> TableEncoder:

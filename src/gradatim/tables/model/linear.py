@@ -6,8 +6,9 @@ chosen on the validation rows.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -15,15 +16,14 @@ from torch import Tensor, nn
 
 __all__ = ["LinearModel", "fit_logistic", "fit_ridge"]
 
+# The numbers were chosen by hand, not measured.
 RIDGE_PENALTIES = [10.0**k for k in range(-3, 6)]
-"""The penalties that are tried; chosen by hand, not measured."""
 LOGISTIC_PENALTIES = [100.0, 10.0, 1.0, 0.1, 0.01]
-"""The penalties that are tried, from strong to weak; chosen by hand, not measured."""
+"""From strong to weak."""
 CHUNK_ROWS = 1 << 14
-"""How many rows' features are in memory at once; chosen by hand, not measured."""
+"""How many rows' features are in memory at once."""
 MAX_LOGISTIC_VALUES = 100_000_000
-"""Rows times features that logistic regression keeps in memory: 400 MB. Chosen by hand,
-not measured."""
+"""Rows times features that logistic regression keeps in memory: 400 MB."""
 
 Features = Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows features"]]
 """A function that gives the features of some rows."""
@@ -53,19 +53,10 @@ def fit_ridge(
     train: Int[Tensor, " rows"],
     val: Int[Tensor, " val_rows"],
 ) -> LinearModel:
-    """Fit ridge regression by its normal equations, in double precision.
+    """Fit ridge regression by its normal equations; ``val`` chooses the penalty.
 
     The rows are taken in chunks, so that the features of all rows are never in memory
-    at once.
-
-    Args:
-        features: Gives the features of some rows.
-        y: The targets of all rows.
-        train: The rows to fit on.
-        val: The rows to choose the penalty by.
-
-    Returns:
-        The model in float64, with one output.
+    at once. The model is in float64, with one output.
     """
     mean_x, mean_y, gram, moment = _moments(features, y, train)
     # One decomposition serves all penalties: (X'X + penalty)^-1 X'y.
@@ -88,27 +79,17 @@ def _moments(
     features: Features, y: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Give the means, and the centred second moments, of features and targets."""
-    wide_y = y[rows].double()
-    mean_y = wide_y.mean()
-    total: Tensor | None = None
-    for x, _ in _chunks(features, rows, wide_y):
-        total = x.sum(0) if total is None else total + x.sum(0)
-    assert total is not None
+    chunks = rows.split(CHUNK_ROWS)
+    mean_y = y[rows].double().mean()
+    total: Any = sum(features(chunk).double().sum(0) for chunk in chunks)
     mean_x = total / len(rows)
     gram = torch.zeros(len(mean_x), len(mean_x), dtype=torch.float64)
     moment = torch.zeros(len(mean_x), dtype=torch.float64)
-    for x, target in _chunks(features, rows, wide_y):
-        centred = x - mean_x
+    for chunk in chunks:
+        centred = features(chunk).double() - mean_x
         gram += centred.T @ centred
-        moment += centred.T @ (target - mean_y)
+        moment += centred.T @ (y[chunk].double() - mean_y)
     return mean_x, mean_y, gram, moment
-
-
-def _chunks(
-    features: Features, rows: Tensor, y: Tensor
-) -> Iterator[tuple[Tensor, Tensor]]:
-    for chunk, target in zip(rows.split(CHUNK_ROWS), y.split(CHUNK_ROWS), strict=True):
-        yield features(chunk).double(), target
 
 
 def fit_logistic(
@@ -122,18 +103,9 @@ def fit_logistic(
     """Fit multinomial logistic regression with an L2 penalty by L-BFGS.
 
     The penalties are tried from strong to weak, each starting from the solution before
-    it. Of a very large table only the first rows of ``train`` are used, which are in
-    random order: as many as fit ``MAX_LOGISTIC_VALUES``.
-
-    Args:
-        features: Gives the features of some rows.
-        y: The class indices of all rows.
-        train: The rows to fit on.
-        val: The rows to choose the penalty by.
-        num_classes: How many classes there are.
-
-    Returns:
-        The model in float32, with a logit for each class.
+    it; ``val`` chooses. Of a very large table only the first rows of ``train`` are
+    used, which are in random order: as many as fit ``MAX_LOGISTIC_VALUES``. The model
+    is in float32, with a logit for each class.
     """
     num_features = features(train[:1]).size(1)
     train = train[: max(1, MAX_LOGISTIC_VALUES // max(1, num_features))]

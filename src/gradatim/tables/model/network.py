@@ -17,14 +17,8 @@ class ResidualMLP(nn.Module):
     The last layer of the residual part starts at zero, so training starts from the
     linear part alone: zero, or the linear model that :meth:`start_from` is given. On
     few rows, early stopping therefore ends near that model; on many rows, the residual
-    part takes over.
-
-    Args:
-        num_features: How many columns the input has.
-        num_outputs: How many columns the output has.
-        width: How many units a hidden layer has.
-        num_blocks: How many residual blocks there are, of two layers each.
-        dropout: Probability of leaving a hidden unit out while training.
+    part takes over. A hidden layer has ``width`` units, a block two layers; ``dropout``
+    is the probability of leaving a hidden unit out while training.
 
     Source: the blocks are the ResNet of Gorishniy et al. 2021, Revisiting Deep Learning
     Models for Tabular Data, https://arxiv.org/abs/2106.11959, with layer norm instead
@@ -51,9 +45,8 @@ class ResidualMLP(nn.Module):
         self.blocks = nn.ModuleList(Block(width, dropout) for _ in range(num_blocks))
         self.norm = nn.LayerNorm(width)
         self.last = nn.Linear(width, num_outputs)
-        for layer in (self.linear, self.last):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for parameter in (*self.linear.parameters(), *self.last.parameters()):
+            nn.init.zeros_(parameter)
 
     @torch.no_grad()
     def start_from(
@@ -68,7 +61,7 @@ class ResidualMLP(nn.Module):
     def forward(
         self, features: Float[Tensor, "batch features"]
     ) -> Float[Tensor, "batch outputs"]:
-        """Give the outputs for rows of features."""
+        """Add the outputs of the linear and of the residual part."""
         hidden = self.first(features)
         for block in self.blocks:
             hidden = block(hidden)
@@ -92,7 +85,6 @@ class Block(nn.Module):
     def forward(
         self, hidden: Float[Tensor, "batch width"]
     ) -> Float[Tensor, "batch width"]:
-        """Give the sum of the input and the layers' output."""
         return hidden + self.layers(hidden)
 
 
@@ -121,10 +113,9 @@ class TableModel(nn.Module):
         self.register_buffer("target_std", torch.ones((), dtype=torch.float64))
 
     def forward(self, x: dict[str, Tensor]) -> Float[Tensor, "batch *outputs"]:
-        """Give standardised predictions ``(batch,)``, or logits.
+        """Give standardised predictions or logits of two classes, both ``(batch,)``.
 
-        Logits have the shape ``(batch,)`` for two classes and ``(batch, classes)`` for
-        more.
+        Logits of more have the shape ``(batch, classes)``.
         """
         outputs = self.network(self.encoder(x))
         return outputs if self.task == "classification" else outputs.squeeze(-1)
@@ -132,9 +123,8 @@ class TableModel(nn.Module):
     @torch.no_grad()
     def fit_target(self, y: Float[Tensor, " rows"]) -> None:
         """Take mean and standard deviation from the targets of the training rows."""
-        wide = y.double()
-        self.target_mean.copy_(wide.mean())
-        std = wide.std(correction=0)
+        self.target_mean.copy_(y.double().mean())
+        std = y.double().std(correction=0)
         self.target_std.copy_(std if std > 0 else torch.ones_like(std))
 
     def standardise(self, y: Float[Tensor, " rows"]) -> Float[Tensor, " rows"]:
@@ -142,11 +132,9 @@ class TableModel(nn.Module):
         return ((y.double() - self.target_mean) / self.target_std).float()
 
     def answers(self, outputs: Any) -> Tensor:
-        """Turn outputs into what the user asked for.
+        """Turn outputs into predictions in the target's units, float64 ``(rows,)``.
 
-        Returns:
-            Predictions in the target's units, float64, of shape ``(rows,)``; or the
-            probabilities of all classes, of shape ``(rows, classes)``.
+        Of classes they become all probabilities, ``(rows, classes)``.
         """
         if self.task == "regression":
             return outputs.double() * self.target_std + self.target_mean

@@ -18,9 +18,7 @@ def score(task: str, answers: Tensor, targets: Tensor) -> dict[str, float]:
     return class_scores(answers, targets)
 
 
-def constant_answers(
-    task: str, y: Tensor, num_rows: int, *, num_classes: int
-) -> Tensor:
+def constant_answers(task: str, y: Tensor, num_rows: int, num_classes: int) -> Tensor:
     """Answer every row with the mean of ``y``, or with the classes' shares of ``y``.
 
     >>> constant_answers("binary", torch.tensor([0, 1, 1, 1]), 2, num_classes=2)

@@ -33,19 +33,11 @@ def evaluate_file(
     factory: NetworkFactory | None = None,
     drop_missing_target: bool = False,
 ) -> Evaluation:
-    """Score a run on all rows of a file.
+    """Score a run on all rows of a file that has the target's column.
 
     The baseline is the best constant answer for these very rows: their mean, or their
-    class shares.
-
-    Args:
-        run: The run.
-        file: A data file with the target's column.
-        factory: Makes the network again where it was one of the user's own.
-        drop_missing_target: Leave out rows without a target.
-
-    Raises:
-        DataError: The file is damaged, or lacks a column.
+    class shares. ``factory`` makes the network where it was one of the user's own. The
+    file may be damaged or lack a column, which is a ``DataError``.
     """
     schema = run.schema
     assert schema.target is not None
@@ -67,17 +59,12 @@ def evaluate_file(
             f"{file.name} has the name and size of the file this run was trained on; "
             "rows seen in training score better than new ones"
         )
-    task = schema.target.task
+    task, rows = schema.target.task, len(table)
     with threads(1):  # as `predict` does, with the same answers
         answers = predict_rows(model, table.x)
-    baseline = constant_answers(
-        task, table.y, len(table), num_classes=len(schema.labels)
-    )
-    return Evaluation(
-        num_rows=len(table),
-        scores={
-            "baseline": score(task, baseline, table.y),
-            "model": score(task, answers, table.y),
-        },
-        notices=notices,
-    )
+    baseline = constant_answers(task, table.y, rows, len(schema.labels))
+    scores = {
+        "baseline": score(task, baseline, table.y),
+        "model": score(task, answers, table.y),
+    }
+    return Evaluation(num_rows=rows, scores=scores, notices=notices)

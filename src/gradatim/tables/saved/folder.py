@@ -76,8 +76,7 @@ class TableRunFolder(RunFolder):
 
     def load_model(self, factory: NetworkFactory | None = None) -> TableModel:
         """Make the model again, as :func:`read_table_model` does."""
-        files = self._model_files
-        return read_table_model(files, self.model_path, factory=factory)
+        return read_table_model(self._model_files, self.model_path, factory=factory)
 
     @cached_property
     def _model_files(self) -> dict[str, bytes]:
@@ -112,13 +111,10 @@ def _check_training(path: Path, training: dict[str, Any]) -> None:
 
 
 def begin_run(path: Path, plan: TablePlan, request: dict[str, Any]) -> TableRunFolder:
-    """Write what is known before training, whole or not at all.
+    """Write what is known before training to a free place, whole or not at all.
 
-    Args:
-        path: Where the run shall be; the place must be free.
-        plan: What is about to be trained.
-        request: What was asked for, as a JSON object; ``version``, ``created_at``
-            (UTC) and the choices of the training are added.
+    ``request`` is what was asked for, as a JSON object; ``version``, ``created_at``
+    (UTC) and the choices of the training are added.
     """
     sizes = {"train": len(plan.train), "val": len(plan.val), "test": len(plan.test)}
     schema = schema_text(plan.table.schema)
@@ -148,22 +144,15 @@ def begin_new_run(
 
 
 def finish_run(run: TableRunFolder, fitted: FittedTable) -> TableRunFolder:
-    """Write ``model/``, in place of the one that an earlier part of the run left.
-
-    Raises:
-        DiskError: The disk did not take it.
-    """
-    plan = fitted.plan
+    """Write ``model/`` in place of an earlier one; a full disk is a ``DiskError``."""
+    plan, path = fitted.plan, run.path / MODEL
     scores = {
         "rows": len(plan.test),
         "stop_reason": fitted.history.stop_reason,
         "scores": fitted.scores,
     }
-    files = table_model_files(
-        fitted.model, plan.architecture, plan.table.schema, scores
-    )
-    path = run.path / MODEL
-    why = f"The checkpoints in {run.path} are whole.\n"
-    with disk_errors(path, why=why):
+    schema = plan.table.schema
+    files = table_model_files(fitted.model, plan.architecture, schema, scores)
+    with disk_errors(path, why=f"The checkpoints in {run.path} are whole.\n"):
         write_folder(path, files)
     return TableRunFolder(run.path)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gradatim.errors import ConfigError, DamagedError, RunError, SchemaError
 from gradatim.run.fingerprint import changes, signature
@@ -35,7 +35,7 @@ from gradatim.store.json import (
 from gradatim.store.manifest import check_files, read_folder
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.tables.features import TableEncoder
-from gradatim.tables.fit.plan import NetworkFactory, build_network
+from gradatim.tables.fit.plan import NetworkFactory, build_network, needs_factory
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.schema.columns import Task
 from gradatim.tables.schema.schema import Schema
@@ -120,11 +120,7 @@ def schema_text(schema: Schema) -> bytes:
 
 
 def read_schema(content: bytes, path: Path) -> Schema:
-    """Read what :func:`schema_text` gave.
-
-    Raises:
-        DamagedError: The text is no schema, or a schema without target or feature.
-    """
+    """Read what :func:`schema_text` gave; all else is a ``DamagedError``."""
     try:
         schema = Schema.from_dict(parse_json(content, str(path)))
     except SchemaError as error:
@@ -135,11 +131,7 @@ def read_schema(content: bytes, path: Path) -> Schema:
 
 
 def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
-    """Read ``scores.json``.
-
-    Raises:
-        DamagedError: The file has other fields, or values that are no numbers.
-    """
+    """Read ``scores.json``; other fields or values are a ``DamagedError``."""
     stored = _read_object(content, path, {"version", "rows", "stop_reason", "scores"})
     tables = stored["scores"]
     if not is_count(stored["rows"]):
@@ -162,15 +154,11 @@ def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
 def read_table_model(
     contents: Mapping[str, bytes], path: Path, *, factory: NetworkFactory | None = None
 ) -> TableModel:
-    """Make the model again, in eval mode.
+    """Make the model again, in eval mode, of the contents of its files.
 
     Nothing that the files name is imported or called, and no memory is asked for
-    before the shapes in the files agree with each other.
-
-    Args:
-        contents: The files of ``model/``, compared with their digests.
-        path: The folder, for messages.
-        factory: Makes the network where it was one of the user's own.
+    before the shapes in the files agree with each other. ``factory`` makes the network
+    where it was one of the user's own.
 
     Raises:
         RunError: A file is damaged, or does not fit the others.
@@ -180,12 +168,8 @@ def read_table_model(
     architecture, task, schema, modules = _description(contents, path)
     is_custom = architecture["name"] == "custom"
     if is_custom and factory is None:
-        raise ConfigError(
-            f"{path} is the model of a network of one's own, 'custom'.\n"
-            "A file never names code to import.\n"
-            "Give the factory that made it: --model FILE.py:FACTORY, or "
-            "load(path, model=FACTORY)."
-        )
+        what = f"{path} is the model of a network of one's own, 'custom'"
+        raise needs_factory(what, ", or load(path, model=FACTORY)")
     state = read_tensors(contents[TENSORS], str(path / TENSORS))
     stored = signature(state)
     known = {k: text for k, text in stored.items() if k.partition(".")[0] in modules}
@@ -193,7 +177,10 @@ def read_table_model(
         raise _unlike(path, different[0])
     with torch.random.fork_rng():  # layers draw weights, which are replaced
         encoder = TableEncoder(schema)
-        _check_buffers(encoder, state, path)
+        for name, value in encoder.named_buffers():  # those that follow from the schema
+            is_schemas = name.endswith((".flagged", ".origin"))
+            if is_schemas and not torch.equal(value, state[f"encoder.{name}"]):
+                raise _unlike(path, f"encoder.{name} is not that of {SCHEMA}")
         model = TableModel(encoder, build_network(architecture, factory), task)
     if different := changes(stored, signature(model.state_dict())):
         if is_custom:
@@ -211,9 +198,8 @@ def read_table_model(
 def read_model_files(path: Path) -> dict[str, bytes]:
     """Read the files of a table's model, and the weights only if they can be its own.
 
-    Returns:
-        Its files, compared with their digests. Of another kind of model it is the
-        description alone.
+    All are compared with their digests. Of another kind of model the description alone
+    is read.
 
     Raises:
         RunError: A file is damaged, or the weights are larger than such a network's.
@@ -231,16 +217,6 @@ def read_model_files(path: Path) -> dict[str, bytes]:
         if size > most:
             raise _unlike(path, f"{size:,} bytes, not the {most:,} that it may have")
     return read_folder(path, known=FILES)
-
-
-def _check_buffers(
-    encoder: TableEncoder, state: Mapping[str, Tensor], path: Path
-) -> None:
-    """Check the buffers that follow from the schema: rows are looked up by them."""
-    for name, value in encoder.named_buffers():
-        is_schemas = name.endswith((".flagged", ".origin"))
-        if is_schemas and not torch.equal(value, state[f"encoder.{name}"]):
-            raise _unlike(path, f"encoder.{name} is not that of {SCHEMA}")
 
 
 def _unlike(path: Path, what: str) -> DamagedError:

@@ -50,11 +50,11 @@ def predict_file(
     batch_rows: int = BATCH_ROWS,
     num_threads: int = 1,
 ) -> tuple[int, ValueNotices]:
-    """Predict every row of a file.
+    """Predict every row of a file; its columns are matched by name.
 
     Args:
         model: The model of a run.
-        schema: The schema of the same run; columns are matched by name.
+        schema: The schema of the same run.
         source: The data file.
         output: A ``.csv`` or ``.parquet`` file, written whole or not at all and never
             over ``source``; None for CSV on standard output.
@@ -71,15 +71,14 @@ def predict_file(
         ConfigError: ``output`` has another suffix, or is ``source``.
         DataError: ``source`` is damaged, lacks a column, or has no row.
     """
-    _check_output(source, output)
+    kind = DelimitedFile if output is None else _written_format(source, output)
     file = open_file(source, missing=schema.missing_values)
     names = file.names
     extra = schema.check_names(names)
-    features = {column.name for column in schema.features}
-    wanted = [name for name in names if with_input or name in features]
+    types = {column.name: column.read_type for column in schema.features}
+    wanted = [name for name in names if with_input or name in types]
     # Columns that are only passed on are read as text, so that they come out unchanged.
-    types = {c.name: c.read_type for c in schema.features}
-    types |= {name: pa.string() for name in wanted if name not in features}
+    types |= {name: pa.string() for name in wanted if name not in types}
     notices, num_rows = ValueNotices(extra=extra), 0
     batches = file.batches(types, wanted, batch_rows=batch_rows)
 
@@ -90,7 +89,7 @@ def predict_file(
         return batch, predict_rows(model, x), unusual
 
     model.eval()  # before the threads begin, as they share the model
-    with threads(1), _writer(output) as write:
+    with threads(1), _writer(output, kind) as write:
         for batch, answers, unusual in _in_order(answer, batches, num_threads):
             notices.add(unusual)
             columns = _columns(schema, answers)
@@ -126,8 +125,7 @@ def _in_order(
             while under_way:
                 yield under_way.popleft().result()
         finally:
-            for future in under_way:
-                future.cancel()
+            pool.shutdown(cancel_futures=True)
 
 
 def _columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
@@ -157,10 +155,9 @@ def _beside_input(
     return {**dict(zip(names, batch.columns, strict=True)), **answers}
 
 
-def _check_output(source: Path, output: Path | None) -> None:
-    if output is None:
-        return
-    if written_format(output) is None:
+def _written_format(source: Path, output: Path) -> type[DataFile]:
+    kind = written_format(output)
+    if kind is None:
         raise ConfigError(
             f"-o {output} ends in {output.suffix!r}.\n"
             "The suffix says how the file is written.\n"
@@ -175,34 +172,30 @@ def _check_output(source: Path, output: Path | None) -> None:
         raise ConfigError(f"-o {output} is a folder. Name a file in it.")
     if not output.parent.is_dir():
         raise ConfigError(f"-o {output}: there is no folder {output.parent}.")
+    return kind
 
 
 @contextlib.contextmanager
-def _writer(output: Path | None) -> Iterator[Callable[[pa.Table], None]]:
+def _writer(
+    output: Path | None, kind: type[DataFile]
+) -> Iterator[Callable[[pa.Table], None]]:
     """Give the function that writes a table; the file appears when all is written."""
-    if output is None:
-        with _writing(sys.stdout.buffer, DelimitedFile) as write:
-            yield write
-        sys.stdout.flush()
-        return
-    kind = written_format(output)
-    assert kind is not None  # _check_output has seen to it
-    with replacing_file(output) as file, _writing(file, kind) as write:
-        yield write
-
-
-@contextlib.contextmanager
-def _writing(file: Any, kind: type[DataFile]) -> Iterator[Callable[[pa.Table], None]]:
-    """Give the function that writes a table; the first one says which columns."""
-    writer: Any = None
+    writer: Any = None  # the first table says which columns
 
     def write(table: pa.Table) -> None:
         nonlocal writer
         writer = writer or kind.writer(file, table.schema)
         writer.write(table)
 
-    try:
-        yield write
-    finally:
-        if writer is not None:
-            writer.close()
+    with (
+        contextlib.nullcontext(sys.stdout.buffer)
+        if output is None
+        else replacing_file(output)
+    ) as file:
+        try:
+            yield write
+        finally:
+            if writer is not None:
+                writer.close()
+    if output is None:
+        sys.stdout.flush()

@@ -10,7 +10,7 @@ from typing import Any
 
 from gradatim.data.digest import tensor_digest
 from gradatim.doctor import Doctor
-from gradatim.errors import ConfigError, RunError, RunLockedError
+from gradatim.errors import RunError, RunLockedError
 from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.run import Run
@@ -18,7 +18,12 @@ from gradatim.run.session import tell
 from gradatim.store.disk import remove_folder
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
-from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
+from gradatim.tables.fit.plan import (
+    NetworkFactory,
+    TablePlan,
+    needs_factory,
+    plan_table,
+)
 from gradatim.tables.fit.the_line import plan_line
 from gradatim.tables.saved.folder import TableRunFolder, finish_run
 from gradatim.tables.table import read_table
@@ -59,14 +64,9 @@ def train_in(
     """Train from the run's last checkpoint on, and write the model with its scores.
 
     A new run that fails before its first epoch or checkpoint is removed again.
-
-    Args:
-        run: A run from ``begin_run``, or one that was stopped.
-        plan: The plan of the same data and choices.
-        every_s: Seconds between checkpoints; None writes one at start and end alone.
-        accept: What may have changed: ``"data"``, ``"config"``.
-        progress: As for ``Trainer.fit``.
-        doctor: Whether to say what is wrong, if something is.
+    ``every_s`` are seconds between checkpoints; None writes one at start and end alone.
+    ``accept`` says what may have changed: ``"data"``, ``"config"``. The ``doctor`` says
+    what is wrong, if something is.
     """
     callbacks: list[Any] = [TableRun(plan, run.path, every_s=every_s, accept=accept)]
     if doctor:
@@ -110,11 +110,8 @@ def plan_again(
 ) -> TablePlan:
     """Plan a run's training as it was planned before, from its own files and the data.
 
-    Args:
-        run: The run of a table or of the tutorial's line.
-        data: The data file, if it is no longer where it was.
-        epochs: Another total of epochs.
-        factory: Makes the network where it was one of the user's own.
+    ``data`` is the data file, if it is no longer where it was; ``epochs`` another total
+    of epochs. ``factory`` makes the network where it was one of the user's own.
 
     Raises:
         RunError: The run is one of a loop in Python, or its data file is gone.
@@ -134,17 +131,9 @@ def plan_again(
     if run.kind == "line":
         return plan_line(config)
     if run.config["network"] == "custom" and factory is None:
-        raise ConfigError(
-            f"{run.path} trains a network of your own.\n"
-            "A file never names code to import.\n"
-            "Give the factory that made it: --model FILE.py:FACTORY."
-        )
-    file = data or _find_data(run)
-    table = read_table(
-        file,
-        schema=run.schema,
-        drop_missing_target=run.config["drop_missing_target"],
-    )
+        raise needs_factory(f"{run.path} trains a network of your own")
+    file, drop_missing = data or _find_data(run), run.config["drop_missing_target"]
+    table = read_table(file, schema=run.schema, drop_missing_target=drop_missing)
     return plan_table(table, config, factory=factory)
 
 

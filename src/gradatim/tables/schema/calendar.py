@@ -43,13 +43,13 @@ def days_and_seconds(
     seconds: Int64[Tensor, " rows"],
 ) -> tuple[Int64[Tensor, " rows"], Int64[Tensor, " rows"]]:
     """Split into whole days since 1970-01-01 and the seconds of the day after them."""
-    days = seconds.div(SECONDS_A_DAY, rounding_mode="floor")
+    days = seconds // SECONDS_A_DAY
     return days, seconds - days * SECONDS_A_DAY
 
 
 def weekday(days: Int64[Tensor, " rows"]) -> Int64[Tensor, " rows"]:
     """Give the day of the week; Monday is 0, and 1970-01-01 was a Thursday."""
-    return (days + 3).remainder(7)
+    return (days + 3) % 7
 
 
 def year_and_day(
@@ -62,29 +62,16 @@ def year_and_day(
     (tensor([1970, 1970]), tensor([ 0, 59]), tensor([0, 0]))
     """
     shifted = days + 719_468  # since 0000-03-01, so that a leap day ends its year
-    era = _floor(shifted, DAYS_OF_400_YEARS)
+    era = shifted // DAYS_OF_400_YEARS
     day_of_era = shifted - era * DAYS_OF_400_YEARS
-    year_of_era = _floor(
-        day_of_era
-        - _floor(day_of_era, 1_460)
-        + _floor(day_of_era, 36_524)
-        - _floor(day_of_era, 146_096),
-        365,
-    )
-    day = day_of_era - (
-        365 * year_of_era + _floor(year_of_era, 4) - _floor(year_of_era, 100)
-    )
-    month = _floor(5 * day + 2, 153)  # 0 is March
-    day_of_month = day - _floor(153 * month + 2, 5)
-    year = year_of_era + era * 400 + (month >= 10).long()
-    leap = (year.remainder(4) == 0) & (
-        (year.remainder(100) != 0) | (year.remainder(400) == 0)
-    )
-    before_march = 59 + leap.long()
+    leap_days = day_of_era // 1_460 - day_of_era // 36_524 + day_of_era // 146_096
+    year_of_era = (day_of_era - leap_days) // 365
+    day = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month = (5 * day + 2) // 153  # 0 is March
+    day_of_month = day - (153 * month + 2) // 5
     in_new_year = month >= 10
+    year = year_of_era + era * 400 + in_new_year.long()
+    leap = (year % 4 == 0) & ((year % 100 != 0) | (year % 400 == 0))
+    before_march = 59 + leap.long()
     day_of_year = day + before_march * (~in_new_year).long() - 306 * in_new_year.long()
     return year, day_of_year, day_of_month
-
-
-def _floor(count: Int64[Tensor, " rows"], by: int) -> Int64[Tensor, " rows"]:
-    return count.div(by, rounding_mode="floor")

@@ -84,13 +84,10 @@ CLOSE_TOGETHER = 128
 
 
 def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
-    """Say what a column is.
+    """Say what a column is by all its values, made plain by ``values_to_codes.plain``.
 
-    Args:
-        name: Its name.
-        values: All its values, made plain by ``values_to_codes.plain``.
-        keep: The column is to be a feature in any case: text becomes a category,
-            integers stay numbers.
+    One to ``keep`` is a feature in any case: text becomes a category, integers stay
+    numbers.
 
     >>> column_of("rooms", pa.array([3, 4, None, 3]), keep=False).seen
     '3 to 4'
@@ -99,14 +96,9 @@ def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
     is_empty = values.null_count == len(values)
     if judge is None or is_empty:
         no_encoding = f"there is no encoding for {values.type}"
-        return Column(
-            name=name,
-            kind="constant" if is_empty else "text",
-            type=str(values.type),
-            used=False,
-            reason=no_encoding if judge is None else "no row has a value",
-            num_missing=values.null_count,
-        )
+        reason = "no row has a value" if judge else no_encoding
+        kind: Kind = "constant" if is_empty else "text"
+        return _column(name, values, kind, used=False, reason=reason)
     column, drop = judge(name, values)
     if drop is None:
         return column
@@ -134,44 +126,44 @@ def _judge_of(arrow_type: Any) -> Callable[[str, pa.Array], _Judged] | None:
     return None
 
 
-def _constant(num_distinct: int, num_missing: int, seen: str) -> _Drop | None:
+def _column(name: str, values: pa.Array, kind: Kind, **entries: Any) -> Column:
+    entries = {"type": str(values.type), "num_missing": values.null_count, **entries}
+    return Column(name=name, kind=kind, **{"used": True, **entries})
+
+
+def _constant(is_one_value: bool, num_missing: int, seen: str) -> _Drop | None:
     """Drop a column of one value, unless some rows lack it: that says something."""
-    if num_distinct == 1 and num_missing == 0:
+    if is_one_value and num_missing == 0:
         return "constant", f"every row has {seen}"
     return None
 
 
 def _judge_booleans(name: str, values: pa.Array) -> _Judged:
     share = pc.mean(values.cast(pa.int8())).as_py()
-    column = Column(
-        name=name,
-        kind="boolean",
-        type="bool",
-        used=True,
-        seen=f"true in {share:.1%}",
-        num_missing=values.null_count,
-        vocabulary=("false", "true"),
-    )
-    seen = "true" if share == 1 else "false"
-    return column, _constant(1 if share in (0, 1) else 2, values.null_count, seen)
+    seen, vocabulary = f"true in {share:.1%}", ("false", "true")
+    column = _column(name, values, "boolean", seen=seen, vocabulary=vocabulary)
+    value = "true" if share == 1 else "false"
+    return column, _constant(share in (0, 1), values.null_count, value)
 
 
 def _judge_text(name: str, values: pa.Array) -> _Judged:
     counts = text_counts(values)
     num_values = sum(counts.values())
     num_missing = len(values) - num_values
-    most = counts.most_common(3)
-    examples = ", ".join(repr(_shortened(value)) for value, _ in most)
-    column = Column(
-        name=name,
-        kind="category",
+    most = (value for value, _ in counts.most_common(3))
+    short = (value if len(value) <= 20 else value[:19] + "…" for value in most)
+    examples = ", ".join(map(repr, short))
+    by_count = sorted(counts, key=lambda value: (-counts[value], value))
+    column = _column(
+        name,
+        values,
+        "category",
         type="string",
-        used=True,
         seen=f"{len(counts):,} values: {examples}"[:80],
         num_missing=num_missing,
-        vocabulary=_vocabulary(counts),
+        vocabulary=tuple(sorted(by_count[:VOCABULARY_CAP])),
     )
-    drop = _constant(len(counts), num_missing, examples)
+    drop = _constant(len(counts) == 1, num_missing, examples)
     if len(counts) == 0:
         drop = "constant", "no row has a value"
     elif len(counts) > max(CATEGORY_SHARE * num_values, 2):
@@ -200,24 +192,13 @@ def text_counts(values: pa.Array) -> Counter[str]:
     return Counter(by_string)
 
 
-def _vocabulary(counts: Counter[str]) -> tuple[str, ...]:
-    by_count = sorted(counts, key=lambda value: (-counts[value], value))
-    return tuple(sorted(by_count[:VOCABULARY_CAP]))
-
-
-def _shortened(value: str) -> str:
-    return value if len(value) <= 20 else value[:19] + "…"
-
-
 def _judge_numbers(name: str, values: pa.Array) -> _Judged:
     low, high, num_missing = _ends(values)
-    column = Column(
-        name=name, kind="number", type="double", used=True, num_missing=num_missing
-    )
+    column = _column(name, values, "number", type="double", num_missing=num_missing)
     if low is None or high is None:
         return column, ("constant", "no row has a finite value")
     column = replace(column, **number_entries(values, low, high))
-    drop = _constant(1 if low == high else 2, num_missing, f"the value {low:g}")
+    drop = _constant(low == high, num_missing, f"the value {low:g}")
     if drop is None and pa.types.is_integer(values.type):
         drop = _handed_out(name, values.drop_null(), int(low), int(high))
     return column, drop
@@ -298,22 +279,15 @@ def _handed_out(name: str, values: pa.Array, low: int, high: int) -> _Drop | Non
 def _judge_times(name: str, values: pa.Array) -> _Judged:
     ends = pc.min_max(values)
     low, high = ends["min"], ends["max"]
-    column = Column(
-        name=name,
-        kind="datetime",
-        type=str(values.type),
-        used=True,
-        seen=f"{low} to {high}",
-        num_missing=values.null_count,
-        unit=time_unit(values.type),
-    )
+    seen, unit = f"{low} to {high}", time_unit(values.type)
+    column = _column(name, values, "datetime", seen=seen, unit=unit)
     counts = ticks(values, column)
     numbers, per_s = numpy_of(counts.drop_null()), UNITS_PER_S[column.unit]
     if not (numbers % per_s).any():  # whole seconds, whatever the source counts in
         numbers, column = numbers // per_s, replace(column, unit="s")
     parts = _parts_that_vary(numbers // UNITS_PER_S[column.unit], column)
     column = replace(column, origin=int(numbers.min()), parts=parts)
-    return column, _constant(1 if low == high else 2, values.null_count, str(low))
+    return column, _constant(low == high, values.null_count, str(low))
 
 
 def _parts_that_vary(seconds: npt.NDArray[np.int64], column: Column) -> tuple[str, ...]:

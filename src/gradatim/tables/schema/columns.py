@@ -19,16 +19,9 @@ __all__ = [
     "arrow_type",
 ]
 
-Kind = Literal[
-    "number",
-    "category",
-    "boolean",
-    "datetime",
-    "text",
-    "identifier",
-    "constant",
-    "duplicate",
-]
+Used = Literal["number", "category", "boolean", "datetime"]
+Unused = Literal["text", "identifier", "constant", "duplicate"]
+Kind = Literal[Used, Unused]
 Task = Literal["regression", "binary", "classification"]
 Label = str | bool | int | float
 

@@ -19,7 +19,7 @@ from gradatim.errors import DataError
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.schema.column_kinds import column_of
 from gradatim.tables.schema.columns import Column, Target
-from gradatim.tables.schema.targets import codes_of_target, target_of, usable_rows
+from gradatim.tables.schema.targets import codes_of_target, take_target, target_of
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import codes_of_column, plain, typed
 from gradatim.text import listed, nearest_name
@@ -52,22 +52,19 @@ def infer(
     keep: Sequence[str],
     drop_missing_target: bool = False,
 ) -> Inferred:
-    """Say what the columns of a table are, and make codes of its rows.
-
-    Raises:
-        DataError: No such column, nothing to learn from, or a feature that is the
-            target itself.
-    """
-    for name in (*([] if target is None else [target]), *drop, *keep):
-        _check_column(name, source.names)
+    """Say what the columns are, and make codes of the rows; see ``Schema.infer``."""
+    for name in (target, *drop, *keep):
+        if name is not None and name not in source.names:
+            raise DataError(
+                f"There is no column {name!r}.{nearest_name(name, source.names)}\n"
+                f"The columns are {listed(source.names, most=20)}.\n"
+                "Name one of these."
+            )
     inferred = Inferred(num_rows=source.num_rows)
     rows = None
     if target is not None:
-        values = plain(source.take(target))
-        rows = usable_rows(values, target, drop_missing=drop_missing_target)
-        if rows is not None:
-            values = values.filter(rows)
-            inferred.num_rows = len(values)
+        values, rows = take_target(source, target, drop_missing_target)
+        inferred.num_rows = len(values)
         inferred.target = target_of(target, values, task)
         inferred.y = codes_of_target(values, inferred.target)
     for name in source.names:
@@ -79,15 +76,6 @@ def infer(
     if target is not None and not inferred.codes:
         raise _no_feature(inferred.columns)
     return inferred
-
-
-def _check_column(name: str, names: Sequence[str]) -> None:
-    if name not in names:
-        raise DataError(
-            f"There is no column {name!r}.{nearest_name(name, names)}\n"
-            f"The columns are {listed(names, most=20)}.\n"
-            "Name one of these."
-        )
 
 
 def stack_codes(
@@ -113,12 +101,9 @@ def _add(
         codes = codes_of_column(typed(values, column), column, inferred.notices)
         twin = _twin(inferred, column, codes)
         if twin is not None and not kept:
+            reason = f"the same as {twin!r} in every row"
             column = replace(
-                column,
-                kind="duplicate",
-                used=False,
-                reason=f"the same as {twin!r} in every row",
-                vocabulary=(),
+                column, kind="duplicate", used=False, reason=reason, vocabulary=()
             )
         else:
             if inferred.target is not None and not kept:
@@ -132,16 +117,11 @@ def _twin(inferred: Inferred, column: Column, codes: Tensor) -> str | None:
     key = (column.group, column.seen, column.origin, column.vocabulary)
     alike = inferred.alike.setdefault(key, [])
     for name in alike:
-        if _same(inferred.codes[name], codes):
+        earlier = inferred.codes[name]
+        if ((earlier == codes) | (earlier.isnan() & codes.isnan())).all():
             return name
     alike.append(column.name)
     return None
-
-
-def _same(some: Tensor, others: Tensor) -> bool:
-    return torch.equal(some.nan_to_num(), others.nan_to_num()) and torch.equal(
-        some.isnan(), others.isnan()
-    )
 
 
 def _refuse_target(

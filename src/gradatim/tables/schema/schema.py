@@ -19,11 +19,7 @@ from gradatim.tables.schema.infer_schema import Inferred, infer, stack_codes
 from gradatim.tables.schema.stored import VERSION, read_stored
 from gradatim.tables.schema.targets import codes_of_target
 from gradatim.tables.schema.value_notices import ValueNotices
-from gradatim.tables.schema.values_to_codes import (
-    codes_of_column,
-    plain,
-    typed,
-)
+from gradatim.tables.schema.values_to_codes import codes_of_column, plain, typed
 from gradatim.text import listed, nearest_name
 
 __all__ = ["Schema"]
@@ -61,22 +57,15 @@ class Schema:
     ) -> "Schema":
         """Look at all rows of a table. ``column_kinds.py`` has the rules.
 
-        Args:
-            table: With all its columns, the target included.
-            target: The column to predict; None only to look.
-            task: ``"regression"``, ``"binary"`` or ``"classification"``; if None, the
-                target's values decide.
-            drop: Names of columns not to use.
-            keep: Names of columns to use in any case.
+        The table has all its columns, the target included; ``target`` is None only to
+        look. The options are those of ``read_table``.
 
         Raises:
             DataError: No such column, no rows, a target with missing values or of one
                 class, a feature that is the target, or no feature at all.
         """
-        inferred = infer(
-            ColumnSource.of_table(table), target=target, task=task, drop=drop, keep=keep
-        )
-        return cls.of(inferred)
+        source = ColumnSource.of_table(table)
+        return cls.of(infer(source, target=target, task=task, drop=drop, keep=keep))
 
     @classmethod
     def of(cls, inferred: Inferred) -> "Schema":
@@ -115,20 +104,17 @@ class Schema:
         Raises:
             SchemaError: Some are missing; with the nearest names.
         """
-        absent = [c.name for c in self.features if c.name not in names]
-        if absent:
-            known = {column.name for column in self.columns}
-            free = [name for name in names if name not in known]
+        known = {column.name for column in self.columns}
+        free = [name for name in names if name not in known]
+        if absent := [c.name for c in self.features if c.name not in names]:
             raise SchemaError(
                 f"The data lacks {len(absent)} of {len(self.features)} columns: "
                 f"{listed(absent, most=20)}.{nearest_name(absent[0], free)}\n"
                 "The model was trained with them and cannot do without.\n"
                 "Add the columns, under these names; empty values count as missing."
             )
-        known = {column.name for column in self.columns}
-        if self.target is not None:
-            known.add(self.target.name)
-        return tuple(name for name in names if name not in known)
+        target = self.target and self.target.name
+        return tuple(name for name in free if name != target)
 
     def encode(
         self, data: pa.Table | pa.RecordBatch
@@ -158,11 +144,9 @@ class Schema:
     def encode_source(
         self, source: ColumnSource, rows: pa.BooleanArray | None = None
     ) -> tuple[dict[str, Tensor], ValueNotices]:
-        """Do what ``encode`` does, taking the columns one by one.
+        """Do what ``encode`` does, taking the features one by one.
 
-        Args:
-            source: The columns, of which this takes the features.
-            rows: True for the rows to take; all of them if None.
+        ``rows`` is True for the rows to take; all of them are taken if it is None.
         """
         notices = ValueNotices(extra=self.check_names(source.names))
         codes = {}
@@ -199,10 +183,8 @@ class Schema:
     def describe(self) -> list[tuple[str, str, str, str]]:
         """Give for each column name, kind, values seen, and what is done with it."""
         rows: list[tuple[str, str, str, str]] = []
-        if self.target is not None:
-            rows.append(
-                (self.target.name, "target", self.target.seen, self.target.task)
-            )
+        if (target := self.target) is not None:
+            rows.append((target.name, "target", target.seen, target.task))
         for column in self.columns:
             missing = f", {column.num_missing:,} missing" if column.num_missing else ""
             seen = f"{column.seen}{missing}".removeprefix(", ")

@@ -38,11 +38,7 @@ VERSION = 1
 
 
 def read_stored(data: Any) -> dict[str, Any]:
-    """Read what ``Schema.to_dict`` gave; give the fields of the schema.
-
-    Raises:
-        SchemaError: As ``Schema.from_dict``.
-    """
+    """Give the fields of a schema, or raise a ``SchemaError`` as ``from_dict`` says."""
     version = data.get("version") if is_object(data) else None
     if not is_int64(version) or version != VERSION:
         raise SchemaError(

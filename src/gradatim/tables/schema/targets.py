@@ -15,15 +15,17 @@ from torch import Tensor
 
 from gradatim.errors import ConfigError, DataError
 from gradatim.tables.files.arrow import array_of, numpy_of
+from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.schema.column_kinds import number_entries
 from gradatim.tables.schema.columns import Label, Target, Task
 from gradatim.tables.schema.values_to_codes import (
     less_origin,
+    plain,
     stands_for_missing,
     typed,
 )
 
-__all__ = ["codes_of_target", "target_of", "usable_rows"]
+__all__ = ["codes_of_target", "take_target", "target_of"]
 
 # The numbers were chosen by hand, not measured.
 MAX_CLASS_NUMBERS = 20
@@ -177,13 +179,21 @@ def codes_of_target(values: pa.Array, target: Target) -> Tensor:
     return torch.from_numpy(numpy_of(codes).astype(np.int64))
 
 
+def take_target(
+    source: ColumnSource, name: str, drop_missing: bool
+) -> tuple[pa.Array, pa.BooleanArray | None]:
+    """Take the target of the rows that have one; give also which, None for all."""
+    values = plain(source.take(name))
+    rows = usable_rows(values, name, drop_missing=drop_missing)
+    return (values if rows is None else values.filter(rows)), rows
+
+
 def usable_rows(
     values: pa.Array, name: str, *, drop_missing: bool
 ) -> pa.BooleanArray | None:
     """Say which rows of the target called ``name`` have one; None where all have.
 
-    Raises:
-        DataError: No row has one, or one has none and ``drop_missing`` is not set.
+    It is a ``DataError`` if none has one, or one has none and must not be dropped.
     """
     has_target = _has_target(values)
     absent = np.flatnonzero(~numpy_of(has_target))

@@ -9,10 +9,7 @@ __all__ = ["ValueNotices"]
 
 @dataclass(kw_only=True, slots=True)
 class ValueNotices:
-    """What was unusual among the values, by column.
-
-    The numbers are counts of rows.
-    """
+    """What was unusual among the values, by column. The numbers are counts of rows."""
 
     unseen: dict[str, int] = field(default_factory=dict)
     """How often a category outside the vocabulary occurred."""

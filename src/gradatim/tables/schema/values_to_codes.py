@@ -1,8 +1,6 @@
 """From the values of Arrow columns to tensors of codes, as a schema's columns say.
 
-Numbers become float32 after their origin was subtracted in 64 bits; missing ones are
-NaN. Categories become their places in the vocabulary, with a code for missing and one
-for unseen values. Dates and times become 64-bit counts of a unit since an origin.
+``Schema.encode`` says what the codes are.
 """
 
 from collections.abc import Sequence
@@ -42,7 +40,7 @@ UNITS_PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def plain(values: pa.ChunkedArray) -> pa.Array:
-    """Bring a column to one of few types: what it came from does not matter any more.
+    """Bring a column to one of few types.
 
     Text of any width becomes a dictionary of strings; dictionaries of anything else are
     unpacked; decimals and half floats become doubles; durations and integers of any
@@ -88,7 +86,8 @@ def typed(values: pa.Array, column: Column | Target) -> pa.Array:
         return values
     if not _may_become(values.type, wanted):
         raise _other_kind(values, column)
-    if _is_number(wanted) and _is_number(values.type) and not _is_category(column):
+    words = column.vocabulary if isinstance(column, Column) else column.labels
+    if _is_number(wanted) and _is_number(values.type) and not words:
         return values
     if pa.types.is_temporal(wanted) and pa.types.is_temporal(values.type):
         return values
@@ -97,10 +96,6 @@ def typed(values: pa.Array, column: Column | Target) -> pa.Array:
 
 def _is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
-
-
-def _is_category(column: Column | Target) -> bool:
-    return bool(column.vocabulary if isinstance(column, Column) else column.labels)
 
 
 def _may_become(kind: Any, wanted: Any) -> bool:
@@ -263,7 +258,7 @@ def ticks(values: pa.Array, column: Column) -> pa.Array:
     rhythms of people follow that clock. (Where clocks change, one hour of the year is
     missing and one comes twice.)
     """
-    kind = values.type
+    kind, int64 = values.type, pa.int64()
     if getattr(kind, "tz", None) is not None:
         zone = arrow_type(column.type).tz
         values = pc.local_timestamp(values.cast(pa.timestamp(kind.unit, tz=zone)))
@@ -271,13 +266,12 @@ def ticks(values: pa.Array, column: Column) -> pa.Array:
         values = values.cast(pa.timestamp("s"))
     has, wants = UNITS_PER_S[values.type.unit], UNITS_PER_S[column.unit]
     counts = values.cast(pa.int32()) if values.type.bit_width == 32 else values
-    counts = counts.cast(pa.int64())
+    counts = counts.cast(int64)
     if wants >= has:
-        return pc.multiply_checked(counts, scalar(wants // has, pa.int64()))
-    numbers = numpy_of(counts.fill_null(scalar(0, pa.int64())))
+        return pc.multiply_checked(counts, scalar(wants // has, int64))
+    numbers = numpy_of(counts.fill_null(scalar(0, int64)))
     earlier = numbers // (has // wants)  # towards the past, before 1970 as well
-    none = scalar(None, pa.int64())
-    return pc.if_else(counts.is_valid(), array_of(earlier, pa.int64()), none)
+    return pc.if_else(counts.is_valid(), array_of(earlier, int64), scalar(None, int64))
 
 
 def time_unit(kind: Any) -> str:
