@@ -52,13 +52,13 @@ types: $(VENV)/.test  ## the type checker
 	$(BIN)/mypy
 
 check: lint types  ## before each commit: ruff, types and the quick tests
-	$(BIN)/python -m pytest -q -n auto tests $(SLOW_TESTS:%=--ignore=tests/%)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal tests $(SLOW_TESTS:%=--ignore=tests/%)
 
 one: $(VENV)/.test  ## one file or folder of tests: make one T=tests/test_step.py
 	$(BIN)/python -m pytest -q $(T)
 
 test: lint types  ## ruff, types and the whole test suite
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 test-slow: $(VENV)/.bench  ## the long tests: hundreds of kills, 10,000 checkpoints, large tables, the wheel
 	$(BIN)/python -m pytest -q -m slow

@@ -16,7 +16,7 @@ import torch
 
 import gradatim as gt
 from tests.bits import assert_same_bits
-from tests.cli.process import start
+from tests.cli.process import ended
 from tests.written_before.make import FIT, TRAININGS, make_model
 
 # Annotations that are checked draw from Python's generator.
@@ -46,9 +46,8 @@ def assert_same_end(ours, theirs, told):
 
 
 def called(*arguments, cwd):
-    process = start(*arguments, cwd=cwd)
-    out, err = process.communicate()
-    assert process.returncode == 0, err
+    status, out, err = ended(*arguments, cwd=cwd)
+    assert status == 0, err
     return out, err
 
 
