@@ -28,12 +28,9 @@ def contents_page(
     *,
     link: str = "/open/{slug}",
 ) -> str:
-    """Give the page.
+    """Give the page; ``done`` is what :func:`gradatim.course.progress.done` gives.
 
-    Args:
-        chapters: The chapters, in their order.
-        done: What was done, from :func:`gradatim.course.progress.done`.
-        link: The address of a chapter; ``{slug}.html`` where the course is frozen.
+    ``link`` is the address of a chapter: ``{slug}.html`` where the course is frozen.
 
     >>> from gradatim.course import CHAPTERS
     >>> "Gradient descent" in contents_page(CHAPTERS, {})

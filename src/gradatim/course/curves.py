@@ -18,11 +18,7 @@ def plane(
 ) -> AnyChart:
     """Make a chart over x from 0 to 1, for the tutorial's points and their lines.
 
-    Args:
-        kind: The class of the chart.
-        title: The title above the picture.
-        y: The range of y that is shown.
-        more: More arguments of ``kind``, such as the width.
+    ``kind`` is the class of the chart; ``more`` are arguments of it, such as the width.
     """
     return kind((0, 1), y, title=title, x_label="x", y_label="y", **more)
 
@@ -38,14 +34,8 @@ def over_time(
 ) -> Chart:
     """Draw numbers, such as losses, over epochs or updates.
 
-    Args:
-        curves: For each curve its label, its colour and its numbers.
-        y: The range of the numbers that is shown.
-        title: The title above the picture.
-        x_label: What is counted from left to right.
-        first: The count that belongs to the first number.
-        log_y: Whether equal steps upwards are equal factors.
-        more: More arguments of the chart, such as the width.
+    Each curve has a label, a colour and numbers, the first of which is that of epoch or
+    update ``first``. ``more`` are arguments of the chart, such as the width.
 
     >>> chart = over_time(("loss", "blue", [2.0, 1.0, 0.5]), y=(0.1, 10), title="loss")
     >>> chart.x

@@ -16,6 +16,7 @@ import math
 import re
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,35 +147,21 @@ def try_answer(exercise: Exercise, code: str) -> str | None:
 
 
 def expect(is_so: bool, otherwise: str) -> None:
-    """Check a condition.
-
-    Raises:
-        Wrong: The condition does not hold; ``otherwise`` is its text.
-    """
+    """Raise :class:`Wrong` with the text ``otherwise`` if a condition does not hold."""
     if not is_so:
         raise Wrong(otherwise)
 
 
 def expect_tuple(answer: Any, length: int, otherwise: str) -> None:
-    """Check that an answer is a tuple with so many values.
-
-    Raises:
-        Wrong: It is not; ``otherwise`` is its text.
-    """
+    """Raise :class:`Wrong` if an answer is not a tuple with so many values."""
     expect(isinstance(answer, tuple) and len(answer) == length, otherwise)
 
 
 def expect_number(answer: Any, right: float, name: str, *, within: float) -> None:
-    """Check that an answer is a number near the right one.
+    """Raise :class:`Wrong` if an answer is no number that is near the right one.
 
-    Args:
-        answer: A number, or an array or a tensor with one number.
-        right: The right number.
-        name: What the number is, as the beginning of a sentence.
-        within: The largest difference that is accepted.
-
-    Raises:
-        Wrong: The number is another one. If it is a multiple, the text says so.
+    An array or a tensor with one number is a number, too. ``name`` begins a sentence.
+    If the answer is a multiple of the right number, the text says so.
     """
     shape = tuple(getattr(answer, "shape", ()))
     if math.prod(shape) != 1:
@@ -217,9 +204,6 @@ def _in_time() -> Iterator[None]:
 
 def _line_of(error: BaseException) -> int | None:
     """Give the line of the answer in which an exception was raised."""
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == ANSWER:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == ANSWER]
+    return lines[-1] if lines else None

@@ -133,10 +133,7 @@ MAX_DOTS = 60
 def bowl(*descents: tuple[str, str, Descent], title: str, **more: Any) -> str:
     """Draw the loss from above, its contours and paths down.
 
-    Args:
-        descents: For each descent its label, its colour and itself.
-        title: The title above the picture.
-        more: More arguments of :func:`bowl_axes`.
+    Each descent has a label and a colour. ``more`` are arguments of :func:`bowl_axes`.
     """
     chart = bowl_axes(Chart, title=title, **more)
     for label, colour, descent in descents:
@@ -156,12 +153,7 @@ def bowl_axes(
 ) -> AnyChart:
     """Make a chart over a and b, with rings of equal loss and its lowest place.
 
-    Args:
-        kind: The class of the chart.
-        scale: The units of x.
-        a: The range of a that is shown.
-        b: The range of b that is shown.
-        more: More arguments of ``kind``, such as the title and the width.
+    ``kind`` is the class of the chart; ``more`` are arguments of it, such as the title.
     """
     chart = kind(a, b, x_label="a", y_label="b", **more)
     x, y = rows(scale=scale)

@@ -32,6 +32,7 @@ block, so it may use the ``_names`` there. Several wrong lines stand in a fence.
 """
 
 import ast
+import itertools
 import re
 import runpy
 import symtable
@@ -320,7 +321,8 @@ class _Writer:
         self._section = 0
         self._num_questions = 0
         """The number of questions in this section."""
-        self._num_breakages = 0
+        self._numbers = itertools.count(1)
+        """The numbers of the breakages that are still to come."""
         self._num_exercises = 0
         self._question = ""
         """The question that the next cells wait for; empty if they need not wait."""
@@ -400,16 +402,16 @@ class _Writer:
             yield self._shown(shown, statements)
 
     def _breakages(self, breakages: Sequence[Breakage]) -> Iterator[Cell]:
-        first = self._num_breakages + 1
-        self._num_breakages += len(breakages)
-        names = [f"break_{n}" for n in range(first, self._num_breakages + 1)]
+        named = {f"break_{next(self._numbers)}": breakage for breakage in breakages}
         buttons = "".join(
             f"{name} = widgets.button({_literal(breakage.label)}, breaks=True)\n"
-            for name, breakage in zip(names, breakages, strict=True)
+            for name, breakage in named.items()
         )
-        in_a_row = f"mo.hstack([{', '.join(names)}], justify='start', wrap=True)"
-        yield Cell(buttons + (in_a_row if len(names) > 1 else names[0]))
-        for name, breakage in zip(names, breakages, strict=True):
+        names = ", ".join(named)
+        is_one = len(named) == 1
+        in_a_row = f"mo.hstack([{names}], justify='start', wrap=True)"
+        yield Cell(buttons + (names if is_one else in_a_row))
+        for name, breakage in named.items():
             code = f"    code={_literal(breakage.code)},\n" if breakage.code else ""
             yield Cell(
                 f"widgets.breaks(\n    {name},\n    lambda: {breakage.run},\n"
@@ -418,18 +420,15 @@ class _Writer:
 
 
 def _question_cells(name: str, question: Question) -> Iterator[Cell]:
-    choices = ", ".join(map(_literal, question.reasons))
+    reasons = {_literal(c): _literal(why) for c, why in question.reasons.items()}
     yield Cell(
         f"{name} = widgets.predict(\n    {_literal(question.text)},\n"
-        f"    [{choices}],\n)\n{name}"
+        f"    [{', '.join(reasons)}],\n)\n{name}"
     )
-    reasons = "".join(
-        f"        {_literal(choice)}: {_literal(reason)},\n"
-        for choice, reason in question.reasons.items()
-    )
+    lines = "".join(f"        {choice}: {why},\n" for choice, why in reasons.items())
     yield Cell(
         f"widgets.verdict(\n    {name},\n    right={_literal(question.right)},\n"
-        f"    why={{\n{reasons}    }},\n)"
+        f"    why={{\n{lines}    }},\n)"
     )
 
 

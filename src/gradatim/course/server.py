@@ -51,10 +51,8 @@ def course_app(
 ) -> Starlette:
     """Make the application: the contents at ``/``, each chapter at its slug.
 
-    Args:
-        token: A browser must show it once, in the address; then a cookie keeps it.
-        folder: The notebooks are written here, and must stay while they are served.
-        chapters: The chapters that are served.
+    A browser must show the token once, in the address; then a cookie keeps it. The
+    notebooks are written into the folder, and must stay while they are served.
     """
     style, script = player_parts()
     style += STYLE.read_text(encoding="utf-8")

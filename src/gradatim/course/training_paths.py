@@ -141,12 +141,9 @@ def fits(
     title: str,
     shown: Sequence[int] | None = None,
 ) -> str:
-    """Draw the 80 points and lines through them.
+    """Draw the 80 points, and lines with a label, a colour, and a and b each.
 
-    Args:
-        lines: For each line its label, its colour, and its a and b.
-        title: The title above the picture.
-        shown: The rows to draw dark; None for all.
+    If ``shown`` names rows, their points are drawn dark.
     """
     x, y = points()
     chart = plane(Chart, title, (0, 3.5))

@@ -102,10 +102,7 @@ def predict(question: str, choices: list[str]) -> Any:
 def verdict(answer: Any, *, right: str, why: Mapping[str, str]) -> Any:
     """Say whether the prediction is right, and why; until it is made, ask for it.
 
-    Args:
-        answer: The control of :func:`predict`.
-        right: The choice that is right.
-        why: For each choice, why it is right or wrong.
+    ``answer`` is the control of :func:`predict`; ``why`` has a reason for each choice.
     """
     chosen = answer.value
     if chosen is None:
@@ -147,11 +144,8 @@ def breaks(
 ) -> Any:
     """Run something wrong when its button is pressed; show what happens, and the cure.
 
-    Args:
-        pressed: The button of :func:`button`.
-        function: It raises an exception, or gives what to show if nothing raises.
-        cure: What to do instead, as Markdown.
-        code: The wrong lines, if the label of the button does not name them.
+    The function raises an exception, or gives what to show if nothing raises. ``code``
+    are the wrong lines, if the label of the button does not name them.
     """
     if not pressed.value:
         return mo.md("")

@@ -190,12 +190,8 @@ def arithmetic(a: float, b: float, lr: float = 0.1) -> list[str]:
     ]
 
 
-def line_picture(a: float, b: float) -> str:
-    """Draw the best line through 0, with the error of each point."""
-    return _fit(a, b, title="the best line through 0", colour="red")
-
-
-def _fit(a: float, b: float, *, title: str, colour: str = "orange") -> str:
+def line_picture(a: float, b: float, *, title: str, colour: str = "orange") -> str:
+    """Draw a line, with the error of each point."""
     x, y = (column[:, 0].tolist() for column in points())
     label = f"{a:.3f} {'-' if b < 0 else '+'} {abs(b):.3f} x"
     chart = plane(Chart, title, width=WIDTH)
@@ -261,8 +257,8 @@ def fault_pictures(fault: str, epochs: int = 100) -> list[str]:
         width=WIDTH,
     )
     a, b, _ = seen[-1]
-    near = [_fit(a, b, title=f"the line after {epochs} epochs")] if abs(a) < 5 else []
-    return [chart.svg(), *near]
+    near = line_picture(a, b, title=f"the line after {epochs} epochs")
+    return [chart.svg(), near] if abs(a) < 5 else [chart.svg()]
 
 
 def integer_start() -> float:

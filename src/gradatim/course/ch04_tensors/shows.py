@@ -119,15 +119,10 @@ def cuda_message() -> str:
     "can't convert cuda:0 device type tensor to n"
     """
     try:
-        numpy_elsewhere()
+        torch.zeros(3, device=OTHER_DEVICE).numpy()
     except TypeError as error:
         return str(error).replace("meta", "cuda:0")
     return ""
-
-
-def numpy_elsewhere() -> Array:
-    """Ask for the array of a tensor on another device, which raises."""
-    return torch.zeros(3, device=OTHER_DEVICE).numpy()
 
 
 def ways_back() -> list[dict[str, str]]:

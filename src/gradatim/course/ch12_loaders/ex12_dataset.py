@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from gradatim.course.exercise import expect
+from gradatim.course.exercise import expect, expect_tuple
 
 TEXT = """
 A series of numbers is given as a tensor. Write the data set `Next(series)`: its row
@@ -77,10 +77,7 @@ def check(make: Any) -> None:
 
 
 def _compare(row: Any, series: torch.Tensor, index: int) -> None:
-    expect(
-        isinstance(row, tuple) and len(row) == 2,
-        f"Row {index} is to be a tuple of two; it is {row!r}.",
-    )
+    expect_tuple(row, 2, f"Row {index} is to be a tuple of two; it is {row!r}.")
     right = [series[index].item(), series[index + 1].item()]
     answer = [torch.as_tensor(part).flatten().tolist() for part in row]
     expect(

@@ -61,10 +61,10 @@ def check(train_epoch: Any) -> None:
                     f"The device is {device}; {name} of a batch came to "
                     f"`train_step` on {part.device}.",
                 )
+        sizes = [len(x) for x, _ in seen]
         expect(
-            [len(x) for x, _ in seen] == [4, 4, 2],
-            f"`train_step` is to see batches of 4, 4, 2 rows; it saw "
-            f"{[len(x) for x, _ in seen]}.",
+            sizes == [4, 4, 2],
+            f"`train_step` is to see batches of 4, 4, 2 rows; it saw {sizes}.",
         )
         expect(
             device != "cpu" or torch.equal(torch.cat([x for x, _ in seen]), rows),

@@ -100,11 +100,9 @@ def rows_picture(batches: Sequence[Sequence[int]], *, title: str) -> str:
     return cells(lines, title=title, legend=legend, width=32, height=24, left=34)
 
 
-def one_batch(batch_size: int = 16) -> tuple[Tensor, Tensor]:
+def one_batch(batch_size: int = 16) -> Any:
     """Give the first batch of a shuffled loader."""
-    loader = _loader(TensorDataset(*points()), batch_size, shuffle=True)
-    x, y = next(iter(loader))
-    return x, y
+    return next(iter(_loader(TensorDataset(*points()), batch_size, shuffle=True)))
 
 
 def from_loader(
@@ -191,11 +189,6 @@ def by_x() -> Tensor:
     """Give the numbers of the rows in the order of x."""
     x, _ = points()
     return x.flatten().argsort()
-
-
-def first_batches(batch_size: int = 16) -> list[int]:
-    """Give the rows of ``next(iter(loader))``, which are the same at each call."""
-    return asked_rows(batch_size, 1, shuffle=False)[0]
 
 
 def orders(seed: int, *, count: int = 8) -> str:

@@ -67,18 +67,14 @@ def check(split_rows: Any) -> None:
             expect(not both, f"{call} has row {both[:1]} in both parts.")
             lost = sorted(set(range(num_rows)) - {*train, *val})
             expect(not lost, f"{call} has lost row {lost[:1]}.")
+            due, total = round(share * num_rows), len(train) + len(val)
             expect(
-                len(train) == round(share * num_rows),
-                f"{call} is to give {round(share * num_rows)} rows to train, not "
-                f"{len(train)}.",
+                len(train) == due,
+                f"{call} is to give {due} rows to train, not {len(train)}.",
             )
-            expect(
-                len(train) + len(val) == num_rows,
-                f"{call} gives {len(train) + len(val)} rows.",
-            )
-        changed = not torch.equal(before, torch.get_rng_state())
+            expect(total == num_rows, f"{call} gives {total} rows.")
         expect(
-            not changed,
+            torch.equal(before, torch.get_rng_state()),
             "The global generator has moved: give `randperm` your `generator`.",
         )
         again = tuple(list(map(int, part)) for part in split_rows(100, 0.8, 42))

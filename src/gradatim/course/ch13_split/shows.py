@@ -247,25 +247,20 @@ def peeks_picture(models: int, rows: int = 40) -> str:
     return draw(numbers, so_far, colour="red", label="best so far").svg()
 
 
-def overlapping(shared: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Give 80 rows of coins to train and 40 to validate, ``shared`` rows in both."""
-    x, y = coins(120, seed=5)
-    val = slice(80 - shared, 120 - shared)
-    return (x[:80], y[:80]), (x[val], y[val])
-
-
 def _accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
     return (predictions.argmax(dim=1) == targets).float().mean()
 
 
 @threads(1)
 def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]:
-    """Train a network on coins, and validate on 40 rows; it has seen some of them.
+    """Train a network on 80 rows of coins, and validate on 40; ``shared`` are in both.
 
     Returns:
         The accuracy on the rows that validate, and what the doctor finds.
     """
-    train, val = overlapping(shared)
+    x, y = coins(120, seed=5)
+    val_rows = slice(80 - shared, 120 - shared)
+    train, val = (x[:80], y[:80]), (x[val_rows], y[val_rows])
     with random_from(0):
         model = nn.Sequential(nn.Linear(6, 128), nn.ReLU(), nn.Linear(128, 2))
     doctor = gt.Doctor(select=["GT502"], tell=lambda finding: None)

@@ -76,14 +76,8 @@ def check(make: Any) -> None:
         trainer = Trainer(*make_parts())
         callbacks = [_Set(losses), make(value)]
         with keeping_rng(), contextlib.suppress(StopIteration):
-            trainer.fit(
-                points(),
-                points(),
-                epochs=len(losses),
-                batch_size=80,
-                callbacks=callbacks,
-                progress=False,
-            )
+            choices: Any = {"epochs": len(losses), "batch_size": 80, "progress": False}
+            trainer.fit(points(), points(), callbacks=callbacks, **choices)
         seen = len(trainer.history["val_loss"]) if trainer.history else 0
         expect(
             seen == epoch,

@@ -76,17 +76,12 @@ def check(train: Any) -> None:
     """Compare with the same training."""
     rows, val = wavy_rows()
     model, optimizer, schedule = _parts()
-    right = Trainer(model, nn.MSELoss(), optimizer).fit(
-        rows,
-        val,
-        epochs=200,
-        batch_size=10,
-        seed=0,
-        callbacks=[LRScheduler(schedule), EarlyStopping(patience=15)],
-        progress=False,
-    )
-    yours, your_optimizer, your_schedule = _parts()
-    answer = train(yours, your_optimizer, your_schedule, rows, val)
+    callbacks = [LRScheduler(schedule), EarlyStopping(patience=15)]
+    choices: Any = {"epochs": 200, "batch_size": 10, "seed": 0, "progress": False}
+    trainer = Trainer(model, nn.MSELoss(), optimizer)
+    right = trainer.fit(rows, val, callbacks=callbacks, **choices)
+    parts = _parts()
+    answer = train(*parts, rows, val)
     expect(
         isinstance(answer, dict) and "train_loss" in answer,
         "The history is to come back: what `fit` returns.",
@@ -94,33 +89,35 @@ def check(train: Any) -> None:
     expect(
         "val_loss" in answer, "The history has no `val_loss`: give `fit` `val_rows`."
     )
+    steps = answer["num_steps"][0]
     expect(
-        answer["num_steps"][0] == right["num_steps"][0],
-        f"20 rows in batches of 10 are 2 updates an epoch; yours had "
-        f"{answer['num_steps'][0]}.",
+        steps == right["num_steps"][0],
+        f"20 rows in batches of 10 are 2 updates an epoch; yours had {steps}.",
     )
+    got, due = answer["lr"][1], right["lr"][1]
     expect(
-        abs(answer["lr"][1] - right["lr"][1]) < 1e-9,
-        f"After two epochs the rate is to be {right['lr'][1]:.6f}; it is "
-        f"{answer['lr'][1]:.6f}: is the schedule stepped once an epoch?",
+        abs(got - due) < 1e-9,
+        f"After two epochs the rate is to be {due:.6f}; it is {got:.6f}: is the "
+        "schedule stepped once an epoch?",
     )
+    got, due = answer["val_loss"][0], right["val_loss"][0]
     expect(
-        abs(answer["val_loss"][0] - right["val_loss"][0]) < 1e-6,
-        f"The validation loss of epoch 1 is {right['val_loss'][0]:.4f}; yours is "
-        f"{answer['val_loss'][0]:.4f}. Are these the validation rows, is the seed 0?",
+        abs(got - due) < 1e-6,
+        f"The validation loss of epoch 1 is {due:.4f}; yours is {got:.4f}. Are these "
+        "the validation rows, is the seed 0?",
     )
-    count = len(answer["val_loss"])
+    got, due = len(answer["val_loss"]), len(right["val_loss"])
     expect(
-        count == len(right["val_loss"]),
-        f"It is to stop after epoch {len(right['val_loss'])}: 15 epochs after the "
-        f"best `val_loss`. Yours ran {count} epochs.",
+        got == due,
+        f"It is to stop after epoch {due}: 15 epochs after the best `val_loss`. Yours "
+        f"ran {got} epochs.",
     )
     with torch.no_grad():
-        left = [
-            float(nn.functional.mse_loss(m(val[0]), val[1])) for m in (yours, model)
-        ]
+        got, due = (
+            nn.functional.mse_loss(m(val[0]), val[1]) for m in (parts[0], model)
+        )
     expect(
-        abs(left[0] - left[1]) < 1e-6,
+        abs(got - due) < 1e-6,
         f"The model is to have the best epoch's weights, with a validation loss of "
-        f"{left[1]:.4f}; it has {left[0]:.4f}.",
+        f"{due:.4f}; it has {got:.4f}.",
     )

@@ -39,16 +39,7 @@ class Both:
     @property
     def num_equal(self) -> int:
         """The number of lines whose two values are equal to the last bit."""
-        return sum(bits(one) == bits(other) for _, one, other in self.lines)
-
-
-def bits(number: float) -> str:
-    """Write a number with as many digits as distinguish it from all others.
-
-    >>> bits(0.1), bits(0.1 + 0.2)
-    ('0.1', '0.30000000000000004')
-    """
-    return repr(number)
+        return sum(one == other for _, one, other in self.lines)
 
 
 @lru_cache(maxsize=8)

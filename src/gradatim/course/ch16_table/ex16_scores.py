@@ -60,13 +60,11 @@ def check(scores: Any) -> None:
         by_test = float(((test.mean() - test) ** 2).mean() ** 0.5)
         for (name, right), got in zip(expected, answer, strict=True):
             value = float(got)
-            hint = " Take both errors on the test rows."
+            hint = "Take both errors on the test rows."
             if name == "mean" and abs(value - by_test) < 1e-6:
-                hint = (
-                    " Yours is the mean of the test rows: nobody knows it beforehand."
-                )
+                hint = "Yours is the mean of the test rows: nobody knows it beforehand."
             expect(
                 abs(value - right) < 1e-6 * right,
                 f"The error of the {name} is {right:.3f} on {rows} test rows; "
-                f"{value:.3f} came back.{hint}",
+                f"{value:.3f} came back. {hint}",
             )
