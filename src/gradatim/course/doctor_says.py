@@ -29,10 +29,8 @@ def hushed() -> Iterator[io.StringIO]:
 def diagnosed(script: str, *, select: tuple[str, ...] = ()) -> str:
     """Give what ``gradatim doctor train.py`` says of a program.
 
-    Args:
-        script: The text of the program. What it prints is not shown, and the random
-            numbers of the caller stay.
-        select: The codes of the pitfalls to look for; empty for all.
+    What it prints is not shown, and the random numbers of the caller stay. ``select``
+    names the codes of the pitfalls to look for; empty means all.
 
     >>> diagnosed("print(1)")
     'nothing found'

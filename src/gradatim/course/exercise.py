@@ -73,11 +73,7 @@ class Exercise:
 
 
 def load_exercise(name: str) -> Exercise:
-    """Load an exercise by its name.
-
-    Raises:
-        ConfigError: No exercise has that name.
-    """
+    """Load an exercise by its name; a name that none has raises ``ConfigError``."""
     if name not in EXERCISES:
         raise ConfigError(
             f"there is no exercise {name}.{nearest_name(name, EXERCISES)}\n"

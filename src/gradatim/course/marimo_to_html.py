@@ -30,11 +30,9 @@ class Control:
 
 
 def plain_html(html: str, controls: Mapping[str, Control]) -> str:
-    """Replace marimo's own elements by those of HTML.
+    """Replace marimo's own elements in the output of a cell by those of HTML.
 
-    Args:
-        html: The output of a cell.
-        controls: The controls by their keys; of others only the label is shown.
+    ``controls`` has the controls by their keys; of others only the label is shown.
 
     >>> plain_html('<marimo-tex class="arithmatex">||(x||)</marimo-tex>', {})[:5]
     '<math'
@@ -132,11 +130,10 @@ class _Reader(HTMLParser):
             return
         control, self._key = self._controls.get(self._key), ""
         label = plain_html(str(_json(given, "data-label") or ""), {})
-        if control is None or control.kind == "still":
-            if tag not in ("marimo-form", "marimo-code-editor"):
-                self.parts.append(f'<span class="still">{label or "a control"}</span>')
-            return
-        self.parts.append(_written(control, label, tag))
+        if control is not None and control.kind != "still":
+            self.parts.append(_written(control, label, tag))
+        elif tag not in ("marimo-form", "marimo-code-editor"):
+            self.parts.append(f'<span class="still">{label or "a control"}</span>')
 
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}

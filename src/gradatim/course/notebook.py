@@ -85,27 +85,24 @@ class Text:
 
 @dataclass
 class Code:
-    """The code of a cell; if it ends with an expression, its value is shown."""
+    """The code of a cell: statements, and an expression whose value is shown."""
 
     statements: str
     shown: str = ""
-    """The expression."""
 
     @property
     def all(self) -> str:
-        """All of the code."""
         return f"{self.statements}\n{self.shown}".strip("\n")
 
 
 @dataclass
 class Question:
-    """A prediction that is asked for."""
+    """A prediction that is asked for, and the choice that is right."""
 
     text: str
     reasons: dict[str, str] = field(default_factory=dict)
     """For each choice, why it is right or wrong."""
     right: str = ""
-    """The choice that is right."""
 
 
 @dataclass

@@ -31,13 +31,11 @@ WIDTH = 350
 
 @dataclass(frozen=True)
 class ByHand:
-    """A line that the learner has put somewhere."""
+    """A line of the learner's, its loss, and the derivatives of the loss by a and b."""
 
     loss: float
     by_a: float
-    """The derivative of the loss by a."""
     by_b: float
-    """The derivative of the loss by b."""
     picture: str
 
 

@@ -133,20 +133,24 @@ def ways_back() -> list[dict[str, str]]:
     """
     x, a = torch.ones(2), torch.ones(2, requires_grad=True)
     far = torch.ones(2, device=OTHER_DEVICE)
-    tries: tuple[tuple[str, Tensor, Callable[[Tensor], Array]], ...] = (
-        ("x.numpy()", x, lambda t: t.numpy()),
-        ("a.numpy()", a, lambda t: t.numpy()),
-        ("a.detach().numpy()", a, lambda t: t.detach().numpy()),
-        (f"x.to({OTHER_DEVICE!r}).numpy()", far, lambda t: t.numpy()),
-    )
-    rows = []
-    for code, tensor, run in tries:
-        try:
-            result = f"{run(tensor)}, a view of the same memory"
-        except (RuntimeError, TypeError) as error:
-            result = f"{type(error).__name__}: {error}"
-        rows.append({"code": code, "gives": result})
-    return rows
+    tries: dict[str, Callable[[], Array]] = {
+        "x.numpy()": x.numpy,
+        "a.numpy()": a.numpy,
+        "a.detach().numpy()": a.detach().numpy,
+        f"x.to({OTHER_DEVICE!r}).numpy()": far.numpy,
+    }
+    return [
+        {"code": code, "gives": _outcome(run, "{}, a view of the same memory")}
+        for code, run in tries.items()
+    ]
+
+
+def _outcome(run: Callable[[], object], template: str) -> str:
+    """Put what a function gives into a text, or name the exception that it raises."""
+    try:
+        return template.format(run())
+    except (RuntimeError, TypeError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def no_cuda() -> Tensor:
@@ -258,18 +262,12 @@ def dtype_table() -> str:
     """Write what PyTorch makes of two dtypes: a dtype or an exception."""
     one, other = torch.ones(1, 1), torch.ones(1, 1, dtype=torch.float64)
     layer = torch.nn.utils.skip_init(torch.nn.Linear, 1, 1)
-    tries: tuple[tuple[str, Callable[[], Tensor]], ...] = (
-        ("float32 + float64", lambda: one + other),
-        ("float32 * int64", lambda: one * torch.ones(1, 1, dtype=torch.int64)),
-        ("float32 @ float64", lambda: one @ other),
-        ("nn.Linear (float32) of float64", lambda: layer(other)),
-        ("int64 .add_(0.5)", lambda: torch.ones(1, dtype=torch.int64).add_(0.5)),
-    )
-    rows = []
-    for name, function in tries:
-        try:
-            result = str(function().dtype)
-        except RuntimeError as error:
-            result = f"RuntimeError: {error}"
-        rows.append((f"`{name}`", f"`{result}`"))
+    tries: dict[str, Callable[[], Tensor]] = {
+        "float32 + float64": lambda: one + other,
+        "float32 * int64": lambda: one * torch.ones(1, 1, dtype=torch.int64),
+        "float32 @ float64": lambda: one @ other,
+        "nn.Linear (float32) of float64": lambda: layer(other),
+        "int64 .add_(0.5)": lambda: torch.ones(1, dtype=torch.int64).add_(0.5),
+    }
+    rows = [(f"`{n}`", f"`{_outcome(run, '{0.dtype}')}`") for n, run in tries.items()]
     return markdown_table(("what", "gives"), rows)

@@ -70,16 +70,13 @@ def slope(a: float, b: float, *, lr: float = 0.1) -> str:
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one of :data:`ATTEMPTS` has done."""
+    """What one of :data:`ATTEMPTS` has done: ``a`` before its lines and after them."""
 
     error: str
     """The exception, as Python prints it; empty if there was none."""
     before: float
-    """The value of ``a`` before the lines were run."""
     after: float
-    """The value of ``a`` after them."""
     is_leaf: bool
-    """Whether ``a`` is a leaf after them."""
     graphs: tuple[str, str]
     """The graphs of ``a`` and of a loss that is computed afterwards, as SVG."""
 

@@ -59,12 +59,10 @@ def graph_of(part: str = "loss", *, a: bool = True, b: bool = True) -> Graph:
 
 @dataclass(frozen=True)
 class Branch:
-    """A graph that was built by code with an ``if`` in it."""
+    """A graph built by code with an ``if``, which compares the loss with a limit."""
 
     loss: float
-    """The loss that the ``if`` compares with its limit."""
     was_taken: bool
-    """Whether the lines under the ``if`` were run."""
     graph: Graph
 
 
@@ -86,14 +84,11 @@ def branch(limit: float) -> Branch:
 
 @dataclass(frozen=True)
 class Step:
-    """One box that backward reaches."""
+    """One box that backward reaches, and the gradient that arrives there, as a text."""
 
     number: int
-    """The number of the node in the graph."""
     name: str
-    """What stands in the box."""
     gradient: str
-    """The gradient that arrives there, as a text."""
 
 
 def small_graph(num_rows: int) -> Graph:

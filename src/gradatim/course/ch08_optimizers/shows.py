@@ -31,54 +31,45 @@ RULES: dict[str, tuple[str, Callable[..., optim.Optimizer]]] = {
 }
 """The rules by name: the colour of their pictures, and what makes the optimizer."""
 
-CHOICES: dict[str, tuple[str, float, str]] = {
+CHOICES = {
     "good: SGD, 0.1": (
-        "SGD",
-        0.1,
+        ("SGD", 0.1),
         "The tutorial's choice: well below the limit of {limit:.3f}. It comes down on "
         "one side and never jumps across. After 60 updates it is not there yet.",
     ),
     "good: SGD, 0.5": (
-        "SGD",
-        0.5,
+        ("SGD", 0.5),
         "Nearer to the limit. It jumps from side to side at first, and arrives sooner.",
     ),
     "bad: SGD, 0.001": (
-        "SGD",
-        0.001,
+        ("SGD", 0.001),
         "Safe, but each update is a thousandth of the gradient: it hardly leaves.",
     ),
     "bad: SGD, 0.82": (
-        "SGD",
-        0.82,
+        ("SGD", 0.82),
         "Just beyond the limit of this bowl: each step lands higher up.",
     ),
     "good: momentum, 0.03": (
-        "SGD with momentum",
-        0.03,
+        ("SGD with momentum", 0.03),
         "Momentum 0.9 adds up to ten gradients of one direction, so a smaller lr goes "
         "as far. It swings around the bottom, less each time.",
     ),
     "bad: momentum, 1.6": (
-        "SGD with momentum",
-        1.6,
+        ("SGD with momentum", 1.6),
         "With momentum m the limit is 1 + m times as large: {larger:.2f} here. It is "
         "not taken away, and 1.6 is beyond.",
     ),
     "good: Adam, 0.2": (
-        "Adam",
-        0.2,
+        ("Adam", 0.2),
         "The way is about two long, so steps of about 0.2 arrive in a few tens.",
     ),
     "bad: Adam, 0.001": (
-        "Adam",
-        0.001,
+        ("Adam", 0.001),
         "PyTorch's default for Adam, which suits many networks. Here 60 steps of 0.001 "
         "are 0.06 of a way that is two long.",
     ),
     "bad: Adam, 10": (
-        "Adam",
-        10.0,
+        ("Adam", 10.0),
         "The first step is as long as lr, 10 in each direction: far past the bottom. "
         "It takes most of the 60 updates to come back.",
     ),
@@ -225,7 +216,7 @@ def side_by_side(*, lr: float, updates: int) -> str:
 
 def chosen(name: str, *, updates: int = 60) -> str:
     """Draw one of :data:`CHOICES`, blue if good and red if bad."""
-    rule, lr, _ = CHOICES[name]
+    (rule, lr), _ = CHOICES[name]
     colour = "blue" if name.startswith("good") else "red"
     went = follow(rule, lr=lr, updates=updates)
     losses = _losses(("", colour, went.losses), highest=1e3, title="its loss")
@@ -239,7 +230,7 @@ def why(name: str) -> str:
     True
     """
     limit = loss_bowl.largest_stable_lr(points()[0].double())
-    return CHOICES[name][2].format(limit=limit, larger=1.9 * limit)
+    return CHOICES[name][1].format(limit=limit, larger=1.9 * limit)
 
 
 def spoiled(*, zeroing: bool = True, copied: bool = False) -> str:

@@ -60,15 +60,11 @@ class HalfListLine(nn.Module):
         return self.a + self.layers[0](x)
 
 
-def _sequential() -> nn.Module:
-    return nn.Sequential(nn.Linear(1, 1))
-
-
 KINDS: dict[str, Callable[[], nn.Module]] = {
     "two Parameters": ManualLine,
     "b as a plain tensor": TensorLine,
     "a Linear in a Module": LayerLine,
-    "Sequential": _sequential,
+    "Sequential": lambda: nn.Sequential(nn.Linear(1, 1)),
     "one layer in a plain list": HalfListLine,
 }
 """The models of the chapter, by the names that it gives them."""
@@ -244,10 +240,8 @@ def noisy_predictions(count: int = 3, *, training: bool = True) -> list[float]:
     >>> len(set(noisy_predictions(training=False)))
     1
     """
-
-    def make() -> nn.Module:
-        return nn.Sequential(nn.Linear(1, 16), nn.Dropout(0.5), nn.Linear(16, 1))
-
-    model = seeded(make).train(training)
+    model = seeded(
+        lambda: nn.Sequential(nn.Linear(1, 16), nn.Dropout(0.5), nn.Linear(16, 1))
+    ).train(training)
     with random_from(0), torch.no_grad():
         return [model(torch.tensor([[0.5]])).item() for _ in range(count)]

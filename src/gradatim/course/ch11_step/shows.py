@@ -27,10 +27,9 @@ STATES: dict[str, list[Any]] = {
 
 @dataclass(frozen=True)
 class Calls:
-    """Some calls of a train step."""
+    """Some calls of a train step, and what they returned."""
 
     returned: list[float]
-    """What the calls returned."""
     went: Descent
     """The path of the line: before the first call and after each."""
 

@@ -117,10 +117,7 @@ def coins(rows: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def by_heart(neighbours: int, split: Split) -> tuple[Tensor, Tensor, Tensor]:
-    """Predict each y by the mean of the nearest training rows.
-
-    Returns:
-        The predictions at 201 places from 0 to 1, and at the rows of both parts.
+    """Predict y by the mean of near training rows, at 201 places and for both parts.
 
     >>> split = split_rows()
     >>> _, train, _ = by_heart(1, split)
@@ -203,7 +200,6 @@ class Peeked:
     scores: list[float]
     """The accuracy of each model on the test rows."""
     best: float
-    """The highest of these scores."""
     fresh: float
     """The accuracy of the same model on 2,000 rows that it was not chosen by."""
 
@@ -255,8 +251,7 @@ def _accuracy(predictions: Tensor, targets: Tensor) -> Tensor:
 def same_rows(shared: int = 30, epochs: int = 60) -> tuple[float, list[Finding]]:
     """Train a network on 80 rows of coins, and validate on 40; ``shared`` are in both.
 
-    Returns:
-        The accuracy on the rows that validate, and what the doctor finds.
+    Give the accuracy on the rows that validate, and what the doctor finds.
     """
     x, y = coins(120, seed=5)
     val_rows = slice(80 - shared, 120 - shared)

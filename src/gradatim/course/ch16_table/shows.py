@@ -376,37 +376,36 @@ SCRIPTS = {
 }
 """Versions of one program by name; the last one is as it should be."""
 FAULTS = {
-    "zero_grad() is missing": ("A", "It stands after step(), where it belongs."),
-    "targets of the wrong shape": ("B", "y[rows] is a column, as the predictions are."),
-    "gradients are cleared before the update": (
-        "C",
+    "A": ("zero_grad() is missing", "It stands after step(), where it belongs."),
+    "B": (
+        "targets of the wrong shape",
+        "y[rows] is a column, as the predictions are.",
+    ),
+    "C": (
+        "gradients are cleared before the update",
         "backward(), step(), zero_grad(): that order is right.",
     ),
-    "two layers without anything between": ("D", "A ReLU stands between the layers."),
-    "nothing is wrong": (
-        "E",
+    "D": (
+        "two layers without anything between",
+        "A ReLU stands between the layers.",
+    ),
+    "E": (
+        "nothing is wrong",
         "Something is. Look at the loop once more, line by line.",
     ),
 }
-"""What may be wrong: the version that has this fault, and what to say of others."""
-
-
-def fault_of(version: str) -> str:
-    """Say what is wrong in a version of the script.
-
-    >>> fault_of("C")
-    'gradients are cleared before the update'
-    """
-    return next(name for name, (faulty, _) in FAULTS.items() if faulty == version)
+"""For each version what is wrong with it, and what to say where that is not so."""
 
 
 def judged(version: str) -> dict[str, str]:
-    """Give for each of :data:`FAULTS` the answer to a learner who chooses it."""
-    right = fault_of(version)
-    return {
-        name: "See below what the doctor says of it." if name == right else otherwise
-        for name, (_, otherwise) in FAULTS.items()
-    }
+    """Give for each of :data:`FAULTS` the answer to a learner who chooses it.
+
+    >>> judged("C")["gradients are cleared before the update"]
+    'See below what the doctor says of it.'
+    """
+    right, _ = FAULTS[version]
+    answers = dict(FAULTS.values())
+    return answers | {right: "See below what the doctor says of it."}
 
 
 def examined(name: str) -> str:
