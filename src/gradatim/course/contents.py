@@ -36,15 +36,14 @@ def contents_page(
     >>> "Gradient descent" in contents_page(CHAPTERS, {})
     True
     """
-    rows = []
-    for chapter in chapters:
-        rows.append(
-            f'<li><a href="{link.format(slug=chapter.slug)}">'
-            f'<span class="number">{chapter.number}</span>'
-            f"<span>{escaped(chapter.title)}</span>"
-            f'<span class="done">{_state_of(chapter, done)}</span>'
-            f'<span class="about">{escaped(chapter.about)}</span></a></li>'
-        )
+    rows = "".join(
+        f'<li><a href="{link.format(slug=chapter.slug)}">'
+        f'<span class="number">{chapter.number}</span>'
+        f"<span>{escaped(chapter.title)}</span>"
+        f'<span class="done">{_state_of(chapter, done)}</span>'
+        f'<span class="about">{escaped(chapter.about)}</span></a></li>'
+        for chapter in chapters
+    )
     num_solved = sum(
         _is_noted(done, name, "solved") for c in chapters for name in c.exercises
     )
@@ -58,7 +57,7 @@ def contents_page(
         "school mathematics; nothing of PyTorch. A chapter takes a quarter of an hour "
         "or more.</p>"
         f"<p>{solved}</p>"
-        f"<ol>{''.join(rows)}</ol></main>"
+        f"<ol>{rows}</ol></main>"
     )
     return page("PyTorch, step by step", body, style=STYLE)
 

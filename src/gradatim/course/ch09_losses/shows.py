@@ -10,7 +10,13 @@ from torch import Tensor, nn
 from gradatim import make_train_step
 from gradatim.course.curves import over_time
 from gradatim.course.loss_bowl import Descent
-from gradatim.course.training_paths import line_of, points, seeded, train_line
+from gradatim.course.training_paths import (
+    line_of,
+    make_parts,
+    points,
+    seeded,
+    train_line,
+)
 from gradatim.ladder.rung_09_model import ManualLine
 from gradatim.pages.boxes import Cell, cells
 
@@ -123,6 +129,4 @@ def warned() -> str:
 def refused() -> Tensor:
     """Give the same targets to gradatim's step, which raises."""
     x, y = points()
-    model = seeded(ManualLine)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    return make_train_step(model, nn.MSELoss(), optimizer)(x, y[:, 0])
+    return make_train_step(*make_parts())(x, y[:, 0])

@@ -376,25 +376,16 @@ SCRIPTS = {
 }
 """Versions of one program by name; the last one is as it should be."""
 FAULTS = {
-    "A": ("zero_grad() is missing", "It stands after step(), where it belongs."),
-    "B": (
-        "targets of the wrong shape",
-        "y[rows] is a column, as the predictions are.",
-    ),
-    "C": (
-        "gradients are cleared before the update",
-        "backward(), step(), zero_grad(): that order is right.",
-    ),
-    "D": (
-        "two layers without anything between",
-        "A ReLU stands between the layers.",
-    ),
-    "E": (
-        "nothing is wrong",
-        "Something is. Look at the loop once more, line by line.",
-    ),
+    "zero_grad() is missing": "It stands after step(), where it belongs.",
+    "targets of the wrong shape": "y[rows] is a column, as the predictions are.",
+    "gradients are cleared before the update": "backward(), step(), zero_grad(): that "
+    "order is right.",
+    "two layers without anything between": "A ReLU stands between the layers.",
+    "nothing is wrong": "Something is. Look at the loop once more, line by line.",
 }
-"""For each version what is wrong with it, and what to say where that is not so."""
+"""What is wrong with the versions, in their order, and what to say of other ones."""
+FAULT_OF = dict(zip(SCRIPTS, FAULTS, strict=True))
+"""What is wrong, by version."""
 
 
 def judged(version: str) -> dict[str, str]:
@@ -403,9 +394,7 @@ def judged(version: str) -> dict[str, str]:
     >>> judged("C")["gradients are cleared before the update"]
     'See below what the doctor says of it.'
     """
-    right, _ = FAULTS[version]
-    answers = dict(FAULTS.values())
-    return answers | {right: "See below what the doctor says of it."}
+    return FAULTS | {FAULT_OF[version]: "See below what the doctor says of it."}
 
 
 def examined(name: str) -> str:
