@@ -34,6 +34,7 @@ __all__ = [
     "expect_number",
     "expect_tuple",
     "load_exercise",
+    "shown",
     "try_answer",
 ]
 
@@ -151,6 +152,11 @@ def expect(is_so: bool, otherwise: str) -> None:
 def expect_tuple(answer: Any, length: int, otherwise: str) -> None:
     """Raise :class:`Wrong` if an answer is not a tuple with so many values."""
     expect(isinstance(answer, tuple) and len(answer) == length, otherwise)
+
+
+def shown(tensor: Any) -> str:
+    """Write the numbers of a tensor of one dimension, for a text of :func:`expect`."""
+    return ", ".join(f"{value:.3f}" for value in tensor.tolist())
 
 
 def expect_number(answer: Any, right: float, name: str, *, within: float) -> None:

@@ -83,9 +83,8 @@ class Descent:
     @property
     def diverged(self) -> bool:
         """Whether the last loss is not finite, or more than twice the first one."""
-        return (
-            not math.isfinite(self.losses[-1]) or self.losses[-1] > 2 * self.losses[0]
-        )
+        first, last = self.losses[0], self.losses[-1]
+        return not math.isfinite(last) or last > 2 * first
 
 
 def descend(

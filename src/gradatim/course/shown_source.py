@@ -64,9 +64,8 @@ class _Barer(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         node.returns, node.decorator_list = None, []
-        arguments = node.args
-        every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
-        for argument in every:
+        every = node.args
+        for argument in (*every.posonlyargs, *every.args, *every.kwonlyargs):
             argument.annotation = None
         return self._without_docstring(node)
 

@@ -60,15 +60,14 @@ def places(name: str) -> str:
     """
     place, has_gpu = list(STEPS).index(name), first_device().type == "cuda"
     away = has_gpu and place > 2
+    also = "" if away else " and the tensor"
     kept = {
         0: ["x_train: float64"],
         1: ["x_train and the tensor: float64"],
         2: ["x_train: float64", "the tensor: float32"],
         3: ["x_train: float64", *([] if away else ["the tensor: float32, as before"])],
-        4: ["x_train: float64", "the array" + (": " if away else " and the tensor: ")],
+        4: ["x_train: float64", f"the array{also}: float32"],
     }[place]
-    if place == 4:
-        kept[-1] += "float32"
     on_gpu = ["the tensor: float32"] if away else []
     other = "memory of the GPU" if has_gpu else "memory of a GPU (none here)"
     parts = []

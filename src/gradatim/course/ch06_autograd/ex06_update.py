@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from gradatim.course.exercise import expect
+from gradatim.course.exercise import expect, shown
 
 TEXT = """
 Write `update(params, lr)`. `params` is a list of leaf tensors, and `backward()` has
@@ -71,8 +71,8 @@ def check(update: Any) -> None:
         for answer, right in ((a, wanted_a), (b, wanted_b)):
             expect(
                 torch.allclose(answer, right),
-                f"After update {number} a parameter is {_shown(answer)}; it should be "
-                f"{_shown(right)}. Did you change the tensor itself, and was its "
+                f"After update {number} a parameter is {shown(answer)}; it should be "
+                f"{shown(right)}. Did you change the tensor itself, and was its "
                 "gradient cleared before?",
             )
             expect(
@@ -80,7 +80,3 @@ def check(update: Any) -> None:
                 f"After update {number} a gradient is still there: {answer.grad}.",
             )
         expect(unused.item() == 5, "The tensor without a gradient has moved.")
-
-
-def _shown(tensor: torch.Tensor) -> str:
-    return ", ".join(f"{value:.3f}" for value in tensor.tolist())

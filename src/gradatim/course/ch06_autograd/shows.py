@@ -4,7 +4,6 @@
 # To a type checker .grad may be None, as it is before the first backward().
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,15 +108,8 @@ def _run(code: str, names: dict[str, Any]) -> None:
         exec(code, names)
 
 
-def cards(attempts: Sequence[tuple[str, Attempt]], *, of_loss: bool) -> str:
-    """Draw attempts side by side: their code, what it did, and a graph.
-
-    The graph is that of the next loss if ``of_loss`` is true, else that of ``a``.
-    """
-    return beside(*(_card(name, attempt, of_loss) for name, attempt in attempts))
-
-
-def _card(name: str, attempt: Attempt, of_loss: bool) -> str:
+def card(name: str, attempt: Attempt, *, of_loss: bool) -> str:
+    """Draw an attempt: its code, what it did, the graph of ``a`` or the next loss."""
     small = "white-space:pre-wrap;font-size:.8em;margin:.4em 0"
     if attempt.error:
         outcome = raised(attempt.error)

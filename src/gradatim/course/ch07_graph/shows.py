@@ -141,17 +141,14 @@ def _after(graph: Graph, steps: list[Step], place: int) -> str:
     svg = graph.svg()
     reached = [step.number for step in steps[:place]]
     for node in graph.nodes:
-        opening = re.compile(rf'<g id="n{node.number}" class="\w+"')
         if reached and node.number == reached[-1]:
             look = "stroke:#ea7317;stroke-width:4"
         elif node.number in reached:
             look = "stroke:#ea7317;stroke-width:1.5"
         else:
             look = "stroke-opacity:.4;fill-opacity:.35"
-        group = opening.search(svg)
-        assert group is not None
-        at = svg.index("<rect ", group.end())
-        svg = f'{svg[:at]}<rect style="{look}" {svg[at + 6 :]}'
+        box = rf'(<g id="n{node.number}" class="\w+".*?<rect )'
+        svg = re.sub(box, rf'\1style="{look}" ', svg, count=1, flags=re.DOTALL)
     # The table has all its rows from the first step on, so that the page stays still.
     rows = [
         {

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from gradatim.course.exercise import expect
+from gradatim.course.exercise import expect, shown
 
 TEXT = """
 Write the class `SGD` yourself: made with `SGD(params, lr)`, and with the methods
@@ -99,10 +99,6 @@ def _compare(ours: list[torch.Tensor], theirs: list[torch.Tensor], when: str) ->
     for number, (answer, right) in enumerate(zip(ours, theirs, strict=True), 1):
         expect(
             torch.allclose(answer, right),
-            f"Parameter {number} is {_shown(answer)} {when}; it should be "
-            f"{_shown(right)}.",
+            f"Parameter {number} is {shown(answer)} {when}; it should be "
+            f"{shown(right)}.",
         )
-
-
-def _shown(tensor: torch.Tensor) -> str:
-    return ", ".join(f"{value:.3f}" for value in tensor.tolist())

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import lr_scheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, LambdaLR, StepLR
 from torch.utils.data import DataLoader, TensorDataset, random_split
 
 from gradatim.course.curves import over_time, plane
@@ -472,14 +472,10 @@ def fit_curves(hidden: int, epoch: int) -> str:
 # Schedules
 
 SCHEDULES: dict[str, Callable[[torch.optim.Optimizer], Any]] = {
-    "none: the same to the end": lambda o: lr_scheduler.LambdaLR(o, lambda _: 1.0),
-    "StepLR: a tenth every 20 epochs": lambda o: lr_scheduler.StepLR(o, 20, gamma=0.1),
-    "ExponentialLR: 0.93 of it each epoch": lambda o: lr_scheduler.ExponentialLR(
-        o, 0.93
-    ),
-    "CosineAnnealingLR: along a cosine": lambda o: lr_scheduler.CosineAnnealingLR(
-        o, NUM_EPOCHS
-    ),
+    "none: the same to the end": lambda o: LambdaLR(o, lambda _: 1.0),
+    "StepLR: a tenth every 20 epochs": lambda o: StepLR(o, 20, gamma=0.1),
+    "ExponentialLR: 0.93 of it each epoch": lambda o: ExponentialLR(o, 0.93),
+    "CosineAnnealingLR: along a cosine": lambda o: CosineAnnealingLR(o, NUM_EPOCHS),
 }
 """For each name, a function that makes the scheduler."""
 

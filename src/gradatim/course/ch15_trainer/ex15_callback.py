@@ -3,12 +3,11 @@
 import contextlib
 from typing import Any
 
+import gradatim as gt
 from gradatim.course.exercise import expect
 from gradatim.course.training_paths import make_parts, points
-from gradatim.hooks import Callback
 from gradatim.rng import keeping_rng
 from gradatim.threads import threads
-from gradatim.trainer import Trainer
 
 TEXT = """
 Write a callback `GoodEnough(value)`: right after the first epoch whose `val_loss` is
@@ -57,7 +56,7 @@ raises: trainer.stop("good enough") => raise StopIteration("good enough")
 """
 
 
-class _Set(Callback):
+class _Set(gt.Callback):
     """Writes the losses that the learner's callback is to see."""
 
     def __init__(self, losses: list[float]) -> None:
@@ -73,7 +72,7 @@ def check(make: Any) -> None:
     """Train the line; the history has losses that were chosen beforehand."""
     losses = [0.9, 0.5, 0.3, 0.2, 0.4, 0.1, 0.05, 0.04]
     for value, epoch in ((0.3, 4), (0.6, 2), (0.01, 8)):
-        trainer = Trainer(*make_parts())
+        trainer = gt.Trainer(*make_parts())
         callbacks = [_Set(losses), make(value)]
         with keeping_rng(), contextlib.suppress(StopIteration):
             choices: Any = {"epochs": len(losses), "batch_size": 80, "progress": False}

@@ -5,11 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from gradatim.callbacks import EarlyStopping, LRScheduler
+import gradatim as gt
 from gradatim.course.ch14_evaluation.shows import wavy_model, wavy_rows
 from gradatim.course.exercise import expect
 from gradatim.threads import threads
-from gradatim.trainer import Trainer
 
 TEXT = """
 Write `train(model, optimizer, schedule, train_rows, val_rows)`. Fit the model with
@@ -76,9 +75,9 @@ def check(train: Any) -> None:
     """Compare with the same training."""
     rows, val = wavy_rows()
     model, optimizer, schedule = _parts()
-    callbacks = [LRScheduler(schedule), EarlyStopping(patience=15)]
+    callbacks = [gt.LRScheduler(schedule), gt.EarlyStopping(patience=15)]
     choices: Any = {"epochs": 200, "batch_size": 10, "seed": 0, "progress": False}
-    trainer = Trainer(model, nn.MSELoss(), optimizer)
+    trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
     right = trainer.fit(rows, val, callbacks=callbacks, **choices)
     parts = _parts()
     answer = train(*parts, rows, val)
