@@ -111,10 +111,9 @@ def check(train: Any) -> None:
         f"It is to stop after epoch {due}: 15 epochs after the best `val_loss`. Yours "
         f"ran {got} epochs.",
     )
+    x, y = val
     with torch.no_grad():
-        got, due = (
-            nn.functional.mse_loss(m(val[0]), val[1]) for m in (parts[0], model)
-        )
+        got, due = (float(nn.functional.mse_loss(m(x), y)) for m in (parts[0], model))
     expect(
         abs(got - due) < 1e-6,
         f"The model is to have the best epoch's weights, with a validation loss of "
