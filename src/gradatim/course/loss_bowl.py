@@ -129,7 +129,11 @@ MAX_DOTS = 60
 """So many places of a descent have a dot; chosen by hand, not measured."""
 
 
-def bowl(*descents: tuple[str, str, Descent], title: str, **more: Any) -> str:
+def bowl(
+    *descents: tuple[str, str, Descent],
+    title: str = "the loss over a and b",
+    **more: Any,
+) -> str:
     """Draw the loss from above, its contours and paths down.
 
     Each descent has a label and a colour. ``more`` are arguments of :func:`bowl_axes`.

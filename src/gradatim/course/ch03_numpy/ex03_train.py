@@ -75,14 +75,14 @@ def check(train: Any) -> None:
         for name, got, right in (("a", a, right_a), ("b", b, right_b)):
             value = float(np.asarray(got).item())
             expect(
-                abs(value - right) < 1e-9,
+                bool(abs(value - right) < 1e-9),
                 f"After {epochs} epoch{'s' * (epochs > 1)} from a = 0.5, b = -0.1 with "
                 f"lr 0.2, {name} is {right:.6f}; yours is {value:.6f}.",
             )
         for place in (0, epochs - 1):
             value, right = float(np.asarray(losses[place]).item()), seen[place][2]
             expect(
-                abs(value - right) < 1e-9,
+                bool(abs(value - right) < 1e-9),
                 f"The loss of epoch {place + 1}, before its update, is {right:.6f}; "
                 f"yours is {value:.6f}.",
             )
