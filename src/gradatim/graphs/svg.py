@@ -6,6 +6,7 @@ from typing import Literal
 from gradatim.graphs.graph_data import GraphData
 from gradatim.graphs.picture import (
     TITLE_HEIGHT_PX,
+    ArrowPiece,
     Item,
     Level,
     Picture,
@@ -100,26 +101,34 @@ def corners(
     """
     layout, piece = level.layout, level.pieces[index]
     left, top = origin
-
-    def end(place: int, side: Literal["in", "out"]) -> tuple[float, float]:
-        """Give where the piece leaves one item (``"out"``), or enters another."""
-        item = level.items[place]
-        if item.kind in ("in", "out"):
-            border = rects[Item("group", level.group or 0)]
-            y = border.y + (border.height if item.kind == "out" else 0.0)
-            return left + layout.boxes[place][0], y
-        rect = rects[item]
-        y = rect.y + (rect.height if side == "out" else 0.0)
-        return rect.x + rect.width / 2 + picture.offset(item, piece, side), y
-
-    points = [end(piece.above, "out")]
+    points = [_end(picture, level, piece, "out", left, rects)]
     if level.items[piece.above].kind == "in":
         # Go straight down past the title of the module, and not along its letters.
         points.append((points[0][0], points[0][1] + TITLE_HEIGHT_PX))
     for x, layer in layout.bends[index]:
         layer_top, layer_bottom = layout.spans[layer]
         points += [(left + x, top + layer_top), (left + x, top + layer_bottom)]
-    return [*points, end(piece.below, "in")]
+    return [*points, _end(picture, level, piece, "in", left, rects)]
+
+
+def _end(
+    picture: Picture,
+    level: Level,
+    piece: ArrowPiece,
+    side: Literal["in", "out"],
+    left: float,
+    rects: dict[Item, Rect],
+) -> tuple[float, float]:
+    """Give where a piece leaves the item above (``"out"``), or enters the one below."""
+    place = piece.above if side == "out" else piece.below
+    item = level.items[place]
+    if item.kind in ("in", "out"):
+        border = rects[Item("group", level.group or 0)]
+        y = border.y + (border.height if item.kind == "out" else 0.0)
+        return left + level.layout.boxes[place][0], y
+    rect = rects[item]
+    y = rect.y + (rect.height if side == "out" else 0.0)
+    return rect.x + rect.width / 2 + picture.offset(item, piece, side), y
 
 
 def path(points: list[tuple[float, float]]) -> str:
