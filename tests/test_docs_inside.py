@@ -191,6 +191,12 @@ def test_a_guard_is_where_the_page_says(file, name):
     assert name is None or name in names_defined_in(SOURCE / file)
 
 
+def test_the_tests_that_hold_a_promise_are_there():
+    named = set(re.findall(r"`(tests/[^`]*)`", section("What is attacked.*?")))
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
 def words():
     return re.findall(r"^\| ([a-z][^|]*?) \| ", section("The words"), re.M)[1:]
 

@@ -1,7 +1,9 @@
 """Text for people: names that were probably meant, values on one line, sizes."""
 
 import difflib
+import re
 import reprlib
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,8 +13,15 @@ __all__ = [
     "nearest_name",
     "one_line",
     "printable",
+    "printable_lines",
+    "shortened",
     "shown",
 ]
+
+
+LONGEST_SHOWN = 200
+"""How many characters of a name or a value from outside are shown: its ends tell which
+it is, and a stranger's may have millions. Chosen by hand, not measured."""
 
 
 def nearest_name(name: str, names: Iterable[str]) -> str:
@@ -21,6 +30,8 @@ def nearest_name(name: str, names: Iterable[str]) -> str:
     >>> nearest_name("prize", ["price", "rooms"])
     " Did you mean 'price'?"
     """
+    if len(name) > LONGEST_SHOWN:  # comparing takes time that grows with the square
+        return ""
     close = difflib.get_close_matches(name, list(names), n=1)
     if not close:
         lowered = {other.lower(): other for other in names}
@@ -45,19 +56,55 @@ def shown(value: Any) -> str:
 def one_line(error: BaseException) -> str:
     r"""Give what an error says, on one line without control characters.
 
-    >>> one_line(ValueError("one\ntwo\x1b"))
-    'one two?'
+    >>> print(one_line(ValueError("one\ntwo\x1b")))
+    one two\x1b
     """
     return printable(" ".join(str(error).split())[:200])
 
 
 def printable(text: str) -> str:
-    r"""Put ``?`` for what would move the cursor of a terminal.
+    r"""Escape what does something to a terminal or a page in place of being seen.
 
-    >>> printable("model\x1b[2J")
-    'model?[2J'
+    These are control characters, line ends among them, marks that turn the direction of
+    writing, other characters without a shape, and halves of surrogate pairs.
+
+    >>> print(printable("model\x1b[2J \u202e"), printable("caf\xe9"))
+    model\x1b[2J \u202e café
     """
-    return "".join(c if c.isprintable() else "?" for c in text)
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or unicodedata.category(c) == "Zs" else _escape(c)
+        for c in text
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def shortened(text: str, most: int = LONGEST_SHOWN) -> str:
+    """Leave out the middle of a text that is longer than ``most`` characters.
+
+    >>> shortened("0123456789", most=7)
+    '0123…89'
+    """
+    if len(text) <= most:
+        return text
+    end = (most - 1) // 3
+    return f"{text[: most - 1 - end]}…{text[-end:] if end else ''}"
+
+
+def printable_lines(text: str) -> str:
+    r"""Escape like :func:`printable`, and leave line ends and tabs.
+
+    >>> printable_lines("one\ntwo\x9b")
+    'one\ntwo\\x9b'
+    """
+    if text.isprintable():
+        return text
+    kept = re.split(r"([\n\t])", text)
+    return "".join(part if part in ("\n", "\t") else printable(part) for part in kept)
 
 
 def listed(names: Iterable[str], most: int = 5, *, quoted: bool = True) -> str:
@@ -66,7 +113,7 @@ def listed(names: Iterable[str], most: int = 5, *, quoted: bool = True) -> str:
     >>> listed(["a", "b", "c"], most=2)
     "'a', 'b' and 1 more"
     """
-    written = [repr(name) if quoted else name for name in names]
+    written = [shortened(repr(name) if quoted else name) for name in names]
     more = f" and {len(written) - most} more" if len(written) > most else ""
     return ", ".join(written[:most]) + more
 

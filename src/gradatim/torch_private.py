@@ -23,6 +23,7 @@ __all__ = [
     "MILESTONES",
     "ONE_SAMPLE_FOREVER",
     "REGISTERED",
+    "UPDATE_HOOKS",
     "BatchNorm",
     "Convolution",
     "Dropout",
@@ -39,6 +40,7 @@ __all__ = [
     "is_compiled_in_place",
     "is_functorch_wrapped",
     "keep_from_compiler",
+    "never_compiled",
     "next_sequence_number",
     "norms_of",
     "own_buffers",
@@ -57,6 +59,10 @@ __all__ = [
     "version_of",
     "what_node_gives",
 ]
+
+UPDATE_HOOKS = ("_global_optimizer_pre_hooks", "_global_optimizer_post_hooks")
+"""Tables in ``torch.optim.optimizer``: the hooks that all optimizers call before and
+after an update."""
 
 REGISTERED = ("_parameters", "_buffers", "_modules")
 """The attributes of a module that hold what it registers. If one is renamed, what it
@@ -243,6 +249,11 @@ def keep_from_compiler(function: Any) -> Any:
     strategy = eval_frame._FrameExecStrategy(skip, skip)
     eval_frame.set_code_exec_strategy(function.__code__, strategy)
     return function
+
+
+def never_compiled(function: Any) -> Any:
+    """Let ``torch.compile`` call a function as it is, with all that it calls."""
+    return torch._disable_dynamo(function)  # type: ignore[attr-defined]
 
 
 def inner_schedules(schedule: Any) -> Any:

@@ -335,7 +335,7 @@ def is_up(port):
 
 
 def test_a_chapter_that_raises_shows_where_and_the_others_work(browser, tmp_path):
-    from gradatim.course.server import HOST, free_port
+    from gradatim.course.server import HOST
 
     source = CHAPTERS[1].path.read_text(encoding="utf-8")
     question = "**Predict.** "
@@ -347,7 +347,8 @@ def test_a_chapter_that_raises_shows_where_and_the_others_work(browser, tmp_path
         Elsewhere(number=n, name=name, title=name, about="", folder=tmp_path)
         for n, name in enumerate(("broken", "sound"), 1)
     )
-    port = free_port()
+    with socket.create_server((HOST, 0)) as probe:
+        port = probe.getsockname()[1]
     context = browser.new_context(viewport={"width": 1200, "height": 2500})
     context.set_default_timeout(1000 * PATIENCE_S)
     server = WARM.Process(target=serve, args=(port, chapters, tmp_path))

@@ -29,6 +29,24 @@ def start(*arguments, cwd, before=""):
     )
 
 
+def in_terminal(*arguments):
+    """Run it with a terminal for its output; give what the terminal received."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        command(*arguments), stdout=theirs, stderr=subprocess.DEVNULL
+    )
+    os.close(theirs)
+    received = b""
+    try:
+        while part := os.read(ours, 4096):
+            received += part
+    except OSError:  # Linux: the other side is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    return received.decode()
+
+
 def wait_for(process, word):
     """Read standard error up to a line with ``word``."""
     for line in process.stderr:

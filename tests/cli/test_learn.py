@@ -1,6 +1,8 @@
 """``gradatim learn`` besides the browser: lists, copies, checks."""
 
 import json
+import signal
+import socket
 
 import pytest
 
@@ -8,6 +10,7 @@ from gradatim.cli.main import run
 from gradatim.course import CHAPTERS
 from gradatim.course.exercise import load_exercise
 from gradatim.course.notebook import notebook_source
+from tests.cli.process import ended, start
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +71,28 @@ def test_an_answer_in_a_file_is_checked(tmp_path, capsys):
 def test_what_is_not_there_is_said(arguments, told, capsys):
     assert run(["learn", *arguments]) != 0
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["80000", "-1", "0", "taken"])
+def test_a_port_that_cannot_be_had_is_one_line(port, tmp_path):
+    """In a process of its own: the server would leave the whole process."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1] if port == "taken" else port
+        code, out, err = ended("learn", "--no-open", "--port", number, cwd=tmp_path)
+    assert code == 2 and out == "" and str(number) in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_server_and_its_folder(number, tmp_path):
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    before = f"import tempfile; tempfile.tempdir = {str(folder)!r}"
+    process = start("learn", "--no-open", cwd=tmp_path, before=before)
+    line = process.stdout.readline()
+    assert line.startswith("the course: http://127.0.0.1:")
+    assert any(folder.iterdir())
+    process.send_signal(number)
+    process.communicate()
+    expected = 0 if number == signal.SIGINT else 128 + number
+    assert process.returncode == expected
+    assert not any(folder.iterdir())

@@ -105,7 +105,10 @@ def test_a_page_is_written(elsewhere, capfd):
 
 def test_a_page_that_cannot_be_written_is_one_message(elsewhere, capfd):
     assert run(["trace", "-o", "nowhere/step.html"]) == 1
-    assert "gradatim: nowhere/step.html: No such file" in capfd.readouterr().err
+    assert (
+        "gradatim: nowhere/step.html cannot be written, No such file"
+        in capfd.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("rows", ["3", "4:4", "5:2", "-1:3", "a:b", "1:2:3", ":4", ""])

@@ -1,24 +1,23 @@
 """One server on this machine, for those who have its address."""
 
+import asyncio
 import http.client
-import time
+import socket
 
 import pytest
 
 from gradatim.course import CHAPTERS
-from gradatim.course.server import HOST, free_port, serving
+from gradatim.course.server import HOST, SameOrigin, serving
+from gradatim.errors import ConfigError, GradatimError
 
 TOKEN = "a-token"
 
 
 @pytest.fixture(scope="module")
 def port():
-    port = free_port()
-    with serving(port, TOKEN) as server:
-        end = time.monotonic() + 300
-        while not server.started and time.monotonic() < end:
-            time.sleep(0.02)
-        yield port
+    with serving(None, TOKEN) as server:
+        server.wait_until_up()
+        yield server.port
 
 
 def get(port, path, **headers):
@@ -76,3 +75,92 @@ def test_no_service_worker_stands_before_a_chapter(port):
     _, text = get(port, f"/{CHAPTERS[1].slug}/", **headers)
     ours = text.index("serviceWorker.register = () => new Promise(() => {});")
     assert ours < text.index("serviceWorker.register('./public-files-sw.js")
+
+
+@pytest.mark.parametrize("path", ["/", f"/{CHAPTERS[1].slug}/"])
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://{host}"])
+def test_a_page_of_another_address_is_refused(port, path, origin):
+    origin = origin.format(host=f"{HOST}:{port}")
+    response, text = get(port, f"{path}?access_token={TOKEN}", Origin=origin)
+    assert response.status == 403 and "Gradient" not in text
+
+
+def test_a_page_of_this_address_is_not(port):
+    own = f"http://{HOST}:{port}"
+    assert get(port, f"/?access_token={TOKEN}", Origin=own)[0].status == 200
+
+
+def passed_on(kind, **headers):
+    """Say whether a request of this kind reaches the application."""
+    reached, sent = [], []
+
+    async def app(scope, receive, send):
+        reached.append(scope)
+
+    async def send(message):
+        sent.append(message)
+
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    asyncio.run(SameOrigin(app)({"type": kind, "headers": pairs}, None, send))
+    assert bool(reached) != bool(sent)
+    return bool(reached)
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+def test_a_request_is_passed_on_by_its_origin(kind):
+    host = "127.0.0.1:8000"
+    assert passed_on(kind, host=host)
+    assert passed_on(kind, host=host, origin=f"http://{host}")
+    for origin in (
+        "http://evil.example",
+        "null",
+        f"https://{host}",
+        "http://127.0.0.1",
+    ):
+        assert not passed_on(kind, host=host, origin=origin)
+
+
+def test_a_websocket_of_another_address_is_refused(port):
+    path = f"/{CHAPTERS[1].slug}/ws?session_id=s_123456&access_token={TOKEN}"
+    headers = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    response, _ = get(port, path, **headers, Origin="http://evil.example")
+    assert response.status == 403
+
+
+def test_a_port_that_is_taken_is_refused():
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ConfigError, match=f"port {port} cannot be listened on"),
+            serving(port, TOKEN),
+        ):
+            raise AssertionError("it must not be served")
+
+
+def test_only_this_machine_is_listened_to(port):
+    """No other address of the machine answers, where it has one."""
+    with (
+        socket.socket() as other,
+        pytest.raises(OSError, match=r"refused|reach|assign"),
+    ):
+        other.settimeout(60)
+        other.connect(("127.0.0.2", port))
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), RuntimeError("no memory")])
+def test_a_server_that_dies_while_it_starts_dies_visibly(monkeypatch, error):
+    def die(self, sockets=None):
+        raise error
+
+    monkeypatch.setattr("uvicorn.Server.run", die)
+    with serving(None, TOKEN, CHAPTERS[:1]) as server:
+        with pytest.raises(GradatimError, match="ended while it was starting"):
+            server.wait_until_up()
+        assert server.error is error and not server.is_running()

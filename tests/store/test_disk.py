@@ -21,7 +21,6 @@ from gradatim.store.disk import (
     reading,
     remove_folder,
     replace_file,
-    replacing_file,
     sweep,
     sync_folder,
     write_file,
@@ -286,24 +285,6 @@ class TestReplaceFile:
         assert (tmp_path / "a").read_text() == "old" and names(tmp_path) == ["a"]
 
 
-class TestReplacingFile:
-    def test_file_is_there_when_all_of_it_is_written(self, tmp_path, calls):
-        (tmp_path / "a").write_text("old")
-        with replacing_file(tmp_path / "a") as file:
-            file.write(b"ne")
-            assert (tmp_path / "a").read_text() == "old"
-            file.write(b"w")
-        assert (tmp_path / "a").read_text() == "new" and names(tmp_path) == ["a"]
-        assert calls == ["open", "fsync", "replace", "open", "fsync"]
-
-    def test_error_leaves_the_old_one_and_nothing_else(self, tmp_path):
-        (tmp_path / "a").write_text("old")
-        with pytest.raises(KeyError), replacing_file(tmp_path / "a") as file:
-            file.write(b"ne")
-            raise KeyError
-        assert (tmp_path / "a").read_text() == "old" and names(tmp_path) == ["a"]
-
-
 class TestErrors:
     def raised(self, number, path, **options):
         with pytest.raises(DiskError) as caught, disk_errors(path, **options):
@@ -397,20 +378,3 @@ class TestReadFile:
         monkeypatch.setattr(os, "fstat", grow)
         with pytest.raises(DamagedError, match="changed while it was read"):
             read_file(tmp_path / "a", most=10)
-
-
-def test_a_folder_that_cannot_be_synced_does_not_undo_a_written_stream(
-    tmp_path, monkeypatch
-):
-    """It may be written to and yet not opened. A run insists, a stream does not."""
-
-    def refuse(folder):
-        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
-
-    monkeypatch.setattr("gradatim.store.disk.sync_folder", refuse)
-    with disk.replacing_file(tmp_path / "answers.csv") as file:
-        file.write(b"1")
-    assert (tmp_path / "answers.csv").read_bytes() == b"1"
-    with pytest.raises(PermissionError):
-        disk.replace_file(tmp_path / "config.json", [b"{}"])
-    assert [path.name for path in tmp_path.iterdir() if ".tmp" in path.name] == []

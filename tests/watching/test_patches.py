@@ -125,6 +125,19 @@ def test_a_model_is_compiled_whole():
     torch._dynamo.reset()
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_the_update_of_a_compiled_step_is_seen(unchecked):
+    model = nn.Linear(3, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with doctor.watch() as watch:
+        update = torch.compile(optimizer.step, backend="eager")
+        F.mse_loss(model(torch.ones(4, 3)), torch.zeros(4, 1)).backward()
+        before = model.weight.detach().clone()
+        update()
+    assert not torch.equal(before, model.weight) and watch.seen.num_steps == 1
+    torch._dynamo.reset()
+
+
 @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 def test_a_transformer_takes_the_same_path_in_eval_mode():
     torch.manual_seed(0)

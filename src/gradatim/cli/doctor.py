@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradatim.cli.printing import print_json
+from gradatim.cli.printing import print_json, say
 
 if TYPE_CHECKING:
     from gradatim.doctor import Finding
@@ -95,7 +95,7 @@ def _list() -> None:
     for page in all_pages().values():
         note = {"GT0": " (gt.check)", "GT9": " (an exception, explained)"}
         line = f"{page.code}  {page.severity:7}  {page.title}"
-        print(line + note.get(page.code[:3], ""))
+        say(line + note.get(page.code[:3], ""))
 
 
 def _explain(code: str) -> None:
@@ -109,7 +109,7 @@ def _explain(code: str) -> None:
             f"there is no pitfall {code}.{nearest_name(code, pages)}\n"
             "gradatim doctor --list names them all."
         )
-    print(pages[code], end="")
+    say(pages[code], end="")
 
 
 def _trace(error: BaseException, script: Path) -> None:
@@ -125,9 +125,9 @@ def _trace(error: BaseException, script: Path) -> None:
 def _print(findings: "list[Finding]", num_steps: int) -> None:
     steps = f"{num_steps:,} update{'s' * (num_steps != 1)}"
     if not findings:
-        print(f"doctor: nothing found in {steps}")
+        say(f"doctor: nothing found in {steps}")
         return
-    print(f"doctor: {len(findings)} found in {steps}")
+    say(f"doctor: {len(findings)} found in {steps}")
     for finding in findings:
-        print(f"\n{finding}")
-    print("\nMore: gradatim doctor --explain CODE")
+        say(f"\n{finding}")
+    say("\nMore: gradatim doctor --explain CODE")

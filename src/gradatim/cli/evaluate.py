@@ -10,8 +10,9 @@ from gradatim.cli.options import (
     model_option,
     run_option,
 )
-from gradatim.cli.printing import print_json, print_notices, print_scores
+from gradatim.cli.printing import print_json, print_notices, print_scores, say
 from gradatim.cli.user_code import load_factory
+from gradatim.text import printable
 
 __all__ = ["evaluate"]
 
@@ -50,5 +51,5 @@ def evaluate(
     if as_json:
         print_json({"file": str(file), "rows": num_rows, "scores": scores})
         return
-    print(f"{file}: {num_rows:,} rows")
+    say(f"{printable(str(file))}: {num_rows:,} rows")
     print_scores(scores)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradatim.cli.options import checkpoint_option, drop_missing_option, model_option
-from gradatim.cli.printing import print_notices, print_table, tell_end
+from gradatim.cli.printing import print_notices, print_table, say, tell_end
 from gradatim.cli.user_code import load_factory
+from gradatim.text import printable
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.plan import TablePlan
@@ -153,7 +154,7 @@ def _fit_line(
     if unused := [f"--{n.replace('_', '-')}" for n in chosen if n not in names]:
         raise click.UsageError(f"{', '.join(unused)} without a FILE has no meaning.")
     _free_place(run_path, "line")
-    print("the tutorial's line, y = 1 + 2x + noise: 80 points to train, 20 to validate")
+    say("the tutorial's line, y = 1 + 2x + noise: 80 points to train, 20 to validate")
     plan = plan_line(line_config(**chosen))
     run = _begin(run_path, "line", plan, {"command": "fit", "kind": "line"})
     fitted = train_in(run, plan, every_s=every_s, doctor=doctor)
@@ -161,7 +162,7 @@ def _fit_line(
         "trained": trained_line(fitted.plan),
         "least squares": least_squares(fitted.plan),
     }
-    print()
+    say()
     rows = [[name, f"{a:.4f}", f"{b:.4f}"] for name, (a, b) in lines.items()]
     print_table(["", "a", "b"], rows)
     return tell_end(fitted, run)
@@ -191,20 +192,22 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     assert schema.target is not None
     used = [column for column in schema.columns if column.used]
     left_out = [column for column in schema.columns if not column.used]
-    print(f"{file}: {len(plan.table):,} rows, {len(schema.columns) + 1} columns")
-    print(f"target: {schema.target.name}, {_task_text(schema.target)}")
+    num_rows, num_columns = len(plan.table), len(schema.columns) + 1
+    say(f"{printable(str(file))}: {num_rows:,} rows, {num_columns} columns")
+    say(f"target: {printable(schema.target.name)}, {_task_text(schema.target)}")
     counts = Counter(column.kind for column in used)
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    print(f"features: {len(used)} columns ({kinds})")
+    say(f"features: {len(used)} columns ({kinds})")
     for column in left_out:
-        print(f"  left out: {column.name} ({column.reason or column.kind})")
-    print(
+        why = column.reason or column.kind
+        say(f"  left out: {printable(column.name)} ({printable(why)})")
+    say(
         f"rows: {len(plan.train):,} to train, {len(plan.val):,} to validate, "
         f"{len(plan.test):,} to test (seed {config.seed})"
     )
     num_parameters = sum(p.numel() for p in model.parameters())
     num_updates = math.ceil(len(plan.train) / (config.batch_size or 1))
-    print(
+    say(
         f"model: {type(model.network).__name__}, {num_parameters:,} parameters; at "
         f"most {config.epochs} epochs of {num_updates:,} updates (Ctrl-C ends them "
         "and keeps what is learned)",
@@ -218,6 +221,6 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
 def _task_text(target: "Target") -> str:
     if target.task == "regression":
         return "regression"
-    labels = ", ".join(str(label) for label in target.labels[:5])
+    labels = ", ".join(printable(str(label))[:80] for label in target.labels[:5])
     more = ", ..." if len(target.labels) > 5 else ""
     return f"{len(target.labels)} classes ({labels}{more})"

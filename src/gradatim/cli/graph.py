@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradatim.cli.options import data_option, existing_run, model_option, run_option
-from gradatim.cli.printing import print_notices
+from gradatim.cli.printing import print_notices, say
 from gradatim.cli.user_code import load_factory, load_file
 
 if TYPE_CHECKING:
@@ -66,23 +66,26 @@ def graph(
     else:
         drawn = _graph_of_run(run_path, data, factory, with_data)
     if output is None:
-        print(drawn.text(), end="")
-        print(f"{drawn!r}; -o graph.html draws it", file=sys.stderr)
+        say(drawn.text(), end="")
+        say(f"{drawn!r}; -o graph.html draws it", file=sys.stderr)
     else:
-        print(f"graph: {drawn.save(output)}")
+        say(f"graph: {drawn.save(output)}")
 
 
 def _tutorial(folder: Path | None) -> None:
     from gradatim.ladder.rung_06_graph import pictures
+    from gradatim.store.output import write_output
 
-    for number, (name, (title, drawn)) in enumerate(pictures().items()):
+    drawings = pictures()
+    for number, (name, (title, drawn)) in enumerate(drawings.items()):
         if folder is None:
-            print(*[""] * (number > 0), title, drawn.text(), sep="\n", end="")
+            say(*[""] * (number > 0), title, drawn.text(), sep="\n", end="")
             continue
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{name}.html"
-        path.write_text(drawn.html(title=title), encoding="utf-8")
-        print(f"{path}  {title}")
+        so_far = f"{number} of the {len(drawings)} pictures are written."
+        write_output(path, drawn.html(title=title), so_far=so_far)
+        say(f"{path}  {title}")
 
 
 def _graph_of_file(target: str, with_data: bool) -> "Graph":

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from gradatim.cli.printing import print_json, print_table
+from gradatim.cli.printing import print_json, print_table, say
+from gradatim.text import printable
 
 __all__ = ["inspect"]
 
@@ -36,7 +37,8 @@ def inspect(
     if as_json:
         print_json(schema.to_dict())
         return
-    print(f"{file}: {table.num_rows:,} rows, {table.num_columns} columns\n")
+    name = printable(str(file))
+    say(f"{name}: {table.num_rows:,} rows, {table.num_columns} columns\n")
     print_table(
         ["column", "kind", "seen", "what is done with it"],
         schema.describe(),

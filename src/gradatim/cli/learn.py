@@ -1,11 +1,14 @@
 """``gradatim learn``: the course in the browser, its exercises, its offline pages."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
+
+from gradatim.cli.printing import say
 
 if TYPE_CHECKING:
     from gradatim.course import Chapter
@@ -31,7 +34,11 @@ def _folder(ctx: click.Context, param: click.Parameter, value: Path | None) -> P
     metavar="DIR",
     help="Where progress and your own chapters are kept.  [~/gradatim-course]",
 )
-@click.option("--port", type=int, help="Of the server; a free one by default.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65_535),
+    help="Of the server; a free one by default.",
+)
 @click.option("--no-open", is_flag=True, help="Print the address; open no browser.")
 @click.pass_context
 def learn(ctx: click.Context, folder: Path, port: int | None, no_open: bool) -> int:
@@ -76,41 +83,39 @@ def _configure(folder: Path) -> None:
 
 def _serve(folder: Path, port: int | None, no_open: bool) -> NoReturn:
     import secrets
+    import signal
     import time
     import webbrowser
 
     _configure(folder / ".marimo")
-    from gradatim.course.server import HOST, free_port, serving
+    from gradatim.course.server import HOST, serving
+    from gradatim.interrupt import exit_on_sigterm
 
-    port, token = port or free_port(), secrets.token_urlsafe(12)
-    address = f"http://{HOST}:{port}/?access_token={token}"
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, exit_on_sigterm)  # the terminal was closed
+    code, token = 0, secrets.token_urlsafe(12)
     with serving(port, token) as server:
-        while not server.started and not server.should_exit:
-            time.sleep(0.01)
-        if not server.started:
-            from gradatim.errors import ConfigError
-
-            raise ConfigError(
-                f"port {port} cannot be listened on.\nAnother program may have it: "
-                "leave --port out, and a free one is taken."
-            )
-        print(f"the course: {address}", flush=True)
-        print("Ctrl-C ends it.", file=sys.stderr)
-        if not no_open:
-            webbrowser.open(address)
-        import torch  # only now, while the learner reads the contents
-
-        torch.set_num_threads(1)  # one thread is the quickest for 80 points
-        code = 0
+        server.wait_until_up()
+        address = f"http://{HOST}:{server.port}/?access_token={token}"
         try:
-            while not server.should_exit:
+            say(f"the course: {address}", flush=True)
+            say("Ctrl-C ends it.", file=sys.stderr)
+            if not no_open:
+                webbrowser.open(address)
+            import torch  # only now, while the learner reads the contents
+
+            torch.set_num_threads(1)  # one thread is the quickest for 80 points
+            while server.is_running():
                 time.sleep(0.2)
+            say("gradatim: the server of the course has ended.", file=sys.stderr)
+            code = 1
         except KeyboardInterrupt:
-            print(file=sys.stderr)
-        except SystemExit as end:  # SIGTERM
+            say(file=sys.stderr)
+        except SystemExit as end:  # SIGTERM, or the terminal was closed
             code = end.code if isinstance(end.code, int) else 1
     # A normal exit would wait for the threads of open chapters; all is on disk.
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     os._exit(code)
 
 
@@ -145,13 +150,13 @@ def mine(folder: Path, chapter: str, no_open: bool) -> int:
     from gradatim.course import find_chapter
 
     path = _copy(find_chapter(chapter), folder)
-    print(path)
+    say(path)
     if no_open:
         return 0
     _need_marimo()
-    import subprocess
-
-    return subprocess.call([sys.executable, "-m", "marimo", "edit", str(path)])
+    sys.stdout.flush()
+    # The editor takes the place of this process, so that signals reach it.
+    return os.execv(sys.executable, [sys.executable, "-m", "marimo", "edit", str(path)])
 
 
 def _copy(chapter: "Chapter", folder: Path) -> Path:
@@ -190,7 +195,7 @@ def check(folder: Path, exercise: str, file: Path | None) -> int:
     wrong = try_answer(task, code)
     progress.keep_answer(exercise, code, solved=wrong is None)
     verdict = f"not yet. {wrong}" if wrong else f"solved. {task.praise}"
-    print(f"{exercise}: {verdict}")
+    say(f"{exercise}: {verdict}")
     return int(wrong is not None)
 
 
@@ -209,5 +214,5 @@ def freeze(output: Path) -> int:
     from gradatim.course import freeze as freezing
 
     for path in freezing.freeze(output):
-        print(f"{path}  {path.stat().st_size / 1000:,.0f} KB")
+        say(f"{path}  {path.stat().st_size / 1000:,.0f} KB")
     return 0

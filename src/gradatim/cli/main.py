@@ -1,6 +1,7 @@
 """The command ``gradatim``: its commands are imported when they are called."""
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ import click
 from gradatim import __version__
 from gradatim.errors import ConfigError, GradatimError
 from gradatim.interrupt import exit_on_sigterm
-from gradatim.text import nearest_name
+from gradatim.text import nearest_name, printable_lines, shortened
 
 __all__ = ["cli", "main"]
 
@@ -104,7 +105,9 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.UsageError as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        sys.stderr.write(printable_lines(shown.getvalue()))
         return 2
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _tell("stopped by Ctrl-C", 130)
@@ -129,6 +132,8 @@ def _message(error: Exception) -> str:
 
 
 def _tell(message: str, code: int) -> int:
-    first, *rest = message.splitlines() or [""]
-    print(f"gradatim: {first}", *rest, sep="\n  ", file=sys.stderr)
+    from gradatim.cli.printing import say
+
+    lines = [shortened(line, 1_000) for line in message.rstrip("\n").split("\n")]
+    say("gradatim: " + "\n  ".join(lines), file=sys.stderr)
     return code

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gradatim.cli.printing import say
+from gradatim.text import printable
+
 if TYPE_CHECKING:
     from gradatim.tables.saved.folder import TableRunFolder
 
@@ -75,5 +78,5 @@ def existing_run(
 
     run = TableRunFolder(find_run(run_path, with_model=with_model).path)
     if run_path is None:
-        print(f"run: {run.path} (the newest)", file=sys.stderr)
+        say(f"run: {printable(str(run.path))} (the newest)", file=sys.stderr)
     return run

@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from gradatim.cli.options import existing_run, model_option, run_option
-from gradatim.cli.printing import print_notices
+from gradatim.cli.printing import print_notices, say
 from gradatim.cli.user_code import load_factory
+from gradatim.text import printable
 
 __all__ = ["predict"]
 
@@ -18,12 +19,17 @@ __all__ = ["predict"]
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="A .csv or .parquet file; CSV on the screen by default.",
+    help="A .csv or .parquet file, or a pipe; CSV on the screen by default, or with -.",
 )
 @run_option
 @model_option
 @click.option(
     "--with-input", is_flag=True, help="Write FILE's own columns before the answers."
+)
+@click.option(
+    "--safe-csv",
+    is_flag=True,
+    help="Put ' before texts that a spreadsheet would run as formulas.",
 )
 @click.option(
     "--threads",
@@ -36,6 +42,7 @@ def predict(
     run_path: Path | None,
     factory: str | None,
     with_input: bool,
+    safe_csv: bool,
     threads: int | None,
 ) -> None:
     """Predict the rows of FILE with a trained run.
@@ -51,14 +58,22 @@ def predict(
     from gradatim.threads import check_threads
 
     check_threads(threads)
+    if str(output) == "-":
+        output = None
     network = load_factory(factory)
     run = existing_run(run_path, with_model=True)
     model = run.load_model(network)
     if threads is None:  # a network of the user's may keep something between calls
         threads = 1 if network is not None else num_cores()
     num_rows, notices = predict_file(
-        model, run.schema, file, output, with_input=with_input, num_threads=threads
+        model,
+        run.schema,
+        file,
+        output,
+        with_input=with_input,
+        safe_csv=safe_csv,
+        num_threads=threads,
     )
     print_notices(notices.lines())
     if output is not None:
-        print(f"{num_rows:,} rows predicted: {output}", file=sys.stderr)
+        say(f"{num_rows:,} rows predicted: {printable(str(output))}", file=sys.stderr)

@@ -1,8 +1,12 @@
 """What commands print: tables, scores, JSON, and notes on standard error."""
 
+import json
+import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from gradatim.text import printable, printable_lines, shortened
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.fit import FittedTable
@@ -15,8 +19,24 @@ __all__ = [
     "print_scores",
     "print_table",
     "print_test_scores",
+    "say",
     "tell_end",
 ]
+
+
+def say(
+    *values: object,
+    sep: str = " ",
+    end: str = "\n",
+    file: Any = None,
+    flush: bool = False,
+) -> None:
+    """Print as ``print`` does, with what could speak to the terminal escaped.
+
+    Names, values and messages of libraries may come from a stranger's file. Every
+    command prints by this function.
+    """
+    print(printable_lines(sep.join(map(str, values))), end=end, file=file, flush=flush)
 
 
 def print_table(
@@ -33,10 +53,11 @@ def print_table(
     console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for index, header in enumerate(headers):
-        table.add_column(header, justify="left" if index < text_columns else "right")
+        justify: Literal["left", "right"] = "left" if index < text_columns else "right"
+        table.add_column(Text(printable(header)), justify=justify)
     for row in rows:
         # Text is not read as markup: a column of the user's may be called [red].
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     console.print(table)
 
 
@@ -53,9 +74,9 @@ def format_score(value: float | None) -> str:
 
 def tell_end(fitted: "FittedTable", run: "TableRunFolder") -> int:
     """Print scores and where the run is; give the exit code."""
-    print()
+    say()
     print_test_scores(fitted.scores, len(fitted.plan.test))
-    print(f"\nrun: {run.path}")
+    say(f"\nrun: {printable(str(run.path))}")
     return 130 if fitted.history.stop_reason == "interrupted" else 0
 
 
@@ -67,7 +88,7 @@ def print_test_scores(scores: dict[str, dict[str, Any]], num_rows: int) -> None:
         "linear": "linear model",
         "model": "this model",
     }
-    print(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
+    say(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
     print_scores({proper.get(model, model): row for model, row in scores.items()})
 
 
@@ -85,10 +106,16 @@ def print_json(value: Any) -> None:
     """Print JSON for another program."""
     from gradatim.store.json import to_json
 
-    print(to_json(value, indent=2))
+    unseen = re.compile(r"[^\n -~]")  # JSON's own escapes leave what Unicode adds
+
+    def escaped(match: re.Match[str]) -> str:
+        character = match[0]
+        return character if character.isprintable() else json.dumps(character)[1:-1]
+
+    print(unseen.sub(escaped, to_json(value, indent=2)))
 
 
 def print_notices(lines: Sequence[str]) -> None:
     """Print notes on standard error, so that the output holds results alone."""
     for line in lines:
-        print(f"note: {line}", file=sys.stderr)
+        say(f"note: {printable(shortened(line, 1_000))}", file=sys.stderr)

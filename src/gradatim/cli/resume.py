@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gradatim.cli.options import checkpoint_option, data_option, model_option
-from gradatim.cli.printing import tell_end
+from gradatim.cli.printing import say, tell_end
 from gradatim.cli.user_code import load_factory
+from gradatim.text import printable
 
 if TYPE_CHECKING:
     from gradatim.run.checkpoint_header import CheckpointHeader
@@ -67,15 +68,15 @@ def resume(
     folder = find_run(run_path) if run_path is not None else find_unfinished()
     run = TableRunFolder(folder.path)
     if run_path is None:
-        print(f"run: {run.path}", file=sys.stderr)
+        say(f"run: {printable(str(run.path))}", file=sys.stderr)
     record = run.checkpoint if run.is_table and run.has_model else None
     if record is not None and _has_ended(record, epochs):
-        print(
+        say(
             f"{run.path} has ended after {record.epoch} epochs ({record.ended}): "
             "nothing is left to do."
         )
         if record.ended == "epochs":
-            print(f"For more, ask for more in all: --epochs {2 * record.epoch}")
+            say(f"For more, ask for more in all: --epochs {2 * record.epoch}")
         return 0
     network = load_factory(factory)
     plan = plan_again(run, data=data, epochs=epochs, factory=network)

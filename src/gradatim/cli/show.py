@@ -12,7 +12,9 @@ from gradatim.cli.printing import (
     print_json,
     print_table,
     print_test_scores,
+    say,
 )
+from gradatim.text import printable
 
 if TYPE_CHECKING:
     from gradatim.tables.saved.folder import TableRunFolder
@@ -46,7 +48,7 @@ def show(run_path: Path | None, as_json: bool) -> None:
     _print_history(run.history.to_dicts())
     _print_state(run)
     if scores is not None:
-        print()
+        say()
         print_test_scores(scores["scores"], scores["rows"])
 
 
@@ -55,14 +57,14 @@ def _print_data(run: "TableRunFolder") -> None:
     names = {"line": "the tutorial's line", "python": "a loop in Python"}
     source = names.get(run.kind) or config["file"]["name"]
     made = config["created_at"][:19].replace("T", " ")
-    print(f"{run.path}: {source}, made {made} UTC")
+    say(f"{printable(str(run.path))}: {printable(source)}, made {made} UTC")
     if not run.is_table:
-        print()
+        say()
         return
     rows, target = config["rows"], run.schema.target
     assert target is not None
-    print(f"target: {target.name} ({target.task})")
-    print(
+    say(f"target: {printable(target.name)} ({target.task})")
+    say(
         f"rows: {rows['train']:,} to train, {rows['val']:,} to validate, "
         f"{rows['test']:,} to test\n"
     )
@@ -71,32 +73,32 @@ def _print_data(run: "TableRunFolder") -> None:
         run.schema.describe(),
         text_columns=4,
     )
-    print()
+    say()
 
 
 def _print_state(run: "TableRunFolder") -> None:
     """Print whether the run has ended, and from where it would go on."""
     record = run.checkpoint
     if run.stop_reason is not None:
-        print(f"stopped: {run.stop_reason}")
+        say(f"stopped: {run.stop_reason}")
     elif record is not None:
-        print("not ended")
+        say("not ended")
     if record is None or record.ended is not None:
         return
     exact = all(resume.get("exact") for resume in record.resumes)
-    print(
+    say(
         f"checkpoint: step {record.step:,} (epoch {record.epoch}, batch "
         f"{record.batch}), resumed {len(record.resumes)} times"
         f"{'' if exact else ', not always exactly'}"
     )
     if run.is_table:
-        print(f"to go on: gradatim resume --run {shlex.quote(str(run.path))}")
+        say(f"to go on: gradatim resume --run {shlex.quote(str(run.path))}")
 
 
 def _print_history(rows: list[dict[str, Any]]) -> None:
     """Print the first and last epoch, and some evenly spaced between them."""
     if not rows:
-        print("no whole epoch")
+        say("no whole epoch")
         return
     step = max(1, -(-(len(rows) - 1) // (MAX_EPOCHS_SHOWN - 1)))
     shown = rows[::step] if rows[-1] in rows[::step] else [*rows[::step], rows[-1]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradatim.cli.options import data_option, existing_run, model_option, run_option
-from gradatim.cli.printing import print_json, print_notices, print_table
+from gradatim.cli.printing import print_json, print_notices, print_table, say
 from gradatim.cli.user_code import load_factory
 
 if TYPE_CHECKING:
@@ -72,13 +72,13 @@ def trace(
     """
     step_trace = _trace(run_path, rows, data, factory)
     if output is not None:
-        print(f"page: {step_trace.save(output)}")
+        say(f"page: {step_trace.save(output)}")
     elif as_json:
         print_json(step_trace.to_dict())
     elif sys.stdout.isatty():
         _print(step_trace)
     else:
-        print(step_trace)
+        say(step_trace)
 
 
 def _trace(
@@ -88,7 +88,7 @@ def _trace(
 
     network = load_factory(factory)
     if run_path is None and network is None and not any(RUNS.glob("*/config.json")):
-        print(
+        say(
             f"no run under {RUNS}/: the first step on the tutorial's line",
             file=sys.stderr,
         )

@@ -1,6 +1,6 @@
 """The page with the table of contents, and what the learner has done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gradatim.course import Chapter
@@ -27,10 +27,12 @@ def contents_page(
     done: Mapping[str, Any],
     *,
     link: str = "/open/{slug}",
+    notices: Sequence[str] = (),
 ) -> str:
     """Give the page; ``done`` is what :func:`gradatim.course.progress.done` gives.
 
     ``link`` is the address of a chapter: ``{slug}.html`` where the course is frozen.
+    ``notices`` say what went wrong with keeping what was done.
 
     >>> from gradatim.course import CHAPTERS
     >>> "Gradient descent" in contents_page(CHAPTERS, {})
@@ -49,6 +51,7 @@ def contents_page(
     )
     num_exercises = sum(len(c.exercises) for c in chapters)
     solved = f"{num_solved} of {num_exercises} exercises solved" if done else ""
+    told = "".join(f'<p role="alert">{escaped(notice)}</p>' for notice in notices)
     body = (
         "<main><h1>PyTorch, step by step</h1>"
         "<p>One straight line, trained again and again: each chapter lets PyTorch take "
@@ -56,7 +59,7 @@ def contents_page(
         "predictions, moves, breaks, and gives an exercise. You need some Python and "
         "school mathematics; nothing of PyTorch. A chapter takes a quarter of an hour "
         "or more.</p>"
-        f"<p>{solved}</p>"
+        f"<p>{solved}</p>{told}"
         f"<ol>{rows}</ol></main>"
     )
     return page("PyTorch, step by step", body, style=STYLE)

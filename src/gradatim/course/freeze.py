@@ -22,6 +22,8 @@ from gradatim.course.marimo_to_html import Control, plain_html
 from gradatim.course.notebook import Cell, load_app, notebook_cells
 from gradatim.pages.page import as_json, page
 from gradatim.pages.player import player_parts
+from gradatim.store.disk import disk_errors
+from gradatim.store.output import write_output
 
 __all__ = ["freeze", "frozen_page", "states_of"]
 
@@ -62,17 +64,20 @@ def freeze(folder: Path, chapters: tuple[Chapter, ...] = CHAPTERS) -> list[Path]
 
     Returns:
         The files; the table of contents comes first.
+
+    Raises:
+        DiskError: A file cannot be written. Those before it are whole, and what was in
+            the place of the others stays.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    index = folder / "index.html"
-    contents = contents_page(chapters, {}, link="{slug}.html")
-    index.write_text(contents, encoding="utf-8")
-    paths = [index]
-    for chapter in chapters:
-        path = folder / f"{chapter.slug}.html"
-        path.write_text(frozen_page(chapter), encoding="utf-8")
-        paths.append(path)
-    return paths
+    with disk_errors(folder, why=""):
+        folder.mkdir(parents=True, exist_ok=True)
+    pages = [folder / f"{chapter.slug}.html" for chapter in chapters]
+    for number, (chapter, path) in enumerate(zip(chapters, pages, strict=True)):
+        so_far = f"{number} of the {len(pages)} chapters are written."
+        write_output(path, frozen_page(chapter), so_far=so_far)
+    index = folder / "index.html"  # the last one, so that every link leads somewhere
+    write_output(index, contents_page(chapters, {}, link="{slug}.html"))
+    return [index, *pages]
 
 
 def frozen_page(chapter: Chapter) -> str:

@@ -1,10 +1,12 @@
 """The course in the browser: all chapters on one server of this machine."""
 
 import contextlib
+import os
 import secrets
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,13 +23,16 @@ from starlette.responses import (
     Response,
 )
 from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 from gradatim.course import CHAPTERS, Chapter, progress
 from gradatim.course.contents import contents_page
 from gradatim.course.notebook import write_notebook
+from gradatim.errors import ConfigError, GradatimError
 from gradatim.pages.player import player_parts
 
-__all__ = ["HOST", "course_app", "free_port", "serving"]
+__all__ = ["HOST", "CourseServer", "SameOrigin", "course_app", "serving"]
 
 HOST = "127.0.0.1"
 COOKIE = "gradatim_course"
@@ -39,11 +44,27 @@ A worker stands between the browser and a page that is opened again, and can hol
 STYLE = Path(__file__).with_name("chapter.css")
 
 
-def free_port() -> int:
-    """Give a port on which no program listens."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+class SameOrigin:
+    """Refuse what a page of another address asks for, also through a websocket.
+
+    A browser names the page that asks in ``Origin``; programs that are no browser leave
+    it out, and need the token like everybody.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or refuse it."""
+        headers = dict(scope.get("headers") or ())
+        origin = headers.get(b"origin")
+        if origin is None or origin == b"http://" + headers.get(b"host", b""):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocketClose(code=1008)(scope, receive, send)
+        else:
+            refusal = PlainTextResponse("A page of another address.", status_code=403)
+            await refusal(scope, receive, send)
 
 
 def course_app(
@@ -72,7 +93,9 @@ def course_app(
             return PlainTextResponse(
                 "Open the address that gradatim learn has printed.", status_code=401
             )
-        response = HTMLResponse(contents_page(chapters, progress.done()))
+        response = HTMLResponse(
+            contents_page(chapters, progress.done(), notices=progress.notices())
+        )
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
         return response
 
@@ -90,7 +113,8 @@ def course_app(
             Mount("/", app=builder.build()),
         ],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"])
+            Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost"]),
+            Middleware(SameOrigin),
         ],
     )
 
@@ -101,25 +125,91 @@ def _is_known(request: Request, token: str) -> bool:
     return secrets.compare_digest(given.encode(), token.encode())
 
 
+class CourseServer:
+    """The course while it is served, from a thread.
+
+    Attributes:
+        port: The port that is listened on.
+        error: What ended the server, where it ended by itself.
+    """
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket) -> None:
+        self.port: int = listening.getsockname()[1]
+        self.error: BaseException | None = None
+        self._server = uvicorn.Server(config)
+        self._listening = listening
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._server.run(sockets=[self._listening])
+        except BaseException as error:  # SystemExit, too: uvicorn leaves by it
+            self.error = error
+
+    def wait_until_up(self) -> None:
+        """Wait until pages are answered.
+
+        Raises:
+            GradatimError: The server has ended before.
+        """
+        while not self._server.started:
+            if not self.is_running():
+                why = f": {self.error!r}" if self.error else ""
+                raise GradatimError(
+                    f"the server of the course ended while it was starting{why}.\n"
+                    "What it wrote above says why."
+                )
+            time.sleep(0.01)
+
+    def is_running(self) -> bool:
+        """Say whether the server has not ended, nor is ending."""
+        return self._thread.is_alive() and not self._server.should_exit
+
+    def end(self) -> None:
+        """End the server; open chapters are not waited for."""
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+        self._listening.close()
+
+
 @contextlib.contextmanager
 def serving(
-    port: int, token: str, chapters: tuple[Chapter, ...] = CHAPTERS
-) -> Iterator[uvicorn.Server]:
-    """Serve the course from a thread, until the block ends."""
+    port: int | None, token: str, chapters: tuple[Chapter, ...] = CHAPTERS
+) -> Iterator[CourseServer]:
+    """Serve the course, on a free port if none is given, until the block ends.
+
+    Raises:
+        ConfigError: The port cannot be listened on.
+    """
+    listening = _listen(port)
     with tempfile.TemporaryDirectory() as folder:
         config = uvicorn.Config(
             course_app(token, Path(folder), chapters),
-            host=HOST,
-            port=port,
-            log_level="warning",
+            log_level="warning",  # requests have the token in their addresses
             lifespan="on",
             timeout_graceful_shutdown=1,  # open chapters are not waited for
         )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
+        server = CourseServer(config, listening)
         try:
             yield server
         finally:
-            server.should_exit = True
-            thread.join(timeout=5)
+            server.end()
+
+
+def _listen(port: int | None) -> socket.socket:
+    """Listen on a port of this machine: nobody else can take it any more."""
+    listening = socket.socket()
+    if os.name == "posix":  # a server that has just ended does not keep its port
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port or 0))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"port {port} cannot be listened on ({error.strerror or error}).\n"
+            "Another program may have it.\n"
+            "Leave --port out, and a free one is taken."
+        ) from error
+    return listening

@@ -10,6 +10,7 @@ from gradatim.errors import ConfigError
 from gradatim.graphs import dot, html, svg, text
 from gradatim.graphs.gradients import Backward, step_backward
 from gradatim.graphs.graph_data import Arrow, GraphData, Group, Node
+from gradatim.store.output import write_output
 from gradatim.text import printable
 
 __all__ = ["Graph"]
@@ -97,6 +98,7 @@ class Graph(GraphData):
 
         Raises:
             ConfigError: The name ends in something else.
+            DiskError: The file cannot be written; one that was there stays.
         """
         path = Path(path)
         draw = {
@@ -111,7 +113,7 @@ class Graph(GraphData):
                 "The end of the name says what is drawn.\n"
                 "Name it .svg, .html, .dot or .txt."
             )
-        path.write_text(draw(), encoding="utf-8")
+        write_output(path, draw())
         return path
 
     def _repr_svg_(self) -> str:

@@ -8,12 +8,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Arrow", "GraphData", "Group", "Kind", "Node", "Saved"]
+__all__ = ["LONGEST_NAME", "Arrow", "GraphData", "Group", "Kind", "Node", "Saved"]
 
 Kind = Literal["operation", "output", "parameter", "input", "data"]
 """What a box stands for. An output is an operation that ``backward`` starts from. An
 input is a tensor that requires a gradient and does not belong to the model. Data have
 no gradient."""
+
+
+LONGEST_NAME = 2_000
+"""The characters of a name that are kept: its middle is left out of a longer one, which
+would stand in a page a dozen times. Chosen by hand, not measured."""
 
 
 class _Record:

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gradatim.text import printable_lines
+
 __all__ = ["as_json", "escaped", "page"]
 
 FOLDER = Path(__file__).parent
@@ -43,12 +45,14 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
 
 
 def escaped(text: object) -> str:
-    """Write a text so that HTML takes it for text alone, also between quotes.
+    r"""Write a text so that HTML takes it for text alone, also between quotes.
 
-    >>> escaped("<b> & 'c'")
-    '&lt;b&gt; &amp; &#x27;c&#x27;'
+    What turns the direction of writing, or has no shape, is shown as an escape.
+
+    >>> escaped("<b> & 'c'"), escaped("\u202e")
+    ('&lt;b&gt; &amp; &#x27;c&#x27;', '\\u202e')
     """
-    return html.escape(str(text))
+    return html.escape(printable_lines(str(text)))
 
 
 def as_json(value: Any) -> str:

@@ -8,6 +8,7 @@ that a file names.
 Its parts, in reading order:
 
 - ``disk``: bytes that are on the disk when a call returns, and all atomic writes.
+- ``output``: the same for a file that a user names, which may be a link or a device.
 - ``json``: strict JSON with bounds.
 - ``checks``: what a value that was read may be.
 - ``pack``: state of any shape, taken apart into JSON and tensors.

@@ -1,9 +1,8 @@
 """Bytes that are on the disk when a call returns: write, fsync, rename, remove.
 
 Files and folders are written whole or not at all: under another name beside their
-place, and renamed when the disk has them. ``replace_file`` does it for bytes that are
-there, ``replacing_file`` for a file that is written bit by bit, ``written_beside`` for
-a folder.
+place, and renamed when the disk has them. ``replace_file`` does it for a file,
+``written_beside`` for a folder.
 
 Everything here that changes the disk is a call of ``os``, one a change, so that a test
 can let each of them fail in turn.
@@ -17,11 +16,12 @@ import secrets
 import shutil
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from gradatim.errors import DamagedError, DiskError, RunError
 from gradatim.text import bytes_for_people
@@ -29,6 +29,7 @@ from gradatim.text import bytes_for_people
 __all__ = [
     "OLD",
     "Written",
+    "disk_error",
     "disk_errors",
     "make_folder",
     "opened",
@@ -37,9 +38,9 @@ __all__ = [
     "reading",
     "remove_folder",
     "replace_file",
-    "replacing_file",
     "sweep",
     "sync_folder",
+    "taking_the_place_of",
     "write_file",
     "written_beside",
 ]
@@ -218,42 +219,33 @@ def old_of(path: Path) -> Path:
 
 def replace_file(path: Path, parts: Iterable[Buffer]) -> Written:
     """Write a file beside ``path`` and put it there in one step."""
-    with _taking_the_place_of(path) as beside:
+    with taking_the_place_of(path) as beside:
         return write_file(beside, parts)
 
 
 @contextlib.contextmanager
-def replacing_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file beside ``path`` that takes its place when all of it is written.
-
-    For what is written bit by bit; :func:`replace_file` is for what is there already.
-    After an error the file goes, and what was at ``path`` stays.
-    """
-    with (
-        _taking_the_place_of(path, may_lack_sync=True) as beside,
-        open(_new_file(beside), "wb") as file,
-    ):
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _taking_the_place_of(path: Path, *, may_lack_sync: bool = False) -> Iterator[Path]:
+def taking_the_place_of(
+    path: Path,
+    *,
+    may_lack_sync: bool = False,
+    errors: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+) -> Iterator[Path]:
     """Give a name beside ``path``; the file of this name is renamed to it, or goes.
 
     With ``may_lack_sync`` the file is there all the same where its folder may be
-    written to, but not opened to wait for the disk.
+    written to, but not opened to wait for the disk. ``errors`` words what fails in
+    renaming, which a ``with`` block of the caller could not tell from its own errors.
     """
     beside = temporary(path)
     try:
         yield beside
-        os.replace(beside, path)
-        try:
-            sync_folder(path.parent)
-        except OSError:
-            if not may_lack_sync:
-                raise
+        with errors():
+            os.replace(beside, path)
+            try:
+                sync_folder(path.parent)
+            except OSError:
+                if not may_lack_sync:
+                    raise
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(beside)
@@ -301,6 +293,14 @@ REASONS = {
         "the disk is read-only",
         "Let it be mounted for writing, or name another folder.",
     ),
+    errno.EISDIR: ("it is a folder", "Name a file in it."),
+    errno.ENOENT: (
+        "No such file or directory: its folder is not there",
+        "Make the folder, or name another.",
+    ),
+    errno.ENOTDIR: ("its folder is a file", "Name another folder."),
+    errno.ENAMETOOLONG: ("its name is too long", "Name it shorter."),
+    errno.ELOOP: ("it is a link that leads to itself", "Remove the link."),
     errno.EXDEV: (
         "the folder lies on two file systems",
         "Let all of the folder lie on one.",
@@ -337,16 +337,22 @@ def disk_errors(
     except RunError:
         raise
     except OSError as error:
-        number = error.errno or 0
-        unknown = error.strerror or str(error), "Mend that, and start again."
-        reason, cure = REASONS.get(number, unknown)
-        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            needed = f"needs {bytes_for_people(needs)}, " if needs else ""
-            room = largest_file() if number == errno.EFBIG else free_at(path)
-            reason += f": {needed}{room}"
-        failure = DiskError(f"{path} {cannot}, {reason}.\n{why}{cure}")
-        failure.errno = error.errno
-        raise failure from error
+        raise disk_error(path, error, needs, cannot, why) from error
+
+
+def disk_error(
+    path: Path, error: OSError, needs: int, cannot: str, why: str
+) -> DiskError:
+    """Make the error that :func:`disk_errors` raises in place of the system's."""
+    number = error.errno or 0
+    unknown = error.strerror or str(error), "Mend that, and start again."
+    reason, cure = REASONS.get(number, unknown)
+    if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        room = largest_file() if number == errno.EFBIG else free_at(path)
+        reason += f": needs {bytes_for_people(needs)}, {room}" if needs else f": {room}"
+    failure = DiskError(f"{path} {cannot}, {reason}.\n{why}{cure}")
+    failure.errno = error.errno
+    return failure
 
 
 def free_at(path: Path) -> str:

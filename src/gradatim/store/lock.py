@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from gradatim.errors import DamagedError, RunLockedError
@@ -13,7 +14,7 @@ try:
 except ImportError:  # Windows: no lock there, as docs/files.md says
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Lock"]
+__all__ = ["Lock", "waiting_lock"]
 
 HELD: dict[tuple[int, str], "Lock"] = {}
 """The locks that this process holds, by process and path: the system's locks do not
@@ -106,6 +107,25 @@ class Lock:
     def is_held(self) -> bool:
         """Tell whether this object has the lock; in a forked child it does not."""
         return self._descriptor is not None and self._key[0] == os.getpid()
+
+
+@contextlib.contextmanager
+def waiting_lock(path: Path) -> Iterator[None]:
+    """Hold a lock on a file for a moment; wait until other processes let go of it.
+
+    Threads of one process do not keep each other out: they need a lock of their own.
+
+    Args:
+        path: The file, which is made where there is none, and never removed.
+    """
+    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+    try:
+        if fcntl is not None:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _holder(descriptor: int) -> str:

@@ -114,6 +114,7 @@ class _Numbers(nn.Module):
             values = torch.where(column.isnan(), median, column).double()
             mean, std = values.mean(), values.std(correction=0)
             flat = std <= torch.finfo(torch.float32).eps * mean.abs()
+            flat |= std.float() == 0  # denormal: dividing by it would overflow
             self.median[place] = median
             self.mean[place] = mean
             self.std[place] = torch.where(flat, 1.0, std)

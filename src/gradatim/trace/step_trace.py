@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gradatim.store.output import write_output
 from gradatim.trace.html import fragment, whole_page
 from gradatim.trace.sections import sections_of
 from gradatim.trace.text import as_text
@@ -36,10 +37,10 @@ class StepTrace(StepData):
         A file of that name is replaced.
 
         Raises:
-            OSError: The file cannot be written.
+            DiskError: The file cannot be written; one that was there stays.
         """
         path = Path(path)
-        path.write_text(self.html(), encoding="utf-8", errors="backslashreplace")
+        write_output(path, self.html())
         return path
 
     def _repr_html_(self) -> str:

@@ -4,7 +4,9 @@ import contextlib
 import functools
 import inspect
 import random
+import threading
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -24,8 +26,15 @@ from torch.overrides import (
 from torch.utils.data import DataLoader
 
 from gradatim.losses import WATCHED_LOSSES
-from gradatim.torch_private import FETCHING_ITERATOR, plain_torch_function, tensor_base
+from gradatim.torch_private import (
+    FETCHING_ITERATOR,
+    UPDATE_HOOKS,
+    never_compiled,
+    plain_torch_function,
+    tensor_base,
+)
 from gradatim.watching import row_orders
+from gradatim.watching.open_watches import EVERYONE, OpenWatches, watches_here
 from gradatim.watching.schedulers import MADE_OF_OTHERS
 from gradatim.watching.source_lines import is_called_by_user
 from gradatim.watching.watcher import Watcher
@@ -54,15 +63,26 @@ Inside = Callable[[], contextlib.AbstractContextManager[None]]
 
 @contextlib.contextmanager
 def installed(watcher: Watcher) -> Iterator[None]:
-    """Let a watcher see what happens; put everything back at the end."""
+    """Let a watcher see what this thread does; put everything back at the end.
+
+    Watches may be open at the same time, and be closed in any order.
+    """
+    watch = OPEN.open(watcher)
+    try:
+        yield
+    finally:
+        OPEN.close(watch)
+        watcher.tensor_calls.close()
+
+
+def _install() -> Callable[[], None]:
+    """Patch PyTorch, NumPy and ``random``; give the function that puts all back."""
     is_tensor_method_or_property(Tensor.view)  # fills a table before it is patched
-    forwards, updates = watcher.forwards, watcher.updates
-    tensor_calls = watcher.tensor_calls
     with contextlib.ExitStack() as stack:
         # The warning tells the user of hooks that are ours.
         warnings.filterwarnings("ignore", message=WARNING_OF_OUR_HOOKS)
         stack.callback(_without_filter, warnings.filters[0])
-        for owner, name, made in _patches(watcher):
+        for owner, name, made in _patches():
             # A name that the owner inherits is not made the owner's own for good.
             has_own = name in vars(owner)
             original = vars(owner)[name] if has_own else getattr(owner, name)
@@ -72,18 +92,77 @@ def installed(watcher: Watcher) -> Iterator[None]:
             else:
                 stack.callback(delattr, owner, name)
         for handle in (
-            modules.register_module_forward_pre_hook(forwards.enter),
-            modules.register_module_forward_hook(forwards.leave, always_call=True),
-            modules.register_module_forward_pre_hook(tensor_calls.enter),
-            modules.register_module_forward_hook(tensor_calls.leave),
-            optimizers.register_optimizer_step_pre_hook(updates.before_step),
-            optimizers.register_optimizer_step_post_hook(updates.after_step),
+            modules.register_module_forward_pre_hook(_forward_entered),
+            modules.register_module_forward_hook(_forward_left, always_call=True),
         ):
             stack.callback(handle.remove)
-        stack.callback(tensor_calls.close)
-        watcher.seen.is_open = True
-        stack.callback(setattr, watcher.seen, "is_open", False)
-        yield
+        for name, hooks in TABLES.items():
+            setattr(optimizers, name, hooks)
+            stack.callback(setattr, optimizers, name, hooks.of_users)
+        return stack.pop_all().close
+
+
+def _forward_entered(module: nn.Module, args: Any) -> None:
+    if torch.compiler.is_compiling():
+        return
+    for watcher in watches_here():
+        watcher.forwards.enter(module, args)
+        watcher.tensor_calls.enter(module, args)
+
+
+def _forward_left(module: nn.Module, args: Any, output: Any) -> None:
+    if torch.compiler.is_compiling():
+        return
+    for watcher in watches_here():
+        watcher.forwards.leave(module, args, output)
+        watcher.tensor_calls.leave(module, args, output)
+
+
+class UpdateHooks(OrderedDict[int, Any]):
+    """PyTorch's table of hooks for all optimizers, with one of ours at its end.
+
+    PyTorch walks through its table while the hooks run. If ours was put into it, or
+    taken out, an update of another thread would fail at that moment. So for the time
+    of a watch this table stands in the place of PyTorch's, and the hooks that users
+    add or remove go into theirs.
+    """
+
+    def __init__(self, of_users: dict[int, Any], ours: Any) -> None:
+        super().__init__()
+        self.of_users, self.ours = of_users, ours
+
+    def __setitem__(self, key: int, hook: Any) -> None:
+        self.of_users[key] = hook
+
+    def __delitem__(self, key: int) -> None:
+        del self.of_users[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self.of_users
+
+    def values(self) -> Any:
+        """Give all hooks as they are at this moment."""
+        return [*self.of_users.values(), self.ours]
+
+
+@never_compiled
+def _before_update(optimizer: Any, args: Any, kwargs: Any) -> None:
+    for watcher in watches_here():
+        watcher.updates.before_step(optimizer, args, kwargs)
+
+
+@never_compiled
+def _after_update(optimizer: Any, args: Any, kwargs: Any) -> None:
+    for watcher in watches_here():
+        watcher.updates.after_step(optimizer, args, kwargs)
+
+
+TABLES = {
+    name: UpdateHooks(getattr(optimizers, name), ours)
+    for name, ours in zip(UPDATE_HOOKS, (_before_update, _after_update), strict=True)
+}
+"""They stay for as long as the process runs: a handle that a user was given during a
+watch still removes the hook afterwards."""
 
 
 def _without_filter(entry: Any) -> None:
@@ -91,37 +170,37 @@ def _without_filter(entry: Any) -> None:
         cast("list[Any]", warnings.filters).remove(entry)
 
 
-def _patches(watcher: Watcher) -> Iterator[tuple[Any, str, Made]]:
+def _patches() -> Iterator[tuple[Any, str, Made]]:
     """Give each name that is replaced: its owner, the name, and what is made of it.
 
     Functions such as ``torch.eq`` are left alone: ``torch.jit`` and ``torch.compile``
     keep tables of them by identity for as long as the process runs.
     """
     for name in WATCHED_LOSSES:
-        yield F, name, functools.partial(_loss, watcher, name)
+        yield F, name, functools.partial(_loss, name)
     for name in ("view", "reshape"):
-        yield Tensor, name, functools.partial(_shaped, watcher, name)
+        yield Tensor, name, functools.partial(_shaped, name)
     for name in COMPARED:
-        yield Tensor, name, functools.partial(_compared, watcher, name)
-    losses, position = watcher.losses, watcher.position
-    inside = functools.partial(position.inside, "is_inside_backward")
+        yield Tensor, name, functools.partial(_compared, name)
+    losses = EVERYONE.losses
+    inside = functools.partial(_inside, "is_inside_backward")
     yield Tensor, "backward", wrapped(losses.backward, inside=inside)
     yield torch.autograd, "backward", wrapped(losses.autograd_backward, inside=inside)
 
-    modes, states = watcher.modes, watcher.state_dicts
+    modes, states = EVERYONE.modes, EVERYONE.state_dicts
     yield F, "dropout", wrapped(before=modes.dropout)
     mode_set, state_taken = wrapped(before=modes.mode_set), wrapped(after=states.taken)
     yield nn.Module, "train", functools.partial(_outermost, mode_set)
-    yield nn.Module, "__init__", _after(watcher.models.structures.module_made)
+    yield nn.Module, "__init__", _after(EVERYONE.models.structures.module_made)
     yield nn.Module, "state_dict", functools.partial(_outermost, state_taken)
     yield nn.Module, "load_state_dict", wrapped(before=states.loaded)
     yield torch, "save", wrapped(before=states.saved)
 
     for owner in (Optimizer, nn.Module):
-        yield owner, "zero_grad", _after(watcher.updates.zeroed)
-    yield Optimizer, "__init__", _after(watcher.updates.optimizer_made)
-    schedulers = watcher.schedulers
-    inside = functools.partial(position.inside, "is_inside_scheduler")
+        yield owner, "zero_grad", _after(EVERYONE.updates.zeroed)
+    yield Optimizer, "__init__", _after(EVERYONE.updates.optimizer_made)
+    schedulers = EVERYONE.schedulers
+    inside = functools.partial(_inside, "is_inside_scheduler")
     for single in SINGLE:
         yield single, "__init__", _after(schedulers.scheduler_made)
     for outer in MADE_OF_OTHERS:
@@ -129,19 +208,32 @@ def _patches(watcher: Watcher) -> Iterator[tuple[Any, str, Made]]:
     for kind in WITH_STEP:
         yield kind, "step", wrapped(schedulers.scheduler_stepped, inside=inside)
 
-    loaders, seeds = watcher.loaders, watcher.seeds
+    loaders, seeds = EVERYONE.loaders, EVERYONE.seeds
     started, fetched = loaders.loader_started, loaders.batch_fetched
     yield DataLoader, "__init__", _after(loaders.loader_made)
     yield DataLoader, "__iter__", wrapped(started, loaders.iterator_made)
-    batch_fetched = watcher.tensor_calls.batch_fetched
+    batch_fetched = EVERYONE.tensor_calls.batch_fetched
     yield FETCHING_ITERATOR, "__next__", wrapped(fetched, batch_fetched)
     for owner, name, noted in row_orders.DRAWING:
-        yield owner, name, functools.partial(noted, watcher.row_orders)
-    yield torch, "manual_seed", functools.partial(_seed, watcher, "torch")
-    yield random, "seed", functools.partial(_seed, watcher, "random")
-    yield np.random, "seed", functools.partial(_seed, watcher, "numpy")
+        yield owner, name, functools.partial(noted, _row_orders_here)
+    yield torch, "manual_seed", functools.partial(_seed, "torch")
+    yield random, "seed", functools.partial(_seed, "random")
+    yield np.random, "seed", functools.partial(_seed, "numpy")
     yield np.random, "default_rng", wrapped(before=seeds.generator_made)
     yield torch, "set_rng_state", wrapped(before=seeds.state_restored)
+
+
+@contextlib.contextmanager
+def _inside(flag: str) -> Iterator[None]:
+    """Set a flag of the watches that see this call, for the time of the call."""
+    with contextlib.ExitStack() as stack:
+        for watcher in watches_here():
+            stack.enter_context(watcher.position.inside(flag))
+        yield
+
+
+def _row_orders_here() -> list[row_orders.RowOrders]:
+    return [watcher.row_orders for watcher in watches_here()]
 
 
 def wrapped(
@@ -186,34 +278,34 @@ def _after(note: Callable[[Any], None], inside: Inside | None = None) -> Made:
 def _outermost(made: Made, original: Any) -> Any:
     """Let calls of a method be noted that calls itself for each part of a module."""
     noted = made(original)
-    depth = 0
+    inside = threading.local()
 
     @functools.wraps(original)
     def patched(*args: Any, **kwargs: Any) -> Any:
-        nonlocal depth
-        function = original if depth else noted
-        depth += 1
+        if getattr(inside, "a_call", False):
+            return original(*args, **kwargs)
+        inside.a_call = True
         try:
-            return function(*args, **kwargs)
+            return noted(*args, **kwargs)
         finally:
-            depth -= 1
+            inside.a_call = False
 
     return patched
 
 
-def _seed(watcher: Watcher, name: str, original: Any) -> Any:
+def _seed(name: str, original: Any) -> Any:
     """Note a seed of a global generator, where the user's own code sets it."""
     state = STATES[name]
 
     @functools.wraps(original)
     def seed(*args: Any, **kwargs: Any) -> Any:
-        watcher.seeds.seeding(name)
+        EVERYONE.seeds.seeding(name)
         if not is_called_by_user():
             return original(*args, **kwargs)
         before = state()
         result = original(*args, **kwargs)
         given = args[0] if args else next(iter(kwargs.values()), None)
-        watcher.seeds.seeded(name, given, before, state())
+        EVERYONE.seeds.seeded(name, given, before, state())
         return result
 
     return seed
@@ -253,8 +345,8 @@ def _overridden(function: Any, given: tuple[Any, ...], *args: Any, **kw: Any) ->
         raise TypeError(f"no implementation found for {error.obj!r}") from None
 
 
-def _shaped(watcher: Watcher, name: str, original: Any) -> Any:
-    note = watcher.tensor_calls.shaped
+def _shaped(name: str, original: Any) -> Any:
+    note = EVERYONE.tensor_calls.shaped
 
     @functools.wraps(original)
     def shaped(self: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -270,11 +362,11 @@ def _shaped(watcher: Watcher, name: str, original: Any) -> Any:
     return shaped
 
 
-def _compared(watcher: Watcher, name: str, original: Any) -> Any:
+def _compared(name: str, original: Any) -> Any:
     operation, public = COMPARED[name]
     is_operator = name.startswith("__")
     dispatched = getattr(tensor_base, public)
-    note = watcher.tensor_calls.compared
+    note = EVERYONE.tensor_calls.compared
 
     @functools.wraps(original)
     def compared(self: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -296,22 +388,31 @@ def _compared(watcher: Watcher, name: str, original: Any) -> Any:
     return compared
 
 
-def _loss(watcher: Watcher, name: str, original: Any) -> Any:
+def _loss(name: str, original: Any) -> Any:
     signature = inspect.signature(original)
 
     @functools.wraps(original)
     def patched(*args: Any, **kwargs: Any) -> Any:
         if torch.compiler.is_compiling():
             return original(*args, **kwargs)
+        watchers = watches_here()
+        if not watchers:
+            return original(*args, **kwargs)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:  # the original's message is clearer
             return original(*args, **kwargs)
         bound.apply_defaults()
-        watcher.tensor_calls.loss(bound.arguments)
-        watcher.losses.loss(name, bound.arguments)
+        for watcher in watchers:
+            watcher.tensor_calls.loss(bound.arguments)
+            watcher.losses.loss(name, bound.arguments)
         result = original(*args, **kwargs)
-        watcher.replays.on_loss(name, bound.arguments, result)
+        for watcher in watchers:
+            watcher.replays.on_loss(name, bound.arguments, result)
         return result
 
     return patched
+
+
+OPEN = OpenWatches(_install)
+"""The watches that are open in this process."""

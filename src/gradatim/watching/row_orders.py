@@ -277,7 +277,7 @@ def _noted(
     rows_of: Callable[..., Any],
     generator: str,
     twin_of: Callable[[], Callable[[int], Any]] | None = None,
-) -> Callable[[RowOrders, Any], Any]:
+) -> Callable[[Callable[[], list[RowOrders]], Any], Any]:
     """Let a function that draws orders be noted.
 
     Args:
@@ -287,20 +287,27 @@ def _noted(
             user's alone; None where the function gives the order itself.
     """
 
-    def made(orders: RowOrders, original: Any) -> Any:
+    def made(orders_here: Callable[[], list[RowOrders]], original: Any) -> Any:
         @functools.wraps(original)
         def patched(*args: Any, **kwargs: Any) -> Any:
             if torch.compiler.is_compiling():
                 return original(*args, **kwargs)
             num_rows, *rows = rows_of(*args, **kwargs)
-            group = orders.group_of(num_rows)
-            if group is None:
+            noting = [
+                (orders, group)
+                for orders in orders_here()
+                if (group := orders.group_of(num_rows)) is not None
+            ]
+            if not noting:
                 return original(*args, **kwargs)
-            orders.drawing(group, *rows)
+            for orders, group in noting:
+                orders.drawing(group, *rows)
             twin = None if twin_of is None else twin_of()
             result = original(*args, **kwargs)
-            order = result if twin is None else twin(group.num_rows)
-            orders.drawn(group, order, "own" if kwargs.get("generator") else generator)
+            drawn_from = "own" if kwargs.get("generator") else generator
+            order = result if twin is None else twin(noting[0][1].num_rows)
+            for orders, group in noting:
+                orders.drawn(group, order, drawn_from)
             return result
 
         return patched
@@ -344,7 +351,9 @@ def _twin_of_random() -> Callable[[int], Any]:
 
 _of_torch = _noted(lambda n=None, *_, **__: (n,), "torch")
 _of_numpy = _noted(_rows_of_shuffle, "numpy", _twin_of_numpy)
-DRAWING: tuple[tuple[Any, str, Callable[[RowOrders, Any], Any]], ...] = (
+DRAWING: tuple[
+    tuple[Any, str, Callable[[Callable[[], list[RowOrders]], Any], Any]], ...
+] = (
     (torch, "randperm", _of_torch),
     (torch.utils.data.dataset, "randperm", _of_torch),
     (np.random, "permutation", _of_numpy),

@@ -277,7 +277,9 @@ class TestOutput:
 
         one = trained("price")
         monkeypatch.setattr(predict_module.os, "fsync", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(
+            OSError, match=r"out\.csv cannot be written, the disk is full"
+        ):
             predicted(one, one.csv, tmp_path / "out.csv")
         assert list(tmp_path.iterdir()) == []
 

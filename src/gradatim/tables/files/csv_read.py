@@ -70,8 +70,8 @@ def read_arrow(
         options = _options(dialect, types, columns, block_bytes)
         try:
             return pacsv.read_csv(dialect.path, **options)
-        except pa.ArrowInvalid as error:  # one row is larger than a block
-            if "straddl" not in str(error) or block_bytes == LARGEST_BLOCK_BYTES:
+        except pa.ArrowInvalid as error:
+            if not is_too_small(error) or block_bytes == LARGEST_BLOCK_BYTES:
                 raise
     raise AssertionError("the last block size returns or raises")
 
@@ -80,8 +80,20 @@ def stream_arrow(
     dialect: Dialect, types: Types, columns: Names | None = None, *, block_bytes: int
 ) -> Iterator[pa.RecordBatch]:
     """Read as ``read_arrow`` does, block by block: types are those of the first one."""
-    options = _options(dialect, types, columns, block_bytes)
-    yield from pacsv.open_csv(dialect.path, **options)
+    try:
+        options = _options(dialect, types, columns, block_bytes)
+        blocks = pacsv.open_csv(dialect.path, **options)
+    except pa.ArrowInvalid as error:
+        if not is_too_small(error):
+            raise
+        options = _options(dialect, types, columns, LARGEST_BLOCK_BYTES)
+        blocks = pacsv.open_csv(dialect.path, **options)
+    yield from blocks
+
+
+def is_too_small(error: pa.ArrowInvalid) -> bool:
+    """Say whether pyarrow fails because a row or the header is larger than a block."""
+    return any(words in str(error) for words in ("straddl", "Empty CSV file or block"))
 
 
 def _options(

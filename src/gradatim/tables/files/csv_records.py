@@ -15,9 +15,11 @@ import gzip
 import io
 import re
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gradatim.errors import FileReadError
 
@@ -49,8 +51,35 @@ class Record:
 def open_bytes(path: Path) -> io.BufferedReader:
     """Open ``path``, unpacking ``.gz`` on the way."""
     if path.suffix.lower() == ".gz":
-        return io.BufferedReader(gzip.open(path))
+        return io.BufferedReader(_Unpacked(path))
     return path.open("rb")
+
+
+class _Unpacked(io.RawIOBase):
+    """The unpacked bytes of a gzip file, whose damage is a ``FileReadError``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, gzip.GzipFile(path)
+
+    def readable(self) -> bool:
+        """Say that bytes can be read; Python's buffer asks."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer; give how many bytes."""
+        try:
+            return self._file.readinto(buffer)
+        except (OSError, EOFError, zlib.error) as error:
+            raise FileReadError(
+                f"{self._path} cannot be unpacked: {error}.\n"
+                "A part of it is missing or was changed after it was written.\n"
+                "Write or copy the file again."
+            ) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+        super().close()
 
 
 def records(path: Path, separator: str) -> Iterator[Record]:

@@ -35,7 +35,7 @@ class ParquetFile(DataFile):
             self._file = pq.ParquetFile(
                 path, read_dictionary=texts, page_checksum_verification=True
             )
-        self.names = tuple(schema.names)
+            self.names = tuple(schema.names)  # fails where one is no UTF-8
         check_names(str(path), self.names)
         if self._file.metadata.num_rows == 0:
             raise FileReadError(
@@ -87,7 +87,7 @@ class ParquetFile(DataFile):
     def _damage_explained(self) -> Iterator[None]:
         try:
             yield
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise FileReadError(
                 f"{self.path} cannot be read as Parquet: {error}\n"
                 "A part of it is missing or was changed after it was written.\n"

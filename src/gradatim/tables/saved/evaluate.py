@@ -51,6 +51,10 @@ def evaluate_file(
             "Add the column, or use `gradatim predict`."
         )
     model = run.load_model(factory)
+    task, rows = schema.target.task, len(table)
+    with threads(1):  # as `predict` does, with the same answers
+        answers = predict_rows(model, table.x)
+    table.notices.look_at(answers, 0)
     notices = table.notices.lines()
     trained_on = run.config.get("file", {})
     name_and_size = trained_on.get("name"), trained_on.get("bytes")
@@ -59,9 +63,6 @@ def evaluate_file(
             f"{file.name} has the name and size of the file this run was trained on; "
             "rows seen in training score better than new ones"
         )
-    task, rows = schema.target.task, len(table)
-    with threads(1):  # as `predict` does, with the same answers
-        answers = predict_rows(model, table.x)
     baseline = constant_answers(task, table.y, rows, len(schema.labels))
     scores = {
         "baseline": score(task, baseline, table.y),

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,10 +14,11 @@ import torch
 from torch import Tensor
 
 from gradatim.errors import ConfigError, DataError
-from gradatim.store.disk import replacing_file
+from gradatim.store.output import is_special, output_file
 from gradatim.tables.files.csv import DelimitedFile
 from gradatim.tables.files.data_file import DataFile
 from gradatim.tables.files.formats import open_file, written_format
+from gradatim.tables.files.formulas import without_formulas
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.schema.schema import Schema
@@ -49,6 +49,7 @@ def predict_file(
     with_input: bool = False,
     batch_rows: int = BATCH_ROWS,
     num_threads: int = 1,
+    safe_csv: bool = False,
 ) -> tuple[int, ValueNotices]:
     """Predict every row of a file; its columns are matched by name.
 
@@ -57,21 +58,31 @@ def predict_file(
         schema: The schema of the same run.
         source: The data file.
         output: A ``.csv`` or ``.parquet`` file, written whole or not at all and never
-            over ``source``; None for CSV on standard output.
+            over ``source``; or a device or a pipe, which gets CSV if its name ends in
+            nothing else; None for CSV on standard output.
         with_input: Write the columns of ``source`` before the predictions.
         batch_rows: How many rows are answered at a time.
         num_threads: How many batches are worked on at once, each by one thread. The
             answers have the same bits for any number, and a busy core delays its own
             batch only. The network must not keep anything between calls.
+        safe_csv: Put an apostrophe before texts that a spreadsheet would run as
+            formulas.
 
     Returns:
         How many rows there were, and what was unusual among their values.
 
     Raises:
-        ConfigError: ``output`` has another suffix, or is ``source``.
+        ConfigError: ``output`` has another suffix, or is ``source``; or ``safe_csv`` is
+            asked for and it is no CSV.
         DataError: ``source`` is damaged, lacks a column, or has no row.
     """
     kind = DelimitedFile if output is None else _written_format(source, output)
+    if safe_csv and kind is not DelimitedFile:
+        raise ConfigError(
+            f"--safe-csv is for CSV, and -o {output} is not.\n"
+            "Spreadsheets run formulas in CSV files alone.\n"
+            "Leave the option out, or name a file that ends in .csv."
+        )
     file = open_file(source, missing=schema.missing_values)
     names = file.names
     extra = schema.check_names(names)
@@ -92,10 +103,12 @@ def predict_file(
     with threads(1), _writer(output, kind) as write:
         for batch, answers, unusual in _in_order(answer, batches, num_threads):
             notices.add(unusual)
+            notices.look_at(answers, num_rows)
             columns = _columns(schema, answers)
             if with_input:
                 columns = _beside_input(names, batch, columns)
-            write(pa.table(columns))
+            rows = pa.table(columns)
+            write(without_formulas(rows) if safe_csv else rows)
             num_rows += batch.num_rows
         if num_rows == 0:
             raise DataError(f"{source} has a header and no row: nothing to predict.")
@@ -156,6 +169,8 @@ def _beside_input(
 
 
 def _written_format(source: Path, output: Path) -> type[DataFile]:
+    if is_special(output):
+        return written_format(output) or DelimitedFile
     kind = written_format(output)
     if kind is None:
         raise ConfigError(
@@ -187,15 +202,9 @@ def _writer(
         writer = writer or kind.writer(file, table.schema)
         writer.write(table)
 
-    with (
-        contextlib.nullcontext(sys.stdout.buffer)
-        if output is None
-        else replacing_file(output)
-    ) as file:
+    with output_file(output or Path("-")) as file:
         try:
             yield write
         finally:
             if writer is not None:
                 writer.close()
-    if output is None:
-        sys.stdout.flush()

@@ -276,9 +276,17 @@ def _handed_out(name: str, values: pa.Array, low: int, high: int) -> _Drop | Non
     return None
 
 
+def _time_text(time: Any) -> str:
+    """Write a time of Arrow's; Python's own dates end at the years 1 and 9999."""
+    try:
+        return str(time)
+    except (OverflowError, ValueError):
+        return f"{time.value} ({time.type} since 1970)"
+
+
 def _judge_times(name: str, values: pa.Array) -> _Judged:
     ends = pc.min_max(values)
-    low, high = ends["min"], ends["max"]
+    low, high = _time_text(ends["min"]), _time_text(ends["max"])
     seen, unit = f"{low} to {high}", time_unit(values.type)
     column = _column(name, values, "datetime", seen=seen, unit=unit)
     counts = ticks(values, column)
@@ -287,7 +295,7 @@ def _judge_times(name: str, values: pa.Array) -> _Judged:
         numbers, column = numbers // per_s, replace(column, unit="s")
     parts = _parts_that_vary(numbers // UNITS_PER_S[column.unit], column)
     column = replace(column, origin=int(numbers.min()), parts=parts)
-    return column, _constant(low == high, values.null_count, str(low))
+    return column, _constant(low == high, values.null_count, low)
 
 
 def _parts_that_vary(seconds: npt.NDArray[np.int64], column: Column) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.schema.column_kinds import number_entries
 from gradatim.tables.schema.columns import Label, Target, Task
 from gradatim.tables.schema.values_to_codes import (
+    LARGEST_FLOAT32,
     less_origin,
     plain,
     stands_for_missing,
@@ -86,6 +87,24 @@ def _task_of(values: pa.Array) -> Task:
     if num_values > MAX_CLASS_NUMBERS or len(values) < ROWS_A_VALUE * num_values:
         return "regression"
     return "classification"
+
+
+def _refuse_beyond_float32(values: pa.Array, name: str) -> None:
+    """Refuse finite numbers whose differences float32 cannot hold; name the row."""
+    if not pa.types.is_floating(values.type):
+        return
+    numbers = numpy_of(values)
+    beyond = np.flatnonzero((np.abs(numbers) > LARGEST_FLOAT32) & np.isfinite(numbers))
+    if len(beyond):
+        row = int(beyond[0])
+        raise DataError(
+            f"The target {name!r}, row {row + 1}: {numbers[row]:g} is beyond "
+            f"{LARGEST_FLOAT32:.2g}.\n"
+            "Losses are computed in float32, in which it and its differences to other "
+            "targets would be infinite.\n"
+            "Correct the value, leave the row out, or divide the column by a power of "
+            "ten."
+        )
 
 
 def _all_whole(values: pa.Array) -> bool:
@@ -195,6 +214,7 @@ def usable_rows(
 
     It is a ``DataError`` if none has one, or one has none and must not be dropped.
     """
+    _refuse_beyond_float32(values, name)
     has_target = _has_target(values)
     absent = np.flatnonzero(~numpy_of(has_target))
     if len(absent) == len(values):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from torch import Tensor
+
 from gradatim.text import listed
 
 __all__ = ["ValueNotices"]
@@ -18,9 +20,14 @@ class ValueNotices:
     missing: dict[str, int] = field(default_factory=dict)
     """How often there was no value."""
     infinite: dict[str, int] = field(default_factory=dict)
-    """How often a number was infinite or beyond float32's range: taken as missing."""
+    """How often a number was infinite or beyond half of float32's range: taken as
+    missing."""
     extra: tuple[str, ...] = ()
     """Columns of the data that the schema does not know."""
+    num_nan: int = 0
+    """How many rows the model answered with NaN."""
+    first_nan: int | None = None
+    """The first of these rows, counted from 1."""
 
     def add(self, other: "ValueNotices") -> None:
         """Add what was unusual in another part of the same data."""
@@ -40,8 +47,26 @@ class ValueNotices:
         if self.extra:
             lines.append(f"columns ignored, unknown to the model: {listed(self.extra)}")
         for name, count in self.unseen.items():
-            examples = ", ".join(map(repr, self.unseen_examples.get(name, [])))
+            examples = listed(self.unseen_examples.get(name, []))
             lines.append(f"{name}: {count:,} rows with a category unseen ({examples})")
         for name, count in self.infinite.items():
             lines.append(f"{name}: {count:,} infinite values taken as missing")
+        if self.num_nan:
+            lines.append(
+                f"{self.num_nan:,} predictions are NaN, the first in row "
+                f"{self.first_nan:,}: its values lie so far from those of training "
+                "that the network's numbers overflow"
+            )
         return lines
+
+    def look_at(self, answers: Tensor, num_rows_before: int) -> None:
+        """Count the rows of ``answers``, a tensor with a row each, that hold NaN."""
+        is_nan = (
+            answers.isnan().flatten(1).any(dim=1)
+            if answers.dim() > 1
+            else (answers.isnan())
+        )
+        if count := int(is_nan.sum()):
+            self.num_nan += count
+            if self.first_nan is None:
+                self.first_nan = num_rows_before + int(is_nan.nonzero()[0]) + 1

@@ -21,6 +21,7 @@ from gradatim.tables.schema.columns import MISSING, UNSEEN, Column, Target, arro
 from gradatim.tables.schema.value_notices import ValueNotices
 
 __all__ = [
+    "LARGEST_FLOAT32",
     "NO_TIME",
     "UNITS_PER_S",
     "codes_of_column",
@@ -35,6 +36,10 @@ __all__ = [
 
 NO_TIME = torch.iinfo(torch.int64).min
 """The code of a time where a row has none."""
+
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max) / 2
+"""The largest number that is taken as one, and less its sign the smallest: float32
+holds the difference of any two."""
 
 UNITS_PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -168,8 +173,9 @@ def _numbers(
     """Subtract the origin; give float32, with NaN where missing or infinite."""
     with np.errstate(over="ignore"):  # beyond float32's range is infinite
         out = less_origin(values, column.origin).astype(np.float32)
-    if not np.isfinite(out).all():
-        infinite = np.isinf(out)
+    sizes = np.abs(out)
+    if not (sizes <= LARGEST_FLOAT32).all():
+        infinite = sizes > LARGEST_FLOAT32
         _note(notices.infinite, column, infinite)
         _note(notices.missing, column, np.isnan(out))
         out[infinite] = np.nan
