@@ -71,7 +71,7 @@ class _Unpacked(io.RawIOBase):
             return self._file.readinto(buffer)
         except (OSError, EOFError, zlib.error) as error:
             raise FileReadError(
-                f"{self._path} cannot be unpacked: {error}.\n"
+                f"{self._path} cannot be opened and unpacked: {error}.\n"
                 "A part of it is missing or was changed after it was written.\n"
                 "Write or copy the file again."
             ) from error

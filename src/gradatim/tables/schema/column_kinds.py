@@ -286,8 +286,9 @@ def _time_text(time: Any) -> str:
 
 def _judge_times(name: str, values: pa.Array) -> _Judged:
     ends = pc.min_max(values)
-    low, high = _time_text(ends["min"]), _time_text(ends["max"])
-    seen, unit = f"{low} to {high}", time_unit(values.type)
+    low, high = ends["min"], ends["max"]
+    seen = f"{_time_text(low)} to {_time_text(high)}"
+    unit = time_unit(values.type)
     column = _column(name, values, "datetime", seen=seen, unit=unit)
     counts = ticks(values, column)
     numbers, per_s = numpy_of(counts.drop_null()), UNITS_PER_S[column.unit]
@@ -295,7 +296,7 @@ def _judge_times(name: str, values: pa.Array) -> _Judged:
         numbers, column = numbers // per_s, replace(column, unit="s")
     parts = _parts_that_vary(numbers // UNITS_PER_S[column.unit], column)
     column = replace(column, origin=int(numbers.min()), parts=parts)
-    return column, _constant(low == high, values.null_count, low)
+    return column, _constant(low == high, values.null_count, _time_text(low))
 
 
 def _parts_that_vary(seconds: npt.NDArray[np.int64], column: Column) -> tuple[str, ...]:
