@@ -8,7 +8,7 @@ from typing import Any, TextIO
 from torch import Tensor
 
 from gradatim.hooks import Callback, TrainerView
-from gradatim.text import printable_lines
+from gradatim.text import say
 
 __all__ = ["Progress"]
 
@@ -111,7 +111,7 @@ class Progress(Callback):
             self._write(self.status())
 
     def _write(self, line: str) -> None:
-        print(printable_lines(line), file=self.file or sys.stderr, flush=True)
+        say(line, file=self.file or sys.stderr, flush=True)
 
 
 def _start_live(status: Any, file: TextIO) -> Any:

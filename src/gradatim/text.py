@@ -14,6 +14,7 @@ __all__ = [
     "one_line",
     "printable",
     "printable_lines",
+    "say",
     "shortened",
     "shown",
 ]
@@ -105,6 +106,23 @@ def printable_lines(text: str) -> str:
         return text
     kept = re.split(r"([\n\t])", text)
     return "".join(part if part in ("\n", "\t") else printable(part) for part in kept)
+
+
+def say(
+    *values: object,
+    sep: str = " ",
+    end: str = "\n",
+    file: Any = None,
+    flush: bool = False,
+) -> None:
+    r"""Print as ``print`` does, with what could speak to the terminal escaped.
+
+    Names, values and messages of libraries may come from a stranger's file.
+
+    >>> say("model\x1b[2J")
+    model\x1b[2J
+    """
+    print(printable_lines(sep.join(map(str, values))), end=end, file=file, flush=flush)
 
 
 def listed(names: Iterable[str], most: int = 5, *, quoted: bool = True) -> str:

@@ -164,3 +164,19 @@ def test_no_other_place_writes_a_users_file():
         if writing.search(code):
             found.add(path.relative_to(root).as_posix())
     assert found == set(own)
+
+
+def test_a_dash_gets_the_output_alone(trained, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    run_option = ["--run", str(trained("price") / "run")]
+    capfd.readouterr()
+    assert run(["trace", *run_option, "-o", "-"]) == 0
+    told = capfd.readouterr()
+    assert told.out.startswith("<!doctype html>") and told.out.endswith("</html>\n")
+    assert "page: -" in told.err
+    (tmp_path / "script.py").write_text(SCRIPT)
+    assert run(["graph", "script.py:loss", "-o", "-"]) == 0
+    dashed = capfd.readouterr().out
+    assert run(["graph", "script.py:loss"]) == 0
+    assert dashed == capfd.readouterr().out != ""
+    assert not (tmp_path / "-").exists()

@@ -1,8 +1,11 @@
+import ast
 import json
 import math
+from pathlib import Path
 
 import pytest
 
+from gradatim.cli import printing
 from gradatim.cli.printing import format_score, print_json, print_notices, print_table
 
 
@@ -40,3 +43,17 @@ def test_a_table_is_cut_nowhere_off_a_terminal(capsys):
     assert lines[1].startswith("x" * 500)
     assert "[b]y[/b]" in lines[2]
     assert lines[1].rstrip().endswith(" 1") and lines[2].rstrip().endswith("20")
+
+
+def test_every_command_prints_by_what_escapes():
+    """``print`` itself would let a name of a stranger's file speak to the terminal."""
+    folder = Path(printing.__file__).parent
+    calls = {
+        (path.name, call.lineno)
+        for path in folder.glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "print"
+    }
+    source = (folder / "printing.py").read_text().splitlines()
+    (place,) = calls  # print_json escapes by itself, as JSON does
+    assert place[0] == "printing.py" and "to_json" in source[place[1] - 1]

@@ -5,6 +5,8 @@ import hashlib
 import os
 import re
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -378,3 +380,19 @@ class TestReadFile:
         monkeypatch.setattr(os, "fstat", grow)
         with pytest.raises(DamagedError, match="changed while it was read"):
             read_file(tmp_path / "a", most=10)
+
+
+def test_a_large_file_is_written_while_python_ends(tmp_path):
+    """A program may save at its exit, when no thread can be begun any more."""
+    program = """
+import atexit, sys
+from pathlib import Path
+from gradatim.store.disk import write_file
+atexit.register(lambda: print(write_file(Path(sys.argv[1]), [b"x" * 5_000_000])))
+"""
+    path = tmp_path / "large"
+    command = [sys.executable, "-c", program, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    sha256 = hashlib.sha256(b"x" * 5_000_000).hexdigest()
+    assert done.stdout == f"Written(size=5000000, sha256='{sha256}')\n"
+    assert path.stat().st_size == 5_000_000

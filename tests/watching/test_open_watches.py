@@ -53,12 +53,12 @@ SICK = ["GT101"]
 def all_is_put_back():
     sound()  # torch imports a part of itself only then
     names, hooks = everything()
-    tables = [getattr(optimizers, name) for name in patches.TABLES]
+    tables = [getattr(optimizers, name) for name in patches.OWN_TABLES]
     yield
     after, hooks_after = everything()
     assert [key for key in names if after[key] is not names[key]] == []
     assert after.keys() == names.keys() and hooks_after == hooks
-    for name, table in zip(patches.TABLES, tables, strict=True):
+    for name, table in zip(patches.OWN_TABLES, tables, strict=True):
         assert getattr(optimizers, name) is table
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradatim.cli.printing import print_json, say
+from gradatim.cli.printing import print_json
+from gradatim.text import say
 
 if TYPE_CHECKING:
     from gradatim.doctor import Finding

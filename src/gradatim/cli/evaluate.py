@@ -10,9 +10,9 @@ from gradatim.cli.options import (
     model_option,
     run_option,
 )
-from gradatim.cli.printing import print_json, print_notices, print_scores, say
+from gradatim.cli.printing import print_json, print_notices, print_scores
 from gradatim.cli.user_code import load_factory
-from gradatim.text import printable
+from gradatim.text import printable, say
 
 __all__ = ["evaluate"]
 

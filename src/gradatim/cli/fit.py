@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradatim.cli.options import checkpoint_option, drop_missing_option, model_option
-from gradatim.cli.printing import print_notices, print_table, say, tell_end
+from gradatim.cli.printing import print_notices, print_table, tell_end
 from gradatim.cli.user_code import load_factory
-from gradatim.text import printable
+from gradatim.text import printable, say
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.plan import TablePlan

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradatim.cli.options import data_option, existing_run, model_option, run_option
-from gradatim.cli.printing import print_notices, say
+from gradatim.cli.printing import print_notices
 from gradatim.cli.user_code import load_factory, load_file
+from gradatim.text import say
 
 if TYPE_CHECKING:
     from gradatim.graphs import Graph
@@ -65,7 +66,7 @@ def graph(
         drawn = _graph_of_file(target, with_data)
     else:
         drawn = _graph_of_run(run_path, data, factory, with_data)
-    if output is None:
+    if output is None or str(output) == "-":
         say(drawn.text(), end="")
         say(f"{drawn!r}; -o graph.html draws it", file=sys.stderr)
     else:

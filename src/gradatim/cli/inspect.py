@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from gradatim.cli.printing import print_json, print_table, say
-from gradatim.text import printable
+from gradatim.cli.printing import print_json, print_table
+from gradatim.text import printable, say
 
 __all__ = ["inspect"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from gradatim.cli.printing import say
+from gradatim.text import say
 
 if TYPE_CHECKING:
     from gradatim.course import Chapter

@@ -12,7 +12,7 @@ import click
 from gradatim import __version__
 from gradatim.errors import ConfigError, GradatimError
 from gradatim.interrupt import exit_on_sigterm
-from gradatim.text import nearest_name, printable_lines, shortened
+from gradatim.text import nearest_name, say, shortened
 
 __all__ = ["cli", "main"]
 
@@ -107,7 +107,7 @@ def _run(arguments: list[str], debug: bool) -> int:
     except click.UsageError as error:
         shown = io.StringIO()
         error.show(shown)
-        sys.stderr.write(printable_lines(shown.getvalue()))
+        say(shown.getvalue(), end="", file=sys.stderr)
         return 2
     except (click.exceptions.Abort, KeyboardInterrupt):
         return _tell("stopped by Ctrl-C", 130)
@@ -132,8 +132,6 @@ def _message(error: Exception) -> str:
 
 
 def _tell(message: str, code: int) -> int:
-    from gradatim.cli.printing import say
-
     lines = [shortened(line, 1_000) for line in message.rstrip("\n").split("\n")]
     say("gradatim: " + "\n  ".join(lines), file=sys.stderr)
     return code

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradatim.cli.printing import say
-from gradatim.text import printable
+from gradatim.text import printable, say
 
 if TYPE_CHECKING:
     from gradatim.tables.saved.folder import TableRunFolder

@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from gradatim.cli.options import existing_run, model_option, run_option
-from gradatim.cli.printing import print_notices, say
+from gradatim.cli.printing import print_notices
 from gradatim.cli.user_code import load_factory
-from gradatim.text import printable
+from gradatim.text import printable, say
 
 __all__ = ["predict"]
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from gradatim.text import printable, printable_lines, shortened
+from gradatim.text import printable, say, shortened
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.fit import FittedTable
@@ -19,24 +19,8 @@ __all__ = [
     "print_scores",
     "print_table",
     "print_test_scores",
-    "say",
     "tell_end",
 ]
-
-
-def say(
-    *values: object,
-    sep: str = " ",
-    end: str = "\n",
-    file: Any = None,
-    flush: bool = False,
-) -> None:
-    """Print as ``print`` does, with what could speak to the terminal escaped.
-
-    Names, values and messages of libraries may come from a stranger's file. Every
-    command prints by this function.
-    """
-    print(printable_lines(sep.join(map(str, values))), end=end, file=file, flush=flush)
 
 
 def print_table(

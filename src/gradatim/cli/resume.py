@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gradatim.cli.options import checkpoint_option, data_option, model_option
-from gradatim.cli.printing import say, tell_end
+from gradatim.cli.printing import tell_end
 from gradatim.cli.user_code import load_factory
-from gradatim.text import printable
+from gradatim.text import printable, say
 
 if TYPE_CHECKING:
     from gradatim.run.checkpoint_header import CheckpointHeader

@@ -12,9 +12,8 @@ from gradatim.cli.printing import (
     print_json,
     print_table,
     print_test_scores,
-    say,
 )
-from gradatim.text import printable
+from gradatim.text import printable, say
 
 if TYPE_CHECKING:
     from gradatim.tables.saved.folder import TableRunFolder

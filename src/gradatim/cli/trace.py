@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gradatim.cli.options import data_option, existing_run, model_option, run_option
-from gradatim.cli.printing import print_json, print_notices, print_table, say
+from gradatim.cli.printing import print_json, print_notices, print_table
 from gradatim.cli.user_code import load_factory
+from gradatim.text import say
 
 if TYPE_CHECKING:
     from gradatim.tables.saved.folder import TableRunFolder
@@ -72,7 +73,9 @@ def trace(
     """
     step_trace = _trace(run_path, rows, data, factory)
     if output is not None:
-        say(f"page: {step_trace.save(output)}")
+        step_trace.save(output)
+        # Where the page is written to standard output, nothing else may be.
+        say(f"page: {output}", file=sys.stderr if str(output) == "-" else None)
     elif as_json:
         print_json(step_trace.to_dict())
     elif sys.stdout.isatty():

@@ -12,7 +12,7 @@ from gradatim.errors import DamagedError, RunError
 from gradatim.store.json import in_utf8, may_be_read, parse_json, read_text, to_json
 from gradatim.store.lock import waiting_lock
 from gradatim.store.output import write_output
-from gradatim.text import listed
+from gradatim.text import listed, say
 
 __all__ = [
     "FOLDER_VARIABLE",
@@ -136,7 +136,7 @@ def _say(message: str) -> None:
     """Say once in this process what went wrong."""
     if message not in _SAID:
         _SAID[message] = None
-        print(f"gradatim learn: {message}", file=sys.stderr)
+        say(f"gradatim learn: {message}", file=sys.stderr)
 
 
 def answer(name: str) -> str | None:

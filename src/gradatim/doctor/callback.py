@@ -10,7 +10,7 @@ from torch import Tensor
 from gradatim.doctor.diagnosis import diagnose
 from gradatim.doctor.finding import Finding
 from gradatim.hooks import Callback, TrainerView
-from gradatim.text import printable_lines
+from gradatim.text import say
 from gradatim.watching import Watcher, installed
 
 __all__ = ["Doctor"]
@@ -151,4 +151,4 @@ class Doctor(Callback):
 
 def _tell(finding: Finding) -> None:
     """Write a finding to standard error."""
-    print(printable_lines(f"doctor: {finding}"), file=sys.stderr)
+    say(f"doctor: {finding}", file=sys.stderr)

@@ -9,12 +9,12 @@ from torch.autograd.graph import Node as Function
 
 from gradatim.errors import ConfigError, GraphError
 from gradatim.graphs.graph import Graph
-from gradatim.graphs.graph_data import LONGEST_NAME, Arrow, Group, Kind, Node
+from gradatim.graphs.graph_data import Arrow, Group, Kind, Node, kept_name
 from gradatim.graphs.saved_tensors import saved_and_options
 from gradatim.graphs.tensors import describe_tensor, dtype_name, shape_of
 from gradatim.graphs.variable_names import names_of_caller
 from gradatim.nodes import leaf_of, operation_name
-from gradatim.text import printable, shortened, shown
+from gradatim.text import shown
 from gradatim.torch_private import what_node_gives
 
 __all__ = ["ForwardNotes", "build_graph", "graph"]
@@ -197,7 +197,7 @@ class _Builder:
         return number
 
     def _box(self, *, name: str, **fields: Any) -> int:
-        self.nodes.append({"name": printable(shortened(name, LONGEST_NAME)), **fields})
+        self.nodes.append({"name": kept_name(name), **fields})
         return len(self.nodes) - 1
 
     def finish(self, tensors: Sequence[Tensor]) -> Graph:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["LONGEST_NAME", "Arrow", "GraphData", "Group", "Kind", "Node", "Saved"]
+from gradatim.text import printable, shortened
+
+__all__ = ["Arrow", "GraphData", "Group", "Kind", "Node", "Saved", "kept_name"]
 
 Kind = Literal["operation", "output", "parameter", "input", "data"]
 """What a box stands for. An output is an operation that ``backward`` starts from. An
@@ -19,6 +21,11 @@ no gradient."""
 LONGEST_NAME = 2_000
 """The characters of a name that are kept: its middle is left out of a longer one, which
 would stand in a page a dozen times. Chosen by hand, not measured."""
+
+
+def kept_name(text: str) -> str:
+    """Give a name as a graph keeps it: not all of a very long one, and printable."""
+    return printable(shortened(text, LONGEST_NAME))
 
 
 class _Record:

@@ -29,11 +29,11 @@ from torch.overrides import TorchFunctionMode
 
 from gradatim.graphs.build import ForwardNotes, build_graph
 from gradatim.graphs.graph import Graph
-from gradatim.graphs.graph_data import LONGEST_NAME, Group
+from gradatim.graphs.graph_data import Group, kept_name
 from gradatim.graphs.tensors import describe_tensor
 from gradatim.graphs.variable_names import is_calling_code, local_names, names_of_caller
 from gradatim.nested import tensors_of
-from gradatim.text import printable, shortened
+from gradatim.text import printable
 from gradatim.torch_private import (
     keep_from_compiler,
     next_sequence_number,
@@ -334,14 +334,12 @@ class _RecordedNotes(ForwardNotes):
             if module is self.model and num_calls[module] == 1:
                 continue  # The whole graph is in the model; a frame would say nothing.
             num_before[module] += 1
-            kind = printable(shortened(type(module).__name__, LONGEST_NAME))
+            kind = kept_name(type(module).__name__)
             numbers[index] = len(groups)
             groups.append(
                 Group(
                     number=len(groups),
-                    name=printable(
-                        shortened(self.names.get(module) or kind, LONGEST_NAME)
-                    ),
+                    name=kept_name(self.names.get(module) or kind),
                     kind=kind,
                     parent=parent,
                     call=num_before[module],

@@ -124,6 +124,8 @@ def load_module(
         different = changes(signature(state), signature(given))
         if not different:
             bare(model).load_state_dict(state)
+    except RunError:  # of the user's own module
+        raise
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         different, cause = [one_line(error)], error
     if different:

@@ -41,7 +41,7 @@ from gradatim.run.why_inexact import batches_why_inexact, device_why_inexact
 from gradatim.store.disk import disk_errors, make_folder, put_back, sweep
 from gradatim.store.lines import LinesFile, read_until
 from gradatim.store.lock import Lock
-from gradatim.text import printable_lines
+from gradatim.text import say
 
 __all__ = ["BY_EPOCHS", "Session", "leave", "tell"]
 
@@ -51,7 +51,7 @@ BY_EPOCHS = "epochs"
 
 def tell(line: str) -> None:
     """Write a line to standard error, at once, as a kill may come next."""
-    print(printable_lines(line), file=sys.stderr, flush=True)
+    say(line, file=sys.stderr, flush=True)
 
 
 def leave(reason: str | None) -> None:

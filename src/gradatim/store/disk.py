@@ -89,9 +89,14 @@ def write_file(path: Path, parts: Iterable[Buffer]) -> Written:
     try:
         with ThreadPoolExecutor(1) as pool:  # its thread begins with the first submit()
             for part in _joined(parts):
-                if waiting or len(part) >= JOINED_BYTES:
-                    waiting.append(pool.submit(digest.update, part))
-                else:  # too few bytes to be worth a thread
+                try:
+                    if not waiting and len(part) < JOINED_BYTES:
+                        digest.update(part)  # too few bytes to be worth a thread
+                    else:
+                        waiting.append(pool.submit(digest.update, part))
+                except RuntimeError:  # Python is ending, and begins no thread
+                    while waiting:
+                        waiting.popleft().result()
                     digest.update(part)
                 if len(waiting) > WAITING_PARTS:
                     waiting.popleft().result()

@@ -68,7 +68,7 @@ def output_file(path: Path, *, needs: int = 0, so_far: str = "") -> Iterator[Bin
         out.flush()
         return
     output = _Output(path, needs, so_far)
-    if is_special(path):
+    if output.is_special:
         output.open(path, os.O_WRONLY)
         with io.BufferedWriter(output) as file:
             yield cast(BinaryIO, file)
@@ -101,6 +101,7 @@ class _Output(io.RawIOBase):
     def __init__(self, path: Path, needs: int, so_far: str) -> None:
         self.path, self.needs, self.so_far = path, needs, so_far
         self.num_written = 0
+        self.is_special = is_special(path)
         self.was_there = False
         self._descriptor: int | None = None
 
@@ -111,7 +112,7 @@ class _Output(io.RawIOBase):
             yield
         except OSError as error:
             why = f"{self.so_far}\n" if self.so_far else ""
-            if self.num_written:
+            if self.num_written and not self.is_special:
                 written = bytes_for_people(self.num_written)
                 why += f"The disk took {written}, which are removed again.\n"
             if self.was_there:

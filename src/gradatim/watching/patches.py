@@ -96,7 +96,7 @@ def _install() -> Callable[[], None]:
             modules.register_module_forward_hook(_forward_left, always_call=True),
         ):
             stack.callback(handle.remove)
-        for name, hooks in TABLES.items():
+        for name, hooks in OWN_TABLES.items():
             setattr(optimizers, name, hooks)
             stack.callback(setattr, optimizers, name, hooks.of_users)
         return stack.pop_all().close
@@ -157,12 +157,13 @@ def _after_update(optimizer: Any, args: Any, kwargs: Any) -> None:
         watcher.updates.after_step(optimizer, args, kwargs)
 
 
-TABLES = {
+OWN_TABLES = {
     name: UpdateHooks(getattr(optimizers, name), ours)
     for name, ours in zip(UPDATE_HOOKS, (_before_update, _after_update), strict=True)
 }
-"""They stay for as long as the process runs: a handle that a user was given during a
-watch still removes the hook afterwards."""
+"""Our tables of hooks, by the names of PyTorch's whose place they take. They stay as
+long as the process runs, so that a handle that a user was given during a watch still
+removes the user's hook afterwards."""
 
 
 def _without_filter(entry: Any) -> None:

@@ -61,11 +61,7 @@ class ValueNotices:
 
     def look_at(self, answers: Tensor, num_rows_before: int) -> None:
         """Count the rows of ``answers``, a tensor with a row each, that hold NaN."""
-        is_nan = (
-            answers.isnan().flatten(1).any(dim=1)
-            if answers.dim() > 1
-            else (answers.isnan())
-        )
+        is_nan = answers.reshape(len(answers), -1).isnan().any(dim=1)
         if count := int(is_nan.sum()):
             self.num_nan += count
             if self.first_nan is None:
