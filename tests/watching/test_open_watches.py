@@ -284,3 +284,15 @@ def test_a_watch_is_closed_by_another_thread():
     thread.join()
     sound(steps=2)
     assert watch.seen.num_steps == 0
+
+
+def test_every_watch_puts_the_same_functions_in_their_places():
+    """``torch.compile`` keeps some by identity, which no other function may get."""
+    with gt.watch():
+        first, _ = everything()
+    with gt.watch():
+        second, _ = everything()
+    outside, _ = everything()
+    replaced = [key for key in first if first[key] is not outside.get(key)]
+    assert len(replaced) > 40
+    assert [key for key in replaced if first[key] is not second[key]] == []

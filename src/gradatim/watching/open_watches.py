@@ -29,11 +29,26 @@ SET_ASIDE = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENER
 """Flags of code whose frame can be left and entered again."""
 
 
+class _Here:
+    """The open watches of one thread. Any thread may close one of them."""
+
+    watches: tuple["OpenWatch", ...] = ()
+    """In the order of opening; never changed, but replaced by another tuple."""
+    watchers: tuple[Watcher, ...] = ()
+    """Their watchers, so that none need be looked up at each event."""
+
+    def put(self, watches: tuple["OpenWatch", ...]) -> None:
+        """Let these watches be the open ones."""
+        self.watchers = tuple(watch.watcher for watch in watches)
+        self.watches = watches
+
+
 class OpenWatch(NamedTuple):
     """A watch that is open, with where it was opened."""
 
     watcher: Watcher
-    thread: threading.Thread
+    here: _Here
+    """The watches of the thread that opened it."""
     frame: FrameType | None
     """The user's generator or coroutine that opened it; None for any other code."""
 
@@ -42,20 +57,23 @@ class OpenWatch(NamedTuple):
         return self.frame is None or self.frame.f_back is not None
 
 
-_here: dict[int, tuple[OpenWatch, ...]] = {}
-"""The open watches of each thread, by its identity, in the order of opening. A tuple is
-never changed: another takes its place."""
+class _Local(threading.local):
+    """Gives each thread its own watches, as soon as it asks."""
+
+    def __init__(self) -> None:
+        self.here = _Here()
+
+
+_local = _Local()
 
 
 def watches_here() -> Sequence[Watcher]:
     """Give the watchers that see what this thread does now."""
-    here = _here.get(threading.get_ident(), ())
-    if not here or here[0].thread is not threading.current_thread():
-        return ()  # the identity of a thread that has ended is given to another one
-    if len(here) == 1:
-        return (here[0].watcher,)
-    seeing = [watch.watcher for watch in here if watch.is_running()]
-    seeing = seeing or [watch.watcher for watch in here]
+    here = _local.here
+    if len(here.watches) < 2:
+        return here.watchers
+    seeing = [watch.watcher for watch in here.watches if watch.is_running()]
+    seeing = seeing or list(here.watchers)
     computing = [watcher for watcher in seeing if watcher.position.is_busy]
     return computing or seeing
 
@@ -94,13 +112,14 @@ class OpenWatches:
     def __init__(self, install: Callable[[], Callable[[], None]]) -> None:
         self._install = install
         self._undo: Callable[[], None] | None = None
+        self._num_open = 0
         self._changes: deque[Callable[[], None]] = deque()
         self._lock = threading.Lock()
         self._changing_thread = 0
 
     def open(self, watcher: Watcher) -> OpenWatch:
         """Let a watcher see what this thread does from now on."""
-        watch = OpenWatch(watcher, threading.current_thread(), _frame_of_opening())
+        watch = OpenWatch(watcher, _local.here, _frame_of_opening())
         self._change(lambda: self._add(watch))
         return watch
 
@@ -129,20 +148,15 @@ class OpenWatches:
     def _add(self, watch: OpenWatch) -> None:
         if self._undo is None:
             self._undo = self._install()
-        key = watch.thread.ident or 0
-        others = [each for each in _here.get(key, ()) if each.thread is watch.thread]
-        _here[key] = (*others, watch)
+        self._num_open += 1
+        watch.here.put((*watch.here.watches, watch))
         watch.watcher.seen.is_open = True
 
     def _remove(self, watch: OpenWatch) -> None:
         watch.watcher.seen.is_open = False
-        key = watch.thread.ident or 0
-        others = tuple(each for each in _here.get(key, ()) if each is not watch)
-        if others:
-            _here[key] = others
-        else:
-            _here.pop(key, None)
-        if not _here and self._undo is not None:
+        watch.here.put(tuple(w for w in watch.here.watches if w is not watch))
+        self._num_open -= 1
+        if not self._num_open and self._undo is not None:
             undo, self._undo = self._undo, None
             undo()
 

@@ -57,7 +57,7 @@ COMPARED = {
 """Methods that compare: the operator, and what ``__torch_function__`` is given."""
 Made = Callable[[Any], Any]
 """Makes of the original what stands in its place."""
-Inside = Callable[[], contextlib.AbstractContextManager[None]]
+Inside = Callable[[], contextlib.AbstractContextManager[Any]]
 """Makes what is open while the original runs."""
 
 
@@ -86,7 +86,7 @@ def _install() -> Callable[[], None]:
             # A name that the owner inherits is not made the owner's own for good.
             has_own = name in vars(owner)
             original = vars(owner)[name] if has_own else getattr(owner, name)
-            setattr(owner, name, made(original))
+            setattr(owner, name, _stand_in(owner, name, original, made))
             if has_own:
                 stack.callback(setattr, owner, name, original)
             else:
@@ -100,6 +100,23 @@ def _install() -> Callable[[], None]:
             setattr(optimizers, name, hooks)
             stack.callback(setattr, optimizers, name, hooks.of_users)
         return stack.pop_all().close
+
+
+_stand_ins: dict[tuple[Any, str], tuple[Any, Any]] = {}
+"""For each patched name the original, and what stands in its place during a watch."""
+
+
+def _stand_in(owner: Any, name: str, original: Any, made: Made) -> Any:
+    """Give what stands in the place of an original: the same one in every watch.
+
+    ``torch.compile`` keeps tables of NumPy's functions by their identity, for as long
+    as the process runs. A function that it has met during a watch must not be freed:
+    another one might get its identity, and be taken for one of NumPy's.
+    """
+    known = _stand_ins.get((owner, name))
+    if known is None or known[0] is not original:
+        known = _stand_ins[owner, name] = (original, made(original))
+    return known[1]
 
 
 def _forward_entered(module: nn.Module, args: Any) -> None:
@@ -145,18 +162,24 @@ class UpdateHooks(OrderedDict[int, Any]):
         return [*self.of_users.values(), self.ours]
 
 
-@never_compiled
 def _before_update(optimizer: Any, args: Any, kwargs: Any) -> None:
+    if torch.compiler.is_compiling():  # the step is, and calls this as it is
+        _before_compiled_update(optimizer, args, kwargs)
+        return
     for watcher in watches_here():
         watcher.updates.before_step(optimizer, args, kwargs)
 
 
-@never_compiled
 def _after_update(optimizer: Any, args: Any, kwargs: Any) -> None:
+    if torch.compiler.is_compiling():
+        _after_compiled_update(optimizer, args, kwargs)
+        return
     for watcher in watches_here():
         watcher.updates.after_step(optimizer, args, kwargs)
 
 
+_before_compiled_update = never_compiled(_before_update)
+_after_compiled_update = never_compiled(_after_update)
 OWN_TABLES = {
     name: UpdateHooks(getattr(optimizers, name), ours)
     for name, ours in zip(UPDATE_HOOKS, (_before_update, _after_update), strict=True)
@@ -224,13 +247,15 @@ def _patches() -> Iterator[tuple[Any, str, Made]]:
     yield torch, "set_rng_state", wrapped(before=seeds.state_restored)
 
 
-@contextlib.contextmanager
-def _inside(flag: str) -> Iterator[None]:
+def _inside(flag: str) -> contextlib.AbstractContextManager[Any]:
     """Set a flag of the watches that see this call, for the time of the call."""
-    with contextlib.ExitStack() as stack:
-        for watcher in watches_here():
-            stack.enter_context(watcher.position.inside(flag))
-        yield
+    watchers = watches_here()
+    if len(watchers) == 1:
+        return watchers[0].position.inside(flag)
+    stack = contextlib.ExitStack()
+    for watcher in watchers:
+        stack.enter_context(watcher.position.inside(flag))
+    return stack
 
 
 def _row_orders_here() -> list[row_orders.RowOrders]:
