@@ -2,9 +2,13 @@
 
 import os
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from tests.faults.stopping import begin_strictly
+from tests.warm import WARM
 
 MEMORY = "/dev/shm"
 
@@ -22,3 +26,10 @@ def folder(tmp_path):
         return
     with tempfile.TemporaryDirectory(dir=MEMORY) as path:
         yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def warm():
+    """Call a function in a small process, of which another one is soon forked."""
+    with ProcessPoolExecutor(1, mp_context=WARM, initializer=begin_strictly) as process:
+        yield lambda function, *given: process.submit(function, *given).result()

@@ -214,18 +214,7 @@ def test_rows_of_a_failed_fsync_are_written_again(folder):
 # --- In a training ------------------------------------------------------------------
 
 
-@pytest.fixture(params=FORMS)
-def train(request):
-    return FORMS[request.param]
-
-
-@pytest.fixture
-def whole(train, folder):
-    bits = train(folder / "whole")
-    return bits, names_in(folder / "whole")
-
-
-def errors_at_every_call(train, folder, names, **options):
+def errors_at_every_call(train, folder, names):
     """Give each call's number, its error, and the run that met it."""
     train(folder / "warm")
     for at, name in zip(itertools.count(1), itertools.cycle(names), strict=False):
@@ -236,8 +225,9 @@ def errors_at_every_call(train, folder, names, **options):
             return
 
 
-def check_training_stops(train, folder, whole, names):
-    bits, files = whole
+def check_training_stops(train, folder, names):
+    bits = train(folder / "whole")
+    files = names_in(folder / "whole")
     stopped = 0
     for at, calls, run in errors_at_every_call(train, folder, names):
         with calls.patched():
@@ -256,19 +246,19 @@ def check_training_stops(train, folder, whole, names):
     assert stopped > 100
 
 
-@pytest.mark.parametrize("train", ["loop"], indirect=True)
-def test_training_stops_at_an_error_and_goes_on_later(train, folder, whole):
-    check_training_stops(train, folder, whole, list(ERRORS))
+def test_training_stops_at_an_error_and_goes_on_later(folder, warm):
+    warm(check_training_stops, FORMS["loop"], folder, list(ERRORS))
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ERRORS)
-def test_training_stops_at_every_error(train, folder, whole, name):
-    check_training_stops(train, folder, whole, [name])
+def test_training_stops_at_every_error(form, name, folder, warm):
+    warm(check_training_stops, FORMS[form], folder, [name])
 
 
-def check_training_goes_on(train, folder, whole, names):
-    bits, _ = whole
+def check_training_goes_on(train, folder, names):
+    bits = train(folder / "whole")
     warned = 0
     for at, calls, run in errors_at_every_call(train, folder, names):
         with calls.patched(), warnings.catch_warnings(record=True) as caught:
@@ -292,9 +282,15 @@ def check_training_goes_on(train, folder, whole, names):
     assert warned > 90
 
 
-@pytest.mark.parametrize("train", ["trainer"], indirect=True)
-def test_training_goes_on_where_errors_only_warn(train, folder, whole):
-    check_training_goes_on(train, folder, whole, list(ERRORS))
+def test_training_goes_on_where_errors_only_warn(folder, warm):
+    warm(check_training_goes_on, FORMS["trainer"], folder, list(ERRORS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ERRORS)
+def test_training_goes_on_after_every_error(form, name, folder, warm):
+    warm(check_training_goes_on, FORMS[form], folder, [name])
 
 
 def test_best_step_that_was_not_saved_is_not_the_best(folder):
@@ -320,9 +316,3 @@ def test_best_step_that_was_not_saved_is_not_the_best(folder):
             found.append(run.best(next(values)))
     assert found == [True, True, True, False]
     assert run.load_best()["step"] == 3 and model.weight[0, 0] == 3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ERRORS)
-def test_training_goes_on_after_every_error(train, folder, whole, name):
-    check_training_goes_on(train, folder, whole, [name])

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from unittest import mock
 
 import pytest
@@ -24,7 +23,6 @@ from tests.faults.scenarios import (
     signal_at,
 )
 from tests.faults.stopping import (
-    begin_strictly,
     check_each_moment,
     check_goes_on,
     check_one_after_the_other,
@@ -33,7 +31,6 @@ from tests.faults.stopping import (
     whole,
 )
 from tests.parity.test_optimizers import CASES, Embedded, Network
-from tests.warm import WARM
 
 # Annotations that are checked draw from Python's generator.
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -49,13 +46,6 @@ SEVERAL = [
     "loop_that_adds_gradients_up",
     "loop_over_a_loader",
 ]
-
-
-@pytest.fixture(scope="module")
-def warm():
-    """Call a function in a small process, of which another one is soon forked."""
-    with ProcessPoolExecutor(1, mp_context=WARM, initializer=begin_strictly) as process:
-        yield lambda function, *given: process.submit(function, *given).result()
 
 
 @pytest.mark.parametrize("name", TRAININGS)

@@ -21,11 +21,11 @@ TOO_SHORT = "Tried to step 7 times."
 
 
 @pytest.fixture(scope="module")
-def root():
+def root(warm):
     """A folder with a good run of each kind, in memory where that is possible."""
     place = MEMORY if os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=place) as folder:
-        hostile.make_good(Path(folder))
+        warm(hostile.make_good, Path(folder))
         yield Path(folder)
 
 

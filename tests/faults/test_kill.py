@@ -41,6 +41,14 @@ def train(request):
     return FORMS[request.param]
 
 
+@pytest.fixture
+def whole(train):
+    return whole_run(train)
+
+
+# --- Called in the warm process -------------------------------------------------------
+
+
 @cache
 def whole_run(train):
     """What the uninterrupted run ends with, its files, and the calls it makes."""
@@ -50,11 +58,6 @@ def whole_run(train):
         with Calls().patched() as calls:
             bits = train(run)
         return bits, names_in(run), calls.made
-
-
-@pytest.fixture
-def whole(train):
-    return whole_run(train)
 
 
 def step_committed(calls):
@@ -74,43 +77,8 @@ def check_newest(folder, step):
     checkpoints_of(folder)  # not one of them is damaged
 
 
-def test_whole_run_makes_every_kind_of_call(train, whole):
-    """The first save, one that replaces, one that removes, and the export."""
-    _, names, made = whole
-    assert {name for name, *_ in made} == {
-        "fsync",
-        "ftruncate",
-        "mkdir",
-        "open",
-        "pwrite",
-        "rename",
-        "replace",
-        "rmdir",
-        "unlink",
-        "write",
-    }
-    renamed = [str(arguments[1]) for name, *arguments in made if name == "rename"]
-    for ending in ("step-0", "step-6", "step-6-old", "-step-0", "-step-6-old", "model"):
-        assert any(path.endswith(ending) for path in renamed), ending
-    assert "model/manifest.json" in names and "checkpoints/step-6" in names
-
-
-def test_killed_before_every_call_goes_on_to_the_same_bits(train, whole, folder):
-    check_kills(train, whole, kill, folder)
-
-
-def test_killed_in_every_write_goes_on_to_the_same_bits(train, whole, folder):
-    """Half of it is there. After any other call all is as before the next."""
-    check_kills(train, whole, do_and_kill, folder, only={"write", "pwrite"})
-
-
-@pytest.mark.slow
-def test_killed_after_every_call_goes_on_to_the_same_bits(train, whole, folder):
-    check_kills(train, whole, do_and_kill, folder)
-
-
-def check_kills(train, whole, how, folder, only=CHANGING):
-    bits, names, made = whole
+def check_kills(train, how, folder, only=CHANGING):
+    bits, names, made = whole_run(train)
     run = folder / "run"
     for number, (name, *arguments) in enumerate(made, start=1):
         if name not in only:
@@ -128,17 +96,17 @@ def check_kills(train, whole, how, folder, only=CHANGING):
         shutil.rmtree(run)
 
 
-def test_killed_one_call_later_it_has_passed(train, whole, folder):
+def check_one_call_later(train, folder):
     def killed():
-        with Calls(len(whole[2]) + 1, kill).patched():
+        with Calls(len(whole_run(train)[2]) + 1, kill).patched():
             train(folder / "run")
 
     assert forked(killed) == 0
 
 
-def test_killed_again_and_again_while_it_goes_on(train, whole, folder):
-    """Each process is killed a call later than the last, from wherever that left."""
-    bits, names, _ = whole
+def check_again_and_again(train, folder):
+    """Kill each process a call later than the last, from wherever that left."""
+    bits, names, _ = whole_run(train)
     for number in range(1, 400):
 
         def killed(number=number):
@@ -152,8 +120,8 @@ def test_killed_again_and_again_while_it_goes_on(train, whole, folder):
     check_ended(folder / "run", names)
 
 
-def test_killed_at_every_call_of_a_large_save(folder):
-    """Its files are written side by side by threads, each in several parts."""
+def check_large_save(folder):
+    """Kill at every call; threads write files side by side, each in several parts."""
     size = 1_300_000
     for number in itertools.count(1):
         run = folder / "run"
@@ -205,7 +173,7 @@ def killed_at_random(train, folder, *, kills, epochs, seed=0):
     return status
 
 
-def check_random_kills(train, folder, *, kills, epochs):
+def check_random_kills(train, folder, kills, epochs):
     bits = train(folder / "whole", epochs=epochs, every_steps=None)
     status = killed_at_random(train, folder / "run", kills=kills, epochs=epochs)
     assert set(status) == {-signal.SIGKILL}
@@ -215,8 +183,58 @@ def check_random_kills(train, folder, *, kills, epochs):
     assert leftovers(folder / "run") == []
 
 
-def test_twenty_random_kills_end_with_the_same_bits(train, folder):
-    check_random_kills(train, folder, kills=20, epochs=80)
+# --- At a call that Python makes -------------------------------------------------
+
+
+def test_whole_run_makes_every_kind_of_call(train, whole):
+    """The first save, one that replaces, one that removes, and the export."""
+    _, names, made = whole
+    assert {name for name, *_ in made} == {
+        "fsync",
+        "ftruncate",
+        "mkdir",
+        "open",
+        "pwrite",
+        "rename",
+        "replace",
+        "rmdir",
+        "unlink",
+        "write",
+    }
+    renamed = [str(arguments[1]) for name, *arguments in made if name == "rename"]
+    for ending in ("step-0", "step-6", "step-6-old", "-step-0", "-step-6-old", "model"):
+        assert any(path.endswith(ending) for path in renamed), ending
+    assert "model/manifest.json" in names and "checkpoints/step-6" in names
+
+
+def test_killed_before_every_call_goes_on_to_the_same_bits(train, folder, warm):
+    warm(check_kills, train, kill, folder)
+
+
+def test_killed_in_every_write_goes_on_to_the_same_bits(train, folder, warm):
+    """Half of it is there. After any other call all is as before the next."""
+    warm(check_kills, train, do_and_kill, folder, {"write", "pwrite"})
+
+
+@pytest.mark.slow
+def test_killed_after_every_call_goes_on_to_the_same_bits(train, folder, warm):
+    warm(check_kills, train, do_and_kill, folder)
+
+
+def test_killed_one_call_later_it_has_passed(train, folder, warm):
+    warm(check_one_call_later, train, folder)
+
+
+def test_killed_again_and_again_while_it_goes_on(train, folder, warm):
+    warm(check_again_and_again, train, folder)
+
+
+def test_killed_at_every_call_of_a_large_save(folder, warm):
+    warm(check_large_save, folder)
+
+
+def test_twenty_random_kills_end_with_the_same_bits(train, folder, warm):
+    warm(check_random_kills, train, folder, 20, 80)
 
 
 # --- By the system itself -----------------------------------------------------------
@@ -291,5 +309,5 @@ def test_killed_at_every_system_call_goes_on_to_the_same_bits(
 
 
 @pytest.mark.slow
-def test_two_hundred_random_kills_end_with_the_same_bits(train, folder):
-    check_random_kills(train, folder, kills=200, epochs=700)
+def test_two_hundred_random_kills_end_with_the_same_bits(train, folder, warm):
+    warm(check_random_kills, train, folder, 200, 700)
