@@ -36,6 +36,7 @@ def address(tmp_path_factory):
         env={
             "PATH": "/usr/bin:/bin",
             "HOME": str(folder),
+            "PYTHONPATH": os.environ.get("PYTHONPATH", ""),
             "PYTHONUNBUFFERED": "1",
         },
     )
@@ -48,17 +49,24 @@ def address(tmp_path_factory):
         server.stdout.close()
 
 
-@pytest.fixture
-def open_page(browser, address):
-    """Open pages; at the end none has complained, nor asked another host."""
-    contexts, complaints, hosts = [], [], set()
+@pytest.fixture(scope="module")
+def context(browser):
+    """One browser's memory for all tests: it loads marimo's scripts once."""
+    context = browser.new_context()
+    context.set_default_timeout(1000 * PATIENCE_S)
+    yield context
+    context.close()
 
-    def open_page(path="", *, width=1400, height=900, **options):
-        size = {"width": width, "height": height}
-        context = browser.new_context(viewport=size, **options)
-        contexts.append(context)
-        context.set_default_timeout(1000 * PATIENCE_S)
+
+@pytest.fixture
+def open_page(context, address):
+    """Open pages; at the end none has complained, nor asked another host."""
+    pages, complaints, hosts = [], [], set()
+
+    def open_page(path="", *, width=1400, height=900):
         page = context.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on(
             "console",
@@ -72,8 +80,8 @@ def open_page(browser, address):
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert complaints == []
     own = address.split("/")[2]
     assert {host for host in hosts if host} <= {own}

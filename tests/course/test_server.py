@@ -1,6 +1,7 @@
 """One server on this machine, for those who have its address."""
 
 import http.client
+import re
 import socket
 
 import pytest
@@ -74,6 +75,20 @@ def test_no_service_worker_stands_before_a_chapter(port):
     _, text = get(port, f"/{CHAPTERS[1].slug}/", **headers)
     ours = text.index("serviceWorker.register = () => new Promise(() => {});")
     assert ours < text.index("serviceWorker.register('./public-files-sw.js")
+
+
+def test_chapters_share_a_front_end_that_a_browser_keeps(port):
+    scripts = []
+    for chapter in CHAPTERS[:2]:
+        cookie = get(port, f"/{chapter.slug}/?access_token={TOKEN}")[0].headers
+        headers = {"Cookie": cookie["set-cookie"].split(";")[0]}
+        _, text = get(port, f"/{chapter.slug}/", **headers)
+        scripts.append(re.findall(r'<script type="module"[^>]*src="([^"]+)"', text))
+    assert scripts[0] and scripts[0] == scripts[1]
+    for address in scripts[0]:
+        response, _ = get(port, address)
+        assert response.status == 200
+        assert "immutable" in response.headers["cache-control"]
 
 
 @pytest.mark.parametrize("path", ["/", f"/{CHAPTERS[1].slug}/"])

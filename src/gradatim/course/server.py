@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import marimo
 import uvicorn
@@ -23,6 +24,7 @@ from starlette.responses import (
     Response,
 )
 from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
@@ -42,6 +44,23 @@ NO_WORKER = "navigator.serviceWorker.register = () => new Promise(() => {});"
 A worker stands between the browser and a page that is opened again, and can hold it up.
 """
 STYLE = Path(__file__).with_name("chapter.css")
+
+
+FRONT_END = Path(marimo.__file__).with_name("_static")
+"""The scripts, styles and fonts of marimo's pages."""
+
+
+class _FrontEnd(StaticFiles):
+    """marimo's front end at one address, of which a browser keeps what it has loaded.
+
+    Otherwise each chapter has an address of its own for the same three hundred files.
+    """
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Give a file, with the word that it never changes: its name has its digest."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "private, max-age=604800, immutable"
+        return response
 
 
 class SameOrigin:
@@ -82,6 +101,7 @@ def course_app(
         token=token,
         include_code=True,
         show_tracebacks=True,
+        asset_url=f"/marimo-{marimo.__version__}",
         html_head=f"<style>{style}</style><script>{NO_WORKER}{script}</script>",
     )
     for chapter in chapters:
@@ -110,6 +130,7 @@ def course_app(
         routes=[
             Route("/", contents),
             Route("/open/{slug}", open_chapter),
+            Mount(f"/marimo-{marimo.__version__}", _FrontEnd(directory=FRONT_END)),
             Mount("/", app=builder.build()),
         ],
         middleware=[
