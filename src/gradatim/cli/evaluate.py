@@ -7,6 +7,7 @@ import click
 from gradatim.cli.options import (
     drop_missing_option,
     existing_run,
+    max_expand_option,
     model_option,
     run_option,
 )
@@ -22,6 +23,7 @@ __all__ = ["evaluate"]
 @run_option
 @model_option
 @drop_missing_option
+@max_expand_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
     file: Path,

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.options import checkpoint_option, drop_missing_option, model_option
+from gradatim.cli.options import (
+    checkpoint_option,
+    drop_missing_option,
+    max_expand_option,
+    model_option,
+)
 from gradatim.cli.printing import print_notices, print_table, tell_end
 from gradatim.cli.user_code import load_factory
 from gradatim.text import printable, say
@@ -47,6 +52,7 @@ __all__ = ["fit"]
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Use a column anyway.")
 @drop_missing_option
+@max_expand_option
 @checkpoint_option
 @click.option(
     "--doctor/--no-doctor",
@@ -198,6 +204,10 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     counts = Counter(column.kind for column in used)
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     say(f"features: {len(used)} columns ({kinds})")
+    for column in used:
+        if column.reason:
+            name = printable(column.name)
+            say(f"  taken as {column.kind}: {name} ({printable(column.reason)})")
     for column in left_out:
         why = column.reason or column.kind
         say(f"  left out: {printable(column.name)} ({printable(why)})")

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.options import data_option, existing_run, model_option, run_option
+from gradatim.cli.options import (
+    data_option,
+    existing_run,
+    max_expand_option,
+    model_option,
+    run_option,
+)
 from gradatim.cli.printing import print_notices
 from gradatim.cli.user_code import load_factory, load_file
 from gradatim.text import say
@@ -34,6 +40,7 @@ __all__ = ["graph"]
 @click.option("--with-data", is_flag=True, help="Draw data and constants too.")
 @run_option
 @data_option
+@max_expand_option
 @model_option
 def graph(
     target: str | None,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from gradatim.cli.options import max_expand_option
 from gradatim.cli.printing import print_json, print_table
 from gradatim.text import printable, say
 
@@ -15,6 +16,7 @@ __all__ = ["inspect"]
 @click.option("--target", metavar="COLUMN", help="Also tell the task of this column.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="As `fit` has it.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="As `fit` has it.")
+@max_expand_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(
     file: Path,

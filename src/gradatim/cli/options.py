@@ -18,6 +18,7 @@ __all__ = [
     "data_option",
     "drop_missing_option",
     "existing_run",
+    "max_expand_option",
     "model_option",
     "run_option",
 ]
@@ -65,6 +66,26 @@ checkpoint_option = click.option(
     default="30s",
     metavar="TIME",
     help="Such as 30s, 5m, never; one is written at the end anyway.  [30s]",
+)
+
+
+def _allow_expansion(
+    ctx: click.Context, param: click.Parameter, value: float | None
+) -> None:
+    """Let packed files become so many times as large, until the command ends."""
+    if value is not None:
+        from gradatim.tables.files.expansion import expansion_allowed
+
+        ctx.with_resource(expansion_allowed(value))
+
+
+max_expand_option = click.option(
+    "--max-expand",
+    type=click.FloatRange(min=1),
+    metavar="TIMES",
+    callback=_allow_expansion,
+    expose_value=False,
+    help="How many times its size a .gz or Parquet file may unpack to.  [200]",
 )
 
 

@@ -5,7 +5,12 @@ from pathlib import Path
 
 import click
 
-from gradatim.cli.options import existing_run, model_option, run_option
+from gradatim.cli.options import (
+    existing_run,
+    max_expand_option,
+    model_option,
+    run_option,
+)
 from gradatim.cli.printing import print_notices
 from gradatim.cli.user_code import load_factory
 from gradatim.text import printable, say
@@ -23,6 +28,7 @@ __all__ = ["predict"]
 )
 @run_option
 @model_option
+@max_expand_option
 @click.option(
     "--with-input", is_flag=True, help="Write FILE's own columns before the answers."
 )

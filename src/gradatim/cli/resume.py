@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradatim.cli.options import checkpoint_option, data_option, model_option
+from gradatim.cli.options import (
+    checkpoint_option,
+    data_option,
+    max_expand_option,
+    model_option,
+)
 from gradatim.cli.printing import tell_end
 from gradatim.cli.user_code import load_factory
 from gradatim.text import printable, say
@@ -35,6 +40,7 @@ def _has_ended(record: "CheckpointHeader", epochs: int | None) -> bool:
     "--epochs", type=click.IntRange(min=1), help="Another total of epochs, to go on to."
 )
 @data_option
+@max_expand_option
 @model_option
 @click.option(
     "--accept",

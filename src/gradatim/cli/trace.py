@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.options import data_option, existing_run, model_option, run_option
+from gradatim.cli.options import (
+    data_option,
+    existing_run,
+    max_expand_option,
+    model_option,
+    run_option,
+)
 from gradatim.cli.printing import print_json, print_notices, print_table
 from gradatim.cli.user_code import load_factory
 from gradatim.text import say
@@ -43,6 +49,7 @@ def _rows(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, 
     help="Of the training rows, from A to before B, counted from 0.  [0:16]",
 )
 @data_option
+@max_expand_option
 @model_option
 @click.option(
     "-o",

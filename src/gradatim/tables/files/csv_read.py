@@ -22,7 +22,7 @@ import pyarrow.csv as pacsv
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.csv_dialect import Dialect
-from gradatim.tables.files.csv_records import open_bytes, records
+from gradatim.tables.files.csv_records import is_packed, open_bytes, records
 from gradatim.tables.files.data_file import Names, Types
 
 __all__ = [
@@ -69,7 +69,8 @@ def read_arrow(
     for block_bytes in (BLOCK_BYTES, LARGEST_BLOCK_BYTES):
         options = _options(dialect, types, columns, block_bytes)
         try:
-            return pacsv.read_csv(dialect.path, **options)
+            with _for_arrow(dialect.path) as file:
+                return pacsv.read_csv(file, **options)
         except pa.ArrowInvalid as error:
             if not is_too_small(error) or block_bytes == LARGEST_BLOCK_BYTES:
                 raise
@@ -80,15 +81,22 @@ def stream_arrow(
     dialect: Dialect, types: Types, columns: Names | None = None, *, block_bytes: int
 ) -> Iterator[pa.RecordBatch]:
     """Read as ``read_arrow`` does, block by block: types are those of the first one."""
-    try:
-        options = _options(dialect, types, columns, block_bytes)
-        blocks = pacsv.open_csv(dialect.path, **options)
-    except pa.ArrowInvalid as error:
-        if not is_too_small(error):
-            raise
-        options = _options(dialect, types, columns, LARGEST_BLOCK_BYTES)
-        blocks = pacsv.open_csv(dialect.path, **options)
-    yield from blocks
+    for bytes_at_once in (block_bytes, LARGEST_BLOCK_BYTES):
+        options = _options(dialect, types, columns, bytes_at_once)
+        with _for_arrow(dialect.path) as file:
+            try:
+                blocks = pacsv.open_csv(file, **options)
+            except pa.ArrowInvalid as error:
+                if not is_too_small(error) or bytes_at_once == LARGEST_BLOCK_BYTES:
+                    raise
+            else:
+                yield from blocks
+                return
+
+
+def _for_arrow(path: Path) -> contextlib.AbstractContextManager[Any]:
+    """Give what pyarrow reads: a path, or bytes that are unpacked with a limit."""
+    return open_bytes(path) if is_packed(path) else contextlib.nullcontext(path)
 
 
 def is_too_small(error: pa.ArrowInvalid) -> bool:

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.expansion import check_expansion, most_bytes
 
-__all__ = ["Record", "open_bytes", "records"]
+__all__ = ["Record", "is_packed", "open_bytes", "records"]
 
 MOST_FIELD_CHARACTERS = (1 << 31) - 1
 """The largest limit that ``csv.field_size_limit`` takes on every platform, and the size
@@ -48,18 +49,27 @@ class Record:
     fields: list[str]
 
 
+def is_packed(path: Path) -> bool:
+    """Say whether a text file is packed with gzip."""
+    return path.suffix.lower() == ".gz"
+
+
 def open_bytes(path: Path) -> io.BufferedReader:
     """Open ``path``, unpacking ``.gz`` on the way."""
-    if path.suffix.lower() == ".gz":
+    if is_packed(path):
         return io.BufferedReader(_Unpacked(path))
     return path.open("rb")
 
 
 class _Unpacked(io.RawIOBase):
-    """The unpacked bytes of a gzip file, whose damage is a ``FileReadError``."""
+    """The unpacked bytes of a gzip file, whose damage is a ``FileReadError``.
+
+    So is a size that no honest file of its length has: see ``expansion``.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path, self._file = path, gzip.GzipFile(path)
+        self._num_bytes, self._most = 0, most_bytes(path)
 
     def readable(self) -> bool:
         """Say that bytes can be read; Python's buffer asks."""
@@ -68,13 +78,16 @@ class _Unpacked(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         """Read into a buffer; give how many bytes."""
         try:
-            return self._file.readinto(buffer)
+            num_read = self._file.readinto(buffer)
         except (OSError, EOFError, zlib.error) as error:
             raise FileReadError(
                 f"{self._path} cannot be opened and unpacked: {error}.\n"
                 "A part of it is missing or was changed after it was written.\n"
                 "Write or copy the file again."
             ) from error
+        self._num_bytes += num_read
+        check_expansion(self._path, self._num_bytes, self._most)
+        return num_read
 
     def close(self) -> None:
         """Close the file."""

@@ -14,9 +14,18 @@ import pyarrow as pa
 from gradatim.errors import FileReadError
 from gradatim.tables.files.column_source import ColumnSource, check_names, check_present
 from gradatim.tables.files.data_file import DataFile, Names, Types
+from gradatim.tables.files.expansion import check_expansion, most_bytes
 from gradatim.text import listed
 
 __all__ = ["ParquetFile"]
+
+PICKLED_TYPE = b"arrow.py_extension_type"
+"""The name of a type that is a pickle: older versions of Arrow wrote such types."""
+LEAST_BYTES = 1 << 28
+"""What every file may take in memory, however small it is: columns of few values are
+packed better than text is. Chosen by hand, not measured."""
+TEXT_BYTES = 4
+"""What each value of a column of text takes beside the different ones."""
 
 
 class ParquetFile(DataFile):
@@ -37,6 +46,10 @@ class ParquetFile(DataFile):
             )
             self.names = tuple(schema.names)  # fails where one is no UTF-8
         check_names(str(path), self.names)
+        _check_no_pickle(path, schema)
+        check_expansion(
+            path, _unpacked_bytes(self._file), most_bytes(path, least=LEAST_BYTES)
+        )
         if self._file.metadata.num_rows == 0:
             raise FileReadError(
                 f"{path} has columns ({listed(self.names)}) and no rows.\n"
@@ -93,3 +106,38 @@ class ParquetFile(DataFile):
                 "A part of it is missing or was changed after it was written.\n"
                 "Write or copy the file again."
             ) from error
+
+
+def _check_no_pickle(path: Path, schema: pa.Schema) -> None:
+    """Refuse a column whose type is a pickle, which other programs may run."""
+    for field in schema:
+        if (field.metadata or {}).get(b"ARROW:extension:name") == PICKLED_TYPE:
+            raise FileReadError(
+                f"{path}: the type of the column {field.name!r} is a pickle, which "
+                "runs code when it is read.\n"
+                "Nothing of it was run; no program needs such a type any more.\n"
+                "Write the file again with a newer pyarrow."
+            )
+
+
+def _unpacked_bytes(file: Any) -> int:
+    """Give what the columns take in memory, by what the file says of itself.
+
+    Pages that hold more than that are damaged, and not read.
+    """
+    metadata, widths = file.metadata, _bytes_a_value(file.schema_arrow)
+    num_bytes = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        for column in map(group.column, range(group.num_columns)):
+            width = widths.get(column.path_in_schema, TEXT_BYTES)
+            num_bytes += max(column.num_values * width, column.total_uncompressed_size)
+    return num_bytes
+
+
+def _bytes_a_value(schema: pa.Schema) -> dict[str, int]:
+    """Give the width of columns whose values all have the same."""
+    widths = {}
+    for field in schema:
+        with contextlib.suppress(ValueError):
+            widths[field.name] = -(-field.type.bit_width // 8)
+    return widths

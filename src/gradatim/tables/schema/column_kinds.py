@@ -39,11 +39,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradatim.tables.files.arrow import numpy_of
+from gradatim.tables.files.arrow import array_of, numpy_of
 from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
 from gradatim.tables.schema.columns import Column, Kind
 from gradatim.tables.schema.values_to_codes import UNITS_PER_S, places, ticks, time_unit
+from gradatim.text import shortened
 
 __all__ = ["VOCABULARY_CAP", "column_of", "number_entries"]
 
@@ -58,6 +59,17 @@ LONG_CHARACTERS = 40
 """Values with more characters on average are text."""
 LONG_WORDS = 4
 """Values with more words on average are text."""
+
+NEARLY_ALL = 0.9
+"""Where fewer of a text column's values look like numbers, it is meant to be text."""
+ANY_TIME = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
+LOOKS = (
+    (r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$", "", (pa.float64(),), "number"),
+    (r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?$", "", ANY_TIME, "date or time"),
+    (r"^\d\d:\d\d(:\d\d)?$", "1970-01-01 ", ANY_TIME, "time of day"),
+)
+"""How numbers and times look; what Arrow wants before them; the types that it may make
+of them; what they are."""
 
 EXPECTED_REPEATS = 20
 """From so many expected repeats on, a tenth of them or less is no chance: the odds are
@@ -103,6 +115,8 @@ def column_of(name: str, values: pa.Array, *, keep: bool) -> Column:
     if drop is None:
         return column
     kind, reason = drop
+    if column.reason:
+        reason = f"{reason}; {column.reason}"
     if keep:
         return replace(column, reason=f"kept, though {reason}")
     return replace(column, kind=kind, used=False, reason=reason, vocabulary=())
@@ -164,6 +178,8 @@ def _judge_text(name: str, values: pa.Array) -> _Judged:
         vocabulary=tuple(sorted(by_count[:VOCABULARY_CAP])),
     )
     drop = _constant(len(counts) == 1, num_missing, examples)
+    if stray := _stray_value(values, counts):
+        column = replace(column, reason=stray)
     if len(counts) == 0:
         drop = "constant", "no row has a value"
     elif len(counts) > max(CATEGORY_SHARE * num_values, 2):
@@ -180,6 +196,40 @@ def _rarely_repeats(counts: Counter[str], num_values: int) -> _Drop:
     if len(counts) >= IDENTIFIER_SHARE * num_values:
         return "identifier", differing
     return "text", f"{differing}: too rarely the same to learn from"
+
+
+def _stray_value(values: pa.Array, counts: Counter[str]) -> str:
+    """Say which value keeps a column from being one of numbers or of times.
+
+    Nearly all of the values look like that, such as the second 60 of a leap second
+    beside ordinary times. It is empty if that is not so.
+    """
+    words = array_of(list(counts), pa.string())
+    for pattern, before, types, what in LOOKS:
+        looks_so = pc.match_substring_regex(words, pattern)
+        if len(words) == 0 or pc.mean(looks_so).as_py() < NEARLY_ALL:
+            continue
+        texts = pc.binary_join_element_wise(before, words, "")
+        stray = min((_first_that_is_none(texts, kind) for kind in types), key=len)
+        if stray:
+            stray = stray.removeprefix(before)
+            index = values.dictionary.to_pylist().index(stray)
+            row = int(np.flatnonzero(places(values) == index)[0]) + 1
+            return f"{shortened(stray)!r} in row {row:,} is no {what}; most others are"
+    return ""
+
+
+def _first_that_is_none(texts: pa.Array, kind: Any) -> str:
+    """Give the first text of an array that is no value of a type; empty if all are."""
+    try:
+        texts.cast(kind)
+    except pa.ArrowInvalid:
+        if len(texts) == 1:
+            return str(texts[0].as_py())
+        half = len(texts) // 2
+        first = _first_that_is_none(texts[:half], kind)
+        return first or _first_that_is_none(texts[half:], kind)
+    return ""
 
 
 def text_counts(values: pa.Array) -> Counter[str]:
