@@ -1,11 +1,14 @@
 """Bad input: one clear message, exit code 1 or 2, and nothing left behind."""
 
+import os
 import re
+import time
 from pathlib import Path
 
 import pytest
 
 from gradatim.cli.main import run
+from tests.cli.process import start
 from tests.houses import with_target
 
 GOOD_ROWS = "".join(
@@ -88,6 +91,11 @@ CASES = {
         HEADER + GOOD_ROWS,
         ["--val", "0.5", "--test", "0.5"],
         r"no row is left",
+    ),
+    "classes of too few rows to share out": (
+        "x,y\n" + "".join(f"{i % 5},{'abcdef'[i // 2]}\n" for i in range(12)),
+        ["--target", "y"],
+        r"too few for .*Give more rows of each class",
     ),
     "more threads than cores": (HEADER + GOOD_ROWS, ["--threads", "9999"], r"9999"),
     "no epochs": (HEADER + GOOD_ROWS, ["--epochs", "0"], r"epochs.*0"),
@@ -227,3 +235,46 @@ def test_a_run_is_never_written_over(tmp_path, monkeypatch, capfd):
     assert run(["fit", "--epochs", "1", "--run", "taken"]) == 1
     assert "taken exists already" in capfd.readouterr().err
     assert Path("taken", "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.parquet", "pipe"])
+def test_a_pipe_is_not_said_to_be_empty(name, tmp_path, capfd):
+    os.mkfifo(tmp_path / name)
+    assert run(["inspect", str(tmp_path / name)]) == 1
+    assert f"{name} is a pipe or a device" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("zones", [("", "Z"), ("Z", "")])
+def test_times_with_and_without_a_zone_are_told_apart_in_our_words(
+    zones, tmp_path, monkeypatch, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    for name, zone in zip(("train", "new"), zones, strict=True):
+        rows = (f"2024-01-{1 + i % 28:02} 0{i % 10}:00:00{zone},{i}" for i in range(60))
+        Path(f"{name}.csv").write_text("\n".join(["at,y", *rows]) + "\n")
+    fit = ["fit", "train.csv", "--target", "y", "--epochs", "1", "--run", "run"]
+    assert run([*fit, "--no-doctor"]) == 0
+    assert run(["predict", "new.csv", "--run", "run"]) == 1
+    said = capfd.readouterr().err
+    assert re.search(r"new\.csv, line 2, column 'at': .* is not a date and time", said)
+    assert "assume_timezone" not in said and "separator" not in said
+
+
+def test_a_run_that_is_being_trained_was_not_stopped(tmp_path, capfd):
+    run_folder = tmp_path / "run"
+    data = tmp_path / "data.csv"
+    data.write_text(HEADER + GOOD_ROWS)
+    options = ["--target", "price", "--epochs", "100000", "--no-doctor"]
+    training = start("fit", data, *options, "--run", run_folder, cwd=tmp_path)
+    try:
+        while not (run_folder / "checkpoints").exists():
+            assert training.poll() is None
+            time.sleep(0.05)
+        assert run(["predict", str(data), "--run", str(run_folder)]) == 1
+        said = capfd.readouterr().err
+        assert f"is being trained by process {training.pid}" in said
+    finally:
+        training.kill()
+        training.communicate()
+    assert run(["predict", str(data), "--run", str(run_folder)]) == 1
+    assert "its training was stopped" in capfd.readouterr().err

@@ -17,6 +17,7 @@ from gradatim.store.disk import (
     Written,
     disk_errors,
     free_at,
+    if_there,
     make_folder,
     put_back,
     read_file,
@@ -396,3 +397,16 @@ atexit.register(lambda: print(write_file(Path(sys.argv[1]), [b"x" * 5_000_000]))
     sha256 = hashlib.sha256(b"x" * 5_000_000).hexdigest()
     assert done.stdout == f"Written(size=5000000, sha256='{sha256}')\n"
     assert path.stat().st_size == 5_000_000
+
+
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_what_was_removed_meanwhile_is_not_said_to_be_there(tmp_path, is_removed):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    stands = if_there(kept, "It is kept.\n")
+    with pytest.raises(DiskError) as caught, disk_errors(tmp_path, why=stands):
+        if is_removed:
+            kept.rmdir()
+        raise OSError(errno.EIO, "Input/output error")
+    wanted = f"{kept} was removed, or moved." if is_removed else "It is kept."
+    assert str(caught.value).split("\n")[1] == wanted

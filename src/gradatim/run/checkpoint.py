@@ -30,6 +30,7 @@ from gradatim.run.checkpoint_header import (
 from gradatim.store.disk import (
     OLD,
     disk_errors,
+    if_there,
     make_folder,
     put_back,
     reading,
@@ -141,15 +142,16 @@ class Checkpoints:
                 side_by_side=needs > SIDE_BY_SIDE_BYTES,
             )
         self._best_of[path.name] = header.best_step
-        self._retain(why=f"{path} is written, and whole.\n")
+        self._retain(why=if_there(path, f"{path} is written, and whole.\n"))
         return size
 
-    def what_stands(self) -> str:
-        """Say what a failed save leaves to go on from."""
+    def what_stands(self) -> Callable[[], str]:
+        """Give what says, after a failed save, what there is to go on from."""
         with contextlib.suppress(RunError):
             if names := self.names():
-                return f"{self.folder / names[0]} is kept.\n"
-        return "There is no checkpoint yet.\n"
+                newest = self.folder / names[0]
+                return if_there(newest, f"{newest} is kept.\n")
+        return lambda: "There is no checkpoint yet.\n"
 
     def newest(
         self, check: Callable[[CheckpointHeader], None] = lambda header: None
@@ -251,7 +253,7 @@ class Checkpoints:
                         remove_folder(target)
                     os.rename(self.folder / newer, target)
             self._clean_up()
-        self._retain(why=f"{loaded.path} is whole.\n")
+        self._retain(why=if_there(loaded.path, f"{loaded.path} is whole.\n"))
 
     def _clean_up(self) -> None:
         """Remove folders that were not finished; put back those being replaced."""
@@ -260,7 +262,7 @@ class Checkpoints:
             if name.endswith(OLD):
                 put_back(self.folder / name.removesuffix(OLD))
 
-    def _retain(self, why: str) -> None:
+    def _retain(self, why: Callable[[], str]) -> None:
         """Remove checkpoints that are neither the best nor among the newest."""
         names = self.names()
         kept = set(names[: self.keep_last])

@@ -43,7 +43,8 @@ CONFIG, ENVIRONMENT = "config.json", "environment.json"
 FIELDS = {"version", "created_at", "kind"}
 """The fields that every run has; the runs of tables have more."""
 
-OWN_FILES = {CONFIG, ENVIRONMENT, "lock", "history.jsonl", "checkpoints", "schema.json"}
+LOCK = "lock"
+OWN_FILES = {CONFIG, ENVIRONMENT, LOCK, "history.jsonl", "checkpoints", "schema.json"}
 """What may be in a folder in which a run was begun, before its configuration is."""
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gradatim.errors import DamagedError, RunError
 from gradatim.modules import bare
 from gradatim.run.fingerprint import MAX_CHANGES, changes, signature
-from gradatim.store.disk import disk_errors, reading
+from gradatim.store.disk import disk_errors, if_there, reading
 from gradatim.store.json import (
     MAX_JSON_BYTES,
     check_version,
@@ -71,7 +71,8 @@ def save_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
     values, tensors = pack(module_state(modules))
     files = {TENSORS: tensor_parts(tensors), DESCRIPTION: [_describe(values)]}
     why = "The checkpoints are whole: the same lines write it when there is room.\n"
-    with disk_errors(path, needs=num_bytes(tensors), why=why):
+    stands = if_there(path.parent, why)
+    with disk_errors(path, needs=num_bytes(tensors), why=stands):
         write_folder(path, files)
 
 

@@ -26,7 +26,7 @@ from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.modules import bare, device_of
 from gradatim.run.checkpoint import Checkpoint, CheckpointOptions, Checkpoints
 from gradatim.run.checkpoint_header import CheckpointHeader
-from gradatim.run.config_file import begin_config, check_ours, mend_config
+from gradatim.run.config_file import LOCK, begin_config, check_ours, mend_config
 from gradatim.run.fingerprint import changes, fingerprint, refuse_changes, signature
 from gradatim.run.folder import HISTORY, MODEL
 from gradatim.run.module_file import (
@@ -80,7 +80,7 @@ class Session:
         self.checkpoints = Checkpoints(path, keep_last=options.keep_last)
         self.rows = LinesFile(path / HISTORY)
         self.header = CheckpointHeader()
-        self._lock = Lock(path / "lock")
+        self._lock = Lock(path / LOCK)
         self._due_at = math.inf
         self._saved: tuple[Any, ...] | None = None
         """What the last checkpoint was of; see :meth:`_position`."""

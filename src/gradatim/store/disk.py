@@ -31,6 +31,7 @@ __all__ = [
     "Written",
     "disk_error",
     "disk_errors",
+    "if_there",
     "make_folder",
     "opened",
     "put_back",
@@ -327,7 +328,7 @@ def disk_errors(
     *,
     needs: int = 0,
     cannot: str = "cannot be written",
-    why: str = "What it was to hold is not saved.\n",
+    why: str | Callable[[], str] = "What it was to hold is not saved.\n",
 ) -> Iterator[None]:
     """Turn an error of the system into one that says what is needed and what is there.
 
@@ -335,14 +336,20 @@ def disk_errors(
         path: The file or folder that is being written.
         needs: How many bytes it takes.
         cannot: What cannot be done with it, for the message.
-        why: What that means, as a line of the message.
+        why: What that means, as a line of the message; or gives it after the error.
     """
     try:
         yield
     except RunError:
         raise
     except OSError as error:
+        why = why if isinstance(why, str) else why()
         raise disk_error(path, error, needs, cannot, why) from error
+
+
+def if_there(path: Path, words: str) -> Callable[[], str]:
+    """Make a line of a message: the words, unless ``path`` was removed meanwhile."""
+    return lambda: words if path.exists() else f"{path} was removed, or moved.\n"
 
 
 def disk_error(

@@ -14,7 +14,7 @@ try:
 except ImportError:  # Windows: no lock there, as docs/files.md says
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Lock", "waiting_lock"]
+__all__ = ["Lock", "holder_of", "waiting_lock"]
 
 HELD: dict[tuple[int, str], "Lock"] = {}
 """The locks that this process holds, by process and path: the system's locks do not
@@ -107,6 +107,28 @@ class Lock:
     def is_held(self) -> bool:
         """Tell whether this object has the lock; in a forked child it does not."""
         return self._descriptor is not None and self._key[0] == os.getpid()
+
+
+def holder_of(path: Path) -> str | None:
+    """Say who has the lock on a file, such as ``process 12 on 'host'``; None if nobody.
+
+    A process that only reads asks so whether another one writes.
+    """
+    if (os.getpid(), os.path.realpath(path)) in HELD:
+        return "this process"
+    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | flags)
+    except OSError:
+        return None
+    try:
+        if fcntl is not None:
+            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
 
 
 @contextlib.contextmanager

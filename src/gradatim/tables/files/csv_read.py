@@ -21,9 +21,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.arrow import type_words
 from gradatim.tables.files.csv_dialect import Dialect
 from gradatim.tables.files.csv_records import is_packed, open_bytes, records
 from gradatim.tables.files.data_file import Names, Types
+from gradatim.text import shown
 
 __all__ = [
     "check_damage",
@@ -44,18 +46,11 @@ not measured."""
 
 BAD_VALUE = re.compile(
     r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error to (.+?): "
-    r"invalid value '(.*)'$",
+    r"(?:invalid value|expected (?:a|no) zone offset in) '(.*)'"
+    r"(?:\. If these timestamps are in local time.*)?$",
     re.DOTALL,
 )
 """How pyarrow's error names a value that is none of its column's type."""
-
-TYPE_NAMES = {
-    "double": "a number",
-    "int64": "a whole number",
-    "bool": "true or false",
-    "date32[day]": "a date (YYYY-MM-DD)",
-    "time32[s]": "a time of day (HH:MM:SS)",
-}
 
 
 def read_arrow(
@@ -237,10 +232,9 @@ def _with_line(dialect: Dialect, arrow_message: str) -> FileReadError:
                 "quotes."
             )
         if bad_value and record.fields[place].strip() == bad_value[3].strip():
-            wanted = TYPE_NAMES.get(bad_value[2], bad_value[2])
             return FileReadError(
                 f"{path}, line {record.line}, column {names[place]!r}: "
-                f"{record.fields[place]!r} is not {wanted}.\n"
+                f"{shown(record.fields[place])} is not {type_words(bad_value[2])}.\n"
                 "This column is always read with the type it was given; read as "
                 "anything else it would not mean the same.\n"
                 "Correct the value, or leave it empty if it is missing."

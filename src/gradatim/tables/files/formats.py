@@ -51,6 +51,12 @@ def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> D
             "Nothing was read.\n"
             f"Check the path; the current folder is {Path.cwd()}."
         )
+    if not path.is_file():
+        raise FileReadError(
+            f"{path} is a pipe or a device, no file.\n"
+            "A table is read more than once, which is not possible there.\n"
+            "Save it first: a file that ends in one of " + suffixes + "."
+        )
     name = path.name.lower()
     for kind in FORMATS:
         if name.removesuffix(kind.packed_suffix).endswith(kind.suffixes):

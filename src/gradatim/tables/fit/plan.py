@@ -198,7 +198,9 @@ def _split(
     except DataError as error:
         raise DataError(
             f"{rows} rows are too few for {config.val:g} of them to validate and "
-            f"{config.test:g} to test.\n{error}"
+            f"{config.test:g} to test: {str(error).splitlines()[0]}\n"
+            "A score over no rows says nothing.\n"
+            f"Give more rows{' of each class' if is_classes else ''}, or other shares."
         ) from error
     if is_classes:
         trained = table.y[train].unique().tolist()

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from gradatim.errors import ConfigError, DamagedError, RunError
-from gradatim.run.config_file import CONFIG, lacks
+from gradatim.run.config_file import CONFIG, LOCK, lacks
 from gradatim.run.folder import MODEL, RUNS, RunFolder, begin_folder, new_run_path
 from gradatim.run.module_file import DESCRIPTION
-from gradatim.store.disk import disk_errors, read_file
+from gradatim.store.disk import disk_errors, if_there, read_file
 from gradatim.store.json import MAX_JSON_BYTES
+from gradatim.store.lock import holder_of
 from gradatim.store.manifest import read_folder, write_folder
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable
@@ -82,6 +83,12 @@ class TableRunFolder(RunFolder):
     def _model_files(self) -> dict[str, bytes]:
         if not self.has_model:
             record = self.checkpoint
+            if (writer := holder_of(self.path / LOCK)) is not None:
+                raise RunError(
+                    f"{self.path} has no model yet: it is being trained by {writer}.\n"
+                    "There is nothing to predict with.\n"
+                    "Wait until its training has ended."
+                )
             where = f" at epoch {record.epoch}" if record is not None else ""
             raise RunError(
                 f"{self.path} has no model yet: its training was stopped{where}.\n"
@@ -153,6 +160,7 @@ def finish_run(run: TableRunFolder, fitted: FittedTable) -> TableRunFolder:
     }
     schema = plan.table.schema
     files = table_model_files(fitted.model, plan.architecture, schema, scores)
-    with disk_errors(path, why=f"The checkpoints in {run.path} are whole.\n"):
+    stands = if_there(run.path, f"The checkpoints in {run.path} are whole.\n")
+    with disk_errors(path, why=stands):
         write_folder(path, files)
     return TableRunFolder(run.path)

@@ -43,7 +43,13 @@ from gradatim.tables.files.arrow import array_of, numpy_of
 from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
 from gradatim.tables.schema.columns import Column, Kind
-from gradatim.tables.schema.values_to_codes import UNITS_PER_S, places, ticks, time_unit
+from gradatim.tables.schema.values_to_codes import (
+    UNITS_PER_S,
+    first_failing,
+    places,
+    ticks,
+    time_unit,
+)
 from gradatim.text import shortened
 
 __all__ = ["VOCABULARY_CAP", "column_of", "number_entries"]
@@ -210,25 +216,13 @@ def _stray_value(values: pa.Array, counts: Counter[str]) -> str:
         if len(words) == 0 or pc.mean(looks_so).as_py() < NEARLY_ALL:
             continue
         texts = pc.binary_join_element_wise(before, words, "")
-        stray = min((_first_that_is_none(texts, kind) for kind in types), key=len)
-        if stray:
-            stray = stray.removeprefix(before)
+        failing = (first_failing(texts, kind) for kind in types)
+        strays = [place for place in failing if place is not None]
+        if len(strays) == len(types):
+            stray = words[max(strays)].as_py()
             index = values.dictionary.to_pylist().index(stray)
             row = int(np.flatnonzero(places(values) == index)[0]) + 1
             return f"{shortened(stray)!r} in row {row:,} is no {what}; most others are"
-    return ""
-
-
-def _first_that_is_none(texts: pa.Array, kind: Any) -> str:
-    """Give the first text of an array that is no value of a type; empty if all are."""
-    try:
-        texts.cast(kind)
-    except pa.ArrowInvalid:
-        if len(texts) == 1:
-            return str(texts[0].as_py())
-        half = len(texts) // 2
-        first = _first_that_is_none(texts[:half], kind)
-        return first or _first_that_is_none(texts[half:], kind)
     return ""
 
 

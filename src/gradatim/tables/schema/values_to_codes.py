@@ -15,16 +15,24 @@ from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
 from gradatim.errors import SchemaError
-from gradatim.tables.files.arrow import SHARED_TEXT, array_of, numpy_of, scalar
+from gradatim.tables.files.arrow import (
+    SHARED_TEXT,
+    array_of,
+    numpy_of,
+    scalar,
+    type_words,
+)
 from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.columns import MISSING, UNSEEN, Column, Target, arrow_type
 from gradatim.tables.schema.value_notices import ValueNotices
+from gradatim.text import shown
 
 __all__ = [
     "LARGEST_FLOAT32",
     "NO_TIME",
     "UNITS_PER_S",
     "codes_of_column",
+    "first_failing",
     "less_origin",
     "places",
     "plain",
@@ -122,16 +130,15 @@ def _cast(values: pa.Array, wanted: Any, column: Column | Target) -> pa.Array:
     text = pc.if_else(stands_for_missing(text), scalar(None, pa.string()), text)
     if pa.types.is_integer(wanted) and pa.types.is_floating(values.type):
         text = pc.replace_substring_regex(text, r"\.0$", "")
-    try:
+    row = first_failing(text, wanted)
+    if row is None:
         return text.cast(wanted)
-    except pa.ArrowInvalid as error:
-        row = _first_failing(text, wanted)
-        raise SchemaError(
-            f"Column {column.name!r}, row {row + 1}: {text[row].as_py()!r} is not of "
-            f"type {column.type}, which the schema has.\n"
-            "Read as anything else it would not mean what it meant in training.\n"
-            "Correct the value, or leave it empty if it is missing."
-        ) from error
+    raise SchemaError(
+        f"Column {column.name!r}, row {row + 1}: {shown(text[row].as_py())} is not "
+        f"{type_words(column.type)}, which the schema has.\n"
+        "Read as anything else it would not mean what it meant in training.\n"
+        "Correct the value, or leave it empty if it is missing."
+    )
 
 
 def stands_for_missing(text: pa.Array) -> pa.BooleanArray:
@@ -139,12 +146,19 @@ def stands_for_missing(text: pa.Array) -> pa.BooleanArray:
     return pc.is_in(text, value_set=array_of(MISSING_VALUES, pa.string()))
 
 
-def _first_failing(text: pa.Array, wanted: Any) -> int:
+def first_failing(text: pa.Array, kind: Any) -> int | None:
+    """Give the place of the first text that is no value of a type; None if all are."""
+    try:
+        text.cast(kind)
+    except pa.ArrowInvalid:
+        pass
+    else:
+        return None
     low, high = 0, len(text)
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            text.slice(low, middle - low).cast(wanted)
+            text.slice(low, middle - low).cast(kind)
             low = middle
         except pa.ArrowInvalid:
             high = middle
@@ -152,10 +166,12 @@ def _first_failing(text: pa.Array, wanted: Any) -> int:
 
 
 def _other_kind(values: pa.Array, column: Column | Target) -> SchemaError:
+    wanted = type_words(column.type)
     return SchemaError(
-        f"Column {column.name!r} holds {values.type}; the schema has {column.type}.\n"
+        f"Column {column.name!r} has {type_words(str(values.type))} in each row, where "
+        f"the schema has {wanted}.\n"
         "Its values do not mean what they meant in training.\n"
-        f"Give it values of type {column.type}, or train again on such data."
+        f"Give it {wanted}, or train again on such data."
     )
 
 
