@@ -1,3 +1,5 @@
+import shutil
+
 """Checkpoints: what is saved is loaded, the newest first, and few stay."""
 
 import json
@@ -344,7 +346,9 @@ def test_what_a_kill_left_is_swept_and_other_files_are_not(checkpoints):
 
 
 def test_what_stands_is_told(checkpoints):
-    assert checkpoints.what_stands() == "There is no checkpoint yet.\n"
+    assert checkpoints.what_stands()() == "There is no checkpoint yet.\n"
     save(checkpoints, 1, 2)
-    kept = f"{checkpoints.folder / 'step-2'} is kept.\n"
-    assert checkpoints.what_stands() == kept
+    newest, stands = checkpoints.folder / "step-2", checkpoints.what_stands()
+    assert stands() == f"{newest} is kept.\n"
+    shutil.rmtree(checkpoints.folder)
+    assert stands() == f"{newest} was removed, or moved.\n"

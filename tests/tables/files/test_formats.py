@@ -129,7 +129,7 @@ def test_a_value_of_another_type_is_told_with_line_column_and_value(write):
         (pa.bool_(), "maybe", "true or false"),
         (pa.date32(), "2024-02-30", "a date"),
         (pa.time32("s"), "25:00:00", "a time of day"),
-        (pa.timestamp("s"), "yesterday", "timestamp"),
+        (pa.timestamp("s"), "yesterday", "a date and time without a zone"),
         (pa.float64(), '"x\ny"', "a number"),
     ],
 )
