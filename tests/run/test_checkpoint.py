@@ -1,9 +1,9 @@
-import shutil
 
 """Checkpoints: what is saved is loaded, the newest first, and few stay."""
 
 import json
 import random
+import shutil
 from collections import OrderedDict, deque
 
 import numpy as np
