@@ -1,4 +1,3 @@
-
 """Checkpoints: what is saved is loaded, the newest first, and few stay."""
 
 import json
