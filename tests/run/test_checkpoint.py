@@ -350,4 +350,4 @@ def test_what_stands_is_told(checkpoints):
     newest, stands = checkpoints.folder / "step-2", checkpoints.what_stands()
     assert stands() == f"{newest} is kept.\n"
     shutil.rmtree(checkpoints.folder)
-    assert stands() == f"{newest} was removed, or moved.\n"
+    assert stands() == f"{checkpoints.folder} was removed, or moved.\n"

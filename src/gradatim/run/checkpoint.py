@@ -149,8 +149,7 @@ class Checkpoints:
         """Give what says, after a failed save, what there is to go on from."""
         with contextlib.suppress(RunError):
             if names := self.names():
-                newest = self.folder / names[0]
-                return if_there(newest, f"{newest} is kept.\n")
+                return if_there(self.folder, f"{self.folder / names[0]} is kept.\n")
         return lambda: "There is no checkpoint yet.\n"
 
     def newest(
