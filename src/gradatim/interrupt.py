@@ -13,6 +13,7 @@ __all__ = [
     "TERMINATED",
     "Stoppable",
     "exit_on_sigterm",
+    "exiting_on",
     "stop_on_ctrl_c",
     "stop_on_sigterm",
 ]
@@ -57,6 +58,29 @@ def stop_on_sigterm(training: Stoppable) -> AbstractContextManager[None]:
 def exit_on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:
     """Handle SIGTERM by an exception, so that what is half written gets removed."""
     raise SystemExit(128 + signum)
+
+
+@contextlib.contextmanager
+def exiting_on(*names: str) -> Iterator[None]:
+    """Let signals raise ``SystemExit`` where nothing handles them; then put that back.
+
+    Only the main thread can handle signals: in another one nothing changes.
+
+    Args:
+        names: Of signals, such as ``"SIGTERM"``. One that the system lacks is left out.
+    """
+    replaced = []
+    if threading.current_thread() is threading.main_thread():
+        for number in (getattr(signal, name, None) for name in names):
+            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+                signal.signal(number, exit_on_sigterm)
+                replaced.append(number)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            if signal.getsignal(number) is exit_on_sigterm:
+                signal.signal(number, signal.SIG_DFL)
 
 
 @contextlib.contextmanager

@@ -83,18 +83,16 @@ def _configure(folder: Path) -> None:
 
 def _serve(folder: Path, port: int | None, no_open: bool) -> NoReturn:
     import secrets
-    import signal
     import time
     import webbrowser
 
     _configure(folder / ".marimo")
     from gradatim.course.server import HOST, serving
-    from gradatim.interrupt import exit_on_sigterm
+    from gradatim.interrupt import exiting_on
 
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, exit_on_sigterm)  # the terminal was closed
     code, token = 0, secrets.token_urlsafe(12)
-    with serving(port, token) as server:
+    # SIGHUP comes where the terminal is closed.
+    with exiting_on("SIGHUP"), serving(port, token) as server:
         server.wait_until_up()
         address = f"http://{HOST}:{server.port}/?access_token={token}"
         try:

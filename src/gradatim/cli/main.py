@@ -3,7 +3,6 @@
 import importlib
 import io
 import os
-import signal
 import sys
 from typing import Any, NoReturn
 
@@ -11,7 +10,7 @@ import click
 
 from gradatim import __version__
 from gradatim.errors import ConfigError, GradatimError
-from gradatim.interrupt import exit_on_sigterm
+from gradatim.interrupt import exiting_on
 from gradatim.text import nearest_name, say, shortened
 
 __all__ = ["cli", "main"]
@@ -90,11 +89,8 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     # The option may stand anywhere: people see the error first and add it at the end.
     arguments = [a for a in arguments if a != "--debug"]
-    before = signal.signal(signal.SIGTERM, exit_on_sigterm)
-    try:
+    with exiting_on("SIGTERM"):
         return _run(arguments, debug)
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _run(arguments: list[str], debug: bool) -> int:
