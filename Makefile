@@ -4,12 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt
 
-# Which torch `make clean test` installs: TORCH=pinned (of constraints.txt), lowest (that
-# pyproject.toml allows) or newest.
-TORCH ?= pinned
+# Which versions `make clean test` installs: VERSIONS=pinned (of constraints.txt), lowest
+# (those that pyproject.toml declares) or newest. TORCH=2.13.0 names another torch for the
+# last two, where only that one is to be had.
+VERSIONS ?= pinned
+TORCH ?=
 CONSTRAINTS_pinned := cat constraints.txt
-CONSTRAINTS_lowest := sed 's/^torch==.*/torch==2.11.0/' constraints.txt
-CONSTRAINTS_newest := grep -v '^torch==' constraints.txt
+CONSTRAINTS_lowest := $(PYTHON) tests/lowest_versions.py $(TORCH)
+CONSTRAINTS_newest := echo $(TORCH:%=torch==%)
 
 # What starts processes or browsers, runs whole programs, or takes long: for `make test`.
 SLOW_TESTS := browser cli course doctor/test_programs.py faults ladder \
@@ -17,7 +19,7 @@ SLOW_TESTS := browser cli course doctor/test_programs.py faults ladder \
 	test_docs_walks.py test_examples.py test_written_before.py watching/test_patches.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check one test test-slow lint format types docs bench clean
+.PHONY: help demo check fast one test test-slow lint format types docs bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,7 +27,7 @@ help:  ## list the targets
 # A stamp per set of extras: the second call of a target installs nothing.
 $(VENV)/.base: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(CONSTRAINTS_$(TORCH)) > $(VENV)/constraints.txt
+	$(CONSTRAINTS_$(VERSIONS)) > $(VENV)/constraints.txt
 	$(INSTALL) -e .
 	@touch $@
 
@@ -51,7 +53,9 @@ format: $(VENV)/.test  ## let ruff mend what it can
 types: $(VENV)/.test  ## the type checker
 	$(BIN)/mypy
 
-check: lint types  ## before each commit: ruff, types and the quick tests
+check: lint types fast  ## before each commit: ruff, types and the quick tests
+
+fast: $(VENV)/.test  ## the quick tests alone
 	$(BIN)/python -m pytest -q -n auto --dist worksteal tests $(SLOW_TESTS:%=--ignore=tests/%)
 
 one: $(VENV)/.test  ## one file or folder of tests: make one T=tests/test_step.py

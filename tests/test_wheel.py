@@ -54,6 +54,22 @@ def test_wheel_says_that_it_is_typed(wheel):
     assert len([name for name in names if name.endswith("/chapter.md")]) == 16
 
 
+def test_the_source_archive_builds_the_same_wheel(wheel, tmp_path):
+    """``pip`` builds it from there where no wheel fits."""
+    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "-q"]
+    subprocess.run([*command, "-o", str(tmp_path), str(ROOT)], check=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps"]
+    subprocess.run([*command, "-w", str(tmp_path / "built"), str(archive)], check=True)
+    (built,) = (tmp_path / "built").glob("*.whl")
+    assert contents(built) == contents(wheel)
+
+
+def contents(path):
+    with zipfile.ZipFile(path) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
 def test_wheel_trains_the_line(environment, tmp_path):
     told = run(environment, "gradatim", "fit", cwd=tmp_path)
     assert "runs/001-line" in told
