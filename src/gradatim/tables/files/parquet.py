@@ -24,8 +24,16 @@ PICKLED_TYPE = b"arrow.py_extension_type"
 LEAST_BYTES = 1 << 28
 """What every file may take in memory, however small it is: columns of few values are
 packed better than text is. Chosen by hand, not measured."""
-TEXT_BYTES = 4
-"""What each value of a column of text takes beside the different ones."""
+BYTES_A_VALUE = {
+    "BOOLEAN": 1,
+    "INT32": 4,
+    "INT64": 8,
+    "INT96": 8,
+    "FLOAT": 4,
+    "DOUBLE": 8,
+    "BYTE_ARRAY": 4,  # of text: its place among the different ones
+}
+"""What a value takes in memory, by the type that Parquet stores it with."""
 
 
 class ParquetFile(DataFile):
@@ -63,7 +71,10 @@ class ParquetFile(DataFile):
         """Read the columns with the types that they have."""
         names = self._checked(columns)
         with self._damage_explained():
-            return self._file.read(columns=names).select(names)
+            table = self._file.read(columns=names).select(names)
+            for column in table.columns:
+                self._check(column)
+            return table
 
     def source(
         self, types: Types | None = None, *, doubles: Names = ()
@@ -72,7 +83,9 @@ class ParquetFile(DataFile):
 
         def take(name: str) -> pa.ChunkedArray:
             with self._damage_explained():
-                return self._file.read(columns=[name]).column(name)
+                column = self._file.read(columns=[name]).column(name)
+                self._check(column)
+                return column
 
         return ColumnSource(self.names, self._file.metadata.num_rows, take)
 
@@ -80,10 +93,13 @@ class ParquetFile(DataFile):
         self, types: Types, columns: Names | None = None, *, batch_rows: int = 65_536
     ) -> Iterator[pa.RecordBatch]:
         """Read the columns batch by batch."""
-        names = self._checked(columns)
+        names, num_rows = self._checked(columns), 0
         with self._damage_explained():
             for batch in self._file.iter_batches(batch_size=batch_rows, columns=names):
+                num_rows += batch.num_rows
+                _check_places(batch.columns)
                 yield batch.select(names)
+            self._check_rows(num_rows)
 
     @staticmethod
     def writer(file: Any, schema: pa.Schema) -> Any:
@@ -95,6 +111,17 @@ class ParquetFile(DataFile):
     def _checked(self, columns: Names | None) -> list[str]:
         check_present(self.path, self.names, columns or ())
         return list(self.names if columns is None else columns)
+
+    def _check(self, column: pa.ChunkedArray) -> None:
+        """Refuse damage of a whole column that pyarrow reads in silence."""
+        _check_places(column.chunks)
+        self._check_rows(len(column))
+
+    def _check_rows(self, num_rows: int) -> None:
+        if num_rows != self._file.metadata.num_rows:
+            raise ValueError(
+                f"{num_rows:,} rows are there of {self._file.metadata.num_rows:,}"
+            )
 
     @contextlib.contextmanager
     def _damage_explained(self) -> Iterator[None]:
@@ -120,24 +147,27 @@ def _check_no_pickle(path: Path, schema: pa.Schema) -> None:
             )
 
 
+def _check_places(arrays: Sequence[pa.Array]) -> None:
+    """Refuse places of values that lie outside of their dictionary."""
+    for array in arrays:
+        if pa.types.is_dictionary(array.type):
+            array.validate(full=True)
+
+
 def _unpacked_bytes(file: Any) -> int:
     """Give what the columns take in memory, by what the file says of itself.
 
-    Pages that hold more than that are damaged, and not read.
+    Pages that hold more than that are damaged, and not read. Of a column whose rows
+    hold any number of values, this number is asked for. It is not asked for of others:
+    where what describes them is damaged, pyarrow 26 would end the process.
     """
-    metadata, widths = file.metadata, _bytes_a_value(file.schema_arrow)
-    num_bytes = 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        for column in map(group.column, range(group.num_columns)):
-            width = widths.get(column.path_in_schema, TEXT_BYTES)
-            num_bytes += max(column.num_values * width, column.total_uncompressed_size)
-    return num_bytes
-
-
-def _bytes_a_value(schema: pa.Schema) -> dict[str, int]:
-    """Give the width of columns whose values all have the same."""
-    widths = {}
-    for field in schema:
-        with contextlib.suppress(ValueError):
-            widths[field.name] = -(-field.type.bit_width // 8)
-    return widths
+    metadata, num_bytes = file.metadata, 0
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    for index, column in enumerate(map(file.schema.column, range(len(file.schema)))):
+        width = BYTES_A_VALUE.get(column.physical_type, column.length)
+        if column.max_repetition_level:
+            num_values = sum(group.column(index).num_values for group in groups)
+        else:
+            num_values = metadata.num_rows
+        num_bytes += num_values * width
+    return num_bytes + sum(group.total_byte_size for group in groups)

@@ -187,7 +187,8 @@ def _numbers(
     values: pa.Array, column: Column, notices: ValueNotices
 ) -> Float[Tensor, " rows"]:
     """Subtract the origin; give float32, with NaN where missing or infinite."""
-    with np.errstate(over="ignore"):  # beyond float32's range is infinite
+    # Beyond float32's range is infinite; a NaN of any bits stays one.
+    with np.errstate(over="ignore", invalid="ignore"):
         out = less_origin(values, column.origin).astype(np.float32)
     sizes = np.abs(out)
     if not (sizes <= LARGEST_FLOAT32).all():
