@@ -254,3 +254,17 @@ class TestPipes:
         os.close(writing)
         assert done.returncode == 1
         assert done.stderr == ""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_is_no_error(closed, tmp_path):
+    """As the shell's ``>&-`` closes it; Python has then no such stream at all."""
+    (tmp_path / "t.csv").write_text("a,y\n" + "1,2\n3,4\n" * 20)
+    done = subprocess.run(
+        f"{shlex.join(command('inspect', 't.csv'))} {closed}",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and done.stderr == ""

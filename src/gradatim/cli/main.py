@@ -81,6 +81,9 @@ def cli(debug: bool) -> None:  # for --help alone: run() takes the option out be
 
 def main() -> NoReturn:
     """Run the command line and exit; the package's head lists the exit codes."""
+    for name in ("stdout", "stderr"):  # the shell has closed it: 2>&-
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # to the end
     sys.exit(run(sys.argv[1:]))
 
 

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import os
 
 import pyarrow as pa
 import pyarrow.csv
@@ -390,3 +391,19 @@ def test_the_line_told_is_the_line_of_the_damage(rows, place, damage, tmp_path_f
     line = "\n".join(lines).count("\n") + 2
     with pytest.raises(FileReadError, match=rf"a\.csv, line {line}[:,]"):
         read_columns(path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet"])
+def test_a_file_whose_name_is_no_utf8_is_read(suffix, tmp_path):
+    """Linux allows any bytes in a name."""
+    path = tmp_path / os.fsdecode(b"b\xff" + suffix.encode())
+    table = pa.table({"a": [1, 2, 3]})
+    if suffix == ".parquet":
+        with path.open("wb") as file:
+            pq.write_table(table, file)
+    else:
+        text = b"a\n1\n2\n3\n"
+        path.write_bytes(gzip.compress(text) if suffix.endswith(".gz") else text)
+    assert open_file(path).read().to_pydict() == {"a": [1, 2, 3]}
+    (batch,) = open_file(path).batches({})
+    assert batch.num_rows == 3

@@ -7,14 +7,15 @@ rows. The functions here work on Arrow's buffers, which need no pandas.
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["SHARED_TEXT", "array_of", "numpy_of", "scalar", "type_words"]
+__all__ = ["SHARED_TEXT", "array_of", "for_arrow", "numpy_of", "scalar", "type_words"]
 
 SHARED_TEXT = pa.dictionary(pa.int32(), pa.string())
 """The type of text whose values repeat: each different string is held once."""
@@ -37,6 +38,18 @@ TYPE_WORDS = (
     (r"timestamp\[\w+\]", "a date and time without a zone (YYYY-MM-DD HH:MM:SS)"),
 )
 """What the names of Arrow's types mean to people."""
+
+
+def for_arrow(path: Path) -> Path | BinaryIO:
+    """Give what pyarrow opens: a path, or an open file where its name is no UTF-8.
+
+    Linux allows any bytes in a name; pyarrow takes text alone.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.open("rb")
+    return path
 
 
 def type_words(name: str) -> str:

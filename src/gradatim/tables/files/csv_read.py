@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files.arrow import type_words
+from gradatim.tables.files.arrow import for_arrow, type_words
 from gradatim.tables.files.csv_dialect import Dialect
 from gradatim.tables.files.csv_records import is_packed, open_bytes, records
 from gradatim.tables.files.data_file import Names, Types
@@ -91,7 +91,8 @@ def stream_arrow(
 
 def _for_arrow(path: Path) -> contextlib.AbstractContextManager[Any]:
     """Give what pyarrow reads: a path, or bytes that are unpacked with a limit."""
-    return open_bytes(path) if is_packed(path) else contextlib.nullcontext(path)
+    source = open_bytes(path) if is_packed(path) else for_arrow(path)
+    return contextlib.nullcontext(path) if source is path else source
 
 
 def is_too_small(error: pa.ArrowInvalid) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.arrow import for_arrow
 from gradatim.tables.files.column_source import ColumnSource, check_names, check_present
 from gradatim.tables.files.data_file import DataFile, Names, Types
 from gradatim.tables.files.expansion import check_expansion, most_bytes
@@ -47,10 +48,11 @@ class ParquetFile(DataFile):
 
         self.path = path
         with self._damage_explained():
-            schema, text_types = pq.read_schema(path), (pa.string(), pa.large_string())
+            source, text_types = for_arrow(path), (pa.string(), pa.large_string())
+            schema = pq.read_schema(source)
             texts = [field.name for field in schema if field.type in text_types]
             self._file = pq.ParquetFile(
-                path, read_dictionary=texts, page_checksum_verification=True
+                source, read_dictionary=texts, page_checksum_verification=True
             )
             self.names = tuple(schema.names)  # fails where one is no UTF-8
         check_names(str(path), self.names)
