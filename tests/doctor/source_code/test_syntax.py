@@ -1,6 +1,8 @@
 """A file is parsed once; a line knows the function around it."""
 
 import ast
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from gradatim.doctor.source_code.syntax import (
     assigns,
@@ -57,3 +59,24 @@ def test_methods_and_assignments():
     assert called_method(call.value) == called_method(assignment) == ""
     assert assigns(assignment, "x") and assigns(assignment, "y")
     assert not assigns(assignment, "z") and not assigns(append, "x")
+
+
+def test_two_threads_do_not_parse_at_once(tmp_path, monkeypatch):
+    """Python 3.11 counts the depth of its parser in one place for all of them."""
+    parse, at_once, most = ast.parse, [], []
+
+    def counted(source):
+        at_once.append(source)
+        most.append(len(at_once))
+        time.sleep(0.01)
+        at_once.pop()
+        return parse(source)
+
+    monkeypatch.setattr(ast, "parse", counted)
+    files = [tmp_path / f"{number}.py" for number in range(4)]
+    for number, file in enumerate(files):
+        file.write_text(f"at_once_{number} = 1\n")
+    with ThreadPoolExecutor(4) as pool:
+        trees = list(pool.map(tree_of, map(str, files)))
+    assert [tree.body[0].targets[0].id[-1] for tree in trees] == list("0123")
+    assert most == [1, 1, 1, 1]

@@ -3,6 +3,7 @@
 import ast
 import functools
 import linecache
+import threading
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -32,9 +33,16 @@ def tree_of(file: str) -> ast.Module:
 @functools.lru_cache(maxsize=32)
 def _parsed(source: str) -> ast.Module:
     try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError):
+        with _PARSING:
+            return ast.parse(source)
+    except (SyntaxError, ValueError, SystemError):  # the last: see _PARSING
         return ast.Module(body=[], type_ignores=[])
+
+
+_PARSING = threading.Lock()
+"""Keeps two threads from parsing at once. Up to Python 3.11, ``ast.parse`` counts how
+deep it is in one place for all threads, and raises ``SystemError`` where that is off (a
+parser of the user's own may do that to ours)."""
 
 
 def parents_in(file: str) -> dict[ast.AST, ast.AST]:
