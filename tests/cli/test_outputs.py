@@ -151,6 +151,7 @@ def test_a_real_limit_on_the_file_leaves_the_page_of_before(tmp_path):
 def test_no_other_place_writes_a_users_file():
     """Of those that open a file to write, each is known here, with what it writes."""
     own = {
+        "cli/main.py": "the null device, in place of a stream that is closed",
         "cli/learn.py": "marimo's settings, made again when they are gone",
         "course/notebook.py": "a notebook in a temporary folder, or a learner's copy",
         "course/doctor_says.py": "a script in a temporary folder",
