@@ -56,7 +56,7 @@ def test_wheel_says_that_it_is_typed(wheel):
 
 def test_the_source_archive_builds_the_same_wheel(wheel, tmp_path):
     """``pip`` builds it from there where no wheel fits."""
-    command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "-q"]
+    command = [sys.executable, "-m", "build", "--sdist", "-q"]
     subprocess.run([*command, "-o", str(tmp_path), str(ROOT)], check=True)
     (archive,) = tmp_path.glob("*.tar.gz")
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps"]
