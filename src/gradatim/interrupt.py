@@ -61,26 +61,20 @@ def exit_on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:
 
 
 @contextlib.contextmanager
-def exiting_on(*names: str) -> Iterator[None]:
-    """Let signals raise ``SystemExit`` where nothing handles them; then put that back.
+def exiting_on(name: str) -> Iterator[None]:
+    """Let a signal raise ``SystemExit`` where nothing handles it; then put that back.
 
     Only the main thread can handle signals: in another one nothing changes.
 
     Args:
-        names: Of signals, such as ``"SIGTERM"``. One that the system lacks is left out.
+        name: Of the signal, such as ``"SIGTERM"``. The system may lack it.
     """
-    replaced = []
-    if threading.current_thread() is threading.main_thread():
-        for number in (getattr(signal, name, None) for name in names):
-            if number is not None and signal.getsignal(number) == signal.SIG_DFL:
-                signal.signal(number, exit_on_sigterm)
-                replaced.append(number)
-    try:
+    number = getattr(signal, name, None)
+    if number is None or signal.getsignal(number) != signal.SIG_DFL or not _is_main():
         yield
-    finally:
-        for number in replaced:
-            if signal.getsignal(number) is exit_on_sigterm:
-                signal.signal(number, signal.SIG_DFL)
+        return
+    with _in_place_of(signal.SIG_DFL, number, exit_on_sigterm):
+        yield
 
 
 @contextlib.contextmanager
@@ -88,12 +82,21 @@ def _handled(
     number: int, training: Stoppable, reason: str, *replaced: object
 ) -> Iterator[None]:
     """Let the first signal ask for a stop, if one of ``replaced`` handles it so far."""
-    is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(number)
-    if not is_main or not (before in replaced or isinstance(before, _Handler)):
+    if not _is_main() or not (before in replaced or isinstance(before, _Handler)):
         yield
         return
-    handler = _Handler(training, reason, before)
+    with _in_place_of(before, number, _Handler(training, reason, before)):
+        yield
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextlib.contextmanager
+def _in_place_of(before: Any, number: int, handler: Any) -> Iterator[None]:
+    """Handle a signal in another way for a while, unless somebody changes that."""
     signal.signal(number, handler)
     try:
         yield

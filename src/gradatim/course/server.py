@@ -48,6 +48,8 @@ STYLE = Path(__file__).with_name("chapter.css")
 
 FRONT_END = Path(marimo.__file__).with_name("_static")
 """The scripts, styles and fonts of marimo's pages."""
+FRONT_END_PATH = f"/marimo-{marimo.__version__}"
+"""Where they are served. Another version has another address: a browser keeps them."""
 
 
 class _FrontEnd(StaticFiles):
@@ -101,7 +103,7 @@ def course_app(
         token=token,
         include_code=True,
         show_tracebacks=True,
-        asset_url=f"/marimo-{marimo.__version__}",
+        asset_url=FRONT_END_PATH,
         html_head=f"<style>{style}</style><script>{NO_WORKER}{script}</script>",
     )
     for chapter in chapters:
@@ -130,7 +132,7 @@ def course_app(
         routes=[
             Route("/", contents),
             Route("/open/{slug}", open_chapter),
-            Mount(f"/marimo-{marimo.__version__}", _FrontEnd(directory=FRONT_END)),
+            Mount(FRONT_END_PATH, _FrontEnd(directory=FRONT_END)),
             Mount("/", app=builder.build()),
         ],
         middleware=[

@@ -16,6 +16,9 @@ except ImportError:  # Windows: no lock there, as docs/files.md says
 
 __all__ = ["Lock", "holder_of", "waiting_lock"]
 
+FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""How a lock's file is opened: it is not a link, and no child process inherits it."""
+
 HELD: dict[tuple[int, str], "Lock"] = {}
 """The locks that this process holds, by process and path: the system's locks do not
 refuse the process that has them. The newest object takes a lock over, as a cell of a
@@ -55,8 +58,7 @@ class Lock:
                 "Another file would be written to in its place.\n"
                 "Remove it: a run makes its own."
             )
-        flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | FLAGS, 0o666)
         try:
             self._lock(descriptor)
             about = {"pid": os.getpid(), "host": socket.gethostname()}
@@ -116,9 +118,8 @@ def holder_of(path: Path) -> str | None:
     """
     if (os.getpid(), os.path.realpath(path)) in HELD:
         return "this process"
-    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
     try:
-        descriptor = os.open(path, os.O_RDONLY | flags)
+        descriptor = os.open(path, os.O_RDONLY | FLAGS)
     except OSError:
         return None
     try:
@@ -140,8 +141,7 @@ def waiting_lock(path: Path) -> Iterator[None]:
     Args:
         path: The file, which is made where there is none, and never removed.
     """
-    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | FLAGS, 0o666)
     try:
         if fcntl is not None:
             fcntl.lockf(descriptor, fcntl.LOCK_EX)

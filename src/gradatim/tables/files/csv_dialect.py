@@ -104,7 +104,7 @@ def _head(path: Path) -> bytes:
     try:
         with open_bytes(path) as file:
             return file.read(HEAD_BYTES)
-    except (OSError, EOFError) as error:
+    except OSError as error:
         raise FileReadError(
             f"{path} cannot be opened: {error}.\n"
             "Nothing of it was read.\n"

@@ -64,7 +64,7 @@ def read_arrow(
     for block_bytes in (BLOCK_BYTES, LARGEST_BLOCK_BYTES):
         options = _options(dialect, types, columns, block_bytes)
         try:
-            with _for_arrow(dialect.path) as file:
+            with _opened(dialect.path) as file:
                 return pacsv.read_csv(file, **options)
         except pa.ArrowInvalid as error:
             if not is_too_small(error) or block_bytes == LARGEST_BLOCK_BYTES:
@@ -78,7 +78,7 @@ def stream_arrow(
     """Read as ``read_arrow`` does, block by block: types are those of the first one."""
     for bytes_at_once in (block_bytes, LARGEST_BLOCK_BYTES):
         options = _options(dialect, types, columns, bytes_at_once)
-        with _for_arrow(dialect.path) as file:
+        with _opened(dialect.path) as file:
             try:
                 blocks = pacsv.open_csv(file, **options)
             except pa.ArrowInvalid as error:
@@ -89,7 +89,7 @@ def stream_arrow(
                 return
 
 
-def _for_arrow(path: Path) -> contextlib.AbstractContextManager[Any]:
+def _opened(path: Path) -> contextlib.AbstractContextManager[Any]:
     """Give what pyarrow reads: a path, or bytes that are unpacked with a limit."""
     source = open_bytes(path) if is_packed(path) else for_arrow(path)
     return contextlib.nullcontext(path) if source is path else source

@@ -43,17 +43,17 @@ def expansion_allowed(most_times: float) -> Iterator[None]:
         _most_times.reset(token)
 
 
-def most_bytes(path: Path, *, least: int = LEAST_BYTES) -> int:
-    """Give the number of bytes that a file may unpack to.
+def most_bytes(path: Path, *, least: int = LEAST_BYTES) -> float:
+    """Give the number of bytes that a file may unpack to; infinite if so allowed.
 
     Args:
         path: A file that exists.
         least: What it may unpack to at least, in bytes.
     """
-    return max(least, math.ceil(_most_times.get() * path.stat().st_size))
+    return max(least, _most_times.get() * path.stat().st_size)
 
 
-def check_expansion(path: Path, num_bytes: int, most: int) -> None:
+def check_expansion(path: Path, num_bytes: int, most: float) -> None:
     """Raise a ``FileReadError`` where a file unpacks to more than ``most`` bytes."""
     if num_bytes <= most:
         return

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gradatim.errors import FileReadError
+from gradatim.store.output import is_special
 from gradatim.tables.files.csv import DelimitedFile
 from gradatim.tables.files.data_file import MISSING_VALUES, DataFile
 from gradatim.tables.files.parquet import ParquetFile
@@ -51,11 +52,11 @@ def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> D
             "Nothing was read.\n"
             f"Check the path; the current folder is {Path.cwd()}."
         )
-    if not path.is_file():
+    if is_special(path):
         raise FileReadError(
             f"{path} is a pipe or a device, no file.\n"
             "A table is read more than once, which is not possible there.\n"
-            "Save it first: a file that ends in one of " + suffixes + "."
+            f"Save it first, as a file that ends in one of {suffixes}."
         )
     name = path.name.lower()
     for kind in FORMATS:

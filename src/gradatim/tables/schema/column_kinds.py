@@ -39,7 +39,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradatim.tables.files.arrow import array_of, numpy_of
+from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
 from gradatim.tables.schema.columns import Column, Kind
@@ -47,6 +47,7 @@ from gradatim.tables.schema.values_to_codes import (
     UNITS_PER_S,
     first_failing,
     places,
+    stands_for_missing,
     ticks,
     time_unit,
 )
@@ -67,15 +68,16 @@ LONG_WORDS = 4
 """Values with more words on average are text."""
 
 NEARLY_ALL = 0.9
-"""Where fewer of a text column's values look like numbers, it is meant to be text."""
+"""Where a smaller share of a text column's different values looks like numbers or like
+times, the column is meant to be text."""
 ANY_TIME = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
 LOOKS = (
     (r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$", "", (pa.float64(),), "number"),
     (r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?$", "", ANY_TIME, "date or time"),
     (r"^\d\d:\d\d(:\d\d)?$", "1970-01-01 ", ANY_TIME, "time of day"),
 )
-"""How numbers and times look; what Arrow wants before them; the types that it may make
-of them; what they are."""
+"""For numbers, times and times of day: the pattern that they have, what Arrow needs
+before one, the types that Arrow may make of it, and what it is called."""
 
 EXPECTED_REPEATS = 20
 """From so many expected repeats on, a tenth of them or less is no chance: the odds are
@@ -184,7 +186,7 @@ def _judge_text(name: str, values: pa.Array) -> _Judged:
         vocabulary=tuple(sorted(by_count[:VOCABULARY_CAP])),
     )
     drop = _constant(len(counts) == 1, num_missing, examples)
-    if stray := _stray_value(values, counts):
+    if stray := _stray_value(values):
         column = replace(column, reason=stray)
     if len(counts) == 0:
         drop = "constant", "no row has a value"
@@ -204,13 +206,14 @@ def _rarely_repeats(counts: Counter[str], num_values: int) -> _Drop:
     return "text", f"{differing}: too rarely the same to learn from"
 
 
-def _stray_value(values: pa.Array, counts: Counter[str]) -> str:
+def _stray_value(values: pa.Array) -> str:
     """Say which value keeps a column from being one of numbers or of times.
 
-    Nearly all of the values look like that, such as the second 60 of a leap second
-    beside ordinary times. It is empty if that is not so.
+    It is the first value that is none where nearly all others are, such as a leap
+    second (23:59:60) beside ordinary times. What is said is empty for other columns.
     """
-    words = array_of(list(counts), pa.string())
+    words = values.unique().dictionary_decode().drop_null()
+    words = words.filter(pc.invert(stands_for_missing(words)))
     for pattern, before, types, what in LOOKS:
         looks_so = pc.match_substring_regex(words, pattern)
         if len(words) == 0 or pc.mean(looks_so).as_py() < NEARLY_ALL:

@@ -46,8 +46,8 @@ NO_TIME = torch.iinfo(torch.int64).min
 """The code of a time where a row has none."""
 
 LARGEST_FLOAT32 = float(np.finfo(np.float32).max) / 2
-"""The largest number that is taken as one, and less its sign the smallest: float32
-holds the difference of any two."""
+"""Numbers beyond this one, or below its negative, are taken as infinite: float32 holds
+the difference of any two others."""
 
 UNITS_PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
