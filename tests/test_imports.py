@@ -11,7 +11,8 @@ ROOT = Path(gradatim.__file__).parent
 
 LAYERS = [
     {"errors", "torch_private"},
-    {"text", "nested", "deferred", "interrupt", "plots", "rng", "nodes", "signatures"},
+    {"text", "nested", "rows", "deferred", "interrupt", "plots", "rng", "nodes"}
+    | {"signatures"},
     {"history", "threads", "store", "pages", "losses", "modules"},
     {"graphs", "watching", "weighing"},
     {"engines"},

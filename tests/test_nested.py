@@ -1,18 +1,13 @@
 from collections import namedtuple
 
 import numpy as np
-import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from torch.nn.utils.rnn import PackedSequence, pack_sequence
 
-from gradatim.errors import DataError
 from gradatim.nested import (
     as_tensors,
     concat_rows,
     map_tensors,
-    num_rows,
-    split_rows,
     tensors_of,
 )
 from tests.bits import assert_same_bits
@@ -23,30 +18,6 @@ Point = namedtuple("Point", "x y")
 def nested(rows):
     x = torch.arange(rows * 2.0).view(rows, 2)
     return {"x": (x, [x + 1]), "point": Point(x, -x), "texts": ["a"] * rows, "n": None}
-
-
-@given(rows=st.integers(1, 20), num_parts=st.integers(1, 25))
-def test_parts_joined_again_are_the_whole(rows, num_parts):
-    batch = nested(rows)
-    parts = split_rows(batch, num_parts)
-    sizes = [num_rows(part) for part in parts]
-    assert sum(sizes) == rows and len(parts) == min(rows, num_parts)
-    assert max(sizes) - min(sizes) <= 1 and min(sizes) > 0
-    assert [len(part["texts"]) for part in parts] == sizes
-    for key in ("x", "point"):
-        assert_same_bits(concat_rows([part[key] for part in parts]), batch[key])
-
-
-def test_sizes_are_those_of_tensor_split():
-    x = torch.arange(17)
-    assert_same_bits(split_rows(x, 5), list(x.tensor_split(5)))
-
-
-def test_a_part_pairs_the_same_rows():
-    with pytest.raises(DataError, match=r"4 rows and of shape \(3,\)"):
-        split_rows((torch.zeros(4), torch.zeros(3)), 2)
-    with pytest.raises(DataError, match=r"of shape \(\)"):
-        split_rows((torch.zeros(4), torch.tensor(1.0)), 2)
 
 
 def test_mapping_keeps_the_structure_and_named_tuples():
@@ -68,12 +39,39 @@ def test_arrays_become_tensors_and_only_float64_changes():
     assert batch["s"] == "line"
 
 
-def test_a_batch_without_rows_is_named():
-    for batch in ({}, "line", (torch.tensor(1.0),), [1, 2]):
-        with pytest.raises(DataError, match=type(batch).__name__):
-            num_rows(batch)
-
-
 def test_joining_stacks_numbers():
     assert concat_rows([torch.tensor(1.0), torch.tensor(2.0)]).tolist() == [1, 2]
     assert concat_rows([(torch.ones(1), None), (torch.ones(2), None)])[1] == [None] * 2
+
+
+# --- PackedSequence -------------------------------------------------------------------
+
+SEQUENCES = [torch.ones(2), torch.full((3,), 2.0)]
+
+
+def packed():
+    return pack_sequence(SEQUENCES, enforce_sorted=False)
+
+
+def test_packed_sequence_is_mapped_as_a_whole():
+    doubled = map_tensors(lambda t: t * 2 if t.is_floating_point() else t, (packed(),))
+    assert isinstance(doubled[0], PackedSequence)
+    assert doubled[0].data.tolist() == [4, 2, 4, 2, 4]
+    assert_same_bits(tuple(doubled[0])[1:], tuple(packed())[1:])
+
+
+def test_packed_sequence_moves_as_torch_moves_it():
+    moved = map_tensors(lambda t: t.to("meta"), packed())
+    expected = packed().to("meta")
+    for ours, theirs in zip(moved, expected, strict=True):
+        assert ours.device == theirs.device
+    assert moved.batch_sizes.device.type == "cpu"
+
+
+def test_the_tensor_of_a_packed_sequence_is_its_data():
+    batch = packed()
+    assert [t is batch.data for t in tensors_of({"x": batch})] == [True]
+
+
+def test_packed_outputs_are_joined_as_their_sequences():
+    assert_same_bits(concat_rows([packed(), packed()]), SEQUENCES * 2)

@@ -437,17 +437,28 @@ def test_a_step_without_its_check_can_be_pickled():
     assert_same_bits(copied.model.state_dict(), train_step.model.state_dict())
 
 
-@pytest.mark.parametrize("answer", ["a dict", "a generator"])
-def test_what_forward_gives_is_unpacked(answer):
+def test_what_forward_gives_is_unpacked():
     def forward(model, batch):
-        pair = model(batch[0]), batch[1]
-        return {"a": 1, "b": 2} if answer == "a dict" else (part for part in pair)
+        return (part for part in (model(batch[0]), batch[1]))
 
-    model = nn.Linear(2, 3)
-    train_step = step_of(model, nn.CrossEntropyLoss(), forward=forward)
-    labels = torch.tensor([0, 1, 2, 0])
-    if answer == "a dict":
-        with pytest.raises(LossError, match="predictions are of type str"):
-            train_step(X, labels)
-    else:
-        assert train_step(X, labels).isfinite()
+    train_step = step_of(nn.Linear(2, 3), nn.CrossEntropyLoss(), forward=forward)
+    assert train_step(X, torch.tensor([0, 1, 2, 0])).isfinite()
+
+
+@pytest.mark.parametrize(
+    "answer, named",
+    [
+        (torch.zeros(2, 1), r"a Tensor of shape \(2, 1\)"),  # it would unpack
+        ({"a": 1, "b": 2}, "a dict"),
+        (None, "a NoneType"),
+        ((torch.zeros(2),) * 3, "a tuple of 3 parts"),
+    ],
+    ids=["predictions alone", "a dict", "nothing", "three"],
+)
+def test_forward_must_give_a_pair(answer, named):
+    train_step = step_of(linear(), forward=lambda model, batch: answer)
+    with pytest.raises(ConfigError, match=rf"gave {named}, not .*\n.*\nReturn"):
+        train_step(X[:2], Y[:2])
+    val_step = gt.make_val_step(linear(), nn.MSELoss(), forward=lambda m, b: answer)
+    with pytest.raises(ConfigError, match=f"gave {named}"):
+        val_step(X[:2], Y[:2])

@@ -328,7 +328,7 @@ def test_arrays_dicts_single_tensors_and_lists_of_batches_are_taken():
 
 def test_forward_may_take_its_batch_apart():
     trainer = trainer_of(forward=lambda model, b: (model(b.pop("x")), b.pop("y")))
-    with pytest.raises(DataError, match="no tensor with rows"):
+    with pytest.raises(DataError, match=r"batch \(a dict\) has none"):
         # The epoch's mean weighs by rows; they are counted when the batch is whole.
         fit(trainer, [{}])
     loss_weight = {"loss_weight": lambda batch: 1}
@@ -552,8 +552,8 @@ def test_forward_may_take_the_batch_apart():
     means = []
     for forward in (taking_apart, leaving_whole):
         batches = [
-            {"y": Y[:4], "x": X[:4], "edges": torch.zeros(2, 7)},
-            {"y": Y[4:6], "x": X[4:6], "edges": torch.zeros(2, 9)},
+            {"y": Y[:4], "x": X[:4], "size": torch.tensor(7)},
+            {"y": Y[4:6], "x": X[4:6], "size": torch.tensor(9)},
         ]
         trainer = trainer_of(lr=0.0, forward=forward)
         loader = DataLoader(batches, batch_size=None)

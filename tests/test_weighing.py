@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from gradatim.errors import DataError
 from gradatim.weighing import Weighing
 
 
@@ -15,6 +16,7 @@ from gradatim.weighing import Weighing
         (nn.CrossEntropyLoss(ignore_index=1), torch.tensor([0, 1, 1]), 1),
         (nn.NLLLoss(weight=torch.tensor([1.0, 3.0])), torch.tensor([1, 1, -100]), 6),
         (nn.CrossEntropyLoss(), torch.zeros(3, 2), 3),
+        (nn.CrossEntropyLoss(), torch.zeros(3, 2, 5), 15),
         (nn.MultiMarginLoss(), torch.zeros(3, dtype=torch.int64), 3),
     ],
 )
@@ -49,3 +51,16 @@ def test_targets_that_only_the_users_forward_knows_are_kept_for_weighing():
         (nn.CrossEntropyLoss(), {"own_forward": True, "loss_weight": len}),
     ):
         assert not Weighing(loss_fn, **options).needs_targets
+
+
+def test_samples_are_rows_or_else_what_the_batch_weighs():
+    open_batch = ([torch.zeros(8), torch.zeros(8)],)
+    assert Weighing(nn.MSELoss()).samples_of((torch.zeros(3), torch.zeros(3))) == 3
+    with pytest.raises(DataError, match="2 or 8"):
+        Weighing(nn.MSELoss()).samples_of(open_batch)
+    for weighing in (
+        Weighing(nn.CrossEntropyLoss()),
+        Weighing(nn.MSELoss(), loss_weight=len),
+    ):
+        assert weighing.samples_of(open_batch) is None
+        assert weighing.samples_of((torch.zeros(3), torch.zeros(3))) == 3

@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from types import NoneType
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import torch
@@ -412,7 +413,8 @@ def make_train_step(
             that join rows, such as batch norm, see the parts.)
         loss_weight: How much a part's mean loss weighs, given its ``y`` (with
             ``forward=``, the part): rows by default, and for ``CrossEntropyLoss``
-            and ``NLLLoss`` what they divide by.
+            and ``NLLLoss`` what they divide by. A batch whose rows cannot be counted
+            has as many samples as it weighs.
         precision: ``"bf16"`` runs forward and loss under autocast to bfloat16; the
             weights stay float32.
         on_nonfinite: What a NaN or infinite loss does. ``"raise"``: on the CPU it
@@ -506,7 +508,21 @@ def _forward_pair(model: nn.Module, batch: Any) -> tuple[Any, Any]:
 def _forward_any(
     forward: Forward, weighing: Weighing | None, model: nn.Module, batch: Any
 ) -> tuple[Any, Any]:
-    predictions, targets = forward(model, batch[0] if len(batch) == 1 else batch)
+    pair: Any = forward(model, batch[0] if len(batch) == 1 else batch)
+    # A tensor of two rows, or a dict of two keys, would unpack without an error.
+    is_list = isinstance(pair, (tuple, list))
+    if (is_list and len(pair) != 2) or isinstance(pair, (Tensor, dict, NoneType)):
+        given = f"a {type(pair).__name__}"
+        if isinstance(pair, Tensor):
+            given += f" of shape {tuple(pair.shape)}"
+        elif is_list:
+            given += f" of {len(pair)} parts"
+        raise ConfigError(
+            f"forward gave {given}, not the pair (predictions, targets).\n"
+            "The loss needs both, and the batch is known to forward alone.\n"
+            'Return both: forward=lambda model, batch: (model(batch["x"]), batch["y"]).'
+        )
+    predictions, targets = pair
     if weighing is not None and weighing.needs_targets:
         weighing.keep_targets(targets)
     return predictions, targets

@@ -20,7 +20,7 @@ from gradatim.hooks import hooks_of
 from gradatim.interrupt import INTERRUPTED, stop_on_ctrl_c
 from gradatim.losses import LossFn, to_probabilities
 from gradatim.modules import autocast, device_of, evaluating
-from gradatim.nested import concat_rows, map_tensors, num_rows, parts_of, tensors_of
+from gradatim.nested import concat_rows, map_tensors, parts_of, tensors_of
 from gradatim.progress import Progress
 from gradatim.signatures import refuse_unknown, shows_options
 from gradatim.step import StepOptions, TrainStep
@@ -271,18 +271,18 @@ class Trainer:
         Returns:
             The epoch's row of the history; None if the epoch was stopped on the way.
         """
-        train_step = self.train_step
+        train_step, weighing = self.train_step, self.train_step.weighing
         step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
         so_far = self.so_far
         collect = so_far.mean.add_numbers
         for batch in batches.epoch(self.epoch, start=so_far.num_batches):
             batch = parts_of(batch)
-            rows = num_rows(batch)
+            rows = weighing.samples_of(batch)
             for hook in step_begin:
                 hook(self, batch)
             loss = train_step(*batch, collect=collect)
             # A batch counts when its update is done, not when it is fetched.
-            so_far.num_rows += rows
+            so_far.num_rows += int(weighing.of_batch(batch)) if rows is None else rows
             so_far.num_batches += 1
             if self.stop_requested is not None:
                 self.stop(self.stop_requested)
@@ -291,7 +291,7 @@ class Trainer:
             if self.should_stop:
                 train_step.flush()
                 return None
-        if so_far.num_rows == 0:
+        if so_far.num_batches == 0:
             raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
         train_step.flush()
         seconds = time.perf_counter() - so_far.begin
@@ -331,20 +331,20 @@ class Trainer:
         return self._evaluate(_in_order(data, device, options, PREDICT_BATCH_SIZE))
 
     def _evaluate(self, batches: Batches) -> dict[str, float]:
-        mean, rows = self._mean_loss(), 0
+        mean, num_batches = self._mean_loss(), 0
         step, in_bfloat16 = self.train_step, self.train_step.parts.in_bfloat16
         outputs: list[tuple[Any, Any]] = []
         with evaluating(self.model):
             for batch in batches.epoch(0):
                 batch = parts_of(batch)
-                rows += num_rows(batch)
+                num_batches += 1
                 with autocast(self.model, in_bfloat16):
                     predictions, targets = step.forward(self.model, batch)
                     loss = step.loss_fn(predictions, targets)
                 mean.add(loss, step.weighing.of_batch(batch))
                 if self.metrics:
                     outputs.append((predictions, targets))
-            if rows == 0:
+            if num_batches == 0:
                 raise DataError(no_batch_message("the data"))
             scores = {"loss": mean.value()}
             if outputs:

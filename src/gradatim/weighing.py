@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from gradatim.losses import LossFn, loss_option, reduction, weighs_targets
-from gradatim.nested import num_rows
+from gradatim.rows import num_rows, rows_or_none
 
 __all__ = ["Weighing"]
 
@@ -30,6 +30,9 @@ class Weighing:
             before it is weighed.
         of_batch: Weighs a batch, as a tuple. It never waits for the device: a weight
             that lies on one is returned as a tensor.
+        samples_of: Counts the samples of a batch, before its update: its rows. None
+            where they cannot be counted and something else weighs the loss: what the
+            batch weighs counts instead. If nothing else does, it is a ``DataError``.
 
     >>> import torch
     >>> from torch import nn
@@ -62,6 +65,9 @@ class Weighing:
             self._ignore_index: int = loss_option(loss_fn, "ignore_index", -100)
             self.needs_targets = own_forward
             self.of_batch = self._of_own_pair if own_forward else self._of_pair
+        self.samples_of: Callable[[Any], int | None] = (
+            num_rows if self.of_batch is num_rows else rows_or_none
+        )
 
     def rows_of(self, batch: Any) -> int | None:
         """Count the rows of a batch, where they are its weight; else None."""
@@ -72,13 +78,14 @@ class Weighing:
         self._targets = targets
 
     def _of_own_pair(self, batch: Any) -> float | Tensor:
-        return self._of_pair((batch, self._targets))
+        # The parts stand side by side: a tuple inside would be taken for rows.
+        return self._of_pair((*batch, self._targets))
 
     def _of_pair(self, pair: Any) -> float | Tensor:
         """Weigh a pair of inputs and targets by what PyTorch's mean divides by."""
-        targets = pair[1]
-        if targets.is_floating_point():  # class probabilities: rows count
-            return num_rows(pair)
+        targets = pair[-1]
+        if targets.is_floating_point():  # probabilities of the classes along dim 1
+            return targets.numel() // targets.size(1) if targets.dim() > 1 else 1
         kept = targets != self._ignore_index
         if self._class_weight is None:
             return kept.sum()

@@ -21,7 +21,7 @@ from gradatim.data import Batches
 from gradatim.data.batches import as_batches, epoch_order
 from gradatim.data.sources.tensors import CHUNK_BYTES
 from gradatim.errors import ConfigError, DataError
-from gradatim.nested import num_rows
+from gradatim.rows import num_rows
 from tests.bits import assert_same_bits, random_state
 
 X = torch.arange(50.0).view(25, 2)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from gradatim.errors import ConfigError, DataError
-from gradatim.nested import as_tensors, map_tensors, num_rows, tensors_of
+from gradatim.nested import as_tensors, map_tensors, tensors_of
 
 __all__ = ["split", "split_rows_of"]
 
@@ -54,14 +54,14 @@ def split(
     whole = data[0] if len(data) == 1 else data
     if isinstance(whole, (Tensor, np.ndarray, Mapping, tuple, list)):
         whole = as_tensors(whole)
-        total = num_rows(whole)
-        lengths = [num_rows(tensor) for tensor in tensors_of(whole)]
+        lengths = [len(tensor) if tensor.dim() else 1 for tensor in tensors_of(whole)]
         if len(set(lengths)) != 1:
             raise DataError(
-                f"the data have {', '.join(map(str, lengths))} rows.\n"
+                f"the data have {', '.join(map(str, lengths)) or 'no'} rows.\n"
                 "Rows are paired by their number along dim 0.\n"
                 "Give all of them the same first dimension."
             )
+        total = lengths[0]
     else:
         total = len(whole)
     parts = split_rows_of(

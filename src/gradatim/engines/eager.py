@@ -8,7 +8,7 @@ from torch import Tensor
 from gradatim.engines import StepParts
 from gradatim.losses import check_scalar
 from gradatim.modules import autocast
-from gradatim.nested import split_rows
+from gradatim.rows import split_rows
 
 __all__ = ["EagerEngine"]
 

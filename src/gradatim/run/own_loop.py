@@ -16,7 +16,7 @@ from gradatim.errors import ConfigError, DataError, RunError
 from gradatim.history import History
 from gradatim.interrupt import INTERRUPTED, TERMINATED, stop_on_ctrl_c, stop_on_sigterm
 from gradatim.modules import device_of
-from gradatim.nested import num_rows
+from gradatim.rows import num_rows
 from gradatim.run.checkpoint import Checkpoint
 from gradatim.run.choices import describe_batches, describe_object
 from gradatim.run.putting_back import StatesByName

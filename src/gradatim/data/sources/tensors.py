@@ -12,7 +12,7 @@ from gradatim.data.options import BatchOptions
 from gradatim.data.order import epoch_order
 from gradatim.data.sources.source import Source, check_num_rows
 from gradatim.errors import ConfigError, DataError
-from gradatim.nested import map_tensors, num_rows, slice_rows, tensors_of
+from gradatim.nested import map_tensors, slice_rows, tensors_of
 
 __all__ = ["CHUNK_BYTES", "TensorSource", "tensors_behind"]
 
@@ -78,7 +78,7 @@ class TensorSource(Source):
 
     def _gather_nested(self, rows: slice | Tensor) -> Iterator[Any]:
         chunk = self.send(map_tensors(lambda t: _copy_rows(t, rows), self.data))
-        size, chunk_rows = self.options.batch_size, num_rows(chunk)
+        size, chunk_rows = self.options.batch_size, len(next(tensors_of(chunk)))
         for start in range(0, chunk_rows, size):
             yield slice_rows(chunk, start, start + size)
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from gradatim.callbacks import EarlyStopping, LRScheduler
 from gradatim.history import History
 from gradatim.modules import evaluating
-from gradatim.nested import num_rows, slice_rows
+from gradatim.nested import slice_rows
+from gradatim.rows import num_rows
 from gradatim.tables.fit.plan import TablePlan
 from gradatim.tables.model.linear import fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
