@@ -48,7 +48,7 @@ def test_a_batch_without_weight_is_left_out_though_its_loss_is_nan():
 def test_a_plan_tells_the_share_of_its_batches(epoch, num_batches, share):
     plan = Plan(2, 4, Batches(DATA, batch_size=3), None, [])
     assert plan.batches_per_epoch == 4 and plan.last_epoch == 6
-    assert plan.share_done(epoch, num_batches) == share
+    assert plan.share_done(epoch, num_batches, 0) == share
 
 
 def test_a_plan_over_a_stream_counts_whole_epochs():
@@ -58,14 +58,14 @@ def test_a_plan_over_a_stream_counts_whole_epochs():
 
     plan = Plan(0, 2, Batches(Stream()), None, [])
     assert plan.batches_per_epoch is None
-    assert plan.share_done(1, 7) == 0.5
+    assert plan.share_done(1, 7, 0) == 0.5
 
 
 def test_an_epoch_goes_on_from_its_state():
     so_far = EpochSoFar(MeanLoss())
     assert so_far.samples_per_s() is None
     so_far.mean.add(torch.tensor(2.0), 4)
-    so_far.num_batches, so_far.num_rows = 1, 4
+    so_far.num_batches, so_far.num_rows, so_far.row_num_rows = 1, 4, 4
     state = so_far.state_dict()
     other = EpochSoFar(MeanLoss())
     other.load_state_dict(state)

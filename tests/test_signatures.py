@@ -19,6 +19,7 @@ STEP_DEFAULTS = {
     "loss_weight": None,
     "precision": "float32",
     "on_nonfinite": "raise",
+    "check_gradients": False,
     "check_shapes": True,
 }
 BATCH_DEFAULTS = {
@@ -29,6 +30,14 @@ BATCH_DEFAULTS = {
     "num_workers": 0,
 }
 NO_BATCH_DEFAULTS = dict.fromkeys(BATCH_DEFAULTS)
+FIT_OPTIONS = [
+    "epochs",
+    "max_steps",
+    "val_every",
+    "epoch_steps",
+    "callbacks",
+    "progress",
+]
 READING_DEFAULTS = {"batch_size": None, "num_workers": None}
 
 
@@ -37,9 +46,9 @@ READING_DEFAULTS = {"batch_size": None, "num_workers": None}
     [
         (gt.make_train_step, STEP_DEFAULTS, ["lr_scheduler"]),
         (gt.TrainStep, STEP_DEFAULTS, ["lr_scheduler"]),
-        (gt.Trainer, STEP_DEFAULTS, ["metrics"]),
+        (gt.Trainer, STEP_DEFAULTS, ["metrics", "train_metrics"]),
         (gt.data.Batches, BATCH_DEFAULTS, ["device", "resident"]),
-        (gt.Trainer.fit, NO_BATCH_DEFAULTS, ["epochs", "callbacks", "progress"]),
+        (gt.Trainer.fit, NO_BATCH_DEFAULTS, FIT_OPTIONS),
         (gt.Run.batches, NO_BATCH_DEFAULTS, ["epochs", "device"]),
         (gt.Trainer.evaluate, READING_DEFAULTS, []),
         (gt.Trainer.predict, READING_DEFAULTS, []),

@@ -18,7 +18,8 @@ from gradatim.errors import (
     OptimizerError,
     ShapeMismatchError,
 )
-from gradatim.modules import autocast, evaluating
+from gradatim.modules import evaluating
+from gradatim.precision import autocast
 from tests.bits import assert_same_bits, bits_of, random_state
 
 
@@ -106,7 +107,7 @@ def test_a_scheduler_of_another_optimizer_is_refused():
         ({"max_norm": 0.0}, r"max_norm must be positive, got 0\.0"),
         ({"max_norm": math.nan}, "max_norm must be positive, got nan"),
         ({"num_microbatches": 0}, "num_microbatches must be 1 or more, got 0"),
-        ({"precision": "fp16"}, r"\('float32', 'bf16'\), got 'fp16'"),
+        ({"precision": "fp8"}, r"\('float32', 'bf16', 'fp16'\), got 'fp8'"),
         ({"on_nonfinite": "stop"}, r"\('raise', 'skip'\), got 'stop'"),
     ],
 )
@@ -379,9 +380,9 @@ def test_evaluating_puts_modes_back_after_an_error():
 
 
 def test_no_autocast_of_ours_leaves_the_users_alone():
-    with torch.autocast("cpu", torch.bfloat16), autocast(linear(), False):
+    with torch.autocast("cpu", torch.bfloat16), autocast(linear(), None):
         assert torch.is_autocast_enabled("cpu")
-    with autocast(nn.Linear(1, 1, device="meta"), False):
+    with autocast(nn.Linear(1, 1, device="meta"), None):
         pass
 
 

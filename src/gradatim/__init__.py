@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from gradatim.loading import Predictor, load
     from gradatim.lr_range import LRRange, lr_range_test
     from gradatim.run.run import Run
-    from gradatim.step import TrainStep, ValStep, make_train_step, make_val_step
+    from gradatim.step import TrainStep, make_train_step
     from gradatim.trace import StepTrace, trace_step
     from gradatim.trainer import Trainer
+    from gradatim.val_step import ValStep, make_val_step
 
 __version__ = "0.1.0"
 
@@ -36,9 +37,10 @@ _HOME = {
         "loading": ("Predictor", "load"),
         "lr_range": ("LRRange", "lr_range_test"),
         "run.run": ("Run",),
-        "step": ("TrainStep", "ValStep", "make_train_step", "make_val_step"),
+        "step": ("TrainStep", "make_train_step"),
         "trace": ("StepTrace", "trace_step"),
         "trainer": ("Trainer",),
+        "val_step": ("ValStep", "make_val_step"),
     }.items()
     for name in names
 }

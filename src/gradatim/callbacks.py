@@ -9,7 +9,7 @@ from gradatim.errors import ConfigError
 from gradatim.hooks import Callback, TrainerView
 from gradatim.modules import bare
 from gradatim.nested import map_tensors
-from gradatim.step import check_scheduler
+from gradatim.step_checks import check_scheduler
 from gradatim.text import nearest_name
 
 __all__ = ["EarlyStopping", "LRScheduler", "monitored"]
@@ -21,7 +21,8 @@ class EarlyStopping(Callback):
     Args:
         monitor: A key of the history, such as ``"val_loss"``.
         mode: Whether less (``"min"``) or more (``"max"``) is better.
-        patience: Epochs without improvement after which training stops.
+        patience: Epochs without improvement after which training stops; with
+            ``fit(val_every=)``, validations.
         min_delta: An improvement is more than this, in the units of the value.
         restore_best: When training ends, in whatever way, put back weights and
             buffers of the best epoch.
@@ -54,12 +55,14 @@ class EarlyStopping(Callback):
         self.best_value: float | None = None
         self.best_epoch: int | None = None
         self._best_state: dict[str, Any] | None = None
-        self._first_epoch = 0
+        self._num_waited = 0
+        """Values since the best one, or since the beginning."""
         self._shapes: dict[str, torch.Size] | None = None
 
     def on_fit_begin(self, trainer: Any) -> None:
         self.best_value = self.best_epoch = self._best_state = None
-        self._first_epoch = trainer.epoch
+        self._num_waited = 0
+        self._trainer = trainer
         self._shapes = _shapes_of(bare(trainer.model).state_dict())
 
     def config(self) -> dict[str, Any]:
@@ -73,7 +76,7 @@ class EarlyStopping(Callback):
             "best_value": self.best_value,
             "best_epoch": self.best_epoch,
             "best_state": self._best_state,
-            "first_epoch": self._first_epoch,
+            "num_waited": self._num_waited,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -88,23 +91,34 @@ class EarlyStopping(Callback):
         self.best_value = None if value is None else float(value)
         self.best_epoch = None if epoch is None else int(epoch)
         self._best_state = best
-        self._first_epoch = int(state["first_epoch"])
+        if "num_waited" in state:
+            self._num_waited = int(state["num_waited"])
+        else:  # of the first version, which counted epochs alone
+            since = self.best_epoch or int(state["first_epoch"])
+            self._num_waited = self._trainer.epoch - since
 
-    def on_epoch_end(self, trainer: Any) -> None:
+    def on_history(self, trainer: Any) -> None:
         value = monitored(trainer, self.monitor)
+        if value is None:
+            return
         if self._improves(value):
-            self.best_value, self.best_epoch = value, trainer.epoch
+            self.best_value, self.best_epoch = value, trainer.history["epoch"][-1]
+            self._num_waited = 0
             if self.restore_best:
-                # A copy, because the tensors of state_dict() change with the model.
-                self._best_state = map_tensors(
-                    lambda t: t.detach().clone(), bare(trainer.model).state_dict()
-                )
-        elif trainer.epoch - (self.best_epoch or self._first_epoch) >= self.patience:
+                with trainer.scored_weights():
+                    # A copy, as the tensors of state_dict() change with the model.
+                    self._best_state = map_tensors(
+                        lambda t: t.detach().clone(), bare(trainer.model).state_dict()
+                    )
+            return
+        self._num_waited += 1
+        if self._num_waited >= self.patience:
             best = "it never was a number"
             if self.best_epoch:
                 best = f"best {self.best_value:.6g} in epoch {self.best_epoch}"
+            what = "epochs" if trainer.plan.val_every is None else "validations"
             trainer.stop(
-                f"{self.monitor} has not improved for {self.patience} epochs; {best}"
+                f"{self.monitor} has not improved for {self.patience} {what}; {best}"
             )
 
     def on_fit_end(self, trainer: Any) -> None:
@@ -167,6 +181,8 @@ class LRScheduler(Callback):
         self.monitor = (monitor or "val_loss") if on_plateau else None
         if per == "step":
             self.on_step_end = self._after_step  # type: ignore[method-assign]
+        elif on_plateau:
+            self.on_history = self._after_row  # type: ignore[method-assign]
         else:
             self.on_epoch_end = self._after_epoch  # type: ignore[method-assign]
 
@@ -195,25 +211,36 @@ class LRScheduler(Callback):
             self._num_skipped = trainer.train_step.num_skipped
 
     def _after_epoch(self, trainer: TrainerView) -> None:
-        if self.monitor is None:
-            self.scheduler.step()
-        else:
+        self.scheduler.step()
+
+    def _after_row(self, trainer: TrainerView) -> None:
+        assert self.monitor is not None
+        value = monitored(trainer, self.monitor)
+        if value is not None:
             step: Any = self.scheduler.step  # ReduceLROnPlateau's takes the value
-            step(monitored(trainer, self.monitor))
+            step(value)
 
 
 def _shapes_of(state: dict[str, Any]) -> dict[str, torch.Size]:
     return {k: v.shape for k, v in state.items() if isinstance(v, Tensor)}
 
 
-def monitored(trainer: TrainerView, name: str) -> float:
-    """Give the last epoch's value of ``name``.
+def monitored(trainer: TrainerView, name: str) -> float | None:
+    """Give the value of ``name`` in the last row of the history.
+
+    Returns:
+        None where this row is of an epoch's end or of a validation alone, and has no
+        such value.
 
     Raises:
         ConfigError: The history has no such key, or no value in this epoch.
     """
     row = trainer.history.last()
     if row.get(name) is None:
+        kind = "val_loss" if name.startswith("val_") else "train_loss"
+        between = trainer.plan is not None and trainer.plan.val_every is not None
+        if between and row.get(kind) is None:
+            return None
         is_val = name.startswith("val_")
         similar = [key for key in row if key.startswith("val_") == is_val]
         raise ConfigError(

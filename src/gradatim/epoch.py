@@ -1,4 +1,4 @@
-"""How far a training is: the epochs of a ``fit``, the epoch at hand, its mean loss."""
+"""How far a training is: the plan of a ``fit``, the epoch at hand, its means."""
 
 import functools
 import math
@@ -11,44 +11,101 @@ from torch import Tensor
 
 from gradatim.data.batches import Batches
 from gradatim.deferred import DeferredScalars
+from gradatim.errors import ConfigError
 
 __all__ = ["EpochSoFar", "MeanLoss", "Plan", "no_batch_message"]
 
 
 @dataclass(eq=False)
 class Plan:
-    """What a running ``fit`` is going to do: its epochs, batches and callbacks.
+    """What a running ``fit`` is going to do: its epochs, steps, batches and callbacks.
 
-    A callback may change ``first_epoch`` and ``last_epoch``.
+    A run that goes on moves ``first_epoch`` and ``first_step`` back to where it began.
     """
 
     first_epoch: int
-    epochs: int
+    epochs: int | None
     """The number of epochs that ``fit`` was given."""
     batches: Batches
     val_batches: Batches | None
     callbacks: Sequence[Any]
     """The callbacks that ``fit`` was given, without the progress display."""
+    first_step: int = 0
+    max_steps: int | None = None
+    """The number of updates that ``fit`` was given."""
+    val_every: int | None = None
+    """Updates from one validation to the next; None for one at the end of an epoch."""
+    epoch_steps: int | None = None
+    """Updates in an epoch; None where an epoch is a pass over the data."""
     completed: bool = False
     """Whether the epochs ended without an error: True in ``on_fit_end`` then."""
 
     def __post_init__(self) -> None:
-        self.last_epoch = self.first_epoch + self.epochs
+        if self.epochs is None and self.max_steps is None:
+            raise ConfigError(
+                "fit() was told neither epochs= nor max_steps=.\n"
+                "It would not know when to end.\n"
+                "Give one: epochs=10 passes over the data, or max_steps=1000 updates."
+            )
+        for name in ("epochs", "max_steps", "val_every", "epoch_steps"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise ConfigError(
+                    f"{name} must be a whole number from 1, got {value!r}."
+                )
+        if self.val_every is not None and self.val_batches is None:
+            raise ConfigError(
+                f"val_every={self.val_every}, but fit() has no validation data.\n"
+                "Nothing would be validated.\n"
+                "Give them as the second argument, or leave val_every out."
+            )
+
+    @property
+    def last_epoch(self) -> int | None:
+        """Whole epochs at the end; None where only the steps are planned."""
+        return None if self.epochs is None else self.first_epoch + self.epochs
+
+    @property
+    def last_step(self) -> int | None:
+        """Updates at the end; None where only the epochs are planned."""
+        return None if self.max_steps is None else self.first_step + self.max_steps
 
     @functools.cached_property
     def batches_per_epoch(self) -> int | None:
         """Batches of an epoch; None where only its end will tell."""
-        return self.batches.num_batches
+        return self.epoch_steps or self.batches.num_batches
 
-    def share_done(self, epoch: int, num_batches: int) -> float:
+    def is_done(self, epoch: int, num_steps: int) -> bool:
+        """Tell whether so many whole epochs, or so many updates, are all."""
+        last_epoch, last_step = self.last_epoch, self.last_step
+        return (last_epoch is not None and epoch >= last_epoch) or (
+            last_step is not None and num_steps >= last_step
+        )
+
+    def num_updates(self) -> int | None:
+        """Tell how many updates this ``fit`` will make; None where nobody knows."""
+        counts = [] if self.max_steps is None else [self.max_steps]
+        if self.epochs is not None and self.batches_per_epoch is not None:
+            counts.append(self.epochs * self.batches_per_epoch)
+        elif self.max_steps is None:
+            return None
+        return min(counts)
+
+    def share_done(self, epoch: int, num_batches: int, num_steps: int) -> float:
         """Tell how much of this ``fit`` is done, from 0 to 1.
 
-        It is told the number of whole epochs, and of batches of the epoch at hand.
+        It is told the number of whole epochs, of batches of the epoch at hand, and of
+        updates.
         """
-        done: float = epoch - self.first_epoch
-        if self.batches_per_epoch:
-            done += num_batches / self.batches_per_epoch
-        return min(1.0, done / max(1, self.last_epoch - self.first_epoch))
+        share = 0.0
+        if self.epochs is not None:
+            done: float = epoch - self.first_epoch
+            if self.batches_per_epoch:
+                done += num_batches / self.batches_per_epoch
+            share = done / self.epochs
+        if self.max_steps is not None:
+            share = max(share, (num_steps - self.first_step) / self.max_steps)
+        return max(0.0, min(1.0, share))
 
 
 class MeanLoss:
@@ -99,44 +156,86 @@ class MeanLoss:
 
 
 class EpochSoFar:
-    """How far an epoch is."""
+    """How far an epoch is, and the means for the next row of the history.
+
+    Args:
+        mean: The mean loss since the last row of the history.
+
+    Attributes:
+        num_batches: Batches of the epoch that are trained on.
+        num_rows: Rows of the epoch that are trained on.
+        means: Means over rows of named values, since the last row of the history.
+        values: Named values for the next row of the history, as they are.
+    """
 
     def __init__(self, mean: MeanLoss) -> None:
-        self.mean = mean
         self.num_batches = 0
-        """Batches trained on."""
         self.num_rows = 0
-        """Rows trained on."""
+        self.begin_row(mean)
+
+    def begin_row(self, mean: MeanLoss) -> None:
+        """Begin with what the next row of the history will have."""
+        self.mean = mean
+        self.means: dict[str, MeanLoss] = {}
+        self.values: dict[str, float | str] = {}
+        self.row_num_rows = 0
+        """Rows trained on since the last row of the history."""
         self.seconds = 0.0
-        """Seconds that an earlier process spent on its part of this epoch."""
+        """Seconds that an earlier process trained since the last row."""
         self.begin = time.perf_counter()
+
+    def note(
+        self, name: str, value: Tensor, weight: float | Tensor, *, sums: bool = False
+    ) -> None:
+        """Add a batch's value to the mean of that name; a device is not waited for."""
+        if name not in self.means:
+            self.means[name] = MeanLoss(sums=sums)
+        self.means[name].add(value, weight)
+
+    def noted(self) -> dict[str, Any]:
+        """Wait for values on a device; give all named values for the history."""
+        means = {name: mean.value() for name, mean in self.means.items()}
+        return means | self.values
 
     def samples_per_s(self) -> float | None:
         """Give the speed so far; None before the first batch is done."""
         seconds = time.perf_counter() - self.begin
-        return self.num_rows / seconds if self.num_rows else None
+        return self.row_num_rows / seconds if self.row_num_rows else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Give the counts, and the sums of which the mean loss is made.
+        """Give the counts, and the sums of which the means are made.
 
         A loss that the step has not read yet is not in the sums: flush the step first.
         """
-        seconds = time.perf_counter() - self.begin if self.num_batches else 0.0
+        self.noted()
+        seconds = time.perf_counter() - self.begin if self.row_num_rows else 0.0
         return {
             "num_batches": self.num_batches,
             "num_rows": self.num_rows,
+            "row_num_rows": self.row_num_rows,
             "seconds": seconds,
             "loss_total": self.mean.total,
             "loss_weight": self.mean.weight,
+            "means": {
+                name: {"sums": mean.sums, "total": mean.total, "weight": mean.weight}
+                for name, mean in self.means.items()
+            },
+            "values": dict(self.values),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what :meth:`state_dict` gave."""
         self.num_batches = int(state["num_batches"])
         self.num_rows = int(state["num_rows"])
+        # Before there were rows in the middle of an epoch, all rows counted.
+        self.row_num_rows = int(state.get("row_num_rows", self.num_rows))
         self.seconds = float(state["seconds"])
         self.mean.total = float(state["loss_total"])
         self.mean.weight = float(state["loss_weight"])
+        for name, sums in state.get("means", {}).items():
+            mean = self.means[name] = MeanLoss(sums=bool(sums["sums"]))
+            mean.total, mean.weight = float(sums["total"]), float(sums["weight"])
+        self.values = dict(state.get("values", {}))
 
 
 def no_batch_message(name: str) -> str:

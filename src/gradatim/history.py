@@ -5,17 +5,31 @@ from typing import Any
 
 from gradatim.plots import axes_or_new
 
-__all__ = ["History"]
+__all__ = ["ROW_KEYS", "History"]
+
+ROW_KEYS = (
+    "epoch",
+    "train_loss",
+    "val_loss",
+    "lr",
+    "num_steps",
+    "epoch_time_s",
+    "samples_per_s",
+)
+"""The keys of a row that the trainer itself writes."""
 
 
 class History(dict[str, list[Any]]):
-    """A dict of lists, one entry an epoch: ``history["val_loss"][-1]``.
+    """A dict of lists, one entry a row: ``history["val_loss"][-1]``.
 
-    Keys that the trainer writes: ``epoch`` (counted from 1), ``train_loss`` (mean
-    over samples, each loss taken before its update), ``val_loss`` and
-    ``val_<metric>`` where there are validation data, ``lr`` (of the first parameter
-    group, as the epoch ended), ``num_steps`` (updates so far), ``epoch_time_s`` and
-    ``samples_per_s`` (training without validation). An epoch without a value has None.
+    A row is added at the end of each epoch and, with ``val_every=``, after each
+    validation; it is about the training since the row before. Keys that the trainer
+    writes: ``epoch`` (counted from 1), ``train_loss`` (mean over samples, each loss
+    taken before its update), ``val_loss`` and ``val_<metric>`` where there are
+    validation data, ``lr`` (of the first parameter group), ``num_steps`` (updates so
+    far), ``epoch_time_s`` and ``samples_per_s`` (training without validation). Parts of
+    a loss are ``train_<part>`` and ``val_<part>``; what ``trainer.log`` is given has
+    its own name. A row without a value has None.
 
     Attributes:
         stop_reason: Why the last ``fit`` ended: ``"epochs"`` when all were done,
@@ -32,17 +46,23 @@ class History(dict[str, list[Any]]):
 
     @property
     def num_epochs(self) -> int:
-        """Epochs recorded."""
+        """Rows recorded: epochs, and validations between them."""
         return max((len(values) for values in self.values()), default=0)
 
     def append(self, row: Mapping[str, Any]) -> None:
-        """Add an epoch; keys that are new or left out are filled with None."""
+        """Add a row; keys that are new or left out are filled with None."""
         before = self.num_epochs
         for key in row:
             if key not in self:
                 self[key] = [None] * before
         for key, values in self.items():
             values.append(row.get(key))
+
+    def set_last(self, name: str, value: Any) -> None:
+        """Put a value into the last row."""
+        if name not in self:
+            self[name] = [None] * self.num_epochs
+        self[name][-1] = value
 
     def last(self) -> dict[str, Any]:
         """Give the last epoch's values; empty before the first."""
@@ -66,12 +86,14 @@ class History(dict[str, list[Any]]):
             KeyError: A key that no epoch has.
         """
         ax = axes_or_new(ax, drawn_by="history.plot()")
+        epochs = self.get("epoch", [])
+        x = "epoch" if len(set(epochs)) == len(epochs) else "num_steps"
         for key in keys or [key for key in self if key.endswith("loss")]:
-            pairs = zip(self["epoch"], self[key], strict=True)
+            pairs = zip(self[x], self[key], strict=True)
             points = [(epoch, value) for epoch, value in pairs if value is not None]
             marker = "o" if len(points) == 1 else None
             ax.plot(*zip(*points, strict=True), label=key, marker=marker)
-        ax.set_xlabel("epoch")
+        ax.set_xlabel("epoch" if x == "epoch" else "updates")
         ax.set_ylabel("loss" if keys is None else "")
         if ax.has_data():
             ax.legend()

@@ -5,6 +5,7 @@ and where none does, nothing is called.
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -18,7 +19,7 @@ from gradatim.losses import LossFn
 from gradatim.step import TrainStep
 from gradatim.text import nearest_name
 
-__all__ = ["HOOKS", "Callback", "TrainerView", "hooks_of"]
+__all__ = ["HOOKS", "Averages", "Callback", "Hooks", "TrainerView", "hooks_of"]
 
 HOOKS = (
     "on_fit_begin",
@@ -26,8 +27,23 @@ HOOKS = (
     "on_epoch_begin",
     "on_epoch_end",
     "on_step_begin",
+    "on_backward_end",
     "on_step_end",
+    "on_validation_begin",
+    "on_validation_end",
+    "on_history",
+    "on_exception",
 )
+
+Hooks = dict[str, list[Callable[..., None]]]
+"""The methods to call, by the names of the hooks."""
+
+
+class Averages(Protocol):
+    """Averages of a model's weights, which take their place where they are scored."""
+
+    def used(self) -> AbstractContextManager[None]:
+        """Put the averages into the model, and the trained weights back at the end."""
 
 
 @runtime_checkable
@@ -35,7 +51,7 @@ class TrainerView(Stoppable, Protocol):
     """What a callback sees of the trainer that calls it: see :class:`Trainer`."""
 
     model: nn.Module
-    loss_fn: LossFn
+    loss_fn: LossFn | None
     optimizer: torch.optim.Optimizer
     train_step: TrainStep
     history: History
@@ -44,6 +60,8 @@ class TrainerView(Stoppable, Protocol):
     plan: Plan | None
     should_stop: bool
     stop_requested: str | None
+    averages: Averages | None
+    between_steps: bool
 
     @property
     def num_steps(self) -> int:
@@ -55,6 +73,12 @@ class TrainerView(Stoppable, Protocol):
 
     def stop(self, reason: str) -> None:
         """End the training after this step or epoch."""
+
+    def log(self, **values: float | Tensor) -> None:
+        """Put named values into the history."""
+
+    def scored_weights(self) -> AbstractContextManager[None]:
+        """Let the model have the weights that are scored and kept for its users."""
 
     def state_dict(self, *, model: bool = True) -> dict[str, Any]:
         """Give what is needed to go on after any update."""
@@ -69,15 +93,17 @@ class Callback:
     """Override the hooks that you need; the others cost nothing.
 
     A hook may read all of the trainer (``model``, ``optimizer``, ``history``,
-    ``epoch``, ``num_steps``) and end the training with ``trainer.stop(reason)``. What
-    a callback must remember over a resume it gives in ``state_dict`` and takes in
-    ``load_state_dict``, which is called after ``on_fit_begin``. Where a run goes on in
-    the middle of an epoch, ``on_epoch_begin`` is called for the rest of it.
+    ``epoch``, ``num_steps``), put values into the history with ``trainer.log(x=...)``
+    and end the training with ``trainer.stop(reason)``. What a callback must remember
+    over a resume it gives in ``state_dict`` and takes in ``load_state_dict``, which is
+    called after ``on_fit_begin``. Where a run goes on in the middle of an epoch,
+    ``on_epoch_begin`` is called for the rest of it.
 
     A hook is given what :class:`TrainerView` describes. Its type here is ``Any``, so
     that a callback of yours may say ``trainer: gt.Trainer`` and pass a type checker.
 
     Attributes:
+        goes_first: Its hooks are called before those of the other callbacks.
         goes_last: Its hooks are called after those of the other callbacks.
         only_watches: Nothing that is computed depends on it: a run goes on with or
             without it.
@@ -87,6 +113,7 @@ class Callback:
     ...         print(trainer.history["train_loss"][-1])
     """
 
+    goes_first = False
     goes_last = False
     only_watches = False
 
@@ -111,13 +138,31 @@ class Callback:
         """Before the first batch of an epoch."""
 
     def on_epoch_end(self, trainer: Any) -> None:
-        """After validation, when ``trainer.history`` has the epoch's values."""
+        """After an epoch, when ``trainer.history`` has its values."""
 
     def on_step_begin(self, trainer: Any, batch: Any) -> None:
         """Before an update. ``batch`` is a tuple or list."""
 
+    def on_backward_end(self, trainer: Any) -> None:
+        """When the gradients of an update are there, before they are looked at."""
+
     def on_step_end(self, trainer: Any, loss: Tensor) -> None:
         """After an update. ``loss`` is 0-dim on its device: reading it may wait."""
+
+    def on_validation_begin(self, trainer: Any) -> None:
+        """Before the validation data are gone through."""
+
+    def on_validation_end(self, trainer: Any) -> None:
+        """After that; ``trainer.so_far.values`` has the scores of the coming row."""
+
+    def on_history(self, trainer: Any) -> None:
+        """When a row of ``trainer.history`` is whole.
+
+        That is after ``on_epoch_end`` and, with ``val_every=``, after each validation.
+        """
+
+    def on_exception(self, trainer: Any, error: BaseException) -> None:
+        """When an error ends the training, before ``on_fit_end``."""
 
 
 def _check_hook_names(callback: Any) -> None:
@@ -133,14 +178,19 @@ def _check_hook_names(callback: Any) -> None:
             )
 
 
-def hooks_of(callbacks: Iterable[Any]) -> dict[str, list[Callable[..., None]]]:
+def _place(callback: Any) -> int:
+    goes_first = getattr(callback, "goes_first", False)
+    return int(getattr(callback, "goes_last", False)) - int(goes_first)
+
+
+def hooks_of(callbacks: Iterable[Any]) -> Hooks:
     """Collect, for each hook, the callbacks' methods that do something.
 
     Raises:
         ConfigError: A class, or an object without any hook such as a bare scheduler.
     """
-    hooks: dict[str, list[Callable[..., None]]] = {name: [] for name in HOOKS}
-    for callback in sorted(callbacks, key=lambda c: getattr(c, "goes_last", False)):
+    hooks: Hooks = {name: [] for name in HOOKS}
+    for callback in sorted(callbacks, key=_place):
         if isinstance(callback, type):
             raise ConfigError(
                 f"a callback is the class {callback.__name__} itself.\n"

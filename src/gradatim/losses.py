@@ -34,8 +34,9 @@ __all__ = [
     "without_partial",
 ]
 
-LossFn = Callable[[Any, Any], Tensor]
-"""A loss: ``loss_fn(predictions, targets)`` gives a 0-dim tensor."""
+LossFn = Callable[[Any, Any], Any]
+"""A loss: ``loss_fn(predictions, targets)`` gives a 0-dim tensor, or that tensor with
+named parts: see :mod:`gradatim.named_loss`."""
 
 LossTable = Mapping[type[nn.Module], Callable[..., Tensor]]
 """Losses of PyTorch: the module of each, and the function that it calls."""
@@ -368,7 +369,7 @@ def check_scalar(loss: Any) -> None:
         )
 
 
-def to_probabilities(loss_fn: LossFn) -> Callable[[Tensor], Tensor]:
+def to_probabilities(loss_fn: LossFn | None) -> Callable[[Tensor], Tensor]:
     """Give the function from a model's outputs to the probabilities its loss implies.
 
     Raises:

@@ -8,7 +8,7 @@ from torch import nn
 
 from gradatim.torch_private import inner_of_compiled
 
-__all__ = ["autocast", "bare", "device_of", "evaluating"]
+__all__ = ["bare", "device_of", "evaluating"]
 
 
 @contextlib.contextmanager
@@ -32,15 +32,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         # The attribute, not train(): that would go down into every child.
         for module in training:
             module.training = True
-
-
-def autocast(
-    model: nn.Module, enabled: bool
-) -> contextlib.AbstractContextManager[object]:
-    """Give the context in which ``precision="bf16"`` runs the model."""
-    if not enabled:  # not autocast(enabled=False): an outer one is the user's
-        return contextlib.nullcontext()
-    return torch.autocast(device_of(model).type, dtype=torch.bfloat16)
 
 
 def bare(module: nn.Module) -> nn.Module:

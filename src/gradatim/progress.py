@@ -7,10 +7,14 @@ from typing import Any, TextIO
 
 from torch import Tensor
 
+from gradatim.history import ROW_KEYS
 from gradatim.hooks import Callback, TrainerView
 from gradatim.text import say
 
 __all__ = ["Progress"]
+
+TOLD_OTHERWISE = set(ROW_KEYS) - {"val_loss"}
+"""Keys of the history that the line has in another form, or not at all."""
 
 
 class Progress(Callback):
@@ -55,7 +59,7 @@ class Progress(Callback):
         # After the last step of an epoch its validation comes first, then the line.
         assert trainer.plan is not None
         steps_per_epoch = trainer.plan.batches_per_epoch
-        if steps_per_epoch is not None and trainer.so_far.num_batches < steps_per_epoch:
+        if steps_per_epoch is None or trainer.so_far.num_batches < steps_per_epoch:
             self._write_if_due()
 
     def on_fit_end(self, trainer: Any) -> None:
@@ -79,7 +83,12 @@ class Progress(Callback):
         last_epoch = plan.last_epoch if plan is not None else trainer.epoch
         # The epoch at hand has the number of the whole epochs done, and one more.
         within = self._live is not None or so_far.num_batches > 0
-        parts = [f"epoch {min(trainer.epoch + within, last_epoch)}/{last_epoch}"]
+        number = trainer.epoch + within
+        parts = [f"epoch {number}"]
+        if last_epoch is not None:
+            parts = [f"epoch {min(number, last_epoch)}/{last_epoch}"]
+        if plan is not None and plan.last_step is not None:
+            parts.append(f"step {trainer.num_steps:,}/{plan.last_step:,}")
         elapsed, share = time.monotonic() - self._begin, self._share_done()
         newly = share - (self._first_share or 0.0)
         if share == 1 or trainer.should_stop:
@@ -93,8 +102,9 @@ class Progress(Callback):
         running = so_far.mean.so_far() if so_far.num_batches else row.get("train_loss")
         if running is not None and not math.isnan(running):
             parts.append(f"train_loss {running:.4g}")
-        scores = {key: value for key, value in row.items() if key.startswith("val_")}
-        parts += [f"{key} {v:.4g}" for key, v in scores.items() if v is not None]
+        noted = {name: mean.so_far() for name, mean in list(so_far.means.items())}
+        scores = {key: v for key, v in row.items() if key not in TOLD_OTHERWISE} | noted
+        parts += [f"{k} {v:.4g}" for k, v in scores.items() if v is not None and v == v]
         return "  ".join(parts)
 
     def _share_done(self) -> float:
@@ -102,7 +112,8 @@ class Progress(Callback):
         trainer = self._trainer
         if trainer.plan is None:
             return 1.0
-        return trainer.plan.share_done(trainer.epoch, trainer.so_far.num_batches)
+        num_batches = trainer.so_far.num_batches
+        return trainer.plan.share_done(trainer.epoch, num_batches, trainer.num_steps)
 
     def _write_if_due(self) -> None:
         tenths = int(self._share_done() * 10 + 1e-9)

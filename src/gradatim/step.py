@@ -11,7 +11,6 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from types import NoneType
 from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 import torch
@@ -23,30 +22,27 @@ from gradatim.engines import Engine, StepParts
 from gradatim.engines.eager import EagerEngine
 from gradatim.errors import (
     ConfigError,
-    DataError,
     GradatimWarning,
     NonFiniteLossError,
-    OptimizerError,
 )
+from gradatim.forward import Forward, loss_of, make_forward
 from gradatim.losses import LossFn, check_reduction, checked
-from gradatim.modules import evaluating
+from gradatim.modules import device_of
+from gradatim.named_loss import OwnLoss
+from gradatim.nested import map_tensors
+from gradatim.nonfinite import (
+    dense_gradients,
+    gradient_message,
+    loss_message,
+    nonfinite_gradients,
+)
+from gradatim.precision import AUTOCAST_DTYPES, Precision, in_full_precision
 from gradatim.signatures import refuse_unknown, shows_options
+from gradatim.step_checks import check_optimizer, check_options, check_scheduler
 from gradatim.weighing import Weighing
 
-__all__ = [
-    "StepOptions",
-    "TrainStep",
-    "ValStep",
-    "check_scheduler",
-    "make_forward",
-    "make_train_step",
-    "make_val_step",
-]
+__all__ = ["StepOptions", "TrainStep", "make_train_step"]
 
-Forward = Callable[[nn.Module, Any], tuple[Any, Any]]
-"""``forward(model, batch)`` gives ``(predictions, targets)``."""
-
-Precision = Literal["float32", "bf16"]
 OnNonfinite = Literal["raise", "skip"]
 
 Collect = Callable[[float, float], None]
@@ -64,6 +60,7 @@ class StepOptions(TypedDict, total=False):
     loss_weight: Callable[[Any], float | Tensor] | None
     precision: Precision
     on_nonfinite: OnNonfinite
+    check_gradients: bool
     check_shapes: bool
 
 
@@ -84,7 +81,16 @@ class TrainStep:
 
     Attributes:
         num_steps: Calls so far, skipped ones included.
-        num_skipped: Updates left out because their loss was NaN or infinite.
+        num_skipped: Updates left out because their loss or gradients were NaN or
+            infinite.
+        grad_norm: The joint 2-norm of the last update's gradients before ``max_norm``
+            shortened them, 0-dim on its device; None where nothing asks for it.
+        parts_of_loss: The named parts of the last loss, 0-dim, detached; empty where
+            the loss has none, or the update was left out.
+        on_backward_end: Called without arguments when the gradients are there, before
+            they are looked at; None for nothing.
+        outputs: Predictions and targets of the last forwards, after
+            :meth:`keep_outputs`.
         own_forward: Whether batches go through a ``forward`` of the user's.
         forward: Gives ``(predictions, targets)`` of the model and a batch.
         loss_fn: The loss, behind the check of its shapes.
@@ -98,7 +104,7 @@ class TrainStep:
     def __init__(
         self,
         model: nn.Module,
-        loss_fn: LossFn,
+        loss_fn: LossFn | None,
         optimizer: torch.optim.Optimizer,
         *,
         forward: Forward | None = None,
@@ -108,10 +114,12 @@ class TrainStep:
         loss_weight: Callable[[Any], float | Tensor] | None = None,
         precision: Precision = "float32",
         on_nonfinite: OnNonfinite = "raise",
+        check_gradients: bool = False,
         check_shapes: bool = True,
     ) -> None:
-        _check_optimizer(model, loss_fn, optimizer)
-        _check_options(max_norm, num_microbatches, precision, on_nonfinite)
+        loss_fn = loss_of(loss_fn, forward)
+        check_optimizer(model, loss_fn, optimizer)
+        check_options(max_norm, num_microbatches, precision, on_nonfinite)
         check_reduction(loss_fn)
         if lr_scheduler is not None:
             check_scheduler(lr_scheduler, optimizer)
@@ -128,11 +136,12 @@ class TrainStep:
                 "loss_weight=lambda batch: len(batch['label']) where none is ignored."
             )
         self._uses_closure = _needs_closure(optimizer)
-        if self._uses_closure and on_nonfinite == "skip":
+        if self._uses_closure and (on_nonfinite == "skip" or precision == "fp16"):
+            name = 'on_nonfinite="skip"' if precision != "fp16" else 'precision="fp16"'
             raise ConfigError(
                 f"{type(optimizer).__name__} evaluates the loss several times an "
-                'update, so on_nonfinite="skip" cannot leave one out.\n'
-                'Use on_nonfinite="raise".'
+                f"update, so {name} cannot leave one out.\n"
+                'Use on_nonfinite="raise" and another precision.'
             )
         self._own_loss = loss_fn if isinstance(loss_fn, nn.Module) else None
         self.lr_scheduler = lr_scheduler
@@ -141,19 +150,36 @@ class TrainStep:
         self.precision = precision
         self.num_steps = 0
         self.num_skipped = 0
+        self.outputs: list[tuple[Any, Any]] = []
+        self.check_gradients = check_gradients
+        self.grad_norm: Tensor | None = None
+        self.on_backward_end: Callable[[], None] | None = None
         self._skips = on_nonfinite == "skip"
         self._unread = DeferredScalars()
+        dtype, scaler = AUTOCAST_DTYPES[precision], None
+        if dtype is torch.float16:
+            scaler = torch.amp.GradScaler(device_of(model).type)
         self._run_on_engine(
             StepParts(
                 model=model,
-                forward=make_forward(forward, self.weighing),
+                forward=make_forward(
+                    forward, self.weighing, gives_loss=isinstance(loss_fn, OwnLoss)
+                ),
                 loss_fn=checked(loss_fn, check_shapes=check_shapes),
                 optimizer=optimizer,
                 weighing=self.weighing,
                 num_microbatches=num_microbatches,
-                in_bfloat16=precision == "bf16",
+                autocast_dtype=dtype,
+                scaler=scaler,
             )
         )
+
+    def keep_outputs(self) -> None:
+        """Put the predictions and targets of each forward into ``outputs`` from now on.
+
+        Whoever reads them empties the list.
+        """
+        self.forward = functools.partial(_keeping_outputs, self.forward, self.outputs)
 
     def _run_on_engine(self, parts: StepParts) -> None:
         """Let an engine prepare for the parts of the step.
@@ -179,6 +205,11 @@ class TrainStep:
     loss_fn: LossFn = _part("loss_fn")
     optimizer: torch.optim.Optimizer = _part("optimizer")
     num_microbatches: int = _part("num_microbatches")
+
+    @property
+    def parts_of_loss(self) -> dict[str, Tensor]:
+        """The named parts of the last loss."""
+        return self.engine.parts_of_loss
 
     def __call__(
         self, *batch: Any, collect: Collect | None = None
@@ -210,19 +241,27 @@ class TrainStep:
         # Rows are counted before forward, which may take the batch apart.
         rows = self.weighing.rows_of(batch) if collect is not None else None
         buffers = [b.clone() for b in self.model.buffers()] if self._skips else []
+        if self.engine.parts_of_loss:
+            self.engine.parts_of_loss = {}
         # The tutorial's four steps. Gradients add up unless they are cleared.
         self._zero_grad()
         # Steps 1 and 2: predictions and their loss, and its gradients.
         loss = self._forward_backward(batch)
         self.num_steps += 1
-        if self._is_left_out(loss, batch, rows, collect):
+        if self.on_backward_end is not None:
+            self.on_backward_end()
+        if self._is_left_out(loss, batch, rows, collect) or self._has_bad_gradients(
+            loss
+        ):
+            self.engine.parts_of_loss = {}
             self._put_back(buffers)
             return loss
         # Step 3: move the parameters against their gradients.
-        if self.max_norm is not None:
-            self._clip(self.max_norm)
-        self.engine.update()
-        if self.lr_scheduler is not None:
+        if not self.engine.update():
+            self.num_skipped += (
+                1  # float16 overflowed: the scale is smaller from now on
+            )
+        elif self.lr_scheduler is not None:
             self.lr_scheduler.step()
         # On the CPU a loss is collected when its update is done.
         if collect is not None and (loss.is_cpu or self._skips):
@@ -250,12 +289,48 @@ class TrainStep:
         else:
             optimizer.zero_grad()
 
-    def _clip(self, max_norm: float) -> None:
+    def _has_bad_gradients(self, loss: Tensor) -> bool:
+        """Measure the gradients, and shorten them, where that was asked for.
+
+        Returns:
+            Whether they are NaN or infinite, so that the update is to be left out.
+
+        Raises:
+            NonFiniteLossError: They are, and no update is to be left out.
+        """
+        if self.max_norm is None and not (self._skips or self.check_gradients):
+            return False
         # The optimizer's parameters alone: gradients of others are never cleared, and
         # would grow from step to step.
-        groups = self.optimizer.param_groups
+        groups, scaler = self.optimizer.param_groups, self.parts.scaler
         parameters = [p for group in groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(parameters, max_norm)
+        if scaler is not None:
+            scaler.unscale_(self.optimizer)
+        norm = nn.utils.get_total_norm(dense_gradients(parameters))
+        self.grad_norm = norm
+        # On a device max_norm alone does not wait; the scaler sees overflows itself.
+        waits = self._skips or self.check_gradients or norm.is_cpu
+        if waits and scaler is None and not math.isfinite(norm.item()):
+            own_loss = [] if self._own_loss is None else [self._own_loss]
+            names = nonfinite_gradients([self.model, *own_loss])
+            if names:
+                self._refuse_gradients(names, loss.item())
+                return True
+        if self.max_norm is not None:
+            nn.utils.clip_grads_with_norm_(parameters, self.max_norm, norm)
+        return False
+
+    def _refuse_gradients(self, names: list[str], loss: float) -> None:
+        message = gradient_message(names, loss, self.num_steps, skips=self._skips)
+        if not self._skips:
+            raise NonFiniteLossError(message)
+        self._count_skipped(message)
+
+    def _count_skipped(self, message: str) -> None:
+        """Count an update that is left out; warn of the first."""
+        self.num_skipped += 1
+        if self.num_skipped == 1:
+            warnings.warn(message, GradatimWarning, stacklevel=4)
 
     def flush(self) -> None:
         """Wait for the device and check the losses that were not checked yet.
@@ -279,6 +354,8 @@ class TrainStep:
         state["optimizer"] = self.optimizer.state_dict()
         state["num_steps"] = self.num_steps
         state["num_skipped"] = self.num_skipped
+        if self.parts.scaler is not None:
+            state["scaler"] = self.parts.scaler.state_dict()
         if self.lr_scheduler is not None:
             state["lr_scheduler"] = self.lr_scheduler.state_dict()
         if self._own_loss is not None and (tensors := _trainable_state(self._own_loss)):
@@ -315,6 +392,8 @@ class TrainStep:
         self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         if self.lr_scheduler is not None:
             self.lr_scheduler.load_state_dict(state["lr_scheduler"])
+        if self.parts.scaler is not None and "scaler" in state:
+            self.parts.scaler.load_state_dict(state["scaler"])
         self._unread = DeferredScalars()
         self.num_steps = state["num_steps"]
         self.num_skipped = state["num_skipped"]
@@ -335,16 +414,11 @@ class TrainStep:
             # LBFGS has moved the weights when it asks for the loss again, so then the
             # message must not say that they are those of before the step.
             model = None if self._uses_closure else self.model
-            raise NonFiniteLossError(_nonfinite_message(number, self.num_steps, model))
-        self.num_skipped += 1
-        if self.num_skipped == 1:
-            warnings.warn(
-                f"the loss is {number} at step {self.num_steps}; this update, and "
-                "every later one like it, is left out.\nThey are counted in "
-                "num_skipped.",
-                GradatimWarning,
-                stacklevel=3,
-            )
+            raise NonFiniteLossError(loss_message(number, self.num_steps, model))
+        self._count_skipped(
+            f"the loss is {number} at step {self.num_steps}; this update, and every "
+            "later one like it, is left out.\nThey are counted in num_skipped."
+        )
         return True
 
     def _check_read(self, rows: list[tuple[Any, ...]]) -> None:
@@ -353,7 +427,7 @@ class TrainStep:
             if not math.isfinite(loss):
                 self._unread = DeferredScalars()
                 raise NonFiniteLossError(
-                    _nonfinite_message(loss, step, noticed=self.num_steps)
+                    loss_message(loss, step, noticed=self.num_steps)
                 )
             if collect is not None:
                 collect(loss, weight)
@@ -365,22 +439,29 @@ class TrainStep:
         """
         self.num_steps += 1
         first: Tensor | None = None
+        parts: dict[str, Tensor] = {}
+        num_outputs = 0
         rows = self.weighing.rows_of(batch) if collect is not None else None
 
         def closure() -> Tensor:
-            nonlocal first
+            nonlocal first, parts, num_outputs
             self._zero_grad()
             loss = self._forward_backward(batch)
+            if self.on_backward_end is not None:
+                self.on_backward_end()
             self._is_left_out(loss, batch, rows, collect if first is None else None)
-            if self.max_norm is not None:
-                self._clip(self.max_norm)
-            first = loss if first is None else first
+            self._has_bad_gradients(loss)
+            if first is None:
+                first, parts = loss, self.engine.parts_of_loss
+                num_outputs = len(self.outputs)
+            del self.outputs[num_outputs:]  # of the first loss, as it is returned
             return loss
 
         self.engine.update(closure)
         if self.lr_scheduler is not None:
             self.lr_scheduler.step()
         assert first is not None
+        self.engine.parts_of_loss = parts
         if collect is not None and first.is_cpu:
             collect(first.item(), float(self._weight(batch, rows)))
         return first
@@ -389,7 +470,7 @@ class TrainStep:
 @shows_options(StepOptions, defaults=TrainStep)
 def make_train_step(
     model: nn.Module,
-    loss_fn: LossFn,
+    loss_fn: LossFn | None,
     optimizer: torch.optim.Optimizer,
     *,
     lr_scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
@@ -400,12 +481,14 @@ def make_train_step(
     Args:
         model: Called as ``model(x)``. If it is in eval mode it is put into train
             mode; layers set to eval inside a training model stay as they are.
-        loss_fn: Called as ``loss_fn(predictions, targets)``; gives a 0-dim tensor.
-            A function of your own is taken to be a mean over rows, unless it has an
-            attribute ``reduction = "sum"``.
+        loss_fn: Called as ``loss_fn(predictions, targets)``; gives a 0-dim tensor,
+            or ``{"loss": ..., "kl": ...}`` with parts that are noted beside it. A
+            function of your own is taken to be a mean over rows, unless it has an
+            attribute ``reduction = "sum"``. None where ``forward`` gives the loss.
         optimizer: Holds parameters of ``model`` (or of ``loss_fn``).
         forward: For batches that are not ``(x, y)``: ``forward(model, batch)`` gives
-            ``(predictions, targets)``. Called as ``train_step(batch)``.
+            ``(predictions, targets)`` or, where ``loss_fn`` is None, the loss. Called
+            as ``train_step(batch)``.
         lr_scheduler: Stepped after every update.
         max_norm: Shorten all gradients together to at most this 2-norm.
         num_microbatches: Forward and backward run on this many parts of the batch,
@@ -415,12 +498,17 @@ def make_train_step(
             ``forward=``, the part): rows by default, and for ``CrossEntropyLoss``
             and ``NLLLoss`` what they divide by. A batch whose rows cannot be counted
             has as many samples as it weighs.
-        precision: ``"bf16"`` runs forward and loss under autocast to bfloat16; the
-            weights stay float32.
+        precision: ``"bf16"`` runs forward and loss under autocast to bfloat16,
+            ``"fp16"`` to float16 with a scaled loss; the weights stay float32.
         on_nonfinite: What a NaN or infinite loss does. ``"raise"``: on the CPU it
             stops before the update; on a device it is noticed some steps later,
-            without waiting, and the step is named. ``"skip"``: waits for the loss,
-            leaves the update out, counts it in ``num_skipped`` and warns once.
+            without waiting, and the step is named. ``"skip"``: waits for the loss and
+            the norm of the gradients, leaves the update out if either is not finite,
+            counts it in ``num_skipped`` and warns once.
+        check_gradients: A finite loss can have gradients that are NaN, as the square
+            root has at 0. ``True`` measures them at every update, waits for the norm,
+            and raises before the update. With ``max_norm`` on the CPU this is done
+            anyway.
         check_shapes: ``False`` turns off the check of predictions against targets.
 
     Returns:
@@ -441,106 +529,14 @@ def make_train_step(
     return TrainStep(model, loss_fn, optimizer, lr_scheduler=lr_scheduler, **options)
 
 
-def make_val_step(
-    model: nn.Module,
-    loss_fn: LossFn,
-    *,
-    forward: Forward | None = None,
-    check_shapes: bool = True,
-) -> "ValStep":
-    """Make the function that only looks: ``val_step(x, y) -> loss``.
-
-    The model is in eval mode for the call, and every layer's mode is put back; no
-    graph is built. Arguments as in :func:`make_train_step`.
-
-    >>> val_step = make_val_step(nn.Linear(1, 1), nn.MSELoss())
-    >>> val_step(torch.ones(4, 1), torch.zeros(4, 1)).requires_grad
-    False
-    """
-    return ValStep(model, loss_fn, forward=forward, check_shapes=check_shapes)
-
-
-class ValStep:
-    """The loss of a batch, without learning from it; made by :func:`make_val_step`."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        loss_fn: LossFn,
-        *,
-        forward: Forward | None = None,
-        check_shapes: bool = True,
-    ) -> None:
-        self.model = model
-        self._loss_fn = checked(loss_fn, check_shapes=check_shapes)
-        self._forward = make_forward(forward)
-
-    def __call__(self, *batch: Any) -> Float[Tensor, "..."]:
-        """Give the loss of a batch: ``x, y``, or what ``forward=`` takes."""
-        with evaluating(self.model):
-            return self._loss_fn(*self._forward(self.model, batch))
-
-
-def make_forward(forward: Forward | None, weighing: Weighing | None = None) -> Forward:
-    """Give the function from a batch, as a tuple, to ``(predictions, targets)``.
-
-    Without the user's ``forward``, batches are ``(x, y)``; with it, ``weighing`` is
-    given the targets if it needs them.
-    """
-    # Functions of the module, not closures: a step can be pickled and copied.
-    if forward is None:
-        return _forward_pair
-    return functools.partial(_forward_any, forward, weighing)
-
-
-def _forward_pair(model: nn.Module, batch: Any) -> tuple[Any, Any]:
-    if len(batch) != 2:
-        kinds = ", ".join(type(part).__name__ for part in batch)
-        raise DataError(
-            f"a batch has {len(batch)} parts ({kinds}), not 2.\n"
-            "Without forward= a batch is a pair of x and y.\n"
-            "Say what to do with it: forward=lambda model, batch: "
-            "(model(batch[0]), batch[-1])."
-        )
-    return model(batch[0]), batch[1]
-
-
-def _forward_any(
-    forward: Forward, weighing: Weighing | None, model: nn.Module, batch: Any
+def _keeping_outputs(
+    forward: Forward, outputs: list[tuple[Any, Any]], model: nn.Module, batch: Any
 ) -> tuple[Any, Any]:
-    pair: Any = forward(model, batch[0] if len(batch) == 1 else batch)
-    # A tensor of two rows, or a dict of two keys, would unpack without an error.
-    is_list = isinstance(pair, (tuple, list))
-    if (is_list and len(pair) != 2) or isinstance(pair, (Tensor, dict, NoneType)):
-        given = f"a {type(pair).__name__}"
-        if isinstance(pair, Tensor):
-            given += f" of shape {tuple(pair.shape)}"
-        elif is_list:
-            given += f" of {len(pair)} parts"
-        raise ConfigError(
-            f"forward gave {given}, not the pair (predictions, targets).\n"
-            "The loss needs both, and the batch is known to forward alone.\n"
-            'Return both: forward=lambda model, batch: (model(batch["x"]), batch["y"]).'
-        )
-    predictions, targets = pair
-    if weighing is not None and weighing.needs_targets:
-        weighing.keep_targets(targets)
+    predictions, targets = forward(model, batch)
+    if torch.is_grad_enabled():  # not in validation
+        kept = map_tensors(lambda t: in_full_precision(t.detach()), predictions)
+        outputs.append((kept, targets))
     return predictions, targets
-
-
-def check_scheduler(scheduler: Any, optimizer: torch.optim.Optimizer) -> None:
-    """Refuse a scheduler that would change another optimizer's learning rate.
-
-    Raises:
-        OptimizerError: It was made for another optimizer.
-    """
-    if getattr(scheduler, "optimizer", optimizer) is not optimizer:
-        raise OptimizerError(
-            f"{type(scheduler).__name__} was made for another "
-            f"{type(scheduler.optimizer).__name__} than the one that trains.\n"
-            "Its steps would change a learning rate that nothing uses.\n"
-            "Make it from the optimizer that you give here."
-        )
 
 
 def _trainable_state(module: nn.Module) -> dict[str, Any]:
@@ -554,61 +550,3 @@ def _needs_closure(optimizer: torch.optim.Optimizer) -> bool:
     step = inspect.signature(type(optimizer).step).parameters
     closure = step.get("closure")
     return closure is not None and closure.default is inspect.Parameter.empty
-
-
-def _nonfinite_message(
-    loss: float,
-    step: int,
-    model: nn.Module | None = None,
-    *,
-    noticed: int | None = None,
-) -> str:
-    late = f" (noticed after step {noticed})" if noticed not in (None, step) else ""
-    why = "An update from it would make every weight NaN."
-    if model is not None:
-        why += " The weights are those of before the step."
-        if not all(bool(p.isfinite().all()) for p in model.parameters()):
-            why = (
-                "The weights were NaN or infinite before it already: the update "
-                "before had a finite loss, and gradients that were not."
-            )
-    return (
-        f"the loss is {loss} at step {step}{late}.\n"
-        f"{why}\n"
-        "Look for NaN in the data, log or division by zero in the loss, or a learning "
-        'rate that is too high; on_nonfinite="skip" leaves such steps out.'
-    )
-
-
-def _check_optimizer(
-    model: nn.Module, loss_fn: Any, optimizer: torch.optim.Optimizer
-) -> None:
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    modules = [model, loss_fn] if isinstance(loss_fn, nn.Module) else [model]
-    if any(id(p) in held for module in modules for p in module.parameters()):
-        return
-    num_own = sum(1 for _ in model.parameters())
-    raise OptimizerError(
-        f"the optimizer holds {len(held)} parameters, none of them among the "
-        f"{num_own} of {type(model).__name__}.\n"
-        "Its steps would leave this model as it is.\n"
-        "Make the optimizer from model.parameters(), after the last change of the "
-        "model's layers."
-    )
-
-
-def _check_options(
-    max_norm: float | None, num_microbatches: int, precision: str, on_nonfinite: str
-) -> None:
-    if max_norm is not None and not max_norm > 0:
-        raise ConfigError(f"max_norm must be positive, got {max_norm}.")
-    if num_microbatches < 1:
-        raise ConfigError(
-            f"num_microbatches must be 1 or more, got {num_microbatches}."
-        )
-    for name, value, choices in (
-        ("precision", precision, ("float32", "bf16")),
-        ("on_nonfinite", on_nonfinite, ("raise", "skip")),
-    ):
-        if value not in choices:
-            raise ConfigError(f"{name} must be one of {choices}, got {value!r}.")

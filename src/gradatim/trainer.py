@@ -3,7 +3,8 @@
 import contextlib
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Unpack
 
 import torch
@@ -13,22 +14,28 @@ from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomS
 
 from gradatim.data.batches import Batches, as_batches, has_own_batches
 from gradatim.data.options import BatchKeywords, ReadingKeywords
+from gradatim.data.passes import Passes
 from gradatim.epoch import EpochSoFar, MeanLoss, Plan, no_batch_message
 from gradatim.errors import ConfigError, DataError, GradatimWarning
-from gradatim.history import History
-from gradatim.hooks import hooks_of
+from gradatim.evaluation import evaluate_batches, predict_batches
+from gradatim.history import ROW_KEYS, History
+from gradatim.hooks import Averages, Hooks, hooks_of
 from gradatim.interrupt import INTERRUPTED, stop_on_ctrl_c
 from gradatim.losses import LossFn, to_probabilities
-from gradatim.modules import autocast, device_of, evaluating
-from gradatim.nested import concat_rows, map_tensors, parts_of, tensors_of
+from gradatim.metrics import (
+    Metric,
+    MetricObject,
+    TrainMetrics,
+    check_metrics,
+    number_of,
+)
+from gradatim.modules import device_of
+from gradatim.nested import parts_of, tensors_of
 from gradatim.progress import Progress
 from gradatim.signatures import refuse_unknown, shows_options
 from gradatim.step import StepOptions, TrainStep
 
 __all__ = ["Trainer"]
-
-Metric = Callable[[Any, Any], Any]
-"""``metric(predictions, targets)`` of all rows at once gives a number."""
 
 PREDICT_BATCH_SIZE = 256
 
@@ -45,7 +52,12 @@ class Trainer:
         optimizer: Holds the model's parameters.
         metrics: Functions ``metric(predictions, targets)`` by the names that they
             get in the history (with ``val_`` before) and in :meth:`evaluate`. Each
-            sees all rows at once, so that no mean of means is taken.
+            sees all rows at once, so that no mean of means is taken. An object with
+            ``update``, ``compute`` and ``reset``, such as one of torchmetrics, is fed
+            batch by batch, and no outputs are kept.
+        train_metrics: The same for the rows that are trained on, as they are predicted
+            before each update (with ``train_`` before). A function is called for each
+            batch, and the mean is weighted by rows.
         forward: For batches that are not ``(x, y)``; see ``make_train_step``, which
             also describes ``max_norm``, ``num_microbatches``, ``loss_weight``,
             ``precision``, ``on_nonfinite`` and ``check_shapes``.
@@ -57,6 +69,9 @@ class Trainer:
         so_far: How far the epoch at hand is: ``so_far.num_batches`` and so on.
         stop_requested: What :meth:`request_stop` was given in this :meth:`fit`.
         plan: While :meth:`fit` runs, its epochs and batches; else None.
+        averages: What keeps averages of the weights, such as :class:`gradatim.EMA`;
+            else None.
+        between_steps: False while an update is being made.
 
     >>> _ = torch.manual_seed(42)
     >>> model = nn.Sequential(nn.Linear(1, 1))
@@ -73,10 +88,11 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        loss_fn: LossFn,
+        loss_fn: LossFn | None,
         optimizer: torch.optim.Optimizer,
         *,
-        metrics: Mapping[str, Metric] | None = None,
+        metrics: Mapping[str, Metric] | MetricObject | None = None,
+        train_metrics: Mapping[str, Metric] | MetricObject | None = None,
         **options: Unpack[StepOptions],
     ) -> None:
         # A trainer takes its schedule as a callback: lr_scheduler is refused here.
@@ -85,13 +101,17 @@ class Trainer:
         self.model = model
         self.loss_fn = loss_fn
         self.optimizer = optimizer
-        self.metrics = dict(metrics or {})
-        if "loss" in self.metrics:
+        self.metrics = check_metrics(metrics)
+        for_training = check_metrics(train_metrics, name="train_metrics")
+        if loss_fn is None and (self.metrics or for_training):
             raise ConfigError(
-                "a metric has the name 'loss'.\n"
-                "It would take the loss's place in the history.\n"
-                "Give it another name."
+                "there are metrics, but forward= gives the loss of a batch alone.\n"
+                "Metrics are of predictions and targets.\n"
+                "Give a forward= with predictions and targets, and a loss_fn."
             )
+        self._train_metrics = TrainMetrics(for_training) if for_training else None
+        if for_training:
+            self.train_step.keep_outputs()
         self.epoch = 0
         self._samples_before = 0
         self.history = History()
@@ -99,6 +119,15 @@ class Trainer:
         self.should_stop = False
         self.stop_requested: str | None = None
         self.so_far = EpochSoFar(self._mean_loss())
+        self.averages: Averages | None = None
+        self.between_steps = True
+        self._passes: Passes | None = None
+        self._place = {"number": 0, "num_batches": 0}
+        """Where the next ``fit`` begins in its data."""
+        self._batch_rows: int | None = None
+        """Rows of the batch at hand, while the hooks of its step are called."""
+        self._row_is_open = False
+        """Whether the last row of the history is the one at hand."""
 
     @property
     def num_steps(self) -> int:
@@ -140,7 +169,10 @@ class Trainer:
             "epoch": self.epoch,
             "num_samples": self.num_samples,
             "so_far": self.so_far.state_dict(),
+            "place": self._place if self._passes is None else self._passes.state_dict(),
         }
+        if self._train_metrics is not None:
+            state["train_metrics"] = self._train_metrics.state_dict()
         if self.plan is not None:
             state["batches"] = self.plan.batches.state_dict()
             if self.plan.val_batches is not None:
@@ -161,6 +193,13 @@ class Trainer:
         self.so_far = EpochSoFar(self._mean_loss())
         self.so_far.load_state_dict(state["so_far"])
         self._samples_before = state["num_samples"] - self.so_far.num_rows
+        # Before an epoch could have a number of steps of its own, it was a pass.
+        whole = {"number": self.epoch, "num_batches": self.so_far.num_batches}
+        self._place = state.get("place", whole)
+        if self._passes is not None:
+            self._passes.load_state_dict(self._place)
+        if self._train_metrics is not None:
+            self._train_metrics.load_state_dict(state.get("train_metrics", {}))
         if self.plan is not None and "batches" in state:
             self.plan.batches.load_state_dict(state["batches"])
             if self.plan.val_batches is not None and "val_batches" in state:
@@ -172,12 +211,15 @@ class Trainer:
         train: Any,
         val: Any = None,
         *,
-        epochs: int,
+        epochs: int | None = None,
+        max_steps: int | None = None,
+        val_every: int | None = None,
+        epoch_steps: int | None = None,
         callbacks: Sequence[Any] = (),
         progress: bool = True,
         **options: Unpack[BatchKeywords],
     ) -> History:
-        """Train for ``epochs`` more epochs.
+        """Train for ``epochs`` more epochs, or ``max_steps`` more updates.
 
         Called again, it goes on: epoch numbers, history and the order of the batches
         continue. Ctrl-C ends it after the step at hand, with weights and the history
@@ -188,6 +230,13 @@ class Trainer:
                 ``DataLoader``, ``Table`` or :class:`~gradatim.data.Batches`.
             val: The same, or None. Never shuffled, unless it is your own loader.
             epochs: How many to add.
+            max_steps: How many updates to add. With ``epochs`` too, what comes first
+                ends the training. An epoch that it cuts short is validated as well.
+            val_every: Updates from one validation to the next, each with a row of the
+                history; by default every epoch has one at its end. The last update
+                is followed by one in any case.
+            epoch_steps: Updates in an epoch, for data without an end or where a pass is
+                too long or too short for one; by default an epoch is a pass.
             batch_size: For ``train`` and ``val``. :class:`~gradatim.data.Batches`
                 describes this option and the next four, with their defaults. Leave them
                 out for a ``DataLoader`` or ``Batches``, which have their own.
@@ -208,43 +257,57 @@ class Trainer:
             NonFiniteLossError: The loss is NaN or infinite.
         """
         refuse_unknown("fit", options, BatchKeywords.__annotations__)
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
         device = device_of(self.model)
         train_batches = as_batches(train, device=device, **options)
         val_batches = None if val is None else _in_order(val, device, options)
-        display = [Progress(few_epochs=epochs < 10)] if progress else []
+        plan = Plan(
+            self.epoch,
+            epochs,
+            train_batches,
+            val_batches,
+            list(callbacks),
+            first_step=self.num_steps,
+            max_steps=max_steps,
+            val_every=val_every,
+            epoch_steps=epoch_steps,
+        )
+        few_epochs = plan.epochs is None or plan.epochs < 10
+        display = [Progress(few_epochs=few_epochs)] if progress else []
         hooks = hooks_of([*callbacks, *display])
-        batches = (train_batches, val_batches)
-        plan = self.plan = Plan(self.epoch, epochs, *batches, list(callbacks))
+        self.plan, self._passes = plan, self._passes_over(train_batches)
         self._forget_stop()
         if not self.model.training:
             self.model.train()
+        self.between_steps = True
+        if looks := hooks["on_backward_end"]:
+            self.train_step.on_backward_end = partial(_call, looks, self)
         with stop_on_ctrl_c(self):
             try:
                 for hook in hooks["on_fit_begin"]:
                     hook(self)
-                while self.epoch < plan.last_epoch and not self.should_stop:
+                while self._is_to_go_on(plan):
                     self.so_far.begin = time.perf_counter() - self.so_far.seconds
                     for hook in hooks["on_epoch_begin"]:
                         hook(self)
-                    row = self._train_epoch(train_batches, hooks)
-                    if row is None:  # the epoch was stopped on the way
+                    if not self._train_epoch(plan, hooks):  # it was stopped on the way
                         break
-                    if val_batches is not None:
-                        row |= self._validate(val_batches)
                     self.epoch += 1
-                    self.history.append(row)
                     self._begin_epoch()
                     if self.stop_requested is not None:
                         self.stop(self.stop_requested)
-                    for hook in hooks["on_epoch_end"]:
+                    # A row is whole when the hooks of its epoch have logged too.
+                    for hook in (*hooks["on_epoch_end"], *hooks["on_history"]):
                         hook(self)
+                    self._row_is_open = False
                 if not self.should_stop:
                     self.history.stop_reason = "epochs"
                 plan.completed = True
-            except KeyboardInterrupt:  # the second one, or that of another handler
-                self.stop(INTERRUPTED)
+            except BaseException as error:
+                # Ctrl-C for the second time, or that of another handler.
+                if isinstance(error, KeyboardInterrupt):
+                    self.stop(INTERRUPTED)
+                for hook in hooks["on_exception"]:
+                    hook(self, error)
                 raise
             finally:
                 with contextlib.ExitStack() as ends:
@@ -255,60 +318,222 @@ class Trainer:
                         ends.callback(hook, self)
         return self.history
 
+    def _passes_over(self, batches: Batches) -> Passes:
+        passes = Passes(batches)
+        passes.load_state_dict(self._place)
+        return passes
+
+    def _is_to_go_on(self, plan: Plan) -> bool:
+        # An epoch with its last update done is to be validated yet.
+        is_open = self.so_far.num_batches > 0
+        return not self.should_stop and (
+            is_open or not plan.is_done(self.epoch, self.num_steps)
+        )
+
     def _end_plan(self) -> None:
+        if self._passes is not None:
+            if self.so_far.num_batches:
+                self._passes.begin_again()
+            elif self._passes.num_batches:
+                self._passes.begin_next()
+            self._place = self._passes.state_dict()
         self._begin_epoch()
-        self.plan = None
+        self.plan = self._passes = None
+        self.train_step.on_backward_end = None
+        self._row_is_open = False
 
     def _begin_epoch(self) -> None:
         self._samples_before = self.num_samples
         self.so_far = EpochSoFar(self._mean_loss())
 
-    def _train_epoch(
-        self, batches: Batches, hooks: dict[str, list[Callable[..., None]]]
-    ) -> dict[str, Any] | None:
-        """Do an epoch's updates, or the rest of them.
+    def _train_epoch(self, plan: Plan, hooks: Hooks) -> bool:
+        """Do an epoch's updates, or the rest of them, and close its row.
 
         Returns:
-            The epoch's row of the history; None if the epoch was stopped on the way.
+            False if the epoch was stopped on the way.
         """
-        train_step, weighing = self.train_step, self.train_step.weighing
+        train_step, so_far, passes = self.train_step, self.so_far, self._passes
+        assert passes is not None
+        weighing = train_step.weighing
         step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
-        so_far = self.so_far
         collect = so_far.mean.add_numbers
-        for batch in batches.epoch(self.epoch, start=so_far.num_batches):
+        end = self._last_batch(plan)
+        if self._is_to_validate(plan, end):  # where a run goes on between the two
+            self._validate_in_epoch(plan, hooks)
+            collect = so_far.mean.add_numbers
+        goes_on = plan.epoch_steps is not None
+        is_full = end is not None and so_far.num_batches >= end
+        for batch in () if is_full else passes.batches(goes_on=goes_on):
             batch = parts_of(batch)
             rows = weighing.samples_of(batch)
+            self._batch_rows = 1 if rows is None else rows
             for hook in step_begin:
                 hook(self, batch)
+            self.between_steps = False
             loss = train_step(*batch, collect=collect)
             # A batch counts when its update is done, not when it is fetched.
-            so_far.num_rows += int(weighing.of_batch(batch)) if rows is None else rows
+            if rows is None:  # known by its weight, which forward may have to tell
+                self._batch_rows = rows = int(weighing.of_batch(batch))
+            so_far.num_rows += rows
+            so_far.row_num_rows += rows
+            if train_step.parts_of_loss or self._train_metrics is not None:
+                self._note_values(batch, rows)
             so_far.num_batches += 1
+            passes.num_batches += 1
+            self.between_steps = True
             if self.stop_requested is not None:
                 self.stop(self.stop_requested)
             for hook in step_end:
                 hook(self, loss)
             if self.should_stop:
-                train_step.flush()
-                return None
-        if so_far.num_batches == 0:
-            raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
+                break
+            if so_far.num_batches == end:
+                is_full = True
+                break
+            if plan.val_every is not None and self._is_to_validate(plan, end):
+                if self._validate_in_epoch(plan, hooks):
+                    break
+                collect = so_far.mean.add_numbers
+        self._batch_rows = None
         train_step.flush()
-        seconds = time.perf_counter() - so_far.begin
-        return {
+        if self.should_stop:
+            return False
+        if not is_full and goes_on:
+            raise DataError(no_batch_message(f"pass {passes.number + 1} over the data"))
+        if not so_far.num_batches and passes.num_batches:
+            passes.begin_next()  # the epoch before ended where its pass did
+            return self._train_epoch(plan, hooks)
+        if not so_far.num_batches:
+            raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
+        if not is_full:
+            passes.begin_next()
+        self._add_row(plan, hooks, validate=self._ends_validated(plan))
+        return True
+
+    def _last_batch(self, plan: Plan) -> int | None:
+        """Number the epoch's last batch; None where the end of the pass is its end."""
+        ends = [] if plan.epoch_steps is None else [plan.epoch_steps]
+        if plan.last_step is not None:
+            ends.append(self.so_far.num_batches + plan.last_step - self.num_steps)
+        return min(ends, default=None)
+
+    def _is_to_validate(self, plan: Plan, end: int | None) -> bool:
+        """Tell whether there is a validation here, in the middle of an epoch."""
+        so_far = self.so_far
+        if plan.val_every is None or self.num_steps % plan.val_every:
+            return False
+        is_last = so_far.num_batches in (end, plan.batches_per_epoch)
+        return so_far.row_num_rows > 0 and not is_last
+
+    def _ends_validated(self, plan: Plan) -> bool:
+        """Tell whether there is a validation at the end of the epoch at hand."""
+        if plan.val_batches is None:
+            return False
+        return (
+            plan.val_every is None
+            or self.num_steps % plan.val_every == 0
+            or plan.is_done(self.epoch + 1, self.num_steps)
+        )
+
+    def _validate_in_epoch(self, plan: Plan, hooks: Hooks) -> bool:
+        """Validate, and add a row to the history, in the middle of an epoch.
+
+        Returns:
+            Whether a callback has ended the training.
+        """
+        self._add_row(plan, hooks, validate=True)
+        for hook in hooks["on_history"]:
+            hook(self)
+        self._row_is_open = False
+        return self.should_stop
+
+    def _add_row(self, plan: Plan, hooks: Hooks, *, validate: bool) -> None:
+        """Add a row to the history, with a validation where one is due."""
+        self.train_step.flush()
+        so_far, self._batch_rows = self.so_far, None
+        seconds, rows = time.perf_counter() - so_far.begin, so_far.row_num_rows
+        row = {
             "epoch": self.epoch + 1,
-            "train_loss": so_far.mean.value(),
+            # None where nothing was trained since the row before.
+            "train_loss": so_far.mean.value() if rows else None,
             "lr": float(self.optimizer.param_groups[0]["lr"]),
             "num_steps": self.num_steps,
             "epoch_time_s": seconds,
-            "samples_per_s": so_far.num_rows / seconds,
+            "samples_per_s": rows / seconds if rows else None,
         }
+        if self._train_metrics is not None:
+            so_far.values |= self._train_metrics.values()
+        if validate and plan.val_batches is not None:
+            for hook in hooks["on_validation_begin"]:
+                hook(self)
+            with self.scored_weights():
+                scores = evaluate_batches(
+                    self.train_step, self.metrics, plan.val_batches
+                )
+            so_far.values |= {f"val_{name}": value for name, value in scores.items()}
+            for hook in hooks["on_validation_end"]:
+                hook(self)
+        self.history.append(row | so_far.noted())
+        so_far.begin_row(self._mean_loss())
+        self._row_is_open = True
+
+    def _note_values(self, batch: Any, rows: int) -> None:
+        """Note the parts of a batch's loss, and the metrics of its rows."""
+        step, so_far = self.train_step, self.so_far
+        if step.parts_of_loss:
+            weight = step.weighing.of_batch(batch)
+            for name, part in step.parts_of_loss.items():
+                so_far.note(f"train_{name}", part, weight, sums=step.weighing.sums)
+        if self._train_metrics is not None:
+            for name, value in self._train_metrics.add(step.outputs):
+                so_far.note(name, value, rows)
+            step.outputs.clear()
+
+    def log(self, **values: float | Tensor) -> None:
+        """Put named values into the history; called in the hooks of a callback.
+
+        A value that is logged in ``on_step_begin``, ``on_backward_end`` or
+        ``on_step_end`` goes into the next row as the mean over its batches, weighted
+        by their rows; a tensor on a device is not waited for. Anywhere else it goes as
+        it is into the row at hand: of the epoch that has begun, or that has just ended.
+
+        Args:
+            values: Numbers or 0-dim tensors, by the names that they get.
+
+        Raises:
+            ConfigError: A name that the history has already, or no single number.
+        """
+        for name, value in values.items():
+            if name in ROW_KEYS:
+                raise ConfigError(
+                    f"log({name}=...) would replace a value of the trainer's own.\n"
+                    "The history could not be read any more.\nGive it another name."
+                )
+            if self._batch_rows is not None:
+                tensor = value if isinstance(value, Tensor) else torch.tensor(value)
+                if tensor.dim():
+                    number_of(name, tensor)
+                self.so_far.note(name, tensor.detach(), self._batch_rows)
+            elif self._row_is_open:
+                self.history.set_last(name, number_of(name, value))
+            else:
+                self.so_far.values[name] = number_of(name, value)
+
+    @contextlib.contextmanager
+    def scored_weights(self) -> Iterator[None]:
+        """Let the model have the weights that are scored and kept for its users.
+
+        They are the weights that are trained, unless a callback such as
+        :class:`gradatim.EMA` keeps averages of them.
+        """
+        if self.averages is None:
+            yield
+        else:
+            with self.averages.used():
+                yield
 
     def _mean_loss(self) -> MeanLoss:
         return MeanLoss(sums=self.train_step.weighing.sums)
-
-    def _validate(self, batches: Batches) -> dict[str, float]:
-        return {f"val_{k}": v for k, v in self._evaluate(batches).items()}
 
     @shows_options(ReadingKeywords)
     def evaluate(
@@ -328,30 +553,8 @@ class Trainer:
         """
         refuse_unknown("evaluate", options, ReadingKeywords.__annotations__)
         device = device_of(self.model)
-        return self._evaluate(_in_order(data, device, options, PREDICT_BATCH_SIZE))
-
-    def _evaluate(self, batches: Batches) -> dict[str, float]:
-        mean, num_batches = self._mean_loss(), 0
-        step, in_bfloat16 = self.train_step, self.train_step.parts.in_bfloat16
-        outputs: list[tuple[Any, Any]] = []
-        with evaluating(self.model):
-            for batch in batches.epoch(0):
-                batch = parts_of(batch)
-                num_batches += 1
-                with autocast(self.model, in_bfloat16):
-                    predictions, targets = step.forward(self.model, batch)
-                    loss = step.loss_fn(predictions, targets)
-                mean.add(loss, step.weighing.of_batch(batch))
-                if self.metrics:
-                    outputs.append((predictions, targets))
-            if num_batches == 0:
-                raise DataError(no_batch_message("the data"))
-            scores = {"loss": mean.value()}
-            if outputs:
-                predictions, targets = concat_rows(outputs)
-                for name, metric in self.metrics.items():
-                    scores[name] = _number(name, metric(predictions, targets))
-        return scores
+        batches = _in_order(data, device, options, PREDICT_BATCH_SIZE)
+        return evaluate_batches(self.train_step, self.metrics, batches)
 
     @shows_options(ReadingKeywords)
     def predict(self, data: Any, **options: Unpack[ReadingKeywords]) -> Any:
@@ -374,20 +577,7 @@ class Trainer:
         device = device_of(self.model)
         batches = _in_order(data, device, options, PREDICT_BATCH_SIZE)
         home = next(tensors_of(data), torch.empty(0)).device
-        outputs = []
-        with evaluating(self.model):
-            for batch in batches.epoch(0):
-                with autocast(self.model, self.train_step.parts.in_bfloat16):
-                    predictions = self._predict_batch(batch)
-                outputs.append(map_tensors(lambda t: t.to(home), predictions))
-        if not outputs:
-            raise DataError(no_batch_message("the data"))
-        return concat_rows(outputs)
-
-    def _predict_batch(self, batch: Any) -> Any:
-        if self.train_step.own_forward:
-            return self.train_step.forward(self.model, parts_of(batch))[0]
-        return self.model(parts_of(batch)[0])
+        return predict_batches(self.train_step, self.model, batches, home)
 
     @shows_options(ReadingKeywords)
     def predict_proba(
@@ -404,23 +594,12 @@ class Trainer:
         """
         refuse_unknown("predict_proba", options, ReadingKeywords.__annotations__)
         probabilities = to_probabilities(self.loss_fn)
-        outputs = self.predict(data, **options)
-        # A softmax in bfloat16 would be right to two digits.
-        is_half = outputs.dtype in (torch.bfloat16, torch.float16)
-        return probabilities(outputs.float() if is_half else outputs)
+        return probabilities(self.predict(data, **options))
 
 
-def _number(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        kind = type(value).__name__
-        shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
-        raise ConfigError(
-            f"the metric {name!r} gives a {kind}{shape}.\n"
-            "The history keeps one number an epoch.\n"
-            "Let it return a number, for example with .mean()."
-        ) from error
+def _call(hooks: list[Callable[..., None]], trainer: "Trainer") -> None:
+    for hook in hooks:
+        hook(trainer)
 
 
 def _in_order(

@@ -113,7 +113,9 @@ class Doctor(Callback):
         if self._is_on:
             self._stop_watching()
         loss = trainer.history.last()["train_loss"]
-        self._watcher.seen.loss_values.series.append((trainer.num_steps, float(loss)))
+        if loss is not None:
+            series = self._watcher.seen.loss_values.series
+            series.append((trainer.num_steps, float(loss)))
         if trainer.epoch in (1, *WATCHED_EPOCHS):
             self._give_findings(trainer)
         if self._is_first:

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 
 from gradatim.doctor.pitfall import Finding, Findings, Pitfall
 from gradatim.errors import NonFiniteLossError
+from gradatim.forward import Forward, make_forward
 from gradatim.losses import LossFn
 from gradatim.modules import evaluating
 from gradatim.nested import tensors_of
 from gradatim.rng import keeping_rng
-from gradatim.step import Forward, make_forward, make_train_step
+from gradatim.step import make_train_step
 from gradatim.text import listed
 from gradatim.trace.copies import copied
 

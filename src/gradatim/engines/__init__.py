@@ -37,8 +37,10 @@ class StepParts:
     """Tells how much the mean loss of each microbatch counts."""
     num_microbatches: int
     """Forward and backward run on so many parts of a batch, one after the other."""
-    in_bfloat16: bool
-    """Whether forward and loss run under autocast to bfloat16."""
+    autocast_dtype: torch.dtype | None
+    """What autocast computes forward and loss in; None for no autocast."""
+    scaler: torch.amp.GradScaler | None
+    """Scales the loss before backward where forward runs in float16; else None."""
 
 
 class Engine(Protocol):
@@ -53,6 +55,10 @@ class Engine(Protocol):
 
     atol: ClassVar[float]
     """By how much they may differ beside that share, in their own units."""
+
+    parts_of_loss: dict[str, Tensor]
+    """The named parts of the last batch's loss, 0-dim, detached; empty where the loss
+    has none. With microbatches they are joined as the loss is."""
 
     @classmethod
     def why_not(cls, parts: StepParts) -> list[str]:
@@ -80,10 +86,13 @@ class Engine(Protocol):
             LossError: The loss is no scalar, or has no graph.
         """
 
-    def update(self, closure: Callable[[], Tensor] | None = None) -> None:
+    def update(self, closure: Callable[[], Tensor] | None = None) -> bool:
         """Move the parameters by the optimizer, against their gradients.
 
         Args:
             closure: For optimizers such as LBFGS, which ask for the loss themselves,
                 several times an update.
+
+        Returns:
+            False where float16 gradients overflowed, and the parameters stay.
         """

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from gradatim.engines import StepParts
 from gradatim.losses import check_scalar
-from gradatim.modules import autocast
+from gradatim.named_loss import split_loss
+from gradatim.precision import autocast
 from gradatim.rows import split_rows
 
 __all__ = ["EagerEngine"]
@@ -35,37 +36,55 @@ class EagerEngine:
         self.parts = parts
         self.model, self.forward = parts.model, parts.forward
         self.loss_fn, self.optimizer = parts.loss_fn, parts.optimizer
-        is_whole = parts.num_microbatches == 1 and not parts.in_bfloat16
+        self.parts_of_loss: dict[str, Tensor] = {}
+        is_whole = parts.num_microbatches == 1 and parts.autocast_dtype is None
         self.forward_backward = self._whole if is_whole else self._in_parts
 
-    def update(self, closure: Callable[[], Tensor] | None = None) -> None:
+    def update(self, closure: Callable[[], Tensor] | None = None) -> bool:
         """Let the optimizer move the parameters."""
-        if closure is None:
+        scaler = self.parts.scaler
+        if closure is not None:
+            self.optimizer.step(closure)  # type: ignore[arg-type]  # a Tensor is meant
+        elif scaler is None:
             self.optimizer.step()
         else:
-            self.optimizer.step(closure)  # type: ignore[arg-type]  # a Tensor is meant
+            scale = scaler.get_scale()
+            scaler.step(self.optimizer)
+            scaler.update()
+            # The scale falls exactly where gradients overflowed.
+            return scaler.get_scale() >= scale
+        return True
 
     def _whole(self, batch: Any) -> Tensor:
         predictions, targets = self.forward(self.model, batch)
         loss = self.loss_fn(predictions, targets)
+        if not isinstance(loss, Tensor):
+            loss, self.parts_of_loss = split_loss(loss)
         check_scalar(loss)
         loss.backward()
         return loss.detach()
 
     def _in_parts(self, batch: Any) -> Tensor:
-        """Forward and backward of each microbatch, in bfloat16 where that is asked."""
+        """Forward and backward of each microbatch, in the precision that is asked."""
         total: Tensor | None = None
+        total_parts: dict[str, Tensor] = {}
+        scaler = self.parts.scaler
         for part, share in self._microbatches(batch):
-            with autocast(self.model, self.parts.in_bfloat16):
+            with autocast(self.model, self.parts.autocast_dtype):
                 predictions, targets = self.forward(self.model, part)
-                loss = self.loss_fn(predictions, targets)
+                loss, named = split_loss(self.loss_fn(predictions, targets))
                 check_scalar(loss)
             # Backward outside: its operations take the dtypes of the forward's.
             if share is not None:
                 loss = loss * share
-            loss.backward()
+                named = {name: value * share for name, value in named.items()}
+            (loss if scaler is None else scaler.scale(loss)).backward()
             total = loss.detach() if total is None else total + loss.detach()
+            for name, value in named.items():
+                has_before = name in total_parts
+                total_parts[name] = total_parts[name] + value if has_before else value
         assert total is not None
+        self.parts_of_loss = total_parts
         return total
 
     def _microbatches(self, batch: Any) -> Iterator[tuple[Any, float | None]]:

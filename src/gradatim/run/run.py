@@ -159,11 +159,10 @@ class Run(OwnLoop, Callback):
         else:
             self._load_trainer(loaded, trainer)
         plan.first_epoch = header.first_epoch
-        plan.last_epoch = header.first_epoch + plan.epochs
-        header.epochs = plan.last_epoch
+        header.epochs = plan.last_epoch or 0
         if loaded is None:
             self._save_trainer(trainer)
-        elif session.has_ended(plan.last_epoch) and header.ended != BY_EPOCHS:
+        elif session.has_ended(header.epochs) and header.ended != BY_EPOCHS:
             trainer.stop(str(header.ended))
 
     def on_epoch_begin(self, trainer: Any) -> None:
@@ -178,19 +177,20 @@ class Run(OwnLoop, Callback):
         if trainer.should_stop or session.is_due(step):
             self._save_trainer(trainer)
 
-    def on_epoch_end(self, trainer: Any) -> None:
+    def on_history(self, trainer: Any) -> None:
         session, plan = self._session, _plan_of(trainer)
         session.rows.append(as_row(trainer.history.last()))
         is_best = False
         if self.monitor is not None:
-            is_best = session.note_if_best(
-                monitored(trainer, self.monitor),
+            value = monitored(trainer, self.monitor)
+            is_best = value is not None and session.note_if_best(
+                value,
                 self.monitor,
                 self.mode,
                 step=trainer.num_steps,
                 epoch=trainer.epoch,
             )
-        is_last = trainer.epoch >= plan.last_epoch
+        is_last = plan.is_done(trainer.epoch, trainer.num_steps)
         by_signal = trainer.history.stop_reason in (INTERRUPTED, TERMINATED)
         if is_last and (by_signal or not trainer.should_stop):
             session.header.ended = BY_EPOCHS
@@ -198,7 +198,10 @@ class Run(OwnLoop, Callback):
             is_last
             or is_best
             or trainer.should_stop
-            or session.ends_with_checkpoint(trainer.epoch)
+            or (
+                trainer.so_far.num_batches == 0  # an epoch has ended
+                and session.ends_with_checkpoint(trainer.epoch)
+            )
             or session.is_due(trainer.num_steps)
         ):
             self._save_trainer(trainer)

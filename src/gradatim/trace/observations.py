@@ -180,7 +180,7 @@ class ObservedStep(TrainStep):
     def _observed(self, parts: StepParts, loss_fn: LossFn) -> StepParts:
         """Put the observations around the forward and the loss of a step."""
         observations, unreduced = self.observations, per_sample(loss_fn)
-        is_whole = parts.num_microbatches == 1 and not parts.in_bfloat16
+        is_whole = parts.num_microbatches == 1 and parts.autocast_dtype is None
 
         def forward(model: nn.Module, batch: Any) -> tuple[Any, Any]:
             self._inputs = named_batch(tuple(batch), own_forward=self.own_forward)

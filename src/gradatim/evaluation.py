@@ -1,0 +1,82 @@
+"""Scores and predictions of a model: what a trainer does without learning."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradatim.data.batches import Batches
+from gradatim.epoch import MeanLoss, no_batch_message
+from gradatim.errors import ConfigError, DataError
+from gradatim.metrics import Metric, Metrics
+from gradatim.modules import evaluating
+from gradatim.named_loss import OwnLoss, split_loss
+from gradatim.nested import map_tensors, parts_of
+from gradatim.outputs import joined
+from gradatim.precision import autocast, in_full_precision
+from gradatim.step import TrainStep
+
+__all__ = ["evaluate_batches", "predict_batches"]
+
+
+def evaluate_batches(
+    step: TrainStep, metrics: Mapping[str, Metric], batches: Batches
+) -> dict[str, float]:
+    """Give the mean loss over samples, the means of its parts, and every metric.
+
+    Raises:
+        DataError: There is no batch.
+        ConfigError: A metric gives no number.
+    """
+    num_batches, sums = 0, step.weighing.sums
+    means: dict[str, MeanLoss] = {"loss": MeanLoss(sums=sums)}
+    with evaluating(step.model):
+        counted = Metrics(metrics)
+        for batch in batches.epoch(0):
+            batch = parts_of(batch)
+            num_batches += 1
+            with autocast(step.model, step.parts.autocast_dtype):
+                predictions, targets = step.forward(step.model, batch)
+                loss, parts = split_loss(step.loss_fn(predictions, targets))
+            weight = step.weighing.of_batch(batch)
+            means["loss"].add(loss, weight)
+            for name, part in parts.items():
+                means.setdefault(name, MeanLoss(sums=sums)).add(part, weight)
+            counted.add(predictions, targets)
+        if num_batches == 0:
+            raise DataError(no_batch_message("the data"))
+        scores = {name: mean.value() for name, mean in means.items()}
+        return scores | counted.values()
+
+
+def predict_batches(
+    step: TrainStep, model: nn.Module, batches: Batches, home: torch.device
+) -> Any:
+    """Give the outputs for all rows, on the device ``home``, in float32 or wider.
+
+    Raises:
+        DataError: There is no batch.
+        ConfigError: The user's ``forward`` gives a loss, and no outputs.
+    """
+    if isinstance(step.loss_fn, OwnLoss):
+        raise ConfigError(
+            "forward= gives the loss of a batch, and no predictions.\n"
+            "There is nothing that predict() could give.\n"
+            "Call the model itself, or give a forward= with predictions and targets "
+            "and a loss_fn."
+        )
+    outputs = []
+    with evaluating(model):
+        for batch in batches.epoch(0):
+            with autocast(model, step.parts.autocast_dtype):
+                if step.own_forward:
+                    predictions = step.forward(model, parts_of(batch))[0]
+                else:
+                    predictions = model(parts_of(batch)[0])
+            outputs.append(
+                map_tensors(lambda t: in_full_precision(t).to(home), predictions)
+            )
+    if not outputs:
+        raise DataError(no_batch_message("the data"))
+    return joined(outputs)
