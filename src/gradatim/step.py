@@ -94,6 +94,7 @@ class TrainStep:
         own_forward: Whether batches go through a ``forward`` of the user's.
         forward: Gives ``(predictions, targets)`` of the model and a batch.
         loss_fn: The loss, behind the check of its shapes.
+        given_loss_fn: The loss as it was given.
         weighing: How much the loss of a batch counts in a mean over many.
         engine: How forward, backward and update are run.
     """
@@ -144,6 +145,7 @@ class TrainStep:
                 'Use on_nonfinite="raise" and another precision.'
             )
         self._own_loss = loss_fn if isinstance(loss_fn, nn.Module) else None
+        self.given_loss_fn = loss_fn
         self.lr_scheduler = lr_scheduler
         self.max_norm = max_norm
         self.on_nonfinite = on_nonfinite

@@ -218,6 +218,38 @@ def bfloat16():
     return Fit(trainer, options={**PAIR, "drop_last": True})
 
 
+class Unfreezes(gt.Callback):
+    """Lets the first layer train from an epoch on, in a group of its own."""
+
+    def __init__(self, epoch):
+        self.epoch, self.is_done = epoch, False
+
+    def state_dict(self):
+        return {"is_done": self.is_done}
+
+    def load_state_dict(self, state):
+        self.is_done = state["is_done"]
+
+    def on_epoch_begin(self, trainer):
+        if trainer.epoch == self.epoch and not self.is_done:
+            self.is_done = True
+            first, _, norm, _ = trainer.model
+            norm.eval()
+            group = list(first.requires_grad_().parameters())
+            trainer.optimizer.add_param_group({"params": group, "lr": 0.01})
+
+
+@by_trainer
+def layer_unfrozen_on_the_way():
+    model = nn.Sequential(
+        nn.Linear(3, 5), nn.Dropout(0.3), nn.BatchNorm1d(5), nn.Linear(5, 1)
+    )
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.AdamW(model[2:].parameters(), lr=0.05)
+    trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
+    return Fit(trainer, val=VAL, callbacks=[Unfreezes(1)])
+
+
 class Augmented(Dataset):
     """Draws from every global generator, in the process that reads it."""
 
@@ -356,7 +388,7 @@ class NoRun:
         self.epoch_ends = False
         self.history = gt.History()
 
-    def track(self, **objects):
+    def track(self, *step, **objects):
         pass
 
     def batches(self, data, *, epochs, **options):
@@ -449,6 +481,30 @@ def loop_that_adds_gradients_up(run, at):
             run.best(loss.detach())
         run.log(loss=loss.detach())
     return objects
+
+
+@by_loop
+def loop_that_tracks_a_step(run, at):
+    """It changes the step on the way, too."""
+    model, loss_fn = layers(nn.Dropout(0.3)), TrainedLoss()
+    model[0].requires_grad_(False)
+    optimizer = torch.optim.Adam([*model[-1:].parameters(), *loss_fn.parameters()])
+    schedule = StepLR(optimizer, 3)
+    train_step = gt.make_train_step(model, loss_fn, optimizer, lr_scheduler=schedule)
+    run.track(train_step)
+    for x, y in run.batches((X, Y), epochs=3, **PAIR):
+        at()
+        if run.step == 5:
+            first = list(model[0].requires_grad_().parameters())
+            optimizer.add_param_group({"params": first, "lr": 0.2})
+            train_step.max_norm = 0.5
+        run.log(loss=train_step(x, y))
+    return {
+        "model": model,
+        "loss": loss_fn,
+        "optimizer": optimizer,
+        "schedule": schedule,
+    }
 
 
 @by_loop

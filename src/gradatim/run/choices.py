@@ -18,14 +18,19 @@ from torch.optim.lr_scheduler import LRScheduler
 from gradatim.data.batches import Batches
 from gradatim.data.digest import tensor_digest
 from gradatim.data.sources.loader import own_generators
+from gradatim.modules import bare
+from gradatim.step import TrainStep
 from gradatim.torch_private import INNER_SCHEDULES, LAST_RATE, own_buffers
 
 __all__ = [
+    "FROZEN",
     "by_class_name",
     "describe_batches",
     "describe_callback",
     "describe_loss",
     "describe_object",
+    "describe_step",
+    "num_described",
     "options_of",
     "plain",
 ]
@@ -33,9 +38,15 @@ __all__ = [
 MAX_TENSOR_VALUES = 100
 """A longer tensor is described by its digest. Chosen by hand, not measured."""
 
+FROZEN = "frozen"
+"""The field of a module's description with the names of its frozen parameters."""
+
+FIRST_FROZEN: WeakKeyDictionary[nn.Module, list[str]] = WeakKeyDictionary()
+"""The parameters of a module that were frozen when it was described first."""
+
 FIRST_DESCRIPTIONS: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
-"""Of optimizers, schedules and losses: the first description of each. Training changes
-their numbers, and what was chosen are the numbers before."""
+"""Of optimizers, schedules, steps and losses: the first description of each. Training
+changes their numbers, and what was chosen are the numbers before."""
 
 
 def describe_batches(batches: Batches) -> dict[str, Any]:
@@ -99,8 +110,23 @@ def describe_callback(callback: Any) -> dict[str, Any]:
     return about
 
 
+def describe_step(step: TrainStep) -> dict[str, Any]:
+    """Give the loss and the options of a train step."""
+    return {
+        "loss": describe_loss(step.given_loss_fn),
+        "max_norm": step.max_norm,
+        "num_microbatches": step.num_microbatches,
+        "precision": step.precision,
+        "on_nonfinite": step.on_nonfinite,
+    }
+
+
 def describe_object(value: Any) -> dict[str, Any]:
-    """Give an object's class, and the numbers of an optimizer or a schedule.
+    """Give an object's class, and the numbers that were chosen for it.
+
+    Of an optimizer, a schedule or a train step its options, of a module the names of
+    frozen parameters. It is the object's first description, whatever training did to it
+    since then.
 
     >>> from torch.optim import SGD
     >>> about = describe_object(SGD(nn.Linear(1, 1).parameters(), lr=0.1))
@@ -108,14 +134,25 @@ def describe_object(value: Any) -> dict[str, Any]:
     ('SGD', 0.1, 2)
     """
     about = {"class": type(value).__name__}
-    if isinstance(value, (LRScheduler, Optimizer)):
+    if isinstance(value, nn.Module):
+        return {**about, FROZEN: _first_frozen(bare(value))}
+    if isinstance(value, (LRScheduler, Optimizer, TrainStep)):
         if value not in FIRST_DESCRIPTIONS:
             FIRST_DESCRIPTIONS[value] = {**about, **_numbers(value)}
         return FIRST_DESCRIPTIONS[value]
     return about
 
 
-def _numbers(value: LRScheduler | Optimizer) -> dict[str, Any]:
+def _first_frozen(module: nn.Module) -> list[str]:
+    if module not in FIRST_FROZEN:
+        parameters = module.named_parameters()
+        FIRST_FROZEN[module] = [n for n, p in parameters if not p.requires_grad]
+    return FIRST_FROZEN[module]
+
+
+def _numbers(value: LRScheduler | Optimizer | TrainStep) -> dict[str, Any]:
+    if isinstance(value, TrainStep):
+        return describe_step(value)
     if isinstance(value, LRScheduler):
         return _without_last_lr(plain(value.state_dict()))
     groups = [
@@ -123,6 +160,21 @@ def _numbers(value: LRScheduler | Optimizer) -> dict[str, Any]:
         for group in value.param_groups
     ]
     return groups[0] if len(groups) == 1 else {str(i): g for i, g in enumerate(groups)}
+
+
+def num_described(about: Mapping[str, Any]) -> list[int]:
+    """Give how many parameters each group had when an optimizer was described.
+
+    >>> from torch.optim import SGD
+    >>> num_described(describe_object(SGD(nn.Linear(1, 1).parameters())))
+    [2]
+    """
+    groups = [about] if "parameters" in about else _numbered(about)
+    return [int(group["parameters"]) for group in groups]
+
+
+def _numbered(about: Mapping[str, Any]) -> list[Any]:
+    return [about[key] for key in about if key.isdigit()]
 
 
 def _without_last_lr(state: dict[str, Any]) -> dict[str, Any]:

@@ -19,13 +19,26 @@ from gradatim.modules import device_of
 from gradatim.rows import num_rows
 from gradatim.run.checkpoint import Checkpoint
 from gradatim.run.choices import describe_batches, describe_object
+from gradatim.run.groups import Groups
 from gradatim.run.putting_back import StatesByName
 from gradatim.run.session import BY_EPOCHS, Session, leave
-from gradatim.run.stateful import GlobalGenerators, Gradients, Stateful, as_stateful
+from gradatim.run.stateful import (
+    GlobalGenerators,
+    Gradients,
+    Modes,
+    Stateful,
+    as_stateful,
+)
+from gradatim.run.tracked import Tracked
 from gradatim.run.why_inexact import saved_why_inexact
 from gradatim.signatures import refuse_unknown, shows_options
+from gradatim.step import TrainStep
+from gradatim.trainer import Trainer
 
 __all__ = ["OwnLoop", "as_row", "check_mode"]
+
+STEP = "train_step"
+"""The name of the train step that is tracked without one."""
 
 
 class OwnLoop:
@@ -49,6 +62,9 @@ class OwnLoop:
         self.history = History()
         self._session = session
         self._tracked: dict[str, Stateful] = {}
+        self._saved = Tracked({})
+        """What is tracked in the loop at hand."""
+        self._groups = Groups({}, {})
         self._keeps_gradients = True
         self._is_best = False
         """Whether the step at hand is the best so far."""
@@ -72,12 +88,22 @@ class OwnLoop:
         return self._session.header.batch
 
     def _modules(self) -> dict[str, nn.Module]:
-        return {k: v for k, v in self._tracked.items() if isinstance(v, nn.Module)}
+        return Tracked(self._tracked).modules
 
-    def track(self, *, gradients: bool = True, **objects: Any) -> None:
+    def track(
+        self,
+        train_step: TrainStep | None = None,
+        /,
+        *,
+        gradients: bool = True,
+        **objects: Any,
+    ) -> None:
         """Name what training changes, and so must be saved.
 
         Args:
+            train_step: What :func:`~gradatim.make_train_step` gave: its model,
+                optimizer, schedule, loss and counters are saved, and need not be named.
+                Further steps go by names, as ``critic=critic_step``.
             gradients: Save the ``.grad`` of parameters that have one between two
                 batches, for loops that add gradients up over several.
             **objects: Models, optimizers, schedulers, scalers, a ``torch.Generator``
@@ -85,8 +111,10 @@ class OwnLoop:
                 left out.
 
         Raises:
-            ConfigError: One has no such methods.
+            ConfigError: One has no such methods, or no name.
         """
+        if train_step is not None:
+            objects = {STEP: _checked_step(train_step), **objects}
         for name, value in objects.items():
             if value is not None:
                 self._tracked[name] = as_stateful(name, value)
@@ -136,9 +164,13 @@ class OwnLoop:
 
     def _go_through(self, batches: Batches, epochs: int) -> Generator[Any, None, None]:
         session, modules = self._session, self._modules()
-        config = {name: describe_object(value) for name, value in self._tracked.items()}
+        tracked = self._saved = Tracked(self._tracked)
+        named = tracked.modules | tracked.others
+        config = {name: describe_object(value) for name, value in named.items()}
         config |= {"batches": describe_batches(batches), "own": self.own_config}
-        why_not = saved_why_inexact(self._tracked.values())
+        saved = [*named.values(), *tracked.losses.values()]
+        self._groups = Groups(tracked.optimizers, tracked.trained)
+        why_not = saved_why_inexact(saved)
         self._stop_requested = None
         with session.opened(), stop_on_ctrl_c(self), stop_on_sigterm(self):
             sources = {"train": batches}
@@ -164,6 +196,7 @@ class OwnLoop:
                     self._end_epoch(batches, epochs)
         finally:
             self._is_looping = False
+            Modes(self._saved.trained).look()
 
     def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
         header, length = self._session.header, batches.num_batches
@@ -198,25 +231,31 @@ class OwnLoop:
             self._save(batches)
 
     def _save(self, batches: Batches) -> None:
-        self._session.save(self._modules(), self._states(batches))
+        tracked = self._saved
+        tracked.parts.check()
+        self._session.save(tracked.modules, self._states(batches), tracked.losses)
 
     def _load(self, loaded: Checkpoint, batches: Batches) -> None:
         loaded.state.setdefault("gradients", {})  # they may not have been kept before
         states = self._states(batches, began=loaded.header.config)
-        self._session.load(loaded, self._modules(), states, self.history)
+        self._session.load(loaded, self._saved.modules, states, self.history)
 
     def _states(
         self, batches: Batches, began: Mapping[str, Any] | None = None
     ) -> dict[str, Stateful]:
-        modules, descriptions = self._modules(), began or {}
-        others = {k: v for k, v in self._tracked.items() if k not in modules}
+        tracked, descriptions = self._saved, began or {}
+        others = tracked.others
         states: dict[str, Stateful] = {
-            "tracked": StatesByName(others, lambda k: (others[k], descriptions[k])),
+            "groups": self._groups,
+            "tracked": StatesByName(
+                tracked.states(descriptions), lambda k: (others[k], descriptions[k])
+            ),
             "batches": batches,
             "rng": GlobalGenerators(),
+            "modes": Modes(tracked.trained, descriptions),
         }
         if self._keeps_gradients:
-            states["gradients"] = Gradients(modules)
+            states["gradients"] = Gradients(tracked.trained)
         return states
 
     def stop(self, reason: str) -> None:
@@ -296,6 +335,23 @@ class OwnLoop:
                 "It is kept with the checkpoint of a step, and there is none now.\n"
                 "Call it in the loop; if run.epoch_ends: is the end of an epoch."
             )
+
+
+def _checked_step(value: Any) -> TrainStep:
+    """Refuse what is given to ``track`` without a name and is no train step."""
+    if isinstance(value, TrainStep):
+        return value
+    kind = type(value).__name__
+    name = "model" if isinstance(value, nn.Module) else kind.lower()
+    why = "A run saves what it tracks under names."
+    cure = f"Give it a name: run.track({name}=...)."
+    if isinstance(value, Trainer):
+        why = "A trainer has its own loop, and a run is one of its callbacks there."
+        cure = "Write trainer.fit(..., callbacks=[run]), without run.batches()."
+    raise ConfigError(
+        f"track() is given a {kind} without a name.\n{why}\n"
+        f"{cure} Only what make_train_step() gave needs none."
+    )
 
 
 def as_row(values: Mapping[str, Any]) -> dict[str, Any]:

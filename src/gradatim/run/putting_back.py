@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from gradatim.errors import DamagedError, GradatimError
-from gradatim.run.choices import describe_object, options_of, plain
+from gradatim.run.choices import describe_object, num_described, options_of, plain
 from gradatim.text import one_line, shown
 
 __all__ = ["StatesByName", "check_optimizers", "putting_back", "taking_state"]
@@ -131,7 +131,9 @@ def _keeping_changes(value: Any, began: Mapping[str, Any]) -> Iterator[None]:
     elif isinstance(value, Optimizer):
         options = [copy.deepcopy(options_of(group)) for group in value.param_groups]
         yield
-        for index, group in enumerate(value.param_groups):
+        # Groups that were added later keep what was chosen for them then.
+        chosen = value.param_groups[: len(num_described(now))]
+        for index, group in enumerate(chosen):
             old, new = began.get(str(index), began), now.get(str(index), now)
             reached = group.get("lr")
             group |= _merged(options_of(group), options[index], old, new)
@@ -170,6 +172,8 @@ def _comparing(
     same, is_of_torch = began == describe_object(value), _is_of_torch(value)
     if is_of_torch and isinstance(value, LRScheduler):
         before, optimizer = value.state_dict(), value.optimizer
+        # Lists with an entry for each group grow with the groups.
+        same = same and not any(_has_grown(optimizer))
         _check_alike({k: v for k, v in before.items() if k in state}, state, "", same)
         yield
         replaced = set(vars(value)) & _methods(type(value))
@@ -180,14 +184,28 @@ def _comparing(
         _check_alike(before, value.state_dict(), "", same)
     elif is_of_torch and isinstance(value, Optimizer):
         groups = [dict(group) for group in value.param_groups]
+        has_grown = _has_grown(value)
         yield
-        for group, loaded in zip(groups, value.param_groups, strict=True):
+        for index, loaded in enumerate(value.param_groups):
+            group = groups[index]
             # Options that a newer version added are set by the optimizer itself.
             added = {*value.defaults, "params", "param_names"} - set(loaded)
             options = {k: v for k, v in group.items() if k not in added | {"params"}}
-            _check_alike(options, loaded, "", same)
+            _check_alike(options, loaded, "", same and not has_grown[index])
     else:
         yield
+
+
+def _has_grown(optimizer: Optimizer) -> list[bool]:
+    """Tell of each group whether it has more than it had, or is new, since it was made.
+
+    Its options need not be those of the beginning then.
+    """
+    counts = num_described(describe_object(optimizer))
+    return [
+        index >= len(counts) or len(group["params"]) != counts[index]
+        for index, group in enumerate(optimizer.param_groups)
+    ]
 
 
 def _methods(kind: type) -> set[str]:

@@ -5,7 +5,7 @@
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ from gradatim.hooks import Callback, TrainerView
 from gradatim.interrupt import INTERRUPTED, TERMINATED, stop_on_sigterm
 from gradatim.run.checkpoint import Checkpoint, CheckpointOptions
 from gradatim.run.choices import (
+    FROZEN,
     by_class_name,
     describe_batches,
     describe_callback,
@@ -26,13 +27,18 @@ from gradatim.run.choices import (
     plain,
 )
 from gradatim.run.fingerprint import check_accept
+from gradatim.run.groups import Groups
 from gradatim.run.own_loop import OwnLoop, as_row
 from gradatim.run.putting_back import StatesByName, check_optimizers, taking_state
 from gradatim.run.session import BY_EPOCHS, Session, leave
-from gradatim.run.stateful import GlobalGenerators, Stateful
+from gradatim.run.stateful import GlobalGenerators, Modes, Stateful
+from gradatim.run.tracked import STEP_PARTS, Parts, options_now, put_options_back
 from gradatim.run.why_inexact import callbacks_why_inexact, saved_why_inexact
 
 __all__ = ["Run"]
+
+STEP_OPTIONS = ("max_norm", "num_microbatches", "precision", "on_nonfinite")
+"""The options of a step that a run must not change."""
 
 
 class Run(OwnLoop, Callback):
@@ -124,6 +130,9 @@ class Run(OwnLoop, Callback):
         super().__init__(session, mode=mode, own_config=plain(config or {}))
         self._callbacks: dict[str, Any] = {}
         """The trainer's other callbacks, by their names."""
+        self._trained: dict[str, nn.Module] = {}
+        """The trainer's model, and its loss if that is a module."""
+        self._parts = Parts([])
         self._rng_in_epoch: dict[str, Any] | None = None
         """The random generators as a checkpoint had them, until the epoch goes on."""
         self._open = contextlib.ExitStack()
@@ -141,14 +150,18 @@ class Run(OwnLoop, Callback):
         ]
         self._callbacks = by_class_name(others)
         self._tracked = {"model": trainer.model}
+        self._trained = {"model": trainer.model}
+        if isinstance(trainer.loss_fn, nn.Module):
+            self._trained["loss_fn"] = trainer.loss_fn
+        optimizer = trainer.train_step.optimizer
+        self._groups = Groups({"optimizer": optimizer}, self._trained)
+        self._parts = Parts(self._places(trainer))
         sources = {"train": plan.batches}
         if plan.val_batches is not None:
             sources["val"] = plan.val_batches
         modules, config = self._modules(), self._config(trainer)
-        saved: list[Any] = [trainer.model, trainer.optimizer]
-        if isinstance(trainer.loss_fn, nn.Module):  # a function has no state to save
-            saved.append(trainer.loss_fn)
-        why_not = saved_why_inexact(saved) + callbacks_why_inexact(others, trainer)
+        why_not = saved_why_inexact([*self._trained.values(), optimizer])
+        why_not += callbacks_why_inexact(others, trainer)
         engine = trainer.train_step.engine.name
         loaded = session.begin(modules, sources, config, self.own_data, why_not, engine)
         header = session.header
@@ -208,6 +221,7 @@ class Run(OwnLoop, Callback):
 
     def on_fit_end(self, trainer: Any) -> None:
         completed = trainer.plan is not None and trainer.plan.completed
+        Modes(self._trained).look()
         with self._open.pop_all():
             if completed and self.exports:
                 # After the other callbacks: the best weights may be back by now.
@@ -220,27 +234,37 @@ class Run(OwnLoop, Callback):
     def _config(self, trainer: TrainerView) -> dict[str, Any]:
         """Give every choice that decides what is trained, and how."""
         step, plan = trainer.train_step, _plan_of(trainer)
-        val = plan.val_batches
+        options, val = describe_object(step), plan.val_batches
         return {
             "loss": describe_loss(trainer.loss_fn),
-            "optimizer": describe_object(trainer.optimizer),
+            "model": {FROZEN: describe_object(trainer.model)[FROZEN]},
+            "optimizer": describe_object(step.optimizer),
             "batches": describe_batches(plan.batches),
-            "max_norm": step.max_norm,
-            "num_microbatches": step.num_microbatches,
-            "precision": step.precision,
-            "on_nonfinite": step.on_nonfinite,
+            **{name: options[name] for name in STEP_OPTIONS},
             "val_batches": None if val is None else describe_batches(val),
             "callbacks": {k: describe_callback(v) for k, v in self._callbacks.items()},
             "best": {"monitor": self.monitor, "mode": self.mode},
             "own": self.own_config,
         }
 
+    def _places(self, trainer: TrainerView) -> Iterator[tuple[str, Any, str]]:
+        """Give where objects stand that must stay the same until ``fit`` ends."""
+        for part in ("model", "optimizer", "train_step"):
+            yield "trainer", trainer, part
+        for part in STEP_PARTS:
+            yield "trainer.train_step", trainer.train_step, part
+        for name, callback in self._callbacks.items():
+            if hasattr(callback, "scheduler"):
+                yield name, callback, "scheduler"
+
     def _save_trainer(self, trainer: TrainerView) -> None:
         header, reason = self._session.header, trainer.history.stop_reason
         if trainer.should_stop and reason not in (INTERRUPTED, TERMINATED):
             header.ended = reason
         header.step, header.epoch, header.batch, header.samples = _place_of(trainer)
-        self._session.save(self._modules(), self._states_of(trainer))
+        self._parts.check()
+        losses = {k: v for k, v in self._trained.items() if k != "model"}
+        self._session.save(self._modules(), self._states_of(trainer), losses)
 
     def _load_trainer(self, loaded: Checkpoint, trainer: TrainerView) -> None:
         header, began = self._session.header, loaded.header.config
@@ -265,9 +289,11 @@ class Run(OwnLoop, Callback):
             return scheduler, began["callbacks"][name].get("scheduler", {})
 
         return {
+            "groups": self._groups,
             "trainer": _TrainerState(trainer, self._session, began),
             "callbacks": StatesByName(callbacks, schedule_of),
             "rng": GlobalGenerators(),
+            "modes": Modes(self._trained, began),
         }
 
 
@@ -281,15 +307,19 @@ class _TrainerState:
     """The choices when the run began."""
 
     def state_dict(self) -> dict[str, Any]:
-        return self.trainer.state_dict(model=False)
+        options = options_now(self.trainer.train_step)
+        return {**self.trainer.state_dict(model=False), "options": options}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         trainer, header = self.trainer, self.session.header
+        if "options" in state:  # which earlier versions did not save
+            put_options_back(trainer.train_step, state["options"], self.began)
         # Where another loss was accepted, its own numbers train.
         same_loss = self.began["loss"] == describe_loss(trainer.loss_fn)
-        with taking_state(trainer.optimizer, self.began["optimizer"]):
+        optimizer = trainer.train_step.optimizer
+        with taking_state(optimizer, self.began["optimizer"]):
             trainer.load_state_dict(state, model=False, loss=same_loss)
-        check_optimizers([trainer.optimizer])
+        check_optimizers([optimizer])
         place = header.step, header.epoch, header.batch, header.samples
         if _place_of(trainer) != place:
             raise ValueError(

@@ -26,8 +26,10 @@ from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.modules import bare, device_of
 from gradatim.run.checkpoint import Checkpoint, CheckpointOptions, Checkpoints
 from gradatim.run.checkpoint_header import CheckpointHeader
+from gradatim.run.choices import FROZEN
 from gradatim.run.config_file import LOCK, begin_config, check_ours, mend_config
 from gradatim.run.fingerprint import changes, fingerprint, refuse_changes, signature
+from gradatim.run.finite import check_finite
 from gradatim.run.folder import HISTORY, MODEL
 from gradatim.run.module_file import (
     is_saved,
@@ -47,6 +49,9 @@ __all__ = ["BY_EPOCHS", "Session", "leave", "tell"]
 
 BY_EPOCHS = "epochs"
 """Why a run ended that did all its epochs."""
+
+LATER_STATES = ("groups", "modes")
+"""States that checkpoints of earlier versions lack."""
 
 
 def tell(line: str) -> None:
@@ -188,6 +193,8 @@ class Session:
             changed = changes(signature(loaded.model), now)
             refuse_changes("model", changed, run=run, accept=self.accept)
         accepted = []
+        if "modes" not in loaded.state:  # of a version that did not look at them
+            about["config"] = _without_frozen(about["config"], old.config)
         for what in ("data", "config"):
             changed = changes(getattr(old, what), about[what])
             accepted += refuse_changes(what, changed, run=run, accept=self.accept)
@@ -210,7 +217,8 @@ class Session:
         with putting_back(loaded.path):
             load_module_state(modules, loaded.model)
             for name, stateful in states.items():
-                stateful.load_state_dict(loaded.state[name])
+                if name in loaded.state or name not in LATER_STATES:
+                    stateful.load_state_dict(loaded.state[name])
             # Rows after the checkpoint are cut off only when all states were taken.
             history.clear()
             for row in self.rows.go_on_at(loaded.header.history):
@@ -256,16 +264,26 @@ class Session:
         return every is not None and epoch % every == 0
 
     def save(
-        self, modules: Mapping[str, nn.Module], states: Mapping[str, Stateful]
+        self,
+        modules: Mapping[str, nn.Module],
+        states: Mapping[str, Stateful],
+        losses: Mapping[str, nn.Module] | None = None,
     ) -> None:
         """Write a checkpoint, unless this very state is saved already.
 
         Args:
             modules: The modules, whose weights have a file of their own.
             states: All else that training moves, by the names that ``load`` is given.
+            losses: Modules with parameters that train, whose weights are in ``states``.
+
+        Raises:
+            NonFiniteLossError: A weight is NaN or infinite.
+            DiskError: The disk does not take the checkpoint.
         """
         if self._saved == self._position():
             return
+        trained = {**modules, **(losses or {})}
+        check_finite(trained, self.header.step, self.newest_line)
         state = {name: stateful.state_dict() for name, stateful in states.items()}
         stands, needs = self.checkpoints.what_stands(), self.rows.num_waiting_bytes
         try:
@@ -284,6 +302,14 @@ class Session:
             warnings.warn(message, GradatimWarning, stacklevel=2)
             return
         self._note_saved()
+
+    def newest_line(self) -> str:
+        """Say which checkpoint there is to go on from; its weights are finite."""
+        with contextlib.suppress(RunError):
+            if names := self.checkpoints.names():
+                path = self.checkpoints.folder / names[0]
+                return f"The last checkpoint with finite weights is {path}."
+        return "There is no checkpoint yet."
 
     def _note_saved(self) -> None:
         self._saved, self._saved_best = self._position(), self.header.best
@@ -338,6 +364,17 @@ class Session:
         path = self.path / MODEL
         if self.header.ended is not None and not is_saved(path, modules):
             save_modules(path, modules)
+
+
+def _without_frozen(now: dict[str, Any], began: dict[str, Any]) -> dict[str, Any]:
+    """Leave out which parameters are frozen where the description before lacks it."""
+    kept = {}
+    for name, about in now.items():
+        if isinstance(about, dict) and FROZEN not in (began.get(name) or {}):
+            about = {key: value for key, value in about.items() if key != FROZEN}
+        if about or name in began:
+            kept[name] = about
+    return kept
 
 
 def _fingerprint(

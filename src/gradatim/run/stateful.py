@@ -6,6 +6,7 @@ Models, optimizers, trainers, callbacks and batches have the two methods of
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -13,9 +14,10 @@ from torch import Tensor, nn
 from gradatim.errors import ConfigError
 from gradatim.modules import bare
 from gradatim.rng import check_generator_state, rng_state, set_rng_state
+from gradatim.text import shown
 from gradatim.torch_private import sparse_parts
 
-__all__ = ["GlobalGenerators", "Gradients", "Stateful", "as_stateful"]
+__all__ = ["GlobalGenerators", "Gradients", "Modes", "Stateful", "as_stateful"]
 
 
 @runtime_checkable
@@ -111,6 +113,87 @@ class Gradients:
                 if gradient is not None:
                     gradient = gradient.to(parameter.device)
                 parameter.grad = gradient
+
+
+LAST_MODES: WeakKeyDictionary[nn.Module, dict[str, set[str]]] = WeakKeyDictionary()
+"""What :class:`Modes` saw of a module when it looked last."""
+
+
+class Modes:
+    """Which parameters of modules are frozen, and which parts are in eval mode.
+
+    What the program itself changed is kept when a state is put back: by hand between
+    two loops of one process, or between two processes, which a run refuses unless that
+    was accepted.
+
+    Args:
+        modules: The modules by their names.
+        began: The configuration with which the run began, where it goes on.
+    """
+
+    def __init__(
+        self, modules: Mapping[str, nn.Module], began: Mapping[str, Any] | None = None
+    ) -> None:
+        self.modules = {name: bare(module) for name, module in modules.items()}
+        self.began = began or {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Give the names of frozen parameters, and of the parts in eval mode."""
+        return {
+            name: {kind: sorted(names) for kind, names in self._look_at(module).items()}
+            for name, module in self.modules.items()
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Freeze and unfreeze parameters, and put each part into its mode."""
+        for name, saved in state.items():
+            module = self.modules.get(name)
+            if module is None:  # a loss in whose place another was accepted
+                continue
+            now = _modes_of(module)
+            seen = LAST_MODES.get(module)
+            if seen is None:
+                chosen = self.began.get(name, {}).get("frozen", now["frozen"])
+                seen = {**now, "frozen": set(chosen)}
+            kept = {kind: now[kind] ^ seen[kind] for kind in now}
+            parameters = dict(module.named_parameters())
+            frozen = _checked_names(saved["frozen"], parameters, name)
+            for key, parameter in parameters.items():
+                trains = key not in frozen
+                if key not in kept["frozen"] and parameter.requires_grad != trains:
+                    parameter.requires_grad_(trains)
+            parts = dict(module.named_modules())
+            in_eval = _checked_names(saved["eval"], parts, name)
+            for key, part in parts.items():
+                if key not in kept["eval"]:
+                    # The attribute, not train(): that would go down into every child.
+                    part.training = key not in in_eval
+            self._look_at(module)
+
+    def look(self) -> None:
+        """Note how the modules are: what differs later was changed by the program."""
+        for module in self.modules.values():
+            self._look_at(module)
+
+    def _look_at(self, module: nn.Module) -> dict[str, set[str]]:
+        LAST_MODES[module] = modes = _modes_of(module)
+        return modes
+
+
+def _modes_of(module: nn.Module) -> dict[str, set[str]]:
+    parameters, parts = module.named_parameters(), module.named_modules()
+    return {
+        "frozen": {name for name, p in parameters if not p.requires_grad},
+        "eval": {name for name, part in parts if not part.training},
+    }
+
+
+def _checked_names(names: Any, known: Mapping[str, Any], module: str) -> set[str]:
+    if not isinstance(names, list):
+        raise ValueError(f"{module} has {shown(names)} where a list of names belongs")
+    if unknown := set(names) - set(known):
+        raise ValueError(f"{module} has no part {shown(unknown.pop())}")
+    return set(names)
 
 
 def _dense_parts(gradient: Tensor) -> dict[str, Any]:
