@@ -20,7 +20,7 @@ LAYERS = [
     {"step", "val_step", "data"},
     {"epoch"},
     {"hooks", "evaluation"},
-    {"callbacks", "progress"},
+    {"averages", "callbacks", "progress"},
     {"trainer", "lr_range"},
     {"trace"},
     {"doctor"},

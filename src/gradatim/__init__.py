@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gradatim import data
-    from gradatim.callbacks import EarlyStopping, LRScheduler
+    from gradatim.averages import EMA, SWA
+    from gradatim.callbacks import EarlyStopping, Freeze, LRScheduler, StepValues
     from gradatim.doctor import Doctor, check, watch
     from gradatim.graphs.build import graph
     from gradatim.graphs.graph import Graph
@@ -29,7 +30,8 @@ __version__ = "0.1.0"
 _HOME = {
     name: f"gradatim.{home}"
     for home, names in {
-        "callbacks": ("EarlyStopping", "LRScheduler"),
+        "averages": ("EMA", "SWA"),
+        "callbacks": ("EarlyStopping", "Freeze", "LRScheduler", "StepValues"),
         "doctor": ("Doctor", "check", "watch"),
         "graphs": ("Graph", "Recorded", "graph", "record"),
         "history": ("History",),
@@ -46,9 +48,12 @@ _HOME = {
 }
 
 __all__ = [
+    "EMA",
+    "SWA",
     "Callback",
     "Doctor",
     "EarlyStopping",
+    "Freeze",
     "Graph",
     "History",
     "LRRange",
@@ -57,6 +62,7 @@ __all__ = [
     "Recorded",
     "Run",
     "StepTrace",
+    "StepValues",
     "TrainStep",
     "Trainer",
     "ValStep",

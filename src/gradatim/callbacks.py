@@ -1,9 +1,10 @@
-"""Two callbacks that most trainings use: stopping early, moving the learning rate."""
+"""Callbacks that many trainings use: stopping early, schedules, freezing, values."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gradatim.errors import ConfigError
 from gradatim.hooks import Callback, TrainerView
@@ -12,7 +13,7 @@ from gradatim.nested import map_tensors
 from gradatim.step_checks import check_scheduler
 from gradatim.text import nearest_name
 
-__all__ = ["EarlyStopping", "LRScheduler", "monitored"]
+__all__ = ["EarlyStopping", "Freeze", "LRScheduler", "StepValues", "monitored"]
 
 
 class EarlyStopping(Callback):
@@ -219,6 +220,131 @@ class LRScheduler(Callback):
         if value is not None:
             step: Any = self.scheduler.step  # ReduceLROnPlateau's takes the value
             step(value)
+
+
+class Freeze(Callback):
+    """Train parts of a model only from some epoch on, such as a pretrained backbone.
+
+    Args:
+        names: Names of modules or parameters, as ``model.named_parameters()`` has them:
+            ``"backbone"`` stands for all parameters whose names begin so.
+        until_epoch: The first epoch that trains them, from 1; None for never.
+        lr: Where the optimizer does not hold these parameters, they are added to it as
+            a group with this learning rate when they begin to train.
+
+    Raises:
+        ConfigError: No parameter has such a name, or ``until_epoch`` is out of range.
+
+    >>> callbacks = [Freeze("backbone", until_epoch=3)]
+    """
+
+    def __init__(
+        self,
+        names: str | Sequence[str],
+        *,
+        until_epoch: int | None = None,
+        lr: float | None = None,
+    ) -> None:
+        if until_epoch is not None and (
+            type(until_epoch) is not int or until_epoch < 2
+        ):
+            raise ConfigError(
+                f"until_epoch must be 2 or more, or None, got {until_epoch!r}."
+            )
+        self.names = [names] if isinstance(names, str) else list(names)
+        self.until_epoch = until_epoch
+        self.lr = lr
+
+    def config(self) -> dict[str, Any]:
+        """Give the choices that decide what trains when."""
+        return {"names": self.names, "until_epoch": self.until_epoch, "lr": self.lr}
+
+    def on_fit_begin(self, trainer: Any) -> None:
+        for parameter in self._parameters(trainer.model):
+            parameter.requires_grad_(False)
+
+    def on_epoch_begin(self, trainer: Any) -> None:
+        if self.until_epoch is None or trainer.epoch + 1 < self.until_epoch:
+            return
+        parameters = self._parameters(trainer.model)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        groups = trainer.optimizer.param_groups
+        held = {id(p) for group in groups for p in group["params"]}
+        added = [p for p in parameters if id(p) not in held]
+        if added and self.lr is not None:
+            trainer.optimizer.add_param_group({"params": added, "lr": self.lr})
+        elif added:
+            raise ConfigError(
+                f"{len(added)} parameters of {', '.join(self.names)} are to be trained "
+                f"from epoch {self.until_epoch} on, but the optimizer does not hold "
+                "them.\nThey would stay as they are.\n"
+                "Make the optimizer of all parameters, or give Freeze an lr= for them."
+            )
+
+    def _parameters(self, model: nn.Module) -> list[nn.Parameter]:
+        parameters = dict(bare(model).named_parameters())
+        frozen: dict[str, nn.Parameter] = {}
+        for name in self.names:
+            inside = {
+                key: parameter
+                for key, parameter in parameters.items()
+                if key == name or key.startswith(f"{name}.")
+            }
+            if not inside:
+                parts = [key for key, _ in bare(model).named_modules() if key]
+                raise ConfigError(
+                    f"no parameter of the model has a name that begins with {name!r}."
+                    f"{nearest_name(name, [*parts, *parameters])}\n"
+                    "Nothing would be frozen.\n"
+                    "Look at the names in model.named_parameters()."
+                )
+            frozen |= inside
+        return list(frozen.values())
+
+
+class StepValues(Callback):
+    """Put values of the updates into the history.
+
+    Args:
+        names: ``"grad_norm"``: the joint 2-norm of the gradients before they are
+            shortened, as the mean over the rows of an epoch. It is free where
+            ``max_norm`` is set, and measured otherwise. ``"lr"``: the learning rate of
+            every parameter group at the end, as ``lr_0``, ``lr_1`` and so on.
+
+    Raises:
+        ConfigError: There is no such value.
+
+    >>> callbacks = [StepValues("grad_norm", "lr")]
+    """
+
+    only_watches = True
+
+    def __init__(self, *names: Literal["grad_norm", "lr"]) -> None:
+        for name in names or ("",):
+            if name not in ("grad_norm", "lr"):
+                raise ConfigError(
+                    f"StepValues has 'grad_norm' and 'lr', got {name!r}."
+                    f"{nearest_name(name, ['grad_norm', 'lr'])}"
+                )
+        self.names = names
+        if "grad_norm" in names:
+            self.on_step_end = self._log_norm  # type: ignore[method-assign]
+        if "lr" in names:
+            self.on_epoch_end = self._log_rates  # type: ignore[method-assign]
+
+    def on_fit_begin(self, trainer: Any) -> None:
+        if "grad_norm" in self.names:
+            trainer.train_step.measures_norm = True
+
+    def _log_norm(self, trainer: TrainerView, loss: Tensor) -> None:
+        norm = trainer.train_step.grad_norm
+        if norm is not None:
+            trainer.log(grad_norm=norm)
+
+    def _log_rates(self, trainer: TrainerView) -> None:
+        for number, group in enumerate(trainer.optimizer.param_groups):
+            trainer.log(**{f"lr_{number}": float(group["lr"])})
 
 
 def _shapes_of(state: dict[str, Any]) -> dict[str, torch.Size]:

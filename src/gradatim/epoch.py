@@ -166,11 +166,13 @@ class EpochSoFar:
         num_rows: Rows of the epoch that are trained on.
         means: Means over rows of named values, since the last row of the history.
         values: Named values for the next row of the history, as they are.
+        is_over: Whether the last update of the epoch is done.
     """
 
     def __init__(self, mean: MeanLoss) -> None:
         self.num_batches = 0
         self.num_rows = 0
+        self.is_over = False
         self.begin_row(mean)
 
     def begin_row(self, mean: MeanLoss) -> None:

@@ -87,6 +87,7 @@ class TrainStep:
             shortened them, 0-dim on its device; None where nothing asks for it.
         parts_of_loss: The named parts of the last loss, 0-dim, detached; empty where
             the loss has none, or the update was left out.
+        measures_norm: Whether ``grad_norm`` is measured where nothing else needs it.
         on_backward_end: Called without arguments when the gradients are there, before
             they are looked at; None for nothing.
         outputs: Predictions and targets of the last forwards, after
@@ -155,6 +156,7 @@ class TrainStep:
         self.outputs: list[tuple[Any, Any]] = []
         self.check_gradients = check_gradients
         self.grad_norm: Tensor | None = None
+        self.measures_norm = False
         self.on_backward_end: Callable[[], None] | None = None
         self._skips = on_nonfinite == "skip"
         self._unread = DeferredScalars()
@@ -300,7 +302,8 @@ class TrainStep:
         Raises:
             NonFiniteLossError: They are, and no update is to be left out.
         """
-        if self.max_norm is None and not (self._skips or self.check_gradients):
+        checks = self._skips or self.check_gradients
+        if self.max_norm is None and not (checks or self.measures_norm):
             return False
         # The optimizer's parameters alone: gradients of others are never cleared, and
         # would grow from step to step.
@@ -311,7 +314,7 @@ class TrainStep:
         norm = nn.utils.get_total_norm(dense_gradients(parameters))
         self.grad_norm = norm
         # On a device max_norm alone does not wait; the scaler sees overflows itself.
-        waits = self._skips or self.check_gradients or norm.is_cpu
+        waits = checks or (norm.is_cpu and self.max_norm is not None)
         if waits and scaler is None and not math.isfinite(norm.item()):
             own_loss = [] if self._own_loss is None else [self._own_loss]
             names = nonfinite_gradients([self.model, *own_loss])

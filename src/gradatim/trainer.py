@@ -407,6 +407,7 @@ class Trainer:
             raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
         if not is_full:
             passes.begin_next()
+        so_far.is_over = True
         self._add_row(plan, hooks, validate=self._ends_validated(plan))
         return True
 

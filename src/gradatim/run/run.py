@@ -264,7 +264,8 @@ class Run(OwnLoop, Callback):
         header.step, header.epoch, header.batch, header.samples = _place_of(trainer)
         self._parts.check()
         losses = {k: v for k, v in self._trained.items() if k != "model"}
-        self._session.save(self._modules(), self._states_of(trainer), losses)
+        with trainer.scored_weights():
+            self._session.save(self._modules(), self._states_of(trainer), losses)
 
     def _load_trainer(self, loaded: Checkpoint, trainer: TrainerView) -> None:
         header, began = self._session.header, loaded.header.config
