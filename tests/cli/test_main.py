@@ -98,7 +98,12 @@ class TestExitCodes:
                 "gradatim: ZeroDivisionError: by zero\n"
                 "  This was not foreseen; --debug shows where it happened.\n",
             ),
-            (MemoryError(), 1, "gradatim: MemoryError: \n"),
+            (MemoryError(), 1, "gradatim: there is not enough memory.\n"),
+            (
+                MemoryError("malloc of size 9 failed"),
+                1,
+                "gradatim: there is not enough memory: malloc of size 9 failed.\n",
+            ),
         ],
     )
     def test_an_error_is_one_message_and_a_code(

@@ -124,6 +124,12 @@ def _message(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, (GradatimError, click.ClickException, OSError, ImportError)):
         return str(error) or type(error).__name__
+    if isinstance(error, MemoryError):
+        return (
+            f"there is not enough memory{f': {error}' if str(error) else ''}.\n"
+            "What the file holds, or what is made of it, takes more than there is.\n"
+            "Give fewer rows or columns, or end other programs."
+        )
     return (
         f"{type(error).__name__}: {error}\n"
         "This was not foreseen; --debug shows where it happened."

@@ -25,7 +25,9 @@ def without_formulas(table: pa.Table) -> pa.Table:
     {"'=a": ["'=1+1", '-2.5', 'plain', None]}
     """
     columns = [
-        _quoted(column.cast(pa.string())) if _has_texts(column.type) else column
+        pa.chunked_array([_harmless(chunk) for chunk in column.chunks], column.type)
+        if _has_texts(column.type)
+        else column
         for column in table.columns
     ]
     return pa.table(columns, names=_quoted(pa.array(table.column_names)).to_pylist())
@@ -35,6 +37,13 @@ def _has_texts(kind: pa.DataType) -> bool:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _harmless(values: Any) -> Any:
+    if pa.types.is_dictionary(values.type):  # each different text is looked at once
+        shared = _quoted(values.dictionary)
+        return pa.DictionaryArray.from_arrays(values.indices, shared)
+    return _quoted(values)
 
 
 def _quoted(texts: Any) -> Any:

@@ -17,6 +17,12 @@ from gradatim.tables.files.arrow import for_arrow
 from gradatim.tables.files.column_source import ColumnSource, check_names, check_present
 from gradatim.tables.files.data_file import DataFile, Names, Types
 from gradatim.tables.files.expansion import check_expansion, most_bytes
+from gradatim.tables.files.parquet_pages import (
+    DELTAS,
+    Leaf,
+    chunks_of,
+    unpacked_bytes,
+)
 from gradatim.text import listed
 
 __all__ = ["ParquetFile"]
@@ -26,16 +32,8 @@ PICKLED_TYPE = b"arrow.py_extension_type"
 LEAST_BYTES = 1 << 28
 """What every file may take in memory, however small it is: columns of few values are
 packed better than text is. Chosen by hand, not measured."""
-BYTES_A_VALUE = {
-    "BOOLEAN": 1,
-    "INT32": 4,
-    "INT64": 8,
-    "INT96": 8,
-    "FLOAT": 4,
-    "DOUBLE": 8,
-    "BYTE_ARRAY": 4,  # of text: its place among the different ones
-}
-"""What a value takes in memory, by the type that Parquet stores it with."""
+NOT_IMPLEMENTED = "Not yet implemented"
+"""With this, pyarrow begins what it says of a format that it cannot read."""
 
 
 class ParquetFile(DataFile):
@@ -49,18 +47,19 @@ class ParquetFile(DataFile):
 
         self.path = path
         with self._damage_explained():
-            source, text_types = for_arrow(path), (pa.string(), pa.large_string())
-            schema = pq.read_schema(source)
-            texts = [field.name for field in schema if field.type in text_types]
-            self._file = pq.ParquetFile(
-                source, read_dictionary=texts, page_checksum_verification=True
-            )
-            self.names = tuple(schema.names)  # fails where one is no UTF-8
+            first = pq.ParquetFile(for_arrow(path), arrow_extensions_enabled=False)
+            self.names = tuple(first.schema_arrow.names)  # fails where one is no UTF-8
         check_names(str(path), self.names)
-        _check_no_pickle(path, schema)
-        check_expansion(
-            path, _unpacked_bytes(self._file), most_bytes(path, least=LEAST_BYTES)
-        )
+        _check_no_pickle(path, first.schema_arrow)
+        with self._damage_explained():
+            shared = _check_size(path, first.schema)
+            self._file = pq.ParquetFile(
+                for_arrow(path),
+                metadata=first.metadata,
+                read_dictionary=shared,
+                page_checksum_verification=True,
+                arrow_extensions_enabled=False,
+            )
         if self._file.metadata.num_rows == 0:
             raise FileReadError(
                 f"{path} has columns ({listed(self.names)}) and no rows.\n"
@@ -130,7 +129,16 @@ class ParquetFile(DataFile):
     def _damage_explained(self) -> Iterator[None]:
         try:
             yield
+        except (FileReadError, MemoryError):  # Arrow's is an ArrowException, too
+            raise
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            if str(error).startswith(NOT_IMPLEMENTED):
+                raise FileReadError(
+                    f"{self.path} holds what pyarrow cannot read: {error}\n"
+                    "Parquet allows it, and few programs write it.\n"
+                    "Write the file again, for example with pandas or DuckDB as they "
+                    "do by default."
+                ) from error
             raise FileReadError(
                 f"{self.path} cannot be read as Parquet: {error}\n"
                 "A part of it is missing or was changed after it was written.\n"
@@ -167,20 +175,28 @@ def _check_places(arrays: Sequence[pa.Array]) -> None:
                 )
 
 
-def _unpacked_bytes(file: Any) -> int:
-    """Give what the columns take in memory, by what the file says of itself.
+def _check_size(path: Path, schema: Any) -> list[str]:
+    """Refuse a file that unpacks to too much; give the columns to read as shared.
 
-    Pages that hold more than that are damaged, and not read. Of a column whose rows
-    hold any number of values, this number is asked for. It is not asked for of others:
-    where what describes them is damaged, pyarrow 26 would end the process.
+    Of bytes each different value is kept once: one large value in a dictionary could
+    stand in a million rows. pyarrow can keep them so but for decimals, and where they
+    are encoded by their differences.
     """
-    metadata, num_bytes = file.metadata, 0
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
-    for index, column in enumerate(map(file.schema.column, range(len(file.schema)))):
-        width = BYTES_A_VALUE.get(column.physical_type, column.length)
-        if column.max_repetition_level:
-            num_values = sum(group.column(index).num_values for group in groups)
-        else:
-            num_values = metadata.num_rows
-        num_bytes += num_values * width
-    return num_bytes + sum(group.total_byte_size for group in groups)
+    groups, most = chunks_of(path), most_bytes(path, least=LEAST_BYTES)
+    if any(len(chunks) != len(schema) for _, chunks in groups):
+        raise ValueError("its groups of rows have not as many columns as it names")
+    leaves, shared = [], []
+    for index, column in enumerate(map(schema.column, range(len(schema)))):
+        is_decimal = column.logical_type.type == "DECIMAL"
+        has_bytes = column.physical_type == "BYTE_ARRAY" and not is_decimal
+        is_shared = has_bytes and all(
+            chunks[index].encodings.isdisjoint(DELTAS) for _, chunks in groups
+        )
+        if is_shared:
+            shared.append(column.path)
+        levels = column.max_repetition_level
+        leaves.append(
+            Leaf(column.physical_type, column.length, levels, is_decimal, is_shared)
+        )
+    check_expansion(path, unpacked_bytes(path, leaves, groups, most), most)
+    return shared

@@ -16,7 +16,7 @@ from torch import Tensor
 from gradatim.errors import ConfigError, DataError
 from gradatim.tables.files.arrow import array_of, numpy_of
 from gradatim.tables.files.column_source import ColumnSource
-from gradatim.tables.schema.column_kinds import number_entries
+from gradatim.tables.schema.column_kinds import number_entries, text_counts
 from gradatim.tables.schema.columns import Label, Target, Task
 from gradatim.tables.schema.values_to_codes import (
     LARGEST_FLOAT32,
@@ -25,6 +25,7 @@ from gradatim.tables.schema.values_to_codes import (
     stands_for_missing,
     typed,
 )
+from gradatim.text import shown
 
 __all__ = ["codes_of_target", "take_target", "target_of"]
 
@@ -35,6 +36,17 @@ ROWS_A_VALUE = 10
 """Whole numbers with fewer rows for each value are a regression."""
 MAX_CLASSES = 1_000
 """More classes are refused."""
+
+
+UNFIT = (
+    pa.types.is_temporal,
+    pa.types.is_nested,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+    pa.types.is_binary_view,
+    pa.types.is_fixed_size_binary,
+)
+"""Kinds of values that are neither numbers nor classes."""
 
 
 def target_of(name: str, values: pa.Array, task: str | None) -> Target:
@@ -57,8 +69,9 @@ def target_of(name: str, values: pa.Array, task: str | None) -> Target:
             "The task decides the loss and the scores.\n"
             f"Take one of {tasks}, or none to have it told by the column."
         )
-    if pa.types.is_temporal(values.type) or pa.types.is_nested(values.type):
-        raise _unfit(name, f"holds {values.type}", "a number or a class")
+    kind = values.type
+    if any(is_kind(kind) for is_kind in UNFIT):
+        raise _unfit(name, f"holds {kind}", "a number or a class")
     if task is None:
         task = _task_of(values)
     if task == "regression":
@@ -71,7 +84,9 @@ def _has_target(values: pa.Array) -> pa.BooleanArray:
     if pa.types.is_floating(values.type):
         has_target = pc.and_kleene(has_target, pc.is_finite(values))
     if pa.types.is_dictionary(values.type):
-        absent = stands_for_missing(values.cast(pa.string()))
+        strings = values.dictionary
+        absent = pc.or_(stands_for_missing(strings), strings.is_null())
+        absent = absent.take(values.indices)
         has_target = pc.and_kleene(has_target, pc.invert(absent))
     return has_target
 
@@ -125,10 +140,8 @@ def _regression(name: str, values: pa.Array) -> Target:
 
 
 def _classes(name: str, values: pa.Array, task: Any) -> Target:
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(pa.string())
-    rows = values.value_counts()
-    counts = {row["values"].as_py(): row["counts"].as_py() for row in rows}
+    is_text = pa.types.is_dictionary(values.type)
+    counts: dict[Any, int] = text_counts(values) if is_text else _counts(values)
     labels: tuple[Label, ...] = tuple(sorted(counts))
     if len(labels) == 1:
         raise _one_value(name, labels[0], len(values))
@@ -148,10 +161,15 @@ def _classes(name: str, values: pa.Array, task: Any) -> Target:
     return Target(
         name=name,
         task=task,
-        type=str(values.type),
+        type="string" if is_text else str(values.type),
         labels=labels,
         seen=f"{len(labels)} classes: {seen}"[:80],
     )
+
+
+def _counts(values: pa.Array) -> dict[Any, int]:
+    rows = values.value_counts()
+    return {row["values"].as_py(): row["counts"].as_py() for row in rows}
 
 
 def _unfit(name: str, what: str, wanted: str) -> DataError:
@@ -184,14 +202,17 @@ def codes_of_target(values: pa.Array, target: Target) -> Tensor:
     if target.task == "regression":
         return torch.from_numpy(less_origin(values, target.origin).astype(np.float32))
     if pa.types.is_dictionary(values.type):
-        values = values.cast(pa.string())
-    labels = array_of(target.labels, values.type)
-    codes = pc.index_in(values, value_set=labels)
+        labels = array_of(target.labels, pa.string())
+        codes = pc.index_in(values.dictionary, value_set=labels).take(values.indices)
+    else:
+        labels = array_of(target.labels, values.type)
+        codes = pc.index_in(values, value_set=labels)
     if codes.null_count:
         row = int(np.flatnonzero(numpy_of(codes.is_null()))[0])
         raise DataError(
-            f"The target {target.name!r}, row {row + 1}: {values[row].as_py()!r} is "
-            f"none of the {len(labels)} classes of the training file.\n"
+            f"The target {target.name!r}, row {row + 1}: "
+            f"{shown(values[row].as_py())} is none of the {len(labels)} classes of the "
+            "training file.\n"
             "The model has no output for it.\n"
             "Leave such rows out, or train again with them."
         )

@@ -57,13 +57,16 @@ def plain(values: pa.ChunkedArray) -> pa.Array:
 
     Text of any width becomes a dictionary of strings; dictionaries of anything else are
     unpacked; decimals and half floats become doubles; durations and integers of any
-    width int64 (doubles where they do not fit).
+    width int64 (doubles where they do not fit). Bytes, which have no encoding, are left
+    out: a large value may stand in every row of a dictionary.
     """
     kind = values.type
     if isinstance(kind, pa.BaseExtensionType):
         storage = [chunk.storage for chunk in values.chunks]
         return plain(pa.chunked_array(storage, kind.storage_type))
     if pa.types.is_dictionary(kind) and not kind.equals(SHARED_TEXT):
+        if pa.types.is_binary(kind.value_type):
+            return _without_values(values)
         return plain(values.cast(kind.value_type))
     if kind in (pa.string(), pa.large_string(), pa.string_view()):
         values = values.cast(pa.string()).dictionary_encode()
@@ -75,6 +78,15 @@ def plain(values: pa.ChunkedArray) -> pa.Array:
         except pa.ArrowInvalid:  # unsigned and beyond
             values = values.cast(pa.float64(), safe=False)
     return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+
+
+def _without_values(values: pa.ChunkedArray) -> pa.Array:
+    """Keep of a dictionary of bytes where values are missing, and their type alone."""
+    is_valid = numpy_of(values.combine_chunks().is_valid())
+    bits = np.packbits(is_valid, bitorder="little")
+    ends = np.zeros(len(values) + 1, dtype=np.int32)
+    buffers = [pa.py_buffer(each) for each in (bits, ends, b"")]
+    return pa.Array.from_buffers(pa.binary(), len(values), buffers)
 
 
 def typed(values: pa.Array, column: Column | Target) -> pa.Array:
@@ -125,16 +137,27 @@ def _may_become(kind: Any, wanted: Any) -> bool:
 
 
 def _cast(values: pa.Array, wanted: Any, column: Column | Target) -> pa.Array:
-    """Cast by way of text, which is strict: 2 is no boolean, 0.5 no whole number."""
-    text = pc.utf8_trim_whitespace(values.cast(pa.string()))
+    """Cast by way of text, which is strict: 2 is no boolean, 0.5 no whole number.
+
+    Each different text is cast once; they come in the order of their first rows.
+    """
+    is_shared = pa.types.is_dictionary(values.type)
+    different = values.unique() if is_shared else values
+    text = pc.utf8_trim_whitespace(different.cast(pa.string()))
     text = pc.if_else(stands_for_missing(text), scalar(None, pa.string()), text)
     if pa.types.is_integer(wanted) and pa.types.is_floating(values.type):
         text = pc.replace_substring_regex(text, r"\.0$", "")
-    row = first_failing(text, wanted)
-    if row is None:
-        return text.cast(wanted)
+    places_ = None
+    if is_shared:
+        places_ = pc.index_in(values.indices, value_set=different.indices)
+    failing = first_failing(text, wanted)
+    if failing is None:
+        return text.cast(wanted) if places_ is None else text.cast(wanted).take(places_)
+    row = failing
+    if places_ is not None:
+        row = int(np.flatnonzero(numpy_of(places_) == failing)[0])
     raise SchemaError(
-        f"Column {column.name!r}, row {row + 1}: {shown(text[row].as_py())} is not "
+        f"Column {column.name!r}, row {row + 1}: {shown(text[failing].as_py())} is not "
         f"{type_words(column.type)}, which the schema has.\n"
         "Read as anything else it would not mean what it meant in training.\n"
         "Correct the value, or leave it empty if it is missing."
