@@ -10,16 +10,20 @@ import torch
 from torch import nn
 from torch.nn.modules import module as modules
 from torch.optim import lr_scheduler
+from torch.optim import optimizer as optimizers
 from torch.utils.data import dataloader
 
 import gradatim
 from gradatim import torch_private
 from gradatim.torch_private import (
+    ALWAYS_CALLED,
+    FORWARD_HOOKS,
     INNER_SCHEDULES,
     LAST_RATE,
     MILESTONES,
     ONE_SAMPLE_FOREVER,
     REGISTERED,
+    UPDATE_HOOKS,
 )
 
 ROOT = Path(gradatim.__file__).parent
@@ -53,6 +57,8 @@ def names_gone():
         (module, ("_backward_hooks", "_backward_pre_hooks", "_compiled_call_impl")),
         (torch.compile(module, backend="eager"), ("_orig_mod",)),
         (modules, ("_global_backward_hooks", "_global_backward_pre_hooks")),
+        (modules, (FORWARD_HOOKS, ALWAYS_CALLED)),
+        (optimizers, UPDATE_HOOKS),
         (nn.modules.conv, ("_ConvNd",)),
         (nn.modules.dropout, ("_DropoutNd",)),
         (nn.modules.batchnorm, ("_NormBase", "_BatchNorm")),

@@ -17,7 +17,9 @@ from torch.nn.modules import module as modules
 from torch.utils.data import dataloader
 
 __all__ = [
+    "ALWAYS_CALLED",
     "FETCHING_ITERATOR",
+    "FORWARD_HOOKS",
     "INNER_SCHEDULES",
     "LAST_RATE",
     "MILESTONES",
@@ -63,6 +65,10 @@ __all__ = [
 UPDATE_HOOKS = ("_global_optimizer_pre_hooks", "_global_optimizer_post_hooks")
 """Tables in ``torch.optim.optimizer``: the hooks that all optimizers call before and
 after an update."""
+FORWARD_HOOKS = "_global_forward_hooks"
+"""The table in ``torch.nn.modules.module`` of the hooks that all modules call after
+their forward; where it has raised, those alone that ``ALWAYS_CALLED`` names."""
+ALWAYS_CALLED = "_global_forward_hooks_always_called"
 
 REGISTERED = ("_parameters", "_buffers", "_modules")
 """The attributes of a module that hold what it registers. If one is renamed, what it

@@ -1,7 +1,9 @@
 """Watches that cross each other: each sees its own, and all is put back at the end."""
 
 import asyncio
+import collections
 import contextlib
+import functools
 import gc
 import threading
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.modules import module as hooks_of_all
 from torch.optim import optimizer as optimizers
 
 import gradatim as gt
@@ -53,13 +56,15 @@ SICK = ["GT101"]
 def all_is_put_back():
     sound()  # torch imports a part of itself only then
     names, hooks = everything()
-    tables = [getattr(optimizers, name) for name in patches.OWN_TABLES]
+    tables = [getattr(owner, name) for owner, name, _ in patches.OWN_TABLES]
+    always_called = dict(hooks_of_all._global_forward_hooks_always_called)
     yield
     after, hooks_after = everything()
     assert [key for key in names if after[key] is not names[key]] == []
     assert after.keys() == names.keys() and hooks_after == hooks
-    for name, table in zip(patches.OWN_TABLES, tables, strict=True):
-        assert getattr(optimizers, name) is table
+    for (owner, name, _), table in zip(patches.OWN_TABLES, tables, strict=True):
+        assert getattr(owner, name) is table
+    assert hooks_of_all._global_forward_hooks_always_called == always_called
 
 
 def test_the_two_programs_differ():
@@ -166,6 +171,64 @@ def test_a_hook_of_the_users_outlives_the_watch_and_is_removed_by_its_handle():
     assert len(calls) == 6 and watch.seen.num_steps == 2
 
 
+class Raising(nn.Module):
+    def forward(self, x):
+        raise ZeroDivisionError("of the user")
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_watches_come_and_go_while_a_forward_of_another_thread_has_raised(is_open):
+    """PyTorch walks through the hooks of all modules then, and calls these."""
+    contexts, called = [gt.watch()], []
+    context = contexts[0]
+    with contextlib.ExitStack() as stack:
+
+        def in_another_thread(change):
+            thread = threading.Thread(target=change)
+            thread.start()
+            thread.join()
+
+        def other_thread(*args):
+            if contexts:
+                contexts.pop()
+                close = functools.partial(context.__exit__, None, None, None)
+                in_another_thread(close if is_open else context.__enter__)
+            called.append("first")
+
+        for hook in (other_thread, lambda *args: called.append("second")):
+            handle = hooks_of_all.register_module_forward_hook(hook, always_call=True)
+            stack.callback(handle.remove)
+        if is_open:
+            context.__enter__()
+        with pytest.raises(ZeroDivisionError, match="of the user"):
+            Raising()(X)
+    assert called == ["first", "second"]
+    if not is_open:
+        context.__exit__(None, None, None)
+
+
+def test_a_hook_of_all_modules_outlives_the_watch_and_is_removed_by_its_handle():
+    model, seen = nn.Linear(3, 1), []
+    with gt.watch():
+        always = hooks_of_all.register_module_forward_hook(
+            lambda *args: seen.append("always"), always_call=True
+        )
+        keyed = hooks_of_all.register_module_forward_hook(
+            lambda module, args, kwargs, output: seen.append(kwargs), with_kwargs=True
+        )
+        model(X)
+    model(input=X)
+    with pytest.raises(ZeroDivisionError):
+        Raising()(X)
+    assert len(seen) == 5 and seen[-1] == "always"
+    with gt.watch():
+        always.remove()
+        model(X)
+    keyed.remove()
+    model(X)
+    assert len(seen) == 6
+
+
 def watched_steps(train, watches, steps):
     with gt.watch() as watch:
         watches.append(watch)
@@ -255,13 +318,67 @@ def test_a_watch_that_nobody_closes_is_closed_by_the_garbage_collector():
     assert watch.seen.num_steps == 2 and not watch.seen.is_open
 
 
-def test_garbage_that_is_collected_while_a_watch_opens_does_no_harm(monkeypatch):
-    """The change under way makes the one of the garbage collector, too."""
+def abandoned():
+    """Give a watch that the garbage collector alone closes, as soon as it may."""
     context = gt.watch()
     watch = context.__enter__()
     holder = [context]
-    holder.append(holder)  # only the garbage collector frees it
-    del context
+    holder.append(holder)
+    return watch, holder
+
+
+class FoundEmpty(collections.deque):
+    """Garbage is collected just after this was found empty."""
+
+    holder = ()
+
+    def __len__(self):
+        length = super().__len__()
+        if length == 0 and self.holder:
+            self.holder.clear()
+            gc.collect()
+        return length
+
+
+def test_garbage_that_is_collected_after_the_last_change_is_no_later(monkeypatch):
+    watch, FoundEmpty.holder = abandoned()
+    monkeypatch.setattr(patches.OPEN, "_changes", FoundEmpty())
+    with gt.watch():
+        assert not watch.seen.is_open
+
+
+class JustLocked:
+    """Garbage is collected just after the lock was taken, or just before it is free."""
+
+    def __init__(self, lock, holder, when):
+        self.lock, self.holder, self.when = lock, holder, when
+
+    def collect(self, when):
+        if self.when == when:
+            self.holder.clear()
+            gc.collect()
+
+    def __enter__(self):
+        assert self.lock.acquire(timeout=5)
+        self.collect("after")
+
+    def __exit__(self, *error):
+        self.collect("before")
+        self.lock.release()
+
+
+@pytest.mark.parametrize("when", ["after", "before"])
+def test_garbage_that_is_collected_under_the_lock_waits_for_nobody(monkeypatch, when):
+    watch, holder = abandoned()
+    lock = JustLocked(patches.OPEN._lock, holder, when)
+    monkeypatch.setattr(patches.OPEN, "_lock", lock)
+    with gt.watch():
+        assert not watch.seen.is_open
+
+
+def test_garbage_that_is_collected_while_a_watch_opens_does_no_harm(monkeypatch):
+    """The change under way makes the one of the garbage collector, too."""
+    watch, holder = abandoned()
     add = patches.OPEN._add
 
     def collecting(each):

@@ -6,12 +6,12 @@ updates, and names what is wrong with it.
 
 An event travels one way. ``patches`` wraps functions of PyTorch, NumPy and ``random``
 while a watch is on (``F.mse_loss``, ``Tensor.backward``, ``Optimizer.zero_grad``, ...)
-and adds hooks for modules and optimizers. Each of these calls an observer, before or
-after the original, in every watch that sees it (``open_watches``). The observer asks
-the ``position`` whether to look (is this one of the first updates, another thread,
-inside a backward?), finds the user's line (``source_lines``), and writes into its own
-record. ``watcher`` makes the observers of one watch, and puts their records together in
-a ``TrainingSeen``.
+and adds hooks for modules and optimizers (``hook_tables``). Each of these calls an
+observer, before or after the original, in every watch that sees it (``open_watches``).
+The observer asks the ``position`` whether to look (is this one of the first updates,
+another thread, inside a backward?), finds the user's line (``source_lines``), and
+writes into its own record. ``watcher`` makes the observers of one watch, and puts their
+records together in a ``TrainingSeen``.
 
 The parts, in reading order:
 

@@ -114,7 +114,8 @@ class OpenWatches:
         self._undo: Callable[[], None] | None = None
         self._num_open = 0
         self._changes: deque[Callable[[], None]] = deque()
-        self._lock = threading.Lock()
+        # The thread that has it may ask again: see _change.
+        self._lock = threading.RLock()
         self._changing_thread = 0
 
     def open(self, watcher: Watcher) -> OpenWatch:
@@ -130,20 +131,24 @@ class OpenWatches:
     def _change(self, change: Callable[[], None]) -> None:
         """Make a change when no other is being made.
 
-        Python may collect garbage in the midst of a change, and so close an abandoned
-        watch in the same thread. Waiting would then be for ever: the change under way
-        makes this one, too, before it ends.
+        Python may collect garbage at any moment of this, and so close an abandoned
+        watch in the same thread. In the midst of a change that one is left to be made
+        next. If it comes after the last change and before the mark is taken away, it is
+        found by looking once more.
         """
         self._changes.append(change)
         if self._changing_thread == threading.get_ident():
             return
-        with self._lock:
-            self._changing_thread = threading.get_ident()
-            try:
-                while self._changes:
-                    self._changes.popleft()()
-            finally:
-                self._changing_thread = 0
+        while True:
+            with self._lock:
+                self._changing_thread = threading.get_ident()
+                try:
+                    while self._changes:
+                        self._changes.popleft()()
+                finally:
+                    self._changing_thread = 0
+            if not self._changes:
+                return
 
     def _add(self, watch: OpenWatch) -> None:
         if self._undo is None:

@@ -6,7 +6,6 @@ import inspect
 import random
 import threading
 import warnings
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -27,13 +26,16 @@ from torch.utils.data import DataLoader
 
 from gradatim.losses import WATCHED_LOSSES
 from gradatim.torch_private import (
+    ALWAYS_CALLED,
     FETCHING_ITERATOR,
+    FORWARD_HOOKS,
     UPDATE_HOOKS,
     never_compiled,
     plain_torch_function,
     tensor_base,
 )
 from gradatim.watching import row_orders
+from gradatim.watching.hook_tables import OURS, HookTable
 from gradatim.watching.open_watches import EVERYONE, OpenWatches, watches_here
 from gradatim.watching.schedulers import MADE_OF_OTHERS
 from gradatim.watching.source_lines import is_called_by_user
@@ -91,14 +93,15 @@ def _install() -> Callable[[], None]:
                 stack.callback(setattr, owner, name, original)
             else:
                 stack.callback(delattr, owner, name)
-        for handle in (
-            modules.register_module_forward_pre_hook(_forward_entered),
-            modules.register_module_forward_hook(_forward_left, always_call=True),
-        ):
-            stack.callback(handle.remove)
-        for name, hooks in OWN_TABLES.items():
-            setattr(optimizers, name, hooks)
-            stack.callback(setattr, optimizers, name, hooks.of_users)
+        # PyTorch copies this table before it calls a hook.
+        handle = modules.register_module_forward_pre_hook(_forward_entered)
+        stack.callback(handle.remove)
+        always_called = getattr(modules, ALWAYS_CALLED)  # nobody walks through it
+        always_called[OURS] = True
+        stack.callback(always_called.pop, OURS)
+        for owner, name, hooks in OWN_TABLES:
+            setattr(owner, name, hooks)
+            stack.callback(setattr, owner, name, hooks.of_users)
         return stack.pop_all().close
 
 
@@ -135,33 +138,6 @@ def _forward_left(module: nn.Module, args: Any, output: Any) -> None:
         watcher.tensor_calls.leave(module, args, output)
 
 
-class UpdateHooks(OrderedDict[int, Any]):
-    """PyTorch's table of hooks for all optimizers, with one of ours at its end.
-
-    PyTorch walks through its table while the hooks run. If ours was put into it, or
-    taken out, an update of another thread would fail at that moment. So for the time
-    of a watch this table stands in the place of PyTorch's, and the hooks that users
-    add or remove go into theirs.
-    """
-
-    def __init__(self, of_users: dict[int, Any], ours: Any) -> None:
-        super().__init__()
-        self.of_users, self.ours = of_users, ours
-
-    def __setitem__(self, key: int, hook: Any) -> None:
-        self.of_users[key] = hook
-
-    def __delitem__(self, key: int) -> None:
-        del self.of_users[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self.of_users
-
-    def values(self) -> Any:
-        """Give all hooks as they are at this moment."""
-        return [*self.of_users.values(), self.ours]
-
-
 def _before_update(optimizer: Any, args: Any, kwargs: Any) -> None:
     if torch.compiler.is_compiling():  # the step is, and calls this as it is
         _before_compiled_update(optimizer, args, kwargs)
@@ -180,11 +156,15 @@ def _after_update(optimizer: Any, args: Any, kwargs: Any) -> None:
 
 _before_compiled_update = never_compiled(_before_update)
 _after_compiled_update = never_compiled(_after_update)
-OWN_TABLES = {
-    name: UpdateHooks(getattr(optimizers, name), ours)
-    for name, ours in zip(UPDATE_HOOKS, (_before_update, _after_update), strict=True)
-}
-"""Our tables of hooks, by the names of PyTorch's whose place they take. They stay as
+OWN_TABLES = [
+    (owner, name, HookTable(getattr(owner, name), ours))
+    for owner, name, ours in (
+        (optimizers, UPDATE_HOOKS[0], _before_update),
+        (optimizers, UPDATE_HOOKS[1], _after_update),
+        (modules, FORWARD_HOOKS, _forward_left),
+    )
+]
+"""Our tables of hooks, with the names of PyTorch's whose place they take. They stay as
 long as the process runs, so that a handle that a user was given during a watch still
 removes the user's hook afterwards."""
 
