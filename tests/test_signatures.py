@@ -28,6 +28,9 @@ BATCH_DEFAULTS = {
     "seed": 0,
     "drop_last": False,
     "num_workers": 0,
+    "collate_fn": None,
+    "sampler": None,
+    "weights": None,
 }
 NO_BATCH_DEFAULTS = dict.fromkeys(BATCH_DEFAULTS)
 FIT_OPTIONS = [
@@ -38,7 +41,7 @@ FIT_OPTIONS = [
     "callbacks",
     "progress",
 ]
-READING_DEFAULTS = {"batch_size": None, "num_workers": None}
+READING_DEFAULTS = {"batch_size": None, "num_workers": None, "collate_fn": None}
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def names_gone():
         (nn.modules.batchnorm, ("_NormBase", "_BatchNorm")),
         (dataloader, ("_BaseDataLoaderIter", ONE_SAMPLE_FOREVER)),
         (iter(loader), ("_index_sampler",)),
+        (torch.utils.data._utils.worker, ("_worker_info",)),
         (schedule, (INNER_SCHEDULES, MILESTONES, LAST_RATE)),
     ]
     return [

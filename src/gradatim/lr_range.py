@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from gradatim.data.batches import Batches, as_batches
-from gradatim.data.sources.loader import own_generators
+from gradatim.data.restart import own_generators
 from gradatim.errors import ConfigError, DataError, GradatimWarning, LossError
 from gradatim.losses import LossFn
 from gradatim.modules import device_of
@@ -203,8 +203,8 @@ def _steepest(
 @contextmanager
 def _random_state_kept(data: Any, batches: Batches) -> Iterator[None]:
     """Put back all global generators, and those of a user's data and ``DataLoader``."""
-    loader = batches.loader
-    generators = own_generators(loader) if loader is not None else []
+    source = batches.sampler if batches.loader is None else batches.loader
+    generators = own_generators(source)
     own = getattr(data, "generator", None)
     if isinstance(own, torch.Generator) and own not in generators:
         generators = [*generators, own]

@@ -67,7 +67,9 @@ def as_tensors(batch: Any) -> Any:
     (tensor([0., 0.]), tensor([0, 0]))
     """
     if isinstance(batch, np.ndarray):
-        tensor = torch.from_numpy(np.ascontiguousarray(batch))
+        array = np.ascontiguousarray(batch)
+        # A tensor could be written to, and torch warns where the array must not be.
+        tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
         is_double = tensor.dtype == torch.float64
         return tensor.to(torch.get_default_dtype()) if is_double else tensor
     return rebuild(batch, map(as_tensors, entries_of(batch)))

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 from torch.nn.modules import module as modules
 from torch.utils.data import dataloader
+from torch.utils.data._utils import worker
 
 __all__ = [
     "ALWAYS_CALLED",
@@ -36,6 +37,7 @@ __all__ = [
     "gradient_hooks",
     "has_backward_hooks",
     "has_global_backward_hooks",
+    "hide_worker",
     "index_sampler",
     "inner_of_compiled",
     "inner_schedules",
@@ -270,3 +272,17 @@ def inner_schedules(schedule: Any) -> Any:
 def index_sampler(iterator: Any) -> Any:
     """Give what draws the rows of a loader's batches; None if that is not known."""
     return getattr(iterator, "_index_sampler", None)
+
+
+def hide_worker() -> tuple[int, int]:
+    """Let a loader's worker look like a process of its own to what it reads.
+
+    ``torch.utils.data.get_worker_info()`` gives None from then on.
+
+    Returns:
+        The worker's number, and how many there are.
+    """
+    info = worker._worker_info
+    assert info is not None  # it is called in workers alone
+    worker._worker_info = None
+    return info.id, info.num_workers

@@ -12,7 +12,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
-from gradatim.data.batches import Batches, as_batches, has_own_batches
+from gradatim.data.batches import Batches, as_batches, in_order, refuse_x_and_y
 from gradatim.data.options import BatchKeywords, ReadingKeywords
 from gradatim.data.passes import Passes
 from gradatim.epoch import EpochSoFar, MeanLoss, Plan, no_batch_message
@@ -226,8 +226,9 @@ class Trainer:
         of whole epochs kept; a second Ctrl-C raises ``KeyboardInterrupt`` at once.
 
         Args:
-            train: A tuple of tensors or arrays, a ``Dataset``, ``IterableDataset``,
-                ``DataLoader``, ``Table`` or :class:`~gradatim.data.Batches`.
+            train: A tuple of tensors, arrays or data frames, a data set, an
+                ``IterableDataset``, ``DataLoader``, other batches to go through, a
+                ``Table`` or :class:`~gradatim.data.Batches`, which tells them all.
             val: The same, or None. Never shuffled, unless it is your own loader.
             epochs: How many to add.
             max_steps: How many updates to add. With ``epochs`` too, what comes first
@@ -238,12 +239,15 @@ class Trainer:
             epoch_steps: Updates in an epoch, for data without an end or where a pass is
                 too long or too short for one; by default an epoch is a pass.
             batch_size: For ``train`` and ``val``. :class:`~gradatim.data.Batches`
-                describes this option and the next four, with their defaults. Leave them
-                out for a ``DataLoader`` or ``Batches``, which have their own.
+                describes this option and the next seven, with their defaults. Leave
+                them out for a ``DataLoader`` or ``Batches``, which have their own.
             shuffle: For ``train``.
             seed: For ``train``.
             drop_last: For ``train``.
             num_workers: For ``train`` and ``val``.
+            collate_fn: For ``train``, and for ``val`` where that is no tensors.
+            sampler: For ``train``.
+            weights: For ``train``.
             callbacks: Called in this order.
             progress: On a terminal a line that is renewed ten times a second,
                 elsewhere one line every tenth of the run.
@@ -257,9 +261,13 @@ class Trainer:
             NonFiniteLossError: The loss is NaN or infinite.
         """
         refuse_unknown("fit", options, BatchKeywords.__annotations__)
+        if not self.train_step.own_forward:
+            refuse_x_and_y(train, val)
         device = device_of(self.model)
         train_batches = as_batches(train, device=device, **options)
-        val_batches = None if val is None else _in_order(val, device, options)
+        val_batches = (
+            None if val is None else in_order(val, device, options, is_val=True)
+        )
         plan = Plan(
             self.epoch,
             epochs,
@@ -428,8 +436,8 @@ class Trainer:
 
     def _ends_validated(self, plan: Plan) -> bool:
         """Tell whether there is a validation at the end of the epoch at hand."""
-        if plan.val_batches is None or not self.so_far.row_num_rows:
-            return False  # the last row was validated, and is of this very update
+        if plan.val_batches is None:
+            return False
         return (
             plan.val_every is None
             or self.num_steps % plan.val_every == 0
@@ -511,9 +519,10 @@ class Trainer:
                     "The history could not be read any more.\nGive it another name."
                 )
             if self._batch_rows is not None:
-                if not isinstance(value, Tensor) or value.dim():
-                    value = torch.tensor(number_of(name, value))
-                self.so_far.note(name, value.detach(), self._batch_rows)
+                tensor = value if isinstance(value, Tensor) else torch.tensor(value)
+                if tensor.dim():
+                    number_of(name, tensor)
+                self.so_far.note(name, tensor.detach(), self._batch_rows)
             elif self._row_is_open:
                 self.history.set_last(name, number_of(name, value))
             else:
@@ -547,13 +556,14 @@ class Trainer:
             data: As for :meth:`fit`.
             batch_size: Rows at a time.
             num_workers: As for :meth:`fit`.
+            collate_fn: As for :meth:`fit`.
 
         Returns:
             ``{"loss": ..., "<metric>": ...}``.
         """
         refuse_unknown("evaluate", options, ReadingKeywords.__annotations__)
         device = device_of(self.model)
-        batches = _in_order(data, device, options, PREDICT_BATCH_SIZE)
+        batches = in_order(data, device, options, PREDICT_BATCH_SIZE)
         return evaluate_batches(self.train_step, self.metrics, batches)
 
     @shows_options(ReadingKeywords)
@@ -567,6 +577,7 @@ class Trainer:
                 which the targets are ignored.
             batch_size: Rows at a time.
             num_workers: As for :meth:`fit`.
+            collate_fn: As for :meth:`fit`.
 
         Returns:
             The outputs, a tensor ``(rows, ...)`` on the device that the rows came from;
@@ -575,7 +586,7 @@ class Trainer:
         refuse_unknown("predict", options, ReadingKeywords.__annotations__)
         _warn_of_shuffled(data)
         device = device_of(self.model)
-        batches = _in_order(data, device, options, PREDICT_BATCH_SIZE)
+        batches = in_order(data, device, options, PREDICT_BATCH_SIZE)
         home = next(tensors_of(data), torch.empty(0)).device
         return predict_batches(self.train_step, self.model, batches, home)
 
@@ -600,27 +611,6 @@ class Trainer:
 def _call(hooks: list[Callable[..., None]], trainer: "Trainer") -> None:
     for hook in hooks:
         hook(trainer)
-
-
-def _in_order(
-    data: Any,
-    device: torch.device,
-    options: BatchKeywords | ReadingKeywords,
-    batch_size: int | None = None,
-) -> Batches:
-    """Give batches in the order of the rows, or the user's own as they are.
-
-    They have ``batch_size`` where the options have none.
-    """
-    if has_own_batches(data):
-        return as_batches(data, device=device)
-    return as_batches(
-        data,
-        batch_size=options.get("batch_size") or batch_size,
-        shuffle=False,
-        num_workers=options.get("num_workers"),
-        device=device,
-    )
 
 
 def _warn_of_shuffled(data: Any) -> None:

@@ -439,7 +439,7 @@ def generator():
 @pytest.mark.parametrize(
     "data, message",
     [
-        (generator(), r"type generator gives no batches(.|\n)*a DataLoader or a Table"),
+        (generator(), r"are a generator(.|\n)*second epoch(.|\n)*Give a list"),
         ("line", "type str gives no batches"),
         (None, "type NoneType gives no batches"),
         (("a", "b"), "type tuple gives no batches"),
@@ -449,7 +449,10 @@ def generator():
         ((X[:0], Y[:0]), "the data have 0 rows"),
         (Subset(TensorDataset(X, Y), []), "the data have 0 rows"),
         (Subset(Rows(), []), "the data have 0 rows"),
-        ((X, list(range(25))), r"a list of 25 int(.|\n)*torch\.tensor"),
+        (zip(X, Y, strict=True), "the data are a zip"),
+        (iter([(X, Y)]), "the data are a list_iterator"),
+        ((X, ["a"] * 25), r"a list of 25 str(.|\n)*with a collate_fn="),
+        (nn.Sequential(), "type Sequential gives no batches"),
         ({"x": X, "names": ["a"] * 25}, "a list of 25 str"),
     ],
 )

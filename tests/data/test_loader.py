@@ -19,7 +19,7 @@ from torch.utils.data import (
 )
 
 from gradatim.data import Batches
-from gradatim.data.sources.loader import own_generators
+from gradatim.data.restart import own_generators
 from gradatim.data.why_inexact import dataset_why_inexact, loader_why_inexact
 from gradatim.rng import rng_state, set_rng_state
 from gradatim.store.pack import pack, unpack

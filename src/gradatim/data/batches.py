@@ -1,64 +1,84 @@
 """Where ``(x, y)`` come from, in an order that is a pure function of (seed, epoch)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Unpack
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from gradatim.data.options import BatchKeywords, BatchOptions
+from gradatim.data.in_memory import is_single, tensors_from
+from gradatim.data.kinds import (
+    is_in_memory,
+    is_list_of_batches,
+    is_loader,
+    is_map_style,
+    refuse_iterator,
+)
+from gradatim.data.options import BatchKeywords, BatchOptions, ReadingKeywords
 from gradatim.data.order import epoch_order
+from gradatim.data.repeated_rows import warn_of_repeated_rows
 from gradatim.data.sources.dataset import DatasetSource
 from gradatim.data.sources.iterable import IterableSource
 from gradatim.data.sources.loader import (
     BatchListSource,
     LoaderSource,
-    is_list_of_batches,
+    OwnLoaderSource,
     refuse_options,
 )
 from gradatim.data.sources.source import Source
 from gradatim.data.sources.tensors import TensorSource, tensors_behind
 from gradatim.errors import ConfigError, DataError
-from gradatim.nested import as_tensors, tensors_of
+from gradatim.nested import tensors_of
 from gradatim.signatures import refuse_unknown, shows_options
 
-__all__ = ["Batches", "as_batches", "epoch_order", "has_own_batches"]
+__all__ = [
+    "Batches",
+    "as_batches",
+    "epoch_order",
+    "has_own_batches",
+    "in_order",
+    "refuse_x_and_y",
+]
 
 
 def make_source(data: Any, options: BatchOptions) -> Source:
     """Make the source for a kind of data; refuse data that give no batches."""
     if isinstance(data, DataLoader):
+        warn_of_repeated_rows(data)
         return LoaderSource(data, options)
     if isinstance(data, IterableDataset):
         return IterableSource(data, options)
     if isinstance(data, Dataset):
         tensors, rows = tensors_behind(data)
-        if tensors is not None:
+        if tensors is not None and options.collate_fn is None:
             return TensorSource(tensors, options, rows)
         return DatasetSource(data, options)
     if hasattr(data, "as_batch"):  # a Table
         data = data.as_batch()
-    is_nested = isinstance(data, (Tensor, np.ndarray, Mapping, tuple, list))
-    if is_nested:
-        data = as_tensors(data)
     if is_list_of_batches(data):  # or another Sequence, whose batches are its own
         return BatchListSource(data, options)
-    if is_nested and next(tensors_of(data), None) is not None:
-        return TensorSource(data, options, None)
+    if is_in_memory(data):
+        tensors = tensors_from(data)
+        if next(tensors_of(tensors), None) is not None:
+            return TensorSource(tensors, options, None)
+    elif is_map_style(data):
+        return DatasetSource(data, options)
+    elif is_loader(data):
+        refuse_iterator(data)
+        return OwnLoaderSource(data, options)
     raise DataError(
         f"data of type {type(data).__name__} gives no batches.\n"
         "Training needs rows that can be cut into batches.\n"
-        "Give a tuple of tensors or arrays, a Dataset, an IterableDataset, a "
-        "DataLoader or a Table."
+        "Give a tuple of tensors, arrays or data frames, a data set, an "
+        "IterableDataset, a DataLoader, other batches to go through, or a Table."
     )
 
 
 def has_own_batches(data: Any) -> bool:
     """Tell whether ``data`` is cut into batches already, in an order of its own."""
-    return isinstance(data, (Batches, DataLoader)) or is_list_of_batches(data)
+    return isinstance(data, Batches) or is_loader(data)
 
 
 def _option(name: str) -> Any:
@@ -83,16 +103,28 @@ class Batches:
     ``DataLoader`` is used as it is and draws what it draws in a loop of one's own.
 
     Args:
-        data: A tuple, list or dict of tensors or NumPy arrays with rows along dim 0
-            (float64 arrays become PyTorch's default dtype, as NumPy knows no other
-            default; tensors stay as they are); a ``Dataset``, ``IterableDataset`` or
-            ``DataLoader`` (whose ``set_epoch`` is called before each epoch, if it has
-            one); or a ``Table``.
+        data: A tuple, list or dict of tensors, NumPy arrays, data frames of pandas or
+            polars, or lists of numbers, with rows along dim 0 (float64 becomes
+            PyTorch's default dtype, as NumPy knows no other default; tensors stay as
+            they are). Or a data set: whatever has ``len(data)`` and ``data[row]``, with
+            ``Dataset`` as its base or not. Or an ``IterableDataset``. Or batches that
+            are there already: a ``DataLoader``, a list of them, or any object that
+            gives them each time it is gone through. Or a ``Table``. Where it has a
+            ``set_epoch``, that is called before each epoch.
         batch_size: Rows in a batch; the last one may have fewer.
         shuffle: Another order each epoch, drawn from ``(seed, epoch)``.
         seed: Not negative.
         drop_last: Leave out a last batch with fewer rows.
-        num_workers: Processes that read a ``Dataset``; tensors need none.
+        num_workers: Processes that read a data set; tensors need none. The rows of an
+            ``IterableDataset`` come once, in the order of a single process: each worker
+            goes through the whole stream, and puts every n-th batch together.
+        collate_fn: Makes a batch of a list of rows, of a data set or
+            ``IterableDataset``; by default ``torch.utils.data.default_collate``.
+        sampler: Gives the numbers of the rows of an epoch, in place of ``shuffle``: a
+            sampler of PyTorch or your own, or a list of numbers. It draws what it draws
+            in a loop of one's own.
+        weights: A number a row. An epoch draws as many rows as there are, each by its
+            weight and with replacement, from ``(seed, epoch)``.
         device: Where the batches go; on CUDA through pinned memory, while the device
             computes. None leaves them where they are.
         resident: Send the tensors to ``device`` once and slice them there.
@@ -117,6 +149,9 @@ class Batches:
     seed: int = _option("seed")
     drop_last: bool = _option("drop_last")
     num_workers: int = _option("num_workers")
+    collate_fn: Callable[[list[Any]], Any] | None = _option("collate_fn")
+    sampler: Iterable[Any] | None = _option("sampler")
+    weights: Tensor | None = _option("weights")
     device: torch.device | None = _option("device")
     restartable: bool = _option("restartable")
 
@@ -130,6 +165,7 @@ class Batches:
         **options: Unpack[BatchKeywords],
     ) -> None:
         refuse_unknown("Batches", options, BatchKeywords.__annotations__)
+        _refuse_shuffled_sampler(options)
         chosen: Any = {name: v for name, v in options.items() if v is not None}
         self.options = BatchOptions(
             device=None if device is None else torch.device(device), **chosen
@@ -226,7 +262,8 @@ def as_batches(
         return Batches(data, device=device, **given)
     for name, value in given.items():
         own = getattr(data, name)
-        if value != own:
+        # Weights cannot be compared by ==; those that are meant are the very same.
+        if value is not own and (name == "weights" or value != own):
             raise ConfigError(
                 f"{name}={value!r}, but these Batches were made with {name}={own!r}.\n"
                 "Which one is meant is open.\n"
@@ -235,3 +272,61 @@ def as_batches(
     if data.device is None and device is not None:
         data.device = torch.device(device)
     return data
+
+
+def in_order(
+    data: Any,
+    device: torch.device,
+    options: BatchKeywords | ReadingKeywords,
+    batch_size: int | None = None,
+    *,
+    is_val: bool = False,
+) -> Batches:
+    """Give batches in the order of the rows, or the user's own as they are.
+
+    They have ``batch_size`` where the options have none. The options of a ``fit`` are
+    those of its training data: its validation data may be tensors, which need no
+    ``collate_fn``.
+    """
+    if has_own_batches(data):
+        return as_batches(data, device=device)
+    needs_none = is_val and is_in_memory(data)
+    return as_batches(
+        data,
+        batch_size=options.get("batch_size") or batch_size,
+        shuffle=False,
+        num_workers=options.get("num_workers"),
+        collate_fn=None if needs_none else options.get("collate_fn"),
+        device=device,
+    )
+
+
+def _refuse_shuffled_sampler(options: BatchKeywords) -> None:
+    shuffle = options.get("shuffle")
+    if options.get("sampler") is not None and shuffle is not None:
+        raise ConfigError(
+            f"sampler= and shuffle={shuffle} are both given.\n"
+            "A sampler says which rows come in which order.\n"
+            "Leave shuffle out."
+        )
+
+
+def refuse_x_and_y(train: Any, val: Any) -> None:
+    """Refuse ``fit(x, y)``: what belongs together was given as two arguments.
+
+    Raises:
+        ConfigError: Both are a single block of rows.
+    """
+    if not (is_single(train) and is_single(val)):
+        return
+    x, y = (
+        f"{type(value).__name__}{tuple(getattr(value, 'shape', (len(value),)))}"
+        for value in (train, val)
+    )
+    raise ConfigError(
+        f"fit() was given {x} to train on and {y} to validate with.\n"
+        "Its arguments are the two parts of the data, each with inputs and targets; "
+        "fit(x, y) of other libraries means something else.\n"
+        "Write fit((x, y), ...), or fit((x, y), (x_val, y_val), ...); for inputs "
+        "without targets give the trainer a forward=."
+    )

@@ -3,10 +3,10 @@
 import hashlib
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-__all__ = ["epoch_generator", "epoch_order", "mixed_seed"]
+__all__ = ["epoch_generator", "epoch_order", "mixed_seed", "weighted_order"]
 
 
 def epoch_order(num_rows: int, *, seed: int, epoch: int) -> Int[Tensor, "rows"]:
@@ -18,6 +18,24 @@ def epoch_order(num_rows: int, *, seed: int, epoch: int) -> Int[Tensor, "rows"]:
     tensor([1, 3, 4, 0, 2])
     """
     return torch.randperm(num_rows, generator=epoch_generator(seed, epoch))
+
+
+def weighted_order(
+    weights: Float[Tensor, "rows"], *, seed: int, epoch: int
+) -> Int[Tensor, "rows"]:
+    """Draw as many rows as there are, each by its weight, with replacement.
+
+    ``torch.multinomial`` would do, but for at most 2^24 rows.
+
+    >>> weighted_order(torch.tensor([0.0, 1.0, 3.0]).double(), seed=42, epoch=0)
+    tensor([2, 2, 2])
+    """
+    generator = epoch_generator(seed, epoch)
+    draws = torch.rand(len(weights), dtype=torch.float64, generator=generator)
+    ends = weights.cumsum(0)
+    rows = torch.searchsorted(ends, draws * ends[-1], right=True)
+    # A draw close to 1 may be rounded up to the end itself.
+    return rows.clamp(max=int(weights.nonzero()[-1]))
 
 
 def epoch_generator(seed: int, epoch: int) -> torch.Generator:

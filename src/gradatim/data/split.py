@@ -1,7 +1,7 @@
 """Splitting rows into parts: at random, by class, or by time."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Subset
 
+from gradatim.data.in_memory import tensors_from
+from gradatim.data.kinds import is_in_memory
 from gradatim.errors import ConfigError, DataError
-from gradatim.nested import as_tensors, map_tensors, tensors_of
+from gradatim.nested import map_tensors, tensors_of
 
 __all__ = ["split", "split_rows_of"]
 
@@ -27,8 +29,9 @@ def split(
     """Split data into parts that share no row.
 
     Args:
-        data: Tensors or arrays with the same rows along dim 0, alone or in a dict, or
-            one ``Dataset`` or ``Table``. float64 arrays become PyTorch's default dtype.
+        data: Tensors, arrays, data frames or lists of numbers with the same rows along
+            dim 0, alone or in a dict, or one data set (``len(data)`` and ``data[row]``)
+            or ``Table``. float64 becomes PyTorch's default dtype.
         fractions: The share of each part; together 1.
         seed: Decides the order before the cut. Nothing global is seeded.
         stratify: A class per row; every class is shared out in the same proportion,
@@ -39,7 +42,7 @@ def split(
 
     Returns:
         A tuple of parts. Of several tensors each part is a tuple ``(x, y)``, of a
-        single one a tensor, of a ``Dataset`` a ``Subset``, of a ``Table`` a ``Table``.
+        single one a tensor, of a data set a ``Subset``, of a ``Table`` a ``Table``.
 
     Raises:
         DataError: A part would be empty, or the data have different numbers of rows.
@@ -52,8 +55,8 @@ def split(
     (8, [1, 0])
     """
     whole = data[0] if len(data) == 1 else data
-    if isinstance(whole, (Tensor, np.ndarray, Mapping, tuple, list)):
-        whole = as_tensors(whole)
+    if is_in_memory(whole):
+        whole = tensors_from(whole)
         lengths = [len(tensor) if tensor.dim() else 1 for tensor in tensors_of(whole)]
         if len(set(lengths)) != 1:
             raise DataError(
@@ -230,8 +233,8 @@ def _quotas(sizes: list[int], counts: list[int]) -> list[list[int]]:
 
 
 def _select(whole: Any, rows: Tensor) -> Any:
-    if isinstance(whole, Dataset):
-        return Subset(whole, rows.tolist())
-    if hasattr(whole, "select") and not isinstance(whole, Tensor):  # a Table
+    if hasattr(whole, "as_batch"):  # a Table
         return whole.select(rows)
-    return map_tensors(lambda t: t[rows.to(t.device)], whole)
+    if is_in_memory(whole):
+        return map_tensors(lambda t: t[rows.to(t.device)], whole)
+    return Subset(whole, rows.tolist())

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -19,9 +20,11 @@ from torch.utils.data.distributed import DistributedSampler
 
 __all__ = [
     "GENERATORS",
+    "SEQUENCES",
     "dataset_why_inexact",
     "iterable_why_inexact",
     "loader_why_inexact",
+    "sampler_why_inexact",
 ]
 
 SAMPLERS = (
@@ -32,6 +35,9 @@ SAMPLERS = (
     DistributedSampler,
 )
 """Samplers that draw an epoch's order at its start, so that it can be drawn again."""
+
+SEQUENCES = (list, tuple, range, Tensor, np.ndarray)
+"""Row numbers that stand there as they are."""
 
 GENERATORS = (
     torch.Generator,
@@ -68,15 +74,22 @@ def loader_why_inexact(loader: "DataLoader[Any]") -> list[str]:
     if batch_sampler is not None and type(batch_sampler) is not BatchSampler:
         reasons.append(f"{type(batch_sampler).__name__} is a batch sampler of your own")
     elif not isinstance(loader.dataset, IterableDataset):
-        sampler = getattr(batch_sampler, "sampler", sampler)
-        if type(sampler) not in (*SAMPLERS, list, tuple, range):
-            reasons.append(f"{type(sampler).__name__} is a sampler of your own")
+        reasons += sampler_why_inexact(getattr(batch_sampler, "sampler", sampler))
     return reasons
 
 
-def iterable_why_inexact(data: Any, num_workers: int) -> list[str]:
+def sampler_why_inexact(sampler: Any) -> list[str]:
+    """Say why what a sampler draws cannot be drawn again; empty where it can."""
+    if sampler is None or type(sampler) in (*SAMPLERS, *SEQUENCES):
+        return []
+    return [f"{type(sampler).__name__} is a sampler of your own"]
+
+
+def iterable_why_inexact(data: Any, num_workers: int, collate_fn: Any) -> list[str]:
     """Say why an ``IterableDataset`` cannot be resumed exactly; empty where it can."""
     name = type(data).__name__
+    if reasons := dataset_why_inexact(collate_fn):
+        return reasons
     if not (hasattr(data, "state_dict") and hasattr(data, "load_state_dict")):
         return [f"{name} has no state_dict() and load_state_dict()"]
     if num_workers:

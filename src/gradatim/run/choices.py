@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gradatim.data.batches import Batches
 from gradatim.data.digest import tensor_digest
-from gradatim.data.sources.loader import own_generators
+from gradatim.data.restart import own_generators
 from gradatim.modules import bare
 from gradatim.step import TrainStep
 from gradatim.torch_private import INNER_SCHEDULES, LAST_RATE, own_buffers
@@ -55,7 +55,8 @@ def describe_batches(batches: Batches) -> dict[str, Any]:
     source: Any = batches if loader is None else loader
     sizes = {"batch_size": source.batch_size, "drop_last": source.drop_last}
     if loader is None:
-        return {**sizes, "shuffle": batches.shuffle, "seed": batches.seed}
+        order = {"shuffle": batches.shuffle, "seed": batches.seed}
+        return {**sizes, **order, **batches.options.describe()}
     sampler, generators = type(loader.sampler).__name__, len(own_generators(loader))
     return {**sizes, "sampler": sampler, "generators": generators}
 

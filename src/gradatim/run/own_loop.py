@@ -142,6 +142,9 @@ class OwnLoop:
             seed: As there.
             drop_last: As there.
             num_workers: As there.
+            collate_fn: As there.
+            sampler: As there.
+            weights: As there.
             device: As there; by default that of the tracked model.
 
         Raises:

@@ -1,7 +1,7 @@
 """Map-style data sets, read here or by worker processes."""
 
 import random
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,59 +10,71 @@ import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from gradatim.data.options import BatchOptions
-from gradatim.data.order import epoch_generator, epoch_order, mixed_seed
-from gradatim.data.sources.source import Source, check_num_rows, tell_epoch
+from gradatim.data.order import epoch_generator, mixed_seed
+from gradatim.data.sources.numbered import NumberedSource
+from gradatim.data.sources.source import tell_epoch
 from gradatim.data.why_inexact import dataset_why_inexact
 
-__all__ = ["DatasetSource"]
+__all__ = ["DatasetSource", "as_it_is", "seed_all"]
 
 
-class DatasetSource(Source):
-    """A map-style ``Dataset``: asked for whole batches where it can give them."""
+class DatasetSource(NumberedSource):
+    """A map-style data set: asked for whole batches where it can give them.
 
-    def __init__(self, data: Dataset[Any], options: BatchOptions) -> None:
-        super().__init__(data, options)
-        assert isinstance(data, Sized)
-        self.num_rows = len(data)
-        check_num_rows(self.num_rows, options)
+    It is what has a length and gives its rows by their numbers, with ``Dataset`` as its
+    base or not.
+    """
+
+    def __init__(self, data: Any, options: BatchOptions) -> None:
+        super().__init__(data, options, len(data))
 
     def why_inexact(self) -> list[str]:
-        return dataset_why_inexact(self.data)
+        own = [self.data, self.options.collate_fn]
+        reasons = [reason for value in own for reason in dataset_why_inexact(value)]
+        return reasons + super().why_inexact()
 
     def epoch(self, epoch: int, start: int) -> Iterator[Any]:
         tell_epoch(self.data, epoch)
-        numbered = list(enumerate(self._indices(epoch)))[start:]
-        batches: Iterable[Any] = (_fetch(self.data, rows) for _, rows in numbered)
-        if self.options.num_workers:
+        options, fetch = self.options, Fetch(self.data, self.options.collate_fn)
+        numbered = enumerate(self._indices(epoch, start), start)
+        batches: Iterable[Any] = (fetch(rows) for _, rows in numbered)
+        if options.num_workers:
             batches = DataLoader(
-                _SeededBatches(self.data, self.options.seed, epoch),
+                _SeededBatches(fetch, options.seed, epoch),
                 sampler=numbered,
                 batch_size=None,
-                num_workers=self.options.num_workers,
+                num_workers=options.num_workers,
                 # Without one of its own, the loader would draw from the global RNG.
-                generator=epoch_generator(self.options.seed, epoch),
-                collate_fn=_as_it_is,
-                pin_memory=self.options.is_cuda,
+                generator=epoch_generator(options.seed, epoch),
+                collate_fn=as_it_is,
+                pin_memory=options.is_cuda,
             )
         for batch in batches:
             yield self.send(batch)
 
-    def _indices(self, epoch: int) -> list[list[int]]:
-        options, total = self.options, self.num_rows or 0
-        if options.shuffle:
-            order = epoch_order(total, seed=options.seed, epoch=epoch).tolist()
+    def _indices(self, epoch: int, start: int) -> Iterator[list[int]]:
+        """Give the row numbers of each batch, from batch ``start`` on."""
+        for rows in self.row_numbers(epoch, start):
+            if isinstance(rows, slice):
+                yield list(range(rows.start, rows.stop))
+            else:
+                yield rows.tolist()
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Fetches the rows of a batch, and puts them together."""
+
+    data: Any
+    collate_fn: Callable[[list[Any]], Any] | None
+
+    def __call__(self, indices: list[int]) -> Any:
+        fetch_many = getattr(self.data, "__getitems__", None)
+        if fetch_many is not None:
+            rows = fetch_many(indices)
         else:
-            order = list(range(total))
-        size = options.batch_size
-        starts = range(0, self.num_batches() * size, size)
-        return [order[start : start + size] for start in starts]
-
-
-def _fetch(data: Any, indices: list[int]) -> Any:
-    fetch_many = getattr(data, "__getitems__", None)
-    if fetch_many is not None:
-        return default_collate(fetch_many(indices))
-    return default_collate([data[index] for index in indices])
+            rows = [self.data[index] for index in indices]
+        return (self.collate_fn or default_collate)(rows)
 
 
 @dataclass(frozen=True)
@@ -73,18 +85,24 @@ class _SeededBatches(Dataset[Any]):
     workers, and wherever the epoch is resumed.
     """
 
-    data: Dataset[Any]
+    fetch: Fetch
     seed: int
     epoch: int
 
     def __getitem__(self, item: tuple[int, list[int]]) -> Any:
         number, indices = item
-        seed = mixed_seed(self.seed, self.epoch, number)
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed % (1 << 32))
-        return _fetch(self.data, indices)
+        seed_all(self.seed, self.epoch, number)
+        return self.fetch(indices)
 
 
-def _as_it_is(batch: Any) -> Any:
+def as_it_is(batch: Any) -> Any:
+    """Leave a batch as it is: the ``collate_fn`` of a loader over whole batches."""
     return batch
+
+
+def seed_all(*numbers: int) -> None:
+    """Seed every global generator of a worker by a few numbers."""
+    seed = mixed_seed(*numbers)
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % (1 << 32))

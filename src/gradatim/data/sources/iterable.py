@@ -2,14 +2,19 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sized
+from dataclasses import dataclass
 from typing import Any
 
 from torch.utils.data import DataLoader, IterableDataset, default_collate
 
 from gradatim.data.options import BatchOptions
 from gradatim.data.order import epoch_generator
+from gradatim.data.sources.dataset import as_it_is, seed_all
+from gradatim.data.sources.loader import refuse_options
 from gradatim.data.sources.source import Source, tell_epoch
 from gradatim.data.why_inexact import iterable_why_inexact
+from gradatim.rng import keeping_rng
+from gradatim.torch_private import hide_worker
 
 __all__ = ["IterableSource"]
 
@@ -19,12 +24,14 @@ class IterableSource(Source):
 
     def __init__(self, data: IterableDataset[Any], options: BatchOptions) -> None:
         super().__init__(data, options)
+        refuse_options(data, [n for n in options.for_rows() if n != "collate_fn"])
         self.num_rows = len(data) if isinstance(data, Sized) else None
         self._exhausted = False
         self._loaded: Any = None
 
     def why_inexact(self) -> list[str]:
-        return iterable_why_inexact(self.data, self.options.num_workers)
+        options = self.options
+        return iterable_why_inexact(self.data, options.num_workers, options.collate_fn)
 
     def state_dict(self) -> dict[str, Any]:
         if self.why_inexact():  # there is no state, or it cannot be reached
@@ -49,26 +56,71 @@ class IterableSource(Source):
                 self._exhausted = True
                 return
         self._exhausted = False
-        batches: Iterable[Any] = self._cut()
-        if self.options.num_workers:
-            batches = DataLoader(
-                self.data,
-                batch_size=self.options.batch_size,
-                drop_last=self.options.drop_last,
-                num_workers=self.options.num_workers,
-                generator=epoch_generator(self.options.seed, epoch),
-                pin_memory=self.options.is_cuda,
+        options = self.options
+        if options.num_workers:
+            batches: Iterable[Any] = DataLoader(
+                _EveryNth(self.data, options, epoch, start),
+                batch_size=None,
+                num_workers=options.num_workers,
+                generator=epoch_generator(options.seed, epoch),
+                collate_fn=as_it_is,
+                pin_memory=options.is_cuda,
             )
-        for batch in itertools.islice(batches, start, None):
+        else:
+            collate = options.collate_fn or default_collate
+            rows = self._noting_the_end(_cut(self.data, options))
+            batches = map(collate, itertools.islice(rows, start, None))
+        for batch in batches:
             yield self.send(batch)
 
-    def _cut(self) -> Iterator[Any]:
-        """Cut the rows into batches; rows are fetched when their batch is asked for."""
-        size, rows = self.options.batch_size, iter(self.data)
-        while batch := list(itertools.islice(rows, size)):
+    def _noting_the_end(self, batches: Iterator[list[Any]]) -> Iterator[list[Any]]:
+        for batch in batches:
             # A short batch met the end, where the data set may reset its own count.
-            self._exhausted = len(batch) < size
+            self._exhausted = len(batch) < self.options.batch_size
             if not (self._exhausted and self.options.drop_last):
-                yield default_collate(batch)
-            if self._exhausted:
-                return
+                yield batch
+
+
+def _cut(data: Any, options: BatchOptions) -> Iterator[list[Any]]:
+    """Cut the rows into batches; rows are fetched when their batch is asked for."""
+    size, rows = options.batch_size, iter(data)
+    while batch := list(itertools.islice(rows, size)):
+        yield batch
+        if len(batch) < size:
+            return
+
+
+@dataclass(frozen=True)
+class _EveryNth(IterableDataset[Any]):
+    """The batches of one stream that fall to the worker at hand.
+
+    Every worker goes through the whole stream, and puts together every n-th batch of
+    it. The loader takes a batch from each worker in turn, so the batches come once, in
+    the order of a single process. That needs the same stream in all of them: what it
+    draws comes from generators that are seeded alike, and it is not told that it is in
+    a worker, where it may leave out rows by itself.
+    """
+
+    data: IterableDataset[Any]
+    options: BatchOptions
+    epoch: int
+    start: int
+    """So many batches are left out."""
+
+    def __iter__(self) -> Iterator[Any]:
+        options = self.options
+        worker, num_workers = hide_worker()
+        seed_all(options.seed, self.epoch)
+        numbered = enumerate(_cut(self.data, options), -self.start)
+        for number, rows in numbered:
+            is_left_out = options.drop_last and len(rows) < options.batch_size
+            if number < 0 or number % num_workers != worker or is_left_out:
+                continue
+            if options.collate_fn is None:
+                yield default_collate(rows)
+                continue
+            # What one worker alone draws must not move what all of them draw.
+            with keeping_rng():
+                seed_all(options.seed, self.epoch, number + self.start)
+                batch = options.collate_fn(rows)
+            yield batch

@@ -9,8 +9,7 @@ from torch.utils.data import Subset, TensorDataset
 
 from gradatim.data.digest import tensor_digest
 from gradatim.data.options import BatchOptions
-from gradatim.data.order import epoch_order
-from gradatim.data.sources.source import Source, check_num_rows
+from gradatim.data.sources.numbered import NumberedSource
 from gradatim.errors import ConfigError, DataError
 from gradatim.nested import map_tensors, slice_rows, tensors_of
 
@@ -21,24 +20,29 @@ CHUNK_BYTES = 1 << 22
 (benchmarks/LOG.md): below 1 MB it is slower, above 4 MB the difference is noise."""
 
 
-class TensorSource(Source):
+class TensorSource(NumberedSource):
     """Tensors in memory: an epoch is gathered in chunks that are cut into batches.
 
     ``rows`` are those of the tensors that a ``Subset`` chose; None for all of them.
     """
 
     def __init__(self, data: Any, options: BatchOptions, rows: Tensor | None) -> None:
-        super().__init__(data, options)
-        self.rows = rows
         tensors = list(tensors_of(data))
-        self.num_rows = _same_num_rows(tensors) if rows is None else len(rows)
-        check_num_rows(self.num_rows, options)
-        _refuse_lists(data, self.num_rows)
+        num_rows = _same_num_rows(tensors) if rows is None else len(rows)
+        super().__init__(data, options, num_rows)
+        self.rows = rows
+        _refuse_lists(data, num_rows)
+        if options.collate_fn is not None:
+            raise ConfigError(
+                "collate_fn given, but the data are tensors.\n"
+                "They are sliced batch by batch: there are no rows to put together.\n"
+                "Leave it out, or give a data set whose rows it takes."
+            )
         bytes_per_row = sum(
             t.element_size() * (t.numel() // max(1, t.size(0))) for t in tensors
         )
         batch_bytes = max(1, bytes_per_row * options.batch_size)
-        self.chunk_rows = options.batch_size * max(1, CHUNK_BYTES // batch_bytes)
+        self.chunk_batches = max(1, CHUNK_BYTES // batch_bytes)
         if type(data) in (tuple, list) and all(isinstance(t, Tensor) for t in data):
             self.gather: Callable[[Any], Iterator[Any]] = self._gather_flat
         else:
@@ -54,21 +58,17 @@ class TensorSource(Source):
         return tensor_digest(self.data, self.rows)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Any]:
-        options, total = self.options, self.num_rows
-        assert total is not None
-        size = options.batch_size
-        if options.drop_last:
-            total -= total % size
-        order: Tensor | None = self.rows
-        if options.shuffle:
-            order = epoch_order(self.num_rows or 0, seed=options.seed, epoch=epoch)
-            if self.rows is not None:
-                order = self.rows[order]
-        if order is not None:
-            order = order.to(next(tensors_of(self.data)).device)
-        for first in range(start * size, total, self.chunk_rows):
-            stop = min(first + self.chunk_rows, total)
-            rows = slice(first, stop) if order is None else order[first:stop]
+        home, chosen = next(tensors_of(self.data)).device, self.rows
+        if chosen is not None:
+            chosen = chosen.to(home)
+
+        def place(order: Tensor) -> Tensor:
+            order = order.to(home)
+            return order if chosen is None else chosen[order]
+
+        for rows in self.row_numbers(epoch, start, self.chunk_batches, place):
+            if chosen is not None and isinstance(rows, slice):
+                rows = chosen[rows]
             yield from self.gather(rows)
 
     def _gather_flat(self, rows: slice | Tensor) -> Iterator[Any]:
@@ -121,8 +121,8 @@ def _refuse_lists(data: Any, rows: int) -> None:
             raise DataError(
                 f"the data hold a {type(part).__name__} of {rows} "
                 f"{type(part[0]).__name__}.\n"
-                "Only tensors and arrays are cut into batches.\n"
-                "Make it one, for example with torch.tensor(...) or np.array(...)."
+                "Only tensors, arrays and numbers are cut into batches.\n"
+                "Make numbers of it, or give a data set with a collate_fn=."
             )
         _refuse_lists(part, rows)
 
