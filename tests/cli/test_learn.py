@@ -1,8 +1,10 @@
 """``gradatim learn`` besides the browser: lists, copies, checks."""
 
+import http.client
 import json
 import signal
 import socket
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -82,8 +84,41 @@ def test_a_port_that_cannot_be_had_is_one_line(port, tmp_path):
     assert code == 2 and out == "" and str(number) in err
 
 
+def requests_of(address):
+    """Ask what is right, and what is refused; give the statuses of the answers."""
+    parts = urlsplit(address)
+    own, query, slug = f"http://{parts.netloc}", parts.query, CHAPTERS[1].slug
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    socket_of = f"/{slug}/ws?session_id=s_123456&{query}"
+    for path, headers in (
+        (f"/?{query}", {}),
+        ("/?access_token=another", {}),
+        (f"/?{query}", {"Host": "evil.example"}),
+        (f"/?{query}", {"Origin": "http://evil.example"}),
+        (f"/open/{slug}?{query}", {}),
+        (f"/{slug}/?{query}", {}),
+        (f"/none?{query}", {}),
+        (f"/?{query}", {"Cookie": "\xff;;=", "Content-Length": "-1"}),
+        (socket_of, upgrade | {"Origin": "http://evil.example"}),
+        (socket_of, upgrade | {"Origin": own}),
+    ):
+        connection = http.client.HTTPConnection(parts.netloc, timeout=300)
+        connection.request("GET", path, headers=headers)
+        yield connection.getresponse().status
+        connection.close()
+    with socket.create_connection((parts.hostname, parts.port)) as damaged:
+        damaged.sendall(f"GET /?{query} HTTP/9.9\r\n\x00\r\n\r\n".encode())
+        yield int(damaged.recv(100).split()[1])
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_server_and_its_folder(number, tmp_path):
+    """And what was asked by then is in no log: the addresses have the token."""
     folder = tmp_path / "tmp"
     folder.mkdir()
     before = f"import tempfile; tempfile.tempdir = {str(folder)!r}"
@@ -91,8 +126,14 @@ def test_a_signal_ends_the_server_and_its_folder(number, tmp_path):
     line = process.stdout.readline()
     assert line.startswith("the course: http://127.0.0.1:")
     assert any(folder.iterdir())
+    address = line.split()[-1]
+    statuses = list(requests_of(address))
+    assert statuses[:5] == [200, 401, 400, 403, 303]
+    assert statuses[7:] == [400, 403, 101, 400]
     process.send_signal(number)
-    process.communicate()
+    out, err = process.communicate()
+    token = parse_qs(urlsplit(address).query)["access_token"][0]
+    assert len(token) == 16 and token not in out + err
     expected = 0 if number == signal.SIGINT else 128 + number
     assert process.returncode == expected
     assert not any(folder.iterdir())
