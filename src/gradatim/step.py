@@ -38,7 +38,12 @@ from gradatim.nonfinite import (
 )
 from gradatim.precision import AUTOCAST_DTYPES, Precision, in_full_precision
 from gradatim.signatures import refuse_unknown, shows_options
-from gradatim.step_checks import check_optimizer, check_options, check_scheduler
+from gradatim.step_checks import (
+    check_kinds,
+    check_optimizer,
+    check_options,
+    check_scheduler,
+)
 from gradatim.weighing import Weighing
 
 __all__ = ["StepOptions", "TrainStep", "make_train_step"]
@@ -120,6 +125,7 @@ class TrainStep:
         check_shapes: bool = True,
     ) -> None:
         loss_fn = loss_of(loss_fn, forward)
+        check_kinds(model, loss_fn, optimizer)
         check_optimizer(model, loss_fn, optimizer)
         check_options(max_norm, num_microbatches, precision, on_nonfinite)
         check_reduction(loss_fn)

@@ -8,7 +8,46 @@ from torch import nn
 from gradatim.errors import ConfigError, OptimizerError
 from gradatim.precision import AUTOCAST_DTYPES
 
-__all__ = ["check_optimizer", "check_options", "check_scheduler"]
+__all__ = ["check_kinds", "check_optimizer", "check_options", "check_scheduler"]
+
+
+def check_kinds(model: Any, loss_fn: Any, optimizer: Any = None) -> None:
+    """Refuse a class in place of its object, and what cannot be called.
+
+    ``optimizer`` is None where there is none.
+
+    Raises:
+        ConfigError: One of them is not what it must be.
+    """
+    for name, value in (("model", model), ("loss_fn", loss_fn)):
+        if isinstance(value, type):
+            raise ConfigError(
+                f"{name} is the class {value.__name__} itself.\n"
+                "Only an object of it can be called with a batch.\n"
+                f"Make one: {value.__name__}(...)."
+            )
+    if not isinstance(model, nn.Module):
+        raise ConfigError(
+            f"model is a {type(model).__name__}, not a torch.nn.Module.\n"
+            "Its parameters could not be found.\n"
+            "Give the module itself; forward= can say what is done with it."
+        )
+    if not callable(loss_fn):
+        raise ConfigError(
+            f"loss_fn is a {type(loss_fn).__name__}, which cannot be called.\n"
+            "It is called as loss_fn(predictions, targets).\n"
+            "Give a loss such as nn.MSELoss(), or a function."
+        )
+    if optimizer is not None and not hasattr(optimizer, "param_groups"):
+        kind = f"a {type(optimizer).__name__}"
+        name = getattr(getattr(optimizer, "func", optimizer), "__name__", "SGD")
+        if isinstance(optimizer, type):
+            kind = f"the class {name} itself"
+        raise ConfigError(
+            f"optimizer is {kind}.\n"
+            "It holds no parameters, so it would move none.\n"
+            f"Make one: torch.optim.{name}(model.parameters(), lr=...)."
+        )
 
 
 def check_optimizer(

@@ -9,6 +9,7 @@ from gradatim.forward import Forward, loss_of, make_forward
 from gradatim.losses import LossFn, checked
 from gradatim.modules import evaluating
 from gradatim.named_loss import OwnLoss, split_loss
+from gradatim.step_checks import check_kinds
 
 __all__ = ["ValStep", "make_val_step"]
 
@@ -46,6 +47,7 @@ class ValStep:
     ) -> None:
         self.model = model
         loss_fn = loss_of(loss_fn, forward)
+        check_kinds(model, loss_fn)
         self._loss_fn = checked(loss_fn, check_shapes=check_shapes)
         self._forward = make_forward(forward, gives_loss=isinstance(loss_fn, OwnLoss))
 
