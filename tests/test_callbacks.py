@@ -129,8 +129,10 @@ def test_a_second_fit_counts_its_patience_anew():
 
 
 def test_a_value_that_is_not_there_is_refused_with_the_nearest_name():
-    with pytest.raises(ConfigError, match=r"'val_loss' is monitored(.|\n)*validation"):
+    with pytest.raises(ConfigError, match=r"'val_loss', but fit\(\) has no valid"):
         fit(trainer_of(), gt.EarlyStopping())
+    with pytest.raises(ConfigError, match=r"'scor' is monitored(.|\n)*mean 'score'"):
+        fit(trainer_of(), Feed([1.0, 2.0]), gt.EarlyStopping("scor"))
     with pytest.raises(ConfigError, match="Did you mean 'train_loss'"):
         fit(trainer_of(), gt.EarlyStopping("trainloss"))
 
@@ -170,7 +172,7 @@ def test_arguments_that_exclude_each_other_are_refused(unchecked):
 def test_reduce_on_plateau_needs_its_value():
     trainer = trainer_of()
     schedule = gt.LRScheduler(ReduceLROnPlateau(trainer.optimizer))
-    with pytest.raises(ConfigError, match="'val_loss' is monitored"):
+    with pytest.raises(ConfigError, match="LRScheduler monitors 'val_loss'"):
         fit(trainer, schedule)
     on_train = gt.LRScheduler(
         ReduceLROnPlateau(trainer.optimizer, patience=0, threshold=10.0),

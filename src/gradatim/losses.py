@@ -311,7 +311,7 @@ def _class_error(
 def _checked_other(loss_fn: LossFn) -> LossFn:
     warned = False
 
-    def other(predictions: Any, targets: Any) -> Tensor:
+    def other(predictions: Any, targets: Any) -> Any:
         nonlocal warned
         if not warned and (shape := _third_shape(predictions, targets)):
             warned = True

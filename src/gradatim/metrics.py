@@ -136,8 +136,30 @@ class Metrics:
         if self._functions:
             predictions, targets = joined(self._outputs)
             for name, function in self._functions.items():
-                values |= _numbers(name, function(predictions, targets))
+                values |= _numbers(
+                    name, self._called(name, function, predictions, targets)
+                )
         return values
+
+    def _called(self, name: str, function: Any, predictions: Any, targets: Any) -> Any:
+        try:
+            return function(predictions, targets)
+        except (TypeError, AttributeError) as error:
+            lists = isinstance(predictions, list) or isinstance(targets, list)
+            if not lists or isinstance(self._outputs[0][0], list):
+                raise
+            first, second = self._outputs[0][0], self._outputs[-1][0]
+            raise ConfigError(
+                f"the metric {name!r} fails: {type(error).__name__}: {error}.\n"
+                f"It gets lists with a row an entry, as batches have different shapes: "
+                f"{_shape_of(first)}, {_shape_of(second)}.\n"
+                "Let it go through the rows of both lists, or give an object with "
+                "update, compute and reset, which is fed batch by batch."
+            ) from error
+
+
+def _shape_of(outputs: Any) -> Any:
+    return tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs)
 
 
 class TrainMetrics:

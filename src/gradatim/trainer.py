@@ -12,6 +12,7 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
+from gradatim.beginning import check_beginning
 from gradatim.data.batches import Batches, as_batches, in_order, refuse_x_and_y
 from gradatim.data.options import BatchKeywords, ReadingKeywords
 from gradatim.data.passes import Passes
@@ -282,6 +283,7 @@ class Trainer:
         few_epochs = plan.epochs is None or plan.epochs < 10
         display = [Progress(few_epochs=few_epochs)] if progress else []
         hooks = hooks_of([*callbacks, *display])
+        check_beginning(self, plan, self.metrics)
         self.plan, self._passes = plan, self._passes_over(train_batches)
         self._forget_stop()
         if not self.model.training:

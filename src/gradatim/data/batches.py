@@ -177,6 +177,15 @@ class Batches:
             self._source.to_device()
 
     @property
+    def source(self) -> Source:
+        """What gives the batches, by the kind of the data."""
+        return self._source
+
+    def send(self, batch: Any) -> Any:
+        """Send a batch where the batches go."""
+        return batch if self.device is None else self._source.send(batch)
+
+    @property
     def loader(self) -> "DataLoader[Any] | None":
         """The user's ``DataLoader``, where the batches are from one."""
         data = self._source.data

@@ -188,7 +188,7 @@ class ObservedStep(TrainStep):
             observations.is_forward = True
             return parts.forward(model, batch)
 
-        def compute_and_note(predictions: Any, targets: Any) -> Tensor:
+        def compute_and_note(predictions: Any, targets: Any) -> Any:
             try:
                 loss = parts.loss_fn(predictions, targets)
                 if observations.is_open:
