@@ -11,7 +11,7 @@ from gradatim.epoch import MeanLoss, no_batch_message
 from gradatim.errors import ConfigError, DataError
 from gradatim.metrics import Metric, Metrics
 from gradatim.modules import evaluating
-from gradatim.named_loss import OwnLoss, split_loss
+from gradatim.named_loss import split_loss
 from gradatim.nested import map_tensors, parts_of
 from gradatim.outputs import joined
 from gradatim.precision import autocast, in_full_precision
@@ -59,7 +59,7 @@ def predict_batches(
         DataError: There is no batch.
         ConfigError: The user's ``forward`` gives a loss, and no outputs.
     """
-    if isinstance(step.loss_fn, OwnLoss):
+    if step.gives_loss:
         raise ConfigError(
             "forward= gives the loss of a batch, and no predictions.\n"
             "There is nothing that predict() could give.\n"

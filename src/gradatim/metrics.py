@@ -56,7 +56,7 @@ def check_metrics(metrics: Any, *, name: str = "metrics") -> dict[str, Metric]:
     """
     if metrics is None:
         return {}
-    if not isinstance(metrics, Mapping) and isinstance(metrics, MetricObject):
+    if isinstance(metrics, MetricObject) and not isinstance(metrics, (Mapping, type)):
         return {"": metrics}
     if isinstance(metrics, type) or not isinstance(metrics, Mapping):
         kind = metrics.__name__ if isinstance(metrics, type) else type(metrics).__name__

@@ -98,6 +98,7 @@ class TrainStep:
         outputs: Predictions and targets of the last forwards, after
             :meth:`keep_outputs`.
         own_forward: Whether batches go through a ``forward`` of the user's.
+        gives_loss: Whether that gives the loss itself.
         forward: Gives ``(predictions, targets)`` of the model and a batch.
         loss_fn: The loss, behind the check of its shapes.
         given_loss_fn: The loss as it was given.
@@ -132,6 +133,7 @@ class TrainStep:
         if lr_scheduler is not None:
             check_scheduler(lr_scheduler, optimizer)
         self.own_forward = forward is not None
+        self.gives_loss = isinstance(loss_fn, OwnLoss)
         self.weighing = Weighing(
             loss_fn, loss_weight=loss_weight, own_forward=self.own_forward
         )
@@ -173,7 +175,7 @@ class TrainStep:
             StepParts(
                 model=model,
                 forward=make_forward(
-                    forward, self.weighing, gives_loss=isinstance(loss_fn, OwnLoss)
+                    forward, self.weighing, gives_loss=self.gives_loss
                 ),
                 loss_fn=checked(loss_fn, check_shapes=check_shapes),
                 optimizer=optimizer,

@@ -438,8 +438,8 @@ class Trainer:
 
     def _ends_validated(self, plan: Plan) -> bool:
         """Tell whether there is a validation at the end of the epoch at hand."""
-        if plan.val_batches is None:
-            return False
+        if plan.val_batches is None or not self.so_far.row_num_rows:
+            return False  # the last row was validated, and is of this very update
         return (
             plan.val_every is None
             or self.num_steps % plan.val_every == 0
@@ -521,10 +521,9 @@ class Trainer:
                     "The history could not be read any more.\nGive it another name."
                 )
             if self._batch_rows is not None:
-                tensor = value if isinstance(value, Tensor) else torch.tensor(value)
-                if tensor.dim():
-                    number_of(name, tensor)
-                self.so_far.note(name, tensor.detach(), self._batch_rows)
+                if not isinstance(value, Tensor) or value.dim():
+                    value = torch.tensor(number_of(name, value))
+                self.so_far.note(name, value.detach(), self._batch_rows)
             elif self._row_is_open:
                 self.history.set_last(name, number_of(name, value))
             else:

@@ -52,7 +52,9 @@ class Passes:
 
     def _all(self, rest: Iterator[Any]) -> Iterator[Any]:
         while True:
-            yield from rest
+            # Not "yield from", which would close the rest of the pass with this one.
+            for batch in rest:  # noqa: UP028
+                yield batch
             if not self.num_batches:  # also those without an end could give nothing
                 return
             self.begin_next()
