@@ -82,6 +82,40 @@ class Plan:
             last_step is not None and num_steps >= last_step
         )
 
+    def goes_on(self, so_far: "EpochSoFar", epoch: int, num_steps: int) -> bool:
+        """Tell whether an epoch is to be begun, or to be ended."""
+        # An epoch whose last update is done is to be validated yet.
+        return so_far.num_batches > 0 or not self.is_done(epoch, num_steps)
+
+    def last_batch(self, so_far: "EpochSoFar", num_steps: int) -> int | None:
+        """Number the epoch's last batch; None where the end of the pass is its end."""
+        ends = [] if self.epoch_steps is None else [self.epoch_steps]
+        if self.last_step is not None:
+            ends.append(so_far.num_batches + self.last_step - num_steps)
+        return min(ends, default=None)
+
+    def validates_within(
+        self, so_far: "EpochSoFar", num_steps: int, last_batch: int | None
+    ) -> bool:
+        """Tell whether there is a validation here, in the middle of an epoch."""
+        if self.val_every is None or num_steps % self.val_every:
+            return False
+        is_last = so_far.num_batches in (last_batch, self.batches_per_epoch)
+        return so_far.row_num_rows > 0 and not is_last
+
+    def validates_after(self, so_far: "EpochSoFar", epoch: int, num_steps: int) -> bool:
+        """Tell whether there is a validation at the end of the epoch at hand.
+
+        It is told the numbers of epochs and of updates that are done by then.
+        """
+        if self.val_batches is None or not so_far.row_num_rows:
+            return False  # the last row was validated, and is of this very update
+        return (
+            self.val_every is None
+            or num_steps % self.val_every == 0
+            or self.is_done(epoch, num_steps)
+        )
+
     def num_updates(self) -> int | None:
         """Tell how many updates this ``fit`` will make; None where nobody knows."""
         counts = [] if self.max_steps is None else [self.max_steps]

@@ -1,14 +1,16 @@
 """Scores and predictions of a model: what a trainer does without learning."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from gradatim.data.batches import Batches
 from gradatim.epoch import MeanLoss, no_batch_message
-from gradatim.errors import ConfigError, DataError
+from gradatim.errors import ConfigError, DataError, GradatimWarning
 from gradatim.metrics import Metric, Metrics
 from gradatim.modules import evaluating
 from gradatim.named_loss import split_loss
@@ -17,7 +19,7 @@ from gradatim.outputs import joined
 from gradatim.precision import autocast, in_full_precision
 from gradatim.step import TrainStep
 
-__all__ = ["evaluate_batches", "predict_batches"]
+__all__ = ["evaluate_batches", "predict_batches", "warn_of_shuffled"]
 
 
 def evaluate_batches(
@@ -80,3 +82,17 @@ def predict_batches(
     if not outputs:
         raise DataError(no_batch_message("the data"))
     return joined(outputs)
+
+
+def warn_of_shuffled(data: Any) -> None:
+    """Warn of predictions that would not be in the order of the rows."""
+    shuffled = getattr(data, "shuffle", False) if isinstance(data, Batches) else False
+    samplers = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
+    if shuffled or isinstance(getattr(data, "sampler", None), samplers):
+        warnings.warn(
+            f"predictions of a shuffled {type(data).__name__} come in its order.\n"
+            "They would be paired with the wrong rows.\n"
+            "Give the data themselves, or shuffle=False.",
+            GradatimWarning,
+            stacklevel=3,
+        )

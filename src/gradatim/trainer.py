@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Unpack
@@ -10,15 +9,14 @@ from typing import Any, Unpack
 import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
-from torch.utils.data import RandomSampler, SubsetRandomSampler, WeightedRandomSampler
 
 from gradatim.beginning import check_beginning
 from gradatim.data.batches import Batches, as_batches, in_order, refuse_x_and_y
 from gradatim.data.options import BatchKeywords, ReadingKeywords
 from gradatim.data.passes import Passes
 from gradatim.epoch import EpochSoFar, MeanLoss, Plan, no_batch_message
-from gradatim.errors import ConfigError, DataError, GradatimWarning
-from gradatim.evaluation import evaluate_batches, predict_batches
+from gradatim.errors import ConfigError, DataError
+from gradatim.evaluation import evaluate_batches, predict_batches, warn_of_shuffled
 from gradatim.history import ROW_KEYS, History
 from gradatim.hooks import Averages, Hooks, hooks_of
 from gradatim.interrupt import INTERRUPTED, stop_on_ctrl_c
@@ -295,7 +293,9 @@ class Trainer:
             try:
                 for hook in hooks["on_fit_begin"]:
                     hook(self)
-                while self._is_to_go_on(plan):
+                while plan.goes_on(self.so_far, self.epoch, self.num_steps):
+                    if self.should_stop:
+                        break
                     self.so_far.begin = time.perf_counter() - self.so_far.seconds
                     for hook in hooks["on_epoch_begin"]:
                         hook(self)
@@ -333,13 +333,6 @@ class Trainer:
         passes.load_state_dict(self._place)
         return passes
 
-    def _is_to_go_on(self, plan: Plan) -> bool:
-        # An epoch with its last update done is to be validated yet.
-        is_open = self.so_far.num_batches > 0
-        return not self.should_stop and (
-            is_open or not plan.is_done(self.epoch, self.num_steps)
-        )
-
     def _end_plan(self) -> None:
         if self._passes is not None:
             if self.so_far.num_batches:
@@ -367,8 +360,10 @@ class Trainer:
         weighing = train_step.weighing
         step_begin, step_end = hooks["on_step_begin"], hooks["on_step_end"]
         collect = so_far.mean.add_numbers
-        end = self._last_batch(plan)
-        if self._is_to_validate(plan, end):  # where a run goes on between the two
+        end = plan.last_batch(so_far, self.num_steps)
+        if plan.validates_within(
+            so_far, self.num_steps, end
+        ):  # where a run goes on between the two
             self._validate_in_epoch(plan, hooks)
             collect = so_far.mean.add_numbers
         goes_on = plan.epoch_steps is not None
@@ -400,7 +395,7 @@ class Trainer:
             if so_far.num_batches == end:
                 is_full = True
                 break
-            if plan.val_every is not None and self._is_to_validate(plan, end):
+            if plan.validates_within(so_far, train_step.num_steps, end):
                 if self._validate_in_epoch(plan, hooks):
                     break
                 collect = so_far.mean.add_numbers
@@ -418,33 +413,9 @@ class Trainer:
         if not is_full:
             passes.begin_next()
         so_far.is_over = True
-        self._add_row(plan, hooks, validate=self._ends_validated(plan))
+        validate = plan.validates_after(so_far, self.epoch + 1, self.num_steps)
+        self._add_row(plan, hooks, validate=validate)
         return True
-
-    def _last_batch(self, plan: Plan) -> int | None:
-        """Number the epoch's last batch; None where the end of the pass is its end."""
-        ends = [] if plan.epoch_steps is None else [plan.epoch_steps]
-        if plan.last_step is not None:
-            ends.append(self.so_far.num_batches + plan.last_step - self.num_steps)
-        return min(ends, default=None)
-
-    def _is_to_validate(self, plan: Plan, end: int | None) -> bool:
-        """Tell whether there is a validation here, in the middle of an epoch."""
-        so_far = self.so_far
-        if plan.val_every is None or self.num_steps % plan.val_every:
-            return False
-        is_last = so_far.num_batches in (end, plan.batches_per_epoch)
-        return so_far.row_num_rows > 0 and not is_last
-
-    def _ends_validated(self, plan: Plan) -> bool:
-        """Tell whether there is a validation at the end of the epoch at hand."""
-        if plan.val_batches is None or not self.so_far.row_num_rows:
-            return False  # the last row was validated, and is of this very update
-        return (
-            plan.val_every is None
-            or self.num_steps % plan.val_every == 0
-            or plan.is_done(self.epoch + 1, self.num_steps)
-        )
 
     def _validate_in_epoch(self, plan: Plan, hooks: Hooks) -> bool:
         """Validate, and add a row to the history, in the middle of an epoch.
@@ -474,7 +445,8 @@ class Trainer:
         }
         if self._train_metrics is not None:
             so_far.values |= self._train_metrics.values()
-        if validate and plan.val_batches is not None:
+        if validate:
+            assert plan.val_batches is not None
             for hook in hooks["on_validation_begin"]:
                 hook(self)
             with self.scored_weights():
@@ -585,7 +557,7 @@ class Trainer:
             for a model that gives several, the same structure of tensors.
         """
         refuse_unknown("predict", options, ReadingKeywords.__annotations__)
-        _warn_of_shuffled(data)
+        warn_of_shuffled(data)
         device = device_of(self.model)
         batches = in_order(data, device, options, PREDICT_BATCH_SIZE)
         home = next(tensors_of(data), torch.empty(0)).device
@@ -612,16 +584,3 @@ class Trainer:
 def _call(hooks: list[Callable[..., None]], trainer: "Trainer") -> None:
     for hook in hooks:
         hook(trainer)
-
-
-def _warn_of_shuffled(data: Any) -> None:
-    shuffled = getattr(data, "shuffle", False) if isinstance(data, Batches) else False
-    samplers = (RandomSampler, SubsetRandomSampler, WeightedRandomSampler)
-    if shuffled or isinstance(getattr(data, "sampler", None), samplers):
-        warnings.warn(
-            f"predictions of a shuffled {type(data).__name__} come in its order.\n"
-            "They would be paired with the wrong rows.\n"
-            "Give the data themselves, or shuffle=False.",
-            GradatimWarning,
-            stacklevel=3,
-        )
