@@ -18,6 +18,7 @@ from pathlib import Path
 
 SECTIONS = {
     "loops": "The loop",
+    "metrics": "Metrics",
     "table": "Tables",
     "predict": "Predicting",
     "checkpoints": "Checkpoints",
