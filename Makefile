@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c $(VENV)/constraints.txt
 
 # Which versions `make clean test` installs: VERSIONS=pinned (of constraints.txt), lowest
 # (those that pyproject.toml declares) or newest. TORCH=2.13.0 names another torch for the

@@ -20,7 +20,7 @@ LAYERS = [
     {"step", "val_step", "data"},
     {"epoch"},
     {"hooks", "evaluation"},
-    {"averages", "callbacks", "progress", "schedule_checks"},
+    {"averages", "callbacks", "loggers", "progress", "schedule_checks"},
     {"beginning"},
     {"trainer", "lr_range"},
     {"trace"},

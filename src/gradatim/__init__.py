@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gradatim.history import History
     from gradatim.hooks import Callback
     from gradatim.loading import Predictor, load
+    from gradatim.loggers import Log
     from gradatim.lr_range import LRRange, lr_range_test
     from gradatim.run.run import Run
     from gradatim.step import TrainStep, make_train_step
@@ -37,6 +38,7 @@ _HOME = {
         "history": ("History",),
         "hooks": ("Callback",),
         "loading": ("Predictor", "load"),
+        "loggers": ("Log",),
         "lr_range": ("LRRange", "lr_range_test"),
         "run.run": ("Run",),
         "step": ("TrainStep", "make_train_step"),
@@ -58,6 +60,7 @@ __all__ = [
     "History",
     "LRRange",
     "LRScheduler",
+    "Log",
     "Predictor",
     "Recorded",
     "Run",
