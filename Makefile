@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Modules are compiled when they are first imported: most never are, and to compile all of
+# them would take half of the installation's time.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c $(VENV)/constraints.txt
 
 # Which versions `make clean test` installs: VERSIONS=pinned (of constraints.txt), lowest
