@@ -33,6 +33,7 @@ from gradatim.nested import parts_of, tensors_of
 from gradatim.progress import Progress
 from gradatim.signatures import refuse_unknown, shows_options
 from gradatim.step import StepOptions, TrainStep
+from gradatim.world import refuse_processes
 
 __all__ = ["Trainer"]
 
@@ -260,6 +261,7 @@ class Trainer:
             NonFiniteLossError: The loss is NaN or infinite.
         """
         refuse_unknown("fit", options, BatchKeywords.__annotations__)
+        refuse_processes("fit()")
         if not self.train_step.own_forward:
             refuse_x_and_y(train, val)
         device = device_of(self.model)

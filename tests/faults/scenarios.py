@@ -5,6 +5,7 @@ process, killed at a moment or with its end written to a file.
 """
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -391,16 +392,25 @@ class NoRun:
     def track(self, *step, **objects):
         pass
 
-    def batches(self, data, *, epochs, **options):
+    def batches(self, data, *, epochs=None, max_steps=None, **options):
+        length = options.pop("epoch_steps", None)
         batches = as_batches(data, **options)
-        for self.epoch in range(epochs):
-            for number, batch in enumerate(batches.epoch(self.epoch), start=1):
-                self.epoch_ends = number == len(batches)
+        length, number = length or len(batches), 0
+        for number_of_pass in itertools.count():
+            for batch in batches.epoch(number_of_pass):
+                number += 1
+                self.epoch_ends = number == length
                 yield batch
                 self.step += 1
+                if self.epoch_ends:
+                    self.epoch, number = self.epoch + 1, 0
+                if self.epoch == epochs or self.step == max_steps:
+                    return
 
     def log(self, **values):
-        values = {name: float(value) for name, value in values.items()}
+        values = {
+            k: v if v is True or v is False else float(v) for k, v in values.items()
+        }
         row = {"step": self.step + 1, "epoch": self.epoch + 1, **values}
         self.history.append(row)
 
@@ -541,9 +551,9 @@ def loop_over(run, at, data, **options):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     train_step = gt.make_train_step(model, nn.MSELoss(), optimizer)
     run.track(model=model, optimizer=optimizer)
-    for x, y in run.batches(data, epochs=3, **options):
+    for x, y in run.batches(data, **{"epochs": 3, **options}):
         at()
-        run.log(loss=train_step(x, y))
+        run.log(loss=train_step(x, y), ends=run.epoch_ends)
     return {"model": model, "optimizer": optimizer}
 
 
@@ -556,6 +566,35 @@ def loop_over_a_loader(run, at):
 def loop_over_a_loader_with_workers(run, at):
     own = torch.Generator().manual_seed(5)
     return loop_over(run, at, loader_of(num_workers=2, generator=own))
+
+
+class EndlessStream(Stream):
+    """Rows without an end, which can be gone on with from any of them."""
+
+    def __init__(self):
+        super().__init__(num_rows=22)
+
+    def __iter__(self):
+        while True:
+            yield from super().__iter__()
+
+
+@by_loop
+def loop_over_a_stream_by_steps(run, at):
+    """Epochs of five updates, and an end in the middle of one."""
+    steps = {"epoch_steps": 5, "max_steps": 13}
+    return loop_over(run, at, EndlessStream(), epochs=None, batch_size=6, **steps)
+
+
+@by_loop
+def loop_over_passes_by_steps(run, at):
+    """Epochs of three updates over passes of four, or with others of six."""
+    return loop_over(run, at, (X, Y), epochs=4, epoch_steps=3, **PAIR)
+
+
+@by_loop
+def loop_over_a_loader_by_steps(run, at):
+    return loop_over(run, at, loader_of(), epochs=2, epoch_steps=6)
 
 
 @by_loop

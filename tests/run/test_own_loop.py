@@ -15,6 +15,7 @@ from torch.optim.lr_scheduler import OneCycleLR, SequentialLR, StepLR
 from torch.optim.swa_utils import SWALR
 from torch.utils.data import (
     DataLoader,
+    IterableDataset,
     RandomSampler,
     TensorDataset,
 )
@@ -99,6 +100,123 @@ def test_run_tells_where_it_stands(tmp_path):
         (5, 1, 2, True, 2),
     ]
     assert (run.step, run.epoch, run.batch) == (6, 2, 0)
+
+
+# --- By steps -------------------------------------------------------------------------
+
+
+class Endless(IterableDataset):
+    """Rows without an end, from any of them on."""
+
+    row = 0
+
+    def __iter__(self):
+        while True:
+            self.row += 1
+            yield X[self.row % 12], Y[self.row % 12]
+
+    def state_dict(self):
+        return {"row": self.row}
+
+    def load_state_dict(self, state):
+        self.row = state["row"]
+
+
+def stands(run, batches):
+    return [(run.step, run.epoch, run.batch, run.epoch_ends) for _ in batches]
+
+
+def test_epochs_of_a_stream_have_a_number_of_steps(tmp_path):
+    run = gt.Run(tmp_path)
+    batches = run.batches(Endless(), epochs=2, epoch_steps=2, batch_size=4)
+    assert stands(run, batches) == [
+        (0, 0, 0, False),
+        (1, 0, 1, True),
+        (2, 1, 0, False),
+        (3, 1, 1, True),
+    ]
+    assert (run.step, run.epoch, run.batch) == (4, 2, 0)
+    assert record_of(tmp_path).ended == "epochs"
+
+
+def test_epochs_of_steps_go_through_all_rows_of_a_pass(tmp_path):
+    run = gt.Run(tmp_path)
+    batches = run.batches(torch.arange(12), epochs=3, epoch_steps=2, batch_size=4)
+    passes = gt.data.Batches(torch.arange(12), batch_size=4)
+    expected = [*passes.epoch(0), *passes.epoch(1)]
+    assert all(map(torch.equal, batches, expected))
+    assert (run.step, run.epoch) == (6, 3)
+
+
+def test_updates_end_a_run_where_they_are_all(tmp_path, capsys):
+    def seen(max_steps, epochs=None, **options):
+        run = gt.Run(tmp_path)
+        batches = run.batches(
+            (X, Y), max_steps=max_steps, epochs=epochs, batch_size=4, **options
+        )
+        return [place[:3] for place in stands(run, batches)]
+
+    assert seen(4) == [(0, 0, 0), (1, 0, 1), (2, 0, 2), (3, 1, 0)]
+    assert record_of(tmp_path).ended == "max_steps"
+    assert (tmp_path / "model").exists() is True
+    assert seen(4) == []
+    told = capsys.readouterr().err
+    assert "has ended: 4 of 4 steps. Nothing is left to do." in told
+    assert seen(6) == [(4, 1, 1), (5, 1, 2)]  # the end of a pass, not gone through
+    assert seen(7) == [(6, 2, 0)]
+    assert seen(99, epochs=3) == [(7, 2, 1), (8, 2, 2)]
+    assert record_of(tmp_path).ended == "epochs"
+    assert seen(99, epochs=3) == []
+    assert "has ended: 3 of 3 epochs. Nothing" in capsys.readouterr().err
+
+
+def test_steps_of_an_epoch_must_not_change(tmp_path):
+    def go(epoch_steps, **options):
+        run = gt.Run(tmp_path, **options)
+        steps = {"epoch_steps": epoch_steps, "max_steps": 9}
+        return next(run.batches((X, Y), batch_size=4, **steps))
+
+    go(5)
+    with pytest.raises(ResumeError, match=r"batches\.epoch_steps: 5 -> 4"):
+        go(4)
+    with pytest.raises(ResumeError, match=r"batches\.epoch_steps: 5 -> none"):
+        go(None)
+    go(4, accept="config")
+
+
+def test_a_pass_without_a_batch_is_refused(tmp_path):
+    class Once(Stream):
+        rows = iter(zip(X, Y, strict=True))
+
+        def __iter__(self):
+            return self.rows
+
+    with pytest.raises(DataError, match="pass 2 over the data had no batch"):
+        list(gt.Run(tmp_path).batches(Once(), max_steps=9, epoch_steps=2, batch_size=4))
+
+
+def test_a_loop_must_know_its_end(tmp_path):
+    with pytest.raises(ConfigError, match=r"neither epochs= nor max_steps="):
+        gt.Run(tmp_path).batches((X, Y))
+
+
+@pytest.mark.parametrize("name", ["max_steps", "epoch_steps"])
+@pytest.mark.parametrize("value", [0, 1.5, True])
+def test_steps_out_of_range_are_refused(name, value, tmp_path, unchecked):
+    with pytest.raises(ConfigError, match=f"{name} must be a whole number from 1, got"):
+        gt.Run(tmp_path).batches((X, Y), **{"epochs": 1, name: value})
+
+
+@pytest.mark.parametrize(
+    "place", [{"number": -1, "num_batches": 0}, {"number": 0, "num_batches": "x"}, {}]
+)
+def test_places_in_the_data_that_are_none_are_refused(place, tmp_path):
+    loop(tmp_path, epochs=1)
+    checkpoints = Checkpoints(tmp_path)
+    newest, _ = checkpoints.newest()
+    checkpoints.save(newest.header, newest.model, {**newest.state, "passes": place})
+    with pytest.raises(DamagedError, match="a state that is not taken"):
+        loop(tmp_path, epochs=2)
 
 
 # --- Changed --------------------------------------------------------------------------

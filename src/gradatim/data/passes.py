@@ -79,4 +79,6 @@ class Passes:
         """Go to a place, before the first batch is asked for."""
         self.number = int(state["number"])
         self.num_batches = int(state["num_batches"])
+        if min(self.number, self.num_batches) < 0:
+            raise ValueError(f"the data stand at {state}, before their beginning")
         self._rest = None

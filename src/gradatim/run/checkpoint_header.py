@@ -52,12 +52,16 @@ class CheckpointHeader:
     """Epochs that were asked for, in all."""
     first_epoch: int = 0
     """Epochs that the model had behind it when the run began."""
+    first_step: int = 0
+    """Updates that the model had behind it when the run began."""
     best: dict[str, Any] | None = None
     """``step``, ``epoch``, ``name`` and ``value`` of the best so far."""
     ended: str | None = None
     """Why the run has ended; None while it goes on."""
     resumes: list[dict[str, Any]] = field(default_factory=list)
     """``step``, ``exact`` and ``why_not`` of every resume so far."""
+    why_not: list[str] = field(default_factory=list)
+    """Why what goes on from here is not exact, beside what the code itself tells."""
 
     @property
     def best_step(self) -> int | None:
@@ -80,9 +84,14 @@ CHECKS: dict[str, Check] = {
         fields(step=is_count, epoch=is_count, name=is_text, value=is_number)
     ),
     "ended": optional(is_text),
+    "first_step": is_count,
+    "why_not": list_of(is_text),
     "resumes": list_of(fields(step=is_count, exact=is_bool, why_not=is_list)),
 }
 """What the fields of a header may be."""
+
+LATER = ("first_step", "why_not")
+"""Fields that checkpoints of earlier versions lack."""
 
 
 def parse_header(about: dict[str, Any], path: Path) -> CheckpointHeader:
@@ -91,9 +100,11 @@ def parse_header(about: dict[str, Any], path: Path) -> CheckpointHeader:
     Raises:
         DamagedError: A field is missing, unknown, or has another kind of value.
     """
-    if wrong := set(about) ^ {*CHECKS, "version", "model", "state"}:
+    wrong = set(about) ^ {*CHECKS, "version", "model", "state"}
+    if wrong := wrong - (set(LATER) - set(about)):
         raise damaged_field(path, "fields", sorted(wrong))
-    values = unpack({name: about[name] for name in CHECKS}, {}, str(path))
+    named = {name: about[name] for name in CHECKS if name in about}
+    values = unpack(named, {}, str(path))
     for name, value in values.items():
         if not (CHECKS[name](value) and is_plain(value)):
             raise damaged_field(path, name, value)

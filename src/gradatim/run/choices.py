@@ -49,8 +49,15 @@ FIRST_DESCRIPTIONS: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 changes their numbers, and what was chosen are the numbers before."""
 
 
-def describe_batches(batches: Batches) -> dict[str, Any]:
-    """Give the choices that decide which rows come when."""
+def describe_batches(
+    batches: Batches, *, epoch_steps: int | None = None
+) -> dict[str, Any]:
+    """Give the choices that decide which rows come when, and where an epoch ends."""
+    about = _describe_batches(batches)
+    return about if epoch_steps is None else {**about, "epoch_steps": epoch_steps}
+
+
+def _describe_batches(batches: Batches) -> dict[str, Any]:
     loader = batches.loader
     source: Any = batches if loader is None else loader
     sizes = {"batch_size": source.batch_size, "drop_last": source.drop_last}

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from gradatim.data.batches import Batches, as_batches
 from gradatim.data.options import BatchKeywords
-from gradatim.epoch import no_batch_message
+from gradatim.data.passes import Passes
+from gradatim.epoch import Plan, no_batch_message
 from gradatim.errors import ConfigError, DataError, RunError
 from gradatim.history import History
 from gradatim.interrupt import INTERRUPTED, TERMINATED, stop_on_ctrl_c, stop_on_sigterm
@@ -21,7 +22,7 @@ from gradatim.run.checkpoint import Checkpoint
 from gradatim.run.choices import describe_batches, describe_object
 from gradatim.run.groups import Groups
 from gradatim.run.putting_back import StatesByName
-from gradatim.run.session import BY_EPOCHS, Session, leave
+from gradatim.run.session import BY_EPOCHS, BY_STEPS, Session, leave, tell
 from gradatim.run.stateful import (
     GlobalGenerators,
     Gradients,
@@ -30,10 +31,12 @@ from gradatim.run.stateful import (
     as_stateful,
 )
 from gradatim.run.tracked import Tracked
+from gradatim.run.untracked import Untracked
 from gradatim.run.why_inexact import saved_why_inexact
 from gradatim.signatures import refuse_unknown, shows_options
 from gradatim.step import TrainStep
 from gradatim.trainer import Trainer
+from gradatim.world import refuse_processes
 
 __all__ = ["OwnLoop", "as_row", "check_mode"]
 
@@ -65,6 +68,8 @@ class OwnLoop:
         self._saved = Tracked({})
         """What is tracked in the loop at hand."""
         self._groups = Groups({}, {})
+        self._untracked: Untracked
+        self._passes: Passes
         self._keeps_gradients = True
         self._is_best = False
         """Whether the step at hand is the best so far."""
@@ -125,7 +130,9 @@ class OwnLoop:
         self,
         data: Any,
         *,
-        epochs: int,
+        epochs: int | None = None,
+        max_steps: int | None = None,
+        epoch_steps: int | None = None,
         device: torch.device | str | None = None,
         **options: Unpack[BatchKeywords],
     ) -> Iterator[Any]:
@@ -137,6 +144,10 @@ class OwnLoop:
         Args:
             data: What :class:`~gradatim.data.Batches` takes, which tells the options.
             epochs: The run's total.
+            max_steps: The run's total of updates; what is reached first ends it.
+            epoch_steps: Updates in an epoch. Data without an end go on where they are,
+                others begin anew where they end. By default an epoch is a pass over the
+                data.
             batch_size: As there; this and the next are left out for a ``DataLoader``.
             shuffle: As there.
             seed: As there.
@@ -152,94 +163,151 @@ class OwnLoop:
             RunLockedError: Another process is writing to the run.
         """
         refuse_unknown("batches", options, BatchKeywords.__annotations__)
-        if type(epochs) is not int or epochs < 1:
-            raise ConfigError(f"epochs must be a whole number from 1, got {epochs!r}.")
+        refuse_processes("run.batches()")
+        if epochs is None and max_steps is None:
+            raise ConfigError(
+                "batches() was told neither epochs= nor max_steps=.\n"
+                "It would not know when to end.\n"
+                "Give one: epochs=10 in all, or max_steps=1000 updates in all."
+            )
         modules = self._modules()
         if device is None and modules:
             device = device_of(next(iter(modules.values())))
         batches = as_batches(data, device=device, **options)
+        plan = Plan(
+            0, epochs, batches, None, [], max_steps=max_steps, epoch_steps=epoch_steps
+        )
         # In a notebook an error leaves an earlier loop open: its traceback keeps it.
         if self._newest_loop is not None and (earlier := self._newest_loop()):
             earlier.close()
-        loop = self._go_through(batches, epochs)
+        loop = self._go_through(plan)
         self._newest_loop = weakref.ref(loop)
         return loop
 
-    def _go_through(self, batches: Batches, epochs: int) -> Generator[Any, None, None]:
-        session, modules = self._session, self._modules()
+    def _go_through(self, plan: Plan) -> Generator[Any, None, None]:
+        session, modules, batches = self._session, self._modules(), plan.batches
         tracked = self._saved = Tracked(self._tracked)
         named = tracked.modules | tracked.others
         config = {name: describe_object(value) for name, value in named.items()}
-        config |= {"batches": describe_batches(batches), "own": self.own_config}
+        about = describe_batches(batches, epoch_steps=plan.epoch_steps)
+        config |= {"batches": about, "own": self.own_config}
         saved = [*named.values(), *tracked.losses.values()]
         self._groups = Groups(tracked.optimizers, tracked.trained)
         why_not = saved_why_inexact(saved)
+        self._untracked = Untracked(tracked, self._tracked, batches)
+        self._passes = Passes(batches)
         self._stop_requested = None
         with session.opened(), stop_on_ctrl_c(self), stop_on_sigterm(self):
             sources = {"train": batches}
             loaded = session.begin(modules, sources, config, self.own_data, why_not)
-            session.header.epochs = epochs
+            session.header.epochs = plan.epochs or 0
             self.history.clear()
             if loaded is None:
                 self._save(batches)
             else:
                 self._load(loaded, batches)
-            if loaded is None or not session.has_ended(epochs):
-                yield from self._all_batches(batches, epochs)
+                noted = loaded.state.get("untracked", {})
+                session.add_why_not(self._untracked.why_inexact(noted))
+            if loaded is None or not session.has_ended(plan):
+                with self._untracked.heard():
+                    yield from self._all_batches(plan)
             if self.exports:
                 session.export(modules)
         leave(self._stop_requested)
 
-    def _all_batches(self, batches: Batches, epochs: int) -> Iterator[Any]:
+    def _all_batches(self, plan: Plan) -> Iterator[Any]:
         self._is_looping = True
         try:
-            while self.epoch < epochs and self._stop_requested is None:
-                yield from self._rest_of_epoch(batches)
-                if self._stop_requested is None:
-                    self._end_epoch(batches, epochs)
+            while self._stop_requested is None:
+                if plan.is_done(self.epoch, self.step):
+                    return
+                yield from self._rest_of_epoch(plan)
         finally:
             self._is_looping = False
             Modes(self._saved.trained).look()
 
-    def _rest_of_epoch(self, batches: Batches) -> Iterator[Any]:
-        header, length = self._session.header, batches.num_batches
-        for batch in batches.epoch(header.epoch, start=header.batch):
-            self.epoch_ends = header.batch + 1 == length
+    def _rest_of_epoch(self, plan: Plan) -> Iterator[Any]:
+        header, passes = self._session.header, self._passes
+        goes_on, length = plan.epoch_steps is not None, plan.batches_per_epoch
+        is_full = header.batch == plan.epoch_steps
+        for batch in () if is_full else passes.batches(goes_on=goes_on):
+            num_before = header.batch if goes_on else passes.num_batches
+            self.epoch_ends = num_before + 1 == length
             self._is_best = False
-            yield batch
+            try:
+                yield batch
+            except GeneratorExit:
+                self._tell_left()
+                raise
             # The next batch is asked for: this one is done, and its step with it.
+            self._untracked.after_batch()
             header.step += 1
             header.batch += 1
-            with contextlib.suppress(
-                DataError
-            ):  # a graph, or texts: only the loop knows
+            passes.num_batches += 1
+            # Of a graph, or of texts, the loop alone knows how many rows they have.
+            with contextlib.suppress(DataError):
                 header.samples += num_rows(batch)
-            reason = self._stop_requested
-            if reason not in (None, INTERRUPTED, TERMINATED):
-                header.ended = reason
-            is_due = self._session.is_due(header.step)
-            if reason is not None or self._is_best or is_due:
-                self._save(batches)
-            if reason is not None:
+            is_full = header.batch == plan.epoch_steps
+            self._save_if_due(plan, is_full=is_full)
+            if self._stop_requested is not None:
                 return
+            if is_full:
+                break
+            if header.step == plan.last_step:
+                return
+        if not is_full:
+            if goes_on or not passes.num_batches:
+                over = f"pass {passes.number + 1} over the data"
+                raise DataError(
+                    no_batch_message(over if goes_on else f"epoch {self.epoch + 1}")
+                )
+            passes.begin_next()
+        self._end_epoch(plan)
 
-    def _end_epoch(self, batches: Batches, epochs: int) -> None:
-        session = self._session
-        if session.header.batch == 0:
-            raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
-        session.header.epoch, session.header.batch = self.epoch + 1, 0
-        if self.epoch == epochs:
-            session.header.ended = BY_EPOCHS
-        if self.epoch == epochs or session.ends_with_checkpoint(self.epoch):
-            self._save(batches)
+    def _save_if_due(self, plan: Plan, *, is_full: bool) -> None:
+        """Save the step that is done, where it ends the run, is the best, or is due."""
+        header, reason = self._session.header, self._stop_requested
+        if reason not in (None, INTERRUPTED, TERMINATED):
+            header.ended = reason
+        is_last = header.step == plan.last_step and not is_full
+        if is_last and reason is None:
+            header.ended = BY_STEPS
+        is_due = self._session.is_due(header.step)
+        if reason is not None or is_last or self._is_best or is_due:
+            self._save(plan.batches)
+
+    def _tell_left(self) -> None:
+        """Say that the step at hand is lost, where the loop has made its update."""
+        if self._untracked.has_updated:
+            tell(
+                f"{self._session.path}: the loop was left in step {self.step + 1:,}, "
+                f"which does not count: the run stands at step {self.step:,}. To end a "
+                "loop early and keep its last step: run.stop('why')."
+            )
+
+    def _end_epoch(self, plan: Plan) -> None:
+        session, header = self._session, self._session.header
+        header.epoch, header.batch = self.epoch + 1, 0
+        is_done = plan.is_done(self.epoch, self.step)
+        if is_done:
+            header.ended = BY_EPOCHS if self.epoch == plan.epochs else BY_STEPS
+        if is_done or session.ends_with_checkpoint(self.epoch):
+            self._save(plan.batches)
 
     def _save(self, batches: Batches) -> None:
-        tracked = self._saved
+        tracked, session = self._saved, self._session
         tracked.parts.check()
-        self._session.save(tracked.modules, self._states(batches), tracked.losses)
+        self._untracked.look()
+        session.check_finite(tracked.trained)
+        session.save(tracked.modules, self._states(batches))
+        session.tell_inexact(self._untracked.news())
 
     def _load(self, loaded: Checkpoint, batches: Batches) -> None:
+        header = loaded.header
         loaded.state.setdefault("gradients", {})  # they may not have been kept before
+        # Before an epoch could have a number of steps, it was a pass.
+        place = {"number": header.epoch, "num_batches": header.batch}
+        loaded.state.setdefault("passes", place)
         states = self._states(batches, began=loaded.header.config)
         self._session.load(loaded, self._saved.modules, states, self.history)
 
@@ -254,8 +322,10 @@ class OwnLoop:
                 tracked.states(descriptions), lambda k: (others[k], descriptions[k])
             ),
             "batches": batches,
+            "passes": self._passes,
             "rng": GlobalGenerators(),
             "modes": Modes(tracked.trained, descriptions),
+            "untracked": self._untracked,
         }
         if self._keeps_gradients:
             states["gradients"] = Gradients(tracked.trained)

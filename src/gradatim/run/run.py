@@ -30,7 +30,7 @@ from gradatim.run.fingerprint import check_accept
 from gradatim.run.groups import Groups
 from gradatim.run.own_loop import OwnLoop, as_row
 from gradatim.run.putting_back import StatesByName, check_optimizers, taking_state
-from gradatim.run.session import BY_EPOCHS, Session, leave
+from gradatim.run.session import BY_EPOCHS, BY_STEPS, Session, leave
 from gradatim.run.stateful import GlobalGenerators, Modes, Stateful
 from gradatim.run.tracked import STEP_PARTS, Parts, options_now, put_options_back
 from gradatim.run.why_inexact import callbacks_why_inexact, saved_why_inexact
@@ -166,16 +166,16 @@ class Run(OwnLoop, Callback):
         loaded = session.begin(modules, sources, config, self.own_data, why_not, engine)
         header = session.header
         if loaded is None:
-            header.first_epoch = plan.first_epoch
+            header.first_epoch, header.first_step = plan.first_epoch, plan.first_step
             for row in trainer.history.to_dicts():  # of epochs before the run
                 session.rows.append(as_row(row))
         else:
             self._load_trainer(loaded, trainer)
-        plan.first_epoch = header.first_epoch
+        plan.first_epoch, plan.first_step = header.first_epoch, header.first_step
         header.epochs = plan.last_epoch or 0
         if loaded is None:
             self._save_trainer(trainer)
-        elif session.has_ended(header.epochs) and header.ended != BY_EPOCHS:
+        elif session.has_ended(plan) and header.ended not in (BY_EPOCHS, BY_STEPS):
             trainer.stop(str(header.ended))
 
     def on_epoch_begin(self, trainer: Any) -> None:
@@ -206,7 +206,8 @@ class Run(OwnLoop, Callback):
         is_last = plan.is_done(trainer.epoch, trainer.num_steps)
         by_signal = trainer.history.stop_reason in (INTERRUPTED, TERMINATED)
         if is_last and (by_signal or not trainer.should_stop):
-            session.header.ended = BY_EPOCHS
+            by_epochs = trainer.epoch == plan.last_epoch
+            session.header.ended = BY_EPOCHS if by_epochs else BY_STEPS
         if (
             is_last
             or is_best
@@ -239,7 +240,7 @@ class Run(OwnLoop, Callback):
             "loss": describe_loss(trainer.loss_fn),
             "model": {FROZEN: describe_object(trainer.model)[FROZEN]},
             "optimizer": describe_object(step.optimizer),
-            "batches": describe_batches(plan.batches),
+            "batches": describe_batches(plan.batches, epoch_steps=plan.epoch_steps),
             **{name: options[name] for name in STEP_OPTIONS},
             "val_batches": None if val is None else describe_batches(val),
             "callbacks": {k: describe_callback(v) for k, v in self._callbacks.items()},
@@ -263,9 +264,9 @@ class Run(OwnLoop, Callback):
             header.ended = reason
         header.step, header.epoch, header.batch, header.samples = _place_of(trainer)
         self._parts.check()
-        losses = {k: v for k, v in self._trained.items() if k != "model"}
+        self._session.check_finite(self._trained)
         with trainer.scored_weights():
-            self._session.save(self._modules(), self._states_of(trainer), losses)
+            self._session.save(self._modules(), self._states_of(trainer))
 
     def _load_trainer(self, loaded: Checkpoint, trainer: TrainerView) -> None:
         header, began = self._session.header, loaded.header.config

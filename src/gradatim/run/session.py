@@ -14,6 +14,7 @@ from torch import nn
 
 from gradatim.data.batches import Batches
 from gradatim.engines.eager import EagerEngine
+from gradatim.epoch import Plan
 from gradatim.errors import (
     ConfigError,
     DamagedError,
@@ -45,12 +46,15 @@ from gradatim.store.lines import LinesFile, read_until
 from gradatim.store.lock import Lock
 from gradatim.text import say
 
-__all__ = ["BY_EPOCHS", "Session", "leave", "tell"]
+__all__ = ["BY_EPOCHS", "BY_STEPS", "Session", "leave", "tell"]
 
 BY_EPOCHS = "epochs"
 """Why a run ended that did all its epochs."""
 
-LATER_STATES = ("groups", "modes")
+BY_STEPS = "max_steps"
+"""Why a run ended that did all its updates."""
+
+LATER_STATES = ("groups", "modes", "untracked")
 """States that checkpoints of earlier versions lack."""
 
 
@@ -166,8 +170,7 @@ class Session:
         self.rows = LinesFile(self.rows.path)
         self._saved = self._saved_best = None
         begin_config(self.path)
-        if why_not:
-            tell(f"{self.path}: a resume will not be exact: {'; '.join(why_not)}")
+        self.tell_inexact(why_not)
 
     def _check_history(self, header: CheckpointHeader) -> None:
         if not self.rows.path.exists():
@@ -200,7 +203,7 @@ class Session:
             accepted += refuse_changes(what, changed, run=run, accept=self.accept)
         accepted += changes(old.fingerprint, about["fingerprint"])
         why_not = [*(line.replace(": ", " ", 1) for line in accepted), *why_not]
-        why_not += device_why_inexact(about["fingerprint"]["device"])
+        why_not += device_why_inexact(about["fingerprint"]["device"]) + old.why_not
         self.header = CheckpointHeader(**{**vars(old), **about})
         resume = {"step": old.step, "exact": not why_not, "why_not": why_not}
         self.header.resumes = [*old.resumes, resume]
@@ -224,18 +227,33 @@ class Session:
             for row in self.rows.go_on_at(loaded.header.history):
                 history.append(row)
 
-    def has_ended(self, epochs: int) -> bool:
-        """Tell, and say, whether nothing is left to do of ``epochs`` in all."""
+    def add_why_not(self, reasons: list[str]) -> None:
+        """Add reasons why the resume at hand is not exact, before it is told."""
+        resume = self.header.resumes[-1]
+        resume["why_not"] = [*resume["why_not"], *reasons]
+        resume["exact"] = not resume["why_not"]
+
+    def tell_inexact(self, reasons: list[str]) -> None:
+        """Say why a resume will not be exact; nothing without a reason."""
+        if reasons:
+            tell(f"{self.path}: a resume will not be exact: {'; '.join(reasons)}")
+
+    def has_ended(self, plan: Plan) -> bool:
+        """Tell, and say, whether nothing is left to do of a plan."""
         header = self.header
-        by_itself = header.ended not in (None, BY_EPOCHS)
-        if not by_itself and header.epoch < epochs:
+        by_itself = header.ended not in (None, BY_EPOCHS, BY_STEPS)
+        if not by_itself and not plan.is_done(header.epoch, header.step):
             header.ended = None
             self._tell_resume()
             return False
-        header.ended = header.ended or BY_EPOCHS  # a signal came in the last epoch
+        done = f"{header.step:,} of {plan.last_step:,} steps" if plan.last_step else ""
+        by_epochs = plan.last_epoch is not None and header.epoch >= plan.last_epoch
+        if by_epochs or not done:
+            done = f"{header.epoch} of {plan.last_epoch} epochs"
+        # A signal may have come in the last epoch.
+        header.ended = header.ended or (BY_EPOCHS if by_epochs else BY_STEPS)
         why = f" ({header.ended})" if by_itself else ""
-        what = f"has ended: {header.epoch} of {epochs} epochs{why}"
-        tell(f"{self.path} {what}. Nothing is left to do.")
+        tell(f"{self.path} has ended: {done}{why}. Nothing is left to do.")
         return True
 
     def _tell_resume(self) -> None:
@@ -263,27 +281,31 @@ class Session:
         every = self.options.every_epochs
         return every is not None and epoch % every == 0
 
+    def check_finite(self, trained: Mapping[str, nn.Module]) -> None:
+        """Refuse weights that are NaN or infinite, before they are saved.
+
+        Raises:
+            NonFiniteLossError: A parameter that trains has such a value.
+        """
+        if self._saved != self._position():
+            check_finite(trained, self.header.step, self.newest_line)
+
     def save(
         self,
         modules: Mapping[str, nn.Module],
         states: Mapping[str, Stateful],
-        losses: Mapping[str, nn.Module] | None = None,
     ) -> None:
         """Write a checkpoint, unless this very state is saved already.
 
         Args:
             modules: The modules, whose weights have a file of their own.
             states: All else that training moves, by the names that ``load`` is given.
-            losses: Modules with parameters that train, whose weights are in ``states``.
 
         Raises:
-            NonFiniteLossError: A weight is NaN or infinite.
             DiskError: The disk does not take the checkpoint.
         """
         if self._saved == self._position():
             return
-        trained = {**modules, **(losses or {})}
-        check_finite(trained, self.header.step, self.newest_line)
         state = {name: stateful.state_dict() for name, stateful in states.items()}
         stands, needs = self.checkpoints.what_stands(), self.rows.num_waiting_bytes
         try:

@@ -11,9 +11,11 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from gradatim.data.why_inexact import GENERATORS
 from gradatim.errors import ConfigError
 from gradatim.modules import bare
-from gradatim.rng import check_generator_state, rng_state, set_rng_state
+from gradatim.rng import rng_state, set_rng_state
+from gradatim.run.generators import GeneratorState
 from gradatim.text import shown
 from gradatim.torch_private import sparse_parts
 
@@ -41,8 +43,8 @@ def as_stateful(name: str, value: Any) -> Stateful:
     Raises:
         ConfigError: It has no state that could be saved.
     """
-    if isinstance(value, torch.Generator):
-        return _GeneratorState(value)
+    if isinstance(value, GENERATORS):
+        return GeneratorState(value)
     # Not isinstance: from Python 3.12 on, it does not see what __getattr__ gives.
     if not (hasattr(value, "state_dict") and hasattr(value, "load_state_dict")):
         raise ConfigError(
@@ -52,20 +54,6 @@ def as_stateful(name: str, value: Any) -> Stateful:
             "Give it both, or leave it out."
         )
     return value
-
-
-class _GeneratorState:
-    """The state of a ``torch.Generator``, which lacks the two methods."""
-
-    def __init__(self, generator: torch.Generator) -> None:
-        self.generator = generator
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"state": self.generator.get_state()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        check_generator_state(state["state"])
-        self.generator.set_state(state["state"])
 
 
 class GlobalGenerators:
