@@ -70,7 +70,7 @@ class Fit:
     callbacks: Sequence[Any] = ()
     options: dict = field(default_factory=lambda: dict(PAIR))
     monitor: str | None = None
-    epochs: int = 3
+    epochs: int | None = 3
 
 
 class At(gt.Callback):
@@ -378,6 +378,108 @@ def stream_that_is_told_the_epoch():
     return Fit(trainer_of(layers(nn.Dropout())), ToldStream(22), options=options)
 
 
+class EndlessStream(Stream):
+    """Rows without an end, which can be gone on with from any of them."""
+
+    def __init__(self):
+        super().__init__(num_rows=22)
+
+    def __iter__(self):
+        while True:
+            yield from super().__iter__()
+
+
+class WithParts(nn.Module):
+    """Gives the loss, and a part of it."""
+
+    def forward(self, predictions, targets):
+        errors = predictions - targets
+        return {"loss": errors.square().mean(), "size": errors.detach().abs().mean()}
+
+
+class Bias:
+    """A metric object that can be gone on with: the mean error, batch by batch."""
+
+    def __init__(self):
+        self.reset()
+
+    def update(self, predictions, targets):
+        self.total += float((predictions - targets).sum())
+        self.count += len(targets)
+
+    def compute(self):
+        return self.total / self.count
+
+    def reset(self):
+        self.total, self.count = 0.0, 0
+
+    def state_dict(self):
+        return {"total": self.total, "count": self.count}
+
+    def load_state_dict(self, state):
+        self.total, self.count = state["total"], state["count"]
+
+
+class Logs(gt.Callback):
+    def on_epoch_begin(self, trainer):
+        trainer.log(begun=trainer.epoch)
+
+    def on_step_end(self, trainer, loss):
+        trainer.log(double=2 * loss)
+
+
+@by_trainer
+def parts_and_metrics_in_float16():
+    model = layers(nn.Dropout())
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    trainer = gt.Trainer(
+        model,
+        WithParts(),
+        optimizer,
+        metrics={"bias": Bias()},
+        train_metrics={"bias": Bias(), "most": largest_error},
+        precision="fp16",
+        max_norm=0.5,
+    )
+    callbacks = [Logs(), gt.StepValues("grad_norm", "lr")]
+    return Fit(trainer, val=VAL, callbacks=callbacks, monitor="val_size")
+
+
+@by_trainer
+def averages_and_early_stopping():
+    trainer = trainer_of(layers(nn.Dropout(0.2)), torch.optim.Adam)
+    callbacks = [gt.EMA(0.8), gt.EarlyStopping(patience=2)]
+    return Fit(trainer, val=VAL, callbacks=callbacks, monitor="val_loss", epochs=4)
+
+
+@by_trainer
+def layer_frozen_until_an_epoch():
+    model = layers(nn.Dropout())
+    optimizer = torch.optim.SGD(model[1:].parameters(), lr=0.05, momentum=0.9)
+    trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
+    return Fit(trainer, callbacks=[gt.Freeze("0", until_epoch=2, lr=0.01)])
+
+
+@by_trainer
+def endless_stream_by_steps():
+    """Epochs of five updates, a validation after every third, an end in between."""
+    trainer = trainer_of(layers(nn.Dropout()), options={"momentum": 0.9})
+    schedule = ReduceLROnPlateau(trainer.optimizer, patience=0, threshold=0.5)
+    callbacks = [gt.LRScheduler(schedule), gt.EarlyStopping(patience=9)]
+    options = {"batch_size": 6, "epoch_steps": 5, "max_steps": 13, "val_every": 3}
+    return Fit(
+        trainer, EndlessStream(), VAL, callbacks, options, "val_loss", epochs=None
+    )
+
+
+@by_trainer
+def passes_by_steps():
+    """Epochs of three updates over passes of four, averaged from the second on."""
+    trainer = trainer_of(layers(nn.Dropout()), torch.optim.Adam)
+    options = {**PAIR, "epoch_steps": 3, "val_every": 2}
+    return Fit(trainer, val=VAL, callbacks=[gt.SWA(2)], options=options, epochs=4)
+
+
 # --- Loops of one's own ---------------------------------------------------------------
 
 
@@ -566,17 +668,6 @@ def loop_over_a_loader(run, at):
 def loop_over_a_loader_with_workers(run, at):
     own = torch.Generator().manual_seed(5)
     return loop_over(run, at, loader_of(num_workers=2, generator=own))
-
-
-class EndlessStream(Stream):
-    """Rows without an end, which can be gone on with from any of them."""
-
-    def __init__(self):
-        super().__init__(num_rows=22)
-
-    def __iter__(self):
-        while True:
-            yield from super().__iter__()
 
 
 @by_loop

@@ -246,6 +246,8 @@ class Run(OwnLoop, Callback):
             "callbacks": {k: describe_callback(v) for k, v in self._callbacks.items()},
             "best": {"monitor": self.monitor, "mode": self.mode},
             "own": self.own_config,
+            # Runs that began before there was such a choice do not have it.
+            **({} if plan.val_every is None else {"val_every": plan.val_every}),
         }
 
     def _places(self, trainer: TrainerView) -> Iterator[tuple[str, Any, str]]:
