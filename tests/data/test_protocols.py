@@ -169,6 +169,8 @@ def test_options_of_rows_do_not_fit_batches():
     for data in (Loader(), DataLoader(WithBase()), [(X, Y)]):
         for option in ({"collate_fn": pad}, {"sampler": [0]}, {"weights": [1.0] * 25}):
             name = next(iter(option))
+            if isinstance(data, list) and name == "collate_fn":
+                continue  # then the list has rows
             with pytest.raises(ConfigError, match=f"{name} given, but a"):
                 Batches(data, **option)
 
@@ -207,6 +209,34 @@ def test_collate_fn_makes_the_batches(num_workers):
     for number, (x, y) in enumerate(batches.epoch(0)):
         assert y.tolist() == Y[4 * number : 4 * number + 4].tolist()
         assert x.shape == (len(y), 4 if len(y) == 4 else 1)
+
+
+def test_a_list_with_a_collate_fn_has_rows():
+    def stack(rows):
+        return torch.stack([x for x, _ in rows]), torch.stack([y for _, y in rows])
+
+    rows = [(torch.full((3,), float(row)), torch.ones(2)) for row in range(7)]
+    trained = []
+
+    class Shapes(gt.Callback):
+        def on_step_begin(self, trainer, batch):
+            trained.append([tuple(part.shape) for part in batch])
+
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
+    trainer.fit(
+        rows,
+        rows,
+        epochs=1,
+        batch_size=4,
+        collate_fn=stack,
+        callbacks=[Shapes()],
+        progress=False,
+    )
+    assert trained == [[(4, 3), (4, 2)], [(3, 3), (3, 2)]]
+    assert trainer.predict(rows, collate_fn=stack).shape == (7, 2)
+    assert has_own_batches(rows), "without it they may as well be batches"
 
 
 def test_collate_fn_of_a_tensor_data_set_gets_its_rows():

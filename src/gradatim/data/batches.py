@@ -57,7 +57,10 @@ def make_source(data: Any, options: BatchOptions) -> Source:
         return DatasetSource(data, options)
     if hasattr(data, "as_batch"):  # a Table
         data = data.as_batch()
-    if is_list_of_batches(data):  # or another Sequence, whose batches are its own
+    is_of_rows = options.collate_fn is not None
+    if (
+        is_list_of_batches(data) and not is_of_rows
+    ):  # or another Sequence, whose batches are its own
         return BatchListSource(data, options)
     if is_in_memory(data):
         tensors = tensors_from(data)
@@ -76,8 +79,14 @@ def make_source(data: Any, options: BatchOptions) -> Source:
     )
 
 
-def has_own_batches(data: Any) -> bool:
-    """Tell whether ``data`` is cut into batches already, in an order of its own."""
+def has_own_batches(data: Any, *, collates: bool = False) -> bool:
+    """Tell whether ``data`` is cut into batches already, in an order of its own.
+
+    A list of pairs of tensors may have rows or batches. Where there is a
+    ``collate_fn``, which makes batches of rows, it has rows.
+    """
+    if collates and is_list_of_batches(data):
+        return False
     return isinstance(data, Batches) or is_loader(data)
 
 
@@ -264,7 +273,7 @@ def as_batches(
     """
     given: Any = {name: v for name, v in options.items() if v is not None}
     if not isinstance(data, Batches):
-        if has_own_batches(data):
+        if has_own_batches(data, collates="collate_fn" in given):
             refuse_options(data, list(given))
         elif isinstance(data, IterableDataset) and options.get("shuffle"):
             refuse_options(data, ["shuffle"])
@@ -297,7 +306,7 @@ def in_order(
     those of its training data: its validation data may be tensors, which need no
     ``collate_fn``.
     """
-    if has_own_batches(data):
+    if has_own_batches(data, collates=options.get("collate_fn") is not None):
         return as_batches(data, device=device)
     needs_none = is_val and is_in_memory(data)
     return as_batches(
