@@ -1,5 +1,7 @@
+import importlib
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -7,7 +9,8 @@ import torch
 from torch import nn
 
 import gradatim as gt
-from gradatim.interrupt import stop_on_ctrl_c
+from gradatim import interrupt
+from gradatim.interrupt import exiting_on, raising_after_imports, stop_on_ctrl_c
 from tests.bits import assert_same_bits, bits_of
 
 X = torch.linspace(0, 1, 12).view(12, 1)
@@ -157,3 +160,59 @@ def test_a_thread_trains_without_touching_signals():
     thread.start()
     thread.join()
     assert ended[0]["epoch"] == [1]
+
+
+SIGNALLED = """
+import os, signal, threading
+os.kill(os.getpid(), signal.{name})
+signal.getsignal(signal.{name})
+if {waits}:
+    threading.Event().wait(60)
+is_whole = True
+"""
+HANDLED = {
+    "SIGTERM": (lambda: exiting_on("SIGTERM"), SystemExit),
+    "SIGINT": (raising_after_imports, KeyboardInterrupt),
+}
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """Import a module that gets a signal halfway."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def begin(name, *, waits=False):
+        text = SIGNALLED.format(name=name, waits=waits)
+        (tmp_path / "signalled_halfway.py").write_text(text)
+        importlib.import_module("signalled_halfway")
+
+    yield begin
+    sys.modules.pop("signalled_halfway", None)
+
+
+@pytest.mark.parametrize("name", HANDLED)
+def test_a_signal_in_an_import_raises_after_it(name, module):
+    handled, error = HANDLED[name]
+    with handled():
+        module(name)
+        assert sys.modules["signalled_halfway"].is_whole
+        with pytest.raises(error):
+            threading.Event().wait(60)
+
+
+@pytest.mark.parametrize("name", HANDLED)
+def test_an_import_that_does_not_end_is_not_waited_for(name, module, monkeypatch):
+    monkeypatch.setattr(interrupt, "LONGEST_IMPORT_S", 0)
+    handled, error = HANDLED[name]
+    with handled(), pytest.raises(error):
+        module(name, waits=True)
+    assert "signalled_halfway" not in sys.modules
+
+
+def test_ctrl_c_in_a_command_stops_its_training_after_the_step():
+    with raising_after_imports():
+        history = fit(trainer(), CtrlC(4))
+        assert history.stop_reason == "interrupted"
+        with pytest.raises(KeyboardInterrupt):
+            fit(trainer(), CtrlC(4, presses=2))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -1,4 +1,5 @@
 import contextlib
+import errno
 import io
 import os
 import pty
@@ -69,6 +70,26 @@ def test_progress_goes_to_standard_error_and_can_be_turned_off(capsys):
     assert not out and len(err.splitlines()) == 10
     fit(epochs=2)
     assert capsys.readouterr() == ("", "")
+
+
+class FullDisk(io.StringIO):
+    def flush(self):
+        raise self.error
+
+
+@pytest.mark.parametrize("few_epochs", [False, True])
+def test_a_log_on_a_full_disk_ends_no_training(few_epochs):
+    log = FullDisk()
+    log.error = OSError(errno.ENOSPC, "No space left on device")
+    trainer = fit(Progress(log, few_epochs=few_epochs), epochs=20)
+    assert trainer.epoch == 20
+
+
+def test_a_reader_of_the_log_that_has_gone_ends_it():
+    log = FullDisk()
+    log.error = BrokenPipeError(errno.EPIPE, "Broken pipe")
+    with pytest.raises(BrokenPipeError):
+        fit(Progress(log), epochs=20)
 
 
 def test_a_second_fit_counts_its_own_tenths():

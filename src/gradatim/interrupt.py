@@ -1,12 +1,20 @@
-"""Signals end a training after the step at hand, so that no update is half done."""
+"""Signals end a training after the step at hand, so that no update is half done.
 
+Elsewhere in a command they raise an exception, but not in the midst of an import: a
+library that is imported halfway fails later, ends the process in its C++ code, or
+catches the exception and goes on.
+"""
+
+import _thread
 import contextlib
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from types import FrameType
-from typing import Any, NoReturn, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 __all__ = [
     "INTERRUPTED",
@@ -14,6 +22,7 @@ __all__ = [
     "Stoppable",
     "exit_on_sigterm",
     "exiting_on",
+    "raising_after_imports",
     "stop_on_ctrl_c",
     "stop_on_sigterm",
 ]
@@ -23,6 +32,11 @@ INTERRUPTED = "interrupted"
 
 TERMINATED = "terminated"
 """The reason to stop that SIGTERM gives."""
+
+LONGEST_IMPORT_S = 5.0
+"""A signal waits no longer for the end of an import: that of PyTorch takes 1 to 2 s."""
+POSTPONED_S = 0.02
+"""A signal that waits is sent again after this time. Chosen by hand, not measured."""
 
 
 @runtime_checkable
@@ -40,7 +54,8 @@ def stop_on_ctrl_c(training: Stoppable) -> AbstractContextManager[None]:
     replaced, and only in the main thread: a handler that the program has set stays.
     Where one training runs inside another, both are asked to stop.
     """
-    return _handled(signal.SIGINT, training, INTERRUPTED, signal.default_int_handler)
+    replaced = (signal.default_int_handler, _interrupt)
+    return _handled(signal.SIGINT, training, INTERRUPTED, *replaced)
 
 
 def stop_on_sigterm(training: Stoppable) -> AbstractContextManager[None]:
@@ -55,9 +70,51 @@ def stop_on_sigterm(training: Stoppable) -> AbstractContextManager[None]:
     return _handled(signal.SIGTERM, training, TERMINATED, *replaced)
 
 
-def exit_on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:
+def exit_on_sigterm(signum: int, frame: FrameType | None) -> None:
     """Handle SIGTERM by an exception, so that what is half written gets removed."""
-    raise SystemExit(128 + signum)
+    if not _postponed(signum, frame):
+        raise SystemExit(128 + signum)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    """Handle Ctrl-C as Python does, but after imports."""
+    if not _postponed(signum, frame):
+        raise KeyboardInterrupt
+
+
+_waiting_since: float | None = None
+
+
+def _postponed(signum: int, frame: FrameType | None) -> bool:
+    """Say whether a signal comes in the midst of an import, and send it again later."""
+    global _waiting_since
+    while frame is not None and frame.f_code.co_name != "_find_and_load":
+        frame = frame.f_back
+    now = time.monotonic()
+    since = now if _waiting_since is None else _waiting_since
+    if frame is None or now - since > LONGEST_IMPORT_S:
+        _waiting_since = None
+        return False
+    _waiting_since = since
+    # Not by the module threading: the signal may have come while it has its lock.
+    _thread.start_new_thread(_send_again, (signum,))
+    return True
+
+
+def _send_again(signum: int) -> None:
+    time.sleep(POSTPONED_S)
+    os.kill(os.getpid(), signum)
+
+
+@contextlib.contextmanager
+def raising_after_imports() -> Iterator[None]:
+    """Let Ctrl-C raise ``KeyboardInterrupt`` as ever, but not in an import."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or not _is_main():
+        yield
+        return
+    with _in_place_of(before, signal.SIGINT, _interrupt):
+        yield
 
 
 @contextlib.contextmanager

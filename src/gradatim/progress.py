@@ -122,7 +122,12 @@ class Progress(Callback):
             self._write(self.status())
 
     def _write(self, line: str) -> None:
-        say(line, file=self.file or sys.stderr, flush=True)
+        try:
+            say(line, file=self.file or sys.stderr, flush=True)
+        except BrokenPipeError:  # whoever reads has had enough, as `head` does
+            raise
+        except OSError:  # the disk of the log is full: no reason to end a training
+            pass
 
 
 def _start_live(status: Any, file: TextIO) -> Any:

@@ -15,7 +15,7 @@ import gradatim
 from gradatim.cli import main
 from gradatim.cli.main import COMMANDS, cli, run
 from gradatim.errors import ConfigError, DataError, RunError
-from tests.cli.process import command, start, wait_for
+from tests.cli.process import command, ended, start, wait_for
 from tests.houses import with_target
 
 
@@ -99,6 +99,11 @@ class TestExitCodes:
                 "  This was not foreseen; --debug shows where it happened.\n",
             ),
             (MemoryError(), 1, "gradatim: there is not enough memory.\n"),
+            (
+                RecursionError("maximum recursion depth exceeded"),
+                1,
+                "gradatim: what was given lies too deep within itself",
+            ),
             (
                 MemoryError("malloc of size 9 failed"),
                 1,
@@ -225,6 +230,17 @@ def folder(tmp_path_factory):
     arguments = ["--target", "price", "--epochs", "1", "--run", str(folder / "r")]
     assert run(["fit", str(folder / "houses.csv"), *arguments]) == 0
     return folder
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_what_a_locale_cannot_write_is_escaped(encoding, tmp_path):
+    (tmp_path / "a.csv").write_text("größe,价\n1,2\n2,5\n", encoding="utf-8")
+    locale = f"sys.stdout.reconfigure(encoding={encoding!r}, errors='strict')"
+    before = f"import sys; {locale}"
+    code, out, err = ended("inspect", "a.csv", cwd=tmp_path, before=before)
+    assert code == 0 and err == ""
+    for name in ("größe", "价"):
+        assert name.encode(encoding, "backslashreplace").decode() in out
 
 
 class TestPipes:

@@ -37,6 +37,12 @@ def test_notes_go_to_standard_error(capsys):
     assert capsys.readouterr() == ("", "note: a\nnote: b\n")
 
 
+def test_a_name_of_a_megabyte_is_shown_without_its_middle(capsys):
+    print_table(["name", "value"], [["x" * 1_000_000, "1"]])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and len(lines[1]) < 1_100
+
+
 def test_a_table_is_cut_nowhere_off_a_terminal(capsys):
     print_table(["name", "value"], [["x" * 500, "1"], ["[b]y[/b]", "20"]])
     lines = capsys.readouterr().out.splitlines()

@@ -10,7 +10,7 @@ import click
 
 from gradatim import __version__
 from gradatim.errors import ConfigError, GradatimError
-from gradatim.interrupt import exiting_on
+from gradatim.interrupt import exiting_on, raising_after_imports
 from gradatim.text import nearest_name, say, shortened
 
 __all__ = ["cli", "main"]
@@ -81,9 +81,12 @@ def cli(debug: bool) -> None:  # for --help alone: run() takes the option out be
 
 def main() -> NoReturn:
     """Run the command line and exit; the package's head lists the exit codes."""
-    for name in ("stdout", "stderr"):  # the shell has closed it: 2>&-
-        if getattr(sys, name) is None:
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the shell has closed it: 2>&-
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # to the end
+        else:  # in some locales there are characters that it cannot write
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -92,7 +95,7 @@ def run(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     # The option may stand anywhere: people see the error first and add it at the end.
     arguments = [a for a in arguments if a != "--debug"]
-    with exiting_on("SIGTERM"):
+    with exiting_on("SIGTERM"), raising_after_imports():
         return _run(arguments, debug)
 
 
@@ -124,6 +127,12 @@ def _message(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}"
     if isinstance(error, (GradatimError, click.ClickException, OSError, ImportError)):
         return str(error) or type(error).__name__
+    if isinstance(error, RecursionError):
+        return (
+            "what was given lies too deep within itself: a path, a model or a value.\n"
+            f"Python follows no more than {sys.getrecursionlimit():,} levels.\n"
+            "Give one with fewer; --debug shows where it happened."
+        )
     if isinstance(error, MemoryError):
         return (
             f"there is not enough memory{f': {error}' if str(error) else ''}.\n"

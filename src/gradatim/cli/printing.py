@@ -23,12 +23,17 @@ __all__ = [
 ]
 
 
+MOST_SHOWN = 1_000
+"""A longer cell or note is shown without its middle: a file may have a name of 1 MB."""
+
+
 def print_table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: int = 1
 ) -> None:
     """Print rows under headers; all but the first ``text_columns`` stand to the right.
 
-    Where the output is no terminal, no column is cut: a log or a pipe gets all of it.
+    Where the output is no terminal, no column is cut: a log or a pipe gets all of it,
+    but for names of a thousand characters and more.
     """
     from rich.console import Console
     from rich.table import Table
@@ -41,7 +46,7 @@ def print_table(
         table.add_column(Text(printable(header)), justify=justify)
     for row in rows:
         # Text is not read as markup: a column of the user's may be called [red].
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*(Text(printable(shortened(cell, MOST_SHOWN))) for cell in row))
     console.print(table)
 
 
@@ -102,4 +107,4 @@ def print_json(value: Any) -> None:
 def print_notices(lines: Sequence[str]) -> None:
     """Print notes on standard error, so that the output holds results alone."""
     for line in lines:
-        say(f"note: {printable(shortened(line, 1_000))}", file=sys.stderr)
+        say(f"note: {printable(shortened(line, MOST_SHOWN))}", file=sys.stderr)

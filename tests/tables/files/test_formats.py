@@ -140,6 +140,13 @@ def test_values_are_read_strictly(write, kind, value, wanted):
         read_columns(path, types={"v": kind})
 
 
+@pytest.mark.parametrize("target", ["link.csv", "nowhere.csv"])
+def test_a_link_that_leads_to_no_file_is_named(tmp_path, target):
+    (tmp_path / "link.csv").symlink_to(target)
+    with pytest.raises(FileReadError, match=r"link\.csv is a symbolic link that leads"):
+        open_file(tmp_path / "link.csv")
+
+
 def test_missing_files_and_wrong_paths(write, tmp_path):
     write("a\n1\n", "houses.csv")
     with pytest.raises(FileReadError, match=r"no file .*Did you mean 'houses\.csv'"):

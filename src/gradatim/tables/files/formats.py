@@ -46,6 +46,12 @@ def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> D
             f"Name a file in it that ends in one of {suffixes}."
         )
     if not path.exists():
+        if path.is_symlink():
+            raise FileReadError(
+                f"{path} is a symbolic link that leads to no file.\n"
+                "Nothing was read.\n"
+                "Name the file itself, or set the link again."
+            )
         near = [file.name for file in path.parent.glob("*")]
         raise FileReadError(
             f"There is no file {path}.{nearest_name(path.name, near)}\n"
