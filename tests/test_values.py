@@ -204,6 +204,16 @@ def test_what_is_logged_is_one_number_by_a_free_name(
         fit(trainer_of(), callback)
 
 
+def test_a_tensor_with_a_graph_is_logged_without_it():
+    class Norm(gt.Callback):
+        def on_epoch_end(self, trainer):
+            trainer.log(norm=trainer.model.weight.norm())
+
+    trainer = trainer_of()
+    history = fit(trainer, Norm())  # PyTorch's warning would be an error here
+    assert history["norm"][-1] == trainer.model.weight.norm().item()
+
+
 # --- Metrics --------------------------------------------------------------------------
 
 

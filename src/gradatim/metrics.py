@@ -262,6 +262,8 @@ def number_of(name: str, value: Any) -> float:
     Raises:
         ConfigError: It is none.
     """
+    if isinstance(value, Tensor):
+        value = value.detach()
     try:
         return float(value)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -1,32 +1,43 @@
-"""The programs of docs/recipes.md, as they stand there."""
+"""The programs of a page of the documentation, as they stand there."""
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "recipes.md"
+DOCS = Path(__file__).parents[2] / "docs"
 SECTION = re.compile(r"^## ([^\n]*)\n(.*?)(?=^## |\Z)", re.M | re.S)
 PROGRAM = re.compile(r"^```python\n(.*?)^```\n\n^```\n(.*?)^```$", re.M | re.S)
+NUMBER = re.compile(r"-?\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Program:
+    """A program, and what it prints."""
+
     title: str
     code: str
     printed: str
 
 
-def recipes():
-    """Give the recipes by their titles: a section has a program and what it prints."""
-    found = {}
-    for title, text in SECTION.findall(PAGE.read_text(encoding="utf-8")):
-        ((code, printed),) = PROGRAM.findall(text)
-        found[title] = Recipe(title, code, printed)
+def programs(page):
+    """Give the programs of a page, under the titles of their sections."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = [
+        Program(title, code, printed)
+        for title, section in SECTION.findall(text)
+        for code, printed in PROGRAM.findall(section)
+    ]
+    assert text.count("```python") == len(found), "a program without what it prints"
     return found
 
 
-def run(recipe):
+def run(program, names=None):
     """Run a program in this process, and give its variables."""
-    variables = {"__name__": "recipe"}
-    exec(compile(recipe.code, f"{PAGE.name}: {recipe.title}", "exec"), variables)
-    return variables
+    names = {"__name__": "recipe"} if names is None else names
+    exec(compile(program.code, f"docs: {program.title}", "exec"), names)
+    return names
+
+
+def shape_of(printed):
+    """What is printed, without its numbers, whose last digits are the machine's."""
+    return NUMBER.sub("#", printed).split()

@@ -7,10 +7,9 @@ import re
 import pytest
 import torch
 
-from tests.recipes.page import PAGE, recipes, run
+from tests.recipes.page import DOCS, programs, run, shape_of
 
-RECIPES = recipes()
-NUMBER = re.compile(r"-?\d+(\.\d+)?")
+RECIPES = {program.title: program for program in programs("recipes.md")}
 
 
 def check_hugging_face(names):
@@ -118,7 +117,7 @@ CHECKS = {
 
 def test_every_recipe_is_in_the_contents_and_is_checked():
     assert list(RECIPES) == list(CHECKS)
-    text = PAGE.read_text(encoding="utf-8")
+    text = (DOCS / "recipes.md").read_text(encoding="utf-8")
     assert re.findall(r"^- \[(.*)\]\(#", text, re.M) == list(RECIPES)
 
 
@@ -131,13 +130,8 @@ def test_recipe(title, tmp_path, monkeypatch, capsys):
     )
     names = run(RECIPES[title])
     printed = capsys.readouterr().out
-    assert NUMBER.sub("#", printed).split() == shape_of(RECIPES[title].printed)
+    assert shape_of(printed) == shape_of(RECIPES[title].printed)
     CHECKS[title](names)
-
-
-def shape_of(printed):
-    """What is printed, without its numbers, whose last digits are the machine's."""
-    return NUMBER.sub("#", printed).split()
 
 
 @pytest.mark.slow
