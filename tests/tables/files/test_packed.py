@@ -2,10 +2,12 @@
 
 import gzip
 import random
+import threading
 
 import pytest
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files import csv_records
 from gradatim.tables.files.formats import open_file
 
 TEXT = b"a,b,price\n" + b"".join(
@@ -59,3 +61,31 @@ def test_a_value_longer_than_a_block_is_read(tmp_path):
     path = tmp_path / "long.csv"
     path.write_text("\n".join(["a,b", *rows]) + "\n")
     assert max(map(len, open_file(path).read()["b"].to_pylist())) == 3_000_000
+
+
+def test_no_thread_of_pyarrows_needs_python_to_unpack(tmp_path, monkeypatch):
+    """Such a thread goes on after the first block, or an error; it would abort the
+    process where Python has ended by then."""
+    path = tmp_path / "long.csv.gz"
+    path.write_bytes(gzip.compress(TEXT[:10] + TEXT[10:] * 2_000, 1))
+    unpacked, readinto = set(), csv_records._Unpacked.readinto
+
+    def noted(self, buffer):
+        unpacked.add(threading.get_ident())
+        return readinto(self, buffer)
+
+    monkeypatch.setattr(csv_records._Unpacked, "readinto", noted)
+    file = open_file(path)
+    assert file.read().num_rows == file.source().num_rows == 600_000
+    next(file.batches({}))
+    assert unpacked == {threading.get_ident()}
+
+
+def test_a_file_that_changes_is_unpacked_again(tmp_path):
+    path = tmp_path / "t.csv.gz"
+    path.write_bytes(gzip.compress(TEXT, 1))
+    file = open_file(path)
+    assert file.read().num_rows == 300
+    path.write_bytes(gzip.compress(TEXT, 1)[:-9])
+    with pytest.raises(FileReadError, match="cannot be opened and unpacked"):
+        file.read()

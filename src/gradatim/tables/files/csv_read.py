@@ -9,6 +9,7 @@ more than there is; a slower reader then looks closer.
 
 import codecs
 import contextlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +24,12 @@ import pyarrow.csv as pacsv
 from gradatim.errors import FileReadError
 from gradatim.tables.files.arrow import for_arrow, type_words
 from gradatim.tables.files.csv_dialect import Dialect
-from gradatim.tables.files.csv_records import is_packed, open_bytes, records
+from gradatim.tables.files.csv_records import (
+    check_unpacking,
+    is_packed,
+    open_bytes,
+    records,
+)
 from gradatim.tables.files.data_file import Names, Types
 from gradatim.text import shown
 
@@ -90,8 +96,17 @@ def stream_arrow(
 
 
 def _opened(path: Path) -> contextlib.AbstractContextManager[Any]:
-    """Give what pyarrow reads: a path, or bytes that are unpacked with a limit."""
-    source = open_bytes(path) if is_packed(path) else for_arrow(path)
+    """Give what pyarrow reads: a path, or a stream that unpacks it.
+
+    pyarrow unpacks in threads of its own, which may go on for a while after an error or
+    the first block. They must not need Python: where it ends meanwhile, one that does
+    would abort the process. So whether the file is whole, and not too large, is found
+    out before.
+    """
+    if is_packed(path):
+        check_unpacking(path)
+        return pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), "gzip")
+    source = for_arrow(path)
     return contextlib.nullcontext(path) if source is path else source
 
 

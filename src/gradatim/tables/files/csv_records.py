@@ -11,6 +11,7 @@ are skipped, and counted.
 
 import contextlib
 import csv
+import functools
 import gzip
 import io
 import re
@@ -24,7 +25,7 @@ from typing import Any
 from gradatim.errors import FileReadError
 from gradatim.tables.files.expansion import check_expansion, most_bytes
 
-__all__ = ["Record", "is_packed", "open_bytes", "records"]
+__all__ = ["Record", "check_unpacking", "is_packed", "open_bytes", "records"]
 
 MOST_FIELD_CHARACTERS = (1 << 31) - 1
 """The largest limit that ``csv.field_size_limit`` takes on every platform, and the size
@@ -36,6 +37,9 @@ record, a million short rows took 2.5 s of the processor in place of 0.9 s."""
 
 QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 """The regular expression of a quoted field; doubled quotes are part of its text."""
+
+PIECE_BYTES = 1 << 20
+"""What is unpacked at once to see whether a file is whole."""
 
 _limit_lock = threading.Lock()
 
@@ -59,6 +63,26 @@ def open_bytes(path: Path) -> io.BufferedReader:
     if is_packed(path):
         return io.BufferedReader(_Unpacked(path))
     return path.open("rb")
+
+
+def check_unpacking(path: Path) -> None:
+    """Unpack a file from its beginning to its end, once while it stays as it is.
+
+    Raises:
+        FileReadError: It is damaged, or unpacks to too much.
+    """
+    about = path.stat()
+    _check_unpacking(
+        path, about.st_ino, about.st_size, about.st_mtime_ns, most_bytes(path)
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _check_unpacking(path: Path, *_as_it_is: float) -> None:
+    with _Unpacked(path) as file:
+        buffer = bytearray(PIECE_BYTES)
+        while file.readinto(buffer):
+            pass
 
 
 class _Unpacked(io.RawIOBase):
