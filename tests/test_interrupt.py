@@ -10,7 +10,14 @@ from torch import nn
 
 import gradatim as gt
 from gradatim import interrupt
-from gradatim.interrupt import exiting_on, raising_after_imports, stop_on_ctrl_c
+from gradatim.interrupt import (
+    LOADERS,
+    FetchStopped,
+    exiting_on,
+    leave_on_signal,
+    raising_after_imports,
+    stop_on_ctrl_c,
+)
 from tests.bits import assert_same_bits, bits_of
 
 X = torch.linspace(0, 1, 12).view(12, 1)
@@ -216,3 +223,94 @@ def test_ctrl_c_in_a_command_stops_its_training_after_the_step():
         with pytest.raises(KeyboardInterrupt):
             fit(trainer(), CtrlC(4, presses=2))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# --- Fetches from other processes -----------------------------------------------------
+
+
+def signalled(number):
+    """Give a batch, then meet a signal in the fetch of the next one."""
+    yield 0
+    signal.raise_signal(number)
+    yield 1
+
+
+def test_a_signal_leaves_a_fetch_at_once():
+    training = Asked()
+    batches = leave_on_signal(signalled(signal.SIGINT))
+    with stop_on_ctrl_c(training):
+        assert next(batches) == 0
+        with pytest.raises(FetchStopped) as stopped:
+            next(batches)
+        assert stopped.value.reason == training.reason == "interrupted"
+        with pytest.raises(FetchStopped):  # nor is another one begun
+            next(leave_on_signal(iter([0])))
+    assert list(leave_on_signal(iter([0, 1]))) == [0, 1]
+
+
+def test_a_fetch_that_must_not_be_left_is_waited_for():
+    training = Asked()
+    with stop_on_ctrl_c(training):
+        batches = leave_on_signal(signalled(signal.SIGINT), at_once=False)
+        assert list(batches) == [0, 1] and training.reason == "interrupted"
+
+
+def of_a_dead_worker():
+    raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated.")
+    yield
+
+
+def test_a_worker_that_died_of_the_signal_is_no_error():
+    for at_once in (True, False):
+        with stop_on_ctrl_c(Asked()):
+            batches = leave_on_signal(of_a_dead_worker(), at_once=at_once)
+            signal.raise_signal(signal.SIGINT)
+            with pytest.raises(FetchStopped):
+                next(batches)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mine"), KeyError("mine")])
+def test_other_errors_of_a_fetch_pass(error):
+    def failing():
+        raise error
+        yield
+
+    with stop_on_ctrl_c(Asked()), pytest.raises(type(error), match="mine"):
+        next(leave_on_signal(failing()))
+    with pytest.raises(RuntimeError, match="DataLoader worker"):  # outside a training
+        next(leave_on_signal(of_a_dead_worker()))
+
+
+def test_a_handler_of_children_that_is_not_pytorchs_stays():
+    def own(number, frame):
+        pass
+
+    before = signal.signal(signal.SIGCHLD, own)
+    try:
+        with stop_on_ctrl_c(Asked()):
+            signal.raise_signal(signal.SIGINT)
+            assert signal.getsignal(signal.SIGCHLD) is own
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_pytorchs_handler_of_children_is_away_until_the_end():
+    def pytorchs(number, frame):
+        raise RuntimeError("DataLoader worker")
+
+    pytorchs.__module__ = LOADERS
+    before = signal.signal(signal.SIGCHLD, pytorchs)
+    try:
+        with stop_on_ctrl_c(Asked()):
+            assert signal.getsignal(signal.SIGCHLD) is pytorchs
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGCHLD)
+        assert signal.getsignal(signal.SIGCHLD) is pytorchs
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_where_pytorch_keeps_its_handler_of_children():
+    from torch.utils.data._utils import signal_handling
+
+    assert signal_handling.__name__ == LOADERS

@@ -65,6 +65,9 @@ def names_gone():
         (dataloader, ("_BaseDataLoaderIter", ONE_SAMPLE_FOREVER)),
         (iter(loader), ("_index_sampler",)),
         (torch.utils.data._utils.worker, ("_worker_info",)),
+        (loader, ("_iterator",)),
+        (dataloader, ("_MultiProcessingDataLoaderIter",)),
+        (dataloader._MultiProcessingDataLoaderIter, ("_shutdown_workers",)),
         (schedule, (INNER_SCHEDULES, MILESTONES, LAST_RATE)),
     ]
     return [

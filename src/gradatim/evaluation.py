@@ -23,11 +23,16 @@ __all__ = ["evaluate_batches", "predict_batches", "warn_of_shuffled"]
 
 
 def evaluate_batches(
-    step: TrainStep, metrics: Mapping[str, Metric], batches: Batches
+    step: TrainStep,
+    metrics: Mapping[str, Metric],
+    batches: Batches,
+    *,
+    in_training: bool = False,
 ) -> dict[str, float]:
     """Give the mean loss over samples, the means of its parts, and every metric.
 
     Raises:
+        FetchStopped: ``in_training``, a signal has ended the fetch of a batch.
         DataError: There is no batch.
         ConfigError: A metric gives no number.
     """
@@ -35,7 +40,11 @@ def evaluate_batches(
     means: dict[str, MeanLoss] = {"loss": MeanLoss(sums=sums)}
     with evaluating(step.model):
         counted = Metrics(metrics)
-        for batch in batches.epoch(0):
+        for batch in (
+            batches.until_stopped(0, begins_again=True)
+            if in_training
+            else batches.epoch(0)
+        ):
             batch = parts_of(batch)
             num_batches += 1
             with autocast(step.model, step.parts.autocast_dtype):

@@ -32,6 +32,7 @@ HOOKS = (
     "on_validation_begin",
     "on_validation_end",
     "on_history",
+    "on_stop",
     "on_exception",
 )
 
@@ -159,6 +160,12 @@ class Callback:
         """When a row of ``trainer.history`` is whole.
 
         That is after ``on_epoch_end`` and, with ``val_every=``, after each validation.
+        """
+
+    def on_stop(self, trainer: Any) -> None:
+        """When a signal has ended the wait for a batch: there is no further update.
+
+        A signal in an update ends the training after its ``on_step_end`` instead.
         """
 
     def on_exception(self, trainer: Any, error: BaseException) -> None:

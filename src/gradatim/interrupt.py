@@ -1,5 +1,11 @@
 """Signals end a training after the step at hand, so that no update is half done.
 
+A signal may reach a whole group of processes: Ctrl-C in a terminal does, and so do most
+programs that end a job. Then it ends the workers of a ``DataLoader`` as well. So a
+training that waits for a batch of theirs leaves that fetch at once. PyTorch's handler
+of SIGCHLD, which raises an error when a worker dies, is put away from the signal on to
+the end of the training.
+
 Elsewhere in a command they raise an exception, but not in the midst of an import: a
 library that is imported halfway fails later, ends the process in its C++ code, or
 catches the exception and goes on.
@@ -14,14 +20,16 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from types import FrameType
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 __all__ = [
     "INTERRUPTED",
     "TERMINATED",
+    "FetchStopped",
     "Stoppable",
     "exit_on_sigterm",
     "exiting_on",
+    "leave_on_signal",
     "raising_after_imports",
     "stop_on_ctrl_c",
     "stop_on_sigterm",
@@ -37,6 +45,30 @@ LONGEST_IMPORT_S = 5.0
 """A signal waits no longer for the end of an import: that of PyTorch takes 1 to 2 s."""
 POSTPONED_S = 0.02
 """A signal that waits is sent again after this time. Chosen by hand, not measured."""
+
+LOADERS = "torch.utils.data._utils.signal_handling"
+"""The module of PyTorch's handler of SIGCHLD. If it is renamed, a worker that a signal
+to a whole group ends is an error, which may come before the training has stopped."""
+
+DEAD_WORKER = "DataLoader worker"
+"""How PyTorch's errors about a worker that is gone begin."""
+
+GRACE_S = 0.5
+"""After a worker has died, a signal to this process is waited for so long: who sends it
+to one process after the other may begin with the workers. Chosen by hand, not
+measured."""
+
+
+class FetchStopped(BaseException):
+    """A training was asked to stop while it waited for a batch.
+
+    No ``Exception``: a loader's own code must not take it for an error of its data.
+    As long as this object is held, the loader lives; its end may wait for its workers.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @runtime_checkable
@@ -143,8 +175,12 @@ def _handled(
     if not _is_main() or not (before in replaced or isinstance(before, _Handler)):
         yield
         return
-    with _in_place_of(before, number, _Handler(training, reason, before)):
-        yield
+    handler = _Handler(training, reason, before)
+    try:
+        with _in_place_of(before, number, handler):
+            yield
+    finally:
+        handler.end()
 
 
 def _is_main() -> bool:
@@ -169,11 +205,22 @@ class _Handler:
     one, or of a loop in a notebook that an error has left half done.
     """
 
+    num_open: ClassVar[int] = 0
+    """Handlers that have not ended."""
+    called: ClassVar[list["_Handler"]] = []
+    """Those of them that were called: their trainings are to stop."""
+    fetching: ClassVar[bool] = False
+    """Whether the main thread waits in a fetch that may be left."""
+
     def __init__(self, training: Stoppable, reason: str, before: Any) -> None:
         self.training = training
         self.reason = reason
         self.around = before if isinstance(before, _Handler) else None
         self.before: Any = self.around.before if self.around else before
+        self.process = os.getpid()
+        self.of_children: Any = None
+        """PyTorch's handler of SIGCHLD, where this one has put it away."""
+        _Handler.num_open += 1
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         signal.signal(signum, self.before)
@@ -181,3 +228,78 @@ class _Handler:
         while handler is not None:
             handler.training.request_stop(handler.reason)
             handler = handler.around
+        if os.getpid() != self.process:  # a worker that was forked with this handler
+            return
+        self._put_away_the_handler_of_children()
+        _Handler.called.append(self)
+        if _Handler.fetching:
+            _Handler.fetching = False
+            raise FetchStopped(self.reason)
+
+    def _put_away_the_handler_of_children(self) -> None:
+        number = getattr(signal, "SIGCHLD", None)
+        if number is None:
+            return
+        handler = signal.getsignal(number)
+        if getattr(handler, "__module__", None) == LOADERS:
+            self.of_children = handler
+            signal.signal(number, signal.SIG_DFL)
+
+    def end(self) -> None:
+        """End the training's hold on signals, now that it has stopped."""
+        _Handler.num_open -= 1
+        if self in _Handler.called:
+            _Handler.called.remove(self)
+        if self.of_children is None:
+            return
+        from gradatim.torch_private import forget_dead_workers
+
+        # PyTorch's handler would raise for workers that are known to be dead.
+        forget_dead_workers()
+        if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL:
+            signal.signal(signal.SIGCHLD, self.of_children)
+
+
+_END = object()
+
+
+def leave_on_signal(batches: Iterator[Any], *, at_once: bool = True) -> Iterator[Any]:
+    """Go through batches that other processes fetch, in a training.
+
+    Args:
+        batches: They may be left in the middle of a fetch: nothing that counts is moved
+            by it in this process.
+        at_once: False waits for the fetch, and leaves it only if it fails.
+
+    Raises:
+        FetchStopped: A signal asked for a stop.
+    """
+    while (batch := _fetched(batches, at_once=at_once)) is not _END:
+        yield batch
+
+
+def _fetched(batches: Iterator[Any], *, at_once: bool) -> Any:
+    """Fetch a batch, or give ``_END``."""
+    if not _is_main():
+        return next(batches, _END)
+    try:
+        if at_once:
+            _Handler.fetching = True
+            _stop_if_called()
+        try:
+            return next(batches, _END)
+        except RuntimeError as error:
+            if not str(error).startswith(DEAD_WORKER) or not _Handler.num_open:
+                raise
+            if not _Handler.called:
+                _Handler.fetching = True
+                time.sleep(GRACE_S)
+            _stop_if_called()
+            raise
+    finally:
+        _Handler.fetching = False
+
+
+def _stop_if_called() -> None:
+    if _Handler.called:
+        raise FetchStopped(_Handler.called[-1].reason)

@@ -7,6 +7,7 @@ file uses. Where nothing else is said, gradatim raises an ``AttributeError`` wit
 name: a constant when gradatim is imported, a function when it is called.
 """
 
+import gc
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = [
     "Norm",
     "accumulation_hooks",
     "backward_hooks",
+    "forget_dead_workers",
     "forward_hooks",
     "gradient_hooks",
     "has_backward_hooks",
@@ -286,3 +288,32 @@ def hide_worker() -> tuple[int, int]:
     assert info is not None  # it is called in workers alone
     worker._worker_info = None
     return info.id, info.num_workers
+
+
+def forget_dead_workers() -> None:
+    """End every loader's iteration that has lost a worker.
+
+    All objects are looked at: a loader of the user's own loop may have one too.
+    """
+    # By type(), as isinstance() runs code of objects that are made when they are used.
+    objects = [(type(each), each) for each in gc.get_objects()]
+    ended = [
+        each
+        for kind, each in objects
+        if issubclass(kind, dataloader._MultiProcessingDataLoaderIter)
+        and _has_lost_a_worker(each)
+    ]
+    for kind, loader in objects if ended else ():
+        # One with persistent workers would go on with those that are gone.
+        if issubclass(kind, dataloader.DataLoader) and loader._iterator in ended:
+            loader._iterator = None
+    for iterator in ended:
+        iterator._shutdown_workers()
+
+
+def _has_lost_a_worker(iterator: Any) -> bool:
+    workers = getattr(iterator, "_workers", ())  # none where it could not be made
+    try:
+        return not all(worker.is_alive() for worker in workers)
+    except AssertionError:  # they are another process's, from which this one was forked
+        return False

@@ -19,7 +19,7 @@ from gradatim.errors import ConfigError, DataError
 from gradatim.evaluation import evaluate_batches, predict_batches, warn_of_shuffled
 from gradatim.history import ROW_KEYS, History
 from gradatim.hooks import Averages, Hooks, hooks_of
-from gradatim.interrupt import INTERRUPTED, stop_on_ctrl_c
+from gradatim.interrupt import INTERRUPTED, FetchStopped, stop_on_ctrl_c
 from gradatim.losses import LossFn, to_probabilities
 from gradatim.metrics import (
     Metric,
@@ -301,7 +301,11 @@ class Trainer:
                     self.so_far.begin = time.perf_counter() - self.so_far.seconds
                     for hook in hooks["on_epoch_begin"]:
                         hook(self)
-                    if not self._train_epoch(plan, hooks):  # it was stopped on the way
+                    try:
+                        if not self._train_epoch(plan, hooks):  # stopped on the way
+                            break
+                    except FetchStopped as stopped:
+                        self._stop_between_batches(stopped, hooks)
                         break
                     self.epoch += 1
                     self._begin_epoch()
@@ -412,12 +416,21 @@ class Trainer:
             return self._train_epoch(plan, hooks)
         if not so_far.num_batches:
             raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
-        if not is_full:
-            passes.begin_next()
         so_far.is_over = True
         validate = plan.validates_after(so_far, self.epoch + 1, self.num_steps)
         self._add_row(plan, hooks, validate=validate)
+        if not is_full:  # a signal that ends the validation leaves the place as it is
+            passes.begin_next()
         return True
+
+    def _stop_between_batches(self, stopped: FetchStopped, hooks: Hooks) -> None:
+        """Stop where a signal has ended the wait for a batch."""
+        self._batch_rows = None
+        self.train_step.flush()
+        self.stop_requested = self.stop_requested or stopped.reason
+        self.stop(self.stop_requested)
+        for hook in hooks["on_stop"]:
+            hook(self)
 
     def _validate_in_epoch(self, plan: Plan, hooks: Hooks) -> bool:
         """Validate, and add a row to the history, in the middle of an epoch.
@@ -445,17 +458,21 @@ class Trainer:
             "epoch_time_s": seconds,
             "samples_per_s": rows / seconds if rows else None,
         }
-        if self._train_metrics is not None:
-            so_far.values |= self._train_metrics.values()
+        scores: dict[str, float] = {}
         if validate:
             assert plan.val_batches is not None
             for hook in hooks["on_validation_begin"]:
                 hook(self)
             with self.scored_weights():
                 scores = evaluate_batches(
-                    self.train_step, self.metrics, plan.val_batches
+                    self.train_step, self.metrics, plan.val_batches, in_training=True
                 )
-            so_far.values |= {f"val_{name}": value for name, value in scores.items()}
+        # A signal may end the validation, which is done again then: what follows must
+        # not be done twice.
+        if self._train_metrics is not None:
+            so_far.values |= self._train_metrics.values()
+        so_far.values |= {f"val_{name}": value for name, value in scores.items()}
+        if validate:
             for hook in hooks["on_validation_end"]:
                 hook(self)
         self.history.append(row | so_far.noted())

@@ -30,6 +30,7 @@ from gradatim.data.sources.loader import (
 from gradatim.data.sources.source import Source
 from gradatim.data.sources.tensors import TensorSource, tensors_behind
 from gradatim.errors import ConfigError, DataError
+from gradatim.interrupt import FetchStopped, leave_on_signal
 from gradatim.nested import tensors_of
 from gradatim.signatures import refuse_unknown, shows_options
 
@@ -238,6 +239,46 @@ class Batches:
                 that :meth:`load_state_dict` was given.
         """
         return self._source.epoch(epoch, start)
+
+    def until_stopped(
+        self, epoch: int, *, start: int = 0, begins_again: bool = False
+    ) -> Iterator[Any]:
+        """As :meth:`epoch`, but a signal that stops the training ends a fetch.
+
+        That is where other processes fetch, which the same signal may have ended.
+
+        Args:
+            epoch: As there.
+            start: As there.
+            begins_again: Whether an epoch that is left will be gone through from its
+                start. One that is trained on goes on after the batches that it gave.
+
+        Raises:
+            FetchStopped: The fetch of a batch was left.
+        """
+        has_workers = self._source.has_workers
+        if has_workers is False:
+            return self.epoch(epoch, start=start)
+        batches = self._begun_when_fetched(epoch, start)
+        batches = leave_on_signal(batches, at_once=has_workers is True)
+        return self._put_back_if_left(batches, begins_again)
+
+    def _begun_when_fetched(self, epoch: int, start: int) -> Iterator[Any]:
+        yield from self.epoch(epoch, start=start)
+
+    def _put_back_if_left(
+        self, batches: Iterator[Any], begins_again: bool
+    ) -> Iterator[Any]:
+        """Undo what was drawn at the start of an epoch that will begin once more."""
+        before, is_at_start = self._source.generators_now(), True
+        try:
+            for batch in batches:
+                is_at_start = False
+                yield batch
+        except FetchStopped:
+            if is_at_start or begins_again:
+                self._source.put_back(before)
+            raise
 
     def state_dict(self) -> dict[str, Any]:
         """Give what :meth:`epoch` needs to resume in the middle, beside its number.

@@ -47,7 +47,7 @@ class Passes:
             DataError: A pass had no batch.
         """
         if self._rest is None:
-            self._rest = self.source.epoch(self.number, start=self.num_batches)
+            self._rest = self.source.until_stopped(self.number, start=self.num_batches)
         return self._all(self._rest) if goes_on else self._rest
 
     def _all(self, rest: Iterator[Any]) -> Iterator[Any]:
@@ -58,7 +58,7 @@ class Passes:
             if not self.num_batches:  # also those without an end could give nothing
                 return
             self.begin_next()
-            rest = self._rest = self.source.epoch(self.number, start=0)
+            rest = self._rest = self.source.until_stopped(self.number)
 
     def begin_next(self) -> None:
         """End the pass at hand, whatever is left of it."""

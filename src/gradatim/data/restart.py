@@ -22,7 +22,7 @@ class Restart:
         self._generators = generators
         self._at_start: dict[str, Any] | None = None
         """The generators at the epoch's start, the global ones (``rng``) among them."""
-        self._now: list[Any] = []
+        self._loaded: list[Any] = []
 
     @contextlib.contextmanager
     def drawing(self, start: int, *, restartable: bool) -> Iterator[None]:
@@ -35,15 +35,17 @@ class Restart:
         """
         if not start:
             if restartable:
-                self._at_start = {"rng": rng_state(), "generators": self._states()}
+                self._at_start = self.now()
             yield
             return
         now = rng_state()
-        self._go_to_start()
-        yield
-        if self._at_start is not None:
-            self._set(self._now)
-        set_rng_state(now)
+        try:
+            self._go_to_start()
+            yield
+        finally:  # also where a signal ends it
+            if self._at_start is not None:
+                self._set(self._loaded)
+            set_rng_state(now)
 
     def state_dict(self) -> dict[str, Any]:
         """Give the states at the start of the epoch, and those of now."""
@@ -53,15 +55,23 @@ class Restart:
         """Take over the states, unless they are those of other generators."""
         states = state.get("generators")
         if states is not None and len(states) == len(self._generators()):
-            self._at_start, self._now = state["began"], states
+            self._at_start, self._loaded = state["began"], states
             with keeping_rng():  # a wrong state raises here, not in the epoch
                 self._go_to_start()
             self._set(states)
 
+    def now(self) -> dict[str, Any]:
+        """Give the states of all generators as they are, for :meth:`put_back`."""
+        return {"rng": rng_state(), "generators": self._states()}
+
+    def put_back(self, states: dict[str, Any]) -> None:
+        """Put all generators back to what :meth:`now` gave."""
+        set_rng_state(states["rng"])
+        self._set(states["generators"])
+
     def _go_to_start(self) -> None:
         if self._at_start is not None:
-            set_rng_state(self._at_start["rng"])
-            self._set(self._at_start["generators"])
+            self.put_back(self._at_start)
 
     def _states(self) -> list[Any]:
         return [generator.get_state() for generator in self._generators()]

@@ -15,7 +15,13 @@ from gradatim.data.passes import Passes
 from gradatim.epoch import Plan, no_batch_message
 from gradatim.errors import ConfigError, DataError, RunError
 from gradatim.history import History
-from gradatim.interrupt import INTERRUPTED, TERMINATED, stop_on_ctrl_c, stop_on_sigterm
+from gradatim.interrupt import (
+    INTERRUPTED,
+    TERMINATED,
+    FetchStopped,
+    stop_on_ctrl_c,
+    stop_on_sigterm,
+)
 from gradatim.modules import device_of
 from gradatim.rows import num_rows
 from gradatim.run.checkpoint import Checkpoint
@@ -221,7 +227,11 @@ class OwnLoop:
             while self._stop_requested is None:
                 if plan.is_done(self.epoch, self.step):
                     return
-                yield from self._rest_of_epoch(plan)
+                try:
+                    yield from self._rest_of_epoch(plan)
+                except FetchStopped as stopped:
+                    self._stop_requested = self._stop_requested or stopped.reason
+                    self._save(plan.batches)
         finally:
             self._is_looping = False
             Modes(self._saved.trained).look()

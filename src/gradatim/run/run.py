@@ -190,6 +190,10 @@ class Run(OwnLoop, Callback):
         if trainer.should_stop or session.is_due(step):
             self._save_trainer(trainer)
 
+    def on_stop(self, trainer: Any) -> None:
+        self._session.header.step = trainer.num_steps
+        self._save_trainer(trainer)
+
     def on_history(self, trainer: Any) -> None:
         session, plan = self._session, _plan_of(trainer)
         session.rows.append(as_row(trainer.history.last()))

@@ -1,6 +1,7 @@
 """Map-style data sets, read here or by worker processes."""
 
 import random
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from gradatim.data.sources.numbered import NumberedSource
 from gradatim.data.sources.source import tell_epoch
 from gradatim.data.why_inexact import dataset_why_inexact
 
-__all__ = ["DatasetSource", "as_it_is", "seed_all"]
+__all__ = ["DatasetSource", "as_it_is", "ignore_ctrl_c", "seed_all"]
 
 
 class DatasetSource(NumberedSource):
@@ -47,6 +48,7 @@ class DatasetSource(NumberedSource):
                 # Without one of its own, the loader would draw from the global RNG.
                 generator=epoch_generator(options.seed, epoch),
                 collate_fn=as_it_is,
+                worker_init_fn=ignore_ctrl_c,
                 pin_memory=options.is_cuda,
             )
         for batch in batches:
@@ -98,6 +100,11 @@ class _SeededBatches(Dataset[Any]):
 def as_it_is(batch: Any) -> Any:
     """Leave a batch as it is: the ``collate_fn`` of a loader over whole batches."""
     return batch
+
+
+def ignore_ctrl_c(worker: int) -> None:
+    """Leave Ctrl-C, which reaches every process of a terminal, to the training."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def seed_all(*numbers: int) -> None:

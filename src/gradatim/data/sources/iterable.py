@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, IterableDataset, default_collate
 
 from gradatim.data.options import BatchOptions
 from gradatim.data.order import epoch_generator
-from gradatim.data.sources.dataset import as_it_is, seed_all
+from gradatim.data.sources.dataset import as_it_is, ignore_ctrl_c, seed_all
 from gradatim.data.sources.loader import refuse_options
 from gradatim.data.sources.source import Source, tell_epoch
 from gradatim.data.why_inexact import iterable_why_inexact
@@ -64,6 +64,7 @@ class IterableSource(Source):
                 num_workers=options.num_workers,
                 generator=epoch_generator(options.seed, epoch),
                 collate_fn=as_it_is,
+                worker_init_fn=ignore_ctrl_c,
                 pin_memory=options.is_cuda,
             )
         else:

@@ -78,6 +78,18 @@ class LoaderSource(BatchListSource):
         """Take over the state, unless it is another loader's."""
         self._restart.load_state_dict(state)
 
+    @property
+    def has_workers(self) -> bool | None:
+        return bool(self.data.num_workers)
+
+    def generators_now(self) -> Any:
+        is_needed = self.options.restartable
+        return self._restart.now() if is_needed else None
+
+    def put_back(self, states: Any) -> None:
+        if states is not None:
+            self._restart.put_back(states)
+
     def _from(self, start: int) -> Iterator[Any]:
         with self._restart.drawing(start, restartable=self.options.restartable):
             batches = iter(self.data)
@@ -107,6 +119,10 @@ class OwnLoaderSource(LoaderSource):
         if isinstance(self.data, Sized):
             return len(self.data)
         raise TypeError("this data does not say how many batches it has.")
+
+    @property
+    def has_workers(self) -> bool | None:
+        return None
 
     def why_inexact(self) -> list[str]:
         return [f"{type(self.data).__name__} is a loader of your own"]

@@ -56,6 +56,14 @@ class NumberedSource(Source):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._restart.load_state_dict(state)
 
+    def generators_now(self) -> Any:
+        is_needed = self.options.sampler is not None and self.options.restartable
+        return self._restart.now() if is_needed else None
+
+    def put_back(self, states: Any) -> None:
+        if states is not None:
+            self._restart.put_back(states)
+
     def why_inexact(self) -> list[str]:
         return sampler_why_inexact(self.options.sampler)
 

@@ -20,6 +20,11 @@ class Source:
     num_rows: int | None = None
     """Rows in the data; None where only the end will tell."""
 
+    @property
+    def has_workers(self) -> bool | None:
+        """Whether other processes fetch the batches; None where nobody knows."""
+        return self.options.num_workers > 0
+
     def __init__(self, data: Any, options: BatchOptions) -> None:
         self.data = data
         self.options = options
@@ -53,6 +58,13 @@ class Source:
     def digest(self) -> dict[str, Any]:
         """Describe the data by SHA-256."""
         return dataset_digest(self.data)
+
+    def generators_now(self) -> Any:
+        """Give the states of the generators that the start of an epoch draws from."""
+        return None
+
+    def put_back(self, states: Any) -> None:
+        """Put generators back to what :meth:`generators_now` gave."""
 
     def to_device(self) -> None:
         """Send all rows to the device once, if the data can be sent as a whole."""

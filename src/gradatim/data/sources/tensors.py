@@ -48,6 +48,10 @@ class TensorSource(NumberedSource):
         else:
             self.gather = self._gather_nested
 
+    @property
+    def has_workers(self) -> bool:
+        return False
+
     def to_device(self) -> None:
         device = self.options.device
         if device is None:
