@@ -27,7 +27,7 @@ from gradatim.torch_private import (
 )
 
 ROOT = Path(gradatim.__file__).parent
-PYTHONS_OWN = {"_fields", "_asdict", "_replace", "_getframe", "_exit"}
+PYTHONS_OWN = {"_fields", "_asdict", "_replace", "_getframe", "_exit", "_thread"}
 """Names with an underscore that Python documents."""
 
 
@@ -113,7 +113,11 @@ def private_names(tree, ours):
             yield from ((node.lineno, name) for name in names if is_private(name))
         elif isinstance(node, ast.Import):
             names = [part for alias in node.names for part in alias.name.split(".")]
-            yield from ((node.lineno, name) for name in names if is_private(name))
+            yield from (
+                (node.lineno, name)
+                for name in names
+                if is_private(name) and name not in PYTHONS_OWN
+            )
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             is_saved = node.value.startswith(("_saved_", "_raw_saved_"))
             if node.value in of_torch or is_saved:
