@@ -25,6 +25,7 @@ SECTIONS = {
     "graphs": "Computation graphs",
     "doctor": "The doctor",
     "startup": "The start",
+    "statements": "Statements of twelve workloads",
 }
 PACKAGES = (
     "torch",
