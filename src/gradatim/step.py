@@ -92,7 +92,7 @@ class TrainStep:
             shortened them, 0-dim on its device; None where nothing asks for it.
         parts_of_loss: The named parts of the last loss, 0-dim, detached; empty where
             the loss has none, or the update was left out.
-        measures_norm: Whether ``grad_norm`` is measured where nothing else needs it.
+        measures_norm: Whether ``grad_norm`` is measured where ``max_norm`` is None.
         on_backward_end: Called without arguments when the gradients are there, before
             they are looked at; None for nothing.
         outputs: Predictions and targets of the last forwards, after
@@ -164,9 +164,9 @@ class TrainStep:
         self.outputs: list[tuple[Any, Any]] = []
         self.check_gradients = check_gradients
         self.grad_norm: Tensor | None = None
-        self.measures_norm = False
         self.on_backward_end: Callable[[], None] | None = None
         self._skips = on_nonfinite == "skip"
+        self.measures_norm = self._skips or check_gradients
         self._unread = DeferredScalars()
         dtype, scaler = AUTOCAST_DTYPES[precision], None
         if dtype is torch.float16:
@@ -262,17 +262,16 @@ class TrainStep:
         self.num_steps += 1
         if self.on_backward_end is not None:
             self.on_backward_end()
-        if self._is_left_out(loss, batch, rows, collect) or self._has_bad_gradients(
-            loss
+        measures = self.measures_norm or self.max_norm is not None
+        if self._is_left_out(loss, batch, rows, collect) or (
+            measures and self._has_bad_gradients(loss)
         ):
             self.engine.parts_of_loss = {}
             self._put_back(buffers)
             return loss
         # Step 3: move the parameters against their gradients.
         if not self.engine.update():
-            self.num_skipped += (
-                1  # float16 overflowed: the scale is smaller from now on
-            )
+            self.num_skipped += 1  # float16 overflowed; the scale is smaller now
         elif self.lr_scheduler is not None:
             self.lr_scheduler.step()
         # On the CPU a loss is collected when its update is done.
@@ -302,7 +301,7 @@ class TrainStep:
             optimizer.zero_grad()
 
     def _has_bad_gradients(self, loss: Tensor) -> bool:
-        """Measure the gradients, and shorten them, where that was asked for.
+        """Measure the gradients, and shorten them where that was asked for.
 
         Returns:
             Whether they are NaN or infinite, so that the update is to be left out.
@@ -310,9 +309,6 @@ class TrainStep:
         Raises:
             NonFiniteLossError: They are, and no update is to be left out.
         """
-        checks = self._skips or self.check_gradients
-        if self.max_norm is None and not (checks or self.measures_norm):
-            return False
         # The optimizer's parameters alone: gradients of others are never cleared, and
         # would grow from step to step.
         groups, scaler = self.optimizer.param_groups, self.parts.scaler
@@ -322,6 +318,7 @@ class TrainStep:
         norm = nn.utils.get_total_norm(dense_gradients(parameters))
         self.grad_norm = norm
         # On a device max_norm alone does not wait; the scaler sees overflows itself.
+        checks = self._skips or self.check_gradients
         waits = checks or (norm.is_cpu and self.max_norm is not None)
         if waits and scaler is None and not math.isfinite(norm.item()):
             own_loss = [] if self._own_loss is None else [self._own_loss]
@@ -463,7 +460,8 @@ class TrainStep:
             if self.on_backward_end is not None:
                 self.on_backward_end()
             self._is_left_out(loss, batch, rows, collect if first is None else None)
-            self._has_bad_gradients(loss)
+            if self.measures_norm or self.max_norm is not None:
+                self._has_bad_gradients(loss)
             if first is None:
                 first, parts = loss, self.engine.parts_of_loss
                 num_outputs = len(self.outputs)

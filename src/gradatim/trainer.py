@@ -372,7 +372,8 @@ class Trainer:
         ):  # where a run goes on between the two
             self._validate_in_epoch(plan, hooks)
             collect = so_far.mean.add_numbers
-        goes_on = plan.epoch_steps is not None
+        goes_on, between = plan.epoch_steps is not None, plan.val_every is not None
+        notes_metrics = self._train_metrics is not None
         is_full = end is not None and so_far.num_batches >= end
         for batch in () if is_full else passes.batches(goes_on=goes_on):
             batch = parts_of(batch)
@@ -387,7 +388,7 @@ class Trainer:
                 self._batch_rows = rows = int(weighing.of_batch(batch))
             so_far.num_rows += rows
             so_far.row_num_rows += rows
-            if train_step.parts_of_loss or self._train_metrics is not None:
+            if notes_metrics or train_step.engine.parts_of_loss:
                 self._note_values(batch, rows)
             so_far.num_batches += 1
             passes.num_batches += 1
@@ -401,7 +402,7 @@ class Trainer:
             if so_far.num_batches == end:
                 is_full = True
                 break
-            if plan.validates_within(so_far, train_step.num_steps, end):
+            if between and plan.validates_within(so_far, train_step.num_steps, end):
                 if self._validate_in_epoch(plan, hooks):
                     break
                 collect = so_far.mean.add_numbers
@@ -439,6 +440,7 @@ class Trainer:
             Whether a callback has ended the training.
         """
         self._add_row(plan, hooks, validate=True)
+        self.so_far.begin_row(self._mean_loss())
         for hook in hooks["on_history"]:
             hook(self)
         self._row_is_open = False
@@ -476,7 +478,6 @@ class Trainer:
             for hook in hooks["on_validation_end"]:
                 hook(self)
         self.history.append(row | so_far.noted())
-        so_far.begin_row(self._mean_loss())
         self._row_is_open = True
 
     def _note_values(self, batch: Any, rows: int) -> None:
