@@ -28,8 +28,8 @@ from tests.faults.injection import (
 )
 
 
-class Stop(Exception):
-    pass
+class Stop(KeyboardInterrupt):
+    """Ends a training as a kill does: a run saves nothing more, as for an error."""
 
 
 def until(step):

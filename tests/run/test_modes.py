@@ -9,7 +9,7 @@ import gradatim as gt
 from gradatim.errors import DamagedError, ResumeError
 from gradatim.run.checkpoint import Checkpoints
 from tests.bits import assert_same_bits
-from tests.run.forms import X, Y, states
+from tests.run.forms import At, X, Y, error, states
 
 
 def made(seed=0, frozen=True):
@@ -54,8 +54,8 @@ def look(model):
 class Changes(gt.Callback):
     """Changes the model once, and remembers that it did."""
 
-    def __init__(self, change, stop):
-        self.change, self.stop, self.done = change, stop, False
+    def __init__(self, change):
+        self.change, self.done = change, False
 
     def state_dict(self):
         return {"done": self.done}
@@ -68,9 +68,12 @@ class Changes(gt.Callback):
             self.change(trainer.model)
             self.done = True
 
-    def on_step_end(self, trainer, loss):
-        if trainer.num_steps == self.stop:
-            raise KeyError("mine")
+
+class Stops(At):
+    only_watches = True
+
+    def __init__(self, step):
+        super().__init__(step, error)
 
 
 def fit(path, change, *, stop=None, objects=None):
@@ -79,7 +82,7 @@ def fit(path, change, *, stop=None, objects=None):
         (X, Y),
         epochs=3,
         batch_size=4,
-        callbacks=[Changes(change, stop), gt.Run(path, every_steps=1)],
+        callbacks=[Changes(change), Stops(stop), gt.Run(path, every_steps=1)],
         progress=False,
     )
     return model, optimizer

@@ -18,7 +18,10 @@ from gradatim.data.why_inexact import dataset_why_inexact
 from gradatim.nested import as_tensors
 from gradatim.rng import keeping_rng
 
-__all__ = ["dataset_digest", "tensor_digest"]
+__all__ = ["EVERY_BYTE", "dataset_digest", "tensor_digest"]
+
+EVERY_BYTE = "every byte"
+"""What the digest of tensors covers."""
 
 NUM_ROWS = 64
 """Rows of a data set that are digested. Chosen by hand, not measured."""
@@ -40,7 +43,7 @@ def tensor_digest(data: Any, rows: Tensor | None = None) -> dict[str, Any]:
     _add(digest, data)
     if rows is not None:
         _add(digest, rows)
-    return {"covers": "every byte", "sha256": digest.hexdigest()}
+    return {"covers": EVERY_BYTE, "sha256": digest.hexdigest()}
 
 
 def dataset_digest(data: Any) -> dict[str, Any]:

@@ -7,6 +7,13 @@ trainer. Its parts, in reading order:
 - ``own_loop``: what serves a loop of one's own.
 - ``session``: what both need of one process: begin or go on, save, end.
 - ``stateful``: the two methods that a run asks of all that it saves.
+- ``tracked``: what a run saves by names, a train step by its parts; ``groups``: which
+  parameters an optimizer holds; ``generators``: random generators of a loop's own.
+- ``untracked``: what a loop moves and does not track, refused by name. ``loose`` finds
+  it among the loop's variables, ``strangers`` hears of optimizers, and ``noted`` keeps
+  digests of what is not saved, for the next process.
+- ``broken_off``: what an error kept a training from doing.
+- ``finite``: no weights that are NaN are saved.
 - ``choices``: what was chosen, as JSON has it, to be compared when the run goes on.
 - ``fingerprint``: what the last bits depend on beside choices and data, and how changes
   are told or refused.

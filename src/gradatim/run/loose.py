@@ -37,6 +37,7 @@ __all__ = [
     "is_bundle",
     "loop_variables",
     "modules_in",
+    "moving_in",
     "moving_objects",
     "parts_inside",
     "places_of",
@@ -167,19 +168,20 @@ def moving_objects(variables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in variables.items():
         if issubclass(type(value), (*PLAIN, Tensor)):
             continue
-        yield from _moving(name, value)
+        yield from moving_in(name, value)
         if not issubclass(type(value), (*MOVING, TrainStep)):
             for key, part in _attributes_of(value).items():
-                yield from _moving(f"{name}.{key}", part)
+                yield from moving_in(f"{name}.{key}", part)
 
 
-def _moving(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+def moving_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Find such objects in one variable or attribute, with their names."""
     kind = type(value)  # isinstance would ask a proxy for what it stands for
     if issubclass(kind, MOVING) or is_bundle(value):
         yield name, value
     elif issubclass(kind, TrainStep):
         for part in ("optimizer", "lr_scheduler", "model", "given_loss_fn"):
-            yield from _moving(f"{name}.{part}", getattr(value, part))
+            yield from moving_in(f"{name}.{part}", getattr(value, part))
     elif issubclass(kind, (dict, list, tuple)) and len(value) <= MAX_PARTS:
         keys = value if issubclass(kind, dict) else range(len(value))
         for key, part in zip(list(keys), list(_values(value)), strict=True):

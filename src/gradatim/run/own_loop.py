@@ -308,6 +308,7 @@ class OwnLoop:
         tracked, session = self._saved, self._session
         tracked.parts.check()
         self._untracked.look()
+        session.header.why_not = tracked.functions.why_inexact()
         session.check_finite(tracked.trained)
         session.save(tracked.modules, self._states(batches))
         session.tell_inexact(self._untracked.news())

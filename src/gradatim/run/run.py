@@ -13,9 +13,12 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from gradatim.callbacks import monitored
+from gradatim.data.digest import EVERY_BYTE
 from gradatim.epoch import Plan
+from gradatim.errors import NonFiniteLossError
 from gradatim.hooks import Callback, TrainerView
 from gradatim.interrupt import INTERRUPTED, TERMINATED, stop_on_sigterm
+from gradatim.run.broken_off import callback_at_fault, called_in_vain, not_called
 from gradatim.run.checkpoint import Checkpoint, CheckpointOptions
 from gradatim.run.choices import (
     FROZEN,
@@ -28,12 +31,20 @@ from gradatim.run.choices import (
 )
 from gradatim.run.fingerprint import check_accept
 from gradatim.run.groups import Groups
+from gradatim.run.noted import NotedOfCallbacks
 from gradatim.run.own_loop import OwnLoop, as_row
 from gradatim.run.putting_back import StatesByName, check_optimizers, taking_state
-from gradatim.run.session import BY_EPOCHS, BY_STEPS, Session, leave
+from gradatim.run.session import BY_EPOCHS, BY_STEPS, Session, leave, tell
 from gradatim.run.stateful import GlobalGenerators, Modes, Stateful
-from gradatim.run.tracked import STEP_PARTS, Parts, options_now, put_options_back
+from gradatim.run.tracked import (
+    FUNCTIONS,
+    STEP_PARTS,
+    Parts,
+    options_now,
+    put_options_back,
+)
 from gradatim.run.why_inexact import callbacks_why_inexact, saved_why_inexact
+from gradatim.text import one_line
 
 __all__ = ["Run"]
 
@@ -132,7 +143,13 @@ class Run(OwnLoop, Callback):
         """The trainer's other callbacks, by their names."""
         self._trained: dict[str, nn.Module] = {}
         """The trainer's model, and its loss if that is a module."""
-        self._parts = Parts([])
+        self._parts = self._functions = Parts([])
+        self._noted = NotedOfCallbacks({}, {})
+        self._is_begun = False
+        self._last_step = 0
+        """The last step whose hooks were all called."""
+        self._num_rows = 0
+        """Rows of the trainer's history that are in the run's."""
         self._rng_in_epoch: dict[str, Any] | None = None
         """The random generators as a checkpoint had them, until the epoch goes on."""
         self._open = contextlib.ExitStack()
@@ -156,6 +173,9 @@ class Run(OwnLoop, Callback):
         optimizer = trainer.train_step.optimizer
         self._groups = Groups({"optimizer": optimizer}, self._trained)
         self._parts = Parts(self._places(trainer))
+        step = trainer.train_step
+        self._functions = Parts(("train_step", step, part) for part in FUNCTIONS)
+        self._noted = NotedOfCallbacks(self._callbacks, self._trained)
         sources = {"train": plan.batches}
         if plan.val_batches is not None:
             sources["val"] = plan.val_batches
@@ -171,12 +191,17 @@ class Run(OwnLoop, Callback):
                 session.rows.append(as_row(row))
         else:
             self._load_trainer(loaded, trainer)
+            noted = loaded.state.get("untracked", {})
+            session.add_why_not(self._noted.why_inexact(noted))
+        self._last_step = trainer.num_steps
+        self._num_rows = trainer.history.num_epochs
         plan.first_epoch, plan.first_step = header.first_epoch, header.first_step
         header.epochs = plan.last_epoch or 0
         if loaded is None:
             self._save_trainer(trainer)
         elif session.has_ended(plan) and header.ended not in (BY_EPOCHS, BY_STEPS):
             trainer.stop(str(header.ended))
+        self._is_begun = True
 
     def on_epoch_begin(self, trainer: Any) -> None:
         if self._rng_in_epoch is not None and trainer.so_far.num_batches:
@@ -186,7 +211,7 @@ class Run(OwnLoop, Callback):
 
     def on_step_end(self, trainer: Any, loss: Tensor) -> None:
         session = self._session
-        session.header.step = step = trainer.num_steps
+        session.header.step = self._last_step = step = trainer.num_steps
         if trainer.should_stop or session.is_due(step):
             self._save_trainer(trainer)
 
@@ -196,17 +221,7 @@ class Run(OwnLoop, Callback):
 
     def on_history(self, trainer: Any) -> None:
         session, plan = self._session, _plan_of(trainer)
-        session.rows.append(as_row(trainer.history.last()))
-        is_best = False
-        if self.monitor is not None:
-            value = monitored(trainer, self.monitor)
-            is_best = value is not None and session.note_if_best(
-                value,
-                self.monitor,
-                self.mode,
-                step=trainer.num_steps,
-                epoch=trainer.epoch,
-            )
+        is_best = self._take_row(trainer)
         is_last = plan.is_done(trainer.epoch, trainer.num_steps)
         by_signal = trainer.history.stop_reason in (INTERRUPTED, TERMINATED)
         if is_last and (by_signal or not trainer.should_stop):
@@ -224,7 +239,57 @@ class Run(OwnLoop, Callback):
         ):
             self._save_trainer(trainer)
 
+    def _take_row(self, trainer: TrainerView) -> bool:
+        """Take over the history's last row; tell whether it is the best so far."""
+        self._session.rows.append(as_row(trainer.history.last()))
+        self._num_rows += 1
+        if self.monitor is None:
+            return False
+        value = monitored(trainer, self.monitor)
+        return value is not None and self._session.note_if_best(
+            value,
+            self.monitor,
+            self.mode,
+            step=trainer.num_steps,
+            epoch=trainer.epoch,
+        )
+
+    def on_exception(self, trainer: Any, error: BaseException) -> None:
+        at_fault = callback_at_fault(error, _plan_of(trainer).callbacks)
+        if not self._is_begun or at_fault is self:
+            return
+        if isinstance(error, NonFiniteLossError):
+            error.args = (f"{error}\n{self._session.newest_line()}",)
+        elif trainer.between_steps and not isinstance(error, KeyboardInterrupt):
+            try:
+                self._save_broken_off(trainer, at_fault)
+            except Exception as failure:  # the error that came first is passed on
+                told = one_line(failure)
+                error.add_note(f"{self.path}: what was trained is not saved: {told}")
+
+    def _save_broken_off(self, trainer: TrainerView, at_fault: Any) -> None:
+        """Save the state between two updates, with what was not done for it."""
+        header, plan = self._session.header, _plan_of(trainer)
+        callbacks = [callback for callback in plan.callbacks if callback is not self]
+        reasons, names = [], []
+        if trainer.num_steps > self._last_step:
+            names = not_called(at_fault, callbacks, ["on_step_end"])
+        elif trainer.history.num_epochs > self._num_rows:
+            names = not_called(at_fault, callbacks, ["on_epoch_end", "on_history"])
+            self._take_row(trainer)
+        else:
+            for name in called_in_vain(callbacks, ["on_epoch_begin", "on_step_begin"]):
+                reasons.append(f"{name} is called once more for the step of an error")
+            covers = header.data["train"].get("covers")
+            if covers != EVERY_BYTE or plan.batches.state_dict():
+                reasons.append("the data were asked for the batch of an error")
+        for name in names:
+            reasons.append(f"an error kept {name} from being called")
+        self._save_trainer(trainer, more_why_not=reasons, ends=False)
+        tell(f"{self.path}: step {header.step:,} is saved, as an error ends the fit")
+
     def on_fit_end(self, trainer: Any) -> None:
+        self._is_begun = False
         completed = trainer.plan is not None and trainer.plan.completed
         Modes(self._trained).look()
         with self._open.pop_all():
@@ -264,15 +329,25 @@ class Run(OwnLoop, Callback):
             if hasattr(callback, "scheduler"):
                 yield name, callback, "scheduler"
 
-    def _save_trainer(self, trainer: TrainerView) -> None:
-        header, reason = self._session.header, trainer.history.stop_reason
-        if trainer.should_stop and reason not in (INTERRUPTED, TERMINATED):
+    def _save_trainer(
+        self,
+        trainer: TrainerView,
+        *,
+        more_why_not: Sequence[str] = (),
+        ends: bool = True,
+    ) -> None:
+        session, reason = self._session, trainer.history.stop_reason
+        header = session.header
+        if ends and trainer.should_stop and reason not in (INTERRUPTED, TERMINATED):
             header.ended = reason
         header.step, header.epoch, header.batch, header.samples = _place_of(trainer)
         self._parts.check()
-        self._session.check_finite(self._trained)
+        self._noted.look()
+        header.why_not = [*self._functions.why_inexact(), *more_why_not]
+        session.check_finite(self._trained)
         with trainer.scored_weights():
-            self._session.save(self._modules(), self._states_of(trainer))
+            session.save(self._modules(), self._states_of(trainer))
+        session.tell_inexact(self._noted.news())
 
     def _load_trainer(self, loaded: Checkpoint, trainer: TrainerView) -> None:
         header, began = self._session.header, loaded.header.config
@@ -302,6 +377,7 @@ class Run(OwnLoop, Callback):
             "callbacks": StatesByName(callbacks, schedule_of),
             "rng": GlobalGenerators(),
             "modes": Modes(self._trained, began),
+            "untracked": self._noted,
         }
 
 

@@ -18,6 +18,7 @@ from gradatim.step import TrainStep
 from gradatim.text import shown
 
 __all__ = [
+    "FUNCTIONS",
     "STEP_PARTS",
     "Parts",
     "StepRest",
@@ -28,6 +29,9 @@ __all__ = [
 
 STEP_PARTS = ("model", "optimizer", "lr_scheduler")
 """What a train step moves beside its counters and its loss."""
+
+FUNCTIONS = ("loss_fn", "forward")
+"""Functions of a step. Code that changes them may do so again in a new process."""
 
 OPTIONS = ("max_norm", "num_microbatches")
 """Options of a step that may be changed between two updates."""
@@ -43,7 +47,8 @@ class Tracked:
         modules: Those whose weights are in the model's file.
         losses: The modules that are losses of steps.
         others: All else, in the order in which states are put back.
-        parts: What the steps use.
+        parts: What the steps use, and must go on using.
+        functions: What else decides what they compute.
     """
 
     def __init__(self, objects: Mapping[str, Any]) -> None:
@@ -66,6 +71,9 @@ class Tracked:
         self.others: dict[str, Any] = others | steps
         self.parts = Parts(
             (name, step, part) for name, step in steps.items() for part in STEP_PARTS
+        )
+        self.functions = Parts(
+            (name, step, part) for name, step in steps.items() for part in FUNCTIONS
         )
 
     @property
@@ -164,6 +172,14 @@ class Parts:
             for name, owner, part in places
         ]
 
+    def why_inexact(self) -> list[str]:
+        """Say in which places another object stands."""
+        return [
+            f"{place} was changed on the way"
+            for place, owner, part, before in self._parts
+            if not _is_same(getattr(owner, part), before)
+        ]
+
     def check(self) -> None:
         """Refuse another object in the place of one.
 
@@ -172,7 +188,7 @@ class Parts:
         """
         for place, owner, part, before in self._parts:
             now = getattr(owner, part)
-            if now is not before and not _is_same(now, before):
+            if not _is_same(now, before):
                 raise ConfigError(
                     f"{place} is another object ({type(now).__name__}) than the one "
                     f"that the run saves ({type(before).__name__}).\n"

@@ -24,6 +24,7 @@ from gradatim.run.loose import (
     places_of,
     tensors_of_bundle,
 )
+from gradatim.run.noted import Noted
 from gradatim.run.strangers import Strangers, parameters_of
 from gradatim.run.tracked import Tracked
 from gradatim.step import TrainStep
@@ -38,7 +39,7 @@ OBJECT_DEPTH = 3
 """So deep a tracked object of the user's own is searched: chosen by hand."""
 
 
-class Untracked:
+class Untracked(Noted):
     """Looks for what a loop moves and does not track.
 
     Args:
@@ -48,20 +49,17 @@ class Untracked:
     """
 
     def __init__(self, tracked: Tracked, named: Mapping[str, Any], data: Any) -> None:
+        super().__init__()
         self._tracked = tracked
         self._named = list(named.values())
         self._in_data = {id(part) for part in parts_inside(data, DATA_DEPTH)}
         self._seen: dict[int, tuple[Any, Any]] = {}
         """Of each object a reference, and its fingerprint when it was seen first."""
         self._num_batches = 0
-        self.digests: dict[str, str] = {}
-        """What is not tracked, by its name, with a digest of its values."""
-        self._first_digests: dict[str, str] | None = None
-        """Those before the loop, and what was told of since."""
         variables = loop_variables()
         self._bound = set(variables)
         self._look_at(variables)
-        self._first_digests = dict(self.digests)
+        self._told = dict(self.digests)
         own = [o for value in self._named for o in _saved_optimizers(value)]
         present = (v for _, v in moving_objects(variables) if isinstance(v, Optimizer))
         self._strangers = Strangers([*tracked.optimizers.values(), *own], present)
@@ -102,28 +100,6 @@ class Untracked:
         """
         self._look_at(loop_variables())
 
-    def state_dict(self) -> dict[str, Any]:
-        """Give the digests of what is not tracked."""
-        return dict(self.digests)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over nothing: :meth:`why_inexact` has compared."""
-
-    def why_inexact(self, saved: Mapping[str, Any]) -> list[str]:
-        """Say what is not tracked and was otherwise in a checkpoint."""
-        return [
-            f"{name} is not tracked and not as it was"
-            for name, digest in saved.items()
-            if self.digests.get(name) != digest
-        ]
-
-    def news(self) -> list[str]:
-        """Name what became another object since the loop began; each once."""
-        first = self._first_digests or {}
-        names = [n for n, digest in self.digests.items() if first.get(n) != digest]
-        self._first_digests = {**first, **{name: self.digests[name] for name in names}}
-        return [f"{name} is not tracked and changes" for name in names]
-
     def _names_of_parameters(self) -> dict[int, str]:
         return {
             id(parameter): f"{name}.{key}"
@@ -158,10 +134,10 @@ class Untracked:
 
         What is made in a step may be made anew in each, as lists of gradients are.
         """
-        if self._first_digests is None or _root_of(name) not in self._bound:
+        if self._told is None or _root_of(name) not in self._bound:
             return _root_of(name) in self._bound
         is_list = is_bundle(value) and not isinstance(value, dict)
-        return not is_list or name in self._first_digests
+        return not is_list or name in self._told
 
     def _has_changed(self, value: Any, fingerprint: Any) -> bool:
         # A bundle is known by its first tensor: it is another one if that is.

@@ -13,7 +13,8 @@ from torch import nn
 
 from gradatim.data.batches import Batches
 from gradatim.data.why_inexact import GENERATORS
-from gradatim.hooks import Callback, TrainerView
+from gradatim.hooks import TrainerView
+from gradatim.run.noted import has_state
 
 __all__ = [
     "batches_why_inexact",
@@ -60,8 +61,7 @@ def callbacks_why_inexact(callbacks: Iterable[Any], trainer: TrainerView) -> lis
     reasons = []
     saved = [trainer, trainer.model, trainer.optimizer, trainer.loss_fn, *callbacks]
     for callback in callbacks:
-        state_dict = getattr(type(callback), "state_dict", Callback.state_dict)
-        if state_dict is not Callback.state_dict:
+        if has_state(callback):
             continue
         for name, value in vars(callback).items():
             moves = hasattr(value, "load_state_dict") or isinstance(value, GENERATORS)
