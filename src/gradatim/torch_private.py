@@ -295,20 +295,23 @@ def forget_dead_workers() -> None:
 
     All objects are looked at: a loader of the user's own loop may have one too.
     """
-    # By type(), as isinstance() runs code of objects that are made when they are used.
-    objects = [(type(each), each) for each in gc.get_objects()]
-    ended = [
-        each
-        for kind, each in objects
-        if issubclass(kind, dataloader._MultiProcessingDataLoaderIter)
-        and _has_lost_a_worker(each)
-    ]
-    for kind, loader in objects if ended else ():
+    iterators = _instances_of(dataloader._MultiProcessingDataLoaderIter)
+    ended = [iterator for iterator in iterators if _has_lost_a_worker(iterator)]
+    for loader in _instances_of(dataloader.DataLoader) if ended else ():
         # One with persistent workers would go on with those that are gone.
-        if issubclass(kind, dataloader.DataLoader) and loader._iterator in ended:
+        if any(loader._iterator is iterator for iterator in ended):
             loader._iterator = None
     for iterator in ended:
         iterator._shutdown_workers()
+
+
+def _instances_of(kind: type) -> list[Any]:
+    """Find the objects of a class among what refers to the class.
+
+    To go through all objects in Python would take seconds in a large program.
+    """
+    kinds = [kind, *kind.__subclasses__()]
+    return [each for each in gc.get_referrers(*kinds) if type(each) in kinds]
 
 
 def _has_lost_a_worker(iterator: Any) -> bool:
