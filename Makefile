@@ -63,8 +63,9 @@ fast: $(VENV)/.test  ## the quick tests alone
 one: $(VENV)/.test  ## one file or folder of tests: make one T=tests/test_step.py
 	$(BIN)/python -m pytest -q $(T)
 
+# One worker more than cores: tests of browsers and processes wait for a third of their time.
 test: lint types  ## ruff, types and the whole test suite
-	$(BIN)/python -m pytest -q -n auto --dist worksteal
+	$(BIN)/python -m pytest -q -n $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )) --dist worksteal
 
 test-slow: $(VENV)/.bench  ## the long tests: hundreds of kills, 10,000 checkpoints, large tables, the wheel
 	$(BIN)/python -m pytest -q -m slow
