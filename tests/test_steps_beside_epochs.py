@@ -1,5 +1,6 @@
 """Training by steps: max_steps, val_every, epoch_steps."""
 
+import copy
 import itertools
 
 import pytest
@@ -175,6 +176,43 @@ def test_early_stopping_counts_validations_and_plateaus_look_at_them():
     assert trainer.optimizer.param_groups[0]["lr"] < 0.01
 
 
+@pytest.mark.parametrize("hook", ["on_validation_end", "on_epoch_end"])
+def test_a_logged_value_is_monitored_in_the_rows_that_have_it(hook):
+    def log(self, trainer, *_):
+        trainer.log(score=1.0)
+
+    logging = type("Logging", (gt.Callback,), {hook: log})()
+    trainer = trainer_of()
+    stopping = gt.EarlyStopping("score", patience=2)
+    history = fit(
+        trainer, (X, Y), (X, Y), logging, stopping, epochs=9, val_every=4, epoch_steps=5
+    )
+    assert sum(value is not None for value in history["score"]) == 3
+    assert history.stop_reason.startswith("score has not improved")
+
+
+def test_a_monitor_that_no_row_has_is_refused_at_the_first_whole_row():
+    trainer = trainer_of()
+    stopping = gt.EarlyStopping("scores", patience=2)
+
+    class Logging(gt.Callback):
+        def on_epoch_end(self, trainer):
+            trainer.log(score=1.0)
+
+    with pytest.raises(ConfigError, match="Did you mean 'score'"):
+        fit(
+            trainer,
+            (X, Y),
+            (X, Y),
+            Logging(),
+            stopping,
+            epochs=9,
+            val_every=2,
+            epoch_steps=4,
+        )
+    assert trainer.num_steps == 4
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
@@ -249,3 +287,26 @@ def test_a_trainer_goes_on_from_any_update(data, options):
         again = fit(trainer, data, (X, Y), Load(state, keep), seed=2, **options)
         assert {k: v for k, v in again.items() if not k.endswith("_s")} == kept
         assert_same_bits(trainer.model.state_dict(), whole.model.state_dict())
+
+
+def test_what_an_epoch_logged_at_its_begin_is_not_logged_again_in_the_middle():
+    class Count(gt.Callback):
+        def __init__(self, first):
+            self.number = first
+
+        def on_epoch_begin(self, trainer):
+            trainer.log(number=self.number)
+            self.number += 1
+
+    class Keep(gt.Callback):
+        def on_step_end(self, trainer, loss):
+            if trainer.num_steps == 2:
+                states.append(copy.deepcopy(trainer.state_dict()))
+
+    states = []
+    options = {"epochs": 2, "epoch_steps": 4}
+    fit(trainer_of(), (X, Y), None, Count(1), Keep(), **options)
+    trainer = trainer_of()
+    trainer.load_state_dict(states[0])
+    history = fit(trainer, (X, Y), None, Count(7), **options)
+    assert history["number"] == [1, 8]

@@ -23,7 +23,7 @@ from gradatim.history import ROW_KEYS
 from gradatim.hooks import TrainerView
 from gradatim.metrics import Metric, MetricObject, Metrics
 from gradatim.modules import bare, evaluating
-from gradatim.named_loss import split_loss
+from gradatim.named_loss import refuse_shared_names, split_loss
 from gradatim.nested import parts_of, tensors_of
 from gradatim.precision import autocast
 from gradatim.rng import keeping_rng
@@ -168,6 +168,7 @@ def _try_metrics(
             with autocast(trainer.model, step.parts.autocast_dtype):
                 predictions, targets = step.forward(trainer.model, batch)
                 _, parts = split_loss(step.loss_fn(predictions, targets))
+            refuse_shared_names(parts, metrics)
             seen.append(targets)
             _try(partial(counted.add, predictions, targets), metrics, seen)
         if seen:

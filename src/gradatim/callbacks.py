@@ -356,7 +356,7 @@ def monitored(trainer: TrainerView, name: str) -> float | None:
 
     Returns:
         None where this row is of an epoch's end or of a validation alone, and has no
-        such value.
+        such value. What a callback logs may be of either kind.
 
     Raises:
         ConfigError: The history has no such key, or no value in this epoch.
@@ -365,13 +365,14 @@ def monitored(trainer: TrainerView, name: str) -> float | None:
     if row.get(name) is None:
         kind = "val_loss" if name.startswith("val_") else "train_loss"
         between = trainer.plan is not None and trainer.plan.val_every is not None
-        if between and row.get(kind) is None:
+        is_within = trainer.so_far.num_batches > 0  # the epoch's end may bring it yet
+        if between and (row.get(kind) is None or is_within or name in row):
             return None
+        has = [key for key, value in row.items() if value is not None]
         is_val = name.startswith("val_")
-        similar = [key for key in row if key.startswith("val_") == is_val]
+        similar = [key for key in has if key.startswith("val_") == is_val]
         raise ConfigError(
-            f"{name!r} is monitored, but the epoch has only "
-            f"{', '.join(key for key, value in row.items() if value is not None)}."
+            f"{name!r} is monitored, but the epoch has only {', '.join(has)}."
             f"{nearest_name(name, similar)}\n"
             "Without it nothing can be decided.\n"
             "Give fit() validation data for val_... values, or monitor another one."

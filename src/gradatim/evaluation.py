@@ -13,7 +13,7 @@ from gradatim.epoch import MeanLoss, no_batch_message
 from gradatim.errors import ConfigError, DataError, GradatimWarning
 from gradatim.metrics import Metric, Metrics
 from gradatim.modules import evaluating
-from gradatim.named_loss import split_loss
+from gradatim.named_loss import refuse_shared_names, split_loss
 from gradatim.nested import map_tensors, parts_of
 from gradatim.outputs import joined
 from gradatim.precision import autocast, in_full_precision
@@ -58,7 +58,9 @@ def evaluate_batches(
         if num_batches == 0:
             raise DataError(no_batch_message("the data"))
         scores = {name: mean.value() for name, mean in means.items()}
-        return scores | counted.values()
+        values = counted.values()
+        refuse_shared_names(scores, values)
+        return scores | values
 
 
 def predict_batches(

@@ -98,7 +98,7 @@ class Callback:
     and end the training with ``trainer.stop(reason)``. What a callback must remember
     over a resume it gives in ``state_dict`` and takes in ``load_state_dict``, which is
     called after ``on_fit_begin``. Where a run goes on in the middle of an epoch,
-    ``on_epoch_begin`` is called for the rest of it.
+    ``on_epoch_begin`` is called for the rest of it, and what it logs is left out.
 
     A hook is given what :class:`TrainerView` describes. Its type here is ``Any``, so
     that a callback of yours may say ``trainer: gt.Trainer`` and pass a type checker.

@@ -24,6 +24,7 @@ __all__ = [
     "TrainMetrics",
     "check_metrics",
     "number_of",
+    "refuse_shared_objects",
 ]
 
 
@@ -86,6 +87,24 @@ def check_metrics(metrics: Any, *, name: str = "metrics") -> dict[str, Metric]:
                 "update, compute and reset."
             )
     return dict(metrics)
+
+
+def refuse_shared_objects(
+    metrics: Mapping[str, Metric], train_metrics: Mapping[str, Metric]
+) -> None:
+    """Refuse an object that would count the rows of training and of validation.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    objects = [m for m in metrics.values() if isinstance(m, MetricObject)]
+    for name, metric in train_metrics.items():
+        if any(metric is other for other in objects):
+            raise ConfigError(
+                f"the metric {name!r} of train_metrics is an object of metrics, too.\n"
+                "A validation would make it forget the rows that are trained on.\n"
+                "Give each its own: copy.deepcopy(metric)."
+            )
 
 
 class Metrics:
@@ -176,6 +195,11 @@ class TrainMetrics:
             if callable(keep):
                 keep(mode=True)
             metric.reset()
+
+    @property
+    def names(self) -> list[str]:
+        """The names as they were given."""
+        return list(self._metrics)
 
     def _objects(self) -> dict[str, MetricObject]:
         return {k: v for k, v in self._metrics.items() if isinstance(v, MetricObject)}

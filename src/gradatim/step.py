@@ -267,6 +267,7 @@ class TrainStep:
             measures and self._has_bad_gradients(loss)
         ):
             self.engine.parts_of_loss = {}
+            self.outputs.clear()
             self._put_back(buffers)
             return loss
         # Step 3: move the parameters against their gradients.

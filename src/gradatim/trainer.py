@@ -27,8 +27,10 @@ from gradatim.metrics import (
     TrainMetrics,
     check_metrics,
     number_of,
+    refuse_shared_objects,
 )
 from gradatim.modules import device_of
+from gradatim.named_loss import refuse_shared_names
 from gradatim.nested import parts_of, tensors_of
 from gradatim.progress import Progress
 from gradatim.signatures import refuse_unknown, shows_options
@@ -109,6 +111,7 @@ class Trainer:
                 "Metrics are of predictions and targets.\n"
                 "Give a forward= with predictions and targets, and a loss_fn."
             )
+        refuse_shared_objects(self.metrics, for_training)
         self._train_metrics = TrainMetrics(for_training) if for_training else None
         if for_training:
             self.train_step.keep_outputs()
@@ -299,8 +302,13 @@ class Trainer:
                     if self.should_stop:
                         break
                     self.so_far.begin = time.perf_counter() - self.so_far.seconds
+                    logged = (
+                        dict(self.so_far.values) if self.so_far.num_batches else None
+                    )
                     for hook in hooks["on_epoch_begin"]:
                         hook(self)
+                    if logged is not None:  # where a run goes on, it was logged before
+                        self.so_far.values = logged
                     try:
                         if not self._train_epoch(plan, hooks):  # stopped on the way
                             break
@@ -488,6 +496,7 @@ class Trainer:
             for name, part in step.parts_of_loss.items():
                 so_far.note(f"train_{name}", part, weight, sums=step.weighing.sums)
         if self._train_metrics is not None:
+            refuse_shared_names(step.parts_of_loss, self._train_metrics.names)
             for name, value in self._train_metrics.add(step.outputs):
                 so_far.note(name, value, rows)
             step.outputs.clear()
@@ -513,6 +522,8 @@ class Trainer:
                     "The history could not be read any more.\nGive it another name."
                 )
             if self._batch_rows is not None:
+                parts = (f"train_{part}" for part in self.train_step.parts_of_loss)
+                refuse_shared_names(parts, [name])
                 if not isinstance(value, Tensor) or value.dim():
                     value = torch.tensor(number_of(name, value))
                 self.so_far.note(name, value.detach(), self._batch_rows)
