@@ -41,6 +41,7 @@ FIT_OPTIONS = [
     "callbacks",
     "progress",
 ]
+LOOP_OPTIONS = ["epochs", "max_steps", "epoch_steps", "device"]
 READING_DEFAULTS = {"batch_size": None, "num_workers": None, "collate_fn": None}
 
 
@@ -52,7 +53,7 @@ READING_DEFAULTS = {"batch_size": None, "num_workers": None, "collate_fn": None}
         (gt.Trainer, STEP_DEFAULTS, ["metrics", "train_metrics"]),
         (gt.data.Batches, BATCH_DEFAULTS, ["device", "resident"]),
         (gt.Trainer.fit, NO_BATCH_DEFAULTS, FIT_OPTIONS),
-        (gt.Run.batches, NO_BATCH_DEFAULTS, ["epochs", "device"]),
+        (gt.Run.batches, NO_BATCH_DEFAULTS, LOOP_OPTIONS),
         (gt.Trainer.evaluate, READING_DEFAULTS, []),
         (gt.Trainer.predict, READING_DEFAULTS, []),
         (gt.Trainer.predict_proba, READING_DEFAULTS, []),

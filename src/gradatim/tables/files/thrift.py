@@ -28,7 +28,7 @@ read; of other values there is None, and of booleans nothing."""
 class Thrift:
     """Reads a struct that stands at the beginning of some bytes.
 
-    >>> Thrift(bytes([0x15, 0x06, 0x16, 0x02, 0x00])).struct()
+    >>> Thrift(bytes([0x15, 0x06, 0x16, 0x03, 0x00])).struct()
     {(1, 5): 3, (2, 6): -2}
     """
 
