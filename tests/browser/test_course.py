@@ -136,7 +136,8 @@ def test_a_chapter_shows_all_it_has_and_nothing_is_wider_than_the_page(open_page
         wait_for_count(page, "^Cure:$", number + 1)
     assert page.locator("svg[role=img]").count() > before
     assert page.locator("marimo-traceback, [data-testid=cell-error]").count() == 0
-    assert "Traceback" not in page.inner_text("body")
+    told = page.inner_text("body")
+    assert "Traceback" not in told, told
     for width in (1400, 400):
         page.set_viewport_size({"width": width, "height": 3000})
         assert eventually(page, lambda: page.evaluate(WIDE), []) == [], width

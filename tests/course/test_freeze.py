@@ -1,8 +1,9 @@
 """The frozen course: small files without a request, whose main controls move."""
 
 import json
+import os
 import re
-from functools import cache
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
@@ -10,12 +11,24 @@ from gradatim.course import CHAPTERS
 from gradatim.course.freeze import _run_again, freeze, frozen_page, states_of
 from gradatim.course.marimo_to_html import Control, plain_html
 from gradatim.course.notebook import Cell
+from tests.course.conftest import HOMES
+from tests.warm import WARM, begin
 
 NAMESPACES = ("http://www.w3.org/1998/Math/MathML", "http://www.w3.org/2000/svg")
 
 
-page_of = cache(frozen_page)
-"""A chapter's page, which is made once for all tests."""
+def all_pages(home):
+    """Make the pages of all chapters."""
+    os.environ.update(dict.fromkeys(HOMES, home))
+    return [frozen_page(chapter) for chapter in CHAPTERS]
+
+
+@pytest.fixture(scope="module")
+def page_of(home_of_marimo):
+    """Give a chapter's page; all are made once, where no annotation is checked."""
+    with ProcessPoolExecutor(1, mp_context=WARM, initializer=begin) as process:
+        pages = process.submit(all_pages, str(home_of_marimo)).result()
+    return dict(zip(CHAPTERS, pages, strict=True)).__getitem__
 
 
 def data_of(text):
@@ -23,7 +36,7 @@ def data_of(text):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=[c.slug for c in CHAPTERS])
-def test_a_page_is_small_and_alone_and_its_controls_move_something(chapter):
+def test_a_page_is_small_and_alone_and_its_controls_move_something(page_of, chapter):
     text = page_of(chapter)
     assert len(text.encode()) < 1_000_000
     told = text
@@ -45,7 +58,7 @@ def test_a_page_is_small_and_alone_and_its_controls_move_something(chapter):
         assert len(shown) > 1, f"control {place} moves nothing"
 
 
-def test_the_contents_lead_to_the_pages(tmp_path, monkeypatch):
+def test_the_contents_lead_to_the_pages(page_of, tmp_path, monkeypatch):
     monkeypatch.setattr("gradatim.course.freeze.frozen_page", page_of)
     paths = freeze(tmp_path / "new" / "folder", CHAPTERS[1:3])
     assert [path.name for path in paths] == [
@@ -58,7 +71,8 @@ def test_the_contents_lead_to_the_pages(tmp_path, monkeypatch):
     assert 'href="ch01_problem.html"' in text and 'href="ch03_numpy.html"' in text
 
 
-def test_two_runs_give_the_same_page():
+def test_two_runs_give_the_same_page(page_of):
+    """In one process and in another."""
     assert frozen_page(CHAPTERS[1]) == page_of(CHAPTERS[1])
 
 

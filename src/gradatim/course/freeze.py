@@ -101,7 +101,7 @@ def _run(chapter: Chapter, cells: Sequence[Cell]) -> _Frozen:
     states = states_of(chapter)
     controls = {
         control.key: control
-        for name, value in defs.items()
+        for name, value in sorted(defs.items())  # marimo's order is that of a set
         if (control := _control(name, value, states)) is not None
     }
     frozen = _Frozen()

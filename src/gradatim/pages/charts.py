@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gradatim.pages.page import escaped
+from gradatim.pages.page import escaped, name_of
 
 __all__ = ["COLOURS", "Chart", "bars", "beside", "circle", "framed"]
 
@@ -169,7 +169,7 @@ class Chart:
             f'x="{LEFT_PX}" y="{TOP_PX}" width="{self._wide}" height="{self._high}"'
         )
         # Each picture of a page needs a name of its own for what is cut off outside.
-        name = f"clip{abs(hash((self.title, self.x, self.y, len(self._parts))))}"
+        name = name_of("clip", self.title, self.x, self.y, len(self._parts))
         return _picture(
             f'<clipPath id="{name}"><rect {inside}/></clipPath>'
             f'<rect {inside} fill="none" stroke="currentColor" stroke-opacity=".25"/>'

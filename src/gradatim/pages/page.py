@@ -1,5 +1,6 @@
 """The shell of an offline page: everything is in one file, which loads nothing."""
 
+import hashlib
 import html
 import json
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from gradatim.text import printable_lines
 
-__all__ = ["as_json", "escaped", "page"]
+__all__ = ["as_json", "escaped", "name_of", "page"]
 
 FOLDER = Path(__file__).parent
 POLICY = (
@@ -42,6 +43,15 @@ def page(title: str, body: str, *, style: str = "", script: str = "") -> str:
         + (f"<script>\n{script}</script>\n" if script else "")
         + "</body>\n</html>\n"
     )
+
+
+def name_of(kind: str, *what: object) -> str:
+    """Name a part of a page by what it is: the same name in every process.
+
+    >>> name_of("clip", "loss", 3)
+    'clip8c393881e0fd'
+    """
+    return kind + hashlib.sha256(repr(what).encode()).hexdigest()[:12]
 
 
 def escaped(text: object) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gradatim.pages.charts import COLOURS, LEFT_PX, TOP_PX, Chart, circle
-from gradatim.pages.page import escaped
+from gradatim.pages.page import escaped, name_of
 
 __all__ = ["MovingChart", "frames", "only", "player", "player_parts", "told_frames"]
 
@@ -179,7 +179,7 @@ class MovingChart(Chart):
     ) -> "MovingChart":
         """Draw a line of which each frame shows the part up to its x in ``ends``."""
         widths = [max(self._px(end) - LEFT_PX, 0) for end in ends]
-        name = f"grow{abs(hash((self.title, label, len(self._parts), tuple(y[:9]))))}"
+        name = name_of("grow", self.title, label, len(self._parts), *y[:9])
         self._parts.append(
             f'<clipPath id="{name}"><rect x="{LEFT_PX}" y="{TOP_PX}" '
             f'height="{self._high}" width="{widths[self.at]}" '

@@ -203,7 +203,7 @@ def test_text_is_read_as_it_is_encoded(tmp_path, encoding):
     assert open_file(path).read()["w"].to_pylist() == words.to_pylist()
 
 
-def test_text_by_its_differences_is_read_within_the_bound_alone(tmp_path):
+def test_text_by_its_differences_is_read_within_the_bound_alone(tmp_path, monkeypatch):
     """Each value may be as long as its page: pyarrow unpacks all at once."""
     options = {
         "use_dictionary": False,
@@ -215,7 +215,8 @@ def test_text_by_its_differences_is_read_within_the_bound_alone(tmp_path):
     pq.write_table(pa.table({"w": words}), path, **options)
     assert open_file(path).read()["w"].to_pylist() == words
     path = tmp_path / "long.parquet"
-    pq.write_table(pa.table({"w": [LARGE] * 10_000}), path, **options)
+    pq.write_table(pa.table({"w": [LARGE] * 1_000}), path, **options)
+    monkeypatch.setattr(parquet, "LEAST_BYTES", 1 << 24)
     with pytest.raises(FileReadError, match="unpacks to"):
         open_file(path)
 
