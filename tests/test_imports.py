@@ -12,7 +12,7 @@ ROOT = Path(gradatim.__file__).parent
 LAYERS = [
     {"errors", "torch_private"},
     {"text", "nested", "rows", "deferred", "interrupt", "plots", "rng", "nodes"}
-    | {"signatures", "world"},
+    | {"signatures", "value_names", "world"},
     {"history", "threads", "store", "pages", "losses", "named_loss", "modules"},
     {"nonfinite", "precision", "outputs", "metrics"},
     {"graphs", "watching", "weighing"},

@@ -1,5 +1,6 @@
 """Gradients that are NaN though the loss is finite, and float16 that overflows."""
 
+import contextlib
 import copy
 import math
 
@@ -180,3 +181,112 @@ def test_the_scale_goes_on_with_the_state():
 def test_float16_has_no_closure():
     with pytest.raises(ConfigError, match='precision="fp16" cannot leave one out'):
         step_of(torch.optim.LBFGS, precision="fp16")
+
+
+# --- What is left out counts in nothing -----------------------------------------------
+
+
+class Noting(gt.Callback):
+    """Logs in each hook of an update, and spoils the gradients of one of them."""
+
+    def __init__(self, spoilt=None):
+        self.spoilt = spoilt
+
+    def on_step_begin(self, trainer, batch):
+        trainer.log(begin=batch[1].mean())
+
+    def on_backward_end(self, trainer):
+        gradient = trainer.model.weight.grad
+        if trainer.num_steps == self.spoilt:
+            gradient.fill_(math.inf)
+        trainer.log(backward=gradient.sum())
+
+    def on_step_end(self, trainer, loss):
+        trainer.log(end=loss)
+
+
+class MeanTarget:
+    """A metric object: the mean of the targets."""
+
+    def __init__(self):
+        self.reset()
+
+    def reset(self):
+        self.seen = []
+
+    def update(self, predictions, targets):
+        self.seen.append(targets)
+
+    def compute(self):
+        return torch.cat(self.seen).mean()
+
+
+def parts_of(predictions, targets):
+    loss = nn.functional.mse_loss(predictions, targets)
+    return {"loss": loss, "twice": 2 * loss}
+
+
+def fitted(train, spoilt=None, *, precision="float32", epochs=1):
+    torch.manual_seed(0)
+    model = nn.Linear(1, 1)
+    trainer = gt.Trainer(
+        model,
+        parts_of,
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        on_nonfinite="skip",
+        precision=precision,
+        train_metrics={"mean": lambda _, t: t.mean(), "object": MeanTarget()},
+    )
+    callbacks, val = [Noting(spoilt), gt.EarlyStopping("val_loss")], (X, Y)
+    options = {"callbacks": callbacks, "epochs": epochs, "progress": False}
+    trainer.fit(train, val, **options)
+    times = ("num_steps", "epoch_time_s", "samples_per_s")
+    return trainer, {k: v for k, v in trainer.history.items() if k not in times}
+
+
+@pytest.mark.parametrize(
+    "bad, options",
+    [
+        ((X[:4], Y[:4] * math.nan), {}),  # the loss
+        ((X[:4], Y[:4]), {"spoilt": 2}),  # the gradients
+        ((X[:4], Y[:4] * 1e7), {"precision": "fp16"}),  # overflows float16
+    ],
+    ids=["loss", "gradients", "overflow"],
+)
+def test_an_update_that_is_left_out_is_in_no_mean_and_no_count(bad, options):
+    good = [(X[:4], Y[:4]), (X[8:], Y[8:])]
+    told = contextlib.nullcontext() if "precision" in options else pytest.warns()
+    with told:
+        trainer, rows = fitted([good[0], bad, good[1]], **options)
+    expected, expected_rows = fitted(good, **{**options, "spoilt": None})
+    assert trainer.train_step.num_skipped == 1 and trainer.train_step.left_out is False
+    assert rows == expected_rows
+    assert trainer.num_samples == expected.num_samples == 8
+    seconds = trainer.history["epoch_time_s"][0]
+    assert trainer.history["samples_per_s"][0] == 8 / seconds
+
+
+def test_an_epoch_of_updates_that_are_left_out_has_a_row_all_the_same():
+    bad = [(X[:4], Y[:4] * math.nan)]
+    with pytest.warns(GradatimWarning, match="the loss is nan"):
+        trainer, rows = fitted(bad, epochs=2)
+    assert trainer.num_steps == 2 and trainer.num_samples == 0
+    assert all(map(math.isnan, rows["train_loss"])) and "train_object" not in rows
+    assert len(rows["val_loss"]) == 2 and rows["val_loss"][0] == rows["val_loss"][1]
+    assert trainer.history["samples_per_s"] == [0.0, 0.0]
+
+
+def test_what_is_logged_before_an_update_keeps_its_value():
+    """It is noted when the update is done, which moves the weight."""
+
+    class Weight(gt.Callback):
+        def on_backward_end(self, trainer):
+            trainer.log(weight=trainer.model.weight[0, 0])
+            weights.append(trainer.model.weight.item())
+
+    weights = []
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
+    options = {"epochs": 2, "callbacks": [Weight()], "progress": False}
+    assert trainer.fit((X, Y), **options)["weight"] == weights

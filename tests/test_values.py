@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import gradatim as gt
-from gradatim.errors import ConfigError, GradatimWarning, LossError
+from gradatim.errors import ConfigError, LossError
 from tests.bits import assert_same_bits
 
 X = torch.linspace(-1, 1, 20).view(20, 1)
@@ -353,68 +353,3 @@ def test_a_part_that_never_was_a_number_is_nan():
         return {"loss": F.mse_loss(predictions, targets), "broken": math.nan}
 
     assert math.isnan(fit(trainer_of(broken), epochs=1)["train_broken"][0])
-
-
-# --- What two values would share ------------------------------------------------------
-
-
-class Mean:
-    """A metric object: the mean of the targets."""
-
-    def __init__(self):
-        self.reset()
-
-    def reset(self):
-        self.seen = []
-
-    def update(self, predictions, targets):
-        self.seen.append(targets)
-
-    def compute(self):
-        return torch.cat(self.seen).mean()
-
-
-@pytest.mark.parametrize("metric", [nn.L1Loss(), Mean()])
-@pytest.mark.parametrize("kind", ["metrics", "train_metrics"])
-def test_a_part_and_a_metric_do_not_share_a_name(kind, metric):
-    trainer = trainer_of(with_parts, **{kind: {"mae": metric}})
-    with pytest.raises(ConfigError, match="both 'mae'"):
-        fit(trainer)
-
-
-def test_evaluate_alone_refuses_a_shared_name_too():
-    trainer = trainer_of(with_parts, metrics={"mae": nn.L1Loss()})
-    with pytest.raises(ConfigError, match="both 'mae'"):
-        trainer.evaluate((X, Y))
-
-
-def test_a_value_logged_in_a_step_does_not_share_the_name_of_a_part():
-    class Log(gt.Callback):
-        def on_step_end(self, trainer, loss):
-            trainer.log(train_mae=1.0)
-
-    with pytest.raises(ConfigError, match="both 'train_mae'"):
-        fit(trainer_of(with_parts), Log())
-
-
-def test_one_object_does_not_count_training_and_validation():
-    metric = Mean()
-    with pytest.raises(ConfigError, match=r"'mean' .* an object of metrics"):
-        trainer_of(metrics={"m": metric}, train_metrics={"mean": metric})
-    fit(trainer_of(metrics={"m": F.l1_loss}, train_metrics={"m": F.l1_loss}))
-
-
-@pytest.mark.parametrize(
-    "metric", [lambda predictions, targets: targets.mean(), Mean()]
-)
-def test_train_metrics_have_the_rows_of_the_updates_that_were_made(metric):
-    class Overflow(gt.Callback):
-        def on_backward_end(self, trainer):
-            if trainer.num_steps == 2:
-                trainer.model.weight.grad.fill_(math.inf)
-
-    trainer = trainer_of(on_nonfinite="skip", train_metrics={"mean": metric})
-    with pytest.warns(GradatimWarning, match="step 2"):
-        history = fit(trainer, Overflow(), epochs=1, shuffle=False)
-    expected = torch.cat([Y[:8], Y[16:]]).mean().item()
-    assert history["train_mean"] == pytest.approx([expected])

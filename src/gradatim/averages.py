@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gradatim.errors import ConfigError
-from gradatim.hooks import Callback, TrainerView
+from gradatim.hooks import Callback
 from gradatim.modules import bare
 
 __all__ = ["EMA", "SWA"]
@@ -27,7 +27,6 @@ class _Averaging(Callback):
         self._averaged: AveragedModel | None = None
         self._trained: list[Tensor] | None = None
         """The trained weights, while the averages have their place in the model."""
-        self._num_skipped = 0
 
     @property
     def num_averaged(self) -> int:
@@ -46,7 +45,6 @@ class _Averaging(Callback):
         if self._averaged is None or self._model is not model:
             self._model = model
             self._averaged = AveragedModel(model, **self._averaged_options)
-        self._num_skipped = trainer.train_step.num_skipped
         trainer.averages = self
 
     def on_fit_end(self, trainer: Any) -> None:
@@ -75,7 +73,6 @@ class _Averaging(Callback):
         trained = self._weights() if self._trained is None else self._trained
         return {
             "num_averaged": self.num_averaged,
-            "num_skipped": self._num_skipped,
             "averages": self._averages(),
             "trained": [weight.detach() for weight in trained],
         }
@@ -85,15 +82,11 @@ class _Averaging(Callback):
         assert self._averaged is not None
         _copy(state["averages"], self._averages())
         self._averaged.n_averaged.fill_(int(state["num_averaged"]))
-        self._num_skipped = int(state["num_skipped"])
         _copy(state["trained"], self._weights())
 
-    def _add(self, trainer: TrainerView) -> None:
-        num_skipped = trainer.train_step.num_skipped
-        if num_skipped == self._num_skipped:
-            assert self._averaged is not None and self._model is not None
-            self._averaged.update_parameters(self._model)
-        self._num_skipped = num_skipped  # an update that was left out moved no weight
+    def _add(self) -> None:
+        assert self._averaged is not None and self._model is not None
+        self._averaged.update_parameters(self._model)
 
     def _weights(self) -> list[Tensor]:
         assert self._model is not None
@@ -152,7 +145,8 @@ class EMA(_Averaging):
 
     def on_step_end(self, trainer: Any, loss: Tensor) -> None:
         """Add the weights of the update."""
-        self._add(trainer)
+        if not trainer.train_step.left_out:
+            self._add()
 
 
 class SWA(_Averaging):
@@ -201,18 +195,17 @@ class SWA(_Averaging):
     def on_validation_begin(self, trainer: Any) -> None:
         """Add the weights of the epoch, which are scored with the averages."""
         if trainer.so_far.is_over:  # not in the middle of an epoch
-            self._add_epoch(trainer, trainer.epoch + 1)
+            self._add_epoch(trainer.epoch + 1)
 
     def on_epoch_end(self, trainer: Any) -> None:
         """Add the weights of the epoch, where nothing was validated."""
-        self._add_epoch(trainer, trainer.epoch)
+        self._add_epoch(trainer.epoch)
 
-    def _add_epoch(self, trainer: TrainerView, epoch: int) -> None:
+    def _add_epoch(self, epoch: int) -> None:
         """Add the weights of an epoch, if they are not in the averages already."""
         if epoch >= self.start_epoch and epoch != self._last_epoch:
             self._last_epoch = epoch
-            self._num_skipped = trainer.train_step.num_skipped
-            self._add(trainer)
+            self._add()
 
 
 def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:

@@ -178,7 +178,6 @@ class LRScheduler(Callback):
             )
         self.scheduler = scheduler
         self.per = per
-        self._num_skipped = 0
         self.monitor = (monitor or "val_loss") if on_plateau else None
         if per == "step":
             self.on_step_end = self._after_step  # type: ignore[method-assign]
@@ -189,7 +188,6 @@ class LRScheduler(Callback):
 
     def on_fit_begin(self, trainer: Any) -> None:
         check_scheduler(self.scheduler, trainer.optimizer)
-        self._num_skipped = trainer.train_step.num_skipped
 
     def config(self) -> dict[str, Any]:
         """Give when the schedule moves; a run reads the schedule's numbers itself."""
@@ -197,19 +195,15 @@ class LRScheduler(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Give the scheduler's state."""
-        state = self.scheduler.state_dict()
-        return {"scheduler": state, "num_skipped": self._num_skipped}
+        return {"scheduler": self.scheduler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on with the schedule."""
         self.scheduler.load_state_dict(state["scheduler"])
-        self._num_skipped = int(state["num_skipped"])
 
     def _after_step(self, trainer: TrainerView, loss: Tensor) -> None:
-        if trainer.train_step.num_skipped == self._num_skipped:
+        if not trainer.train_step.left_out:
             self.scheduler.step()
-        else:  # the update was left out, so the schedule stays
-            self._num_skipped = trainer.train_step.num_skipped
 
     def _after_epoch(self, trainer: TrainerView) -> None:
         self.scheduler.step()

@@ -101,14 +101,14 @@ class Plan:
         if self.val_every is None or num_steps % self.val_every:
             return False
         is_last = so_far.num_batches in (last_batch, self.batches_per_epoch)
-        return so_far.row_num_rows > 0 and not is_last
+        return so_far.row_num_batches > 0 and not is_last
 
     def validates_after(self, so_far: "EpochSoFar", epoch: int, num_steps: int) -> bool:
         """Tell whether there is a validation at the end of the epoch at hand.
 
         It is told the numbers of epochs and of updates that are done by then.
         """
-        if self.val_batches is None or not so_far.row_num_rows:
+        if self.val_batches is None or not so_far.row_num_batches:
             return False  # the last row was validated, and is of this very update
         return (
             self.val_every is None
@@ -196,17 +196,23 @@ class EpochSoFar:
         mean: The mean loss since the last row of the history.
 
     Attributes:
-        num_batches: Batches of the epoch that are trained on.
+        num_batches: Batches of the epoch, those whose update was left out included.
         num_rows: Rows of the epoch that are trained on.
         means: Means over rows of named values, since the last row of the history.
         values: Named values for the next row of the history, as they are.
         is_over: Whether the last update of the epoch is done.
+        in_update: Whether a value that is logged now is one of the update at hand.
     """
 
     def __init__(self, mean: MeanLoss) -> None:
         self.num_batches = 0
         self.num_rows = 0
         self.is_over = False
+        self.in_update = False
+        self._update_rows: int | None = None
+        """Rows trained on in the update at hand; None until that is known."""
+        self._logged: list[tuple[str, Tensor]] = []
+        """What is logged until then."""
         self.begin_row(mean)
 
     def begin_row(self, mean: MeanLoss) -> None:
@@ -214,11 +220,39 @@ class EpochSoFar:
         self.mean = mean
         self.means: dict[str, MeanLoss] = {}
         self.values: dict[str, float | str] = {}
+        self.row_num_batches = 0
+        """Batches since the last row of the history."""
         self.row_num_rows = 0
-        """Rows trained on since the last row of the history."""
+        """Rows trained on since then."""
         self.seconds = 0.0
         """Seconds that an earlier process trained since the last row."""
         self.begin = time.perf_counter()
+
+    def begin_update(self) -> None:
+        """Begin an update. What is logged has no weight yet: it may be left out."""
+        self.in_update, self._update_rows = True, None
+        if self._logged:  # of one that an error broke off
+            self._logged.clear()
+
+    def end_update(self, rows: int) -> None:
+        """Count an update that trained on so many rows, none where it was left out."""
+        self._update_rows = rows
+        self.num_batches += 1
+        self.row_num_batches += 1
+        self.num_rows += rows
+        self.row_num_rows += rows
+        if self._logged:
+            for name, value in self._logged:
+                self.note(name, value, rows)
+            self._logged.clear()
+
+    def log(self, name: str, value: Tensor) -> None:
+        """Add a value of the update at hand to the mean of that name."""
+        value = value.detach().clone()  # the program may go on to change it in place
+        if self._update_rows is None:
+            self._logged.append((name, value))
+        else:
+            self.note(name, value, self._update_rows)
 
     def note(
         self, name: str, value: Tensor, weight: float | Tensor, *, sums: bool = False
@@ -236,7 +270,7 @@ class EpochSoFar:
     def samples_per_s(self) -> float | None:
         """Give the speed so far; None before the first batch is done."""
         seconds = time.perf_counter() - self.begin
-        return self.row_num_rows / seconds if self.row_num_rows else None
+        return self.row_num_rows / seconds if self.row_num_batches else None
 
     def state_dict(self) -> dict[str, Any]:
         """Give the counts, and the sums of which the means are made.
@@ -244,10 +278,11 @@ class EpochSoFar:
         A loss that the step has not read yet is not in the sums: flush the step first.
         """
         self.noted()
-        seconds = time.perf_counter() - self.begin if self.row_num_rows else 0.0
+        seconds = time.perf_counter() - self.begin if self.row_num_batches else 0.0
         return {
             "num_batches": self.num_batches,
             "num_rows": self.num_rows,
+            "row_num_batches": self.row_num_batches,
             "row_num_rows": self.row_num_rows,
             "seconds": seconds,
             "loss_total": self.mean.total,
@@ -265,6 +300,9 @@ class EpochSoFar:
         self.num_rows = int(state["num_rows"])
         # Before there were rows in the middle of an epoch, all rows counted.
         self.row_num_rows = int(state.get("row_num_rows", self.num_rows))
+        # Before an update could be left out, a batch always had rows.
+        had_rows = int(self.row_num_rows > 0)
+        self.row_num_batches = int(state.get("row_num_batches", had_rows))
         self.seconds = float(state["seconds"])
         self.mean.total = float(state["loss_total"])
         self.mean.weight = float(state["loss_weight"])

@@ -13,11 +13,12 @@ from gradatim.epoch import MeanLoss, no_batch_message
 from gradatim.errors import ConfigError, DataError, GradatimWarning
 from gradatim.metrics import Metric, Metrics
 from gradatim.modules import evaluating
-from gradatim.named_loss import refuse_shared_names, split_loss
+from gradatim.named_loss import split_loss
 from gradatim.nested import map_tensors, parts_of
 from gradatim.outputs import joined
 from gradatim.precision import autocast, in_full_precision
 from gradatim.step import TrainStep
+from gradatim.value_names import ValueNames
 
 __all__ = ["evaluate_batches", "predict_batches", "warn_of_shuffled"]
 
@@ -59,7 +60,10 @@ def evaluate_batches(
             raise DataError(no_batch_message("the data"))
         scores = {name: mean.value() for name, mean in means.items()}
         values = counted.values()
-        refuse_shared_names(scores, values)
+        names = ValueNames()
+        for kind, found in (("a part of the loss", scores), ("a metric", values)):
+            for name in found:
+                names.claim(name, kind)
         return scores | values
 
 

@@ -6,7 +6,7 @@ and where none does, nothing is called.
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +19,15 @@ from gradatim.losses import LossFn
 from gradatim.step import TrainStep
 from gradatim.text import nearest_name
 
-__all__ = ["HOOKS", "Averages", "Callback", "Hooks", "TrainerView", "hooks_of"]
+__all__ = [
+    "HOOKS",
+    "Averages",
+    "Callback",
+    "Hook",
+    "Hooks",
+    "TrainerView",
+    "hooks_of",
+]
 
 HOOKS = (
     "on_fit_begin",
@@ -36,8 +44,17 @@ HOOKS = (
     "on_exception",
 )
 
-Hooks = dict[str, list[Callable[..., None]]]
-"""The methods to call, by the names of the hooks."""
+
+class Hook(NamedTuple):
+    """A method of a callback that is called at one moment of a training."""
+
+    name: str
+    callback: Any
+    method: Callable[..., None]
+
+
+Hooks = dict[str, list[Hook]]
+"""What is called, by the names of the hooks."""
 
 
 class Averages(Protocol):
@@ -142,7 +159,7 @@ class Callback:
         """After an epoch, when ``trainer.history`` has its values."""
 
     def on_step_begin(self, trainer: Any, batch: Any) -> None:
-        """Before an update. ``batch`` is a tuple or list."""
+        """Before an update. ``batch`` is a tuple: what the step is called with."""
 
     def on_backward_end(self, trainer: Any) -> None:
         """When the gradients of an update are there, before they are looked at."""
@@ -209,7 +226,7 @@ def hooks_of(callbacks: Iterable[Any]) -> Hooks:
         for name, method in methods.items():
             is_own = getattr(method, "__func__", None) is not getattr(Callback, name)
             if method is not None and is_own:
-                hooks[name].append(method)
+                hooks[name].append(Hook(name, callback, method))
         if not any(method is not None for method in methods.values()):
             advice = "Give an object with at least one of these methods."
             if hasattr(callback, "step") and hasattr(callback, "optimizer"):

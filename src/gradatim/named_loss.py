@@ -5,15 +5,15 @@ pair of the tensor and its parts. The parts are only looked at: ``"loss"`` alone
 ``backward`` starts from.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gradatim.errors import ConfigError, LossError
+from gradatim.errors import LossError
 
-__all__ = ["OwnLoss", "refuse_shared_names", "split_loss"]
+__all__ = ["OwnLoss", "split_loss"]
 
 
 def split_loss(loss: Any) -> tuple[Any, dict[str, Tensor]]:
@@ -66,22 +66,6 @@ def _checked(parts: Mapping[Any, Any], loss: Any) -> dict[str, Tensor]:
         device = loss.device if isinstance(loss, Tensor) else None
         checked[name] = torch.as_tensor(part, device=device).detach()
     return checked
-
-
-def refuse_shared_names(parts: Iterable[str], others: Iterable[str]) -> None:
-    """Refuse a part of the loss that has the name of a metric, or of a logged value.
-
-    Raises:
-        ConfigError: The history would have one number of two values.
-
-    >>> refuse_shared_names({"kl": 1.0}, ["mae"])
-    """
-    if shared := sorted(set(parts) & set(others)):
-        raise ConfigError(
-            f"a part of the loss and a metric or logged value are both {shared[0]!r}.\n"
-            "The history would have one number for the two.\n"
-            "Give one of them another name."
-        )
 
 
 class OwnLoss:

@@ -88,6 +88,7 @@ class TrainStep:
         num_steps: Calls so far, skipped ones included.
         num_skipped: Updates left out because their loss or gradients were NaN or
             infinite.
+        left_out: Whether the last call was one of them.
         grad_norm: The joint 2-norm of the last update's gradients before ``max_norm``
             shortened them, 0-dim on its device; None where nothing asks for it.
         parts_of_loss: The named parts of the last loss, 0-dim, detached; empty where
@@ -161,6 +162,7 @@ class TrainStep:
         self.precision = precision
         self.num_steps = 0
         self.num_skipped = 0
+        self.left_out = False
         self.outputs: list[tuple[Any, Any]] = []
         self.check_gradients = check_gradients
         self.grad_norm: Tensor | None = None
@@ -263,23 +265,33 @@ class TrainStep:
         if self.on_backward_end is not None:
             self.on_backward_end()
         measures = self.measures_norm or self.max_norm is not None
-        if self._is_left_out(loss, batch, rows, collect) or (
+        self.left_out = self._is_not_finite(loss) or (
             measures and self._has_bad_gradients(loss)
-        ):
-            self.engine.parts_of_loss = {}
-            self.outputs.clear()
+        )
+        if self.left_out:
             self._put_back(buffers)
-            return loss
         # Step 3: move the parameters against their gradients.
-        if not self.engine.update():
-            self.num_skipped += 1  # float16 overflowed; the scale is smaller now
+        elif not self.engine.update():
+            self.left_out = True  # float16 overflowed; the scale is smaller now
+            self.num_skipped += 1
         elif self.lr_scheduler is not None:
             self.lr_scheduler.step()
-        # On the CPU a loss is collected when its update is done.
-        if collect is not None and (loss.is_cpu or self._skips):
-            collect(loss.item(), float(self._weight(batch, rows)))
+        if self.left_out:
+            self.engine.parts_of_loss, collect = {}, None
+            self.outputs.clear()
+        self._hand_on(loss, batch, rows, collect)
         # Step 4 is the next call.
         return loss
+
+    def _hand_on(
+        self, loss: Tensor, batch: Any, rows: int | None, collect: Collect | None
+    ) -> None:
+        """Collect a loss whose update is done, from a device when it has arrived."""
+        if not loss.is_cpu and not self._skips:
+            weight = 0 if collect is None else self._weight(batch, rows)
+            self._unread.push(loss, weight, self.num_steps, collect)
+        elif collect is not None:
+            collect(loss.item(), float(self._weight(batch, rows)))
 
     def _weight(self, batch: Any, rows: int | None) -> float | Tensor:
         return self.weighing.of_batch(batch) if rows is None else rows
@@ -409,13 +421,9 @@ class TrainStep:
         self.num_steps = state["num_steps"]
         self.num_skipped = state["num_skipped"]
 
-    def _is_left_out(
-        self, loss: Tensor, batch: Any, rows: int | None, collect: Collect | None
-    ) -> bool:
+    def _is_not_finite(self, loss: Tensor) -> bool:
         """Tell whether this update is to be left out; raise if that was asked for."""
         if not loss.is_cpu and not self._skips:
-            weight = 0 if collect is None else self._weight(batch, rows)
-            self._unread.push(loss, weight, self.num_steps, collect)
             self._check_read(self._unread.arrived())
             return False
         number = loss.item()
@@ -460,7 +468,9 @@ class TrainStep:
             loss = self._forward_backward(batch)
             if self.on_backward_end is not None:
                 self.on_backward_end()
-            self._is_left_out(loss, batch, rows, collect if first is None else None)
+            self._is_not_finite(loss)
+            if not loss.is_cpu:
+                self._hand_on(loss, batch, rows, collect if first is None else None)
             if self.measures_norm or self.max_norm is not None:
                 self._has_bad_gradients(loss)
             if first is None:
@@ -474,8 +484,8 @@ class TrainStep:
             self.lr_scheduler.step()
         assert first is not None
         self.engine.parts_of_loss = parts
-        if collect is not None and first.is_cpu:
-            collect(first.item(), float(self._weight(batch, rows)))
+        if first.is_cpu:
+            self._hand_on(first, batch, rows, collect)
         return first
 
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Unpack
 
@@ -18,7 +18,7 @@ from gradatim.epoch import EpochSoFar, MeanLoss, Plan, no_batch_message
 from gradatim.errors import ConfigError, DataError
 from gradatim.evaluation import evaluate_batches, predict_batches, warn_of_shuffled
 from gradatim.history import ROW_KEYS, History
-from gradatim.hooks import Averages, Hooks, hooks_of
+from gradatim.hooks import Averages, Hook, Hooks, hooks_of
 from gradatim.interrupt import INTERRUPTED, FetchStopped, stop_on_ctrl_c
 from gradatim.losses import LossFn, to_probabilities
 from gradatim.metrics import (
@@ -30,16 +30,19 @@ from gradatim.metrics import (
     refuse_shared_objects,
 )
 from gradatim.modules import device_of
-from gradatim.named_loss import refuse_shared_names
 from gradatim.nested import parts_of, tensors_of
 from gradatim.progress import Progress
 from gradatim.signatures import refuse_unknown, shows_options
 from gradatim.step import StepOptions, TrainStep
+from gradatim.value_names import ValueNames
 from gradatim.world import refuse_processes
 
 __all__ = ["Trainer"]
 
 PREDICT_BATCH_SIZE = 256
+
+OF_TRAIN_METRIC = "a metric of the training rows"
+OF_VALIDATION = "a score of the validation rows"
 
 
 class Trainer:
@@ -127,8 +130,10 @@ class Trainer:
         self._passes: Passes | None = None
         self._place = {"number": 0, "num_batches": 0}
         """Where the next ``fit`` begins in its data."""
-        self._batch_rows: int | None = None
-        """Rows of the batch at hand, while the hooks of its step are called."""
+        self._names = ValueNames()
+        """What the values of this fit belong to."""
+        self._hook: Hook | None = None
+        """The hook that is being called."""
         self._row_is_open = False
         """Whether the last row of the history is the one at hand."""
 
@@ -293,11 +298,11 @@ class Trainer:
             self.model.train()
         self.between_steps = True
         if looks := hooks["on_backward_end"]:
-            self.train_step.on_backward_end = partial(_call, looks, self)
+            self.train_step.on_backward_end = partial(self._call, looks)
+        self._name_metrics(plan)
         with stop_on_ctrl_c(self):
             try:
-                for hook in hooks["on_fit_begin"]:
-                    hook(self)
+                self._call(hooks["on_fit_begin"])
                 while plan.goes_on(self.so_far, self.epoch, self.num_steps):
                     if self.should_stop:
                         break
@@ -305,8 +310,7 @@ class Trainer:
                     logged = (
                         dict(self.so_far.values) if self.so_far.num_batches else None
                     )
-                    for hook in hooks["on_epoch_begin"]:
-                        hook(self)
+                    self._call(hooks["on_epoch_begin"])
                     if logged is not None:  # where a run goes on, it was logged before
                         self.so_far.values = logged
                     try:
@@ -320,8 +324,7 @@ class Trainer:
                     if self.stop_requested is not None:
                         self.stop(self.stop_requested)
                     # A row is whole when the hooks of its epoch have logged too.
-                    for hook in (*hooks["on_epoch_end"], *hooks["on_history"]):
-                        hook(self)
+                    self._call([*hooks["on_epoch_end"], *hooks["on_history"]])
                     self._row_is_open = False
                 if not self.should_stop:
                     self.history.stop_reason = "epochs"
@@ -330,8 +333,7 @@ class Trainer:
                 # Ctrl-C for the second time, or that of another handler.
                 if isinstance(error, KeyboardInterrupt):
                     self.stop(INTERRUPTED)
-                for hook in hooks["on_exception"]:
-                    hook(self, error)
+                self._call(hooks["on_exception"], error)
                 raise
             finally:
                 with contextlib.ExitStack() as ends:
@@ -339,8 +341,23 @@ class Trainer:
                     ends.callback(self._end_plan)
                     # Every hook is called, also where another one raises an error.
                     for hook in reversed(hooks["on_fit_end"]):
-                        ends.callback(hook, self)
+                        ends.callback(self._call, [hook])
         return self.history
+
+    def _call(self, hooks: Sequence[Hook], *given: Any) -> None:
+        for hook in hooks:
+            self._hook = hook
+            hook.method(self, *given)
+        self._hook = None
+
+    def _name_metrics(self, plan: Plan) -> None:
+        """Let the values that metrics will give belong to them."""
+        self._names, self._hook = ValueNames(), None
+        of_training = self._train_metrics
+        for name in () if of_training is None else of_training.names:
+            self._names.claim(f"train_{name}", OF_TRAIN_METRIC)
+        for name in () if plan.val_batches is None else self.metrics:
+            self._names.claim(f"val_{name}", OF_VALIDATION)
 
     def _passes_over(self, batches: Batches) -> Passes:
         passes = Passes(batches)
@@ -386,25 +403,25 @@ class Trainer:
         for batch in () if is_full else passes.batches(goes_on=goes_on):
             batch = parts_of(batch)
             rows = weighing.samples_of(batch)
-            self._batch_rows = 1 if rows is None else rows
-            for hook in step_begin:
-                hook(self, batch)
+            so_far.begin_update()
+            if step_begin:
+                self._call(step_begin, batch)
             self.between_steps = False
             loss = train_step(*batch, collect=collect)
             # A batch counts when its update is done, not when it is fetched.
-            if rows is None:  # known by its weight, which forward may have to tell
-                self._batch_rows = rows = int(weighing.of_batch(batch))
-            so_far.num_rows += rows
-            so_far.row_num_rows += rows
+            if train_step.left_out:
+                rows = 0
+            elif rows is None:  # known by its weight, which forward may have to tell
+                rows = int(weighing.of_batch(batch))
             if notes_metrics or train_step.engine.parts_of_loss:
                 self._note_values(batch, rows)
-            so_far.num_batches += 1
+            so_far.end_update(rows)
             passes.num_batches += 1
             self.between_steps = True
             if self.stop_requested is not None:
                 self.stop(self.stop_requested)
-            for hook in step_end:
-                hook(self, loss)
+            if step_end:
+                self._call(step_end, loss)
             if self.should_stop:
                 break
             if so_far.num_batches == end:
@@ -414,7 +431,7 @@ class Trainer:
                 if self._validate_in_epoch(plan, hooks):
                     break
                 collect = so_far.mean.add_numbers
-        self._batch_rows = None
+        so_far.in_update = False
         train_step.flush()
         if self.should_stop:
             return False
@@ -434,12 +451,11 @@ class Trainer:
 
     def _stop_between_batches(self, stopped: FetchStopped, hooks: Hooks) -> None:
         """Stop where a signal has ended the wait for a batch."""
-        self._batch_rows = None
+        self.so_far.in_update = False
         self.train_step.flush()
         self.stop_requested = self.stop_requested or stopped.reason
         self.stop(self.stop_requested)
-        for hook in hooks["on_stop"]:
-            hook(self)
+        self._call(hooks["on_stop"])
 
     def _validate_in_epoch(self, plan: Plan, hooks: Hooks) -> bool:
         """Validate, and add a row to the history, in the middle of an epoch.
@@ -449,54 +465,59 @@ class Trainer:
         """
         self._add_row(plan, hooks, validate=True)
         self.so_far.begin_row(self._mean_loss())
-        for hook in hooks["on_history"]:
-            hook(self)
+        self._call(hooks["on_history"])
         self._row_is_open = False
         return self.should_stop
 
     def _add_row(self, plan: Plan, hooks: Hooks, *, validate: bool) -> None:
         """Add a row to the history, with a validation where one is due."""
         self.train_step.flush()
-        so_far, self._batch_rows = self.so_far, None
-        seconds, rows = time.perf_counter() - so_far.begin, so_far.row_num_rows
+        so_far = self.so_far
+        so_far.in_update = False
+        seconds = time.perf_counter() - so_far.begin
+        has_batches = so_far.row_num_batches > 0
         row = {
             "epoch": self.epoch + 1,
-            # None where nothing was trained since the row before.
-            "train_loss": so_far.mean.value() if rows else None,
+            # None where there was no batch since the row before.
+            "train_loss": so_far.mean.value() if has_batches else None,
             "lr": float(self.optimizer.param_groups[0]["lr"]),
             "num_steps": self.num_steps,
             "epoch_time_s": seconds,
-            "samples_per_s": rows / seconds if rows else None,
+            "samples_per_s": so_far.row_num_rows / seconds if has_batches else None,
         }
         scores: dict[str, float] = {}
         if validate:
             assert plan.val_batches is not None
-            for hook in hooks["on_validation_begin"]:
-                hook(self)
+            self._call(hooks["on_validation_begin"])
             with self.scored_weights():
                 scores = evaluate_batches(
                     self.train_step, self.metrics, plan.val_batches, in_training=True
                 )
         # A signal may end the validation, which is done again then: what follows must
         # not be done twice.
-        if self._train_metrics is not None:
-            so_far.values |= self._train_metrics.values()
-        so_far.values |= {f"val_{name}": value for name, value in scores.items()}
+        if self._train_metrics is not None and so_far.row_num_rows:
+            self._put(self._train_metrics.values(), OF_TRAIN_METRIC)
+        self._put({f"val_{name}": v for name, v in scores.items()}, OF_VALIDATION)
         if validate:
-            for hook in hooks["on_validation_end"]:
-                hook(self)
+            self._call(hooks["on_validation_end"])
         self.history.append(row | so_far.noted())
         self._row_is_open = True
+
+    def _put(self, values: Mapping[str, float], what: str) -> None:
+        """Put the values of metrics into the row that is being made."""
+        for name, value in values.items():
+            self._names.claim(name, what)
+            self.so_far.values[name] = value
 
     def _note_values(self, batch: Any, rows: int) -> None:
         """Note the parts of a batch's loss, and the metrics of its rows."""
         step, so_far = self.train_step, self.so_far
         if step.parts_of_loss:
             weight = step.weighing.of_batch(batch)
-            for name, part in step.parts_of_loss.items():
-                so_far.note(f"train_{name}", part, weight, sums=step.weighing.sums)
+            for part, value in step.parts_of_loss.items():
+                self._names.claim(f"train_{part}", "a part of the loss")
+                so_far.note(f"train_{part}", value, weight, sums=step.weighing.sums)
         if self._train_metrics is not None:
-            refuse_shared_names(step.parts_of_loss, self._train_metrics.names)
             for name, value in self._train_metrics.add(step.outputs):
                 so_far.note(name, value, rows)
             step.outputs.clear()
@@ -509,26 +530,40 @@ class Trainer:
         by their rows; a tensor on a device is not waited for. Anywhere else it goes as
         it is into the row at hand: of the epoch that has begun, or that has just ended.
 
+        A name belongs to one callback, and there to the updates or to the rows. Where
+        the callback logs it once more, a mean has both values, and a row the last one.
+
         Args:
             values: Numbers or 0-dim tensors, by the names that they get.
 
         Raises:
-            ConfigError: A name that the history has already, or no single number.
+            ConfigError: A name that another value of the history has, no single
+                number, or no row that is to come.
         """
+        hook, in_update = self._hook, self.so_far.in_update
+        what = "logged outside of the callbacks"
+        if hook is not None:
+            what = f"logged by {type(hook.callback).__name__} in {hook.name}"
+        owner = in_update, 0 if hook is None else id(hook.callback)
         for name, value in values.items():
             if name in ROW_KEYS:
                 raise ConfigError(
                     f"log({name}=...) would replace a value of the trainer's own.\n"
                     "The history could not be read any more.\nGive it another name."
                 )
-            if self._batch_rows is not None:
-                parts = (f"train_{part}" for part in self.train_step.parts_of_loss)
-                refuse_shared_names(parts, [name])
+            self._names.claim(name, what, owner)
+            if in_update:
                 if not isinstance(value, Tensor) or value.dim():
                     value = torch.tensor(number_of(name, value))
-                self.so_far.note(name, value.detach(), self._batch_rows)
+                self.so_far.log(name, value)
             elif self._row_is_open:
                 self.history.set_last(name, number_of(name, value))
+            elif hook is not None and hook.name == "on_fit_end":
+                raise ConfigError(
+                    f"log({name}=...) is called in on_fit_end.\n"
+                    "Every row of the history is whole by then, and files may have it."
+                    "\nLog it in on_epoch_end, or keep it in the callback."
+                )
             else:
                 self.so_far.values[name] = number_of(name, value)
 
@@ -610,8 +645,3 @@ class Trainer:
         refuse_unknown("predict_proba", options, ReadingKeywords.__annotations__)
         probabilities = to_probabilities(self.loss_fn)
         return probabilities(self.predict(data, **options))
-
-
-def _call(hooks: list[Callable[..., None]], trainer: "Trainer") -> None:
-    for hook in hooks:
-        hook(trainer)

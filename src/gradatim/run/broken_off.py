@@ -36,11 +36,8 @@ def not_called(
         callbacks: Those of the training that a run saves.
         hooks: The hooks that were being called, in their order.
     """
-    owners = [
-        getattr(method, "__self__", None)
-        for name in hooks
-        for method in hooks_of(callbacks)[name]
-    ]
+    found = hooks_of(callbacks)
+    owners = [hook.callback for name in hooks for hook in found[name]]
     first = next((i for i, owner in enumerate(owners) if owner is at_fault), 0)
     return _names_with_state(owners[first:])
 
@@ -48,8 +45,7 @@ def not_called(
 def called_in_vain(callbacks: Iterable[Any], hooks: Iterable[str]) -> list[str]:
     """Name the callbacks that may have been called, and will be called once more."""
     found = hooks_of(callbacks)
-    owners = (getattr(m, "__self__", m) for name in hooks for m in found[name])
-    return _names_of(owners)
+    return _names_of(hook.callback for name in hooks for hook in found[name])
 
 
 def _names_with_state(owners: Iterable[Any]) -> list[str]:
