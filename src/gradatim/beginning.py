@@ -23,12 +23,13 @@ from gradatim.history import ROW_KEYS
 from gradatim.hooks import TrainerView
 from gradatim.metrics import Metric, MetricObject, Metrics
 from gradatim.modules import bare, evaluating
-from gradatim.named_loss import refuse_shared_names, split_loss
+from gradatim.named_loss import split_loss
 from gradatim.nested import parts_of, tensors_of
 from gradatim.precision import autocast
 from gradatim.rng import keeping_rng
 from gradatim.schedule_checks import check_schedule
 from gradatim.text import nearest_name, one_line
+from gradatim.value_names import refuse_shared_names
 
 __all__ = ["check_beginning"]
 

@@ -4,7 +4,7 @@ import functools
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -39,6 +39,9 @@ class Plan:
     """Updates in an epoch; None where an epoch is a pass over the data."""
     completed: bool = False
     """Whether the epochs ended without an error: True in ``on_fit_end`` then."""
+    only_at_the_end: list[str] = field(default_factory=list)
+    """What the last row has that it would not have if more updates had been planned:
+    empty before it."""
 
     def __post_init__(self) -> None:
         if self.epochs is None and self.max_steps is None:
@@ -115,6 +118,26 @@ class Plan:
             or num_steps % self.val_every == 0
             or self.is_done(epoch, num_steps)
         )
+
+    def note_end(
+        self, so_far: "EpochSoFar", epoch: int, num_steps: int, *, is_cut: bool
+    ) -> None:
+        """Note what is done here only because this is the end.
+
+        It is told the numbers of epochs and of updates that are done by then, and
+        whether the epoch at hand is cut short.
+        """
+        if not self.is_done(epoch, num_steps):
+            return
+        if is_cut:
+            self.only_at_the_end.append(
+                f"epoch {epoch} was cut short by max_steps after "
+                f"{so_far.num_batches:,} updates"
+            )
+        if self.val_every is not None and num_steps % self.val_every:
+            self.only_at_the_end.append(
+                f"step {num_steps:,} was validated because it was the last one"
+            )
 
     def num_updates(self) -> int | None:
         """Tell how many updates this ``fit`` will make; None where nobody knows."""

@@ -18,7 +18,7 @@ from gradatim.nested import map_tensors, parts_of
 from gradatim.outputs import joined
 from gradatim.precision import autocast, in_full_precision
 from gradatim.step import TrainStep
-from gradatim.value_names import ValueNames
+from gradatim.value_names import refuse_shared_names
 
 __all__ = ["evaluate_batches", "predict_batches", "warn_of_shuffled"]
 
@@ -60,10 +60,7 @@ def evaluate_batches(
             raise DataError(no_batch_message("the data"))
         scores = {name: mean.value() for name, mean in means.items()}
         values = counted.values()
-        names = ValueNames()
-        for kind, found in (("a part of the loss", scores), ("a metric", values)):
-            for name in found:
-                names.claim(name, kind)
+        refuse_shared_names(scores, values)
         return scores | values
 
 

@@ -290,6 +290,7 @@ class TrainStep:
         if not loss.is_cpu and not self._skips:
             weight = 0 if collect is None else self._weight(batch, rows)
             self._unread.push(loss, weight, self.num_steps, collect)
+            self._check_read(self._unread.arrived())
         elif collect is not None:
             collect(loss.item(), float(self._weight(batch, rows)))
 
@@ -423,8 +424,7 @@ class TrainStep:
 
     def _is_not_finite(self, loss: Tensor) -> bool:
         """Tell whether this update is to be left out; raise if that was asked for."""
-        if not loss.is_cpu and not self._skips:
-            self._check_read(self._unread.arrived())
+        if not loss.is_cpu and not self._skips:  # it is checked when it has arrived
             return False
         number = loss.item()
         if math.isfinite(number):

@@ -443,6 +443,8 @@ class Trainer:
         if not so_far.num_batches:
             raise DataError(no_batch_message(f"epoch {self.epoch + 1}"))
         so_far.is_over = True
+        is_cut = is_full and so_far.num_batches != plan.batches_per_epoch
+        plan.note_end(so_far, self.epoch + 1, self.num_steps, is_cut=is_cut)
         validate = plan.validates_after(so_far, self.epoch + 1, self.num_steps)
         self._add_row(plan, hooks, validate=validate)
         if not is_full:  # a signal that ends the validation leaves the place as it is

@@ -1,11 +1,11 @@
 """Whose a named value of the history is: no two values share a name."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from gradatim.errors import ConfigError
 
-__all__ = ["ValueNames"]
+__all__ = ["ValueNames", "refuse_shared_names"]
 
 
 class ValueNames:
@@ -37,3 +37,14 @@ class ValueNames:
                 "The history would have one number for the two.\n"
                 "Give one of them another name."
             )
+
+
+def refuse_shared_names(parts: Iterable[str], metrics: Iterable[str]) -> None:
+    """Refuse a part of the loss and a metric of one name.
+
+    >>> refuse_shared_names(["kl"], ["mae"])
+    """
+    names = ValueNames()
+    for what, found in (("a part of the loss", parts), ("a metric", metrics)):
+        for name in found:
+            names.claim(name, what)

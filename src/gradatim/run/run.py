@@ -343,7 +343,8 @@ class Run(OwnLoop, Callback):
         header.step, header.epoch, header.batch, header.samples = _place_of(trainer)
         self._parts.check()
         self._noted.look()
-        header.why_not = [*self._functions.why_inexact(), *more_why_not]
+        at_the_end = _plan_of(trainer).only_at_the_end
+        header.why_not = [*self._functions.why_inexact(), *at_the_end, *more_why_not]
         session.check_finite(self._trained)
         with trainer.scored_weights():
             session.save(self._modules(), self._states_of(trainer))
