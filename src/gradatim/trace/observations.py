@@ -202,11 +202,9 @@ class ObservedStep(TrainStep):
 
         return replace(parts, forward=forward, loss_fn=compute_and_note)
 
-    def _is_left_out(
-        self, loss: Tensor, batch: Any, rows: int | None, collect: Any
-    ) -> bool:
+    def _is_not_finite(self, loss: Tensor) -> bool:
         if not self._is_quiet:
-            return super()._is_left_out(loss, batch, rows, collect)
+            return super()._is_not_finite(loss)
         is_bad = not bool(loss.isfinite())
         self.num_skipped += is_bad
         return is_bad
