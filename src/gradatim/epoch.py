@@ -225,6 +225,8 @@ class EpochSoFar:
         values: Named values for the next row of the history, as they are.
         is_over: Whether the last update of the epoch is done.
         in_update: Whether a value that is logged now is one of the update at hand.
+        update_rows: Rows trained on in the update at hand; None until that is known,
+            as it may be left out.
     """
 
     def __init__(self, mean: MeanLoss) -> None:
@@ -232,10 +234,9 @@ class EpochSoFar:
         self.num_rows = 0
         self.is_over = False
         self.in_update = False
-        self._update_rows: int | None = None
-        """Rows trained on in the update at hand; None until that is known."""
+        self.update_rows: int | None = None
         self._logged: list[tuple[str, Tensor]] = []
-        """What is logged until then."""
+        """What is logged in an update until its rows are known."""
         self.begin_row(mean)
 
     def begin_row(self, mean: MeanLoss) -> None:
@@ -251,15 +252,9 @@ class EpochSoFar:
         """Seconds that an earlier process trained since the last row."""
         self.begin = time.perf_counter()
 
-    def begin_update(self) -> None:
-        """Begin an update. What is logged has no weight yet: it may be left out."""
-        self.in_update, self._update_rows = True, None
-        if self._logged:  # of one that an error broke off
-            self._logged.clear()
-
     def end_update(self, rows: int) -> None:
         """Count an update that trained on so many rows, none where it was left out."""
-        self._update_rows = rows
+        self.update_rows = rows
         self.num_batches += 1
         self.row_num_batches += 1
         self.num_rows += rows
@@ -272,10 +267,10 @@ class EpochSoFar:
     def log(self, name: str, value: Tensor) -> None:
         """Add a value of the update at hand to the mean of that name."""
         value = value.detach().clone()  # the program may go on to change it in place
-        if self._update_rows is None:
+        if self.update_rows is None:
             self._logged.append((name, value))
         else:
-            self.note(name, value, self._update_rows)
+            self.note(name, value, self.update_rows)
 
     def note(
         self, name: str, value: Tensor, weight: float | Tensor, *, sums: bool = False

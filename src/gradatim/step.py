@@ -279,7 +279,8 @@ class TrainStep:
         if self.left_out:
             self.engine.parts_of_loss, collect = {}, None
             self.outputs.clear()
-        self._hand_on(loss, batch, rows, collect)
+        if collect is not None or not loss.is_cpu:
+            self._hand_on(loss, batch, rows, collect)
         # Step 4 is the next call.
         return loss
 

@@ -403,7 +403,7 @@ class Trainer:
         for batch in () if is_full else passes.batches(goes_on=goes_on):
             batch = parts_of(batch)
             rows = weighing.samples_of(batch)
-            so_far.begin_update()
+            so_far.in_update, so_far.update_rows = True, None
             if step_begin:
                 self._call(step_begin, batch)
             self.between_steps = False
