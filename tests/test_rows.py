@@ -12,9 +12,10 @@ from torch.nn.utils.rnn import pack_sequence
 from torch.utils.data import default_collate
 
 import gradatim as gt
-from gradatim.errors import DataError
+from gradatim.errors import ConfigError, DataError
 from gradatim.nested import concat_rows
 from gradatim.rows import num_rows, rows_or_none, split_rows
+from gradatim.run.checkpoint import Checkpoints
 from tests.bits import assert_same_bits
 
 Point = namedtuple("Point", "x y")
@@ -60,6 +61,9 @@ COUNTED = {
     "named tuple": (Point(zeros(4), zeros(4)), 4),
     "named tuple inside": ((Point(zeros(4), zeros(4)),), 4),
     "three parts": ([zeros(8, 2), zeros(8, 2), zeros(8)], 8),
+    "three inputs alike": ((zeros(8, 2), zeros(8, 2), zeros(8, 2)), 8),
+    "two alike in a list": ([zeros(8, 1), zeros(8, 1)], 8),
+    "three rows of three": ([zeros(3, 2), zeros(3, 2), zeros(3, 2)], 3),
     "uncollated dicts": (boxes(3, 1, 2, 0), 4),
     "dicts of the same rows": (({"x": zeros(8)}, {"y": zeros(8)}), 8),
 }
@@ -94,6 +98,15 @@ OPEN = {
         r"batch\[0\] \(a tuple of 2 Tensor\) has 5; .*the list itself has 8",
     ),
     "dicts that nothing has collated": (boxes(*[3] * 8), "the list itself has 8"),
+    "sequences of one length in a list": (
+        sequences(5, 5, 5, 5),
+        r"batch\[3\] .* has 5; the list itself has 4\.\n.*\n.* given as a tuple",
+    ),
+    "sequences in a list": (sequences(2, 9, 4), "the list itself has 3"),
+    "a row that is a dict": (
+        {"text": "line", "label": 1},
+        r"\['label'\] \(a int\) has none.*\n.*\n.*A list of rows needs collate_fn=",
+    ),
     "sequences and another number": ((sequences(2, 9), zeros(3)), "has 2; .* has 3"),
 }
 
@@ -259,3 +272,100 @@ def test_targets_that_weigh_the_loss_are_samples_too():
     batches = [([zeros(3, 3), zeros(3, 3)],)]
     ours.fit(batches, epochs=1, progress=False)
     assert ours.num_samples == 5
+
+
+# --- A list that may have rows --------------------------------------------------------
+
+
+def linear(**options):
+    """Make a trainer whose ``forward`` is given a list of tensors, or a tuple."""
+    given = []
+
+    def forward(model, batch):
+        given.append(batch)
+        rows = [row.sum() for row in batch]
+        return model.weight[0] * torch.stack(rows), torch.zeros(len(rows))
+
+    model = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
+    return gt.Trainer(model, nn.MSELoss(), optimizer, forward=forward, **options), given
+
+
+def test_a_list_of_sequences_is_one_argument_and_is_asked_for_its_weight():
+    batches = [sequences(5, 5, 5, 5), sequences(5, 5, 5)]
+    ours, given = linear()
+    for call in (ours.evaluate, lambda data: ours.fit(data, epochs=1, progress=False)):
+        with pytest.raises(DataError, match="the list itself has 4"):
+            call(batches)
+    ours, given = linear(loss_weight=len)
+    ours.fit(batches, batches, epochs=1, progress=False)
+    assert ours.num_samples == 7
+    assert all(type(batch) is list for batch in given)
+
+
+def test_microbatches_do_not_cut_sequences_for_which_rows_are_open():
+    ours, _ = linear(loss_weight=len, num_microbatches=2)
+    with pytest.raises(DataError, match=r"a list of 4 Tensor\) has 4 or 5"):
+        ours.fit([sequences(5, 5, 5, 5)], epochs=1, progress=False)
+
+
+class Triples(torch.utils.data.Dataset):
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, row):
+        return zeros(2), zeros(2), zeros(2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (zeros(8, 2), zeros(8, 2), zeros(8, 2)),
+        [zeros(8, 2), zeros(8, 2), zeros(8, 2)],
+        Triples(),
+        torch.utils.data.DataLoader(Triples(), 4),
+    ],
+    ids=["tuple", "list", "data set", "loader"],
+)
+def test_inputs_alike_are_parts_where_it_is_known_that_they_are(data, tmp_path):
+    """As the three pictures of a triplet loss."""
+    ours, given = linear()
+    options = {} if hasattr(data, "batch_size") else {"batch_size": 4}
+    run = gt.Run(tmp_path / "trainer")
+    ours.fit(data, data, epochs=1, progress=False, callbacks=[run], **options)
+    assert ours.num_samples == 8
+    assert all(type(batch) is tuple and len(batch) == 3 for batch in given)
+    loop = gt.Run(tmp_path / "loop")
+    for batch in loop.batches(data, epochs=1, **options):
+        assert len(batch) == 3
+    assert Checkpoints(tmp_path / "loop").newest_header().samples == 8
+
+
+@pytest.mark.parametrize("num_rows", [3, 4])
+def test_a_collate_fn_of_ones_own_may_make_rows_or_parts(num_rows):
+    ours, _ = linear()
+    options = {"batch_size": num_rows, "epochs": 1, "progress": False}
+    with pytest.raises(DataError, match="the list itself has 3"):
+        ours.fit(Triples(), collate_fn=lambda rows: [zeros(5, 2)] * 3, **options)
+    ours.fit(Triples(), collate_fn=lambda rows: (zeros(len(rows), 2),) * 3, **options)
+    assert ours.num_samples == 8
+
+
+def test_one_packed_sequence_is_a_batch():
+    packed = pack_sequence(sequences(5, 2))
+    ours, _ = linear(loss_weight=lambda batch: int(batch.batch_sizes[0]))
+    ours.train_step.forward = lambda model, batch: (
+        model.weight * batch[0].data.sum(),
+        zeros(1, 1),
+    )
+    ours.fit([packed], epochs=1, progress=False)
+    assert ours.num_samples == 2
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (2,), ()])
+def test_a_list_of_rows_with_options_of_batches_is_told_of_collate_fn(shape):
+    rows = [{"x": zeros(*shape), "label": number} for number in range(4)]
+    ours, _ = linear()
+    told = r"batch_size given, but a list of 4 dict is taken .*\n.*\n.*collate_fn="
+    with pytest.raises(ConfigError, match=told):
+        ours.fit(rows, epochs=1, batch_size=2, progress=False)

@@ -24,9 +24,10 @@ from gradatim.hooks import TrainerView
 from gradatim.metrics import Metric, MetricObject, Metrics
 from gradatim.modules import bare, evaluating
 from gradatim.named_loss import split_loss
-from gradatim.nested import parts_of, tensors_of
+from gradatim.nested import tensors_of
 from gradatim.precision import autocast
 from gradatim.rng import keeping_rng
+from gradatim.rows import arguments_of
 from gradatim.schedule_checks import check_schedule
 from gradatim.text import nearest_name, one_line
 from gradatim.value_names import refuse_shared_names
@@ -107,7 +108,7 @@ def _check_dtypes(trainer: TrainerView, plan: Plan) -> None:
     batches = peek(plan.batches, num_rows=1) if torch.float64 in dtypes else []
     if len(dtypes) != 1 or not batches:
         return
-    x = parts_of(batches[0])[0]
+    x = arguments_of(batches[0])[0]
     dtype = next(iter(dtypes))
     if isinstance(x, Tensor) and x.is_floating_point() and x.dtype != dtype:
         raise ConfigError(
@@ -137,7 +138,7 @@ def _check_last_batch(trainer: TrainerView, plan: Plan) -> None:
     model = copy.deepcopy(bare(trainer.model)).train()
     try:
         with torch.no_grad(), keeping_rng():
-            trainer.train_step.forward(model, parts_of(batches[0]))
+            trainer.train_step.forward(model, arguments_of(batches[0]))
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
@@ -165,7 +166,7 @@ def _try_metrics(
     with warnings.catch_warnings(), keeping_rng(), evaluating(trainer.model):
         warnings.simplefilter("ignore")  # they come again, where all rows are looked at
         counted, seen = Metrics(metrics), []
-        for batch in map(parts_of, peek(batches)):
+        for batch in map(arguments_of, peek(batches)):
             with autocast(trainer.model, step.parts.autocast_dtype):
                 predictions, targets = step.forward(trainer.model, batch)
                 _, parts = split_loss(step.loss_fn(predictions, targets))

@@ -14,9 +14,10 @@ from gradatim.errors import ConfigError, DataError, GradatimWarning
 from gradatim.metrics import Metric, Metrics
 from gradatim.modules import evaluating
 from gradatim.named_loss import split_loss
-from gradatim.nested import map_tensors, parts_of
+from gradatim.nested import map_tensors
 from gradatim.outputs import joined
 from gradatim.precision import autocast, in_full_precision
+from gradatim.rows import arguments_of
 from gradatim.step import TrainStep
 from gradatim.value_names import refuse_shared_names
 
@@ -46,12 +47,14 @@ def evaluate_batches(
             if in_training
             else batches.epoch(0)
         ):
-            batch = parts_of(batch)
+            batch = batches.as_parts(batch)
+            rows = step.weighing.rows_of(batch)
+            batch = arguments_of(batch)
             num_batches += 1
             with autocast(step.model, step.parts.autocast_dtype):
                 predictions, targets = step.forward(step.model, batch)
                 loss, parts = split_loss(step.loss_fn(predictions, targets))
-            weight = step.weighing.of_batch(batch)
+            weight = step.weighing.of_batch(batch) if rows is None else rows
             means["loss"].add(loss, weight)
             for name, part in parts.items():
                 means.setdefault(name, MeanLoss(sums=sums)).add(part, weight)
@@ -82,12 +85,12 @@ def predict_batches(
         )
     outputs = []
     with evaluating(model):
-        for batch in batches.epoch(0):
+        for batch in map(arguments_of, map(batches.as_parts, batches.epoch(0))):
             with autocast(model, step.parts.autocast_dtype):
                 if step.own_forward:
-                    predictions = step.forward(model, parts_of(batch))[0]
+                    predictions = step.forward(model, batch)[0]
                 else:
-                    predictions = model(parts_of(batch)[0])
+                    predictions = model(batch[0])
             outputs.append(
                 map_tensors(lambda t: in_full_precision(t).to(home), predictions)
             )

@@ -18,9 +18,9 @@ from gradatim.data.restart import own_generators
 from gradatim.errors import ConfigError, DataError, GradatimWarning, LossError
 from gradatim.losses import LossFn
 from gradatim.modules import device_of
-from gradatim.nested import parts_of
 from gradatim.plots import axes_or_new
 from gradatim.rng import keeping_rng
+from gradatim.rows import arguments_of
 from gradatim.step import make_train_step
 
 __all__ = ["LRRange", "lr_range_test"]
@@ -143,7 +143,7 @@ def lr_range_test(
             with warnings.catch_warnings():
                 # Divergence is what the test looks for.
                 warnings.filterwarnings("ignore", "the loss is", GradatimWarning)
-                loss = float(train_step(*parts_of(batch)))
+                loss = float(train_step(*arguments_of(batches.as_parts(batch))))
             if not math.isfinite(loss):
                 break
             running = SMOOTHING * running + (1 - SMOOTHING) * loss

@@ -17,7 +17,6 @@ __all__ = [
     "concat_rows",
     "entries_of",
     "map_tensors",
-    "parts_of",
     "rebuild",
     "slice_rows",
     "tensors_of",
@@ -84,14 +83,6 @@ def tensors_of(batch: Any) -> Iterator[Tensor]:
     else:
         for part in entries_of(batch):
             yield from tensors_of(part)
-
-
-def parts_of(batch: Any) -> Any:
-    """Give ``batch`` itself if it is a tuple or list, else a tuple of it alone.
-
-    So ``step(*parts_of(batch))`` calls a step with any batch.
-    """
-    return batch if isinstance(batch, (tuple, list)) else (batch,)
 
 
 def slice_rows(batch: Any, start: int, stop: int) -> Any:

@@ -4,6 +4,9 @@ A part says what its type and shape tell. A tensor says its first dimension. A l
 tensors can mean two things: sequences, one a row, or several inputs, each with all
 rows. It says both, and the other parts of the batch decide. Where they leave it open,
 or contradict each other, the user is asked.
+
+A batch that is a tuple has parts. One that is a list has them as a rule; where its
+entries could be rows, it says both.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +20,7 @@ from torch.nn.utils.rnn import PackedSequence
 from gradatim.errors import DataError
 from gradatim.nested import entries_of, rebuild
 
-__all__ = ["num_rows", "rows_or_none", "split_rows"]
+__all__ = ["arguments_of", "num_rows", "rows_or_none", "split_rows"]
 
 MAX_PARTS_NAMED = 6
 """A message describes at most this many parts of a batch. Chosen by hand, not
@@ -53,15 +56,20 @@ def num_rows(batch: Any) -> int:
             except RuntimeError:  # suppress() would take longer
                 pass  # a nested tensor has no shape
     possible = _agreed(map(_possible, _parts_of_batch(batch)))
-    if _may_be_rows(batch):
+    if _may_be_rows(batch) or (possible and _may_be_sequences(batch)):
         possible = {len(batch)} | (possible or set())
     if possible is None or len(possible) != 1:
+        hint = ""
+        if isinstance(batch, list):
+            hint = " Several inputs can be given as a tuple."
+        elif possible is None and isinstance(batch, Mapping):
+            hint = " A list of rows needs collate_fn=, which makes batches of them."
         raise DataError(
             f"the rows of a batch cannot be counted: {_described(batch)}.\n"
             "Their number decides how much the batch's loss weighs in the mean of an "
             "epoch.\n"
             "Say what it weighs: loss_weight=lambda y: len(y); with forward= it is "
-            'given the batch: loss_weight=lambda batch: len(batch["label"]).'
+            f'given the batch: loss_weight=lambda batch: len(batch["label"]).{hint}'
         )
     return possible.pop()
 
@@ -93,6 +101,31 @@ def _may_be_rows(batch: Any) -> bool:
     if isinstance(batch[0], str):
         return all(isinstance(row, str) for row in batch)
     return len(batch) > 2 and all(isinstance(row, (tuple, list)) for row in batch)
+
+
+def _may_be_sequences(batch: Any) -> bool:
+    """Tell whether a batch is a list of arrays alike, which may be sequences.
+
+    Two of them are taken for inputs and targets.
+    """
+    is_long = isinstance(batch, list) and len(batch) > 2
+    return is_long and all(map(_is_array, batch)) and _has_alike(batch)
+
+
+def arguments_of(batch: Any) -> tuple[Any, ...]:
+    """Give what a step is called with for a batch: its parts, or all of it as one.
+
+    A list that may have rows for entries is one argument.
+
+    >>> arguments_of([1.0, 2.0]), arguments_of({"x": 1.0}), arguments_of(["a", "b"])
+    ((1.0, 2.0), ({'x': 1.0},), (['a', 'b'],))
+    """
+    if isinstance(batch, PackedSequence):
+        return (batch,)
+    if isinstance(batch, tuple):
+        return batch
+    is_row_list = _may_be_rows(batch) or _may_be_sequences(batch)
+    return tuple(batch) if isinstance(batch, list) and not is_row_list else (batch,)
 
 
 def _possible(part: Any) -> set[int] | None:
@@ -147,7 +180,7 @@ def _described(batch: Any) -> str:
         if len(named) > MAX_PARTS_NAMED:
             named[MAX_PARTS_NAMED:] = ["and so on"]
             break
-    if _may_be_rows(batch):
+    if _may_be_rows(batch) or _may_be_sequences(batch):
         named.append(f"the list itself has {len(batch)}")
     return "; ".join(named) or f"the {type(batch).__name__} is empty"
 

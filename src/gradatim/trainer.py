@@ -30,8 +30,9 @@ from gradatim.metrics import (
     refuse_shared_objects,
 )
 from gradatim.modules import device_of
-from gradatim.nested import parts_of, tensors_of
+from gradatim.nested import tensors_of
 from gradatim.progress import Progress
+from gradatim.rows import arguments_of
 from gradatim.signatures import refuse_unknown, shows_options
 from gradatim.step import StepOptions, TrainStep
 from gradatim.value_names import ValueNames
@@ -401,8 +402,9 @@ class Trainer:
         notes_metrics = self._train_metrics is not None
         is_full = end is not None and so_far.num_batches >= end
         for batch in () if is_full else passes.batches(goes_on=goes_on):
-            batch = parts_of(batch)
+            batch = plan.batches.as_parts(batch)
             rows = weighing.samples_of(batch)
+            batch = arguments_of(batch)
             so_far.in_update, so_far.update_rows = True, None
             if step_begin:
                 self._call(step_begin, batch)

@@ -485,7 +485,9 @@ def test_options_that_do_not_fit_are_refused():
     loader = DataLoader(Rows())
     with pytest.raises(ConfigError, match="batch_size and drop_last given, but a Data"):
         Batches(loader, batch_size=8, drop_last=True)
-    with pytest.raises(ConfigError, match="seed given, but a list has batches"):
+    with pytest.raises(
+        ConfigError, match="seed given, but a list of 1 tuple is taken for batches"
+    ):
         as_batches([(X, Y)], seed=0)
     with pytest.raises(ConfigError, match="shuffle given, but a Stream"):
         as_batches(Stream(), shuffle=True)

@@ -195,6 +195,16 @@ class Batches:
         """Send a batch where the batches go."""
         return batch if self.device is None else self._source.send(batch)
 
+    def as_parts(self, batch: Any) -> Any:
+        """Give a batch that is a list as a tuple, where its entries are known as parts.
+
+        A list that a ``collate_fn`` or a loader of the user's made may have rows.
+        """
+        if not isinstance(batch, list) or not self._source.makes_parts:
+            return batch
+        # default_collate leaves rows that are texts as they are.
+        return batch if batch and isinstance(batch[0], (str, bytes)) else tuple(batch)
+
     @property
     def loader(self) -> "DataLoader[Any] | None":
         """The user's ``DataLoader``, where the batches are from one."""

@@ -32,7 +32,8 @@ def peek(batches: Batches, *, num_rows: int = MAX_ROWS) -> list[Any]:
     [tensor([0, 1]), tensor([2, 3])]
     """
     with keeping_rng():
-        return [batches.send(batch) for batch in _small_batches(batches, num_rows)]
+        found = _small_batches(batches, num_rows)
+        return [batches.as_parts(batches.send(batch)) for batch in found]
 
 
 def _small_batches(batches: Batches, num_rows: int) -> list[Any]:

@@ -237,7 +237,7 @@ class OwnLoop:
             Modes(self._saved.trained).look()
 
     def _rest_of_epoch(self, plan: Plan) -> Iterator[Any]:
-        header, passes = self._session.header, self._passes
+        header, passes, batches = self._session.header, self._passes, plan.batches
         goes_on, length = plan.epoch_steps is not None, plan.batches_per_epoch
         is_full = header.batch == plan.epoch_steps
         for batch in () if is_full else passes.batches(goes_on=goes_on):
@@ -256,7 +256,7 @@ class OwnLoop:
             passes.num_batches += 1
             # Of a graph, or of texts, the loop alone knows how many rows they have.
             with contextlib.suppress(DataError):
-                header.samples += num_rows(batch)
+                header.samples += num_rows(batches.as_parts(batch))
             is_full = header.batch == plan.epoch_steps
             self._save_if_due(plan, is_full=is_full)
             if self._stop_requested is not None:

@@ -5,6 +5,8 @@ import itertools
 from collections.abc import Iterator, Sized
 from typing import Any
 
+from torch.utils.data import default_collate
+
 from gradatim.data.digest import dataset_digest, tensor_digest
 from gradatim.data.options import BatchOptions
 from gradatim.data.restart import Restart, own_generators
@@ -34,6 +36,10 @@ class BatchListSource(Source):
         dataset = getattr(data, "dataset", None)
         self.num_rows = len(dataset) if isinstance(dataset, Sized) else None
 
+    @property
+    def makes_parts(self) -> bool:
+        return False
+
     def num_batches(self) -> int:
         return len(self.data)
 
@@ -61,6 +67,10 @@ class LoaderSource(BatchListSource):
     def __init__(self, data: Any, options: BatchOptions) -> None:
         super().__init__(data, options)
         self._restart = Restart(lambda: own_generators(self.data))
+
+    @property
+    def makes_parts(self) -> bool:
+        return getattr(self.data, "collate_fn", None) is default_collate
 
     def why_inexact(self) -> list[str]:
         return loader_why_inexact(self.data)
@@ -133,10 +143,19 @@ class OwnLoaderSource(LoaderSource):
 
 def refuse_options(data: Any, names: list[str]) -> None:
     """Refuse options that ``data`` would not follow."""
-    if names:
-        raise ConfigError(
-            f"{' and '.join(names)} given, but a {type(data).__name__} has batches or "
-            "an order of its own.\n"
-            "What was asked for would not be done.\n"
-            "Leave it out here and set it there, or give the data set itself."
+    if not names:
+        return
+    what = f"a {type(data).__name__} has batches or an order of its own"
+    cure = "Leave it out here and set it there, or give the data set itself."
+    if isinstance(data, list):
+        kind = type(data[0]).__name__
+        what = f"a list of {len(data)} {kind} is taken for batches, made already"
+        cure = (
+            "If its entries are rows, say how a batch is made of them: collate_fn=, "
+            "such as torch.utils.data.default_collate. If they are batches, leave "
+            f"{' and '.join(names)} out."
         )
+    raise ConfigError(
+        f"{' and '.join(names)} given, but {what}.\n"
+        f"What was asked for would not be done.\n{cure}"
+    )

@@ -29,6 +29,14 @@ class Source:
         self.data = data
         self.options = options
 
+    @property
+    def makes_parts(self) -> bool:
+        """Whether a list among the batches is known to hold parts, not rows.
+
+        So it is with ``default_collate``, which makes a list of rows that are tuples.
+        """
+        return self.options.collate_fn is None
+
     def num_batches(self) -> int:
         """Count the batches of an epoch.
 
