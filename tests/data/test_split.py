@@ -87,6 +87,65 @@ def test_no_later_row_is_in_an_earlier_part(times, fractions):
         assert keys == sorted(keys)
 
 
+@settings(max_examples=200)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=4, max_size=40),
+    fractions=FRACTIONS,
+    num_classes=st.integers(0, 3),
+    seed=st.integers(0, 99),
+)
+def test_no_group_is_in_two_parts(sizes, fractions, num_classes, seed):
+    groups = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes)) * 7
+    groups = groups[torch.randperm(len(groups))]
+    classes = groups % num_classes if num_classes else None
+    options = {"fractions": fractions, "seed": seed, "groups": groups}
+    try:
+        parts = split_rows_of(len(groups), **options, stratify=classes)
+    except DataError:  # too few rows for a part
+        assert len(groups) * min(fractions) < 1
+        return
+    assert_parts_of(parts, len(groups))
+    seen = [set(groups[part].tolist()) for part in parts]
+    assert sum(map(len, seen)) == len(sizes)
+    assert_same_bits(parts, split_rows_of(len(groups), **options, stratify=classes))
+
+
+def assert_close_to_shares(parts, fractions, classes, *, rows):
+    for part, fraction in zip(parts, fractions, strict=True):
+        for label in classes.unique():
+            wanted = int((classes == label).sum()) * fraction
+            assert abs(int((classes[part] == label).sum()) - wanted) <= rows
+
+
+def test_groups_come_close_to_the_shares_of_each_class():
+    groups = torch.arange(300) // 5
+    classes = (groups % 3 == 0).long()  # a third of the groups
+    parts = split_rows_of(
+        300, fractions=(0.7, 0.15, 0.15), groups=groups, stratify=classes
+    )
+    assert_close_to_shares(parts, (0.7, 0.15, 0.15), classes, rows=5)
+    with pytest.raises(AssertionError):
+        assert_close_to_shares([parts[0]] * 3, (0.7, 0.15, 0.15), classes, rows=5)
+
+
+def test_many_small_groups_come_close_to_the_shares(monkeypatch):
+    monkeypatch.setattr("gradatim.data.groups.MOST_PLACED", 10)
+    groups = torch.cat([torch.zeros(400), torch.arange(1, 2001) // 2]).long()
+    parts = split_rows_of(2400, fractions=(0.6, 0.3, 0.1), groups=groups)
+    assert_parts_of(parts, 2400)
+    assert sum(len(set(groups[part].tolist())) for part in parts) == len(
+        groups.unique()
+    )
+    for part, wanted in zip(parts, (1440, 720, 240), strict=True):
+        assert abs(len(part) - wanted) <= 4
+
+
+def test_a_group_larger_than_a_small_part_is_trained_on():
+    groups = torch.tensor([0] * 50 + [1] * 3 + [2] * 3 + [3] * 4)
+    train, val, test = split_rows_of(60, fractions=(0.8, 0.1, 0.1), groups=groups)
+    assert 0 in groups[train] and len(val) <= 7 and len(test) <= 7
+
+
 def test_rows_of_different_classes_are_mixed_within_a_part():
     classes = torch.arange(100) // 50
     train, _ = split_rows_of(100, stratify=classes)
@@ -144,6 +203,9 @@ def test_seeds_decide_and_nothing_global_is_moved(unchecked):
         ({"fractions": (1.2, -0.2)}, ConfigError, "positive numbers that add up to 1"),
         ({"fractions": (0.99, 0.01)}, DataError, "part 2 of 2 would be empty: 10 rows"),
         ({"stratify": range(10), "time": range(10)}, ConfigError, "Choose one"),
+        ({"groups": range(10), "time": range(10)}, ConfigError, "groups= and time="),
+        ({"groups": [7] * 10}, DataError, "1 groups for 2 parts"),
+        ({"groups": [0.0] * 9 + [np.nan]}, DataError, "groups is NaN or inf.* 1 rows"),
         ({"stratify": range(10)}, DataError, "all 10 rows belong to classes of fewer"),
         ({"stratify": [0] * 9}, DataError, r"stratify has shape \(9,\), the data 10"),
         ({"time": [0.0] * 9 + [np.nan]}, DataError, "NaN or infinite in 1 rows"),

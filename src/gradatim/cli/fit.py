@@ -14,6 +14,7 @@ from gradatim.cli.options import (
     model_option,
 )
 from gradatim.cli.printing import print_notices, print_table, tell_end
+from gradatim.cli.split_options import split_options
 from gradatim.cli.user_code import load_factory
 from gradatim.text import printable, say
 
@@ -37,8 +38,7 @@ __all__ = ["fit"]
 @click.option("--batch-size", type=int, help="Rows an update.")
 @click.option("--lr", type=float, help="Highest learning rate.")
 @click.option("--hidden", type=int, help="Units of a hidden layer.")
-@click.option("--val", type=float, help="Share of rows to choose by.  [0.15]")
-@click.option("--test", type=float, help="Share of rows to score on.  [0.15]")
+@split_options
 @click.option("--seed", type=int, help="Of split, start and order.  [0]")
 @click.option("--threads", type=int, help="PyTorch's; few rows are best served by 1.")
 @model_option
@@ -76,7 +76,8 @@ def fit(
 
     FILE is CSV, TSV or Parquet. Without one, the tutorial's line is trained.
 
-    Rows are split into training, validation and test rows. The model is a residual
+    Rows are split into training, validation and test rows, at random if neither --time
+    nor --group is given. The model is a residual
     network with embeddings that starts from a linear model; early stopping chooses by
     the validation rows, and the scores are on the test rows, beside the mean (or
     majority) and a linear model.
@@ -114,7 +115,7 @@ def fit(
     check_threads(config.threads)
     _refuse_contradictions(target, drop, keep)
     place = _free_place(run_path, file.stem)
-    table = read_table(file, **asked)
+    table = read_table(file, **asked, time=config.time, group=config.group)
     plan = plan_table(table, config, factory=network)
     _print_plan(file, plan)
     asked["task"] = table.schema.target and table.schema.target.task
@@ -213,7 +214,7 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
         say(f"  left out: {printable(column.name)} ({printable(why)})")
     say(
         f"rows: {len(plan.train):,} to train, {len(plan.val):,} to validate, "
-        f"{len(plan.test):,} to test (seed {config.seed})"
+        f"{len(plan.test):,} to test ({_split_text(plan)})"
     )
     num_parameters = sum(p.numel() for p in model.parameters())
     num_updates = math.ceil(len(plan.train) / (config.batch_size or 1))
@@ -226,6 +227,18 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     if plan.table.num_dropped:
         print_notices([f"{plan.table.num_dropped:,} rows without a target left out"])
     print_notices(plan.table.notices.lines())
+
+
+def _split_text(plan: "TablePlan") -> str:
+    """Say by what the rows were split."""
+    table, seed = plan.table, plan.config.seed
+    if table.time is not None:
+        return f"by {printable(table.time.name)}, the latest to test; seed {seed}"
+    if table.group is not None:
+        num_groups = len(table.group.values.unique())
+        name = printable(table.group.name)
+        return f"by {name}, each of {num_groups:,} groups in one of them; seed {seed}"
+    return f"seed {seed}"
 
 
 def _task_text(target: "Target") -> str:

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from gradatim.cli.options import (
     model_option,
 )
 from gradatim.cli.printing import tell_end
+from gradatim.cli.split_options import split_options
 from gradatim.cli.user_code import load_factory
 from gradatim.text import printable, say
 
@@ -39,6 +40,7 @@ def _has_ended(record: "CheckpointHeader", epochs: int | None) -> bool:
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Another total of epochs, to go on to."
 )
+@split_options
 @data_option
 @max_expand_option
 @model_option
@@ -56,11 +58,14 @@ def resume(
     factory: str | None,
     accept: tuple[str, ...],
     every_s: float | None,
+    **split: Any,
 ) -> int:
     """Go on with a run that was stopped, or killed, from its last checkpoint.
 
     What comes out has the bits of a run that was never stopped; where that does not
-    hold, as with another number of threads, it is said. Changed data are refused.
+    hold, as with another number of threads, it is said. Changed data are refused, and
+    so is another split: it is the run's, so --val, --test, --time and --group say
+    nothing new.
 
     \b
     Examples:
@@ -69,12 +74,18 @@ def resume(
     """
     from gradatim.run.folder import find_run, find_unfinished
     from gradatim.tables.saved.folder import TableRunFolder
-    from gradatim.tables.saved.table_run import plan_again, train_in
+    from gradatim.tables.saved.table_run import (
+        plan_again,
+        refuse_other_split,
+        train_in,
+    )
 
     folder = find_run(run_path) if run_path is not None else find_unfinished()
     run = TableRunFolder(folder.path)
     if run_path is None:
         say(f"run: {printable(str(run.path))}", file=sys.stderr)
+    if run.is_table:
+        refuse_other_split(run, split)
     record = run.checkpoint if run.is_table and run.has_model else None
     if record is not None and _has_ended(record, epochs):
         say(

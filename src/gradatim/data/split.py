@@ -1,4 +1,4 @@
-"""Splitting rows into parts: at random, by class, or by time."""
+"""Splitting rows into parts: at random, by class, by group, or by time."""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 from torch.utils.data import Subset
 
+from gradatim.data.groups import by_group
 from gradatim.data.in_memory import tensors_from
 from gradatim.data.kinds import is_in_memory
 from gradatim.errors import ConfigError, DataError
@@ -25,6 +26,7 @@ def split(
     seed: int = 0,
     stratify: Any = None,
     time: Any = None,
+    groups: Any = None,
 ) -> tuple[Any, ...]:
     """Split data into parts that share no row.
 
@@ -39,15 +41,19 @@ def split(
         time: A time (any number) per row. The first part holds the earliest rows, the
             last the latest, as in the use that follows; rows of the same time stay
             together, and in their order. ``seed`` is not used.
+        groups: A group per row, such as the patient. All rows of a group go to one
+            part. The parts come as close to their shares, with ``stratify`` of each
+            class, as whole groups allow.
 
     Returns:
         A tuple of parts. Of several tensors each part is a tuple ``(x, y)``, of a
         single one a tensor, of a data set a ``Subset``, of a ``Table`` a ``Table``.
 
     Raises:
-        DataError: A part would be empty, or the data have different numbers of rows.
-        ConfigError: The fractions do not add up to 1, or both ``stratify`` and
-            ``time`` are given.
+        DataError: A part would be empty, the data have different numbers of rows, or
+            there are fewer groups than parts.
+        ConfigError: The fractions do not add up to 1, or ``time`` is given beside
+            ``stratify`` or ``groups``.
 
     >>> x, y = torch.arange(10.0), torch.arange(10) % 2
     >>> (x_train, y_train), (x_val, y_val) = split(x, y, stratify=y)
@@ -68,7 +74,12 @@ def split(
     else:
         total = len(whole)
     parts = split_rows_of(
-        total, fractions=fractions, seed=seed, stratify=stratify, time=time
+        total,
+        fractions=fractions,
+        seed=seed,
+        stratify=stratify,
+        time=time,
+        groups=groups,
     )
     return tuple(_select(whole, rows) for rows in parts)
 
@@ -80,6 +91,7 @@ def split_rows_of(
     seed: int = 0,
     stratify: Any = None,
     time: Any = None,
+    groups: Any = None,
 ) -> list[Int[Tensor, "rows"]]:
     """Split the row numbers 0 to ``total - 1``; arguments as in :func:`split`.
 
@@ -93,12 +105,20 @@ def split_rows_of(
             "Rows in the order of time cannot also be shared out by class.\n"
             "Choose one."
         )
+    if groups is not None and time is not None:
+        raise ConfigError(
+            "groups= and time= are both given.\n"
+            "Rows in the order of time cannot also keep their groups together.\n"
+            "Choose one."
+        )
     counts = _counts(total, fractions)
     if time is not None:
         return _by_time(_per_row(time, total, "time"), counts)
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
-    if stratify is not None:
-        classes = _per_row(stratify, total, "stratify")
+    classes = None if stratify is None else _per_row(stratify, total, "stratify")
+    if groups is not None:
+        return by_group(_per_row(groups, total, "groups"), order, fractions, classes)
+    if classes is not None:
         return _by_class(classes, order, len(counts), fractions)
     return list(order.split(counts))
 

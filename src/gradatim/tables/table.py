@@ -1,6 +1,6 @@
 """A table as tensors, with the schema that says what they hold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,12 +8,17 @@ from typing import Any
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
+from gradatim.errors import SchemaError
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.formats import open_file
+from gradatim.tables.schema.columns import Column
 from gradatim.tables.schema.infer_schema import infer, stack_codes
+from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.targets import codes_of_target, take_target
 from gradatim.tables.schema.value_notices import ValueNotices
+from gradatim.tables.schema.values_to_codes import plain
+from gradatim.text import nearest_name
 
 __all__ = ["Table", "read_table"]
 
@@ -30,6 +35,10 @@ class Table:
     notices: ValueNotices = field(default_factory=ValueNotices)
     num_dropped: int = 0
     """How many rows were left out because they have no target."""
+    time: RowKeys | None = None
+    """What puts the rows in order, if they are to be split by time."""
+    group: RowKeys | None = None
+    """Which rows belong together, if they are to be split by group."""
 
     @property
     def num_rows(self) -> int:
@@ -55,7 +64,14 @@ class Table:
         """
         x = {name: values[rows] for name, values in self.x.items()}
         y = None if self.y is None else self.y[rows]
-        return Table(schema=self.schema, x=x, y=y, notices=self.notices)
+        return Table(
+            schema=self.schema,
+            x=x,
+            y=y,
+            notices=self.notices,
+            time=self.time and self.time.select(rows),
+            group=self.group and self.group.select(rows),
+        )
 
 
 def read_table(
@@ -67,6 +83,8 @@ def read_table(
     keep: Sequence[str] = (),
     schema: Schema | None = None,
     drop_missing_target: bool = False,
+    time: str | None = None,
+    group: str | None = None,
 ) -> Table:
     """Read a file or a data frame into tensors.
 
@@ -84,6 +102,10 @@ def read_table(
         keep: Names of columns to use in any case.
         schema: The training file's schema; it takes the place of the four above.
         drop_missing_target: Leave rows without a target out, instead of refusing them.
+        time: The column of dates or numbers by which the rows will be split: trained on
+            the past, scored on what comes last.
+        group: The column by which the rows will be split so that the rows of a value,
+            such as a patient, stay together. It is no feature unless kept by name.
 
     Raises:
         FileReadError: The file is missing or damaged.
@@ -96,8 +118,8 @@ def read_table(
     (torch.Size([3, 1]), tensor([0, 1, 0]), ('a', 'b'))
     """
     if schema is not None:
-        return _read_as(source, schema, drop_missing_target)
-    columns = _open(source, target)
+        return _read_as(source, schema, drop_missing_target, time, group)
+    columns = _open(source, [name for name in (target, time, group) if name])
     inferred = infer(
         columns,
         target=target,
@@ -105,6 +127,8 @@ def read_table(
         drop=drop,
         keep=keep,
         drop_missing_target=drop_missing_target,
+        time=time,
+        group=group,
     )
     schema = Schema.of(inferred)
     return Table(
@@ -113,33 +137,62 @@ def read_table(
         y=inferred.y,
         notices=inferred.notices,
         num_dropped=columns.num_rows - inferred.num_rows,
+        time=inferred.time,
+        group=inferred.group,
     )
 
 
-def _read_as(source: Any, schema: Schema, drop_missing_target: bool) -> Table:
-    columns = _open_as(source, schema)
+def _read_as(
+    source: Any,
+    schema: Schema,
+    drop_missing_target: bool,
+    time: str | None,
+    group: str | None,
+) -> Table:
+    split_by = {name: schema.column(name) for name in (time, group) if name is not None}
+    columns = _open_as(source, schema, split_by)
+    for name in split_by:
+        if name not in columns.names:
+            raise SchemaError(
+                f"The data has no column {name!r}.{nearest_name(name, columns.names)}\n"
+                "The rows are to be split by it.\n"
+                "Add the column, under this name."
+            )
     target, y, rows = schema.target, None, None
     if target is not None and target.name in columns.names:
         values, rows = take_target(columns, target.name, drop_missing_target)
         y = codes_of_target(values, target)
+    columns = columns.keeping(list(split_by))
     x, notices = schema.encode_source(columns, rows)
     table = Table(schema=schema, x=x, y=y, notices=notices)
-    return replace(table, num_dropped=columns.num_rows - len(table))
+    table = replace(table, num_dropped=columns.num_rows - len(table))
+    for name, column in split_by.items():
+        values = plain(columns.take(name))
+        values = values if rows is None else values.filter(rows)
+        if name == time:
+            table = replace(table, time=keys_of_times(values, column))
+        if name == group:
+            table = replace(table, group=keys_of_groups(name, values))
+    return table
 
 
-def _open(source: Any, target: str | None) -> ColumnSource:
+def _open(source: Any, doubles: Sequence[str]) -> ColumnSource:
     if isinstance(source, str | Path):
-        return open_file(source).source(doubles=[] if target is None else [target])
+        return open_file(source).source(doubles=doubles)
     return ColumnSource.of_frame(source)
 
 
-def _open_as(source: Any, schema: Schema) -> ColumnSource:
+def _open_as(
+    source: Any, schema: Schema, split_by: Mapping[str, Column]
+) -> ColumnSource:
     if not isinstance(source, str | Path):
         return ColumnSource.of_frame(source)
     file = open_file(source, missing=schema.missing_values)
     extra = schema.check_names(file.names)
     doubles = [column.name for column in schema.group("numbers") if column.origin]
+    doubles += split_by
     if schema.target is not None:
         doubles.append(schema.target.name)
-    columns = file.source(schema.types, doubles=doubles)
+    types = {column.name: column.read_type for column in split_by.values()}
+    columns = file.source(types | schema.types, doubles=doubles)
     return replace(columns, names=tuple(dict.fromkeys((*columns.names, *extra))))

@@ -6,7 +6,7 @@ its memory is free again before the next is used.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,19 @@ class ColumnSource:
         """Take columns from a table in memory."""
         columns = dict(zip(table.column_names, table.columns, strict=True))
         return cls(tuple(columns), table.num_rows, columns.pop)
+
+    def keeping(self, names: Sequence[str]) -> "ColumnSource":
+        """Let some columns be taken more than once; they stay in memory meanwhile."""
+        kept: dict[str, pa.ChunkedArray] = {}
+
+        def take(name: str) -> pa.ChunkedArray:
+            if name not in names:
+                return self.take(name)
+            if name not in kept:
+                kept[name] = self.take(name)
+            return kept[name]
+
+        return replace(self, take=take)
 
     @classmethod
     def of_frame(cls, frame: Any) -> "ColumnSource":

@@ -8,12 +8,16 @@ from typing import Any
 from gradatim.errors import ConfigError
 from gradatim.text import nearest_name, shown
 
-__all__ = ["TabularConfig"]
+__all__ = ["LATER", "TabularConfig"]
 
 MAX_SIZES = dict.fromkeys(("epochs", "batch_size", "patience"), 10**9)
 MAX_SIZES |= {"hidden": 10**5, "num_blocks": 999}
 """A larger number is a slip, and a larger model would not be read again. The numbers
 were chosen by hand, not measured."""
+
+LATER = {"time", "group"}
+"""Choices that earlier versions did not have. They are stored only where they are made,
+so that a run of an earlier version has the same choices when it goes on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +54,12 @@ class TabularConfig:
     """Share of the rows that nothing is chosen by: the scores are on these."""
     seed: int = 0
     """Decides the split, the weights' start and the order of the batches."""
+    time: str | None = None
+    """The column by whose order the rows are split: the latest are test rows, those
+    before them validation rows. The table is read with the same ``time=``."""
+    group: str | None = None
+    """The column whose groups are kept whole: all rows of one are in the same part. The
+    table is read with the same ``group=``."""
     threads: int | None = None
     """PyTorch's threads. None takes one for small batches, which more would only slow
     down, else as many as the process has. The number changes the last bits."""
@@ -82,6 +92,12 @@ class TabularConfig:
         self._check(not_negative, lambda v: 0 <= v < math.inf, "not be negative")
         shares = ("warmup", "dropout")
         self._check(shares, lambda v: 0 <= v < 1, "be at least 0 and less than 1")
+        if self.time is not None and self.group is not None:
+            raise ConfigError(
+                f"time and group are both given: {self.time!r} and {self.group!r}.\n"
+                "Rows in the order of time cannot also keep their groups together.\n"
+                "Choose what new rows will be: later ones, or those of other groups."
+            )
         in_64_bits = "be at least 0 and less than 2^63"
         self._check(("seed",), lambda v: 0 <= v < 1 << 63, in_64_bits)
 
@@ -122,8 +138,14 @@ class TabularConfig:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the choices as JSON has them."""
-        return asdict(self)
+        """Give the choices as JSON has them, the later ones where they were made."""
+        choices = asdict(self)
+        later = {f.name: f.default for f in fields(self) if f.name in LATER}
+        return {
+            name: value
+            for name, value in choices.items()
+            if name not in later or value != later[name]
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TabularConfig":

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from gradatim.data.split import split_rows_of
-from gradatim.errors import ConfigError, DataError
+from gradatim.errors import ConfigError
 from gradatim.modules import evaluating
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.split_table import split_choices, split_table
 from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.table import Table
@@ -134,15 +134,17 @@ def plan_table(
     network is a :class:`ResidualMLP`, or the one that ``factory`` makes.
 
     Raises:
-        DataError: There are too few rows for the split or for every class.
-        ConfigError: The table has no target.
+        DataError: There are too few rows, or groups, for the split or for every class.
+        ConfigError: The table has no target, or the column that ``config`` splits by
+            was not named when the table was read.
     """
     config = config or TabularConfig()
     target = table.schema.target
     if target is None or table.y is None:
         raise ConfigError("the table has no target. Read it with target=COLUMN.")
     is_classes = target.task != "regression"
-    train, val, test = _split(table, config, is_classes)
+    config = split_choices(table, config)
+    train, val, test = split_table(table, config)
     config = config.for_rows(len(train))
     num_outputs = len(target.labels) if target.task == "classification" else 1
     with torch.random.fork_rng():
@@ -183,36 +185,6 @@ def build_network(
     if name == "custom" and factory is not None:
         return _custom(factory, *sizes)
     raise needs_factory(f"the network is {name!r}")
-
-
-def _split(
-    table: Table, config: TabularConfig, is_classes: bool
-) -> tuple[Tensor, Tensor, Tensor]:
-    assert table.y is not None
-    rows, stratify = len(table), table.y if is_classes else None
-    fractions = (1 - config.val - config.test, config.val, config.test)
-    try:
-        train, val, test = split_rows_of(
-            rows, fractions=fractions, seed=config.seed, stratify=stratify
-        )
-    except DataError as error:
-        raise DataError(
-            f"{rows} rows are too few for {config.val:g} of them to validate and "
-            f"{config.test:g} to test: {str(error).splitlines()[0]}\n"
-            "A score over no rows says nothing.\n"
-            f"Give more rows{' of each class' if is_classes else ''}, or other shares."
-        ) from error
-    if is_classes:
-        trained = table.y[train].unique().tolist()
-        labels = table.schema.labels
-        lost = [str(label) for k, label in enumerate(labels) if k not in trained]
-        if lost:
-            raise DataError(
-                f"no training row has the class {', '.join(lost[:5])}.\n"
-                "A class that is never seen cannot be learned.\n"
-                "Give more rows of it, or leave its rows out."
-            )
-    return train, val, test
 
 
 def needs_factory(what: str, or_else: str = "") -> ConfigError:

@@ -18,7 +18,7 @@ from gradatim.store.disk import disk_errors, if_there, read_file
 from gradatim.store.json import MAX_JSON_BYTES
 from gradatim.store.lock import holder_of
 from gradatim.store.manifest import read_folder, write_folder
-from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.config import LATER, TabularConfig
 from gradatim.tables.fit.fit import FittedTable
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan
 from gradatim.tables.model.network import TableModel
@@ -106,7 +106,8 @@ class TableRunFolder(RunFolder):
 
 
 def _check_training(path: Path, training: dict[str, Any]) -> None:
-    if absent := {field.name for field in fields(TabularConfig)} - set(training):
+    needed = {field.name for field in fields(TabularConfig)} - LATER
+    if absent := needed - set(training):
         raise lacks(path, absent)
     try:
         TabularConfig.from_dict(training)

@@ -3,14 +3,14 @@
 import contextlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gradatim.data.digest import tensor_digest
 from gradatim.doctor import Doctor
-from gradatim.errors import RunError, RunLockedError
+from gradatim.errors import ResumeError, RunError, RunLockedError
 from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.run import Run
@@ -28,7 +28,7 @@ from gradatim.tables.fit.the_line import plan_line
 from gradatim.tables.saved.folder import TableRunFolder, finish_run
 from gradatim.tables.table import read_table
 
-__all__ = ["describe_file", "plan_again", "train_in"]
+__all__ = ["describe_file", "plan_again", "refuse_other_split", "train_in"]
 
 
 class TableRun(Run):
@@ -133,8 +133,40 @@ def plan_again(
     if run.config["network"] == "custom" and factory is None:
         raise needs_factory(f"{run.path} trains a network of your own")
     file, drop_missing = data or _find_data(run), run.config["drop_missing_target"]
-    table = read_table(file, schema=run.schema, drop_missing_target=drop_missing)
+    table = read_table(
+        file,
+        schema=run.schema,
+        drop_missing_target=drop_missing,
+        time=config.time,
+        group=config.group,
+    )
     return plan_table(table, config, factory=factory)
+
+
+def refuse_other_split(run: TableRunFolder, given: Mapping[str, Any]) -> None:
+    """Refuse choices of the split that differ from the run's; None is no choice.
+
+    Raises:
+        ResumeError: One differs.
+    """
+    config = TabularConfig.from_dict(run.config["training"])
+    for name, value in given.items():
+        has = getattr(config, name)
+        if value is None or value == has:
+            continue
+        split_by = next((n for n in ("time", "group") if getattr(config, n)), None)
+        what = f"has {name} {has}"
+        if name in ("time", "group"):
+            what = "was split at random"
+            if split_by is not None:
+                what = f"was split by {split_by} {getattr(config, split_by)!r}"
+        shown = repr(value) if isinstance(value, str) else value
+        raise ResumeError(
+            f"{run.path} {what}, and --{name} is {shown}.\n"
+            "A run goes on with the rows that it began with: others were chosen by, or "
+            "trained on.\n"
+            f"Leave --{name} out, or begin a new run with `gradatim fit`."
+        )
 
 
 def _find_data(run: TableRunFolder) -> Path:

@@ -15,10 +15,11 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from gradatim.errors import DataError
+from gradatim.errors import ConfigError, DataError
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.schema.column_kinds import column_of
 from gradatim.tables.schema.columns import Column, Target
+from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
 from gradatim.tables.schema.targets import codes_of_target, take_target, target_of
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import codes_of_column, plain, typed
@@ -41,6 +42,10 @@ class Inferred:
     num_rows: int
     """Rows in ``codes``: those without a target may have been left out."""
     notices: ValueNotices = field(default_factory=ValueNotices)
+    time: RowKeys | None = None
+    """What puts the rows in order, if they are split by time."""
+    group: RowKeys | None = None
+    """Which rows belong together, if they are split by group."""
 
 
 def infer(
@@ -51,15 +56,27 @@ def infer(
     drop: Sequence[str],
     keep: Sequence[str],
     drop_missing_target: bool = False,
+    time: str | None = None,
+    group: str | None = None,
 ) -> Inferred:
-    """Say what the columns are, and make codes of the rows; see ``Schema.infer``."""
-    for name in (target, *drop, *keep):
+    """Say what the columns are, and make codes of the rows; see ``Schema.infer``.
+
+    The rows will be split by the columns ``time`` or ``group``. One of groups is no
+    feature unless it is to be kept: rows to predict are of other groups.
+    """
+    for name in (target, time, group, *drop, *keep):
         if name is not None and name not in source.names:
             raise DataError(
                 f"There is no column {name!r}.{nearest_name(name, source.names)}\n"
                 f"The columns are {listed(source.names, most=20)}.\n"
                 "Name one of these."
             )
+    if target is not None and target in (time, group):
+        raise ConfigError(
+            f"the rows are to be split by {target!r}, which is the target.\n"
+            "Each part would have other targets, and none could be learned.\n"
+            "Name another column."
+        )
     inferred = Inferred(num_rows=source.num_rows)
     rows = None
     if target is not None:
@@ -72,7 +89,15 @@ def infer(
             values = plain(source.take(name))
             if rows is not None:
                 values = values.filter(rows)
-            _add(inferred, name, values, dropped=name in drop, kept=name in keep)
+            kept = name in keep
+            left_out = "dropped by name" if name in drop else ""
+            if name == group and not kept:
+                left_out = "rows are split by it: new ones are of other groups"
+            column = _add(inferred, name, values, left_out=left_out, kept=kept)
+            if name == time:
+                inferred.time = keys_of_times(values, column)
+            if name == group:
+                inferred.group = keys_of_groups(name, values)
     if target is not None and not inferred.codes:
         raise _no_feature(inferred.columns)
     return inferred
@@ -91,12 +116,12 @@ def stack_codes(
 
 
 def _add(
-    inferred: Inferred, name: str, values: pa.Array, *, dropped: bool, kept: bool
-) -> None:
-    """Add one column, with its codes if it is a feature."""
+    inferred: Inferred, name: str, values: pa.Array, *, left_out: str, kept: bool
+) -> Column:
+    """Add one column, with its codes if it is a feature; ``left_out`` says why not."""
     column = column_of(name, values, keep=kept)
-    if dropped:
-        column = replace(column, used=False, reason="dropped by name", vocabulary=())
+    if left_out:
+        column = replace(column, used=False, reason=left_out, vocabulary=())
     if column.used:
         codes = codes_of_column(typed(values, column), column, inferred.notices)
         twin = _twin(inferred, column, codes)
@@ -110,6 +135,7 @@ def _add(
                 _refuse_target(inferred.target, inferred.y, column, codes)
             inferred.codes[name] = codes
     inferred.columns.append(column)
+    return column
 
 
 def _twin(inferred: Inferred, column: Column, codes: Tensor) -> str | None:

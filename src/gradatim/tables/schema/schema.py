@@ -85,6 +85,21 @@ class Schema:
         """The used columns of ``"numbers"``, ``"categories"`` or ``"times"``."""
         return tuple(column for column in self.features if column.group == name)
 
+    def column(self, name: str) -> Column:
+        """Give the column of a name, used or not.
+
+        Raises:
+            SchemaError: There is none.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        names = [column.name for column in self.columns]
+        raise SchemaError(
+            f"The schema has no column {name!r}.{nearest_name(name, names)}\n"
+            "The training file did not have it.\nName one that it had."
+        )
+
     @property
     def labels(self) -> tuple[Label, ...]:
         """The value of each class, in the order of their codes."""
