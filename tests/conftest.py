@@ -14,8 +14,11 @@ from hypothesis import settings
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 
-# A shell that starts the suite in the background has it ignore Ctrl-C.
+# A shell that starts the suite in the background has it ignore Ctrl-C, and `nohup` a
+# closed terminal; the commands that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # While tests are collected there is hardly any garbage; looking for it takes seconds.
