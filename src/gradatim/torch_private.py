@@ -8,7 +8,7 @@ name: a constant when gradatim is imported, a function when it is called.
 """
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -55,6 +55,7 @@ __all__ = [
     "plain_torch_function",
     "raw_saved",
     "saved",
+    "saved_buffers",
     "saved_names",
     "saved_tensor",
     "sequence_number",
@@ -63,6 +64,7 @@ __all__ = [
     "tracing_state",
     "variable_of",
     "version_of",
+    "versions_of",
     "what_node_gives",
 ]
 
@@ -184,6 +186,14 @@ def version_of(tensor: Tensor) -> int:
     return tensor._version
 
 
+def versions_of(tensors: Iterable[Tensor]) -> list[int]:
+    """Count how often each tensor was changed in place; 0 of one that does not count.
+
+    It is :func:`version_of` for many of them, without a call for each.
+    """
+    return [0 if t.is_inference() else t._version for t in tensors]
+
+
 def sparse_parts(tensor: Tensor) -> tuple[Tensor, Tensor]:
     """Give the indices and values of a sparse tensor as they are, repeated or not."""
     return tensor._indices(), tensor._values()
@@ -211,6 +221,15 @@ def own_parameters(module: nn.Module) -> Any:
 def own_buffers(module: nn.Module) -> Any:
     """Give the buffers of a module itself, not of those inside, by name."""
     return module._buffers
+
+
+def saved_buffers(module: nn.Module) -> list[Tensor]:
+    """Give the buffers of a module itself that are in its ``state_dict()``."""
+    left_out = module._non_persistent_buffers_set
+    buffers = own_buffers(module)
+    if not buffers:
+        return []
+    return [b for n, b in buffers.items() if b is not None and n not in left_out]
 
 
 def own_modules(module: nn.Module) -> Any:

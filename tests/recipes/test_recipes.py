@@ -135,6 +135,7 @@ def test_recipe(title, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # of PyTorch itself
 def test_compiled_by_inductor(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     check_compiled(run(RECIPES["torch.compile"]))

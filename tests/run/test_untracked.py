@@ -346,6 +346,25 @@ def moved_state(model, optimizer):
     return weights, lambda: [w.mul_(0.9) for w in weights.values()]
 
 
+def moved_backwards(model, optimizer):
+    shadow = [p.detach().clone() for p in reversed(list(model.parameters()))]
+    return shadow, lambda: [s.mul_(0.9) for s in shadow]
+
+
+def moved_trained(model, optimizer):
+    model[0].bias.requires_grad_(False)
+    shadow = [p.detach().clone() for p in model.parameters() if p.requires_grad]
+    return shadow, lambda: [s.mul_(0.9) for s in shadow]
+
+
+def moved_tied(model, optimizer):
+    """Its state has the tied weight twice, and one of its two buffers."""
+    model.register_parameter("again", model[0].weight)
+    model.register_buffer("mask", torch.ones(2), persistent=False)
+    model.register_buffer("scale", torch.ones(3))
+    return moved_state(model, optimizer)
+
+
 def moved_list(model, optimizer):
     shadow = Shadow(model)
     return shadow.shadow, lambda: shadow.move(model)
@@ -394,7 +413,7 @@ def test_what_moves_and_is_not_tracked_is_refused_by_name(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", [n for n in MOVED if n not in ("dict", "state", "list")]
+    "name", [n for n in MOVED if not isinstance(MOVED[n](*made())[0], (dict, list))]
 )
 def test_what_is_tracked_is_no_stranger_and_goes_on(name, tmp_path, capsys):
     whole = states(loop_with(tmp_path / "whole", MOVED[name], track=True))

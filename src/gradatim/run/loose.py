@@ -5,11 +5,13 @@ would be said to be exact that is not. So a run looks at the variables of a loop
 the attributes of callbacks, and compares what it finds there with what it was.
 """
 
+import functools
 import hashlib
 import inspect
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
+from itertools import chain
 from pathlib import Path
 from types import BuiltinFunctionType, FrameType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -27,21 +29,20 @@ from gradatim.torch_private import (
     own_buffers,
     own_modules,
     own_parameters,
-    version_of,
+    saved_buffers,
+    versions_of,
 )
 
 __all__ = [
     "GLOBAL_GENERATORS",
-    "digest_of",
+    "Weights",
     "fingerprint_of",
     "is_bundle",
     "loop_variables",
-    "modules_in",
     "moving_in",
     "moving_objects",
     "parts_inside",
-    "places_of",
-    "tensors_of_bundle",
+    "values_in",
 ]
 
 PACKAGE = str(Path(__file__).parents[1])
@@ -58,11 +59,15 @@ GLOBAL_GENERATORS = (
 MOVING = (nn.Module, Optimizer, LRScheduler, torch.amp.GradScaler, *GENERATORS)
 """Kinds of objects with a state that training moves."""
 
+KNOWN = (*MOVING, TrainStep)
+"""Kinds whose attributes are not looked at by themselves."""
+
 PLAIN = (
     BuiltinFunctionType,
     FunctionType,
     MethodType,
     ModuleType,
+    Tensor,
     bool,
     bytes,
     float,
@@ -76,6 +81,9 @@ PLAIN = (
 
 LIBRARIES = ("gradatim", "numpy", "pandas", "polars", "torch")
 """Packages whose objects are not looked into for variables of the user's."""
+
+READ = {nn.Parameter, Tensor}
+"""Kinds of tensors whose values are read: not lazy ones, nor those of a library's."""
 
 MAX_PARTS = 100
 """A collection or an object with more parts is taken for data and not looked into.
@@ -114,7 +122,7 @@ def loop_variables() -> dict[str, Any]:
             break
         frame = frame.f_back
     for name, value in dict(frame.f_globals if frame is not None else {}).items():
-        if isinstance(value, (*MOVING, TrainStep, dict, list)):
+        if isinstance(value, (*KNOWN, dict, list)):
             variables.setdefault(name, value)
     return {k: v for k, v in variables.items() if not k.startswith("__")}
 
@@ -144,19 +152,14 @@ def is_bundle(value: Any) -> bool:
     """Tell whether a value is a dict, list or tuple of tensors and nothing else."""
     if not issubclass(type(value), (dict, list, tuple)):
         return False
-    is_small = 0 < len(value) <= MAX_BUNDLE
-    return is_small and all(issubclass(type(v), Tensor) for v in _values(value))
+    if not 0 < len(value) <= MAX_BUNDLE:
+        return False
+    return all(issubclass(kind, Tensor) for kind in set(map(type, values_in(value))))
 
 
-def tensors_of_bundle(bundle: Any) -> list[Tensor]:
-    """Give the tensors of a bundle, in the order of their names where it has names."""
-    if isinstance(bundle, Mapping):
-        return [bundle[name] for name in sorted(bundle, key=str)]
-    return list(bundle)
-
-
-def _values(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, Mapping) else value
+def values_in(value: Any) -> Iterator[Any]:
+    """Go through the entries of a list or tuple, or the values of a dict."""
+    return iter(value.values() if isinstance(value, Mapping) else value)
 
 
 def moving_objects(variables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -166,10 +169,10 @@ def moving_objects(variables: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     as ``self``; a train step stands for its parts. Bundles of tensors are among them.
     """
     for name, value in variables.items():
-        if issubclass(type(value), (*PLAIN, Tensor)):
+        if issubclass(type(value), PLAIN):
             continue
         yield from moving_in(name, value)
-        if not issubclass(type(value), (*MOVING, TrainStep)):
+        if not issubclass(type(value), KNOWN):
             for key, part in _attributes_of(value).items():
                 yield from moving_in(f"{name}.{key}", part)
 
@@ -184,7 +187,7 @@ def moving_in(name: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from moving_in(f"{name}.{part}", getattr(value, part))
     elif issubclass(kind, (dict, list, tuple)) and len(value) <= MAX_PARTS:
         keys = value if issubclass(kind, dict) else range(len(value))
-        for key, part in zip(list(keys), list(_values(value)), strict=True):
+        for key, part in zip(list(keys), list(values_in(value)), strict=True):
             if issubclass(type(part), MOVING):
                 yield f"{name}[{key!r}]", part
 
@@ -202,116 +205,111 @@ def parts_inside(value: Any, depth: int) -> Iterator[Any]:
     """Go through an object, its attributes and collections, and theirs."""
     yield value
     if isinstance(value, nn.Module):
-        yield from modules_in(value)
-    if depth == 0 or issubclass(type(value), (*PLAIN, Tensor)):
+        yield from _modules_in(value)
+    if depth == 0 or issubclass(type(value), PLAIN):
         return
     parts = value if isinstance(value, (dict, list, tuple)) else ()
     if not parts:
         parts = getattr(value, "__dict__", {})
     if isinstance(parts, (dict, list, tuple)) and len(parts) <= MAX_PARTS:
-        for part in list(_values(parts)):
+        for part in list(values_in(parts)):
             yield from parts_inside(part, depth - 1)
 
 
-def modules_in(module: nn.Module) -> list[nn.Module]:
+def _modules_in(module: nn.Module) -> list[nn.Module]:
     """Give a module and all inside of it, once each.
 
     ``module.modules()`` makes names on its way, which takes four times as long.
     """
-    found = {id(module): module}
+    found: dict[int, nn.Module] = {}
     waiting = [module]
     while waiting:
-        for part in own_modules(waiting.pop()).values():
-            if part is not None and id(part) not in found:
-                found[id(part)] = part
-                waiting.append(part)
+        part = waiting.pop()
+        if id(part) not in found:
+            found[id(part)] = part
+            if inside := own_modules(part):
+                waiting += [child for child in inside.values() if child is not None]
     return list(found.values())
 
 
 # --- What it was ----------------------------------------------------------------------
 
 
-def fingerprint_of(value: Any, leave_out: frozenset[int] = frozenset()) -> Any:
-    """Give what differs when training has moved an object; None where nothing can.
+def fingerprint_of(value: Any, leave_out: Set[int]) -> tuple[list[int], str | None]:
+    """Give what differs when training has moved an object.
 
     Of tensors it is how often each was changed in place, and some values: a change
     through ``.data`` is not counted.
 
     Args:
-        value: An object that :func:`moving_objects` gave.
+        value: A tensor, or an object that :func:`moving_objects` gave.
         leave_out: The places in memory of tensors that are saved elsewhere.
+
+    Returns:
+        What is counted in this process alone, and a digest, which differs where the
+        object, in another process, has other values. It is None where there are none.
     """
-    versions = [_version(tensor) for tensor in _tensors_in(value, leave_out) or ()]
-    return versions, digest_of(value, leave_out)
-
-
-def digest_of(value: Any, leave_out: frozenset[int] = frozenset()) -> str | None:
-    """Give a text that differs where the object, in another process, has other values.
-
-    None is given of an object without values.
-    """
-    tensors = _tensors_in(value, leave_out)
-    content: Any
-    if tensors is not None:
-        if not tensors:
-            return None
-        content = [tuple(tensor.shape) for tensor in tensors], _sampled(tensors)
-    elif isinstance(value, torch.Generator):
-        content = value.get_state().numpy().tobytes()
-    elif isinstance(value, np.random.Generator):
-        content = plain(value.bit_generator.state)
-    elif isinstance(value, np.random.RandomState):
-        content = plain(value.get_state())
-    elif isinstance(value, random.Random):
-        content = value.getstate()
-    elif isinstance(value, (LRScheduler, torch.amp.GradScaler)):
-        content = plain(value.state_dict())
+    tensors, counts = _tensors_in(value), list[int]()
+    if tensors is None:
+        content = _state_of(value)
     else:
-        return None
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+        tensors = [t for place, t in _in_memory(tensors) if place not in leave_out]
+        counts = versions_of(tensors)
+        content = (len(tensors), _sampled(tensors)) if tensors else None
+    if content is None:
+        return counts, None
+    return counts, hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
-def _tensors_in(value: Any, leave_out: frozenset[int]) -> list[Tensor] | None:
+def _state_of(value: Any) -> Any:
+    """Give the state of an object without tensors; None of one that has none."""
+    if isinstance(value, torch.Generator):
+        return value.get_state().numpy().tobytes()
+    if isinstance(value, np.random.Generator):
+        return plain(value.bit_generator.state)
+    if isinstance(value, np.random.RandomState):
+        return plain(value.get_state())
+    if isinstance(value, random.Random):
+        return value.getstate()
+    if isinstance(value, (LRScheduler, torch.amp.GradScaler)):
+        return plain(value.state_dict())
+    return None
+
+
+def _tensors_in(value: Any) -> list[Tensor] | None:
     """Give the tensors of a module or a bundle; None of an object of another kind."""
-    tensors: Iterable[Tensor]
     if isinstance(value, Tensor):
-        tensors = [value]
-    elif isinstance(value, nn.Module):
-        tensors = _tensors_of(value)
-    elif is_bundle(value):
-        tensors = tensors_of_bundle(value)
-    else:
+        return [value]
+    if isinstance(value, nn.Module):
+        return list(chain(*_tensors_of(_modules_in(value))))
+    if not is_bundle(value):
         return None
-    return [t for t in tensors if _is_plain(t) and t.data_ptr() not in leave_out]
+    if isinstance(value, Mapping):  # the order of names is that of any process
+        return [value[name] for name in sorted(value, key=str)]
+    return list(value)
 
 
-def _tensors_of(module: nn.Module) -> list[Tensor]:
-    return [
-        tensor
-        for part in modules_in(module)
-        for table in (own_parameters(part), own_buffers(part))
-        for tensor in table.values()
-        if tensor is not None
-    ]
+def _tensors_of(modules: Iterable[nn.Module]) -> tuple[list[Tensor], list[Tensor]]:
+    """Give the parameters and the buffers that stand in each of some modules."""
+    parameters, buffers = list[Tensor](), list[Tensor]()
+    for module in modules:
+        if table := own_parameters(module):
+            parameters += [p for p in table.values() if p is not None]
+        if table := own_buffers(module):
+            buffers += [b for b in table.values() if b is not None]
+    return parameters, buffers
 
 
-def places_of(modules: Iterable[nn.Module]) -> frozenset[int]:
-    """Give the places in memory of all parameters, gradients and buffers of modules."""
-    tensors = [tensor for module in modules for tensor in _tensors_of(module)]
-    tensors += [t.grad for t in tensors if t.grad is not None]
-    return frozenset(tensor.data_ptr() for tensor in tensors if _is_plain(tensor))
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    """Tell whether a tensor has values in memory, which can be read."""
-    if type(tensor) in (nn.Parameter, Tensor):  # not a lazy one, whose class is its own
-        is_other = tensor.layout is not torch.strided or tensor.is_quantized
-        return not (is_other or tensor.is_meta) and tensor.numel() > 0
-    return False
-
-
-def _version(tensor: Tensor) -> int:
-    return 0 if tensor.is_inference() else version_of(tensor)
+def _in_memory(tensors: Iterable[Tensor]) -> Iterator[tuple[int, Tensor]]:
+    """Give the tensors that have values in memory, each after its place there."""
+    for tensor in tensors:
+        if type(tensor) in READ:
+            try:
+                place = tensor.data_ptr()
+            except RuntimeError:  # as of a sparse one
+                continue
+            if place:
+                yield place, tensor
 
 
 def _sampled(tensors: list[Tensor]) -> list[Any]:
@@ -321,5 +319,52 @@ def _sampled(tensors: list[Tensor]) -> list[Any]:
 
 
 def _ends(tensor: Tensor) -> Any:
-    flat = tensor.view(-1) if tensor.is_contiguous() else tensor.reshape(-1)
-    return flat[:: max(1, (tensor.numel() - 1) // 2)].tolist()
+    if tensor.is_quantized or tensor.is_nested:
+        return None
+    flat = tensor if tensor.is_contiguous() else tensor.reshape(-1)
+    size = tensor.numel()
+    return flat.as_strided((min(size, 3),), (max(1, (size - 1) // 2),)).tolist()
+
+
+class Weights:
+    """The tensors of some modules: they are saved, and copies of them may move.
+
+    Attributes:
+        modules: The ``id`` of each module, and of each inside of it.
+    """
+
+    def __init__(self, modules: Iterable[nn.Module]) -> None:
+        parts = [_modules_in(module) for module in modules]
+        self.modules = {id(part) for inside in parts for part in inside}
+        self._parts = [(*_tensors_of(inside), inside) for inside in parts]
+
+    @functools.cached_property
+    def places(self) -> Set[int]:
+        """The places in memory of all parameters, gradients and buffers."""
+        tensors = [t for some in self._parts for t in chain(*some[:2])]
+        tensors += [t.grad for t in tensors if t.grad is not None]
+        return {place for place, _ in _in_memory(tensors)}
+
+    def are_copied_in(self, bundle: Any) -> bool:
+        """Tell whether a bundle has the shapes of all weights of one of the modules."""
+        same_length = [some for some in self._as_kept if len(some) == len(bundle)]
+        shapes = _shapes(values_in(bundle)) if same_length else []
+        return any(_shapes(some) == shapes for some in same_length)
+
+    @functools.cached_property
+    def _as_kept(self) -> list[list[Tensor]]:
+        """The weights of each module in the forms in which a program may copy them."""
+        kept: list[list[Tensor]] = []
+        for parameters, buffers, inside in self._parts:
+            own = list({id(p): p for p in parameters}.values())  # tied ones once
+            trained = [p for p in own if p.requires_grad]
+            saved = [buffer for part in inside for buffer in saved_buffers(part)]
+            kept += own, trained, own + buffers, parameters + saved
+        return kept
+
+
+def _shapes(tensors: Iterable[Tensor]) -> list[torch.Size]:
+    try:
+        return sorted(tensor.shape for tensor in tensors)
+    except RuntimeError:  # a lazy one has no shape yet
+        return []

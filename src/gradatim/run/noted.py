@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from gradatim.data.why_inexact import GENERATORS
 from gradatim.hooks import Callback
-from gradatim.run.loose import digest_of, moving_in, places_of
+from gradatim.run.loose import Weights, fingerprint_of, moving_in
 
 __all__ = ["Noted", "NotedOfCallbacks", "has_state"]
 
@@ -74,11 +74,9 @@ class NotedOfCallbacks(Noted):
 
     def look(self) -> None:
         """Note how the attributes are now."""
-        places = places_of(self._modules.values())
-        digests = {name: digest_of(value, places) for name, value in self._found()}
-        self.digests = {
-            k: digest for k, digest in digests.items() if digest is not None
-        }
+        places = Weights(self._modules.values()).places
+        found = {name: fingerprint_of(value, places) for name, value in self._found()}
+        self.digests = {name: digest for name, (_, digest) in found.items() if digest}
 
     def _found(self) -> Iterator[tuple[str, Any]]:
         for name, callback in self._callbacks.items():

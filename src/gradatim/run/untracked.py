@@ -1,12 +1,11 @@
 """What a loop of one's own moves and does not track is refused, by its name."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 from weakref import ref
 
-import torch
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -15,14 +14,13 @@ from gradatim.errors import ConfigError
 from gradatim.modules import bare
 from gradatim.run.loose import (
     GLOBAL_GENERATORS,
+    Weights,
     fingerprint_of,
     is_bundle,
     loop_variables,
-    modules_in,
     moving_objects,
     parts_inside,
-    places_of,
-    tensors_of_bundle,
+    values_in,
 )
 from gradatim.run.noted import Noted
 from gradatim.run.strangers import Strangers, parameters_of
@@ -108,40 +106,31 @@ class Untracked(Noted):
         }
 
     def _look_at(self, variables: Mapping[str, Any]) -> None:
-        modules = [bare(module) for module in self._tracked.trained.values()]
-        left_out = self._in_data | _covered_by([*self._named, *modules])
+        weights = Weights(map(bare, self._tracked.trained.values()))
+        left_out = self._in_data | weights.modules | _covered_by(self._named)
         digests: dict[str, str] = {}
-        places: frozenset[int] | None = None  # most loops have nothing to compare
         for name, value in moving_objects(variables):
             if isinstance(value, Optimizer) or id(value) in left_out:
                 continue
-            if is_bundle(value) and not _is_copy(tensors_of_bundle(value), modules):
+            bundled = is_bundle(value)
+            if bundled and not weights.are_copied_in(value):
                 continue
             left_out.add(id(value))
-            places = places_of(modules) if places is None else places
-            fingerprint = fingerprint_of(value, places)
+            fingerprint = fingerprint_of(value, weights.places)
             digest = fingerprint[1]
             if digest is None:
                 continue
             if self._has_changed(value, fingerprint):
                 raise ConfigError(_changed_message(name, value, variables))
-            if self._is_to_remember(name, value):
+            # What is made in a step may be made anew in each, as gradients are.
+            is_kept = self._told is None or name in self._told or not bundled
+            if _root_of(name) in self._bound and (is_kept or isinstance(value, dict)):
                 digests[name] = digest
         self.digests = digests
 
-    def _is_to_remember(self, name: str, value: Any) -> bool:
-        """Tell whether an object, or its name, was there before the loop.
-
-        What is made in a step may be made anew in each, as lists of gradients are.
-        """
-        if self._told is None or _root_of(name) not in self._bound:
-            return _root_of(name) in self._bound
-        is_list = is_bundle(value) and not isinstance(value, dict)
-        return not is_list or name in self._told
-
     def _has_changed(self, value: Any, fingerprint: Any) -> bool:
         # A bundle is known by its first tensor: it is another one if that is.
-        whole = tensors_of_bundle(value)[0] if is_bundle(value) else value
+        whole = next(values_in(value)) if is_bundle(value) else value
         seen, before = self._seen.get(id(whole), (None, None))
         if seen is None or seen() is not whole:
             self._seen[id(whole)] = _reference(whole), fingerprint
@@ -161,57 +150,37 @@ def _root_of(name: str) -> str:
     return re.split(r"[.\[]", name, maxsplit=1)[0]
 
 
-def _is_copy(tensors: list[torch.Tensor], modules: Iterable[nn.Module]) -> bool:
-    """Tell whether tensors have the shapes of a module's weights, in their order."""
-    own = [tensor.shape for tensor in tensors]
-    for module in modules:
-        parameters = dict(module.named_parameters())
-        trained = {name: p for name, p in parameters.items() if p.requires_grad}
-        whole = {**parameters, **dict(module.named_buffers())}
-        for named in (parameters, trained, whole):
-            shapes = [tensor.shape for tensor in named.values()]
-            by_name = [named[name].shape for name in sorted(named)]
-            if own in (shapes, by_name):
-                return True
-    return False
-
-
 # --- What is saved with something else ------------------------------------------------
 
 
 def _covered_by(objects: Iterable[Any]) -> set[int]:
-    """Give the ``id`` of all that is saved with some objects, or by every run."""
-    covered = {id(generator) for generator in GLOBAL_GENERATORS}
+    """Give the ``id`` of all that is saved with some objects, or by every run.
+
+    Of what a schedule or an optimizer refers to, it saves inner schedules alone.
+    """
+    covered = set(map(id, GLOBAL_GENERATORS))
     for value in objects:
-        covered.update(id(part) for part in _covered_parts(value))
+        covered.add(id(value))
+        if isinstance(value, nn.Module):
+            continue  # the run knows its modules
+        saves_all = not isinstance(value, (LRScheduler, Optimizer))
+        for part in parts_inside(value, OBJECT_DEPTH):
+            if saves_all or isinstance(part, LRScheduler):
+                covered.add(id(part))
     return covered
-
-
-def _covered_parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, (LRScheduler, Optimizer)):
-        # Of what it refers to, an optimizer among it, it saves inner schedules alone.
-        inside = parts_inside(value, OBJECT_DEPTH)
-        yield from (part for part in inside if isinstance(part, LRScheduler))
-        yield value
-    elif isinstance(value, nn.Module):
-        yield from modules_in(value)
-    else:
-        yield from parts_inside(value, OBJECT_DEPTH)
 
 
 def _saved_optimizers(value: Any) -> list[Optimizer]:
     """Find the optimizers inside of a tracked object whose states are in its own."""
-    inside = [p for p in parts_inside(value, OBJECT_DEPTH) if isinstance(p, Optimizer)]
-    inside = [optimizer for optimizer in inside if optimizer is not value]
-    is_plain = isinstance(value, Optimizer) and _is_of_base(type(value))
-    if not inside or is_plain or isinstance(value, (LRScheduler, TrainStep)):
+    is_plain = getattr(type(value), "state_dict", None) is Optimizer.state_dict
+    if is_plain or isinstance(value, (LRScheduler, TrainStep)):
         return []
-    found = _num_optimizer_states(value.state_dict(), OBJECT_DEPTH)
-    return inside if found >= len({id(optimizer) for optimizer in inside}) else []
-
-
-def _is_of_base(kind: type[Optimizer]) -> bool:
-    return kind.state_dict is Optimizer.state_dict
+    parts = parts_inside(value, OBJECT_DEPTH)
+    inside = [p for p in parts if isinstance(p, Optimizer) and p is not value]
+    if not inside:
+        return []
+    num_saved = _num_optimizer_states(value.state_dict(), OBJECT_DEPTH)
+    return inside if num_saved >= len(set(map(id, inside))) else []
 
 
 def _num_optimizer_states(state: Any, depth: int) -> int:
