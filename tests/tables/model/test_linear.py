@@ -24,10 +24,11 @@ def features_of(x):
     return lambda rows: x[rows]
 
 
+@pytest.mark.parametrize("num_features", [6, 200, 201, 900], ids="{} features".format)
 @pytest.mark.parametrize("penalty", [0.001, 1.0, 1000.0])
-def test_ridge_at_a_penalty_is_scikit_learns(penalty, monkeypatch):
+def test_ridge_at_a_penalty_is_scikit_learns(penalty, num_features, monkeypatch):
     monkeypatch.setattr(linear, "RIDGE_PENALTIES", [penalty])
-    x, y, train, val, test = data()
+    x, y, train, val, test = data(num_features=num_features)
     ours = fit_ridge(features_of(x), torch.tensor(y), train, val)
     theirs = Ridge(alpha=penalty).fit(x[train].astype(float), y[train].astype(float))
     found = ours.outputs(features_of(x), test).squeeze(1).numpy()
@@ -48,6 +49,16 @@ def test_ridge_takes_the_penalty_that_validates_best(monkeypatch):
     ours = fit_ridge(features_of(x), torch.tensor(y), train, val)
     found = ours.outputs(features_of(x), test).squeeze(1).numpy()
     np.testing.assert_allclose(found, best.predict(x[test].astype(float)), rtol=1e-6)
+
+
+def test_ridge_decomposes_the_smaller_of_its_two_matrices(monkeypatch):
+    x, y, train, val, _ = data(num_features=900)
+    sizes, eigh = [], torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda m: sizes.append(len(m)) or eigh(m))
+    fit_ridge(features_of(x), torch.tensor(y), train, val)
+    monkeypatch.setattr(linear, "MAX_VALUES", 900 * 30)
+    fit_ridge(features_of(x), torch.tensor(y), train, val)
+    assert sizes == [len(train), 30]
 
 
 def test_ridge_in_chunks_is_ridge(monkeypatch):
@@ -105,7 +116,7 @@ def test_logistic_of_separable_classes_stays_finite():
 
 
 def test_logistic_keeps_to_its_memory(monkeypatch):
-    monkeypatch.setattr(linear, "MAX_LOGISTIC_VALUES", 6 * 30)
+    monkeypatch.setattr(linear, "MAX_VALUES", 6 * 30)
     x, signal, train, val, _ = data()
     y, most = torch.tensor((signal > 0).astype(int)), 0
     features = features_of(x)

@@ -22,8 +22,8 @@ LOGISTIC_PENALTIES = [100.0, 10.0, 1.0, 0.1, 0.01]
 """From strong to weak."""
 CHUNK_ROWS = 1 << 14
 """How many rows' features are in memory at once."""
-MAX_LOGISTIC_VALUES = 100_000_000
-"""Rows times features that logistic regression keeps in memory: 400 MB."""
+MAX_VALUES = 100_000_000
+"""Rows times features that are kept in memory: 400 MB in float32."""
 
 Features = Callable[[Int[Tensor, " rows"]], Float[Tensor, "rows features"]]
 """A function that gives the features of some rows."""
@@ -55,16 +55,21 @@ def fit_ridge(
 ) -> LinearModel:
     """Fit ridge regression by its normal equations; ``val`` chooses the penalty.
 
-    The rows are taken in chunks, so that the features of all rows are never in memory
-    at once. The model is in float64, with one output.
+    One decomposition serves all penalties: of the matrix of features by features, or,
+    where there are more features than rows, of that of rows by rows. In the first case
+    the rows are taken in chunks, so that the features of all rows are never in memory
+    at once; in the second the first rows of ``train`` are used, which are in random
+    order: as many as fit ``MAX_VALUES``. The model is in float64, with one output.
     """
-    mean_x, mean_y, gram, moment = _moments(features, y, train)
-    # One decomposition serves all penalties: (X'X + penalty)^-1 X'y.
-    eigenvalues, vectors = torch.linalg.eigh(gram)
-    rotated = vectors.T @ moment
+    num_features = features(train[:1]).size(1)
+    if num_features <= len(train):
+        weights = _by_features(features, y, train)
+    else:
+        weights = _by_rows(features, y, train[: max(1, MAX_VALUES // num_features)])
+    mean_x, mean_y, weight_at = weights
 
     def at(penalty: float) -> LinearModel:
-        weight = vectors @ (rotated / (eigenvalues.clamp(min=0) + penalty))
+        weight = weight_at(penalty)
         bias = mean_y - mean_x @ weight
         return LinearModel(weight=weight.unsqueeze(0), bias=bias.unsqueeze(0))
 
@@ -73,6 +78,34 @@ def fit_ridge(
         return (predictions - y[val]).square().mean().item()
 
     return min(map(at, RIDGE_PENALTIES), key=val_error)
+
+
+_Ridge = tuple[Tensor, Tensor, Callable[[float], Tensor]]
+"""The means of features and target, and the weights for a penalty."""
+
+
+def _by_features(features: Features, y: Tensor, rows: Tensor) -> _Ridge:
+    """Solve ``(X'X + penalty) w = X'y`` by the eigenvectors of ``X'X``."""
+    mean_x, mean_y, gram, moment = _moments(features, y, rows)
+    eigenvalues, vectors = torch.linalg.eigh(gram)
+    rotated = vectors.T @ moment
+    kept = eigenvalues.clamp(min=0)
+    return mean_x, mean_y, lambda penalty: vectors @ (rotated / (kept + penalty))
+
+
+def _by_rows(features: Features, y: Tensor, rows: Tensor) -> _Ridge:
+    """Solve ``w = X'(XX' + penalty)^-1 y``, which is the same, by those of ``XX'``."""
+    centred, targets = features(rows).double(), y[rows].double()
+    mean_x, mean_y = centred.mean(0), targets.mean()
+    centred -= mean_x
+    eigenvalues, vectors = torch.linalg.eigh(centred @ centred.T)
+    rotated = vectors.T @ (targets - mean_y)
+    kept = eigenvalues.clamp(min=0)
+
+    def weight_at(penalty: float) -> Tensor:
+        return centred.T @ (vectors @ (rotated / (kept + penalty)))
+
+    return mean_x, mean_y, weight_at
 
 
 def _moments(
@@ -104,11 +137,11 @@ def fit_logistic(
 
     The penalties are tried from strong to weak, each starting from the solution before
     it; ``val`` chooses. Of a very large table only the first rows of ``train`` are
-    used, which are in random order: as many as fit ``MAX_LOGISTIC_VALUES``. The model
+    used, which are in random order: as many as fit ``MAX_VALUES``. The model
     is in float32, with a logit for each class.
     """
     num_features = features(train[:1]).size(1)
-    train = train[: max(1, MAX_LOGISTIC_VALUES // max(1, num_features))]
+    train = train[: max(1, MAX_VALUES // max(1, num_features))]
     x, targets = features(train), y[train]
     weight = torch.zeros(num_classes, num_features, requires_grad=True)
     bias = torch.zeros(num_classes, requires_grad=True)
