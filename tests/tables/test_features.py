@@ -108,6 +108,37 @@ def test_embeddings_take_codes_apart_and_leave_unseen_ones_at_zero():
     assert TableEncoder(table.schema, embedding_dim=7).num_features == 14
 
 
+@pytest.mark.parametrize("num_values", [[3] * 9, [3, 9, 3, 2] * 3])
+def test_many_columns_are_looked_up_as_one_with_the_same_bits(num_values):
+    random = np.random.default_rng(1)
+    words = {f"c{i}": random.integers(n, size=60) for i, n in enumerate(num_values)}
+    table = table_of(**{name: values.astype(str) for name, values in words.items()})
+    encoder = TableEncoder(table.schema).fit(table.x)
+    part = encoder.parts["categories"]
+    outputs, gradients = [], []
+    for is_joined in (True, False):
+        part._is_joined = is_joined
+        encoder.zero_grad()
+        outputs.append(encoder(table.x))
+        outputs[-1].square().sum().backward()
+        gradients.append([weight.grad for weight in encoder.parameters()])
+    assert torch.equal(*outputs)
+    assert all(map(torch.equal, *gradients))
+    assert outputs[0].shape[1] == len(encoder.feature_names)
+
+
+def test_wide_tables_are_looked_up_as_one_and_leave_no_trace_in_files():
+    turned = {f"c{i}": WORDS[i:] + WORDS[:i] for i in range(6)}
+    table = table_of(**turned)
+    few = table_of(c0=WORDS, c1=WORDS[::-1])
+    assert TableEncoder(table.schema).parts["categories"]._is_joined
+    assert not TableEncoder(few.schema).parts["categories"]._is_joined
+    state = TableEncoder(table.schema).state_dict()
+    assert list(state) == [f"parts.categories.tables.{i}.weight" for i in range(6)]
+    with torch.device("meta"):
+        assert TableEncoder(table.schema).num_features == 9 * embedding_size(5)
+
+
 def test_the_linear_view_is_scikit_learns_one_hot():
     table = table_of(word=WORDS, size=np.arange(30) ** 2.0)
     encoder = TableEncoder(table.schema, linear=True).fit(table.x)
