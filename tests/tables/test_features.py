@@ -136,7 +136,7 @@ def test_wide_tables_are_looked_up_as_one_and_leave_no_trace_in_files():
     state = TableEncoder(table.schema).state_dict()
     assert list(state) == [f"parts.categories.tables.{i}.weight" for i in range(6)]
     with torch.device("meta"):
-        assert TableEncoder(table.schema).num_features == 9 * embedding_size(5)
+        assert TableEncoder(table.schema).num_features == 6 * embedding_size(5)
 
 
 def test_the_linear_view_is_scikit_learns_one_hot():
