@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gradatim.cli.main import run
+from tests.tables.fit.test_split_doubts import patients
 from tests.tables.fit.test_split_table import visits
 
 
@@ -53,3 +54,17 @@ def test_resume_refuses_another_split_by_name(option, message, capfd):
     assert run(["resume", "--run", "x", "--epochs", "3", *option]) == 1
     assert message in " ".join(capfd.readouterr().err.split())
     assert run(["resume", "--run", "x", "--epochs", "3", "--val", "0.15"]) == 0
+
+
+def test_a_split_that_flatters_is_told_and_kept(capfd):
+    patients().to_csv("visits.csv", index=False)
+    assert fit() == 0
+    told = capfd.readouterr().err
+    assert "note: rows of the same patient are on both sides" in told
+    (doubt,) = config()["split_doubts"]
+    assert (doubt["column"], doubt["on"], doubt["score"]) == ("patient", "groups", "r2")
+    assert f"has r2 {doubt['random']:.2f} on" in told
+    assert run(["show", "--run", "x"]) == 0
+    assert "if new rows will be of others, score so: --group patient" in (
+        " ".join(capfd.readouterr().out.split())
+    )

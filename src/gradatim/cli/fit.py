@@ -227,6 +227,7 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     if plan.table.num_dropped:
         print_notices([f"{plan.table.num_dropped:,} rows without a target left out"])
     print_notices(plan.table.notices.lines())
+    print_notices([doubt.line() for doubt in plan.split_doubts])
 
 
 def _split_text(plan: "TablePlan") -> str:

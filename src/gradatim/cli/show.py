@@ -73,6 +73,8 @@ def _print_data(run: "TableRunFolder") -> None:
         text_columns=4,
     )
     say()
+    for doubt in run.split_doubts:
+        say(f"note: {printable(doubt.line())}\n")
 
 
 def _print_state(run: "TableRunFolder") -> None:

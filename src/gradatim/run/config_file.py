@@ -14,6 +14,7 @@ from gradatim.store.checks import (
     fields,
     is_bool,
     is_count,
+    is_number,
     is_object,
     is_text,
     list_of,
@@ -155,6 +156,15 @@ CHECKS: dict[str, Check] = {
     "keep": list_of(is_text),
     "drop_missing_target": is_bool,
     "rows": fields(train=is_count, val=is_count, test=is_count),
+    "split_doubts": list_of(
+        fields(
+            column=is_text,
+            on=one_of("later", "stretches", "groups"),
+            score=is_text,
+            random=is_number,
+            apart=is_number,
+        )
+    ),
     "training": is_object,
     "network": one_of("residual_mlp", "linear", "custom"),
     "schema_sha256": lambda v: is_text(v) and bool(re.fullmatch("[0-9a-f]{64}", v)),

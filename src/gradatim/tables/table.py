@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
@@ -35,6 +36,9 @@ class Table:
     notices: ValueNotices = field(default_factory=ValueNotices)
     num_dropped: int = 0
     """How many rows were left out because they have no target."""
+    unused: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """Of a table that was read without a schema: values of columns that are no
+    features, by which ``split_doubts`` may find rows that belong together."""
     time: RowKeys | None = None
     """What puts the rows in order, if they are to be split by time."""
     group: RowKeys | None = None
@@ -137,6 +141,7 @@ def read_table(
         y=inferred.y,
         notices=inferred.notices,
         num_dropped=columns.num_rows - inferred.num_rows,
+        unused=inferred.unused,
         time=inferred.time,
         group=inferred.group,
     )

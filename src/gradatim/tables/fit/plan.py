@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from gradatim.errors import ConfigError
 from gradatim.modules import evaluating
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
 from gradatim.tables.fit.split_table import split_choices, split_table
 from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
@@ -44,6 +46,12 @@ class TablePlan:
     model: TableModel
     architecture: dict[str, Any]
     """What :func:`build_network` makes the network by again."""
+
+    @cached_property
+    def split_doubts(self) -> list[SplitDoubt]:
+        """Where a split at random flatters. It is empty for another split."""
+        is_random = self.table.time is None and self.table.group is None
+        return split_doubts(self.table) if is_random else []
 
     @property
     def loss_fn(self) -> nn.Module:

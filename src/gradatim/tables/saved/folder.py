@@ -21,6 +21,7 @@ from gradatim.store.manifest import read_folder, write_folder
 from gradatim.tables.fit.config import LATER, TabularConfig
 from gradatim.tables.fit.fit import FittedTable
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan
+from gradatim.tables.fit.split_doubts import SplitDoubt
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.saved.model_files import (
     SCHEMA,
@@ -48,6 +49,11 @@ class TableRunFolder(RunFolder):
         if "training" in config:
             _check_training(self.path / CONFIG, config["training"])
         return config
+
+    @property
+    def split_doubts(self) -> list[SplitDoubt]:
+        """Where the split at random flatters, as it was found before training."""
+        return [SplitDoubt(**doubt) for doubt in self.config.get("split_doubts", [])]
 
     @cached_property
     def schema(self) -> Schema:
@@ -133,6 +139,8 @@ def begin_run(path: Path, plan: TablePlan, request: dict[str, Any]) -> TableRunF
         "network": plan.architecture["name"],
         "schema_sha256": hashlib.sha256(schema).hexdigest(),
     }
+    if plan.split_doubts:
+        about["split_doubts"] = [doubt.to_dict() for doubt in plan.split_doubts]
     begin_folder(path, about.pop("kind", "table"), about, {SCHEMA: schema})
     return TableRunFolder(path)
 

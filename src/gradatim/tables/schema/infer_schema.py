@@ -10,22 +10,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy.typing as npt
 import pyarrow as pa
 import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
 from gradatim.errors import ConfigError, DataError
+from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.schema.column_kinds import column_of
 from gradatim.tables.schema.columns import Column, Target
 from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
 from gradatim.tables.schema.targets import codes_of_target, take_target, target_of
 from gradatim.tables.schema.value_notices import ValueNotices
-from gradatim.tables.schema.values_to_codes import codes_of_column, plain, typed
+from gradatim.tables.schema.values_to_codes import (
+    codes_of_column,
+    places,
+    plain,
+    typed,
+)
 from gradatim.text import listed, nearest_name
 
 __all__ = ["Inferred", "infer", "stack_codes"]
+
+MOST_UNUSED = 8
+"""So many columns that are no features are kept, to be looked at for groups."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -42,6 +52,9 @@ class Inferred:
     num_rows: int
     """Rows in ``codes``: those without a target may have been left out."""
     notices: ValueNotices = field(default_factory=ValueNotices)
+    unused: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    """Of columns that are no features, and may say which rows belong together: int32
+    places in a vocabulary, or int64 numbers."""
     time: RowKeys | None = None
     """What puts the rows in order, if they are split by time."""
     group: RowKeys | None = None
@@ -94,6 +107,8 @@ def infer(
             if name == group and not kept:
                 left_out = "rows are split by it: new ones are of other groups"
             column = _add(inferred, name, values, left_out=left_out, kept=kept)
+            if not column.used and len(inferred.unused) < MOST_UNUSED:
+                _keep_unused(inferred, name, values)
             if name == time:
                 inferred.time = keys_of_times(values, column)
             if name == group:
@@ -136,6 +151,16 @@ def _add(
             inferred.codes[name] = codes
     inferred.columns.append(column)
     return column
+
+
+def _keep_unused(inferred: Inferred, name: str, values: pa.Array) -> None:
+    """Keep the values of a column that is no feature, if some of them may be equal."""
+    if values.null_count or len(values) == 0:
+        return
+    if pa.types.is_integer(values.type):
+        inferred.unused[name] = numpy_of(values)
+    elif pa.types.is_dictionary(values.type) and len(values.dictionary) < len(values):
+        inferred.unused[name] = places(values)
 
 
 def _twin(inferred: Inferred, column: Column, codes: Tensor) -> str | None:
