@@ -21,11 +21,10 @@ def refuse_processes(call: str) -> None:
     world_size = dist.get_world_size()
     if world_size > 1:
         raise ConfigError(
-            f"{call} is called in process {dist.get_rank()} of {world_size} (its rank) "
-            "of torch.distributed.\n"
+            f"{call} trains in one process, and this is rank {dist.get_rank()} of "
+            f"{world_size}: write a loop for them, or start one process.\n"
             "It does not know of the others: each process would take its own scores, "
             "stop by them and write its own checkpoints.\n"
-            "Train in one process; or write a loop with make_train_step(), a model in "
-            "DistributedDataParallel and a DataLoader with a DistributedSampler, and "
-            "without a Run."
+            "A loop has make_train_step(), a model in DistributedDataParallel, a "
+            "DataLoader with a DistributedSampler, and no Run."
         )
