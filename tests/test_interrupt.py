@@ -1,5 +1,6 @@
 import importlib
 import os
+import selectors
 import signal
 import sys
 import threading
@@ -281,6 +282,62 @@ def test_other_errors_of_a_fetch_pass(error):
         next(leave_on_signal(of_a_dead_worker()))
 
 
+LOCKED = """
+def fetch(lock, number, select):
+    lock.acquire()
+    signal.raise_signal(number)
+    lock.release()
+    return select(9.0)
+"""
+
+
+@pytest.fixture
+def of_pytorch():
+    """Put a handler of children in place that looks like PyTorch's."""
+
+    def pytorchs(number, frame):
+        raise RuntimeError("DataLoader worker")
+
+    pytorchs.__module__ = LOADERS
+    before = signal.signal(signal.SIGCHLD, pytorchs)
+    yield pytorchs
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.parametrize("module", ["multiprocessing.queues", "threading"])
+def test_a_fetch_is_left_where_it_waits_and_not_where_it_holds_a_lock(
+    module, of_pytorch
+):
+    """Nobody would let go of that lock, and the end of the loader wants it."""
+    names = {"__name__": module, "signal": signal}
+    exec(LOCKED, names)
+    lock, reader = threading.Lock(), os.pipe()[0]
+
+    def fetches(select):
+        yield names["fetch"](lock, signal.SIGINT, select)
+
+    with selectors.DefaultSelector() as selector, stop_on_ctrl_c(Asked()):
+        selector.register(reader, selectors.EVENT_READ)
+        with pytest.raises(FetchStopped):
+            next(leave_on_signal(fetches(selector.select)))
+        assert not lock.locked()
+    assert signal.getsignal(signal.SIGCHLD) is of_pytorch
+
+
+def test_a_fetch_that_gives_its_batch_before_it_may_be_left_is_done(of_pytorch):
+    names = {"__name__": "threading", "signal": signal}
+    exec(LOCKED, names)
+
+    def fetches():
+        yield names["fetch"](threading.Lock(), signal.SIGINT, lambda seconds: 7)
+
+    with stop_on_ctrl_c(Asked()):
+        batches = leave_on_signal(fetches())
+        assert next(batches) == 7
+        with pytest.raises(FetchStopped):
+            next(batches)
+
+
 def test_a_handler_of_children_that_is_not_pytorchs_stays():
     def own(number, frame):
         pass
@@ -294,20 +351,12 @@ def test_a_handler_of_children_that_is_not_pytorchs_stays():
         signal.signal(signal.SIGCHLD, before)
 
 
-def test_pytorchs_handler_of_children_is_away_until_the_end():
-    def pytorchs(number, frame):
-        raise RuntimeError("DataLoader worker")
-
-    pytorchs.__module__ = LOADERS
-    before = signal.signal(signal.SIGCHLD, pytorchs)
-    try:
-        with stop_on_ctrl_c(Asked()):
-            assert signal.getsignal(signal.SIGCHLD) is pytorchs
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGCHLD)
-        assert signal.getsignal(signal.SIGCHLD) is pytorchs
-    finally:
-        signal.signal(signal.SIGCHLD, before)
+def test_pytorchs_handler_of_children_is_away_until_the_end(of_pytorch):
+    with stop_on_ctrl_c(Asked()):
+        assert signal.getsignal(signal.SIGCHLD) is of_pytorch
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGCHLD)
+    assert signal.getsignal(signal.SIGCHLD) is of_pytorch
 
 
 def test_where_pytorch_keeps_its_handler_of_children():

@@ -4,6 +4,7 @@ import ast
 import functools
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -40,6 +41,8 @@ def names_gone():
     schedules = [lr_scheduler.ConstantLR(optimizer) for _ in range(2)]
     schedule = lr_scheduler.SequentialLR(optimizer, schedules, milestones=[1])
     accumulate = relu and relu.next_functions[0][0]
+    begin = dataloader._MultiProcessingDataLoaderIter.__init__  # it starts processes
+    of_iteration = SimpleNamespace(**dict.fromkeys(begin.__code__.co_names))
     owners = [
         (torch, ("_foreach_norm",)),
         (torch._C, ("_get_tracing_state", "_disabled_torch_function_impl")),
@@ -54,6 +57,7 @@ def names_gone():
         (parameter, ("_version", "_indices", "_values", "_backward_hooks")),
         (parameter, ("_post_accumulate_grad_hooks",)),
         (module, (*REGISTERED, "_forward_hooks", "_forward_pre_hooks")),
+        (module, ("_non_persistent_buffers_set",)),
         (module, ("_backward_hooks", "_backward_pre_hooks", "_compiled_call_impl")),
         (torch.compile(module, backend="eager"), ("_orig_mod",)),
         (modules, ("_global_backward_hooks", "_global_backward_pre_hooks")),
@@ -67,7 +71,9 @@ def names_gone():
         (torch.utils.data._utils.worker, ("_worker_info",)),
         (loader, ("_iterator",)),
         (dataloader, ("_MultiProcessingDataLoaderIter",)),
-        (dataloader._MultiProcessingDataLoaderIter, ("_shutdown_workers",)),
+        (torch._C, ("_remove_worker_pids",)),
+        (of_iteration, ("_shutdown", "_workers", "_worker_pids_set", "_index_queues")),
+        (of_iteration, ("_pin_memory_thread", "_pin_memory_thread_done_event")),
         (schedule, (INNER_SCHEDULES, MILESTONES, LAST_RATE)),
     ]
     return [

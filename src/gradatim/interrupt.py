@@ -2,9 +2,9 @@
 
 A signal may reach a whole group of processes: Ctrl-C in a terminal does, and so do most
 programs that end a job. Then it ends the workers of a ``DataLoader`` as well. So a
-training that waits for a batch of theirs leaves that fetch at once. PyTorch's handler
-of SIGCHLD, which raises an error when a worker dies, is put away from the signal on to
-the end of the training.
+training that waits for a batch of theirs leaves that fetch at once, but not where it
+holds a lock, which nobody would let go of. PyTorch's handler of SIGCHLD, which raises
+an error when a worker dies, is put away from the signal on to the end of the training.
 
 Elsewhere in a command they raise an exception, but not in the midst of an import: a
 library that is imported halfway fails later, ends the process in its C++ code, or
@@ -15,6 +15,7 @@ import _thread
 import contextlib
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -49,6 +50,12 @@ POSTPONED_S = 0.02
 LOADERS = "torch.utils.data._utils.signal_handling"
 """The module of PyTorch's handler of SIGCHLD. If it is renamed, a worker that a signal
 to a whole group ends is an error, which may come before the training has stopped."""
+
+WAITS = {("selectors", "select"), ("threading", "wait")}
+"""Modules and functions in which a fetch waits, and may be left."""
+
+LOCKING = ("multiprocessing.", "threading")
+"""Modules in whose other functions it may hold a lock."""
 
 DEAD_WORKER = "DataLoader worker"
 """How PyTorch's errors about a worker that is gone begin."""
@@ -232,9 +239,12 @@ class _Handler:
             return
         self._put_away_the_handler_of_children()
         _Handler.called.append(self)
-        if _Handler.fetching:
+        if not _Handler.fetching:
+            return
+        if self.of_children is None or _may_be_left(frame):
             _Handler.fetching = False
             raise FetchStopped(self.reason)
+        _thread.start_new_thread(_look_again, (_thread.get_ident(),))
 
     def _put_away_the_handler_of_children(self) -> None:
         number = getattr(signal, "SIGCHLD", None)
@@ -243,7 +253,7 @@ class _Handler:
         handler = signal.getsignal(number)
         if getattr(handler, "__module__", None) == LOADERS:
             self.of_children = handler
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _leave_fetch)
 
     def end(self) -> None:
         """End the training's hold on signals, now that it has stopped."""
@@ -256,8 +266,38 @@ class _Handler:
 
         # PyTorch's handler would raise for workers that are known to be dead.
         forget_dead_workers()
-        if signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL:
+        if signal.getsignal(signal.SIGCHLD) == _leave_fetch:
             signal.signal(signal.SIGCHLD, self.of_children)
+
+
+def _may_be_left(frame: FrameType | None) -> bool:
+    """Tell whether a fetch holds no lock where a signal has met it."""
+    if frame is not None and (_module_of(frame), frame.f_code.co_name) in WAITS:
+        return True
+    while frame is not None and frame.f_code is not _fetched.__code__:
+        if _module_of(frame).startswith(LOCKING):
+            return False
+        frame = frame.f_back
+    return True
+
+
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _leave_fetch(signum: int, frame: FrameType | None) -> None:
+    """Handle SIGCHLD, once a training is to stop: its fetch is left where it may be."""
+    if _Handler.fetching and _Handler.called and _may_be_left(frame):
+        _Handler.fetching = False
+        raise FetchStopped(_Handler.called[-1].reason)
+
+
+def _look_again(main: int) -> None:
+    """Interrupt a fetch in the main thread until it is left, or gives its batch."""
+    while _Handler.fetching:
+        time.sleep(POSTPONED_S)
+        if _Handler.fetching:
+            signal.pthread_kill(main, signal.SIGCHLD)
 
 
 _END = object()
@@ -274,8 +314,14 @@ def leave_on_signal(batches: Iterator[Any], *, at_once: bool = True) -> Iterator
     Raises:
         FetchStopped: A signal asked for a stop.
     """
-    while (batch := _fetched(batches, at_once=at_once)) is not _END:
-        yield batch
+    try:
+        while (batch := _fetched(batches, at_once=at_once)) is not _END:
+            yield batch
+    finally:
+        if _Handler.called:  # before the end of a loader waits for workers
+            from gradatim.torch_private import forget_dead_workers
+
+            forget_dead_workers(sys.exception())
 
 
 def _fetched(batches: Iterator[Any], *, at_once: bool) -> Any:

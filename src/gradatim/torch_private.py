@@ -309,19 +309,44 @@ def hide_worker() -> tuple[int, int]:
     return info.id, info.num_workers
 
 
-def forget_dead_workers() -> None:
-    """End every loader's iteration that has lost a worker.
+def forget_dead_workers(error: BaseException | None = None) -> None:
+    """End every loader's iteration that has lost a worker, or that ``error`` has left.
 
     All objects are looked at: a loader of the user's own loop may have one too.
     """
-    iterators = _instances_of(dataloader._MultiProcessingDataLoaderIter)
-    ended = [iterator for iterator in iterators if _has_lost_a_worker(iterator)]
+    kind, left = dataloader._MultiProcessingDataLoaderIter, set()
+    traceback = None if error is None else error.__traceback__
+    while traceback is not None:
+        left.add(id(traceback.tb_frame.f_locals.get("self")))
+        traceback = traceback.tb_next
+    iterators = _instances_of(kind)
+    ended = [i for i in iterators if id(i) in left or _has_lost_a_worker(i)]
     for loader in _instances_of(dataloader.DataLoader) if ended else ():
         # One with persistent workers would go on with those that are gone.
         if any(loader._iterator is iterator for iterator in ended):
             loader._iterator = None
     for iterator in ended:
-        iterator._shutdown_workers()
+        _end_at_once(iterator)
+
+
+def _end_at_once(iterator: Any) -> None:
+    """End an iteration without its own end, which waits for locks.
+
+    A worker that was killed may have held one, and will never let go of it.
+    """
+    iterator._shutdown = True  # so that PyTorch ends it no more
+    if hasattr(iterator, "_pin_memory_thread"):
+        iterator._pin_memory_thread_done_event.set()
+    if getattr(iterator, "_worker_pids_set", False):
+        torch._C._remove_worker_pids(id(iterator))
+        iterator._worker_pids_set = False
+    for each in getattr(iterator, "_workers", ()):
+        if each.is_alive():
+            each.kill()
+        each.join()
+    for queue in getattr(iterator, "_index_queues", ()):
+        queue.cancel_join_thread()
+        queue.close()
 
 
 def _instances_of(kind: type) -> list[Any]:

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 import gradatim as gt
 from gradatim.data import Batches
 from gradatim.run.checkpoint import Checkpoints
+from gradatim.torch_private import forget_dead_workers
 from tests.bits import assert_same_bits
 from tests.faults.injection import X, Y, leftovers, parts
 from tests.faults.processes import forked
@@ -288,6 +289,32 @@ def test_a_worker_that_dies_by_itself_is_an_error(form, folder):
     assert forked(heard(train), timeout_s=60) == 0
 
 
+@pytest.mark.parametrize("left", [False, True])
+def test_locks_of_a_killed_worker_are_not_waited_for(left):
+    """PyTorch's own end of an iteration would wait for ever."""
+
+    def end():
+        iterator = iter(KINDS["loader"](nothing))
+        assert iterator._workers_done_event._cond.acquire()  # never let go of
+        if not left:
+            os.kill(iterator._workers[0].pid, signal.SIGKILL)
+            iterator._workers[0].join()
+        workers = iterator._workers
+        try:
+            leave(iterator)
+        except KeyError as error:
+            forget_dead_workers(error if left else None)
+        assert not any(worker.is_alive() for worker in workers)
+        del iterator
+
+    assert forked(heard(end), timeout_s=60) == 0
+
+
+def leave(self):
+    """Leave an iteration as a signal does in one of its methods."""
+    raise KeyError
+
+
 # --- Afterwards -----------------------------------------------------------------------
 
 
@@ -308,7 +335,7 @@ def test_the_handler_of_children_is_back_and_the_loader_goes_on(folder):
                 if trainer.num_steps == 7:
                     os.kill(os.getpid(), signal.SIGINT)
                     signal.getsignal(signal.SIGINT)
-                    assert signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL
+                    assert signal.getsignal(signal.SIGCHLD) is not handler
                     for worker in workers:
                         os.kill(worker.pid, signal.SIGKILL)
                         worker.join()
