@@ -10,9 +10,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 import gradatim as gt
 from gradatim.errors import ConfigError
 from tests.bits import assert_same_bits
+from tests.memory import in_memory
 
 X = torch.linspace(-1, 1, 24).view(24, 1)
 Y = 3 * X + 1
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    yield from in_memory(tmp_path)
 
 
 def trainer_of(*, seed=0, batch_norm=False):

@@ -1,16 +1,12 @@
 """Many short trainings: in memory, and without checks of types."""
 
-import os
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from tests.faults.stopping import begin_strictly
+from tests.memory import in_memory
 from tests.warm import WARM
-
-MEMORY = "/dev/shm"
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +16,8 @@ def _quick(unchecked):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Where fsync takes no time; what a kill or an error leaves there is the same."""
-    if not os.access(MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=MEMORY) as path:
-        yield Path(path)
+    """Where fsync takes no time."""
+    yield from in_memory(tmp_path)
 
 
 @pytest.fixture(scope="module")

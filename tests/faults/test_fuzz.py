@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import fuzz
-from tests.faults.conftest import MEMORY
+from tests.memory import MEMORY
 
 
 @pytest.fixture(scope="module")
