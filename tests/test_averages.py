@@ -123,6 +123,7 @@ def test_early_stopping_puts_the_best_averages_back():
     assert_same_bits(trainer.model.state_dict(), states[0])
 
 
+@pytest.mark.usefixtures("unchecked")  # a checkpoint has many values
 @pytest.mark.parametrize("average", [lambda: gt.EMA(0.8), lambda: gt.SWA(2)])
 @pytest.mark.parametrize("stop", [1, 3, 5, 8])
 def test_a_run_goes_on_with_the_averages_and_the_weights(tmp_path, average, stop):

@@ -49,6 +49,7 @@ def trained(path, change, *, at=4, stop=None, seed=0, objects=None, named=False,
     return model, optimizer
 
 
+@pytest.mark.usefixtures("unchecked")  # a checkpoint has many values
 @pytest.mark.parametrize("change", [add_first, extend_first])
 @pytest.mark.parametrize("stop", [3, 4, 5, 8])
 def test_what_was_added_is_there_again(change, stop, tmp_path, capsys):

@@ -88,6 +88,7 @@ def fit(path, change, *, stop=None, objects=None):
     return model, optimizer
 
 
+@pytest.mark.usefixtures("unchecked")  # a checkpoint has many values
 @pytest.mark.parametrize("change", [unfreeze, keep_norm, both])
 @pytest.mark.parametrize("stop", [2, 4, 7])
 def test_what_was_changed_on_the_way_is_there_again(change, stop, tmp_path, capsys):

@@ -62,6 +62,7 @@ def trained(path, step, track=track_alone, *, stop=None, at=None, **run):
     ]
 
 
+@pytest.mark.usefixtures("unchecked")  # a checkpoint has many values
 @pytest.mark.parametrize("track", [track_alone, track_by_name, track_with_parts])
 @pytest.mark.parametrize("stop", [0, 5])
 def test_a_step_goes_on_with_all_it_moves(track, stop, tmp_path, capsys):
