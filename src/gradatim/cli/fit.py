@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradatim.cli.column_options import column_options, said_of
 from gradatim.cli.options import (
     checkpoint_option,
     drop_missing_option,
@@ -51,6 +52,7 @@ __all__ = ["fit"]
 )
 @click.option("--drop", multiple=True, metavar="COLUMN", help="Leave a column out.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="Use a column anyway.")
+@column_options
 @drop_missing_option
 @max_expand_option
 @checkpoint_option
@@ -88,6 +90,7 @@ def fit(
       gradatim fit houses.csv --target price
       gradatim fit titanic.csv --target survived --drop name --seed 1
     """
+    said = said_of(choices)
     chosen = {name: value for name, value in choices.items() if value is not None}
     asked: dict[str, Any] = {
         "target": target,
@@ -95,6 +98,7 @@ def fit(
         "drop": list(drop),
         "keep": list(keep),
         "drop_missing_target": drop_missing_target,
+        **said,
     }
     if file is None:
         _refuse_without_file({"target": target, "task": task, "model": factory} | asked)
@@ -199,7 +203,8 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     assert schema.target is not None
     used = [column for column in schema.columns if column.used]
     left_out = [column for column in schema.columns if not column.used]
-    num_rows, num_columns = len(plan.table), len(schema.columns) + 1
+    in_file = [column for column in schema.columns if not column.of]
+    num_rows, num_columns = len(plan.table), len(in_file) + 1
     say(f"{printable(str(file))}: {num_rows:,} rows, {num_columns} columns")
     say(f"target: {printable(schema.target.name)}, {_task_text(schema.target)}")
     counts = Counter(column.kind for column in used)
@@ -244,7 +249,8 @@ def _split_text(plan: "TablePlan") -> str:
 
 def _task_text(target: "Target") -> str:
     if target.task == "regression":
-        return "regression"
+        why = f" ({printable(target.reason)})" if target.reason else ""
+        return f"regression{why}"
     labels = ", ".join(printable(str(label))[:80] for label in target.labels[:5])
     more = ", ..." if len(target.labels) > 5 else ""
     return f"{len(target.labels)} classes ({labels}{more})"

@@ -1,11 +1,13 @@
 """``gradatim inspect``: what a file's columns are, before any training."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from gradatim.cli.column_options import column_options, said_of
 from gradatim.cli.options import max_expand_option
-from gradatim.cli.printing import print_json, print_table
+from gradatim.cli.printing import print_json, print_notices, print_table
 from gradatim.text import printable, say
 
 __all__ = ["inspect"]
@@ -16,6 +18,7 @@ __all__ = ["inspect"]
 @click.option("--target", metavar="COLUMN", help="Also tell the task of this column.")
 @click.option("--drop", multiple=True, metavar="COLUMN", help="As `fit` has it.")
 @click.option("--keep", multiple=True, metavar="COLUMN", help="As `fit` has it.")
+@column_options
 @max_expand_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def inspect(
@@ -24,6 +27,7 @@ def inspect(
     drop: tuple[str, ...],
     keep: tuple[str, ...],
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Show what is seen in the columns of FILE, before any training.
 
@@ -31,16 +35,17 @@ def inspect(
     Example:
       gradatim inspect houses.csv --target price
     """
-    from gradatim.tables.files.formats import open_file
-    from gradatim.tables.schema.schema import Schema
+    from gradatim.tables.table import inspect_table
 
-    table = open_file(file).read()
-    schema = Schema.infer(table, target=target, drop=drop, keep=keep)
+    said = said_of(choices)
+    schema, notices = inspect_table(file, target=target, drop=drop, keep=keep, **said)
+    print_notices(notices.lines())
     if as_json:
         print_json(schema.to_dict())
         return
     name = printable(str(file))
-    say(f"{name}: {table.num_rows:,} rows, {table.num_columns} columns\n")
+    num_columns = sum(not column.of for column in schema.columns) + bool(target)
+    say(f"{name}: {schema.num_rows:,} rows, {num_columns} columns\n")
     print_table(
         ["column", "kind", "seen", "what is done with it"],
         schema.describe(),

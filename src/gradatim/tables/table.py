@@ -12,6 +12,7 @@ from torch import Tensor
 from gradatim.errors import SchemaError
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.formats import open_file
+from gradatim.tables.schema.choices import ColumnChoices, Said
 from gradatim.tables.schema.columns import Column
 from gradatim.tables.schema.infer_schema import infer, stack_codes
 from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
@@ -21,7 +22,7 @@ from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import plain
 from gradatim.text import nearest_name
 
-__all__ = ["Table", "read_table"]
+__all__ = ["Table", "inspect_table", "read_table"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +90,13 @@ def read_table(
     drop_missing_target: bool = False,
     time: str | None = None,
     group: str | None = None,
+    category: Said = (),
+    number: Said = (),
+    date: Said = (),
+    text: Said = (),
+    id: Said = (),
+    ordered: Said = (),
+    missing: Said = (),
 ) -> Table:
     """Read a file or a data frame into tensors.
 
@@ -110,6 +118,17 @@ def read_table(
             the past, scored on what comes last.
         group: The column by which the rows will be split so that the rows of a value,
             such as a patient, stay together. It is no feature unless kept by name.
+        category: Names of columns whose values are names, though they look like
+            numbers.
+        number: Names of columns of numbers, or ``NAME=EXAMPLE`` where the example shows
+            decimal mark and thousands: ``price=1.234,5``.
+        date: Names of columns of dates, or ``NAME=FORM`` with a form of ``strptime``:
+            ``sold=%d.%m.%Y``. ``%q`` is a quarter.
+        text: Names of columns of text that is to be read.
+        id: Names of columns that say which row it is, and are not used.
+        ordered: ``NAME=low,mid,high`` for columns whose words have an order.
+        missing: Words that stand for a missing value, or ``NAME=WORD`` for those that
+            do so in one column. These seven may be mappings from names, too.
 
     Raises:
         FileReadError: The file is missing or damaged.
@@ -123,7 +142,17 @@ def read_table(
     """
     if schema is not None:
         return _read_as(source, schema, drop_missing_target, time, group)
-    columns = _open(source, [name for name in (target, time, group) if name])
+    said = {
+        "category": category,
+        "number": number,
+        "date": date,
+        "text": text,
+        "id": id,
+        "ordered": ordered,
+        "missing": missing,
+    }
+    doubles = [name for name in (target, time, group) if name]
+    columns = _open(source, doubles, said)
     inferred = infer(
         columns,
         target=target,
@@ -133,6 +162,7 @@ def read_table(
         drop_missing_target=drop_missing_target,
         time=time,
         group=group,
+        said=said,
     )
     schema = Schema.of(inferred)
     return Table(
@@ -145,6 +175,24 @@ def read_table(
         time=inferred.time,
         group=inferred.group,
     )
+
+
+def inspect_table(
+    source: Any,
+    *,
+    target: str | None = None,
+    drop: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    **said: Said,
+) -> tuple[Schema, ValueNotices]:
+    """Say what is seen in the columns of a file or a data frame, before any training.
+
+    The arguments are those of :func:`read_table`. Without a target, a column that
+    cannot be used before more is said of it is no error.
+    """
+    columns = _open(source, [target] if target else [], said)
+    inferred = infer(columns, target=target, task=None, drop=drop, keep=keep, said=said)
+    return Schema.of(inferred), inferred.notices
 
 
 def _read_as(
@@ -165,7 +213,7 @@ def _read_as(
             )
     target, y, rows = schema.target, None, None
     if target is not None and target.name in columns.names:
-        values, rows = take_target(columns, target.name, drop_missing_target)
+        values, rows = take_target(columns, target, drop_missing_target)
         y = codes_of_target(values, target)
     columns = columns.keeping(list(split_by))
     x, notices = schema.encode_source(columns, rows)
@@ -181,10 +229,14 @@ def _read_as(
     return table
 
 
-def _open(source: Any, doubles: Sequence[str]) -> ColumnSource:
-    if isinstance(source, str | Path):
-        return open_file(source).source(doubles=doubles)
-    return ColumnSource.of_frame(source)
+def _open(
+    source: Any, doubles: Sequence[str], said: Mapping[str, Said]
+) -> ColumnSource:
+    if not isinstance(source, str | Path):
+        return ColumnSource.of_frame(source)
+    file = open_file(source)
+    texts = ColumnChoices.of(file.names, said).as_texts
+    return file.source(doubles=doubles, texts=texts)
 
 
 def _open_as(

@@ -181,7 +181,7 @@ def test_separators_inside_a_quoted_name_do_not_count(write):
 
 def test_decimal_commas_of_files_with_semicolons(write):
     path = write("a;b\n1,5;x\n-2,25;y\n")
-    assert read_columns(path)["a"].to_pylist() == [1.5, -2.25]
+    assert read_columns(path)["a"].to_pylist() == ["1,5", "-2,25"]  # by the schema
     types = {"a": pa.float64()}
     assert read_columns(path, types=types)["a"].to_pylist() == [1.5, -2.25]
     assert read_columns(write("a;b\n1.5;2,3\n2.5;x\n"))["a"].to_pylist() == [1.5, 2.5]

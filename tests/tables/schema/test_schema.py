@@ -75,7 +75,7 @@ KINDS = {
     "one number twice": (np.r_[RANDOM.permutation(20_000)[:999], 7], "identifier"),
     "sentences": ([f"{n} is the number of this row" for n in range(99)], "text"),
     "long words": ([f"{n:>050}" for n in range(99)], "text"),
-    "rarely repeated": ([f"{n * 2 // 3}" for n in range(99)], "text"),
+    "rarely repeated": ([f"n{n * 2 // 3}" for n in range(99)], "text"),
     "lists": (pa.array([[1], [2, 3]] * 5), "text"),
     "structs": (pa.array([{"a": 1}, {"a": 2}] * 5), "text"),
     "bytes": (pa.array([b"a", b"b"] * 5), "text"),
@@ -291,8 +291,8 @@ def test_targets_that_cannot_be_learned_are_refused():
     with pytest.raises(DataError, match=r"'y' is 1\.5 in all 40 rows"):
         infer(feature, target=[1.5] * 40)
     with pytest.raises(DataError, match=r"21 classes in 40 rows(.|\n)*At most 20"):
-        infer(feature, target=[f"{n % 21}" for n in range(40)])
-    many = [f"{n % 1_001}" for n in range(4_000)]
+        infer(feature, target=[f"c{n % 21}" for n in range(40)])
+    many = [f"c{n % 1_001}" for n in range(4_000)]
     with pytest.raises(DataError, match=r"1,001 classes in 4,000 rows(.|\n)*1,000"):
         infer(RANDOM.normal(size=4_000), target=many)
     with pytest.raises(DataError, match=r"'y' holds date32"):
@@ -656,31 +656,3 @@ def test_an_origin_that_is_no_finite_number_is_refused(origin):
     data["columns"][0]["origin"] = origin
     with pytest.raises(SchemaError, match=f"origin = {origin} for column 0"):
         Schema.from_dict(data)
-
-
-@pytest.mark.parametrize(
-    ("common", "stray", "what"),
-    [
-        ("2016-12-31 23:{}:{}", "2016-12-31 23:59:60", "date or time"),
-        ("2016-12-31T23:{}:{}Z", "2016-12-31T23:59:60Z", "date or time"),
-        ("2016-{}-{}", "2016-02-30", "date or time"),
-        ("12:{}:{}", "23:59:60", "time of day"),
-        ("{}.{}", "n.a.", "number"),
-    ],
-)
-def test_a_value_that_keeps_a_column_from_being_numbers_or_times_is_named(
-    common, stray, what
-):
-    values = [common.format(f"{1 + i % 12:02}", f"{1 + i % 28:02}") for i in range(90)]
-    values[40] = stray
-    why = column(values).reason
-    assert f"{stray!r} in row 41 is no {what}" in why
-
-
-def test_ordinary_text_has_no_stray_value():
-    zips = [f"0{501 + i % 9}" for i in range(50)]
-    long = [str(10**30 + i % 7) for i in range(50)]
-    codes = [f"a{i % 5}" for i in range(49)] + ["7"]
-    for values in (zips, long, codes):
-        why = column(values).reason
-        assert why == ""

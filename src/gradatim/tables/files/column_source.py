@@ -5,8 +5,8 @@ its memory is free again before the next is used.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,16 @@ import pyarrow as pa
 from gradatim.errors import DataError, FileReadError
 from gradatim.text import listed, nearest_name
 
-__all__ = ["ColumnSource", "check_names", "check_present"]
+__all__ = ["ColumnSource", "check_names", "check_present", "rows_by_number"]
+
+
+def rows_by_number(rows: Sequence[int]) -> list[str]:
+    """Name rows by their numbers, which people count from 1.
+
+    >>> rows_by_number([0, 41])
+    ['row 1', 'row 42']
+    """
+    return [f"row {row + 1:,}" for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,14 @@ class ColumnSource:
     num_rows: int
     take: Callable[[str], pa.ChunkedArray]
     """Gives the column of a name. Each column can be taken only once."""
+    where: Callable[[Sequence[int]], list[str]] = rows_by_number
+    """Says where rows stand, which are counted from 0: ``line 3`` or ``row 2``."""
+    decimal_commas: bool = False
+    """Whether commas may be decimal marks, and points stand between thousands: in files
+    with semicolons between columns."""
+    doubtful: Mapping[str, str] = field(default_factory=dict)
+    """Values such as ``1.234``, read as a decimal, that may be thousands: one of each
+    column of numbers all of whose values may be so."""
 
     @classmethod
     def of_table(cls, table: pa.Table) -> "ColumnSource":

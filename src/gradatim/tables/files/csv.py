@@ -1,6 +1,7 @@
 """Delimited text: CSV, TSV and their kin, each also packed with gzip."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,15 @@ from gradatim.tables.files.csv_read import (
     check_damage,
     check_quotes,
     errors_with_lines,
+    lines_of_rows,
     read_arrow,
     stream_arrow,
 )
-from gradatim.tables.files.csv_types import large_integers_as_text, read_inferred
+from gradatim.tables.files.csv_types import (
+    large_integers_as_text,
+    maybe_thousands,
+    read_inferred,
+)
 from gradatim.tables.files.data_file import DataFile, Names, Types
 from gradatim.tables.files.float32 import narrowed
 
@@ -48,7 +54,9 @@ class DelimitedFile(DataFile):
             table = read_inferred(self.dialect)
             return table if columns is None else table.select(list(columns))
         with errors_with_lines(self.dialect):
-            table = read_arrow(self.dialect, types, columns)
+            table = read_arrow(
+                self.dialect, types, columns, decimal=self._decimal(types)
+            )
         if columns is not None and len(columns) < len(self.names):
             check_quotes(self.dialect)
         else:
@@ -56,11 +64,14 @@ class DelimitedFile(DataFile):
         return table
 
     def source(
-        self, types: Types | None = None, *, doubles: Names = ()
+        self, types: Types | None = None, *, doubles: Names = (), texts: Names = ()
     ) -> ColumnSource:
         """Read all columns, or those with a type, and make their doubles float32."""
+        doubtful: dict[str, str] = {}
         if types is None:
-            table = read_inferred(self.dialect, leave_doubles=True)
+            table = read_inferred(self.dialect, leave_doubles=True, texts=texts)
+            if self.dialect.separator == ";":
+                doubtful = maybe_thousands(self.dialect, table)
         else:
             table = self.read(types, [name for name in self.names if name in types])
         columns = dict(zip(table.column_names, table.columns, strict=True))
@@ -72,7 +83,13 @@ class DelimitedFile(DataFile):
             return large_integers_as_text(self.dialect, again)
 
         again = read_again if types is None else None
-        return narrowed(columns, num_rows, doubles=doubles, read_again=again)
+        source = narrowed(columns, num_rows, doubles=doubles, read_again=again)
+        return replace(
+            source,
+            where=self.where,
+            decimal_commas=self.dialect.separator == ";",
+            doubtful=doubtful,
+        )
 
     def batches(
         self, types: Types, columns: Names | None = None, *, batch_rows: int = 65_536
@@ -81,12 +98,24 @@ class DelimitedFile(DataFile):
         check_present(self.path, self.names, columns or ())
         check_quotes(self.dialect)
         blocks = stream_arrow(
-            self.dialect, types, columns, block_bytes=STREAM_BLOCK_BYTES
+            self.dialect,
+            types,
+            columns,
+            block_bytes=STREAM_BLOCK_BYTES,
+            decimal=self._decimal(types),
         )
         with errors_with_lines(self.dialect):
             for block in blocks:
                 for start in range(0, block.num_rows, batch_rows):
                     yield block.slice(start, batch_rows)
+
+    def _decimal(self, types: Types) -> str:
+        numbers = [name for name, kind in types.items() if pa.types.is_floating(kind)]
+        return self.dialect.decimal(numbers)
+
+    def where(self, rows: Sequence[int]) -> list[str]:
+        """Say on which lines some rows begin."""
+        return [f"line {line:,}" for line in lines_of_rows(self.dialect, rows)]
 
     @staticmethod
     def writer(file: Any, schema: pa.Schema) -> Any:

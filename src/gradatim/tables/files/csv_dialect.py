@@ -1,13 +1,14 @@
-"""How one delimited text file is written: its separator, header, quotes, decimal sign.
+"""How one delimited text file is written: its separator, header and quotes.
 
-This is found out anew for every file: a schema does not hold the habits of the program
-that wrote the training file.
+This is found out anew for every file: a schema does not hold the separator of the
+training file. Decimal commas are a matter of each column: ``schema.as_written`` finds
+them out, and the schema holds them.
 """
 
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,12 @@ SEPARATORS = (",", "\t", ";", "|")
 
 # Both numbers were chosen by hand, not measured.
 DECIMAL_SIGN_ROWS = 100
-"""The decimal sign is told from this many rows."""
+"""The decimal sign of columns of plain numbers is told from this many rows."""
 HEAD_BYTES = 1 << 16
 """What a file is, and its separator, are told from this many bytes at its start."""
+
+DECIMAL = re.compile(r"[+-]?\d+([.,])\d+")
+"""A number with a decimal sign."""
 
 MAGIC = {
     b"PK\x03\x04": "a zip archive, such as an Excel workbook",
@@ -47,10 +51,25 @@ class Dialect:
     separator: str
     names: tuple[str, ...]
     """The header."""
-    decimal: str
-    """The decimal sign: ``,`` where spreadsheets write it, as in much of Europe."""
+    marks: tuple[tuple[int, int], ...]
+    """For each column how many of its first rows have a decimal comma, and how many a
+    point. Where the separator is no semicolon, none are counted."""
     missing: tuple[str, ...]
     """Texts that stand for a missing value."""
+
+    def decimal(self, columns: Collection[str]) -> str:
+        """Give the decimal sign that more of the first numbers in some columns have.
+
+        It is for columns that the schema has as plain numbers: a later file may come
+        from a spreadsheet that writes commas.
+        """
+        chosen = [
+            marks
+            for name, marks in zip(self.names, self.marks, strict=True)
+            if name in columns
+        ]
+        commas, points = (sum(counts) for counts in zip((0, 0), *chosen, strict=True))
+        return "," if commas > points else "."
 
 
 def look_at(path: Path, missing: Sequence[str]) -> Dialect:
@@ -86,18 +105,18 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
         )
     if len(names) == 1:
         _check_one_column(path, names[0], start[0][0])
-    decimal = _decimal(start) if separator == ";" else "."
-    return Dialect(path, separator, tuple(names), decimal, tuple(missing))
+    marks = _marks(start, len(names)) if separator == ";" else ((0, 0),) * len(names)
+    return Dialect(path, separator, tuple(names), marks, tuple(missing))
 
 
-def _decimal(rows: Sequence[Sequence[str]]) -> str:
-    """Give the decimal sign that more of the numbers have, in a file of semicolons."""
-    values = [value.strip() for row in rows for value in row]
-    commas, points = (
-        sum(re.fullmatch(rf"[+-]?\d+{sign}\d+", value) is not None for value in values)
-        for sign in (",", r"\.")
-    )
-    return "," if commas > points else "."
+def _marks(rows: Sequence[Sequence[str]], width: int) -> tuple[tuple[int, int], ...]:
+    """Count for each column the rows with a decimal comma, and those with a point."""
+    commas, points = Counter[int](), Counter[int]()
+    for row in rows:
+        for place, value in enumerate(row):
+            if match := DECIMAL.fullmatch(value.strip()):
+                (commas if match[1] == "," else points)[place] += 1
+    return tuple((commas[place], points[place]) for place in range(width))
 
 
 def _head(path: Path) -> bytes:

@@ -9,9 +9,10 @@ more than there is; a slower reader then looks closer.
 
 import codecs
 import contextlib
+import itertools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ __all__ = [
     "check_damage",
     "check_quotes",
     "errors_with_lines",
+    "lines_of_rows",
     "may_have_leading_zeros",
     "read_arrow",
     "stream_arrow",
@@ -60,7 +62,7 @@ BAD_VALUE = re.compile(
 
 
 def read_arrow(
-    dialect: Dialect, types: Types, columns: Names | None = None
+    dialect: Dialect, types: Types, columns: Names | None = None, *, decimal: str = "."
 ) -> pa.Table:
     """Read columns, with ``types`` where these name one and else as pyarrow infers.
 
@@ -68,7 +70,7 @@ def read_arrow(
         pa.ArrowInvalid: pyarrow refuses the file; see ``errors_with_lines``.
     """
     for block_bytes in (BLOCK_BYTES, LARGEST_BLOCK_BYTES):
-        options = _options(dialect, types, columns, block_bytes)
+        options = _options(dialect, types, columns, block_bytes, decimal)
         try:
             with _opened(dialect.path) as file:
                 return pacsv.read_csv(file, **options)
@@ -79,11 +81,16 @@ def read_arrow(
 
 
 def stream_arrow(
-    dialect: Dialect, types: Types, columns: Names | None = None, *, block_bytes: int
+    dialect: Dialect,
+    types: Types,
+    columns: Names | None = None,
+    *,
+    block_bytes: int,
+    decimal: str = ".",
 ) -> Iterator[pa.RecordBatch]:
     """Read as ``read_arrow`` does, block by block: types are those of the first one."""
     for bytes_at_once in (block_bytes, LARGEST_BLOCK_BYTES):
-        options = _options(dialect, types, columns, bytes_at_once)
+        options = _options(dialect, types, columns, bytes_at_once, decimal)
         with _opened(dialect.path) as file:
             try:
                 blocks = pacsv.open_csv(file, **options)
@@ -116,7 +123,11 @@ def is_too_small(error: pa.ArrowInvalid) -> bool:
 
 
 def _options(
-    dialect: Dialect, types: Types, columns: Names | None, block_bytes: int
+    dialect: Dialect,
+    types: Types,
+    columns: Names | None,
+    block_bytes: int,
+    decimal: str,
 ) -> dict[str, Any]:
     return {
         "read_options": pacsv.ReadOptions(
@@ -132,7 +143,7 @@ def _options(
             include_columns=columns,
             null_values=list(dialect.missing),
             strings_can_be_null=True,
-            decimal_point=dialect.decimal,
+            decimal_point=decimal,
         ),
     }
 
@@ -222,6 +233,20 @@ def _windows(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
             after = following[:1] or b"\n"
             yield np.frombuffer(before + piece + after, dtype=np.uint8)
             before, piece = piece[-1:], following
+
+
+def lines_of_rows(dialect: Dialect, rows: Sequence[int]) -> list[int]:
+    """Give the lines on which some rows begin; rows are counted from 0 and rise."""
+    lines, wanted = [], iter(rows)
+    row = next(wanted, None)
+    data = itertools.islice(records(dialect.path, dialect.separator), 1, None)
+    for number, record in enumerate(data):
+        if row is None:
+            break
+        if number == row:
+            lines.append(record.line)
+            row = next(wanted, None)
+    return lines
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradatim.tables.files.arrow import SHARED_TEXT
+from gradatim.tables.files.arrow import SHARED_TEXT, scalar
 from gradatim.tables.files.csv_dialect import Dialect
 from gradatim.tables.files.csv_read import (
     BAD_VALUE,
@@ -26,7 +26,7 @@ from gradatim.tables.files.csv_read import (
 )
 from gradatim.tables.files.data_file import Names, Types
 
-__all__ = ["large_integers_as_text", "read_inferred"]
+__all__ = ["large_integers_as_text", "maybe_thousands", "read_inferred"]
 
 # Both numbers were chosen by hand, not measured.
 FIRST_BLOCK_BYTES = 1 << 18
@@ -38,24 +38,28 @@ BEYOND_INT64 = 2.0**63
 TEXT = pa.string()
 LEADING_ZERO = r"^0[0-9xX]"
 NO_INTEGER = r"[^0-9+\-\s]"
+THOUSANDS = r"^[+-]?(\d{1,3}|[1-9]\d{0,2}\.\d{3})$"
+"""Numbers that may be whole ones with a point between thousands."""
 
 
-def read_inferred(dialect: Dialect, *, leave_doubles: bool = False) -> pa.Table:
+def read_inferred(
+    dialect: Dialect, *, leave_doubles: bool = False, texts: Names = ()
+) -> pa.Table:
     """Read all columns, each with the narrowest type that all its values have.
 
-    Strings of few different values come as dictionaries. With ``leave_doubles`` the
-    caller sees to ``large_integers_as_text``. A ``FileReadError`` names the line on
-    which a file is damaged.
+    Strings of few different values come as dictionaries; the columns ``texts`` come as
+    strings. With ``leave_doubles`` the caller sees to ``large_integers_as_text``. A
+    ``FileReadError`` names the line on which a file is damaged.
     """
     with errors_with_lines(dialect):
-        types = _types_of_first_block(dialect)
+        types = _types_of_first_block(dialect) | dict.fromkeys(texts, TEXT)
         as_text = _may_be_names(dialect, types)
         try:
             table = read_arrow(dialect, {**types, **dict.fromkeys(as_text, TEXT)})
         except pa.ArrowInvalid as error:
             if not BAD_VALUE.search(str(error)):
                 raise
-            types, as_text = {}, []
+            types, as_text = dict.fromkeys(texts, TEXT), []
             table = read_arrow(dialect, types)
         for name in as_text:
             table = _with(table, name, _numbers_or_names(table[name]))
@@ -127,6 +131,32 @@ def large_integers_as_text(dialect: Dialect, table: pa.Table) -> pa.Table:
             if not _any_match(text[name], NO_INTEGER):
                 table = _with(table, name, text[name])
     return table
+
+
+def maybe_thousands(dialect: Dialect, table: pa.Table) -> dict[str, str]:
+    """Find columns of doubles in which each point may stand between thousands.
+
+    That is so where all numbers are as ``1.234`` or ``850``. The answer has one such
+    value for each of these columns. Most others are told by their numbers alone.
+    """
+    found = {}
+    for name in table.column_names:
+        values = table[name]
+        if not pa.types.is_float64(values.type):
+            continue
+        thousandfold = pc.multiply(values, scalar(1_000.0, pa.float64()))
+        is_near = pc.less(
+            pc.abs(pc.subtract(thousandfold, pc.round(thousandfold))),
+            scalar(1e-6, pa.float64()),
+        )
+        if not pc.all(is_near).as_py():
+            continue
+        text = read_arrow(dialect, {name: TEXT}, [name])[name]
+        text = pc.utf8_trim_whitespace(text)
+        marked = text.filter(pc.match_substring(text, "."))
+        if len(marked) and pc.all(pc.match_substring_regex(text, THOUSANDS)).as_py():
+            found[name] = marked[0].as_py()
+    return found
 
 
 def _beyond_64_bits(values: pa.ChunkedArray) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.files.column_source import ColumnSource, rows_by_number
 
 __all__ = ["MISSING_VALUES", "DataFile", "Names", "Types"]
 
@@ -69,12 +69,13 @@ class DataFile(ABC):
 
     @abstractmethod
     def source(
-        self, types: Types | None = None, *, doubles: Names = ()
+        self, types: Types | None = None, *, doubles: Names = (), texts: Names = ()
     ) -> ColumnSource:
         """Give the columns one by one; of a text file with ``types`` no others.
 
         Doubles of a text file come as float32, but for the columns called ``doubles``.
-        Where ``types`` is None, they do so only if that loses no differences.
+        Where ``types`` is None, they do so only if that loses no differences, and the
+        columns ``texts`` of a text file come as they are written there.
         """
 
     @abstractmethod
@@ -85,6 +86,10 @@ class DataFile(ABC):
 
         The memory that it takes does not grow with the file.
         """
+
+    def where(self, rows: Sequence[int]) -> list[str]:
+        """Say where some rows stand, which are counted from 0 and rise."""
+        return rows_by_number(rows)
 
     @staticmethod
     def writer(file: Any, schema: pa.Schema) -> Any:

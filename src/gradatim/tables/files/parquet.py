@@ -79,7 +79,7 @@ class ParquetFile(DataFile):
             return table
 
     def source(
-        self, types: Types | None = None, *, doubles: Names = ()
+        self, types: Types | None = None, *, doubles: Names = (), texts: Names = ()
     ) -> ColumnSource:
         """Give the columns as they are: their types are compared when they are used."""
 

@@ -86,11 +86,11 @@ def predict_file(
     file = open_file(source, missing=schema.missing_values)
     names = file.names
     extra = schema.check_names(names)
-    types = {column.name: column.read_type for column in schema.features}
+    types = {column.name: column.read_type for column in schema.read_features}
     wanted = [name for name in names if with_input or name in types]
     # Columns that are only passed on are read as text, so that they come out unchanged.
     types |= {name: pa.string() for name in wanted if name not in types}
-    notices, num_rows = ValueNotices(extra=extra), 0
+    notices, num_rows = ValueNotices(extra=extra, where=file.where), 0
     batches = file.batches(types, wanted, batch_rows=batch_rows)
 
     def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Tensor, ValueNotices]:
@@ -102,7 +102,7 @@ def predict_file(
     model.eval()  # before the threads begin, as they share the model
     with threads(1), _writer(output, kind) as write:
         for batch, answers, unusual in _in_order(answer, batches, num_threads):
-            notices.add(unusual)
+            notices.add(unusual, num_rows)
             notices.look_at(answers, num_rows)
             columns = _columns(schema, answers)
             if with_input:

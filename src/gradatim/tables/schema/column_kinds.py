@@ -2,7 +2,8 @@
 
 ===========  ================================================================
 number       integers, floats, decimals, durations, however few distinct values
-category     text whose values repeat: at most half as many values as rows
+category     text whose values repeat: at most half as many values as rows (text that is
+             written as numbers or dates has become such before: ``as_written``)
 boolean      true and false: a category whose two values are known beforehand
 datetime     dates, dates with times, times of day
 text         longer text, or text that repeats too rarely to learn from
@@ -45,13 +46,10 @@ from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
 from gradatim.tables.schema.columns import Column, Kind
 from gradatim.tables.schema.values_to_codes import (
     UNITS_PER_S,
-    first_failing,
     places,
-    stands_for_missing,
     ticks,
     time_unit,
 )
-from gradatim.text import shortened
 
 __all__ = ["VOCABULARY_CAP", "column_of", "number_entries"]
 
@@ -66,18 +64,6 @@ LONG_CHARACTERS = 40
 """Values with more characters on average are text."""
 LONG_WORDS = 4
 """Values with more words on average are text."""
-
-NEARLY_ALL = 0.9
-"""Where a smaller share of a text column's different values looks like numbers or like
-times, the column is meant to be text."""
-ANY_TIME = (pa.timestamp("us"), pa.timestamp("us", "UTC"))
-LOOKS = (
-    (r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$", "", (pa.float64(),), "number"),
-    (r"^\d{4}-\d\d-\d\d([ T]\d\d:\d\d.*)?$", "", ANY_TIME, "date or time"),
-    (r"^\d\d:\d\d(:\d\d)?$", "1970-01-01 ", ANY_TIME, "time of day"),
-)
-"""For numbers, times and times of day: the pattern that they have, what Arrow needs
-before one, the types that Arrow may make of it, and what it is called."""
 
 EXPECTED_REPEATS = 20
 """From so many expected repeats on, a tenth of them or less is no chance: the odds are
@@ -186,8 +172,6 @@ def _judge_text(name: str, values: pa.Array) -> _Judged:
         vocabulary=tuple(sorted(by_count[:VOCABULARY_CAP])),
     )
     drop = _constant(len(counts) == 1, num_missing, examples)
-    if stray := _stray_value(values):
-        column = replace(column, reason=stray)
     if len(counts) == 0:
         drop = "constant", "no row has a value"
     elif len(counts) > max(CATEGORY_SHARE * num_values, 2):
@@ -204,29 +188,6 @@ def _rarely_repeats(counts: Counter[str], num_values: int) -> _Drop:
     if len(counts) >= IDENTIFIER_SHARE * num_values:
         return "identifier", differing
     return "text", f"{differing}: too rarely the same to learn from"
-
-
-def _stray_value(values: pa.Array) -> str:
-    """Say which value keeps a column from being one of numbers or of times.
-
-    It is the first value that is none where nearly all others are, such as a leap
-    second (23:59:60) beside ordinary times. What is said is empty for other columns.
-    """
-    words = values.unique().dictionary_decode().drop_null()
-    words = words.filter(pc.invert(stands_for_missing(words)))
-    for pattern, before, types, what in LOOKS:
-        looks_so = pc.match_substring_regex(words, pattern)
-        if len(words) == 0 or pc.mean(looks_so).as_py() < NEARLY_ALL:
-            continue
-        texts = pc.binary_join_element_wise(before, words, "")
-        failing = (first_failing(texts, kind) for kind in types)
-        strays = [place for place in failing if place is not None]
-        if len(strays) == len(types):
-            stray = words[max(strays)].as_py()
-            index = values.dictionary.to_pylist().index(stray)
-            row = int(np.flatnonzero(places(values) == index)[0]) + 1
-            return f"{shortened(stray)!r} in row {row:,} is no {what}; most others are"
-    return ""
 
 
 def text_counts(values: pa.Array) -> Counter[str]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from gradatim.tables.files.arrow import SHARED_TEXT
+from gradatim.tables.schema.spelling import Spelling
 
 __all__ = [
     "MISSING",
@@ -55,6 +56,14 @@ class Column:
     """The parts of dates (``calendar.PARTS``) that vary over the training file."""
     vocabulary: tuple[str, ...] = ()
     """The values of a category, sorted: the value at place ``i`` has code ``i + 2``."""
+    spelling: Spelling | None = None
+    """How the column's texts are written, where ``type`` alone does not say it. What is
+    written otherwise is then missing, and named."""
+    missing: tuple[str, ...] = ()
+    """Texts and numbers that the owner of the data says stand for a missing value."""
+    of: str = ""
+    """The column whose bounds (``>60``) this one flags, which no file holds itself: 1
+    for a bound from below, -1 for one from above."""
 
     @property
     def group(self) -> str:
@@ -73,7 +82,7 @@ class Column:
         """The ``pa.DataType`` with which the column is read from text."""
         if self.type == "string" and self.vocabulary:
             return SHARED_TEXT
-        return arrow_type(self.type)
+        return _read_type(self)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,11 +99,23 @@ class Target:
     """What is subtracted in 64 bits where float32 would lose differences; else 0."""
     seen: str = ""
     """A few words on the values in the training file."""
+    spelling: Spelling | None = None
+    """As for a column; a value that is written otherwise is an error, though."""
+    missing: tuple[str, ...] = ()
+    """As for a column."""
+    reason: str = ""
+    """How a value is read, where that may surprise."""
 
     @property
     def read_type(self) -> Any:
         """The ``pa.DataType`` with which the column is read from text."""
-        return arrow_type(self.type)
+        return _read_type(self)
+
+
+def _read_type(column: Column | Target) -> Any:
+    if column.spelling is not None or column.missing:
+        return SHARED_TEXT
+    return arrow_type(column.type)
 
 
 def arrow_type(text: str) -> Any:

@@ -6,10 +6,11 @@ the target under another name is refused). A column's values become codes right 
 it was judged and are then freed, so that a table is seldom in memory twice.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import torch
@@ -19,10 +20,17 @@ from torch import Tensor
 from gradatim.errors import ConfigError, DataError
 from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.schema.choices import ColumnChoices, Said
 from gradatim.tables.schema.column_kinds import column_of
 from gradatim.tables.schema.columns import Column, Target
 from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
-from gradatim.tables.schema.targets import codes_of_target, take_target, target_of
+from gradatim.tables.schema.targets import (
+    codes_of_target,
+    target_meaning,
+    target_of,
+    usable_rows,
+)
+from gradatim.tables.schema.understand import Meaning, doubt_error, meaning_of
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import (
     codes_of_column,
@@ -71,6 +79,7 @@ def infer(
     drop_missing_target: bool = False,
     time: str | None = None,
     group: str | None = None,
+    said: Mapping[str, Said] | None = None,
 ) -> Inferred:
     """Say what the columns are, and make codes of the rows; see ``Schema.infer``.
 
@@ -90,12 +99,21 @@ def infer(
             "Each part would have other targets, and none could be learned.\n"
             "Name another column."
         )
+    choices = ColumnChoices.of(source.names, said or {})
     inferred = Inferred(num_rows=source.num_rows)
+    inferred.notices.where = source.where
     rows = None
     if target is not None:
-        values, rows = take_target(source, target, drop_missing_target)
+        meaning = target_meaning(source, target, task, choices)
+        rows = usable_rows(meaning.values, target, drop_missing=drop_missing_target)
+        values = meaning.values if rows is None else meaning.values.filter(rows)
         inferred.num_rows = len(values)
-        inferred.target = target_of(target, values, task)
+        inferred.target = replace(
+            target_of(target, values, task),
+            spelling=meaning.spelling,
+            missing=meaning.missing,
+            reason=meaning.reason,
+        )
         inferred.y = codes_of_target(values, inferred.target)
     for name in source.names:
         if name != target:
@@ -106,15 +124,23 @@ def infer(
             left_out = "dropped by name" if name in drop else ""
             if name == group and not kept:
                 left_out = "rows are split by it: new ones are of other groups"
-            column = _add(inferred, name, values, left_out=left_out, kept=kept)
+            if choices.kind(name)[0] == "id":
+                left_out = left_out or "said to be an identifier"
+            if left_out and name not in (time, group):
+                meaning = Meaning(values)
+            else:
+                meaning = meaning_of(name, values, choices, source)
+            column = _add(inferred, name, meaning, left_out=left_out, kept=kept)
             if not column.used and len(inferred.unused) < MOST_UNUSED:
-                _keep_unused(inferred, name, values)
+                _keep_unused(inferred, name, meaning.values)
             if name == time:
                 inferred.time = keys_of_times(values, column)
             if name == group:
                 inferred.group = keys_of_groups(name, values)
     if target is not None and not inferred.codes:
         raise _no_feature(inferred.columns)
+    if rows is not None:
+        inferred.notices.renumber(np.flatnonzero(numpy_of(rows)))
     return inferred
 
 
@@ -131,14 +157,29 @@ def stack_codes(
 
 
 def _add(
-    inferred: Inferred, name: str, values: pa.Array, *, left_out: str, kept: bool
+    inferred: Inferred, name: str, meaning: Meaning, *, left_out: str, kept: bool
 ) -> Column:
     """Add one column, with its codes if it is a feature; ``left_out`` says why not."""
-    column = column_of(name, values, keep=kept)
+    values = meaning.values
+    column = column_of(name, values, keep=kept or meaning.is_said)
     if left_out:
         column = replace(column, used=False, reason=left_out, vocabulary=())
+    elif meaning.doubt is not None:
+        if inferred.target is not None:
+            raise doubt_error(name, meaning.doubt)
+        column = replace(
+            column, used=False, reason=f"it {meaning.doubt.what}", vocabulary=()
+        )
+    elif meaning.is_said:
+        column = replace(column, reason="")
+    column = replace(column, spelling=meaning.spelling, missing=meaning.missing)
     if column.used:
-        codes = codes_of_column(typed(values, column), column, inferred.notices)
+        reason = "; ".join(filter(None, (column.reason, meaning.reason)))
+        column = replace(column, reason=reason)
+        meaning.note(name, inferred.notices)
+        # They have been read, by the spelling where there is one.
+        plain_column = replace(column, spelling=None, missing=())
+        codes = codes_of_column(typed(values, plain_column), column, inferred.notices)
         twin = _twin(inferred, column, codes)
         if twin is not None and not kept:
             reason = f"the same as {twin!r} in every row"
@@ -150,7 +191,26 @@ def _add(
                 _refuse_target(inferred.target, inferred.y, column, codes)
             inferred.codes[name] = codes
     inferred.columns.append(column)
+    if column.used and meaning.bounds is not None:
+        _add_bounds(inferred, column, meaning.bounds)
     return column
+
+
+def _add_bounds(
+    inferred: Inferred, column: Column, bounds: npt.NDArray[np.int64]
+) -> None:
+    """Add the column that flags which numbers of another one are bounds."""
+    flag = Column(
+        name=f"{column.name} is a bound",
+        kind="number",
+        type="double",
+        used=True,
+        seen=f"{np.count_nonzero(bounds):,} rows",
+        spelling=column.spelling,
+        of=column.name,
+    )
+    inferred.codes[flag.name] = torch.from_numpy(bounds.astype(np.float32))
+    inferred.columns.append(flag)
 
 
 def _keep_unused(inferred: Inferred, name: str, values: pa.Array) -> None:

@@ -5,18 +5,21 @@ model. From then on every file and data frame is read strictly as it says.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from torch import Tensor
 
 from gradatim.errors import SchemaError
+from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.columns import Column, Label, Target
 from gradatim.tables.schema.infer_schema import Inferred, infer, stack_codes
-from gradatim.tables.schema.stored import VERSION, read_stored
+from gradatim.tables.schema.spelling import Spelling
+from gradatim.tables.schema.stored import LATER_ENTRIES, VERSION, read_stored
 from gradatim.tables.schema.targets import codes_of_target
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.tables.schema.values_to_codes import codes_of_column, plain, typed
@@ -81,6 +84,11 @@ class Schema:
         """The columns that are used."""
         return tuple(column for column in self.columns if column.used)
 
+    @property
+    def read_features(self) -> tuple[Column, ...]:
+        """The features that a file holds itself: not those made of another one."""
+        return tuple(column for column in self.features if not column.of)
+
     def group(self, name: str) -> tuple[Column, ...]:
         """The used columns of ``"numbers"``, ``"categories"`` or ``"times"``."""
         return tuple(column for column in self.features if column.group == name)
@@ -108,7 +116,7 @@ class Schema:
     @property
     def types(self) -> dict[str, Any]:
         """The ``pa.DataType`` to read each feature and the target from text with."""
-        types = {column.name: column.read_type for column in self.features}
+        types = {column.name: column.read_type for column in self.read_features}
         if self.target is not None:
             types[self.target.name] = self.target.read_type
         return types
@@ -121,9 +129,9 @@ class Schema:
         """
         known = {column.name for column in self.columns}
         free = [name for name in names if name not in known]
-        if absent := [c.name for c in self.features if c.name not in names]:
+        if absent := [c.name for c in self.read_features if c.name not in names]:
             raise SchemaError(
-                f"The data lacks {len(absent)} of {len(self.features)} columns: "
+                f"The data lacks {len(absent)} of {len(self.read_features)} columns: "
                 f"{listed(absent, most=20)}.{nearest_name(absent[0], free)}\n"
                 "The model was trained with them and cannot do without.\n"
                 "Add the columns, under these names; empty values count as missing."
@@ -163,14 +171,18 @@ class Schema:
 
         ``rows`` is True for the rows to take; all of them are taken if it is None.
         """
-        notices = ValueNotices(extra=self.check_names(source.names))
+        extra = self.check_names(source.names)
+        notices = ValueNotices(extra=extra, where=source.where)
+        source = source.keeping([column.of for column in self.features if column.of])
         codes = {}
         for column in self.features:
-            values = plain(source.take(column.name))
+            values = plain(source.take(column.of or column.name))
             if rows is not None:
                 values = values.filter(rows)
-            values = typed(values, column)
+            values = typed(values, column, notices)
             codes[column.name] = codes_of_column(values, column, notices)
+        if rows is not None:
+            notices.renumber(np.flatnonzero(numpy_of(rows)))
         return stack_codes(self.features, codes), notices
 
     def encode_target(self, data: pa.Table | pa.RecordBatch) -> Tensor:
@@ -199,7 +211,8 @@ class Schema:
         """Give for each column name, kind, values seen, and what is done with it."""
         rows: list[tuple[str, str, str, str]] = []
         if (target := self.target) is not None:
-            rows.append((target.name, "target", target.seen, target.task))
+            task = f"{target.task}: {target.reason}" if target.reason else target.task
+            rows.append((target.name, "target", target.seen, task))
         for column in self.columns:
             missing = f", {column.num_missing:,} missing" if column.num_missing else ""
             seen = f"{column.seen}{missing}".removeprefix(", ")
@@ -230,10 +243,26 @@ class Schema:
 
 
 def _entries(part: Column | Target) -> dict[str, Any]:
+    """Give what is stored: entries of later versions only where they say something."""
+    later = LATER_ENTRIES[type(part)]
     return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(part).items()
+        name: _stored(value)
+        for name, value in ((f.name, getattr(part, f.name)) for f in fields(part))
+        if name not in later or value not in (None, (), "")
     }
+
+
+def _stored(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, Spelling):
+        default = Spelling()
+        return {
+            name: list(entry) if isinstance(entry, tuple) else entry
+            for name, entry in asdict(value).items()
+            if entry != getattr(default, name)
+        }
+    return value
 
 
 def _as_table(data: pa.Table | pa.RecordBatch) -> pa.Table:

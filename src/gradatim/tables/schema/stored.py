@@ -12,7 +12,7 @@ from typing import Any, get_args
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gradatim.errors import SchemaError
+from gradatim.errors import ConfigError, SchemaError
 from gradatim.store.checks import (
     Check,
     is_bool,
@@ -27,14 +27,22 @@ from gradatim.store.checks import (
 from gradatim.tables.schema.calendar import PARTS
 from gradatim.tables.schema.column_kinds import VOCABULARY_CAP
 from gradatim.tables.schema.columns import Column, Kind, Target, Task, arrow_type
+from gradatim.tables.schema.date_forms import pattern_of
+from gradatim.tables.schema.spelling import Spelling
 from gradatim.tables.schema.targets import MAX_CLASSES
 from gradatim.tables.schema.values_to_codes import UNITS_PER_S
 from gradatim.text import shown
 
-__all__ = ["VERSION", "read_stored"]
+__all__ = ["LATER_ENTRIES", "VERSION", "read_stored"]
 
 VERSION = 1
 """The version of the format, which is written into every schema."""
+LATER_ENTRIES = {
+    Column: frozenset(("spelling", "missing", "of")),
+    Target: frozenset(("spelling", "missing", "reason")),
+}
+"""Entries that the first schemas did not have. They are stored only where they say
+something, and may be absent."""
 
 
 def read_stored(data: Any) -> dict[str, Any]:
@@ -70,16 +78,42 @@ def read_stored(data: Any) -> dict[str, Any]:
 
 def _read_part(part: Any, data: Any, where: str) -> Any:
     """Make a ``Column`` or ``Target`` of its entries."""
-    _check_names(data, {entry.name for entry in fields(part)}, where)
+    names = {entry.name for entry in fields(part)}
+    given = set(data) if is_object(data) else set()
+    _check_names(data, names - (LATER_ENTRIES[part] - given), where)
     for name, value in data.items():
         _check_value(name, value, where)
-    lists = {name: tuple(v) for name, v in data.items() if isinstance(v, list)}
-    made = part(**{**data, **lists})
+    made_of: dict[str, Any] = {
+        name: tuple(v) for name, v in data.items() if isinstance(v, list)
+    }
+    if "spelling" in data:
+        made_of["spelling"] = _read_spelling(data["spelling"], where)
+    made = part(**{**data, **made_of})
     if isinstance(made, Target):
         _check_target(made, where)
     elif made.used:
         _check_feature(made, where)
     return made
+
+
+def _read_spelling(data: Any, where: str) -> Spelling:
+    """Make a ``Spelling`` of its entries, each of which may be left out."""
+    names = {entry.name for entry in fields(Spelling)}
+    if unknown := set(data) - names:
+        raise _unfit(f"a spelling with {shown(sorted(map(str, unknown)))}", where)
+    for name, value in data.items():
+        if not SPELLING_CHECKS[name](value):
+            raise _unfit(f"a spelling with {name} = {shown(value)}", where)
+    lists = {name: tuple(v) for name, v in data.items() if isinstance(v, list)}
+    spelling = Spelling(**{**data, **lists})
+    if spelling.decimal == spelling.thousands or not _differ(spelling.order):
+        raise _unfit(f"the spelling {shown(data)}", where)
+    if spelling.date:
+        try:
+            pattern_of(spelling.date)
+        except ConfigError as error:
+            raise _unfit(f"the form {shown(spelling.date)} of dates", where) from error
+    return spelling
 
 
 def _check_names(data: Any, names: set[str], where: str) -> None:
@@ -124,17 +158,30 @@ CHECKS: dict[str, Check] = {
     "columns": list_of(is_object),
     "kind": one_of(*get_args(Kind)),
     "labels": list_of(of_type(str, bool, int, float)),
+    "missing": list_of(is_text),
     "missing_values": list_of(is_text),
     "num_missing": is_count,
     "num_rows": is_count,
     "origin": lambda value: is_int64(value) or _is_double(value),
     "parts": list_of(is_text),
+    "spelling": is_object,
     "task": one_of(*get_args(Task)),
     "unit": one_of("", *UNITS_PER_S),
     "used": is_bool,
     "vocabulary": list_of(is_text),
 }
 """What the entries of a stored schema may be; those not named here are texts."""
+
+
+SPELLING_CHECKS: dict[str, Check] = {
+    "decimal": one_of(".", ","),
+    "thousands": one_of("", ",", ".", " ", "'"),
+    "unit": is_text,
+    "bounds": is_bool,
+    "date": is_text,
+    "order": list_of(is_text),
+}
+"""What the entries of a spelling may be."""
 
 
 def _check_feature(column: Column, where: str) -> None:

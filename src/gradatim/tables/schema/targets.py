@@ -16,8 +16,10 @@ from torch import Tensor
 from gradatim.errors import ConfigError, DataError
 from gradatim.tables.files.arrow import array_of, numpy_of
 from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.schema.choices import ColumnChoices
 from gradatim.tables.schema.column_kinds import number_entries, text_counts
 from gradatim.tables.schema.columns import Label, Target, Task
+from gradatim.tables.schema.understand import Meaning, doubt_error, meaning_of
 from gradatim.tables.schema.values_to_codes import (
     LARGEST_FLOAT32,
     less_origin,
@@ -27,7 +29,13 @@ from gradatim.tables.schema.values_to_codes import (
 )
 from gradatim.text import shown
 
-__all__ = ["codes_of_target", "take_target", "target_of"]
+__all__ = [
+    "codes_of_target",
+    "take_target",
+    "target_meaning",
+    "target_of",
+    "usable_rows",
+]
 
 # The numbers were chosen by hand, not measured.
 MAX_CLASS_NUMBERS = 20
@@ -37,6 +45,8 @@ ROWS_A_VALUE = 10
 MAX_CLASSES = 1_000
 """More classes are refused."""
 
+
+OTHERWISE = "not written as the numbers of the other rows"
 
 UNFIT = (
     pa.types.is_temporal,
@@ -219,11 +229,63 @@ def codes_of_target(values: pa.Array, target: Target) -> Tensor:
     return torch.from_numpy(numpy_of(codes).astype(np.int64))
 
 
+def target_meaning(
+    source: ColumnSource, name: str, task: str | None, choices: ColumnChoices
+) -> Meaning:
+    """Take the target of a new table, and say what its values mean.
+
+    Raises:
+        DataError: A value is written otherwise than the others, or is a bound.
+    """
+    values = plain(source.take(name))
+    option, _ = choices.kind(name)
+    if option in ("date", "text", "id"):
+        raise _unfit(name, f"is said to be {option}", "a number or a class")
+    meaning = meaning_of(name, values, choices, source)
+    if meaning.doubt is not None:
+        raise doubt_error(name, meaning.doubt)
+    spelling, is_number = (
+        meaning.spelling,
+        not pa.types.is_temporal(meaning.values.type),
+    )
+    if pa.types.is_dictionary(values.type) and not meaning.is_said:
+        known = meaning.values.drop_null()
+        is_class = task in ("binary", "classification") or (
+            task is None
+            and is_number
+            and len(known)
+            and _task_of(known) != "regression"
+        )
+        # "3 stars" stays the name of a class, where few of them make classes.
+        if not is_number or (is_class and spelling is not None and spelling.unit):
+            return Meaning(values, missing=meaning.missing)
+    if meaning.strays[0]:
+        row, text = meaning.strays[1][0]
+        raise _stray_target(name, text, source.where([row])[0], OTHERWISE)
+    if meaning.bounds is not None:
+        row = int(np.flatnonzero(meaning.bounds)[0])
+        text = values[row].as_py()
+        raise _stray_target(name, text, source.where([row])[0], "a bound, no number")
+    return meaning
+
+
+def _stray_target(name: str, text: str, where: str, what: str) -> DataError:
+    return DataError(
+        f"The target {name!r} has the value {shown(text)} ({where}), which is {what}.\n"
+        "A loss cannot be computed there.\n"
+        "Correct it, or leave out the rows that have it: "
+        f"--missing '{name}={text}' --drop-missing-target."
+    )
+
+
 def take_target(
-    source: ColumnSource, name: str, drop_missing: bool
+    source: ColumnSource, target: Target, drop_missing: bool
 ) -> tuple[pa.Array, pa.BooleanArray | None]:
     """Take the target of the rows that have one; give also which, None for all."""
+    name = target.name
     values = plain(source.take(name))
+    if target.spelling is not None or target.missing:
+        values = typed(values, target)
     rows = usable_rows(values, name, drop_missing=drop_missing)
     return (values if rows is None else values.filter(rows)), rows
 

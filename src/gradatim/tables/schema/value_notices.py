@@ -1,12 +1,19 @@
 """What was unusual among the values of which codes were made, told to people."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
-from gradatim.text import listed
+from gradatim.tables.files.column_source import rows_by_number
+from gradatim.text import listed, shortened
 
-__all__ = ["ValueNotices"]
+__all__ = ["MOST_NAMED", "ValueNotices"]
+
+MOST_NAMED = 3
+"""At most so many values of a column are named with their rows."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -22,6 +29,15 @@ class ValueNotices:
     infinite: dict[str, int] = field(default_factory=dict)
     """How often a number was infinite or beyond half of float32's range: taken as
     missing."""
+    strays: dict[str, int] = field(default_factory=dict)
+    """How often a value was not written as the others of its column: taken as missing.
+    """
+    first_strays: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    """The first of them, with their rows, counted from 0."""
+    words: dict[str, dict[str, int]] = field(default_factory=dict)
+    """How often a word such as ``?`` stood for a missing value, by column."""
+    where: Callable[[Sequence[int]], list[str]] = rows_by_number
+    """Says where rows stand in the data."""
     extra: tuple[str, ...] = ()
     """Columns of the data that the schema does not know."""
     num_nan: int = 0
@@ -29,9 +45,28 @@ class ValueNotices:
     first_nan: int | None = None
     """The first of these rows, counted from 1."""
 
-    def add(self, other: "ValueNotices") -> None:
-        """Add what was unusual in another part of the same data."""
-        for name in ("unseen", "missing", "infinite"):
+    def note_strays(
+        self, column: str, count: int, first: list[tuple[int, str]]
+    ) -> None:
+        """Note values of a column that are not written as the others."""
+        self.strays[column], self.first_strays[column] = count, first
+
+    def renumber(self, rows: npt.NDArray[np.int64]) -> None:
+        """Count rows as the data have them: they are ``rows`` of the data."""
+        for column, strays in self.first_strays.items():
+            self.first_strays[column] = [(int(rows[row]), text) for row, text in strays]
+
+    def add(self, other: "ValueNotices", num_rows_before: int = 0) -> None:
+        """Add what was unusual in another part of the same data, which comes later."""
+        for column, strays in other.first_strays.items():
+            first = self.first_strays.setdefault(column, [])
+            first += [(num_rows_before + row, text) for row, text in strays]
+            del first[MOST_NAMED:]
+        for column, words in other.words.items():
+            for word, count in words.items():
+                counts = self.words.setdefault(column, {})
+                counts[word] = counts.get(word, 0) + count
+        for name in ("unseen", "missing", "infinite", "strays"):
             counts = getattr(self, name)
             for column, count in getattr(other, name).items():
                 counts[column] = counts.get(column, 0) + count
@@ -51,6 +86,18 @@ class ValueNotices:
             lines.append(f"{name}: {count:,} rows with a category unseen ({examples})")
         for name, count in self.infinite.items():
             lines.append(f"{name}: {count:,} infinite values taken as missing")
+        for name, words in self.words.items():
+            each = ", ".join(f"{word!r} ({n:,} rows)" for word, n in words.items())
+            lines.append(f"{name}: {each} taken as missing")
+        for name, count in self.strays.items():
+            rows, texts = zip(*self.first_strays[name], strict=True)
+            places = zip(texts, self.where(rows), strict=True)
+            each = ", ".join(f"{shortened(t, 40)!r} ({where})" for t, where in places)
+            more = f" and {count - len(rows):,} more" if count > len(rows) else ""
+            lines.append(
+                f"{name}: {each}{more} taken as missing, as the column's other values "
+                "are written otherwise"
+            )
         if self.num_nan:
             lines.append(
                 f"{self.num_nan:,} predictions are NaN, the first in row "

@@ -3,6 +3,7 @@
 ``Schema.encode`` says what the codes are.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,8 +24,10 @@ from gradatim.tables.files.arrow import (
     type_words,
 )
 from gradatim.tables.files.data_file import MISSING_VALUES
+from gradatim.tables.schema.as_written import Read, Texts, read_texts
 from gradatim.tables.schema.columns import MISSING, UNSEEN, Column, Target, arrow_type
-from gradatim.tables.schema.value_notices import ValueNotices
+from gradatim.tables.schema.spelling import MISSING_WORDS
+from gradatim.tables.schema.value_notices import MOST_NAMED, ValueNotices
 from gradatim.text import shown
 
 __all__ = [
@@ -41,6 +44,11 @@ __all__ = [
     "time_unit",
     "typed",
 ]
+
+MANY_STRAYS = 20
+"""From so many values on that are written otherwise than in training, it is an error if
+they are most of all: the file means something else. Chosen by hand, not measured."""
+WHOLE_FLOAT = r"^(-?\d+)\.0+$"
 
 NO_TIME = torch.iinfo(torch.int64).min
 """The code of a time where a row has none."""
@@ -89,16 +97,30 @@ def _without_values(values: pa.ChunkedArray) -> pa.Array:
     return pa.Array.from_buffers(pa.binary(), len(values), buffers)
 
 
-def typed(values: pa.Array, column: Column | Target) -> pa.Array:
+def typed(
+    values: pa.Array, column: Column | Target, notices: ValueNotices | None = None
+) -> pa.Array:
     """Give plain values the type that the schema has for their column.
 
-    Text is read as strictly as in a file; whole numbers may stand for numbers, 0 and 1
-    for booleans, dates for times of day zero.
+    Text is read by the column's spelling, where it has one, and else as strictly as in
+    a file; whole numbers may stand for numbers, 0 and 1 for booleans, dates for times
+    of day zero. What a spelling does not fit is missing, and noted in ``notices``.
 
     Raises:
         SchemaError: They are of another kind, or one value is: its row is named.
     """
     wanted = arrow_type(column.type)
+    if column.missing:
+        values = without_words(values, column.missing)
+    if column.spelling is not None:
+        if column.spelling.date or column.spelling.order:
+            values = numbers_as_texts(values)
+        if pa.types.is_dictionary(values.type):
+            return _by_spelling(values, column, notices)
+    if isinstance(column, Column) and column.of:
+        return array_of(np.zeros(len(values), np.int64), pa.int64())
+    if isinstance(column, Column) and are_whole(column.vocabulary):
+        values = as_categories(values)
     if pa.types.is_null(values.type):
         values = values.cast(wanted)
     if pa.types.is_string(wanted):
@@ -117,6 +139,101 @@ def typed(values: pa.Array, column: Column | Target) -> pa.Array:
     if pa.types.is_temporal(wanted) and pa.types.is_temporal(values.type):
         return values
     return _cast(values, wanted, column)
+
+
+def without_words(values: pa.Array, words: Sequence[str]) -> pa.Array:
+    """Leave out values that the owner of the data says stand for missing ones."""
+    if pa.types.is_dictionary(values.type):
+        trimmed = pc.utf8_trim_whitespace(values.dictionary)
+        absent = pc.is_in(trimmed, value_set=array_of(words, pa.string()))
+        if not pc.any(absent).as_py():
+            return values
+        absent = pc.fill_null(absent.take(values.indices), scalar(False, pa.bool_()))
+    elif _is_number(values.type):
+        numbers = array_of(words, pa.string())
+        is_one = pc.match_substring_regex(numbers, r"^[+-]?\d+(\.\d*)?$")
+        numbers = numbers.filter(is_one).cast(pa.float64())
+        absent = pc.is_in(values.cast(pa.float64(), safe=False), value_set=numbers)
+    else:
+        return values
+    return pc.if_else(absent, scalar(None, values.type), values)
+
+
+def numbers_as_texts(values: pa.Array) -> pa.Array:
+    """Write numbers and booleans as texts, whole ones without a decimal point."""
+    if not (_is_number(values.type) or pa.types.is_boolean(values.type)):
+        return values
+    texts = pc.replace_substring_regex(values.cast(pa.string()), r"\.0$", "")
+    if pa.types.is_floating(values.type):
+        texts = pc.if_else(pc.is_finite(values), texts, scalar(None, pa.string()))
+    return texts.dictionary_encode()
+
+
+def are_whole(words: Sequence[str]) -> bool:
+    """Say whether all words are whole numbers, as programs write them."""
+    return bool(words) and all(re.fullmatch(r"-?\d+", word) for word in words)
+
+
+def as_categories(values: pa.Array) -> pa.Array:
+    """Write numbers as texts; in texts, ``7.0`` becomes ``7``: it is the same."""
+    values = numbers_as_texts(values)
+    if pa.types.is_dictionary(values.type):
+        texts = values.dictionary
+        if pc.any(pc.match_substring_regex(texts, WHOLE_FLOAT)).as_py():
+            texts = pc.replace_substring_regex(texts, WHOLE_FLOAT, r"\1")
+            values = texts.take(values.indices).dictionary_encode()
+    return values
+
+
+def _by_spelling(
+    values: pa.Array, column: Column | Target, notices: ValueNotices | None
+) -> pa.Array:
+    """Read texts by the column's spelling, and note what is written otherwise."""
+    spelling = column.spelling
+    assert spelling is not None
+    texts = Texts.of(values, words=() if spelling.order else MISSING_WORDS)
+    kind = arrow_type(column.type) if spelling.date else None
+    read = read_texts(texts, spelling, kind)
+    is_bound = isinstance(column, Column) and column.of
+    if read.strays.any() and not is_bound:
+        _note_strays(values, texts, read, column, notices)
+    if is_bound:
+        read_values = array_of(read.bounds, pa.int8()).cast(pa.int64())
+        return pc.fill_null(read_values.take(values.indices), scalar(0, pa.int64()))
+    return read.values.take(values.indices)
+
+
+def _note_strays(
+    values: pa.Array,
+    texts: Texts,
+    read: Read,
+    column: Column | Target,
+    notices: ValueNotices | None,
+) -> None:
+    num_strays = texts.rows(read.strays)
+    rows = stray_rows(values, read)
+    first = [values[int(row)].as_py() for row in rows[:MOST_NAMED]]
+    is_most = num_strays >= MANY_STRAYS and 2 * num_strays > texts.total
+    if isinstance(column, Target) or is_most:
+        what = f"row {rows[0] + 1}: {shown(first[0])}"
+        if is_most:
+            what = (
+                f"{num_strays:,} of {texts.total:,} values, such as {shown(first[0])},"
+            )
+        raise SchemaError(
+            f"Column {column.name!r}, {what} is not written as in the training file.\n"
+            "Read otherwise it would not mean what it meant there.\n"
+            "Write it as there, or leave it empty if it is missing."
+        )
+    if notices is not None:
+        notices.note_strays(
+            column.name, num_strays, [*zip(rows.tolist(), first, strict=False)]
+        )
+
+
+def stray_rows(values: pa.Array, read: Read) -> npt.NDArray[np.int64]:
+    """Give the rows whose texts are written otherwise than the others."""
+    return np.flatnonzero(np.append(read.strays, False)[places(values)])
 
 
 def _is_number(kind: Any) -> bool:
