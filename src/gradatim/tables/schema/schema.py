@@ -5,7 +5,7 @@ model. From then on every file and data frame is read strictly as it says.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -244,25 +244,19 @@ class Schema:
 
 def _entries(part: Column | Target) -> dict[str, Any]:
     """Give what is stored: entries of later versions only where they say something."""
-    later = LATER_ENTRIES[type(part)]
-    return {
-        name: _stored(value)
-        for name, value in ((f.name, getattr(part, f.name)) for f in fields(part))
+    later, plain = LATER_ENTRIES[type(part)], asdict(Spelling())
+    entries: dict[str, Any] = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(part).items()
         if name not in later or value not in (None, (), "")
     }
-
-
-def _stored(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return list(value)
-    if isinstance(value, Spelling):
-        default = Spelling()
-        return {
-            name: list(entry) if isinstance(entry, tuple) else entry
-            for name, entry in asdict(value).items()
-            if entry != getattr(default, name)
+    if "spelling" in entries:
+        entries["spelling"] = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in entries["spelling"].items()
+            if value != plain[name]
         }
-    return value
+    return entries
 
 
 def _as_table(data: pa.Table | pa.RecordBatch) -> pa.Table:

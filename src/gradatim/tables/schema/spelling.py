@@ -88,14 +88,21 @@ MAX_DIGITS = 19
 """Whole numbers with so many digits may not fit into 64 bits."""
 UNIT = r"[%‰°µ\p{L}\p{Sc}][^\d()<>=+,;:]{0,23}?[23]?"
 """What stands behind a number: a percent sign, a currency, a word such as ``km/h``."""
-NUMBER = (
+PARTS = r"^(?P<head>[^\d.,]*)(?P<digits>[\d.,' ]*)(?P<tail>[^\d.,' ].*)?$"
+"""A text in three parts. Each character can begin one part alone, which RE2 takes apart
+in 0.3 us a text; one expression for all that follows took 4 us."""
+HEAD = (
     rf"^(?P<front>{CURRENCY})?\s*(?P<open>\()?\s*(?P<bound>>=|<=|[<>≥≤])?\s*"
-    rf"(?P<sign>[+-])?\s*(?P<before>{CURRENCY})?\s*(?P<inner>[+-])?\s*"
-    r"(?P<digits>[.,]?\d(?:[\d.,' ]*\d)?[.,]?|(?i:inf(?:inity)?))"
-    rf"(?P<exponent>[eE][+-]?\d+)?\s*(?P<end>[+-])?\s*(?P<after>{UNIT})?\s*"
-    r"(?P<close>\))?$"
+    rf"(?P<sign>[+-])?\s*(?P<before>{CURRENCY})?\s*(?P<inner>[+-])?\s*$"
 )
-"""A number as people write it, in its parts."""
+"""What may stand before the digits of a number."""
+TAIL = (
+    r"^(?P<exponent>[eE][+-]?\d+)?\s*(?P<end>[+-])?\s*"
+    rf"(?P<after>{UNIT})?\s*(?P<close>\))?$"
+)
+"""What may stand behind them."""
+DIGITS = r"^[.,]?\d(?:[\d.,' ]*\d)?[.,]?$"
+INFINITE = r"^(?P<sign>[+-])?(?i:inf(?:inity)?)$"
 
 EMPTY = scalar("", pa.string())
 
@@ -132,7 +139,7 @@ class NumberParts:
     digits: pa.Array
     """The digits with their marks, without sign and unit."""
     exponent: pa.Array
-    sign: npt.NDArray[np.float64]
+    sign: npt.NDArray[np.int64]
     bound: npt.NDArray[np.int8]
     """1 for a bound from below (``>60``), -1 for one from above, else 0."""
     unit: npt.NDArray[np.int64]
@@ -145,42 +152,80 @@ class NumberParts:
 
 def take_apart(texts: pa.Array) -> NumberParts:
     """Take tidied texts apart as numbers."""
-    found = pc.extract_regex(texts, NUMBER)
-    part = {
-        name: pc.fill_null(pc.struct_field(found, name), EMPTY)
-        for name in ("front", "open", "bound", "sign", "before", "inner", "digits")
-    }
-    part |= {
-        name: pc.fill_null(pc.struct_field(found, name), EMPTY)
-        for name in ("exponent", "end", "after", "close")
-    }
+    found = pc.extract_regex(texts, PARTS)
+    digits = pc.fill_null(pc.struct_field(found, "digits"), EMPTY)
+    digits = pc.utf8_trim_whitespace(digits)
+    if pc.any(pc.match_substring_regex(digits, "^[.,] ")).as_py():  # as in "Rs. 500"
+        digits = pc.replace_substring_regex(digits, "^[.,] +", "")
+    is_number = numpy_of(pc.match_substring_regex(digits, DIGITS))
+    head, head_place = _different(found, "head", HEAD)
+    tail, tail_place = _different(found, "tail", TAIL)
+    is_number &= numpy_of(head.is_valid())[head_place]
+    is_number &= numpy_of(tail.is_valid())[tail_place]
 
     def has(name: str, *values: str) -> npt.NDArray[np.bool]:
         among = array_of(values, pa.string())
-        return numpy_of(pc.is_in(part[name], value_set=among))
+        is_head = name in ("front", "open", "bound", "sign", "before", "inner")
+        part, place = (head, head_place) if is_head else (tail, tail_place)
+        return numpy_of(pc.is_in(pc.struct_field(part, name), value_set=among))[place]
 
-    is_open, is_closed = has("open", "("), has("close", ")")
-    minus = has("sign", "-") ^ has("inner", "-") ^ has("end", "-") ^ is_open
-    below, above = has("bound", ">", ">=", "≥"), has("bound", "<", "<=", "≤")
-    money = pc.if_else(pc.equal(part["front"], EMPTY), part["before"], part["front"])
-    unit = pc.binary_join_element_wise(money, part["after"], EMPTY)
-    unit = unit.dictionary_encode()
-    written = unit.dictionary.to_pylist()
-    keys = [unit_key(each) for each in written]
-    units = tuple(dict.fromkeys(keys))
-    place = np.array([units.index(key) for key in keys] or [0])
-    is_number = numpy_of(found.is_valid()) & (is_open == is_closed)
-    first = dict(zip(reversed(keys), reversed(written), strict=True))
+    is_number &= has("open", "(") == has("close", ")")
+    minus = has("sign", "-") ^ has("inner", "-") ^ has("end", "-") ^ has("open", "(")
+    below = has("bound", ">", ">=", "≥") | has("end", "+")
+    above = has("bound", "<", "<=", "≤")
+    exponent = pc.struct_field(tail, "exponent").take(array_of(tail_place, pa.int64()))
+    unit, units, written = _units(head, head_place, tail, tail_place)
+    infinite = pc.extract_regex(texts, INFINITE) if not is_number.all() else None
+    if infinite is not None and infinite.null_count < len(texts):
+        is_infinite = numpy_of(infinite.is_valid())
+        sign = pc.fill_null(pc.struct_field(infinite, "sign"), EMPTY)
+        minus = np.where(is_infinite, numpy_of(pc.starts_with(sign, "-")), minus)
+        is_number |= is_infinite
+        unit = np.where(is_infinite, units.index("") if "" in units else 0, unit)
+        digits = pc.if_else(infinite.is_valid(), scalar("inf", pa.string()), digits)
     return NumberParts(
         is_number=is_number,
-        digits=part["digits"],
-        exponent=part["exponent"],
-        sign=np.where(minus, -1.0, 1.0),
-        bound=(below | has("end", "+")).astype(np.int8) - above.astype(np.int8),
-        unit=place[numpy_of(unit.indices)],
+        digits=digits,
+        exponent=pc.fill_null(exponent, EMPTY),
+        sign=np.where(minus, -1, 1),
+        bound=below.astype(np.int8) - above.astype(np.int8),
+        unit=unit,
         units=units,
-        written=tuple(first[key] for key in units),
+        written=written,
     )
+
+
+def _different(
+    found: Any, name: str, pattern: str
+) -> tuple[Any, npt.NDArray[np.int64]]:
+    """Take the different texts of a part apart; give also the place of each row's."""
+    part = pc.fill_null(pc.struct_field(found, name), EMPTY).dictionary_encode()
+    trimmed = pc.utf8_trim_whitespace(part.dictionary)
+    return pc.extract_regex(trimmed, pattern), numpy_of(part.indices).astype(np.int64)
+
+
+def _units(
+    head: Any, head_place: Any, tail: Any, tail_place: Any
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...], tuple[str, ...]]:
+    """Join what stands before and behind to units; see ``NumberParts``."""
+    fronts, befores = (
+        pc.fill_null(pc.struct_field(head, name), EMPTY).to_pylist()
+        for name in ("front", "before")
+    )
+    afters = pc.fill_null(pc.struct_field(tail, "after"), EMPTY).to_pylist()
+    pairs, unit = np.unique(
+        head_place * max(1, len(afters)) + tail_place, return_inverse=True
+    )
+    keys: list[str] = []
+    written: dict[str, str] = {}
+    for head_at, tail_at in (divmod(int(pair), max(1, len(afters))) for pair in pairs):
+        joined = (fronts[head_at] or befores[head_at]) + afters[tail_at]
+        keys.append(unit_key(joined))
+        written.setdefault(keys[-1], joined)
+    units = tuple(written) or ("",)
+    place = {key: index for index, key in enumerate(units)}
+    places = np.array([place[key] for key in keys], np.int64)
+    return places[unit], units, tuple(written.values()) or ("",)
 
 
 def unit_key(unit: str) -> str:
