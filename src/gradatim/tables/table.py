@@ -18,8 +18,8 @@ from gradatim.tables.schema.infer_schema import infer, stack_codes
 from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.targets import codes_of_target, take_target
+from gradatim.tables.schema.typed_values import plain
 from gradatim.tables.schema.value_notices import ValueNotices
-from gradatim.tables.schema.values_to_codes import plain
 from gradatim.text import nearest_name
 
 __all__ = ["Table", "inspect_table", "read_table"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -208,6 +209,35 @@ def test_a_form_of_dates_settles_day_and_month():
         for form in ("%d/%m/%Y", "%m/%d/%Y")
     }
     assert origins == {"%d/%m/%Y": "2023-02-01", "%m/%d/%Y": "2023-01-02"}
+
+
+STRAYS = {
+    "a stray word": ["1.5", "2.25", "3", "7.125"] * 9 + ["oops", "?", "4", "5.5"],
+    "a stray in a comma column": ["1,5", "2,25", "3,0"] * 13 + ["many"],
+    "a point in a comma column": ["1,5", "2,25", "3,0"] * 13 + ["4.5"],
+    "one that settles the mark": ["1,234", "2,345"] * 19 + ["1,5", "2"],
+    "one that is money": ["1.5", "2.25", "3"] * 13 + ["$4"],
+    "one that is a bound": ["1.5", "2.25", "3"] * 13 + [">4"],
+    "one that is a name": ["10115", "20095", "80331"] * 13 + ["01067"],
+    "too many words": ["1.5", "2.25", "3", "7"] * 8 + ["a", "b", "c", "d", "e"],
+    "whole money": ["$1,200", "$900", "$12,000"] * 13 + ["?"],
+}
+
+
+@pytest.mark.parametrize("case", [*NUMBERS, *TEXT, *STRAYS])
+def test_long_columns_are_read_as_short_ones_are(case, monkeypatch):
+    values = {**{k: v[0] for k, v in NUMBERS.items()}, **TEXT, **STRAYS}[case]
+    table = table_of(values)
+    slow, slowly_named = (found := read_table(table, target="y")), found.notices.lines()
+    for module in ("understand", "typed_values", "quick_numbers"):
+        monkeypatch.setattr(f"gradatim.tables.schema.{module}.LONG_ROWS", 10)
+    quick = read_table(table, target="y")
+    assert quick.schema == slow.schema
+    assert quick.notices.lines() == slowly_named
+    for again in (quick, read_table(table, schema=slow.schema)):
+        assert again.x.keys() == slow.x.keys()
+        for name, codes in slow.x.items():
+            assert torch.equal(again.x[name].nan_to_num(-7), codes.nan_to_num(-7))
 
 
 @pytest.mark.parametrize("separator", [",", ";"])

@@ -40,6 +40,9 @@ class ColumnSource:
     decimal_commas: bool = False
     """Whether commas may be decimal marks, and points stand between thousands: in files
     with semicolons between columns."""
+    read_commas: Mapping[str, str] = field(default_factory=dict)
+    """Columns with decimal commas that became doubles while they were read, with an
+    example each."""
     doubtful: Mapping[str, str] = field(default_factory=dict)
     """Values such as ``1.234``, read as a decimal, that may be thousands: one of each
     column of numbers all of whose values may be so."""

@@ -1,6 +1,6 @@
 """Delimited text: CSV, TSV and their kin, each also packed with gzip."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from gradatim.tables.files.csv_read import (
 from gradatim.tables.files.csv_types import (
     large_integers_as_text,
     maybe_thousands,
+    read_commas,
     read_inferred,
 )
 from gradatim.tables.files.data_file import DataFile, Names, Types
@@ -68,10 +69,15 @@ class DelimitedFile(DataFile):
     ) -> ColumnSource:
         """Read all columns, or those with a type, and make their doubles float32."""
         doubtful: dict[str, str] = {}
+        commas: Mapping[str, str] = {}
         if types is None:
-            table = read_inferred(self.dialect, leave_doubles=True, texts=texts)
+            options: Any = {"leave_doubles": True, "texts": texts}
+            with_commas = read_commas(self.dialect, **options)
+            table = with_commas or read_inferred(self.dialect, **options)
+            if with_commas is not None:
+                commas = self.dialect.commas
             if self.dialect.separator == ";":
-                doubtful = maybe_thousands(self.dialect, table)
+                doubtful = maybe_thousands(self.dialect, table, but=commas)
         else:
             table = self.read(types, [name for name in self.names if name in types])
         columns = dict(zip(table.column_names, table.columns, strict=True))
@@ -79,7 +85,7 @@ class DelimitedFile(DataFile):
         del table  # it would hold on to the columns
 
         def read_again(names: list[str]) -> pa.Table:
-            again = self.read(dict.fromkeys(names, pa.float64()), names)
+            again = self._doubles(names, commas)
             return large_integers_as_text(self.dialect, again)
 
         again = read_again if types is None else None
@@ -89,6 +95,7 @@ class DelimitedFile(DataFile):
             where=self.where,
             decimal_commas=self.dialect.separator == ";",
             doubtful=doubtful,
+            read_commas=commas,
         )
 
     def batches(
@@ -108,6 +115,18 @@ class DelimitedFile(DataFile):
             for block in blocks:
                 for start in range(0, block.num_rows, batch_rows):
                     yield block.slice(start, batch_rows)
+
+    def _doubles(self, names: list[str], commas: Collection[str]) -> pa.Table:
+        """Read columns of doubles once more, each with its own decimal sign."""
+        columns: dict[str, pa.ChunkedArray] = {}
+        for decimal in (",", "."):
+            some = [name for name in names if (name in commas) == (decimal == ",")]
+            if some:
+                types = dict.fromkeys(some, pa.float64())
+                with errors_with_lines(self.dialect):
+                    table = read_arrow(self.dialect, types, some, decimal=decimal)
+                columns |= dict(zip(some, table.columns, strict=True))
+        return pa.table(columns)
 
     def _decimal(self, types: Types) -> str:
         numbers = [name for name, kind in types.items() if pa.types.is_floating(kind)]

@@ -8,8 +8,8 @@ them out, and the schema holds them.
 import itertools
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gradatim.errors import FileReadError
@@ -28,6 +28,8 @@ DECIMAL_SIGN_ROWS = 100
 HEAD_BYTES = 1 << 16
 """What a file is, and its separator, are told from this many bytes at its start."""
 
+CERTAIN_COMMA = re.compile(r"[+-]?\d+,(?:\d{1,2}|\d{4,})")
+"""A number whose comma does not stand between thousands."""
 DECIMAL = re.compile(r"[+-]?\d+([.,])\d+")
 """A number with a decimal sign."""
 
@@ -56,6 +58,9 @@ class Dialect:
     point. Where the separator is no semicolon, none are counted."""
     missing: tuple[str, ...]
     """Texts that stand for a missing value."""
+    commas: Mapping[str, str] = field(default_factory=dict)
+    """Columns whose first rows have decimal commas for certain, with an example. A
+    comma before three digits may also stand between thousands."""
 
     def decimal(self, columns: Collection[str]) -> str:
         """Give the decimal sign that more of the first numbers in some columns have.
@@ -106,7 +111,20 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
     if len(names) == 1:
         _check_one_column(path, names[0], start[0][0])
     marks = _marks(start, len(names)) if separator == ";" else ((0, 0),) * len(names)
-    return Dialect(path, separator, tuple(names), marks, tuple(missing))
+    commas = _certain_commas(start, names) if separator == ";" else {}
+    return Dialect(path, separator, tuple(names), marks, tuple(missing), commas)
+
+
+def _certain_commas(
+    rows: Sequence[Sequence[str]], names: Sequence[str]
+) -> dict[str, str]:
+    """Find the columns of numbers in which a comma can be the decimal sign alone."""
+    found = {}
+    for name, values in zip(names, zip(*rows, strict=False), strict=False):
+        certain = [value for value in values if CERTAIN_COMMA.fullmatch(value.strip())]
+        if certain and not any("." in value for value in values):
+            found[name] = certain[0].strip()
+    return found
 
 
 def _marks(rows: Sequence[Sequence[str]], width: int) -> tuple[tuple[int, int], ...]:

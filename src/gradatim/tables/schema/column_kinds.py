@@ -44,12 +44,8 @@ from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.calendar import PARTS, SECONDS_A_DAY
 from gradatim.tables.schema.columns import Column, Kind
-from gradatim.tables.schema.values_to_codes import (
-    UNITS_PER_S,
-    places,
-    ticks,
-    time_unit,
-)
+from gradatim.tables.schema.typed_values import places
+from gradatim.tables.schema.values_to_codes import UNITS_PER_S, ticks, time_unit
 
 __all__ = ["VOCABULARY_CAP", "column_of", "number_entries"]
 

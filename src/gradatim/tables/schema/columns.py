@@ -114,7 +114,7 @@ class Target:
 
 def _read_type(column: Column | Target) -> Any:
     if column.spelling is not None or column.missing:
-        return SHARED_TEXT
+        return pa.string()
     return arrow_type(column.type)
 
 

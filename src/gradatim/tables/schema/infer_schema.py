@@ -30,14 +30,15 @@ from gradatim.tables.schema.targets import (
     target_of,
     usable_rows,
 )
-from gradatim.tables.schema.understand import Meaning, doubt_error, meaning_of
-from gradatim.tables.schema.value_notices import ValueNotices
-from gradatim.tables.schema.values_to_codes import (
-    codes_of_column,
-    places,
-    plain,
-    typed,
+from gradatim.tables.schema.typed_values import places, plain, typed
+from gradatim.tables.schema.understand import (
+    Meaning,
+    doubt_error,
+    meaning_of,
+    quick_meaning,
 )
+from gradatim.tables.schema.value_notices import ValueNotices
+from gradatim.tables.schema.values_to_codes import codes_of_column
 from gradatim.text import listed, nearest_name
 
 __all__ = ["Inferred", "infer", "stack_codes"]
@@ -117,17 +118,23 @@ def infer(
         inferred.y = codes_of_target(values, inferred.target)
     for name in source.names:
         if name != target:
-            values = plain(source.take(name))
+            taken = source.take(name)
             if rows is not None:
-                values = values.filter(rows)
+                taken = taken.filter(rows)
             kept = name in keep
             left_out = "dropped by name" if name in drop else ""
             if name == group and not kept:
                 left_out = "rows are split by it: new ones are of other groups"
             if choices.kind(name)[0] == "id":
                 left_out = left_out or "said to be an identifier"
-            if left_out and name not in (time, group):
-                meaning = Meaning(values)
+            is_key = name in (time, group)
+            quick = None
+            if not (left_out or is_key):
+                quick = quick_meaning(name, taken, choices, source)
+            values = plain(taken) if quick is None else quick.values
+            del taken
+            if quick is not None or (left_out and not is_key):
+                meaning = quick or Meaning(values)
             else:
                 meaning = meaning_of(name, values, choices, source)
             column = _add(inferred, name, meaning, left_out=left_out, kept=kept)

@@ -17,12 +17,8 @@ from torch import Tensor
 from gradatim.errors import DataError
 from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.schema.columns import Column
-from gradatim.tables.schema.values_to_codes import (
-    places,
-    stands_for_missing,
-    ticks,
-    typed,
-)
+from gradatim.tables.schema.typed_values import places, stands_for_missing, typed
+from gradatim.tables.schema.values_to_codes import ticks
 
 __all__ = ["NO_GROUP", "RowKeys", "keys_of_groups", "keys_of_times"]
 

@@ -21,8 +21,9 @@ from gradatim.tables.schema.infer_schema import Inferred, infer, stack_codes
 from gradatim.tables.schema.spelling import Spelling
 from gradatim.tables.schema.stored import LATER_ENTRIES, VERSION, read_stored
 from gradatim.tables.schema.targets import codes_of_target
+from gradatim.tables.schema.typed_values import plain, plain_and_typed
 from gradatim.tables.schema.value_notices import ValueNotices
-from gradatim.tables.schema.values_to_codes import codes_of_column, plain, typed
+from gradatim.tables.schema.values_to_codes import codes_of_column
 from gradatim.text import listed, nearest_name
 
 __all__ = ["Schema"]
@@ -176,10 +177,10 @@ class Schema:
         source = source.keeping([column.of for column in self.features if column.of])
         codes = {}
         for column in self.features:
-            values = plain(source.take(column.of or column.name))
+            taken = source.take(column.of or column.name)
             if rows is not None:
-                values = values.filter(rows)
-            values = typed(values, column, notices)
+                taken = taken.filter(rows)
+            values = plain_and_typed(taken, column, notices)
             codes[column.name] = codes_of_column(values, column, notices)
         if rows is not None:
             notices.renumber(np.flatnonzero(numpy_of(rows)))

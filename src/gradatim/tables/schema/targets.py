@@ -19,14 +19,14 @@ from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.schema.choices import ColumnChoices
 from gradatim.tables.schema.column_kinds import number_entries, text_counts
 from gradatim.tables.schema.columns import Label, Target, Task
-from gradatim.tables.schema.understand import Meaning, doubt_error, meaning_of
-from gradatim.tables.schema.values_to_codes import (
-    LARGEST_FLOAT32,
-    less_origin,
-    plain,
-    stands_for_missing,
-    typed,
+from gradatim.tables.schema.typed_values import plain, stands_for_missing, typed
+from gradatim.tables.schema.understand import (
+    Meaning,
+    doubt_error,
+    meaning_of,
+    quick_meaning,
 )
+from gradatim.tables.schema.values_to_codes import LARGEST_FLOAT32, less_origin
 from gradatim.text import shown
 
 __all__ = [
@@ -237,10 +237,16 @@ def target_meaning(
     Raises:
         DataError: A value is written otherwise than the others, or is a bound.
     """
-    values = plain(source.take(name))
     option, _ = choices.kind(name)
     if option in ("date", "text", "id"):
         raise _unfit(name, f"is said to be {option}", "a number or a class")
+    taken = source.take(name)
+    quick = quick_meaning(name, taken, choices, source)
+    if quick is not None and not quick.strays[0] and task is None:
+        known = quick.values.drop_null()
+        if _task_of(known) == "regression":
+            return quick
+    values = plain(taken)
     meaning = meaning_of(name, values, choices, source)
     if meaning.doubt is not None:
         raise doubt_error(name, meaning.doubt)

@@ -16,6 +16,7 @@ from gradatim.tables.files.arrow import array_of, numpy_of, scalar
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.schema.as_written import (
+    NEARLY_ALL,
     Doubtful,
     Read,
     Texts,
@@ -25,19 +26,26 @@ from gradatim.tables.schema.as_written import (
     spelling_of,
 )
 from gradatim.tables.schema.choices import ColumnChoices
-from gradatim.tables.schema.spelling import MISSING_WORDS, Spelling
-from gradatim.tables.schema.value_notices import MOST_NAMED, ValueNotices
-from gradatim.tables.schema.values_to_codes import (
+from gradatim.tables.schema.quick_numbers import (
+    LONG_ROWS,
+    are_names,
+    quick_spelling,
+    read_quickly,
+)
+from gradatim.tables.schema.spelling import MISSING_WORDS, Spelling, take_apart
+from gradatim.tables.schema.typed_values import (
     as_categories,
     first_failing,
     numbers_as_texts,
+    places,
     stands_for_missing,
     stray_rows,
     without_words,
 )
+from gradatim.tables.schema.value_notices import MOST_NAMED, ValueNotices
 from gradatim.text import listed, shortened
 
-__all__ = ["Meaning", "doubt_error", "meaning_of"]
+__all__ = ["Meaning", "doubt_error", "meaning_of", "quick_meaning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,8 @@ def meaning_of(
     if option in ("number", "date", "ordered"):
         return _as_said(name, values, option, choices, source)
     if not pa.types.is_dictionary(values.type):
-        return Meaning(values, missing=missing, reason=_doubtful_point(name, source))
+        comma, reason = _of_commas(name, source)
+        return Meaning(values, missing=missing, spelling=comma, reason=reason)
     texts = Texts.of(values)
     found = spelling_of(values, texts, doubtful_points=source.decimal_commas)
     if found is None:
@@ -104,6 +113,45 @@ def meaning_of(
     if isinstance(found, Doubtful):
         return Meaning(values, missing=missing, doubt=found)
     return _read(name, values, texts, found, missing, is_said=False)
+
+
+def quick_meaning(
+    name: str, values: pa.ChunkedArray, choices: ColumnChoices, source: ColumnSource
+) -> Meaning | None:
+    """Do the same for a long column of numbers that are nearly all written alike.
+
+    None leaves it to ``meaning_of``: so it is wherever the two might differ.
+    """
+    is_text = pa.types.is_string(values.type) and len(values) >= LONG_ROWS
+    if not is_text or choices.kind(name)[0] or choices.missing_of(name):
+        return None
+    text = values.combine_chunks()
+    found = quick_spelling(text, doubtful_points=source.decimal_commas)
+    quick = None if found is None else read_quickly(text, found[0])
+    if found is None or quick is None:
+        return None
+    (spelling, reason), (numbers, rows) = found, quick
+    others = text.take(array_of(rows, pa.int64())).dictionary_encode()
+    texts = Texts.of(others)
+    if (take_apart(texts.tidy).is_number & (texts.counts > 0)).any():
+        return None
+    num_values = len(numbers) - numbers.null_count + texts.total
+    if texts.total > (1 - NEARLY_ALL) * num_values:
+        return None
+    if pa.types.is_integer(numbers.type) and are_names(text):
+        return None
+    is_stray = np.append(texts.counts > 0, False)[places(others)]
+    strays = rows[is_stray]
+    words = _words(texts)
+    is_plain = spelling == Spelling() and not (len(strays) or words)
+    first = [(int(row), text[int(row)].as_py()) for row in strays[:MOST_NAMED]]
+    return Meaning(
+        numbers,
+        spelling=None if is_plain else spelling,
+        reason=reason,
+        strays=(len(strays), first),
+        words=words,
+    )
 
 
 def _as_said(
@@ -222,12 +270,17 @@ def _is_plain(values: pa.Array, spelling: Spelling, read: Read) -> bool:
     return first_failing(text, read.values.type) is None
 
 
-def _doubtful_point(name: str, source: ColumnSource) -> str:
+def _of_commas(name: str, source: ColumnSource) -> tuple[Spelling | None, str]:
+    """Tell of doubles whether they were written with commas, or may be thousands."""
+    if name in source.read_commas:
+        example = source.read_commas[name]
+        number = float(example.replace(",", "."))
+        return Spelling(decimal=","), f"{example!r} is {number:.15g}"
     if name not in source.doubtful:
-        return ""
+        return None, ""
     value = source.doubtful[name]
     whole = value.replace(".", "")
-    return f"{value!r} is {value}; if it is {whole}: --number {name}=1.234,5"
+    return None, f"{value!r} is {value}; if it is {whole}: --number {name}=1.234,5"
 
 
 def doubt_error(name: str, doubt: Doubtful) -> DataError:
