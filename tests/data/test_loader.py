@@ -1,10 +1,13 @@
 """Loaders of the user's own, gone on with in the middle of an epoch."""
 
+import gc
 import random
+import weakref
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -15,9 +18,11 @@ from torch.utils.data import (
     SequentialSampler,
     Subset,
     SubsetRandomSampler,
+    TensorDataset,
     WeightedRandomSampler,
 )
 
+import gradatim as gt
 from gradatim.data import Batches
 from gradatim.data.restart import own_generators
 from gradatim.data.why_inexact import dataset_why_inexact, loader_why_inexact
@@ -294,3 +299,34 @@ def test_loaders_say_what_they_have_that_cannot():
     )
     assert len(loader_why_inexact(everything)) == 3
     assert loader_why_inexact(DataLoader(Draws(), num_workers=1, in_order=False)) == []
+
+
+@pytest.mark.parametrize("form", ["batches", "trainer", "run"])
+def test_a_loader_is_gone_when_nobody_has_it(form, tmp_path):
+    """In a circle, its workers would end late, and PyTorch would wait for each."""
+
+    def train():
+        loader = DataLoader(TensorDataset(torch.zeros(4, 1), torch.zeros(4, 1)), 2)
+        model = nn.Linear(1, 1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        step = gt.make_train_step(model, nn.MSELoss(), optimizer)
+        if form == "batches":
+            assert len(list(Batches(loader))) == 2
+        elif form == "trainer":
+            trainer = gt.Trainer(model, nn.MSELoss(), optimizer)
+            trainer.fit(loader, loader, epochs=2, progress=False)
+        else:
+            run = gt.Run(tmp_path / str(len(alive)))
+            run.track(step)
+            for batch in run.batches(loader, epochs=2):
+                step(*batch)
+        alive.append(weakref.ref(loader))
+
+    alive = []
+    train()  # the first time, more is imported and kept
+    gc.disable()
+    try:
+        train()
+        assert alive[1]() is None
+    finally:
+        gc.enable()

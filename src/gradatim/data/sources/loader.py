@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Iterator, Sized
+from functools import partial
 from typing import Any
 
 from torch.utils.data import default_collate
@@ -66,7 +67,9 @@ class LoaderSource(BatchListSource):
 
     def __init__(self, data: Any, options: BatchOptions) -> None:
         super().__init__(data, options)
-        self._restart = Restart(lambda: own_generators(self.data))
+        # Not of self.data: with a circle, the workers that a loader keeps would end only
+        # when Python looks for garbage, where PyTorch waits 5 s for each of them.
+        self._restart = Restart(partial(own_generators, data))
 
     @property
     def makes_parts(self) -> bool:
