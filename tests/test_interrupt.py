@@ -256,18 +256,22 @@ def test_a_fetch_that_must_not_be_left_is_waited_for():
         assert list(batches) == [0, 1] and training.reason == "interrupted"
 
 
-def of_a_dead_worker():
-    raise RuntimeError("DataLoader worker (pid 7) is killed by signal: Terminated.")
+DEAD = "DataLoader worker (pid 7) is killed by signal: Terminated."
+
+
+def of_a_dead_worker(error=None):
+    raise error or RuntimeError(DEAD)
     yield
 
 
-def test_a_worker_that_died_of_the_signal_is_no_error():
-    for at_once in (True, False):
-        with stop_on_ctrl_c(Asked()):
-            batches = leave_on_signal(of_a_dead_worker(), at_once=at_once)
-            signal.raise_signal(signal.SIGINT)
-            with pytest.raises(FetchStopped):
-                next(batches)
+@pytest.mark.parametrize("error", [RuntimeError(DEAD), ConnectionResetError, EOFError])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_worker_that_died_of_the_signal_is_no_error(at_once, error):
+    with stop_on_ctrl_c(Asked()):
+        batches = leave_on_signal(of_a_dead_worker(error), at_once=at_once)
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(FetchStopped):
+            next(batches)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), KeyError("mine")])

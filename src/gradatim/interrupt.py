@@ -334,8 +334,12 @@ def _fetched(batches: Iterator[Any], *, at_once: bool) -> Any:
             _stop_if_called()
         try:
             return next(batches, _END)
-        except RuntimeError as error:
-            if not str(error).startswith(DEAD_WORKER) or not _Handler.num_open:
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            # A worker that dies as it sends a tensor breaks a connection.
+            is_plain = isinstance(error, RuntimeError)
+            if is_plain and not str(error).startswith(DEAD_WORKER):
+                raise
+            if not _Handler.num_open:
                 raise
             if not _Handler.called:
                 _Handler.fetching = True

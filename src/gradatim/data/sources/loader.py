@@ -67,7 +67,7 @@ class LoaderSource(BatchListSource):
 
     def __init__(self, data: Any, options: BatchOptions) -> None:
         super().__init__(data, options)
-        # Not of self.data: with a circle, the workers that a loader keeps would end only
+        # Not of self.data: in a circle, the workers that a loader keeps would end only
         # when Python looks for garbage, where PyTorch waits 5 s for each of them.
         self._restart = Restart(partial(own_generators, data))
 
