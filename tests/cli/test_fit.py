@@ -103,8 +103,11 @@ class TestTable:
         assert "features: 5 columns" in out
         assert "rows: 112 to train, 24 to validate, 24 to test (seed 1)" in out
         assert "scores on 24 test rows, never trained on or chosen by:" in out
-        for model in ("majority", "linear model", "this model"):
-            assert re.search(rf"^{model} +0\.\d+ ", out, re.M)
+        models = " +".join(["this model", "95 % interval", "linear model", "majority"])
+        assert re.search(rf"^ +{models}$", out, re.M)
+        score = r"0\.\d+"
+        row = rf"^accuracy +{score} +{score} to {score} +{score} +{score}$"
+        assert re.search(row, out, re.M)
         assert "run: runs/001-Häuser-2027" in out
         found = config("runs/001-Häuser-2027")
         size = Path(file).stat().st_size

@@ -1,12 +1,19 @@
 import ast
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 
 from gradatim.cli import printing
-from gradatim.cli.printing import format_score, print_json, print_notices, print_table
+from gradatim.cli.printing import (
+    format_score,
+    print_json,
+    print_notices,
+    print_table,
+    print_test_scores,
+)
 
 
 @pytest.mark.parametrize(
@@ -63,3 +70,20 @@ def test_every_command_prints_by_what_escapes():
     source = (folder / "printing.py").read_text().splitlines()
     (place,) = calls  # print_json escapes by itself, as JSON does
     assert place[0] == "printing.py" and "to_json" in source[place[1] - 1]
+
+
+def stored(confusion):
+    scores = {model: {"accuracy": 0.9} for model in ("baseline", "linear", "model")}
+    return {"scores": scores, "confusion": confusion}
+
+
+def test_scores_that_say_little_are_told(capfd):
+    print_test_scores(stored([[40, 9], [0, 0]]), 49)
+    out, err = capfd.readouterr()
+    assert re.search(r"^accuracy +0\.9 +0\.9 +0\.9$", out, re.M)
+    assert "note: 49 test rows are few" in err
+    assert "note: all test rows are of one class" in err
+    print_test_scores(stored([[40, 9], [0, 1]]), 50)
+    assert capfd.readouterr().err == ""
+    print_test_scores(stored(None), 20, kind="line")
+    assert capfd.readouterr().err == ""

@@ -1084,6 +1084,22 @@ def tables():
             scores(lambda value: value["scores"].update(linear={"rmse": 1.0})),
             shown,
         ),
+        "intervals of text": (
+            scores(lambda value: value["intervals"].update(accuracy="os.system")),
+            shown,
+        ),
+        "an interval of three": (
+            scores(lambda value: value["intervals"]["accuracy"].append(1)),
+            shown,
+        ),
+        "a confusion of more rows": (
+            scores(lambda value: value["confusion"][0].append(1)),
+            shown,
+        ),
+        "a confusion of -1": (
+            scores(lambda value: value["confusion"][0].__setitem__(0, -1)),
+            shown,
+        ),
         "rows of text": (scores(lambda value: value.update(rows="os.system")), shown),
         "a reason that is a list": (
             scores(lambda value: value.update(stop_reason=["os.system"])),

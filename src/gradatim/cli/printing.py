@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradatim.text import printable, say, shortened
@@ -23,6 +23,9 @@ __all__ = [
 ]
 
 
+FEW_ROWS = 50
+"""Below so many test rows the interval of an accuracy of 0.9 is wider than 0.16: twice
+1.96 times the root of 0.9 * 0.1 / 50."""
 MOST_SHOWN = 1_000
 """A longer cell or note is shown without its middle: a file may have a name of 1 MB."""
 
@@ -64,31 +67,64 @@ def format_score(value: float | None) -> str:
 def tell_end(fitted: "FittedTable", run: "TableRunFolder") -> int:
     """Print scores and where the run is; give the exit code."""
     say()
-    print_test_scores(fitted.scores, len(fitted.plan.test))
+    print_test_scores(vars(fitted), len(fitted.plan.test), kind=run.kind)
     say(f"\nrun: {printable(str(run.path))}")
     return 130 if fitted.history.stop_reason == "interrupted" else 0
 
 
-def print_test_scores(scores: dict[str, dict[str, Any]], num_rows: int) -> None:
-    """Print the scores of all models on the test rows, each by its proper name."""
-    is_regression = "rmse" in scores["model"]
+def print_test_scores(
+    stored: Mapping[str, Any], num_rows: int, *, kind: str = "table"
+) -> None:
+    """Print the scores of all models on the test rows, each by its proper name.
+
+    ``stored`` has ``scores`` and, but for runs of before, ``intervals`` and, of
+    classes, ``confusion``. What makes scores say little is told, but for the tutorial's
+    line (``kind`` is ``"line"``), whose rows are given.
+    """
+    say(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
+    print_scores(stored["scores"], stored.get("intervals"))
+    if num_rows < FEW_ROWS and kind != "line":
+        print_notices(
+            [
+                f"{num_rows} test rows are few: the scores of other rows may lie "
+                "anywhere in these intervals; --test 0.3 scores on more rows"
+            ]
+        )
+    classes = [sum(row) > 0 for row in stored.get("confusion") or []]
+    if sum(classes) == 1:
+        print_notices(
+            [
+                "all test rows are of one class: the scores do not say whether the "
+                "classes can be told apart; another --seed, or more rows, may"
+            ]
+        )
+
+
+def print_scores(
+    scores: dict[str, dict[str, Any]],
+    intervals: Mapping[str, Sequence[float | None]] | None = None,
+) -> None:
+    """Print a table: a row for each score, a column for each model.
+
+    ``intervals`` are those of the model's scores.
+    """
     proper = {
-        "baseline": "mean" if is_regression else "majority",
+        "baseline": "mean" if "rmse" in scores["model"] else "majority",
         "linear": "linear model",
         "model": "this model",
     }
-    say(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
-    print_scores({proper.get(model, model): row for model, row in scores.items()})
-
-
-def print_scores(scores: dict[str, dict[str, Any]]) -> None:
-    """Print a table of scores: a row for each model, a column for each score."""
-    names = list(next(iter(scores.values())))
-    rows = [
-        [model, *(format_score(row[name]) for name in names)]
-        for model, row in scores.items()
-    ]
-    print_table(["", *names], rows)
+    columns = {
+        proper[model]: [format_score(value) for value in scores[model].values()]
+        for model in ("model", "linear", "baseline")
+        if model in scores
+    }
+    names = list(scores["model"])
+    headers, cells = list(columns), list(columns.values())
+    if intervals:
+        pairs = ([format_score(end) for end in intervals[name]] for name in names)
+        headers.insert(1, "95 % interval")
+        cells.insert(1, [" to ".join(pair) for pair in pairs])
+    print_table(["", *headers], list(zip(names, *cells, strict=True)))
 
 
 def print_json(value: Any) -> None:

@@ -48,7 +48,7 @@ def show(run_path: Path | None, as_json: bool) -> None:
     _print_state(run)
     if scores is not None:
         say()
-        print_test_scores(scores["scores"], scores["rows"])
+        print_test_scores(scores, scores["rows"], kind=run.kind)
 
 
 def _print_data(run: "TableRunFolder") -> None:

@@ -15,7 +15,12 @@ from gradatim.rows import num_rows
 from gradatim.tables.fit.plan import TablePlan
 from gradatim.tables.model.linear import fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
-from gradatim.tables.model.scores import constant_answers, score
+from gradatim.tables.model.scores import (
+    confusion_matrix,
+    constant_answers,
+    intervals,
+    score,
+)
 from gradatim.threads import threads
 from gradatim.trainer import Trainer
 
@@ -35,6 +40,10 @@ class FittedTable:
     history: History
     scores: dict[str, dict[str, float]]
     """On the test rows: by ``"baseline"``, ``"linear"`` or ``"model"``, and by name."""
+    intervals: dict[str, tuple[float, float]]
+    """Where the model's scores lie in 95 of 100 drawings of the test rows."""
+    confusion: list[list[int]] | None
+    """The test rows of each class (a list each) by the class that the model gives."""
 
 
 def fit_table(
@@ -49,8 +58,7 @@ def fit_table(
     with threads(plan.config.threads):
         _start_linear(plan)
         history = _train(plan, callbacks, progress)
-        scores = score_all(plan)
-    return FittedTable(plan, plan.model, history, scores)
+        return score_all(plan, history)
 
 
 def _start_linear(plan: TablePlan) -> None:
@@ -100,18 +108,22 @@ def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History
         )
 
 
-def score_all(plan: TablePlan) -> dict[str, dict[str, float]]:
+def score_all(plan: TablePlan, history: History) -> FittedTable:
     """Score baseline, linear model and model on the test rows."""
     table, task, test = plan.table, plan.model.task, plan.test
-    y = table.y
-    assert y is not None
-    classes = len(table.schema.labels)
-    answers = {
-        "baseline": constant_answers(task, y[plan.train], len(test), classes),
-        "linear": plan.linear_answers(),
-        "model": predict_rows(plan.model, table.select(test).x),
-    }
-    return {name: score(task, answer, y[test]) for name, answer in answers.items()}
+    assert table.y is not None
+    targets, classes = table.y[test], len(table.schema.labels)
+    mean = constant_answers(task, table.y[plan.train], len(test), classes)
+    answers = predict_rows(plan.model, table.select(test).x)
+    of_models = {"baseline": mean, "linear": plan.linear_answers(), "model": answers}
+    return FittedTable(
+        plan,
+        plan.model,
+        history,
+        scores={name: score(task, x, targets) for name, x in of_models.items()},
+        intervals=intervals(task, answers, targets),
+        confusion=None if task == "regression" else confusion_matrix(answers, targets),
+    )
 
 
 def predict_rows(

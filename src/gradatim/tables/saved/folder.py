@@ -162,11 +162,14 @@ def begin_new_run(
 def finish_run(run: TableRunFolder, fitted: FittedTable) -> TableRunFolder:
     """Write ``model/`` in place of an earlier one; a full disk is a ``DiskError``."""
     plan, path = fitted.plan, run.path / MODEL
-    scores = {
+    scores: dict[str, Any] = {
         "rows": len(plan.test),
         "stop_reason": fitted.history.stop_reason,
         "scores": fitted.scores,
+        "intervals": fitted.intervals,
     }
+    if fitted.confusion is not None:
+        scores["confusion"] = fitted.confusion
     schema = plan.table.schema
     files = table_model_files(fitted.model, plan.architecture, schema, scores)
     stands = if_there(run.path, f"The checkpoints in {run.path} are whole.\n")

@@ -6,6 +6,7 @@ scores, and a manifest of the four.
 
 import json
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, get_args
 
@@ -37,6 +38,7 @@ from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.plan import NetworkFactory, build_network, needs_factory
 from gradatim.tables.model.network import TableModel
+from gradatim.tables.model.scores import SCORE_NAMES
 from gradatim.tables.schema.columns import Task
 from gradatim.tables.schema.schema import Schema
 from gradatim.text import shown
@@ -69,7 +71,9 @@ ARCHITECTURES: dict[str, dict[str, Check]] = {
 damage, before memory is asked for; the sizes were chosen by hand, not measured."""
 
 CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
-SCORE_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
+FIRST_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
+KNOWN_SCORES = (*map(set, SCORE_NAMES.values()), *FIRST_NAMES)
+"""The scores that a task has, and those that files of version 0.1 have."""
 
 
 def table_model_files(
@@ -132,7 +136,8 @@ def read_schema(content: bytes, path: Path) -> Schema:
 
 def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
     """Read ``scores.json``; other fields or values are a ``DamagedError``."""
-    stored = _read_object(content, path, {"version", "rows", "stop_reason", "scores"})
+    names = {"version", "rows", "stop_reason", "scores"}
+    stored = _read_object(content, path, names, later={"intervals", "confusion"})
     tables = stored["scores"]
     if not is_count(stored["rows"]):
         raise _damaged(path, f"the rows {shown(stored['rows'])}")
@@ -141,14 +146,39 @@ def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
     if not is_object(tables) or set(tables) != {"baseline", "linear", "model"}:
         raise _damaged(path, f"the scores {shown(tables)}")
     for name, row in tables.items():
-        if not is_object(row) or set(row) not in SCORE_NAMES:
+        if not is_object(row) or set(row) not in KNOWN_SCORES:
             raise _damaged(path, f"the scores {shown(row)} of {name}")
         for value in row.values():
             if not optional(is_number)(value):
                 raise _damaged(path, f"the score {shown(value)} of {name}")
     if len({frozenset(row) for row in tables.values()}) != 1:
         raise _damaged(path, "scores of two tasks")
+    _check_intervals(stored.get("intervals", {}), set(tables["model"]), path)
+    _check_confusion(stored.get("confusion", []), stored["rows"], path)
     return stored
+
+
+def _check_intervals(intervals: Any, names: set[str], path: Path) -> None:
+    """Refuse what are not two numbers, or none, for each score."""
+    if not is_object(intervals) or set(intervals) not in (set(), names):
+        raise _damaged(path, f"the intervals {shown(intervals)}")
+    for ends in intervals.values():
+        if not (
+            isinstance(ends, list)
+            and len(ends) == 2
+            and all(map(optional(is_number), ends))
+        ):
+            raise _damaged(path, f"the interval {shown(ends)}")
+
+
+def _check_confusion(rows: Any, num_rows: int, path: Path) -> None:
+    """Refuse what is not a square of counts that are as many as the rows."""
+    is_square = isinstance(rows, list) and all(
+        isinstance(row, list) and len(row) == len(rows) and all(map(is_count, row))
+        for row in rows
+    )
+    if not is_square or sum(map(sum, rows)) != (num_rows if rows else 0):
+        raise _damaged(path, f"the confusion matrix {shown(rows)}")
 
 
 def read_table_model(
@@ -234,11 +264,17 @@ def _damaged(path: Path, what: str) -> DamagedError:
     )
 
 
-def _read_object(content: bytes, path: Path, names: set[str]) -> dict[str, Any]:
-    """Read a JSON object with these fields and no others."""
+def _read_object(
+    content: bytes,
+    path: Path,
+    names: set[str],
+    *,
+    later: AbstractSet[str] = frozenset(),
+) -> dict[str, Any]:
+    """Read a JSON object with these fields, those of ``later`` perhaps, no others."""
     stored: dict[str, Any] = parse_json(content, str(path))
     check_version(stored, VERSION, path)
-    if set(stored) != names:
+    if set(stored) - later != names:
         fields = shown(sorted(stored))
         raise _damaged(path, f"the fields {fields}, not {sorted(names)}")
     return stored
