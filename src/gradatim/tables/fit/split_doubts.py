@@ -25,7 +25,7 @@ from gradatim.tables.fit.split_candidates import (
     group_candidates,
     time_candidates,
 )
-from gradatim.tables.model.scores import class_scores
+from gradatim.tables.model.scores import score
 from gradatim.tables.schema.values_to_codes import NO_TIME
 from gradatim.tables.table import Table
 
@@ -309,9 +309,11 @@ class _Scored:
 
     def _class_scores(self, answers: list[Floats]) -> tuple[str, list[float]]:
         """Give the area under the ROC curve where it is defined, else the accuracy."""
-        assert self.table.y is not None
+        target = self.table.schema.target
+        assert target is not None and self.table.y is not None
         targets = self.table.y[torch.from_numpy(self.rows)]
-        scores = [class_scores(torch.from_numpy(each), targets) for each in answers]
+        both = map(torch.from_numpy, answers)
+        scores = [score(target.task, each, targets) for each in both]
         is_defined = not math.isnan(scores[0].get("roc_auc", math.nan))
         name = "roc_auc" if is_defined else "accuracy"
         return name, [each[name] for each in scores]
