@@ -173,12 +173,8 @@ def test_pandas_frames_with_their_own_missing_values():
     ]
     assert (table.x["times"] == NO_TIME).tolist() == [[False], [True], [False], [False]]
     assert table.notices.missing == {"a": 2, "b": 2, "c": 1, "d": 1, "e": 1, "f": 1}
-    with pytest.raises(DataError, match=r"cannot be read: .*\n.*\n.*astype"):
-        read_table(pd.DataFrame({"a": [1, "x", 2.5], "y": [1, 2, 3]}), target="y")
-    with pytest.raises(DataError, match=r"cannot be read from a dict(.|\n)*pandas"):
-        read_table({"a": [1, 2]}, target="y")
     frame.columns = ["a", "b", "c", "d", "e", "a", "y"]
-    with pytest.raises(DataError, match=r"Duplicate column names(.|\n)*of its own"):
+    with pytest.raises(FileReadError, match="more than one column is named 'a'"):
         read_table(frame, target="y")
     table = pa.table([[1], [2], [3]], names=["a", "a", "y"])
     with pytest.raises(FileReadError, match="more than one column is named 'a'"):

@@ -1,6 +1,6 @@
 """A table as tensors, with the schema that says what they hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from torch import Tensor
 from gradatim.errors import SchemaError
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.formats import open_file
+from gradatim.tables.files.frames import column_name, source_of_frame
 from gradatim.tables.schema.choices import ColumnChoices, Said
 from gradatim.tables.schema.columns import Column
 from gradatim.tables.schema.infer_schema import infer, stack_codes
@@ -82,14 +83,14 @@ class Table:
 def read_table(
     source: Any,
     *,
-    target: str | None = None,
+    target: Hashable | None = None,
     task: str | None = None,
-    drop: Sequence[str] = (),
-    keep: Sequence[str] = (),
+    drop: Sequence[Hashable] = (),
+    keep: Sequence[Hashable] = (),
     schema: Schema | None = None,
     drop_missing_target: bool = False,
-    time: str | None = None,
-    group: str | None = None,
+    time: Hashable | None = None,
+    group: Hashable | None = None,
     category: Said = (),
     number: Said = (),
     date: Said = (),
@@ -105,9 +106,11 @@ def read_table(
     not among the columns.
 
     Args:
-        source: The path of a CSV, TSV or Parquet file, or anything with
-            ``__arrow_c_stream__``: a table of pandas, polars or pyarrow.
-        target: The column to predict.
+        source: The path of a CSV, TSV or Parquet file; a table of pandas (whose index
+            is no column), polars, pyarrow or duckdb; a dict of columns; a list of
+            dicts; or a NumPy array whose fields have names.
+        target: The column to predict. Names of pandas that are no text, such as 1 or
+            ("a", "x"), are given as they are; in the schema they are texts.
         task: ``"regression"``, ``"binary"`` or ``"classification"``; if None, the
             target's values decide.
         drop: Names of columns not to use.
@@ -140,8 +143,9 @@ def read_table(
     >>> table.x["numbers"].shape, table.y, table.schema.labels
     (torch.Size([3, 1]), tensor([0, 1, 0]), ('a', 'b'))
     """
+    target_, time_, group_ = map(_name, (target, time, group))
     if schema is not None:
-        return _read_as(source, schema, drop_missing_target, time, group)
+        return _read_as(source, schema, drop_missing_target, time_, group_)
     said = {
         "category": category,
         "number": number,
@@ -151,17 +155,17 @@ def read_table(
         "ordered": ordered,
         "missing": missing,
     }
-    doubles = [name for name in (target, time, group) if name]
+    doubles = [name for name in (target_, time_, group_) if name]
     columns = _open(source, doubles, said)
     inferred = infer(
         columns,
-        target=target,
+        target=target_,
         task=task,
-        drop=drop,
-        keep=keep,
+        drop=_names(drop),
+        keep=_names(keep),
         drop_missing_target=drop_missing_target,
-        time=time,
-        group=group,
+        time=time_,
+        group=group_,
         said=said,
     )
     schema = Schema.of(inferred)
@@ -180,9 +184,9 @@ def read_table(
 def inspect_table(
     source: Any,
     *,
-    target: str | None = None,
-    drop: Sequence[str] = (),
-    keep: Sequence[str] = (),
+    target: Hashable | None = None,
+    drop: Sequence[Hashable] = (),
+    keep: Sequence[Hashable] = (),
     **said: Said,
 ) -> tuple[Schema, ValueNotices]:
     """Say what is seen in the columns of a file or a data frame, before any training.
@@ -190,9 +194,21 @@ def inspect_table(
     The arguments are those of :func:`read_table`. Without a target, a column that
     cannot be used before more is said of it is no error.
     """
-    columns = _open(source, [target] if target else [], said)
-    inferred = infer(columns, target=target, task=None, drop=drop, keep=keep, said=said)
+    name = _name(target)
+    columns = _open(source, [name] if name else [], said)
+    left_out, kept = _names(drop), _names(keep)
+    inferred = infer(
+        columns, target=name, task=None, drop=left_out, keep=kept, said=said
+    )
     return Schema.of(inferred), inferred.notices
+
+
+def _name(name: Hashable | None) -> str | None:
+    return None if name is None else column_name(name)
+
+
+def _names(names: Sequence[Hashable]) -> list[str]:
+    return list(map(column_name, [names] if isinstance(names, str) else names))
 
 
 def _read_as(
@@ -233,7 +249,7 @@ def _open(
     source: Any, doubles: Sequence[str], said: Mapping[str, Said]
 ) -> ColumnSource:
     if not isinstance(source, str | Path):
-        return ColumnSource.of_frame(source)
+        return source_of_frame(source)
     file = open_file(source)
     texts = ColumnChoices.of(file.names, said).as_texts
     return file.source(doubles=doubles, texts=texts)
@@ -243,7 +259,7 @@ def _open_as(
     source: Any, schema: Schema, split_by: Mapping[str, Column]
 ) -> ColumnSource:
     if not isinstance(source, str | Path):
-        return ColumnSource.of_frame(source)
+        return source_of_frame(source)
     file = open_file(source, missing=schema.missing_values)
     extra = schema.check_names(file.names)
     doubles = [column.name for column in schema.group("numbers") if column.origin]

@@ -3,8 +3,9 @@
 ``formats`` opens a file by its suffix; ``data_file`` says what every format answers;
 ``csv`` and ``parquet`` are the formats. ``csv_dialect`` (separator, header, decimal
 sign), ``csv_types`` (column types), ``csv_read`` (pyarrow, made strict) and
-``csv_records`` (lines of damage) serve ``csv``. ``column_source`` gives columns one by
-one, also those of a data frame; ``float32`` narrows doubles.
+``csv_records`` (lines of damage) serve ``csv``. ``frames`` has the tables that a Python
+program holds, and ``python_values`` the values of their columns. ``column_source``
+gives columns one by one; ``float32`` narrows doubles.
 
 A new format is one file with a subclass of ``DataFile`` and its entry in
 ``formats.FORMATS``.

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from gradatim.errors import DataError, FileReadError
+from gradatim.errors import FileReadError
 from gradatim.text import listed, nearest_name
 
 __all__ = ["ColumnSource", "check_names", "check_present", "rows_by_number"]
@@ -65,33 +64,6 @@ class ColumnSource:
             return kept[name]
 
         return replace(self, take=take)
-
-    @classmethod
-    def of_frame(cls, frame: Any) -> "ColumnSource":
-        """Take columns from a table of pandas, polars or others (Arrow C streams).
-
-        Raises:
-            FileReadError: Column names are empty or repeated.
-            DataError: The object is no table, or its library cannot give its columns.
-        """
-        if not hasattr(frame, "__arrow_c_stream__"):
-            raise DataError(
-                f"A table cannot be read from a {type(frame).__name__}.\n"
-                "It has to say what its columns are.\n"
-                "Give a path, or a table of pandas, polars or pyarrow."
-            )
-        if not isinstance(frame, pa.Table):
-            try:
-                frame = pa.RecordBatchReader.from_stream(frame).read_all()
-            except (pa.ArrowException, ValueError, TypeError) as error:
-                raise DataError(
-                    f"The data frame cannot be read: {error}\n"
-                    "Each column needs one type, and a name of its own.\n"
-                    "Convert mixed columns first, for example with astype(str) or "
-                    "astype(float)."
-                ) from error
-        check_names("The data frame", frame.column_names)
-        return cls.of_table(frame)
 
 
 def check_names(where: str, names: Sequence[str]) -> None:

@@ -63,7 +63,7 @@ def plain(values: pa.ChunkedArray) -> pa.Array:
     if pa.types.is_dictionary(kind) and not kind.equals(SHARED_TEXT):
         if pa.types.is_binary(kind.value_type):
             return _without_values(values)
-        return plain(values.cast(kind.value_type))
+        return plain(_unpacked(values))
     if kind in (pa.string(), pa.large_string(), pa.string_view()):
         values = values.cast(pa.string()).dictionary_encode()
     elif pa.types.is_decimal(kind) or kind == pa.float16():
@@ -74,6 +74,19 @@ def plain(values: pa.ChunkedArray) -> pa.Array:
         except pa.ArrowInvalid:  # unsigned and beyond
             values = values.cast(pa.float64(), safe=False)
     return values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+
+
+def _unpacked(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Give each row of a dictionary column its value.
+
+    Arrow cannot take from views of strings, which polars gives; so they become strings.
+    """
+    kind = values.type.value_type
+    kind = pa.string() if kind == pa.string_view() else kind
+    chunks = [
+        chunk.dictionary.cast(kind).take(chunk.indices) for chunk in values.chunks
+    ]
+    return pa.chunked_array(chunks, kind)
 
 
 def _without_values(values: pa.ChunkedArray) -> pa.Array:
