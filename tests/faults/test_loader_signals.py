@@ -273,7 +273,7 @@ def test_a_worker_that_dies_before_the_signal_comes_is_of_that_signal(form, fold
         FORMS[form](run, KINDS["loader"](act))
 
     assert forked(heard(train_until_the_signal), timeout_s=60) == 143
-    assert newest_step(run) == 3
+    assert newest_step(run) in (3, 4)  # the other worker may have sent its batch
 
 
 def die():
