@@ -1,11 +1,40 @@
 """Options that say what columns are, where the values do not tell it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 
-__all__ = ["column_options", "said_of"]
+__all__ = [
+    "column_options",
+    "said_of",
+    "said_options",
+    "target_option",
+    "with_schema_file",
+]
+
+
+def _one_target(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> str | None:
+    """Refuse a second target: the first one would be forgotten in silence."""
+    if len(value) > 1:
+        given = " ".join(f"--target {name}" for name in value)
+        raise click.UsageError(
+            f"{given}: a run predicts one column. Leave all but one out; fit the "
+            "others in runs of their own, with --drop for targets they must not see."
+        )
+    return value[0] if value else None
+
+
+target_option = click.option(
+    "--target",
+    metavar="COLUMN",
+    multiple=True,
+    callback=_one_target,
+    help="The column to predict.",
+)
 
 OPTIONS = (
     ("--category", "COLUMN", "Its numbers are names, such as those of stores."),
@@ -20,7 +49,18 @@ OPTIONS = (
 
 
 def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command; each may be given several times."""
+    """Add the options to a command; most may be given several times."""
+    command = click.option(
+        "--schema",
+        type=click.Path(path_type=Path),
+        metavar="FILE.json",
+        help="What `inspect --edit` wrote, with your changes.",
+    )(command)
+    return said_options(command)
+
+
+def said_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add those options alone that are given on the command line."""
     for name, metavar, text in reversed(OPTIONS):
         add = click.option(name, multiple=True, metavar=metavar, help=text)
         command = add(command)
@@ -32,3 +72,30 @@ def said_of(options: dict[str, Any]) -> dict[str, list[str]]:
     names = [name.removeprefix("--") for name, _, _ in OPTIONS]
     said = {name: list(options.pop(name)) for name in names}
     return {name: values for name, values in said.items() if values}
+
+
+def with_schema_file(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Add what a file says of columns to what was asked for, which goes before it."""
+    from gradatim.tables.schema.edited import read_edited
+
+    joined = dict(asked)
+    for name, said in read_edited(path).items():
+        given = joined.get(name)
+        if name in ("target", "task"):
+            is_other = name == "task" and asked["target"] not in (
+                None,
+                joined["target"],
+            )
+            joined[name] = given if given is not None or is_other else said
+        elif isinstance(said, dict):
+            joined[name] = [*(given or ()), *_written(said)]
+        else:
+            joined[name] = [*dict.fromkeys([*(given or ()), *said])]
+    return joined
+
+
+def _written(said: dict[str, Any]) -> Iterator[str]:
+    """Write what is said of columns as it is given on the command line."""
+    for name, more in said.items():
+        for each in more if isinstance(more, list) else [more]:
+            yield f"{name}={each}" if each else name

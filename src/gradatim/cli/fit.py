@@ -2,12 +2,18 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradatim.cli.column_options import column_options, said_of
+from gradatim.cli.column_options import (
+    column_options,
+    said_of,
+    target_option,
+    with_schema_file,
+)
 from gradatim.cli.options import (
     checkpoint_option,
     drop_missing_option,
@@ -29,7 +35,7 @@ __all__ = ["fit"]
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--target", metavar="COLUMN", help="The column to predict.")
+@target_option
 @click.option(
     "--task",
     type=click.Choice(["regression", "binary", "classification"]),
@@ -72,6 +78,7 @@ def fit(
     drop_missing_target: bool,
     every_s: float | None,
     doctor: bool,
+    schema: Path | None,
     **choices: Any,
 ) -> int:
     """Train on a table, and score the model on rows it has never seen.
@@ -101,8 +108,12 @@ def fit(
         **said,
     }
     if file is None:
-        _refuse_without_file({"target": target, "task": task, "model": factory} | asked)
+        given = {"target": target, "task": task, "model": factory, "schema": schema}
+        _refuse_without_file(given | asked)
         return _fit_line(run_path, chosen, every_s, doctor)
+    if schema is not None:
+        asked = with_schema_file(schema, asked)
+        target = asked["target"]
     if target is None:
         raise click.UsageError(
             "Missing option '--target': which column to predict. "
@@ -117,7 +128,7 @@ def fit(
     network = load_factory(factory)
     config = TabularConfig.from_dict(chosen)
     check_threads(config.threads)
-    _refuse_contradictions(target, drop, keep)
+    _refuse_contradictions(target, asked["drop"], asked["keep"])
     place = _free_place(run_path, file.stem)
     table = read_table(file, **asked, time=config.time, group=config.group)
     plan = plan_table(table, config, factory=network)
@@ -139,7 +150,7 @@ def _refuse_without_file(options: dict[str, Any]) -> None:
 
 
 def _refuse_contradictions(
-    target: str, drop: tuple[str, ...], keep: tuple[str, ...]
+    target: str, drop: Sequence[str], keep: Sequence[str]
 ) -> None:
     for name in drop:
         if name == target or name in keep:

@@ -13,6 +13,7 @@ from gradatim.data.split import split
 
 if TYPE_CHECKING:
     from gradatim.tables.features import TableEncoder
+    from gradatim.tables.schema.edited import read_edited
     from gradatim.tables.schema.schema import Schema
     from gradatim.tables.table import Table, read_table
 
@@ -23,6 +24,7 @@ __all__ = [
     "TableEncoder",
     "line",
     "line_split",
+    "read_edited",
     "read_table",
     "split",
 ]
@@ -31,6 +33,7 @@ _HOME = {
     "Schema": "gradatim.tables.schema.schema",
     "Table": "gradatim.tables.table",
     "TableEncoder": "gradatim.tables.features",
+    "read_edited": "gradatim.tables.schema.edited",
     "read_table": "gradatim.tables.table",
 }
 

@@ -155,6 +155,13 @@ CHECKS: dict[str, Check] = {
     "drop": list_of(is_text),
     "keep": list_of(is_text),
     "drop_missing_target": is_bool,
+    "category": list_of(is_text),
+    "number": list_of(is_text),
+    "date": list_of(is_text),
+    "text": list_of(is_text),
+    "id": list_of(is_text),
+    "ordered": list_of(is_text),
+    "missing": list_of(is_text),
     "rows": fields(train=is_count, val=is_count, test=is_count),
     "split_doubts": list_of(
         fields(

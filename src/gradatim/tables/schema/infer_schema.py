@@ -23,6 +23,7 @@ from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.schema.choices import ColumnChoices, Said
 from gradatim.tables.schema.column_kinds import column_of
 from gradatim.tables.schema.columns import Column, Target
+from gradatim.tables.schema.remarks import remark
 from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
 from gradatim.tables.schema.targets import (
     codes_of_target,
@@ -181,7 +182,9 @@ def _add(
         column = replace(column, reason="")
     column = replace(column, spelling=meaning.spelling, missing=meaning.missing)
     if column.used:
-        reason = "; ".join(filter(None, (column.reason, meaning.reason)))
+        is_plain_number = column.group == "numbers" and not meaning.is_said
+        other = remark(name, values, inferred.y) if is_plain_number else ""
+        reason = "; ".join(filter(None, (column.reason, meaning.reason, other)))
         column = replace(column, reason=reason)
         meaning.note(name, inferred.notices)
         # They have been read, by the spelling where there is one.

@@ -151,7 +151,8 @@ def typed(
             return _by_spelling(values, column, notices, num_rows)
     if isinstance(column, Column) and column.of:
         return array_of(np.zeros(len(values), np.int64), pa.int64())
-    if isinstance(column, Column) and are_whole(column.vocabulary):
+    names = column.vocabulary if isinstance(column, Column) else column.labels
+    if pa.types.is_string(wanted) and are_whole(list(map(str, names))):
         values = as_categories(values)
     if pa.types.is_null(values.type):
         values = values.cast(wanted)
@@ -176,8 +177,9 @@ def typed(
 def without_words(values: pa.Array, words: Sequence[str]) -> pa.Array:
     """Leave out values that the owner of the data says stand for missing ones."""
     if pa.types.is_dictionary(values.type):
-        trimmed = pc.utf8_trim_whitespace(values.dictionary)
-        absent = pc.is_in(trimmed, value_set=array_of(words, pa.string()))
+        texts = pc.utf8_trim_whitespace(values.dictionary)
+        texts = pc.replace_substring_regex(texts, WHOLE_FLOAT, r"\1")  # -999.0 is -999
+        absent = pc.is_in(texts, value_set=array_of(words, pa.string()))
         if not pc.any(absent).as_py():
             return values
         absent = pc.fill_null(absent.take(values.indices), scalar(False, pa.bool_()))
