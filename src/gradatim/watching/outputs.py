@@ -24,6 +24,7 @@ class OutputNumbers:
     name: str
     kind: str
     std: float  # the standard deviation of the finite numbers
+    has_weights: bool  # whether the module has parameters
 
 
 class Outputs(ModelObserver[FirstAndLast[OutputNumbers]]):
@@ -43,7 +44,9 @@ class Outputs(ModelObserver[FirstAndLast[OutputNumbers]]):
         if std is not None:
             kind = type(module).__name__
             name = kind if name is None else name
-            self.records[number].add(OutputNumbers(self.step, name, kind, std))
+            has_weights = next(module.parameters(), None) is not None
+            numbers = OutputNumbers(self.step, name, kind, std, has_weights)
+            self.records[number].add(numbers)
 
 
 def _spread(output: Tensor) -> float | None:

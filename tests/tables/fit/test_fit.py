@@ -5,10 +5,12 @@ import signal
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from torch import nn
 
+from gradatim.doctor import Doctor
 from gradatim.hooks import Callback
 from gradatim.tables.fit import fit as fit_module
 from gradatim.tables.fit.config import TabularConfig
@@ -208,3 +210,18 @@ def test_integers_beyond_float32_are_predicted_to_the_unit():
     assert table.schema.target.origin > 10**11
     found = fitted(table, epochs=10)
     assert found.scores["model"]["r2"] > 0.8
+
+
+def test_the_doctor_lets_be_columns_that_the_model_scales():
+    """Raw columns of a table are scaled in the model; noise cannot be learned."""
+    random = np.random.default_rng(0)
+    columns = {
+        "wide": random.normal(size=300) * 1e4,
+        "narrow": random.normal(size=300),
+        "y": random.normal(size=300),
+    }
+    table = read_table(pa.table(columns), target="y")
+    plan = plan_table(table, TabularConfig(epochs=3))
+    found = []
+    fit_table(plan, callbacks=[Doctor(tell=found.append)], progress=False)
+    assert found == []

@@ -10,13 +10,14 @@ from gradatim.doctor.pitfall import Findings, Pitfall
 from gradatim.doctor.queries import first_trained_line, trained_calls
 from gradatim.doctor.trial import Inputs, Trial, Variant
 from gradatim.losses import BINARY_LOSS_NAMES, CLASS_LOSS_NAMES
-from gradatim.watching import InputNumbers, TrainingSeen
+from gradatim.watching import InputNumbers, OutputNumbers, TrainingSeen
 
 MIN_UPDATES = 10  # chosen by hand, not measured
 NUM_INPUTS = 3  # that must all be unscaled; chosen by hand, not measured
 MAX_RATIO = 1e3  # of two columns' standard deviations; chosen by hand, not measured
 MAX_SIZE = 1e3  # of a mean or standard deviation; chosen by hand, not measured
 MIN_STD = 10  # of the widest column; chosen by hand, not measured
+MAX_SCALED_STD = 3  # a scaled column has 1; chosen by hand, not measured
 MAX_PIXEL = 255  # the largest number of 8 bits
 MIN_LARGEST_PIXEL = 200  # chosen by hand, not measured
 MIN_PIXELS = 16  # chosen by hand, not measured
@@ -35,7 +36,8 @@ class FeaturesUnscaled(Pitfall):
     What it sees:
         Columns whose standard deviations differ a thousandfold, or a mean or standard
         deviation above 1,000, or pictures from 0 to 255, in a model that does not begin
-        with a norm; and a loss that starts huge, diverges or hardly falls.
+        with a norm or with a scaling of its own; and a loss that starts huge, diverges
+        or hardly falls.
 
     Why it matters:
         The curvature of the loss goes with the square of the scale. With columns of 1
@@ -69,7 +71,7 @@ class FeaturesUnscaled(Pitfall):
             # An input of one dimension has no columns to compare.
             inputs = [i for i in model.inputs if i.training and len(i.shape) != 1]
             first = next(iter(model.outputs), None)
-            if not inputs or (first and re.search("Norm|Embedding", first.kind)):
+            if not inputs or (first and _scales(first)):
                 continue
             scales = [_unusual_scale(numbers) for numbers in inputs[:NUM_INPUTS]]
             if None in scales:
@@ -96,6 +98,14 @@ class FeaturesUnscaled(Pitfall):
             return (((args[0] - mean) / std).to(args[0].dtype), *args[1:]), target
 
         return Trial(cures=(Variant(prepare=scaled),))
+
+
+def _scales(first: OutputNumbers) -> bool:
+    """Tell a first module that scales its input: a norm, or one of the user's own."""
+    if re.search("Norm|Embedding", first.kind):
+        return True
+    passes_on = re.search("Flatten|Identity|Dropout", first.kind)
+    return not first.has_weights and not passes_on and 0 < first.std < MAX_SCALED_STD
 
 
 def _is_picture(numbers: InputNumbers) -> bool:
