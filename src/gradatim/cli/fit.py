@@ -45,6 +45,11 @@ __all__ = ["fit"]
 @click.option("--batch-size", type=int, help="Rows an update.")
 @click.option("--lr", type=float, help="Highest learning rate.")
 @click.option("--hidden", type=int, help="Units of a hidden layer.")
+@click.option(
+    "--metric",
+    metavar="NAME",
+    help="The score that chooses the best epoch, such as r2 or roc_auc.  [val_loss]",
+)
 @split_options
 @click.option("--seed", type=int, help="Of split, start and order.  [0]")
 @click.option("--threads", type=int, help="PyTorch's; few rows are best served by 1.")

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from gradatim.doctor import Doctor
+from gradatim.errors import ConfigError
 from gradatim.hooks import Callback
 from gradatim.tables.fit import fit as fit_module
 from gradatim.tables.fit.config import TabularConfig
@@ -225,3 +226,25 @@ def test_the_doctor_lets_be_columns_that_the_model_scales():
     found = []
     fit_table(plan, callbacks=[Doctor(tell=found.append)], progress=False)
     assert found == []
+
+
+@pytest.mark.parametrize(
+    ("target", "metric"),
+    [("price", "r2"), ("price", "median_error"), ("dear", "roc_auc"), ("town", "f1")],
+)
+def test_the_metric_of_the_validation_rows_chooses_the_epoch(target, metric):
+    table = table_of(target)
+    config = TabularConfig(metric=metric, epochs=6, patience=2, lr=0.02)
+    fitted = fit_table(plan_table(table, config), progress=False)
+    plan, values = fitted.plan, fitted.history[f"val_{metric}"]
+    is_more = metric != "median_error"
+    best = max(values) if is_more else min(values)
+    answers = predict_rows(fitted.model, table.select(plan.val).x)
+    found = score(fitted.model.task, answers, table.y[plan.val])[metric]
+    assert found == pytest.approx(best, rel=1e-4)
+    assert len(values) == 6 or values.index(best) == len(values) - 3
+
+
+def test_a_metric_of_another_task_is_refused():
+    with pytest.raises(ConfigError, match="metric='roc_auc' is no score of regression"):
+        plan_table(table_of("price"), TabularConfig(metric="roc_auc"))

@@ -15,7 +15,7 @@ MAX_SIZES |= {"hidden": 10**5, "num_blocks": 999}
 """A larger number is a slip, and a larger model would not be read again. The numbers
 were chosen by hand, not measured."""
 
-LATER = {"time", "group"}
+LATER = {"time", "group", "metric"}
 """Choices that earlier versions did not have. They are stored only where they are made,
 so that a run of an earlier version has the same choices when it goes on."""
 
@@ -48,6 +48,9 @@ class TabularConfig:
     """Gradients are shortened to this joint 2-norm."""
     patience: int | None = None
     """Epochs without a better ``val_loss`` after which training stops."""
+    metric: str | None = None
+    """The score of the validation rows that takes the place of ``val_loss`` there: a
+    key of ``model.scores.SCORE_NAMES`` for the task."""
     val: float = 0.15
     """Share of the rows that the best epoch, and penalties, are chosen by."""
     test: float = 0.15

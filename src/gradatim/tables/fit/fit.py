@@ -1,6 +1,6 @@
 """The main job: a table in, a trained model and scores on unseen rows out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from gradatim.tables.fit.plan import TablePlan
 from gradatim.tables.model.linear import fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.model.scores import (
+    HIGHER_IS_BETTER,
     confusion_matrix,
     constant_answers,
     intervals,
@@ -51,7 +52,8 @@ def fit_table(
 ) -> FittedTable:
     """Train the model, and score it beside a baseline and a linear model.
 
-    Training stops when ``val_loss`` has not improved for ``config.patience`` epochs,
+    Training stops when ``val_loss`` (or the score that ``config.metric`` names, on the
+    validation rows) has not improved for ``config.patience`` epochs,
     and the weights of the best epoch are kept. The test rows are looked at once, at
     the end. ``callbacks`` and ``progress`` are those of ``Trainer.fit``.
     """
@@ -91,9 +93,18 @@ def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History
     if plan.lr_factor is not None:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, plan.lr_factor)
         own.append(LRScheduler(schedule, per="step"))
+    metrics = {} if config.metric is None else {config.metric: _metric(plan)}
     if config.patience is not None:
-        own.append(EarlyStopping("val_loss", patience=config.patience))
-    trainer = Trainer(plan.model, plan.loss_fn, optimizer, max_norm=plan.max_norm)
+        own.append(
+            EarlyStopping(
+                f"val_{config.metric or 'loss'}",
+                mode="max" if config.metric in HIGHER_IS_BETTER else "min",
+                patience=config.patience,
+            )
+        )
+    trainer = Trainer(
+        plan.model, plan.loss_fn, optimizer, max_norm=plan.max_norm, metrics=metrics
+    )
     assert config.epochs is not None
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)  # dropout draws from the global generator
@@ -106,6 +117,21 @@ def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History
             callbacks=[*own, *callbacks],
             progress=progress,
         )
+
+
+def _metric(plan: TablePlan) -> Callable[[Tensor, Tensor], float]:
+    """Give the function of outputs and targets that is the score to choose by."""
+    model, name = plan.model, plan.config.metric
+    assert name is not None
+
+    def metric(outputs: Tensor, targets: Tensor) -> float:
+        if model.task == "regression":
+            targets = model.answers(targets)  # in the target's units
+        else:
+            targets = targets.long()
+        return score(model.task, model.answers(outputs), targets)[name]
+
+    return metric
 
 
 def score_all(plan: TablePlan, history: History) -> FittedTable:

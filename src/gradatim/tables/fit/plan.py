@@ -18,7 +18,9 @@ from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
 from gradatim.tables.fit.split_table import split_choices, split_table
 from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
+from gradatim.tables.model.scores import SCORE_NAMES
 from gradatim.tables.table import Table
+from gradatim.text import nearest_name
 
 __all__ = [
     "NetworkFactory",
@@ -151,6 +153,7 @@ def plan_table(
     if target is None or table.y is None:
         raise ConfigError("the table has no target. Read it with target=COLUMN.")
     is_classes = target.task != "regression"
+    _check_metric(config.metric, target.task)
     config = split_choices(table, config)
     train, val, test = split_table(table, config)
     config = config.for_rows(len(train))
@@ -173,6 +176,17 @@ def plan_table(
     if not is_classes:
         model.fit_target(table.y[train])
     return TablePlan(table, config, train, val, test, model, architecture)
+
+
+def _check_metric(metric: str | None, task: str) -> None:
+    known = SCORE_NAMES[task]
+    if metric is not None and metric not in known:
+        raise ConfigError(
+            f"metric={metric!r} is no score of {task}."
+            f"{nearest_name(metric, known)}\n"
+            "The best epoch is chosen by it.\n"
+            f"Choose one of {', '.join(known)}."
+        )
 
 
 def build_network(
