@@ -25,7 +25,11 @@ def test_scores_of_new_rows_are_told(target, names, trained, tmp_path, capfd):
     assert out.startswith(f"{file}: 1,200 rows\n")
     header, *rows = out.splitlines()[1:]
     baseline = "mean" if target == "price" else "majority"
-    assert re.split(r"\s{2,}", header.strip()) == ["this model", baseline]
+    assert re.split(r"\s{2,}", header.strip()) == [
+        "this model",
+        "linear model",
+        baseline,
+    ]
     assert [row.split()[0] for row in rows] == list(names)
     assert err == ""
 
@@ -49,7 +53,7 @@ def test_json_has_rows_and_scores(trained, capfd):
     told = json.loads(capfd.readouterr().out)
     assert set(told) == {"file", "rows", "scores"}
     assert told["file"] == file and told["rows"] == 160
-    assert set(told["scores"]) == {"baseline", "model"}
+    assert set(told["scores"]) == {"baseline", "linear", "model"}
     assert 0 <= told["scores"]["model"]["accuracy"] <= 1
 
 
@@ -72,7 +76,7 @@ def test_a_score_that_is_not_defined_is_a_dash_and_null(trained, tmp_path, capfd
     arguments = ["evaluate", str(file), "--run", str(folder / "run")]
     capfd.readouterr()
     assert run(arguments) == 0
-    assert re.search(r"^roc_auc +- +-", capfd.readouterr().out, re.M)
+    assert re.search(r"^roc_auc +- +- +-", capfd.readouterr().out, re.M)
     assert run([*arguments, "--json"]) == 0
     scores = json.loads(capfd.readouterr().out)["scores"]
     assert scores["model"]["roc_auc"] is None

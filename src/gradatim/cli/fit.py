@@ -21,7 +21,11 @@ from gradatim.cli.options import (
     model_option,
 )
 from gradatim.cli.printing import print_notices, print_table, tell_end
-from gradatim.cli.split_options import split_options
+from gradatim.cli.split_options import (
+    own_files,
+    refuse_share_of_folds,
+    split_options,
+)
 from gradatim.cli.user_code import load_factory
 from gradatim.text import printable, say
 
@@ -126,18 +130,30 @@ def fit(
         )
     from gradatim.tables.fit.config import TabularConfig
     from gradatim.tables.fit.plan import plan_table
-    from gradatim.tables.saved.table_run import describe_file, train_in
+    from gradatim.tables.saved.table_run import (
+        describe_file,
+        read_own_rows,
+        train_in,
+    )
     from gradatim.tables.table import read_table
     from gradatim.threads import check_threads
 
     network = load_factory(factory)
+    refuse_share_of_folds(chosen)
+    files = own_files(chosen)
     config = TabularConfig.from_dict(chosen)
     check_threads(config.threads)
     _refuse_contradictions(target, asked["drop"], asked["keep"])
     place = _free_place(run_path, file.stem)
     table = read_table(file, **asked, time=config.time, group=config.group)
-    plan = plan_table(table, config, factory=network)
-    _print_plan(file, plan)
+    own = {
+        name: read_own_rows(path, table.schema, drop_missing_target)
+        for name, path in files.items()
+    }
+    plan = plan_table(table, config, factory=network, **own)
+    _print_plan(file, plan, files)
+    for name, path in files.items():
+        asked[f"{name}_file"] = describe_file(path, place)
     asked["task"] = table.schema.target and table.schema.target.task
     request = {"command": "fit", "file": describe_file(file, place), **asked}
     run = _begin(run_path, file.stem, plan, request)
@@ -214,13 +230,13 @@ def _begin(
     return begin_run(run_path, plan, request)
 
 
-def _print_plan(file: Path, plan: "TablePlan") -> None:
+def _print_plan(file: Path, plan: "TablePlan", files: dict[str, Path]) -> None:
     schema, config, model = plan.table.schema, plan.config, plan.model
     assert schema.target is not None
     used = [column for column in schema.columns if column.used]
     left_out = [column for column in schema.columns if not column.used]
     in_file = [column for column in schema.columns if not column.of]
-    num_rows, num_columns = len(plan.table), len(in_file) + 1
+    num_rows, num_columns = schema.num_rows, len(in_file) + 1
     say(f"{printable(str(file))}: {num_rows:,} rows, {num_columns} columns")
     say(f"target: {printable(schema.target.name)}, {_task_text(schema.target)}")
     counts = Counter(column.kind for column in used)
@@ -233,10 +249,7 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     for column in left_out:
         why = column.reason or column.kind
         say(f"  left out: {printable(column.name)} ({printable(why)})")
-    say(
-        f"rows: {len(plan.train):,} to train, {len(plan.val):,} to validate, "
-        f"{len(plan.test):,} to test ({_split_text(plan)})"
-    )
+    _print_rows(plan, files)
     num_parameters = sum(p.numel() for p in model.parameters())
     num_updates = math.ceil(len(plan.train) / (config.batch_size or 1))
     say(
@@ -248,19 +261,33 @@ def _print_plan(file: Path, plan: "TablePlan") -> None:
     if plan.table.num_dropped:
         print_notices([f"{plan.table.num_dropped:,} rows without a target left out"])
     print_notices(plan.table.notices.lines())
-    print_notices([doubt.line() for doubt in plan.split_doubts])
+    print_notices([*plan.notices, *(doubt.line() for doubt in plan.split_doubts)])
+
+
+def _print_rows(plan: "TablePlan", files: dict[str, Path]) -> None:
+    """Print how many rows each part has, and by what they were split."""
+    config = plan.config
+    of = {name: f" (of {printable(str(path))})" for name, path in files.items()}
+    folds = f"in the first of {config.folds} folds " if config.folds else ""
+    say(
+        f"rows: {folds}{len(plan.train):,} to train, {len(plan.val):,} to validate"
+        f"{of.get('val', '')}, {len(plan.test):,} to test{of.get('test', '')} "
+        f"({_split_text(plan)})"
+    )
+    if config.final:
+        every = "all rows but those to test on" if plan.has_test else "all rows"
+        say(f"at last the model is trained once more, on {every}")
 
 
 def _split_text(plan: "TablePlan") -> str:
-    """Say by what the rows were split."""
-    table, seed = plan.table, plan.config.seed
-    if table.time is not None:
-        return f"by {printable(table.time.name)}, the latest to test; seed {seed}"
-    if table.group is not None:
-        num_groups = len(table.group.values.unique())
-        name = printable(table.group.name)
-        return f"by {name}, each of {num_groups:,} groups in one of them; seed {seed}"
-    return f"seed {seed}"
+    config, group = plan.config, plan.table.group
+    if config.time is not None:
+        return f"by {printable(config.time)}, the latest to test; seed {config.seed}"
+    if config.group is not None:
+        name = printable(config.group)
+        each = f"{len(group.values.unique()):,} groups" if group else "its groups"
+        return f"by {name}, each of {each} in one of them; seed {config.seed}"
+    return f"seed {config.seed}"
 
 
 def _task_text(target: "Target") -> str:

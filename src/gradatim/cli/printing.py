@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from statistics import stdev
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradatim.text import printable, say, shortened
@@ -67,9 +68,9 @@ def format_score(value: float | None) -> str:
 def tell_end(fitted: "FittedTable", run: "TableRunFolder") -> int:
     """Print scores and where the run is; give the exit code."""
     say()
-    print_test_scores(vars(fitted), len(fitted.plan.test), kind=run.kind)
+    print_test_scores(fitted.to_dict(), fitted.num_tested, kind=run.kind)
     say(f"\nrun: {printable(str(run.path))}")
-    return 130 if fitted.history.stop_reason == "interrupted" else 0
+    return 130 if fitted.stop_reason == "interrupted" else 0
 
 
 def print_test_scores(
@@ -77,48 +78,70 @@ def print_test_scores(
 ) -> None:
     """Print the scores of all models on the test rows, each by its proper name.
 
-    ``stored`` has ``scores`` and, but for runs of before, ``intervals`` and, of
-    classes, ``confusion``. What makes scores say little is told, but for the tutorial's
-    line (``kind`` is ``"line"``), whose rows are given.
+    ``stored`` is what ``scores.json`` has. What makes scores say little is told, but
+    for the tutorial's line (``kind`` is ``"line"``), whose rows are given.
     """
-    say(f"scores on {num_rows:,} test rows, never trained on or chosen by:")
-    print_scores(stored["scores"], stored.get("intervals"))
-    if num_rows < FEW_ROWS and kind != "line":
-        print_notices(
-            [
-                f"{num_rows} test rows are few: the scores of other rows may lie "
-                "anywhere in these intervals; --test 0.3 scores on more rows"
-            ]
+    folds = [fold["scores"] for fold in stored.get("folds", [])]
+    if num_rows:
+        of = f" of {len(folds)} folds" if folds else ""
+        say(f"scores on {num_rows:,} test rows{of}, never trained on or chosen by:")
+        print_scores(stored["scores"], stored.get("intervals"), folds)
+    else:
+        say(
+            "nothing was scored: no row was kept to test on (--test 0). How good the "
+            "model is on other rows: gradatim evaluate FILE"
+        )
+    if len(folds) > 1:
+        say("(means over the folds, and their standard deviations)")
+    if epochs := stored.get("final_epochs"):
+        had = (
+            "; the scores are of models that had not seen the rows" if num_rows else ""
+        )
+        say(f"the model kept was trained on all rows at last, for {epochs} epochs{had}")
+    notices = []
+    if 0 < num_rows < FEW_ROWS and kind != "line":
+        notices.append(
+            f"{num_rows} test rows are few: the scores of other rows may lie far from "
+            "these; --folds 5 scores on every row"
         )
     classes = [sum(row) > 0 for row in stored.get("confusion") or []]
     if sum(classes) == 1:
-        print_notices(
-            [
-                "all test rows are of one class: the scores do not say whether the "
-                "classes can be told apart; another --seed, or more rows, may"
-            ]
+        notices.append(
+            "all test rows are of one class: the scores do not say whether the "
+            "classes can be told apart; another --seed, or more rows, may"
         )
+    print_notices(notices)
 
 
 def print_scores(
     scores: dict[str, dict[str, Any]],
     intervals: Mapping[str, Sequence[float | None]] | None = None,
+    folds: Sequence[dict[str, Any]] = (),
 ) -> None:
     """Print a table: a row for each score, a column for each model.
 
-    ``intervals`` are those of the model's scores.
+    ``intervals`` are those of the model's scores. Beside a mean over several ``folds``
+    stands the standard deviation.
     """
     proper = {
         "baseline": "mean" if "rmse" in scores["model"] else "majority",
         "linear": "linear model",
         "model": "this model",
     }
+
+    def cell(model: str, name: str) -> str:
+        text = format_score(scores[model][name])
+        values = [fold[model][name] for fold in folds]
+        if len(values) < 2 or any(v is None or v != v for v in values):
+            return text
+        return f"{text} ± {stdev(values):.2g}"
+
+    names = list(scores["model"])
     columns = {
-        proper[model]: [format_score(value) for value in scores[model].values()]
+        proper[model]: [cell(model, name) for name in names]
         for model in ("model", "linear", "baseline")
         if model in scores
     }
-    names = list(scores["model"])
     headers, cells = list(columns), list(columns.values())
     if intervals:
         pairs = ([format_score(end) for end in intervals[name]] for name in names)

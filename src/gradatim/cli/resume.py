@@ -13,7 +13,7 @@ from gradatim.cli.options import (
     model_option,
 )
 from gradatim.cli.printing import tell_end
-from gradatim.cli.split_options import split_options
+from gradatim.cli.split_options import own_files, split_options
 from gradatim.cli.user_code import load_factory
 from gradatim.text import printable, say
 
@@ -64,8 +64,7 @@ def resume(
 
     What comes out has the bits of a run that was never stopped; where that does not
     hold, as with another number of threads, it is said. Changed data are refused, and
-    so is another split: it is the run's, so --val, --test, --time and --group say
-    nothing new.
+    so is another split: it is the run's, so its options say nothing new.
 
     \b
     Examples:
@@ -87,7 +86,8 @@ def resume(
     if run.is_table:
         refuse_other_split(run, split)
     record = run.checkpoint if run.is_table and run.has_model else None
-    if record is not None and _has_ended(record, epochs):
+    is_done = record is not None and _has_ended(record, epochs)
+    if record is not None and is_done and run.has_ended:
         say(
             f"{run.path} has ended after {record.epoch} epochs ({record.ended}): "
             "nothing is left to do."
@@ -96,6 +96,7 @@ def resume(
             say(f"For more, ask for more in all: --epochs {2 * record.epoch}")
         return 0
     network = load_factory(factory)
-    plan = plan_again(run, data=data, epochs=epochs, factory=network)
+    files = own_files(split)
+    plan = plan_again(run, data=data, epochs=epochs, factory=network, **files)
     fitted = train_in(run, plan, every_s=every_s, accept=accept)
     return tell_end(fitted, run)

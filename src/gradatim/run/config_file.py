@@ -150,6 +150,8 @@ CHECKS: dict[str, Check] = {
     "kind": one_of("table", "line", "python"),
     "command": is_text,
     "file": fields(name=is_text, bytes=is_count, path=is_text),
+    "val_file": fields(name=is_text, bytes=is_count, path=is_text),
+    "test_file": fields(name=is_text, bytes=is_count, path=is_text),
     "target": is_text,
     "task": one_of("regression", "binary", "classification"),
     "drop": list_of(is_text),

@@ -8,7 +8,10 @@ A run folder holds::
     history.jsonl     one line an epoch
     checkpoints/      from which the run goes on: step-0, step-120, ...
     model/            model.safetensors, model.json and manifest.json; in a table's run
-                      schema.json and scores.json too: written when training has ended
+                      schema.json, scores.json and baselines.safetensors too: written
+                      when training has ended
+    test_rows/        rows.safetensors: what was tested on (in a table's run)
+    fold-2/ ... final/  further trainings, where there are any (in a table's run)
     lock              held by the process that writes
 
 Whatever is read is compared with its digest first. docs/files.md has every field.
@@ -46,6 +49,8 @@ RUNS = Path("runs")
 """The folder of all runs, where a command is given no other."""
 
 HISTORY, MODEL = "history.jsonl", "model"
+FINAL = "final"
+"""The folder of a last training on all rows, in the folder of its run."""
 
 MAX_STEM_LETTERS = 50
 """How much of a data file's name goes into the name of its run. A letter has up to 4
@@ -105,6 +110,15 @@ class RunFolder:
     def has_model(self) -> bool:
         """Whether training has ended and left a model."""
         return self.model_path.is_dir()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a table's run has nothing left to do, all its trainings included."""
+        parts = [self, *map(RunFolder, sorted(self.path.glob("fold-*")))]
+        parts += [RunFolder(self.path / FINAL)] if (self.path / FINAL).is_dir() else []
+        records = [part.checkpoint for part in parts]
+        ended = all(each is not None and each.ended is not None for each in records)
+        return ended and self.has_model
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -202,11 +216,7 @@ def find_run(
 
 def find_unfinished(root: Path = RUNS) -> RunFolder:
     """Give the newest table's run that was stopped; where none was, the newest run."""
-    stopped = [
-        run
-        for run in _runs(root)
-        if run.is_table and (run.checkpoint is None or run.checkpoint.ended is None)
-    ]
+    stopped = [run for run in _runs(root) if run.is_table and not run.has_ended]
     return max(stopped, key=_begun) if stopped else find_run(None, root)
 
 

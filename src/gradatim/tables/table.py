@@ -5,11 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from gradatim.errors import SchemaError
+from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.formats import open_file
 from gradatim.tables.files.frames import column_name, source_of_frame
@@ -38,6 +42,8 @@ class Table:
     notices: ValueNotices = field(default_factory=ValueNotices)
     num_dropped: int = 0
     """How many rows were left out because they have no target."""
+    rows: Int64[Tensor, " rows"] | None = None
+    """The numbers of the rows in the source, from 0, where these are not all rows."""
     unused: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Of a table that was read without a schema: values of columns that are no
     features, by which ``split_doubts`` may find rows that belong together."""
@@ -50,6 +56,11 @@ class Table:
     def num_rows(self) -> int:
         """How many rows every tensor has."""
         return len(next(iter(self.x.values())))
+
+    @property
+    def row_numbers(self) -> Int64[Tensor, " rows"]:
+        """The number of each row in the source, counted from 0."""
+        return torch.arange(self.num_rows) if self.rows is None else self.rows
 
     def __len__(self) -> int:
         return self.num_rows
@@ -75,6 +86,7 @@ class Table:
             x=x,
             y=y,
             notices=self.notices,
+            rows=rows if self.rows is None else self.rows[rows],
             time=self.time and self.time.select(rows),
             group=self.group and self.group.select(rows),
         )
@@ -175,6 +187,7 @@ def read_table(
         y=inferred.y,
         notices=inferred.notices,
         num_dropped=columns.num_rows - inferred.num_rows,
+        rows=_numbers(inferred.rows),
         unused=inferred.unused,
         time=inferred.time,
         group=inferred.group,
@@ -234,7 +247,9 @@ def _read_as(
     columns = columns.keeping(list(split_by))
     x, notices = schema.encode_source(columns, rows)
     table = Table(schema=schema, x=x, y=y, notices=notices)
-    table = replace(table, num_dropped=columns.num_rows - len(table))
+    table = replace(
+        table, num_dropped=columns.num_rows - len(table), rows=_numbers(rows)
+    )
     for name, column in split_by.items():
         values = plain(columns.take(name))
         values = values if rows is None else values.filter(rows)
@@ -243,6 +258,11 @@ def _read_as(
         if name == group:
             table = replace(table, group=keys_of_groups(name, values))
     return table
+
+
+def _numbers(rows: pa.BooleanArray | None) -> Tensor | None:
+    """Give the numbers of the rows that were taken, if not all were."""
+    return None if rows is None else torch.from_numpy(np.flatnonzero(numpy_of(rows)))
 
 
 def _open(

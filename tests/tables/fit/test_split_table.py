@@ -35,7 +35,7 @@ def visits(rows=120, *, seed=0):
 
 def sides(table, config, keys):
     """The keys of the rows to train on, to validate with and to test on."""
-    parts = split_table(table, split_choices(table, config))
+    (parts,) = split_table(table, split_choices(table, config))
     assert torch.cat(parts).sort().values.tolist() == list(range(len(table)))
     return [[keys[row] for row in part.tolist()] for part in parts]
 

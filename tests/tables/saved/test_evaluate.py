@@ -1,5 +1,7 @@
 """Scores of a run on a file, against the same by hand."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -7,8 +9,11 @@ import pytest
 from sklearn import metrics
 
 from gradatim.errors import DataError, SchemaError
+from gradatim.store.manifest import read_folder, write_folder
 from gradatim.tables.saved.evaluate import evaluate_file
+from gradatim.tables.saved.folder import TableRunFolder
 from gradatim.tables.saved.predict import predict_file
+from gradatim.tables.saved.test_rows import TestRows
 from tests.houses import TARGETS, with_target
 
 
@@ -60,19 +65,32 @@ def test_scores_are_those_by_hand(target, rows, trained, tmp_path):
     assert scores == pytest.approx(by_hand(one, file, tmp_path), rel=1e-5)
 
 
-def test_the_baseline_is_the_best_constant(trained):
-    one = trained("price")
-    truth = pd.read_csv(one.csv)["price"]
-    baseline = evaluate_file(one.run, one.csv).scores["baseline"]
-    assert baseline["rmse"] == pytest.approx(truth.std(ddof=0), rel=1e-6)
-    assert baseline["r2"] == pytest.approx(0, abs=1e-9)
+@pytest.mark.parametrize("target", ["price", "dear", "town"])
+def test_what_stands_beside_is_what_stood_beside_in_training(target, trained, tmp_path):
+    """On the very rows that training was scored on, all three scores are the same."""
+    one = trained(target)
+    rows = TestRows.read(one.run.path, one.run.schema).row.tolist()
+    file = tmp_path / "tested.csv"
+    pd.read_csv(one.csv).iloc[rows].to_csv(file, index=False)
+    found = evaluate_file(one.run, file).scores
+    assert list(found) == ["baseline", "linear", "model"]
+    for name, scores in one.run.scores["scores"].items():
+        assert found[name] == pytest.approx(scores, rel=1e-6)
 
-    one = trained("town")
-    truth = pd.read_csv(one.csv)["town"]
-    baseline = evaluate_file(one.run, one.csv).scores["baseline"]
-    shares = truth.value_counts(normalize=True)
-    assert baseline["accuracy"] == pytest.approx(shares.max())
-    assert baseline["log_loss"] == pytest.approx(-(shares * np.log(shares)).sum())
+
+def test_a_run_of_an_earlier_version_has_no_linear_model(trained, tmp_path):
+    one = trained("price")
+    copied = tmp_path / "run"
+    shutil.copytree(one.run.path, copied)
+    files = read_folder(copied / "model")
+    del files["baselines.safetensors"]
+    write_folder(copied / "model", {name: [text] for name, text in files.items()})
+    found = evaluate_file(TableRunFolder(copied), one.csv)
+    assert list(found.scores) == ["baseline", "model"]
+    assert any("kept no linear model" in line for line in found.notices)
+    truth = pd.read_csv(one.csv)["price"]
+    deviation = pytest.approx(truth.std(ddof=0), rel=1e-6)
+    assert found.scores["baseline"]["rmse"] == deviation
 
 
 def test_the_training_file_is_told(trained, tmp_path):

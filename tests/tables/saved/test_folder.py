@@ -18,6 +18,7 @@ from gradatim.tables.saved.folder import (
     begin_new_run,
     begin_run,
 )
+from gradatim.tables.saved.test_rows import TestRows
 from tests.bits import assert_same_bits
 from tests.trained_runs import fitted_on, plan_on, write_run
 
@@ -25,15 +26,19 @@ FILES = {
     "config.json",
     "environment.json",
     "history.jsonl",
+    "model/baselines.safetensors",
     "model/manifest.json",
     "model/model.json",
     "model/model.safetensors",
     "model/schema.json",
     "model/scores.json",
     "schema.json",
+    "test_rows/manifest.json",
+    "test_rows/rows.safetensors",
 }
 CHECKPOINT = {"manifest.json", "model.safetensors", "state.json", "state.safetensors"}
 TENSORS = "model/model.safetensors"
+PACKED = {name for name in FILES if name.endswith(".safetensors")}
 
 
 def files_of(path):
@@ -69,7 +74,7 @@ class TestWritten:
             raise AssertionError(text)
 
         path = trained("town").run.path
-        for name in FILES - {TENSORS}:
+        for name in FILES - PACKED:
             text = (path / name).read_text(encoding="utf-8")
             lines = text.splitlines() if name.endswith("l") else [text]
             for line in lines:
@@ -77,7 +82,7 @@ class TestWritten:
 
     def test_every_file_has_its_version(self, trained):
         versions = {"config.json": 2, "environment.json": 2}
-        for name in FILES - {"history.jsonl", TENSORS}:
+        for name in FILES - PACKED - {"history.jsonl"}:
             text = (trained("price").run.path / name).read_text(encoding="utf-8")
             assert json.loads(text)["version"] == versions.get(name, 1), name
 
@@ -93,7 +98,7 @@ class TestWritten:
 
     def test_no_person_host_or_folder_is_in_it(self, trained):
         path = trained("price").run.path
-        for name in FILES - {TENSORS}:
+        for name in FILES - PACKED:
             text = (path / name).read_text(encoding="utf-8")
             assert str(path.parent) not in text
             assert os.uname().nodename not in text
@@ -145,6 +150,7 @@ class TestWritten:
 
 def read_all(path):
     run = TableRunFolder(path)
+    TestRows.read(path, run.schema)
     return run.load_model(), run.schema, run.history, run.scores, run.environment
 
 

@@ -1,35 +1,58 @@
-"""The main job: a table in, a trained model and scores on unseen rows out."""
+"""The main job: a table in, a trained model and scores on unseen rows out.
 
+One training is what most tables get. With folds there are several, each with a model of
+its own, and at last there may be one on all rows, whose model is kept.
+"""
+
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from statistics import mean
 from typing import Any
 
 import torch
+from jaxtyping import Int64
 from torch import Tensor
 
 from gradatim.callbacks import EarlyStopping, LRScheduler
 from gradatim.history import History
+from gradatim.interrupt import INTERRUPTED
 from gradatim.modules import evaluating
 from gradatim.nested import slice_rows
 from gradatim.rows import num_rows
+from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.plan import TablePlan
+from gradatim.tables.model.baselines import Baselines, mean_scores
 from gradatim.tables.model.linear import fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.model.scores import (
     HIGHER_IS_BETTER,
     confusion_matrix,
-    constant_answers,
     intervals,
     score,
 )
 from gradatim.threads import threads
 from gradatim.trainer import Trainer
 
-__all__ = ["FittedTable", "fit_table", "predict_rows", "score_all"]
+__all__ = ["FittedTable", "Scored", "fit_table", "predict_rows"]
 
 START_ROWS = 20_000
 """The linear start is fitted on at most this many rows, as it need not be exact; chosen
 by hand, not measured."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The test rows of one training, with the answers and scores of its model."""
+
+    rows: Int64[Tensor, " test_rows"]
+    """Their numbers in the plan's table."""
+    answers: Tensor
+    scores: dict[str, dict[str, float]]
+    """By ``"baseline"``, ``"linear"`` or ``"model"``, and by name; empty where there
+    are no test rows."""
+    confusion: list[list[int]] | None = None
+    """The test rows of each class (a list each) by the class that the model gives."""
 
 
 @dataclass(frozen=True)
@@ -38,63 +61,204 @@ class FittedTable:
 
     plan: TablePlan
     model: TableModel
+    """The one to keep: trained on all rows at last, or else that of the first fold."""
     history: History
-    scores: dict[str, dict[str, float]]
-    """On the test rows: by ``"baseline"``, ``"linear"`` or ``"model"``, and by name."""
-    intervals: dict[str, tuple[float, float]]
-    """Where the model's scores lie in 95 of 100 drawings of the test rows."""
-    confusion: list[list[int]] | None
-    """The test rows of each class (a list each) by the class that the model gives."""
+    """The history of the first training."""
+    baselines: Baselines
+    """The constant answer and the linear model, fitted on the rows of ``model``."""
+    tests: tuple[Scored, ...]
+    """One training's test rows, or those of each fold."""
+    final_epochs: int | None = None
+    """For how many epochs ``model`` was trained on all rows, if it was."""
+    stop_reason: str | None = None
+    """Why the last training ended; None if it did all epochs."""
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Where the model's scores lie in 95 of 100 drawings of the test rows; empty for
+    several folds, which have a spread."""
+
+    @property
+    def scores(self) -> dict[str, dict[str, float]]:
+        """The scores on the test rows, of several folds their means."""
+        return mean_scores([test.scores for test in self.tests])
+
+    @property
+    def confusion(self) -> list[list[int]] | None:
+        """The test rows of each class by the class that the models give."""
+        counts = [t.confusion for t in self.tests if t.confusion is not None]
+        return torch.tensor(counts).sum(dim=0).tolist() if counts else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the scores as ``scores.json`` has them."""
+        entry: dict[str, Any] = {
+            "rows": self.num_tested,
+            "stop_reason": self.stop_reason,
+            "scores": self.scores,
+            "intervals": self.intervals,
+        }
+        if self.confusion is not None:
+            entry["confusion"] = self.confusion
+        if self.plan.config.folds is not None:
+            entry["folds"] = [
+                {"rows": len(test.rows), "scores": test.scores} for test in self.tests
+            ]
+        if self.final_epochs is not None:
+            entry["final_epochs"] = self.final_epochs
+        return entry
+
+    @property
+    def num_tested(self) -> int:
+        """How many rows were scored."""
+        return sum(len(test.rows) for test in self.tests)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """One training: its history, its best epoch, and what began it."""
+
+    history: History
+    best_epoch: int
+    start_penalty: float | None
+    baselines: Baselines
+    test: Scored
+
+
+NamedCallbacks = Callable[[str], Sequence[Any]]
+"""Gives the callbacks of a further training, named ``"fold-2"`` ... or ``"final"``."""
 
 
 def fit_table(
-    plan: TablePlan, *, callbacks: Sequence[Any] = (), progress: bool = True
+    plan: TablePlan,
+    *,
+    callbacks: Sequence[Any] = (),
+    progress: bool = True,
+    more_callbacks: NamedCallbacks = lambda name: (),
 ) -> FittedTable:
     """Train the model, and score it beside a baseline and a linear model.
 
     Training stops when ``val_loss`` (or the score that ``config.metric`` names, on the
     validation rows) has not improved for ``config.patience`` epochs,
     and the weights of the best epoch are kept. The test rows are looked at once, at
-    the end. ``callbacks`` and ``progress`` are those of ``Trainer.fit``.
+    the end. ``callbacks`` and ``progress`` are those of ``Trainer.fit``;
+    ``more_callbacks`` gives those of each training after the first, where there are
+    folds or one on all rows at last.
     """
     with threads(plan.config.threads):
-        _start_linear(plan)
-        history = _train(plan, callbacks, progress)
-        return score_all(plan, history)
+        trained = [_fit(plan, callbacks, progress)]
+        for place, rows in enumerate(plan.folds[1:], 2):
+            if trained[-1].history.stop_reason == INTERRUPTED:
+                break
+            fold = _fit(plan.with_rows(rows), more_callbacks(f"fold-{place}"), progress)
+            trained.append(fold)
+        # An interrupted fold counts only if there is no other.
+        stop_reason = trained[-1].history.stop_reason
+        if stop_reason == INTERRUPTED and len(trained) > 1:
+            trained.pop()
+        model, baselines, epochs = plan.model, trained[0].baselines, None
+        if plan.config.final and stop_reason != INTERRUPTED:
+            final = plan.on_all_rows()
+            epochs = max(1, round(mean(each.best_epoch for each in trained)))
+            history = _fit_final(final, trained[0], epochs, more_callbacks, progress)
+            stop_reason = history.stop_reason
+            if stop_reason == INTERRUPTED:
+                epochs = None
+            else:
+                model = final.model
+                baselines = final.fit_baselines(trained[0].baselines.penalty)
+        tests, of_model = tuple(each.test for each in trained), {}
+        if plan.config.folds is None and len(plan.test):
+            assert plan.table.y is not None
+            targets = plan.table.y[plan.test]
+            of_model = intervals(plan.model.task, tests[0].answers, targets)
+    return FittedTable(
+        plan,
+        model,
+        trained[0].history,
+        baselines,
+        tests,
+        final_epochs=epochs,
+        stop_reason=stop_reason,
+        intervals=of_model,
+    )
 
 
-def _start_linear(plan: TablePlan) -> None:
-    """Start a :class:`ResidualMLP` where the linear model ends.
+def _fit(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> _Trained:
+    """Do one training and score its model."""
+    penalty = _start_linear(plan)
+    history = _train(plan, callbacks, progress)
+    best_epoch = _best_epoch(history, plan.config)
+    baselines, test, y = plan.fit_baselines(), plan.test, plan.table.y
+    assert y is not None
+    scores, answers, confusion = {}, torch.empty(0), None
+    if len(test):
+        x = plan.table.select(test).x
+        answers = predict_rows(plan.model, x)
+        scores = baselines.scores(x, y[test], answers)
+        if plan.model.task != "regression":
+            confusion = confusion_matrix(answers, y[test])
+    scored = Scored(test, answers, scores, confusion)
+    return _Trained(history, best_epoch, penalty, baselines, scored)
+
+
+def _fit_final(
+    plan: TablePlan,
+    first: _Trained,
+    epochs: int,
+    more_callbacks: NamedCallbacks,
+    progress: bool,
+) -> History:
+    """Train on all rows for so many epochs, with the penalties that were best before.
+
+    The schedule is that of all epochs: it goes on up to where it was best to stop.
+    """
+    _start_linear(plan, first.start_penalty)
+    return _train(plan, more_callbacks("final"), progress, epochs=epochs)
+
+
+def _start_linear(plan: TablePlan, penalty: float | None = None) -> float | None:
+    """Start a :class:`ResidualMLP` where the linear model ends; give its penalty.
 
     Training then learns what a linear model misses. Where it misses little (few rows,
-    much noise), early stopping soon finds nothing better.
+    much noise), early stopping soon finds nothing better. The validation rows choose
+    the penalty if it is not given.
     """
     model, network, y = plan.model, plan.model.network, plan.table.y
     if not isinstance(network, ResidualMLP):
-        return
+        return None
     assert y is not None
     train, val = plan.train[:START_ROWS], plan.val[:START_ROWS]
     features = plan.features(model.encoder)
     if model.task == "regression":
-        linear = fit_ridge(features, model.standardise(y), train, val)
+        linear = fit_ridge(features, model.standardise(y), train, val, penalty=penalty)
     else:
-        num_classes = max(2, network.linear.out_features)
-        linear = fit_logistic(features, y, train, val, num_classes=num_classes)
+        classes = max(2, network.linear.out_features)
+        linear = fit_logistic(
+            features, y, train, val, num_classes=classes, penalty=penalty
+        )
     weight, bias = linear.weight, linear.bias
     if model.task == "binary":  # one logit, for the second class against the first
         weight, bias = weight[1:] - weight[:1], bias[1:] - bias[:1]
     network.start_from(weight, bias)
+    return linear.penalty
 
 
-def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History:
+def _train(
+    plan: TablePlan,
+    callbacks: Sequence[Any],
+    progress: bool,
+    *,
+    epochs: int | None = None,
+) -> History:
+    """Train; for ``epochs`` without validation, if these are given."""
     table, config, y = plan.table, plan.config, plan.targets
     optimizer = plan.make_optimizer()
     own: list[Any] = []
     if plan.lr_factor is not None:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, plan.lr_factor)
         own.append(LRScheduler(schedule, per="step"))
-    metrics = {} if config.metric is None else {config.metric: _metric(plan)}
-    if config.patience is not None:
+    metrics = {}
+    if config.metric is not None and epochs is None:
+        metrics[config.metric] = _metric(plan)
+    if config.patience is not None and epochs is None:
         own.append(
             EarlyStopping(
                 f"val_{config.metric or 'loss'}",
@@ -110,8 +274,8 @@ def _train(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> History
         torch.manual_seed(config.seed)  # dropout draws from the global generator
         return trainer.fit(
             (table.select(plan.train).x, y[plan.train]),
-            (table.select(plan.val).x, y[plan.val]),
-            epochs=config.epochs,
+            (table.select(plan.val).x, y[plan.val]) if epochs is None else None,
+            epochs=epochs or config.epochs,
             batch_size=config.batch_size,
             seed=config.seed,
             callbacks=[*own, *callbacks],
@@ -134,22 +298,15 @@ def _metric(plan: TablePlan) -> Callable[[Tensor, Tensor], float]:
     return metric
 
 
-def score_all(plan: TablePlan, history: History) -> FittedTable:
-    """Score baseline, linear model and model on the test rows."""
-    table, task, test = plan.table, plan.model.task, plan.test
-    assert table.y is not None
-    targets, classes = table.y[test], len(table.schema.labels)
-    mean = constant_answers(task, table.y[plan.train], len(test), classes)
-    answers = predict_rows(plan.model, table.select(test).x)
-    of_models = {"baseline": mean, "linear": plan.linear_answers(), "model": answers}
-    return FittedTable(
-        plan,
-        plan.model,
-        history,
-        scores={name: score(task, x, targets) for name, x in of_models.items()},
-        intervals=intervals(task, answers, targets),
-        confusion=None if task == "regression" else confusion_matrix(answers, targets),
-    )
+def _best_epoch(history: History, config: TabularConfig) -> int:
+    """Give the epoch whose weights were kept: the best, or else the last."""
+    epochs = history.get("epoch", [])
+    values = history.get(f"val_{config.metric or 'loss'}", [])
+    if config.patience is None or not values:
+        return max(1, len(epochs))
+    sign = -1 if config.metric in HIGHER_IS_BETTER else 1
+    ranked = [math.inf if math.isnan(value) else sign * value for value in values]
+    return int(epochs[ranked.index(min(ranked))])
 
 
 def predict_rows(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,8 +14,10 @@ from gradatim.errors import ConfigError
 from gradatim.modules import evaluating
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.own_rows import with_own_rows
 from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
-from gradatim.tables.fit.split_table import split_choices, split_table
+from gradatim.tables.fit.split_table import Rows, split_choices, split_table
+from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.model.scores import SCORE_NAMES
@@ -48,12 +50,33 @@ class TablePlan:
     model: TableModel
     architecture: dict[str, Any]
     """What :func:`build_network` makes the network by again."""
+    factory: NetworkFactory | None = None
+    """What made the network, if it is one of the user's own."""
+    folds: tuple[Rows, ...] = ()
+    """The rows of each training: of one, or of each fold. The first has the rows of
+    this plan."""
+    has_val: bool = False
+    """Whether the rows to validate with are those of a table of their own."""
+    has_test: bool = False
+    """Whether the rows to test on are."""
+    notices: tuple[str, ...] = ()
+    """What is to be said of the rows, for people."""
+
+    def with_rows(self, rows: Rows) -> "TablePlan":
+        """Plan the training of another model like this one, on other rows."""
+        model, _ = _make_model(self.table, self.config, rows.train, self.factory)
+        return replace(self, **rows._asdict(), model=model, folds=(rows,))
+
+    def on_all_rows(self) -> "TablePlan":
+        """Plan the last training: on all rows but a table of their own to test on."""
+        rows = self.train, self.val, *([] if self.has_test else [self.test])
+        return self.with_rows(Rows(torch.cat(rows), self.val[:0], self.test[:0]))
 
     @cached_property
     def split_doubts(self) -> list[SplitDoubt]:
         """Where a split at random flatters. It is empty for another split."""
-        is_random = self.table.time is None and self.table.group is None
-        return split_doubts(self.table) if is_random else []
+        is_chosen = self.config.time or self.config.group or self.has_test
+        return [] if is_chosen else split_doubts(self.table)
 
     @property
     def loss_fn(self) -> nn.Module:
@@ -102,18 +125,24 @@ class TablePlan:
         """Give the function that makes the features of some rows."""
         return torch.no_grad()(lambda rows: encoder(self.table.select(rows).x))
 
-    def linear_answers(self) -> Tensor:
-        """Fit the linear model that stands beside the scores; answer the test rows."""
+    def fit_baselines(self, penalty: float | None = None) -> Baselines:
+        """Fit what stands beside the scores, on the training rows.
+
+        The validation rows choose the penalty of the linear model if it is not given.
+        """
         y = self.table.y
         assert y is not None
-        encoder = TableEncoder(self.table.schema, linear=True)
-        features = self.features(encoder.fit(self.table.select(self.train).x))
+        baselines = Baselines(self.table.schema)
+        encoder = baselines.encoder.fit(self.table.select(self.train).x)
+        features, rows = self.features(encoder), (self.train, self.val)
         if self.model.task == "regression":
-            ridge = fit_ridge(features, y, self.train, self.val)
-            return ridge.outputs(features, self.test).squeeze(1)
-        classes, rows = len(self.table.schema.labels), (self.train, self.val)
-        logistic = fit_logistic(features, y, *rows, num_classes=classes)
-        return logistic.outputs(features, self.test).softmax(dim=1)
+            linear = fit_ridge(features, y, *rows, penalty=penalty)
+        else:
+            classes = len(self.table.schema.labels)
+            linear = fit_logistic(
+                features, y, *rows, num_classes=classes, penalty=penalty
+            )
+        return baselines.take(linear, y[self.train])
 
 
 def warmup_then_cosine(warmup: float, num_steps: int) -> Callable[[int], float]:
@@ -137,11 +166,20 @@ def plan_table(
     config: TabularConfig | None = None,
     *,
     factory: NetworkFactory | None = None,
+    val: Table | None = None,
+    test: Table | None = None,
 ) -> TablePlan:
     """Split the rows and make the model, ready to be trained.
 
     The weights' start is drawn from ``config.seed``; nothing global is seeded. The
     network is a :class:`ResidualMLP`, or the one that ``factory`` makes.
+
+    Args:
+        table: The rows to train on, and to split.
+        config: The choices; by default those for its number of rows.
+        factory: Makes a network of one's own.
+        val: Rows to validate with, in place of some of ``table``; read with its schema.
+        test: Rows to test on, likewise.
 
     Raises:
         DataError: There are too few rows, or groups, for the split or for every class.
@@ -149,14 +187,46 @@ def plan_table(
             was not named when the table was read.
     """
     config = config or TabularConfig()
-    target = table.schema.target
-    if target is None or table.y is None:
+    if table.schema.target is None or table.y is None:
         raise ConfigError("the table has no target. Read it with target=COLUMN.")
-    is_classes = target.task != "regression"
-    _check_metric(config.metric, target.task)
+    _check_metric(config.metric, table.schema.target.task)
     config = split_choices(table, config)
-    train, val, test = split_table(table, config)
-    config = config.for_rows(len(train))
+    if config.folds is not None and (val is not None or test is not None):
+        raise ConfigError(
+            f"folds is {config.folds}, and rows to validate with or to test on are "
+            "given.\nEach fold takes these from the rows of the table itself.\n"
+            "Leave one of the two out."
+        )
+    if config.test == 0 and test is None:
+        config = replace(config, final=True)
+    has_val, has_test = val is not None, test is not None
+    notices: list[str] = []
+    folds = split_table(table, config, has_val=has_val, has_test=has_test)
+    if has_val or has_test:
+        table, rows, notices = with_own_rows(table, folds[0], val=val, test=test)
+        folds = [rows]
+    config = config.for_rows(len(folds[0].train))
+    model, architecture = _make_model(table, config, folds[0].train, factory)
+    return TablePlan(
+        table,
+        config,
+        *folds[0],
+        model,
+        architecture,
+        factory=factory,
+        folds=tuple(folds),
+        notices=tuple(notices),
+        has_val=has_val,
+        has_test=has_test,
+    )
+
+
+def _make_model(
+    table: Table, config: TabularConfig, train: Tensor, factory: NetworkFactory | None
+) -> tuple[TableModel, dict[str, Any]]:
+    """Make a model that knows the training rows' statistics; describe its network."""
+    target = table.schema.target
+    assert target is not None and table.y is not None
     num_outputs = len(target.labels) if target.task == "classification" else 1
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
@@ -173,9 +243,9 @@ def plan_table(
             }
         network = build_network(architecture, factory)
     model = TableModel(encoder, network, target.task)
-    if not is_classes:
+    if target.task == "regression":
         model.fit_target(table.y[train])
-    return TablePlan(table, config, train, val, test, model, architecture)
+    return model, architecture
 
 
 def _check_metric(metric: str | None, task: str) -> None:

@@ -2,11 +2,12 @@
 
 At random and, for classes, by class; by time where the table has one, so that the
 scores are on what came later; by group where it has groups, so that they are on new
-ones.
+ones. Once, or in folds, of which each has other rows to test on.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Int
@@ -18,7 +19,15 @@ from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.schema.row_keys import RowKeys
 from gradatim.tables.table import Table
 
-__all__ = ["split_choices", "split_table"]
+__all__ = ["Rows", "split_choices", "split_table"]
+
+
+class Rows(NamedTuple):
+    """The numbers of the rows to train on, to validate with and to test on."""
+
+    train: Int[Tensor, " train_rows"]
+    val: Int[Tensor, " val_rows"]
+    test: Int[Tensor, " test_rows"]
 
 
 def split_choices(table: Table, config: TabularConfig) -> TabularConfig:
@@ -43,38 +52,83 @@ def split_choices(table: Table, config: TabularConfig) -> TabularConfig:
 
 
 def split_table(
-    table: Table, config: TabularConfig
-) -> tuple[
-    Int[Tensor, " train_rows"], Int[Tensor, " val_rows"], Int[Tensor, " test_rows"]
-]:
-    """Give the row numbers to train on, to validate with and to test on.
+    table: Table,
+    config: TabularConfig,
+    *,
+    has_val: bool = False,
+    has_test: bool = False,
+) -> list[Rows]:
+    """Split the rows: once, or into ``config.folds`` folds.
+
+    Where the rows to validate with, or to test on, are those of another table
+    (``has_val``, ``has_test``), none of this one are.
 
     Raises:
         DataError: There are too few rows or groups, or a class has no training row.
     """
-    assert table.y is not None
-    is_classes = bool(table.schema.labels)
-    fractions = (1 - config.val - config.test, config.val, config.test)
-    options: dict[str, Any] = {"seed": config.seed}
-    if table.time is not None:
-        options["time"] = table.time.values
-    else:
-        options["stratify"] = table.y if is_classes else None
-        options["groups"] = table.group and table.group.values
+    val = 0.0 if has_val else config.val
     try:
-        train, val, test = split_rows_of(len(table), fractions=fractions, **options)
+        if config.folds is not None:
+            folds = _folds(table, config, val)
+        else:
+            test = 0.0 if has_test else config.test
+            every_row = torch.arange(len(table))
+            shares = (1 - val - test, val, test)
+            folds = [Rows(*_cut(table, every_row, shares, config.seed))]
     except DataError as error:
         raise _too_few(table, config, error) from error
-    if is_classes:
-        _check_classes(table, train)
-    # What takes the first rows of a part takes rows of every time.
+    for rows in folds:
+        if table.schema.labels:
+            _check_classes(table, rows.train)
+    if table.time is None:
+        return folds
+    # What takes the first rows of a part is to take rows of every time.
     generator = torch.Generator().manual_seed(config.seed)
+    return [
+        Rows(*(part[torch.randperm(len(part), generator=generator)] for part in rows))
+        for rows in folds
+    ]
+
+
+def _cut(
+    table: Table, rows: Tensor, shares: Sequence[float], seed: int
+) -> list[Int[Tensor, " part_rows"]]:
+    """Cut some rows into parts, in the way of the table; a share of 0 gets none."""
+    assert table.y is not None
+    options: dict[str, Any] = {"seed": seed}
     if table.time is not None:
-        train, val, test = (
-            part[torch.randperm(len(part), generator=generator)]
-            for part in (train, val, test)
-        )
-    return train, val, test
+        options["time"] = table.time.values[rows]
+    else:
+        options["stratify"] = table.y[rows] if table.schema.labels else None
+        options["groups"] = table.group and table.group.values[rows]
+    fractions = [share for share in shares if share]
+    parts = iter(split_rows_of(len(rows), fractions=fractions, **options))
+    return [rows[next(parts)] if share else rows[:0] for share in shares]
+
+
+def _folds(table: Table, config: TabularConfig, val: float) -> list[Rows]:
+    assert config.folds is not None and table.y is not None
+    num_folds, every_row = config.folds, torch.arange(len(table))
+    if table.time is not None:  # each fold is trained on all that came before it
+        blocks = _cut(table, every_row, [1 / (num_folds + 1)] * (num_folds + 1), 0)
+        folds = []
+        for place in range(num_folds, 0, -1):
+            before = torch.cat(blocks[:place])
+            train, chosen_by = _cut(table, before, (1 - val, val), config.seed)
+            folds.append(Rows(train, chosen_by, blocks[place]))
+        return folds
+    always = every_row[:0]
+    if table.schema.labels and table.group is None:  # too rare to be in each fold
+        rare = torch.bincount(table.y)[table.y] < num_folds
+        always, every_row = every_row[rare], every_row[~rare]
+    tests = _cut(table, every_row, [1 / num_folds] * num_folds, config.seed)
+    folds = []
+    for place, test in enumerate(tests):
+        rest = torch.cat([*tests[:place], *tests[place + 1 :]])
+        share = val / (1 - 1 / num_folds)
+        train, chosen_by = _cut(table, rest, (1 - share, share), config.seed)
+        folds.append(Rows(torch.cat([train, always]), chosen_by, test))
+    return folds
 
 
 def _too_few(table: Table, config: TabularConfig, error: DataError) -> DataError:
@@ -86,9 +140,11 @@ def _too_few(table: Table, config: TabularConfig, error: DataError) -> DataError
     elif table.time is not None:
         what = f"rows in the order of {table.time.name!r}"
         of_what = "rows of other times"
+    parts = f"{config.val:g} of them to validate and {config.test:g} to test"
+    if config.folds is not None:
+        parts = f"{config.folds} folds with {config.val:g} of them to validate"
     return DataError(
-        f"{len(table)} {what} are too few for {config.val:g} of them to validate and "
-        f"{config.test:g} to test: {str(error).splitlines()[0]}\n"
+        f"{len(table)} {what} are too few for {parts}: {str(error).splitlines()[0]}\n"
         "A score over no rows says nothing.\n"
         f"Give more {of_what}, or other shares."
     )

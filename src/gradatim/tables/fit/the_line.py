@@ -4,12 +4,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gradatim.data.line import NUM_POINTS, line, line_rows
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.plan import TablePlan
+from gradatim.tables.model.baselines import Baselines
+from gradatim.tables.model.linear import LinearModel
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.table import Table, read_table
 
@@ -30,10 +32,15 @@ class LinePlan(TablePlan):
         """Make SGD with the tutorial's learning rate."""
         return torch.optim.SGD(self.model.parameters(), lr=self.config.lr)
 
-    def linear_answers(self) -> Tensor:
-        """Answer the test points with the least-squares line of the training points."""
+    def fit_baselines(self, penalty: float | None = None) -> Baselines:
+        """Take the least-squares line of the training points."""
+        assert self.table.y is not None
         a, b = least_squares(self)
-        return a + b * self.table.x["numbers"][self.test].squeeze(1).double()
+        slope = torch.tensor([[b]], dtype=torch.float64)
+        constant = torch.tensor([a], dtype=torch.float64)
+        line = LinearModel(weight=slope, bias=constant)
+        baselines = Baselines(self.table.schema, _unscaled_encoder(self.table))
+        return baselines.take(line, self.table.y[self.train])
 
 
 def line_config(**chosen: Any) -> TabularConfig:

@@ -35,6 +35,8 @@ class LinearModel:
 
     weight: Float[Tensor, "outputs features"]
     bias: Float[Tensor, " outputs"]
+    penalty: float = 0.0
+    """The one that it was fitted with."""
 
     def outputs(
         self, features: Features, rows: Int[Tensor, " rows"]
@@ -52,8 +54,12 @@ def fit_ridge(
     y: Float[Tensor, " all_rows"],
     train: Int[Tensor, " rows"],
     val: Int[Tensor, " val_rows"],
+    *,
+    penalty: float | None = None,
 ) -> LinearModel:
-    """Fit ridge regression by its normal equations; ``val`` chooses the penalty.
+    """Fit ridge regression by its normal equations.
+
+    ``val`` chooses the penalty if it is not given.
 
     One decomposition serves all penalties: of the matrix of features by features, or,
     where there are more features than rows, of that of rows by rows. In the first case
@@ -71,12 +77,16 @@ def fit_ridge(
     def at(penalty: float) -> LinearModel:
         weight = weight_at(penalty)
         bias = mean_y - mean_x @ weight
-        return LinearModel(weight=weight.unsqueeze(0), bias=bias.unsqueeze(0))
+        return LinearModel(
+            weight=weight.unsqueeze(0), bias=bias.unsqueeze(0), penalty=penalty
+        )
 
     def val_error(model: LinearModel) -> float:
         predictions = model.outputs(features, val).squeeze(1)
         return (predictions - y[val]).square().mean().item()
 
+    if penalty is not None:
+        return at(penalty)
     return min(map(at, RIDGE_PENALTIES), key=val_error)
 
 
@@ -132,13 +142,14 @@ def fit_logistic(
     val: Int[Tensor, " val_rows"],
     *,
     num_classes: int,
+    penalty: float | None = None,
 ) -> LinearModel:
     """Fit multinomial logistic regression with an L2 penalty by L-BFGS.
 
     The penalties are tried from strong to weak, each starting from the solution before
-    it; ``val`` chooses. Of a very large table only the first rows of ``train`` are
-    used, which are in random order: as many as fit ``MAX_VALUES``. The model
-    is in float32, with a logit for each class.
+    it; ``val`` chooses, if none is given. Of a very large table only the first rows of
+    ``train`` are used, which are in random order: as many as fit ``MAX_VALUES``. The
+    model is in float32, with a logit for each class.
     """
     num_features = features(train[:1]).size(1)
     train = train[: max(1, MAX_VALUES // max(1, num_features))]
@@ -146,9 +157,13 @@ def fit_logistic(
     weight = torch.zeros(num_classes, num_features, requires_grad=True)
     bias = torch.zeros(num_classes, requires_grad=True)
     best, best_error = None, math.inf
-    for penalty in LOGISTIC_PENALTIES:
-        _minimise(weight, bias, x, targets, penalty / len(train))
-        model = LinearModel(weight=weight.detach().clone(), bias=bias.detach().clone())
+    for tried in LOGISTIC_PENALTIES if penalty is None else [penalty]:
+        _minimise(weight, bias, x, targets, tried / len(train))
+        model = LinearModel(
+            weight=weight.detach().clone(), bias=bias.detach().clone(), penalty=tried
+        )
+        if penalty is not None:
+            return model
         error = nn.functional.cross_entropy(model.outputs(features, val), y[val]).item()
         if error < best_error:
             best, best_error = model, error

@@ -22,7 +22,8 @@ class Evaluation:
 
     num_rows: int
     scores: dict[str, dict[str, float]]
-    """The scores of the baseline on these rows, and of the model."""
+    """The scores on these rows of the constant answer, the linear model and the model:
+    those that stand in the run."""
     notices: list[str]
 
 
@@ -35,8 +36,8 @@ def evaluate_file(
 ) -> Evaluation:
     """Score a run on all rows of a file that has the target's column.
 
-    The baseline is the best constant answer for these very rows: their mean, or their
-    class shares. ``factory`` makes the network where it was one of the user's own. The
+    The constant answer and the linear model are those of the run's training rows.
+    ``factory`` makes the network where it was one of the user's own. The
     file may be damaged or lack a column, which is a ``DataError``.
     """
     schema = run.schema
@@ -63,9 +64,17 @@ def evaluate_file(
             f"{file.name} has the name and size of the file this run was trained on; "
             "rows seen in training score better than new ones"
         )
-    baseline = constant_answers(task, table.y, rows, len(schema.labels))
-    scores = {
-        "baseline": score(task, baseline, table.y),
-        "model": score(task, answers, table.y),
-    }
+    if (baselines := run.baselines) is not None:
+        with threads(1):
+            scores = baselines.scores(table.x, table.y, answers)
+    else:
+        notices.append(
+            "an earlier version trained this run and kept no linear model; the "
+            "constant answer is the best one for these very rows"
+        )
+        baseline = constant_answers(task, table.y, rows, len(schema.labels))
+        scores = {
+            "baseline": score(task, baseline, table.y),
+            "model": score(task, answers, table.y),
+        }
     return Evaluation(num_rows=rows, scores=scores, notices=notices)

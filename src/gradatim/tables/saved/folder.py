@@ -22,16 +22,19 @@ from gradatim.tables.fit.config import LATER, TabularConfig
 from gradatim.tables.fit.fit import FittedTable
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan
 from gradatim.tables.fit.split_doubts import SplitDoubt
+from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.saved.model_files import (
     SCHEMA,
     SCORES,
     parse_scores,
+    read_baselines,
     read_schema,
     read_table_model,
     schema_text,
     table_model_files,
 )
+from gradatim.tables.saved.test_rows import TEST_ROWS, TestRows, test_row_files
 from gradatim.tables.schema.schema import Schema
 from gradatim.text import one_line
 
@@ -84,6 +87,17 @@ class TableRunFolder(RunFolder):
     def load_model(self, factory: NetworkFactory | None = None) -> TableModel:
         """Make the model again, as :func:`read_table_model` does."""
         return read_table_model(self._model_files, self.model_path, factory=factory)
+
+    @property
+    def baselines(self) -> Baselines | None:
+        """What stood beside the scores; None in a run of an earlier version."""
+        return read_baselines(self._model_files, self.model_path)
+
+    @property
+    def has_several_trainings(self) -> bool:
+        """Whether there are folds, or a last training on all rows."""
+        training = self.config["training"]
+        return bool(training.get("folds") or training.get("final"))
 
     @cached_property
     def _model_files(self) -> dict[str, bytes]:
@@ -160,19 +174,22 @@ def begin_new_run(
 
 
 def finish_run(run: TableRunFolder, fitted: FittedTable) -> TableRunFolder:
-    """Write ``model/`` in place of an earlier one; a full disk is a ``DiskError``."""
+    """Write ``model/`` in place of an earlier one, and before it ``test_rows/``.
+
+    A full disk is a ``DiskError``.
+    """
     plan, path = fitted.plan, run.path / MODEL
-    scores: dict[str, Any] = {
-        "rows": len(plan.test),
-        "stop_reason": fitted.history.stop_reason,
-        "scores": fitted.scores,
-        "intervals": fitted.intervals,
-    }
-    if fitted.confusion is not None:
-        scores["confusion"] = fitted.confusion
-    schema = plan.table.schema
-    files = table_model_files(fitted.model, plan.architecture, schema, scores)
+    files = table_model_files(
+        fitted.model,
+        plan.architecture,
+        plan.table.schema,
+        fitted.to_dict(),
+        fitted.baselines,
+    )
     stands = if_there(run.path, f"The checkpoints in {run.path} are whole.\n")
     with disk_errors(path, why=stands):
+        if fitted.num_tested:
+            rows = test_row_files(TestRows.of(fitted))
+            write_folder(run.path / TEST_ROWS, rows)
         write_folder(path, files)
     return TableRunFolder(run.path)

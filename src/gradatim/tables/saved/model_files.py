@@ -21,6 +21,7 @@ from gradatim.store.checks import (
     is_number,
     is_object,
     is_text,
+    list_of,
     optional,
     whole,
 )
@@ -36,7 +37,9 @@ from gradatim.store.json import (
 from gradatim.store.manifest import check_files, read_folder
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.tables.features import TableEncoder
+from gradatim.tables.fit.config import MAX_FOLDS
 from gradatim.tables.fit.plan import NetworkFactory, build_network, needs_factory
+from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.model.scores import SCORE_NAMES
 from gradatim.tables.schema.columns import Task
@@ -45,6 +48,7 @@ from gradatim.text import shown
 
 __all__ = [
     "parse_scores",
+    "read_baselines",
     "read_model_files",
     "read_schema",
     "read_table_model",
@@ -54,6 +58,8 @@ __all__ = [
 VERSION = 1
 TENSORS, DESCRIPTION = "model.safetensors", "model.json"
 SCHEMA, SCORES = "schema.json", "scores.json"
+BASELINES = "baselines.safetensors"
+"""Earlier versions did not write it."""
 FILES = {TENSORS, DESCRIPTION, SCHEMA, SCORES}
 
 SIZES = {"num_features": whole(1, 10**6), "num_outputs": whole(1, 10**6)}
@@ -72,6 +78,8 @@ damage, before memory is asked for; the sizes were chosen by hand, not measured.
 
 CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
 FIRST_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
+LATER_FIELDS = frozenset({"intervals", "confusion", "folds", "final_epochs"})
+"""What earlier versions did not write into ``scores.json``."""
 KNOWN_SCORES = (*map(set, SCORE_NAMES.values()), *FIRST_NAMES)
 """The scores that a task has, and those that files of version 0.1 have."""
 
@@ -81,8 +89,9 @@ def table_model_files(
     architecture: Mapping[str, Any],
     schema: Schema,
     scores: Mapping[str, Any],
+    baselines: Baselines,
 ) -> dict[str, Iterable[Buffer]]:
-    """Give the four files of a model; ``scores.json`` has a version beside the scores.
+    """Give the five files of a model; ``scores.json`` has a version beside the scores.
 
     ``architecture`` is what ``build_network`` makes the network again by.
     """
@@ -98,6 +107,7 @@ def table_model_files(
         DESCRIPTION: [_json(description)],
         SCHEMA: [schema_text(schema)],
         SCORES: [_json({"version": VERSION, **scores})],
+        BASELINES: tensor_parts(dict(baselines.state_dict())),
     }
 
 
@@ -136,13 +146,29 @@ def read_schema(content: bytes, path: Path) -> Schema:
 
 def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
     """Read ``scores.json``; other fields or values are a ``DamagedError``."""
-    names = {"version", "rows", "stop_reason", "scores"}
-    stored = _read_object(content, path, names, later={"intervals", "confusion"})
+    needed = {"version", "rows", "stop_reason", "scores"}
+    stored = _read_object(content, path, needed, later=LATER_FIELDS)
+    if not optional(is_text)(stored["stop_reason"]):
+        raise _damaged(path, f"the stop_reason {shown(stored['stop_reason'])}")
+    if not whole(1, 10**9)(stored.get("final_epochs", 1)):
+        raise _damaged(path, f"the final_epochs {shown(stored['final_epochs'])}")
+    _check_scores(stored, path)
+    folds = stored.get("folds", [])
+    if not list_of(is_object)(folds) or len(folds) > MAX_FOLDS:
+        raise _damaged(path, f"the folds {shown(folds)}")
+    for fold in folds:
+        if set(fold) != {"rows", "scores"}:
+            raise _damaged(path, f"the fold {shown(fold)}")
+        _check_scores(fold, path)
+    return stored
+
+
+def _check_scores(stored: Mapping[str, Any], path: Path) -> None:
     tables = stored["scores"]
     if not is_count(stored["rows"]):
         raise _damaged(path, f"the rows {shown(stored['rows'])}")
-    if not optional(is_text)(stored["stop_reason"]):
-        raise _damaged(path, f"the stop_reason {shown(stored['stop_reason'])}")
+    if stored["rows"] == 0 and tables == {}:
+        return
     if not is_object(tables) or set(tables) != {"baseline", "linear", "model"}:
         raise _damaged(path, f"the scores {shown(tables)}")
     for name, row in tables.items():
@@ -155,7 +181,6 @@ def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
         raise _damaged(path, "scores of two tasks")
     _check_intervals(stored.get("intervals", {}), set(tables["model"]), path)
     _check_confusion(stored.get("confusion", []), stored["rows"], path)
-    return stored
 
 
 def _check_intervals(intervals: Any, names: set[str], path: Path) -> None:
@@ -194,7 +219,7 @@ def read_table_model(
         RunError: A file is damaged, or does not fit the others.
         ConfigError: The network needs a factory.
     """
-    check_files(contents, FILES, path)
+    check_files(contents, FILES | (set(contents) & {BASELINES}), path)
     architecture, task, schema, modules = _description(contents, path)
     is_custom = architecture["name"] == "custom"
     if is_custom and factory is None:
@@ -225,6 +250,25 @@ def read_table_model(
     return model.eval()
 
 
+def read_baselines(contents: Mapping[str, bytes], path: Path) -> Baselines | None:
+    """Read what stood beside the scores of a model; None if that was not kept.
+
+    Tensors of other names, dtypes or shapes are a ``DamagedError``.
+    """
+    if BASELINES not in contents:
+        return None
+    schema = read_schema(contents[SCHEMA], path / SCHEMA)
+    state = read_tensors(contents[BASELINES], str(path / BASELINES))
+    baselines = Baselines(schema)
+    if different := changes(signature(state), signature(baselines.state_dict())):
+        raise DamagedError(
+            f"{path / BASELINES} does not fit {SCHEMA}: {different[0]}.\n"
+            "The two are not of the same model.\nCopy the folder again, whole."
+        )
+    baselines.load_state_dict(state)
+    return baselines
+
+
 def read_model_files(path: Path) -> dict[str, bytes]:
     """Read the files of a table's model, and the weights only if they can be its own.
 
@@ -246,7 +290,8 @@ def read_model_files(path: Path) -> dict[str, bytes]:
             size = (path / TENSORS).lstat().st_size
         if size > most:
             raise _unlike(path, f"{size:,} bytes, not the {most:,} that it may have")
-    return read_folder(path, known=FILES)
+    is_there = (path / BASELINES).exists()
+    return read_folder(path, known=FILES | ({BASELINES} if is_there else set()))
 
 
 def _unlike(path: Path, what: str) -> DamagedError:

@@ -25,7 +25,14 @@ from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.threads import threads
 
-__all__ = ["num_cores", "predict_file"]
+__all__ = [
+    "answer_columns",
+    "beside_input",
+    "format_to_write",
+    "num_cores",
+    "predict_file",
+    "writing",
+]
 
 BATCH_ROWS = 65_536
 """How many rows are answered at a time; chosen by hand, not measured."""
@@ -76,7 +83,7 @@ def predict_file(
             asked for and it is no CSV.
         DataError: ``source`` is damaged, lacks a column, or has no row.
     """
-    kind = DelimitedFile if output is None else _written_format(source, output)
+    kind = DelimitedFile if output is None else format_to_write(source, output)
     if safe_csv and kind is not DelimitedFile:
         raise ConfigError(
             f"--safe-csv is for CSV, and -o {output} is not.\n"
@@ -100,13 +107,13 @@ def predict_file(
         return batch, predict_rows(model, x), unusual
 
     model.eval()  # before the threads begin, as they share the model
-    with threads(1), _writer(output, kind) as write:
+    with threads(1), writing(output, kind) as write:
         for batch, answers, unusual in _in_order(answer, batches, num_threads):
             notices.add(unusual, num_rows)
             notices.look_at(answers, num_rows)
-            columns = _columns(schema, answers)
+            columns = answer_columns(schema, answers)
             if with_input:
-                columns = _beside_input(names, batch, columns)
+                columns = beside_input(names, batch, columns)
             rows = pa.table(columns)
             write(without_formulas(rows) if safe_csv else rows)
             num_rows += batch.num_rows
@@ -141,7 +148,7 @@ def _in_order(
             pool.shutdown(cancel_futures=True)
 
 
-def _columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
+def answer_columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
     """Name the answers: ``prediction``, and ``probability_<label>`` of classes."""
     target = schema.target
     assert target is not None
@@ -155,8 +162,8 @@ def _columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
     return columns
 
 
-def _beside_input(
-    names: Sequence[str], batch: pa.RecordBatch, answers: dict[str, Any]
+def beside_input(
+    names: Sequence[str], batch: pa.RecordBatch | pa.Table, answers: dict[str, Any]
 ) -> dict[str, Any]:
     """Put the columns of the file before the answers."""
     if in_both := [name for name in names if name in answers]:
@@ -168,7 +175,8 @@ def _beside_input(
     return {**dict(zip(names, batch.columns, strict=True)), **answers}
 
 
-def _written_format(source: Path, output: Path) -> type[DataFile]:
+def format_to_write(source: Path, output: Path) -> type[DataFile]:
+    """Give the format of an output; refuse one that cannot be, or is the source."""
     if is_special(output):
         return written_format(output) or DelimitedFile
     kind = written_format(output)
@@ -191,7 +199,7 @@ def _written_format(source: Path, output: Path) -> type[DataFile]:
 
 
 @contextlib.contextmanager
-def _writer(
+def writing(
     output: Path | None, kind: type[DataFile]
 ) -> Iterator[Callable[[pa.Table], None]]:
     """Give the function that writes a table; the file appears when all is written."""

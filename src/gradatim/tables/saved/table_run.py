@@ -10,7 +10,13 @@ from typing import Any
 
 from gradatim.data.digest import tensor_digest
 from gradatim.doctor import Doctor
-from gradatim.errors import ResumeError, RunError, RunLockedError
+from gradatim.errors import (
+    ConfigError,
+    ResumeError,
+    RunError,
+    RunLockedError,
+    SchemaError,
+)
 from gradatim.interrupt import INTERRUPTED, TERMINATED
 from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.run import Run
@@ -26,9 +32,17 @@ from gradatim.tables.fit.plan import (
 )
 from gradatim.tables.fit.the_line import plan_line
 from gradatim.tables.saved.folder import TableRunFolder, finish_run
-from gradatim.tables.table import read_table
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.table import Table, read_table
 
-__all__ = ["describe_file", "plan_again", "refuse_other_split", "train_in"]
+__all__ = [
+    "describe_file",
+    "find_data",
+    "plan_again",
+    "read_own_rows",
+    "refuse_other_split",
+    "train_in",
+]
 
 
 class TableRun(Run):
@@ -36,12 +50,14 @@ class TableRun(Run):
 
     exports = False
 
-    def __init__(self, plan: TablePlan, path: Path, **options: Any) -> None:
+    def __init__(
+        self, plan: TablePlan, path: Path, told: Path | None = None, **options: Any
+    ) -> None:
         # Epochs may become more. Threads are compared as they are when training runs.
         choices = plan.config.to_dict()
         del choices["epochs"], choices["threads"]
         super().__init__(path, config={"training": choices}, **options)
-        self._given_path = path
+        self._given_path = told or path
         # The batches digest training and validation rows; this digests all rows.
         self.own_data = {"table": tensor_digest((plan.table.x, plan.table.y))}
 
@@ -66,14 +82,24 @@ def train_in(
     A new run that fails before its first epoch or checkpoint is removed again.
     ``every_s`` are seconds between checkpoints; None writes one at start and end alone.
     ``accept`` says what may have changed: ``"data"``, ``"config"``. The ``doctor`` says
-    what is wrong, if something is.
+    what is wrong, if something is. Each training after the first, of a fold or on all
+    rows, has a folder of its own in the run's, ``fold-2`` ... and ``final``.
     """
     callbacks: list[Any] = [TableRun(plan, run.path, every_s=every_s, accept=accept)]
     if doctor:
         callbacks.append(Doctor(tell=lambda finding: tell(f"doctor: {finding}")))
     is_new = not Checkpoints(run.path).names()  # whole or not
+
+    def more_callbacks(name: str) -> list[Any]:
+        fold = f"{name.replace('-', ' ')} of {plan.config.folds}:"
+        tell("once more, on all rows:" if name == "final" else fold)
+        path, options = run.path / name, {"every_s": every_s, "accept": accept}
+        return [TableRun(plan, path, told=run.path, **options)]
+
     try:
-        fitted = fit_table(plan, callbacks=callbacks, progress=progress)
+        fitted = fit_table(
+            plan, callbacks=callbacks, progress=progress, more_callbacks=more_callbacks
+        )
     except Exception as error:
         record = TableRunFolder(run.path).checkpoint
         is_empty = record is None or record.step == 0
@@ -82,7 +108,7 @@ def train_in(
                 remove_folder(run.path)
         raise
     finish_run(run, fitted)
-    if fitted.history.stop_reason == INTERRUPTED:
+    if fitted.stop_reason == INTERRUPTED:
         tell(f"stopped by Ctrl-C; {_how_to_go_on(run.path)}")
     return fitted
 
@@ -107,11 +133,14 @@ def plan_again(
     data: Path | None = None,
     epochs: int | None = None,
     factory: NetworkFactory | None = None,
+    val: Path | None = None,
+    test: Path | None = None,
 ) -> TablePlan:
     """Plan a run's training as it was planned before, from its own files and the data.
 
-    ``data`` is the data file, if it is no longer where it was; ``epochs`` another total
-    of epochs. ``factory`` makes the network where it was one of the user's own.
+    ``data`` is the data file, if it is no longer where it was, and ``val`` and ``test``
+    are the files to validate with and to test on; ``epochs`` is another total of
+    epochs. ``factory`` makes the network where it was one of the user's own.
 
     Raises:
         RunError: The run is one of a loop in Python, or its data file is gone.
@@ -128,11 +157,19 @@ def plan_again(
         epochs = run.checkpoint.epochs or None  # they may have become more before
     if epochs is not None:
         config = replace(config, epochs=epochs)
+    if epochs is not None and run.has_several_trainings and run.checkpoint is not None:
+        given = run.checkpoint.epochs or None
+        if epochs != given and epochs != run.config["training"]["epochs"]:
+            raise ConfigError(
+                f"{run.path} has several trainings, and --epochs {epochs} is another "
+                "total.\nThe last one goes by the best epochs of those before it.\n"
+                "Begin a new run with this --epochs."
+            )
     if run.kind == "line":
         return plan_line(config)
     if run.config["network"] == "custom" and factory is None:
         raise needs_factory(f"{run.path} trains a network of your own")
-    file, drop_missing = data or _find_data(run), run.config["drop_missing_target"]
+    file, drop_missing = data or find_data(run), run.config["drop_missing_target"]
     table = read_table(
         file,
         schema=run.schema,
@@ -140,7 +177,33 @@ def plan_again(
         time=config.time,
         group=config.group,
     )
-    return plan_table(table, config, factory=factory)
+    own = {"val": val, "test": test}
+    for name in own:
+        if f"{name}_file" in run.config:
+            own[name] = own[name] or find_data(run, f"{name}_file", f"--{name}")
+    return plan_table(
+        table,
+        config,
+        factory=factory,
+        **{
+            name: read_own_rows(path, run.schema, drop_missing)
+            for name, path in own.items()
+            if path is not None
+        },
+    )
+
+
+def read_own_rows(path: Path, schema: Schema, drop_missing_target: bool) -> Table:
+    """Read a file of rows to validate with or to test on, which has the target."""
+    table = read_table(path, schema=schema, drop_missing_target=drop_missing_target)
+    if table.y is None:
+        assert schema.target is not None
+        raise SchemaError(
+            f"{path} has no column {schema.target.name!r}, the target.\n"
+            "Without it there is nothing to compare predictions with.\n"
+            "Add the column."
+        )
+    return table
 
 
 def refuse_other_split(run: TableRunFolder, given: Mapping[str, Any]) -> None:
@@ -152,8 +215,12 @@ def refuse_other_split(run: TableRunFolder, given: Mapping[str, Any]) -> None:
     config = TabularConfig.from_dict(run.config["training"])
     for name, value in given.items():
         has = getattr(config, name)
-        if value is None or value == has:
+        if value is None or value is False or value == has:
             continue
+        if isinstance(value, Path):
+            if value.name == run.config.get(f"{name}_file", {}).get("name"):
+                continue
+            value = str(value)
         split_by = next((n for n in ("time", "group") if getattr(config, n)), None)
         what = f"has {name} {has}"
         if name in ("time", "group"):
@@ -169,8 +236,9 @@ def refuse_other_split(run: TableRunFolder, given: Mapping[str, Any]) -> None:
         )
 
 
-def _find_data(run: TableRunFolder) -> Path:
-    about = run.config["file"]
+def find_data(run: TableRunFolder, field: str = "file", option: str = "--data") -> Path:
+    """Give the place of a file of the run; ``option`` is what says another."""
+    about = run.config[field]
     place = Path(os.path.normpath(run.path.absolute() / about["path"]))
     for file in (place, Path(about["name"])):
         if file.is_file():
@@ -178,5 +246,5 @@ def _find_data(run: TableRunFolder) -> Path:
     raise RunError(
         f"the data of {run.path}, {about['name']}, is not at {place}.\n"
         "Training goes on with the rows that it began with.\n"
-        "Say where they are: --data FILE."
+        f"Say where they are: {option} FILE."
     )

@@ -61,6 +61,8 @@ class Inferred:
     y: Tensor | None = None
     num_rows: int
     """Rows in ``codes``: those without a target may have been left out."""
+    rows: pa.BooleanArray | None = None
+    """Which rows of the source have a target; None where all have."""
     notices: ValueNotices = field(default_factory=ValueNotices)
     unused: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Of columns that are no features, and may say which rows belong together: int32
@@ -109,6 +111,7 @@ def infer(
         meaning = target_meaning(source, target, task, choices)
         rows = usable_rows(meaning.values, target, drop_missing=drop_missing_target)
         values = meaning.values if rows is None else meaning.values.filter(rows)
+        inferred.rows = rows
         inferred.num_rows = len(values)
         inferred.target = replace(
             target_of(target, values, task),
