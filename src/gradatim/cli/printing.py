@@ -1,10 +1,10 @@
 """What commands print: tables, scores, JSON, and notes on standard error."""
 
 import json
+import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from statistics import stdev
 from typing import TYPE_CHECKING, Any, Literal
 
 from gradatim.text import printable, say, shortened
@@ -94,9 +94,7 @@ def print_test_scores(
     if len(folds) > 1:
         say("(means over the folds, and their standard deviations)")
     if epochs := stored.get("final_epochs"):
-        had = (
-            "; the scores are of models that had not seen the rows" if num_rows else ""
-        )
+        had = "; the scores are of models that had not seen them" if num_rows else ""
         say(f"the model kept was trained on all rows at last, for {epochs} epochs{had}")
     notices = []
     if 0 < num_rows < FEW_ROWS and kind != "line":
@@ -134,7 +132,9 @@ def print_scores(
         values = [fold[model][name] for fold in folds]
         if len(values) < 2 or any(v is None or v != v for v in values):
             return text
-        return f"{text} ± {stdev(values):.2g}"
+        mean = sum(values) / len(values)
+        squares = sum((value - mean) ** 2 for value in values)
+        return f"{text} ± {math.sqrt(squares / (len(values) - 1)):.2g}"
 
     names = list(scores["model"])
     columns = {
