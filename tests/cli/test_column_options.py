@@ -121,3 +121,27 @@ def test_a_second_target_is_an_error(capfd):
 def test_options_without_a_file_have_no_meaning(capfd):
     assert run(["fit", "--category", "store"]) == 2
     assert "--category without a FILE" in " ".join(capfd.readouterr().err.split())
+
+
+def test_weights_are_kept_in_the_run_and_asked_of_later_files(capfd):
+    frame = pd.read_csv("a.csv").assign(w=[1, 2, 0.5, 3] * 20, dear=["y", "n"] * 40)
+    frame.to_csv("w.csv", index=False)
+    arguments = ["fit", "w.csv", "--target", "dear", "--epochs", "1", "--run", "r"]
+    assert run([*arguments, "--weight", "w", "--class-weight", "balanced"]) == 0
+    out = capfd.readouterr().out
+    assert "weights: each row counts what w says" in out
+    assert "weights: balanced, so that all classes count the same" in out
+    training = json.loads(Path("r/config.json").read_text())["training"]
+    assert (training["weight"], training["class_weight"]) == ("w", "balanced")
+    assert run(["resume", "--run", "r", "--epochs", "2"]) == 0
+    assert "resume is exact" in capfd.readouterr().err
+    assert run(["evaluate", "w.csv", "--run", "r", "--json"]) == 0
+    weighted = json.loads(capfd.readouterr().out)["scores"]["model"]["log_loss"]
+    frame.drop(columns="w").to_csv("new.csv", index=False)
+    assert run(["evaluate", "new.csv", "--run", "r", "--json"]) == 0
+    out, err = capfd.readouterr()
+    assert "new.csv has no column 'w', by which the run weighs its rows" in err
+    assert json.loads(out)["scores"]["model"]["log_loss"] != weighted
+    assert run(["predict", "new.csv", "--run", "r", "-o", "out.csv"]) == 0
+    frame.assign(w=1).to_csv("w.csv", index=False)
+    assert run(["resume", "--run", "r", "--epochs", "3"]) == 1  # other data

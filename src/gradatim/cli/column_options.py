@@ -15,6 +15,13 @@ __all__ = [
 ]
 
 
+WEIGHTS = (
+    ("--class-weight", "balanced", "Rare classes count as much as others in the loss."),
+    ("--weight", "COLUMN", "It says what each row counts, in loss and scores."),
+)
+"""The options that say what rows count."""
+
+
 def _one_target(
     ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
 ) -> str | None:
@@ -50,6 +57,8 @@ OPTIONS = (
 
 def column_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options to a command; most may be given several times."""
+    for name, metavar, text in WEIGHTS:
+        command = click.option(name, metavar=metavar, help=text)(command)
     command = click.option(
         "--schema",
         type=click.Path(path_type=Path),

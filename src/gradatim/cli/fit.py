@@ -145,9 +145,10 @@ def fit(
     check_threads(config.threads)
     _refuse_contradictions(target, asked["drop"], asked["keep"])
     place = _free_place(run_path, file.stem)
-    table = read_table(file, **asked, time=config.time, group=config.group)
+    keys: dict[str, Any] = {"time": config.time, "group": config.group}
+    table = read_table(file, **asked, **keys, weight=config.weight)
     own = {
-        name: read_own_rows(path, table.schema, drop_missing_target)
+        name: read_own_rows(path, table.schema, drop_missing_target, config.weight)
         for name, path in files.items()
     }
     plan = plan_table(table, config, factory=network, **own)
@@ -250,6 +251,10 @@ def _print_plan(file: Path, plan: "TablePlan", files: dict[str, Path]) -> None:
         why = column.reason or column.kind
         say(f"  left out: {printable(column.name)} ({printable(why)})")
     _print_rows(plan, files)
+    if config.weight is not None:
+        say(f"weights: each row counts what {printable(config.weight)} says")
+    if config.class_weight is not None:
+        say(f"weights: {config.class_weight}, so that all classes count the same")
     num_parameters = sum(p.numel() for p in model.parameters())
     num_updates = math.ceil(len(plan.train) / (config.batch_size or 1))
     say(

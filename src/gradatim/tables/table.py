@@ -20,7 +20,12 @@ from gradatim.tables.files.frames import column_name, source_of_frame
 from gradatim.tables.schema.choices import ColumnChoices, Said
 from gradatim.tables.schema.columns import Column
 from gradatim.tables.schema.infer_schema import infer, stack_codes
-from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
+from gradatim.tables.schema.row_keys import (
+    RowKeys,
+    keys_of_groups,
+    keys_of_times,
+    weights_of_rows,
+)
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.targets import codes_of_target, take_target
 from gradatim.tables.schema.typed_values import plain
@@ -51,6 +56,8 @@ class Table:
     """What puts the rows in order, if they are to be split by time."""
     group: RowKeys | None = None
     """Which rows belong together, if they are to be split by group."""
+    weight: RowKeys | None = None
+    """What each row counts; all count the same if it is None."""
 
     @property
     def num_rows(self) -> int:
@@ -89,6 +96,7 @@ class Table:
             rows=rows if self.rows is None else self.rows[rows],
             time=self.time and self.time.select(rows),
             group=self.group and self.group.select(rows),
+            weight=self.weight and self.weight.select(rows),
         )
 
 
@@ -103,6 +111,7 @@ def read_table(
     drop_missing_target: bool = False,
     time: Hashable | None = None,
     group: Hashable | None = None,
+    weight: Hashable | None = None,
     category: Said = (),
     number: Said = (),
     date: Said = (),
@@ -133,6 +142,8 @@ def read_table(
             the past, scored on what comes last.
         group: The column by which the rows will be split so that the rows of a value,
             such as a patient, stay together. It is no feature unless kept by name.
+        weight: The column that says what each row counts, such as how many people it
+            stands for. It is no feature unless kept by name.
         category: Names of columns whose values are names, though they look like
             numbers.
         number: Names of columns of numbers, or ``NAME=EXAMPLE`` where the example shows
@@ -156,8 +167,10 @@ def read_table(
     (torch.Size([3, 1]), tensor([0, 1, 0]), ('a', 'b'))
     """
     target_, time_, group_ = map(_name, (target, time, group))
+    weight_ = _name(weight)
     if schema is not None:
-        return _read_as(source, schema, drop_missing_target, time_, group_)
+        keys = {"time": time_, "group": group_, "weight": weight_}
+        return _read_as(source, schema, drop_missing_target, keys)
     said = {
         "category": category,
         "number": number,
@@ -167,7 +180,7 @@ def read_table(
         "ordered": ordered,
         "missing": missing,
     }
-    doubles = [name for name in (target_, time_, group_) if name]
+    doubles = [name for name in (target_, time_, group_, weight_) if name]
     columns = _open(source, doubles, said)
     inferred = infer(
         columns,
@@ -178,6 +191,7 @@ def read_table(
         drop_missing_target=drop_missing_target,
         time=time_,
         group=group_,
+        weight=weight_,
         said=said,
     )
     schema = Schema.of(inferred)
@@ -191,6 +205,7 @@ def read_table(
         unused=inferred.unused,
         time=inferred.time,
         group=inferred.group,
+        weight=inferred.weight,
     )
 
 
@@ -228,35 +243,37 @@ def _read_as(
     source: Any,
     schema: Schema,
     drop_missing_target: bool,
-    time: str | None,
-    group: str | None,
+    keys: Mapping[str, str | None],
 ) -> Table:
-    split_by = {name: schema.column(name) for name in (time, group) if name is not None}
-    columns = _open_as(source, schema, split_by)
-    for name in split_by:
+    """Read strictly; ``keys`` are the columns of ``time``, ``group`` and ``weight``."""
+    key_columns = {name: schema.column(name) for name in keys.values() if name}
+    columns = _open_as(source, schema, key_columns)
+    for name in key_columns:
         if name not in columns.names:
             raise SchemaError(
                 f"The data has no column {name!r}.{nearest_name(name, columns.names)}\n"
-                "The rows are to be split by it.\n"
+                "The rows are to be split or weighed by it.\n"
                 "Add the column, under this name."
             )
     target, y, rows = schema.target, None, None
     if target is not None and target.name in columns.names:
         values, rows = take_target(columns, target, drop_missing_target)
         y = codes_of_target(values, target)
-    columns = columns.keeping(list(split_by))
+    columns = columns.keeping(list(key_columns))
     x, notices = schema.encode_source(columns, rows)
     table = Table(schema=schema, x=x, y=y, notices=notices)
     table = replace(
         table, num_dropped=columns.num_rows - len(table), rows=_numbers(rows)
     )
-    for name, column in split_by.items():
+    for name, column in key_columns.items():
         values = plain(columns.take(name))
         values = values if rows is None else values.filter(rows)
-        if name == time:
+        if name == keys["time"]:
             table = replace(table, time=keys_of_times(values, column))
-        if name == group:
+        if name == keys["group"]:
             table = replace(table, group=keys_of_groups(name, values))
+        if name == keys["weight"]:
+            table = replace(table, weight=weights_of_rows(values, column))
     return table
 
 
@@ -275,17 +292,15 @@ def _open(
     return file.source(doubles=doubles, texts=texts)
 
 
-def _open_as(
-    source: Any, schema: Schema, split_by: Mapping[str, Column]
-) -> ColumnSource:
+def _open_as(source: Any, schema: Schema, keys: Mapping[str, Column]) -> ColumnSource:
     if not isinstance(source, str | Path):
         return source_of_frame(source)
     file = open_file(source, missing=schema.missing_values)
     extra = schema.check_names(file.names)
     doubles = [column.name for column in schema.group("numbers") if column.origin]
-    doubles += split_by
+    doubles += keys
     if schema.target is not None:
         doubles.append(schema.target.name)
-    types = {column.name: column.read_type for column in split_by.values()}
+    types = {column.name: column.read_type for column in keys.values()}
     columns = file.source(types | schema.types, doubles=doubles)
     return replace(columns, names=tuple(dict.fromkeys((*columns.names, *extra))))

@@ -18,7 +18,7 @@ were chosen by hand, not measured."""
 MAX_FOLDS = 100
 """More trainings than that are a slip; chosen by hand."""
 
-LATER = {"time", "group", "metric", "folds", "final"}
+LATER = {"time", "group", "metric", "folds", "final", "weight", "class_weight"}
 """Choices that earlier versions did not have. They are stored only where they are made,
 so that a run of an earlier version has the same choices when it goes on."""
 
@@ -81,6 +81,12 @@ class TabularConfig:
     group: str | None = None
     """The column whose groups are kept whole: all rows of one are in the same part. The
     table is read with the same ``group=``."""
+    weight: str | None = None
+    """The column that says what each row counts, in the loss and in the scores. The
+    table is read with the same ``weight=``."""
+    class_weight: str | None = None
+    """``"balanced"``: all classes count the same in the loss, however rare they are.
+    The scores count rows as they are."""
     threads: int | None = None
     """PyTorch's threads. None takes one for small batches, which more would only slow
     down, else as many as the process has. The number changes the last bits."""
@@ -131,6 +137,12 @@ class TabularConfig:
                 f"val is {self.val:g} with {self.folds} folds: no row is left to train "
                 "on.\nEach fold tests on its share of the rows besides.\n"
                 "Give for example 0.15."
+            )
+        if self.class_weight not in (None, "balanced"):
+            raise ConfigError(
+                f"class_weight is {self.class_weight!r}.\n"
+                "It says what the classes count in the loss.\n"
+                "Give 'balanced', or leave it out."
             )
         in_64_bits = "be at least 0 and less than 2^63"
         self._check(("seed",), lambda v: 0 <= v < 1 << 63, in_64_bits)

@@ -168,7 +168,8 @@ def fit_table(
         if plan.config.folds is None and len(plan.test):
             assert plan.table.y is not None
             targets = plan.table.y[plan.test]
-            of_model = intervals(plan.model.task, tests[0].answers, targets)
+            weights = plan.score_weights(plan.test)
+            of_model = intervals(plan.model.task, tests[0].answers, targets, weights)
     return FittedTable(
         plan,
         model,
@@ -192,7 +193,7 @@ def _fit(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> _Trained:
     if len(test):
         x = plan.table.select(test).x
         answers = predict_rows(plan.model, x)
-        scores = baselines.scores(x, y[test], answers)
+        scores = baselines.scores(x, y[test], answers, plan.score_weights(test))
         if plan.model.task != "regression":
             confusion = confusion_matrix(answers, y[test])
     scored = Scored(test, answers, scores, confusion)
@@ -228,11 +229,24 @@ def _start_linear(plan: TablePlan, penalty: float | None = None) -> float | None
     train, val = plan.train[:START_ROWS], plan.val[:START_ROWS]
     features = plan.features(model.encoder)
     if model.task == "regression":
-        linear = fit_ridge(features, model.standardise(y), train, val, penalty=penalty)
+        linear = fit_ridge(
+            features,
+            model.standardise(y),
+            train,
+            val,
+            penalty=penalty,
+            weights=plan.row_weights,
+        )
     else:
         classes = max(2, network.linear.out_features)
         linear = fit_logistic(
-            features, y, train, val, num_classes=classes, penalty=penalty
+            features,
+            y,
+            train,
+            val,
+            num_classes=classes,
+            penalty=penalty,
+            weights=plan.row_weights,
         )
     weight, bias = linear.weight, linear.bias
     if model.task == "binary":  # one logit, for the second class against the first
@@ -284,16 +298,22 @@ def _train(
 
 
 def _metric(plan: TablePlan) -> Callable[[Tensor, Tensor], float]:
-    """Give the function of outputs and targets that is the score to choose by."""
+    """Give the function of outputs and targets that is the score to choose by.
+
+    It gets all validation rows at once, in their order.
+    """
     model, name = plan.model, plan.config.metric
     assert name is not None
+    of_rows = plan.score_weights(plan.val)
 
     def metric(outputs: Tensor, targets: Tensor) -> float:
+        if plan.row_weights is not None:
+            targets = targets[:, 0]  # beside them stands what they count in the loss
         if model.task == "regression":
             targets = model.answers(targets)  # in the target's units
         else:
             targets = targets.long()
-        return score(model.task, model.answers(outputs), targets)[name]
+        return score(model.task, model.answers(outputs), targets, of_rows)[name]
 
     return metric
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gradatim.tables.fit.split_table import Rows
+from gradatim.tables.schema.row_keys import RowKeys
 from gradatim.tables.table import Table
 
 __all__ = ["with_own_rows"]
@@ -40,8 +41,13 @@ def with_own_rows(
     assert all(each.y is not None for each in joined)
     y = torch.cat([each.y for each in joined if each.y is not None])
     numbers = torch.cat([each.row_numbers for each in joined])
+    weight = table.weight
+    if weight is not None:
+        counts = [each.weight.values for each in joined if each.weight is not None]
+        weight = RowKeys(name=weight.name, values=torch.cat(counts))
     # Groups and times of several tables cannot be compared: they were split by before.
     whole = replace(table, x=x, y=y, rows=numbers, time=None, group=None, unused={})
+    whole = replace(whole, weight=weight)
     return whole, Rows(**parts), notices
 
 

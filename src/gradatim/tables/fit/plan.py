@@ -1,7 +1,7 @@
 """The plan of a table's training: rows, network, loss and optimizer, all chosen."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from gradatim.errors import ConfigError
+from gradatim.errors import ConfigError, DataError
 from gradatim.modules import evaluating
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.config import TabularConfig
@@ -20,7 +20,9 @@ from gradatim.tables.fit.split_table import Rows, split_choices, split_table
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
+from gradatim.tables.model.row_weights import WeightedRows, balanced, with_weights
 from gradatim.tables.model.scores import SCORE_NAMES
+from gradatim.tables.schema.columns import Target
 from gradatim.tables.table import Table
 from gradatim.text import nearest_name
 
@@ -80,19 +82,47 @@ class TablePlan:
 
     @property
     def loss_fn(self) -> nn.Module:
-        """The loss that fits the task."""
+        """The loss that fits the task, with the weights of rows where there are."""
+        if self.row_weights is not None:
+            return WeightedRows(self.model.task)
         if self.model.task == "regression":
             return nn.MSELoss()
         is_binary = self.model.task == "binary"
         return nn.BCEWithLogitsLoss() if is_binary else nn.CrossEntropyLoss()
 
+    @cached_property
+    def row_weights(self) -> Tensor | None:
+        """What each row counts in the loss; None where all count the same."""
+        weight = self.table.weight
+        of_rows = None if weight is None else weight.values
+        if self.config.class_weight is None:
+            return of_rows
+        assert self.table.y is not None
+        num_classes = len(self.table.schema.labels)
+        return balanced(self.table.y, of_rows, self.train, num_classes)
+
+    def score_weights(self, rows: Tensor) -> Tensor | None:
+        """Give what some rows count in the scores; None where all count the same.
+
+        A ``class_weight`` is no part of it: it changes what is learned, not what
+        happens.
+        """
+        weight = self.table.weight
+        return None if weight is None else weight.values[rows]
+
     @property
     def targets(self) -> Tensor:
-        """What the loss compares the model's outputs with, for all rows."""
+        """What the loss compares the model's outputs with, for all rows.
+
+        Where rows have weights, these stand beside, as a second column.
+        """
         assert self.table.y is not None
+        targets = self.table.y
         if self.model.task == "regression":
-            return self.model.standardise(self.table.y)
-        return self.table.y.float() if self.model.task == "binary" else self.table.y
+            targets = self.model.standardise(targets)
+        if self.row_weights is not None:
+            return with_weights(targets, self.row_weights, self.train, self.val)
+        return targets.float() if self.model.task == "binary" else targets
 
     @property
     def max_norm(self) -> float | None:
@@ -136,13 +166,19 @@ class TablePlan:
         encoder = baselines.encoder.fit(self.table.select(self.train).x)
         features, rows = self.features(encoder), (self.train, self.val)
         if self.model.task == "regression":
-            linear = fit_ridge(features, y, *rows, penalty=penalty)
-        else:
-            classes = len(self.table.schema.labels)
-            linear = fit_logistic(
-                features, y, *rows, num_classes=classes, penalty=penalty
+            linear = fit_ridge(
+                features, y, *rows, penalty=penalty, weights=self.row_weights
             )
-        return baselines.take(linear, y[self.train])
+        else:
+            linear = fit_logistic(
+                features,
+                y,
+                *rows,
+                num_classes=len(self.table.schema.labels),
+                penalty=penalty,
+                weights=self.row_weights,
+            )
+        return baselines.take(linear, y[self.train], self.score_weights(self.train))
 
 
 def warmup_then_cosine(warmup: float, num_steps: int) -> Callable[[int], float]:
@@ -190,6 +226,7 @@ def plan_table(
     if table.schema.target is None or table.y is None:
         raise ConfigError("the table has no target. Read it with target=COLUMN.")
     _check_metric(config.metric, table.schema.target.task)
+    _check_class_weight(config.class_weight, table.schema.target)
     config = split_choices(table, config)
     if config.folds is not None and (val is not None or test is not None):
         raise ConfigError(
@@ -205,6 +242,7 @@ def plan_table(
     if has_val or has_test:
         table, rows, notices = with_own_rows(table, folds[0], val=val, test=test)
         folds = [rows]
+    _check_weights(table, folds)
     config = config.for_rows(len(folds[0].train))
     model, architecture = _make_model(table, config, folds[0].train, factory)
     return TablePlan(
@@ -257,6 +295,29 @@ def _check_metric(metric: str | None, task: str) -> None:
             "The best epoch is chosen by it.\n"
             f"Choose one of {', '.join(known)}."
         )
+
+
+def _check_class_weight(class_weight: str | None, target: Target) -> None:
+    if class_weight is not None and target.task == "regression":
+        raise ConfigError(
+            f"class_weight is {class_weight!r}, and the target {target.name!r} is a "
+            "number.\nOnly classes can count the same.\n"
+            "Leave it out, or weigh the rows by a column: --weight COLUMN."
+        )
+
+
+def _check_weights(table: Table, folds: Sequence[Rows]) -> None:
+    """Refuse a part in which no row counts anything."""
+    if table.weight is None:
+        return
+    for fold in folds:
+        for name, rows in fold._asdict().items():
+            if len(rows) and not table.weight.values[rows].any():
+                raise DataError(
+                    f"the weight {table.weight.name!r} is 0 in all {len(rows):,} rows "
+                    f"of the part {name!r}.\nThe mean over them is not defined.\n"
+                    "Give more rows, or another --seed."
+                )
 
 
 def build_network(

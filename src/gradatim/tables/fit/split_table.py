@@ -31,12 +31,12 @@ class Rows(NamedTuple):
 
 
 def split_choices(table: Table, config: TabularConfig) -> TabularConfig:
-    """Let the choices name the columns that the table was read to be split by.
+    """Let the choices name the columns that the rows are split and weighed by.
 
     Raises:
         ConfigError: They name others.
     """
-    for what in ("time", "group"):
+    for what in ("time", "group", "weight"):
         keys: RowKeys | None = getattr(table, what)
         chosen = getattr(config, what)
         if chosen is not None and (keys is None or keys.name != chosen):
@@ -47,7 +47,7 @@ def split_choices(table: Table, config: TabularConfig) -> TabularConfig:
                 f"Read it with read_table(..., {what}={chosen!r})."
             )
     # Both at once are refused by the configuration itself.
-    names = {what: getattr(table, what) for what in ("time", "group")}
+    names = {what: getattr(table, what) for what in ("time", "group", "weight")}
     return replace(config, **{what: k and k.name for what, k in names.items()})
 
 

@@ -47,12 +47,17 @@ class Baselines(nn.Module):
         self.register_buffer("bias", torch.zeros(num_outputs, dtype=torch.float64))
         self.register_buffer("constant", torch.zeros(num_outputs, dtype=torch.float64))
 
-    def take(self, linear: LinearModel, y: Tensor) -> "Baselines":
-        """Take over a linear model, and the mean (or the classes' shares) of ``y``."""
+    def take(
+        self, linear: LinearModel, y: Tensor, weights: Tensor | None = None
+    ) -> "Baselines":
+        """Take over a linear model, and the mean (or the classes' shares) of ``y``.
+
+        ``weights`` are what each value of ``y`` counts.
+        """
         self.penalty = linear.penalty
         self.weight.copy_(linear.weight)
         self.bias.copy_(linear.bias)
-        constant = constant_answers(self.task, y, 1, self.num_classes)
+        constant = constant_answers(self.task, y, 1, self.num_classes, weights)
         self.constant.copy_(constant.reshape(-1))
         return self
 
@@ -72,11 +77,17 @@ class Baselines(nn.Module):
         return {"baseline": shares, "linear": outputs.softmax(dim=1)}
 
     def scores(
-        self, x: dict[str, Tensor], y: Tensor, model_answers: Tensor
+        self,
+        x: dict[str, Tensor],
+        y: Tensor,
+        model_answers: Tensor,
+        weights: Tensor | None = None,
     ) -> dict[str, dict[str, float]]:
         """Score both on encoded rows, and the answers of a model beside them."""
         answers: dict[str, Any] = {**self.answers(x), "model": model_answers}
-        return {name: score(self.task, each, y) for name, each in answers.items()}
+        return {
+            name: score(self.task, each, y, weights) for name, each in answers.items()
+        }
 
 
 def mean_scores(

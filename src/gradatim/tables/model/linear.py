@@ -56,6 +56,7 @@ def fit_ridge(
     val: Int[Tensor, " val_rows"],
     *,
     penalty: float | None = None,
+    weights: Float[Tensor, " all_rows"] | None = None,
 ) -> LinearModel:
     """Fit ridge regression by its normal equations.
 
@@ -66,13 +67,17 @@ def fit_ridge(
     the rows are taken in chunks, so that the features of all rows are never in memory
     at once; in the second the first rows of ``train`` are used, which are in random
     order: as many as fit ``MAX_VALUES``. The model is in float64, with one output.
+    ``weights`` are what the rows count; they are scaled to 1 on average.
     """
     num_features = features(train[:1]).size(1)
+    if weights is not None:
+        weights = weights / weights[train].mean()
     if num_features <= len(train):
-        weights = _by_features(features, y, train)
+        ridge = _by_features(features, y, train, weights)
     else:
-        weights = _by_rows(features, y, train[: max(1, MAX_VALUES // num_features)])
-    mean_x, mean_y, weight_at = weights
+        some = train[: max(1, MAX_VALUES // num_features)]
+        ridge = _by_rows(features, y, some, weights)
+    mean_x, mean_y, weight_at = ridge
 
     def at(penalty: float) -> LinearModel:
         weight = weight_at(penalty)
@@ -82,8 +87,8 @@ def fit_ridge(
         )
 
     def val_error(model: LinearModel) -> float:
-        predictions = model.outputs(features, val).squeeze(1)
-        return (predictions - y[val]).square().mean().item()
+        errors = (model.outputs(features, val).squeeze(1) - y[val]).square()
+        return (errors if weights is None else errors * weights[val]).mean().item()
 
     if penalty is not None:
         return at(penalty)
@@ -94,22 +99,33 @@ _Ridge = tuple[Tensor, Tensor, Callable[[float], Tensor]]
 """The means of features and target, and the weights for a penalty."""
 
 
-def _by_features(features: Features, y: Tensor, rows: Tensor) -> _Ridge:
+def _by_features(
+    features: Features, y: Tensor, rows: Tensor, weights: Tensor | None
+) -> _Ridge:
     """Solve ``(X'X + penalty) w = X'y`` by the eigenvectors of ``X'X``."""
-    mean_x, mean_y, gram, moment = _moments(features, y, rows)
+    mean_x, mean_y, gram, moment = _moments(features, y, rows, weights)
     eigenvalues, vectors = torch.linalg.eigh(gram)
     rotated = vectors.T @ moment
     kept = eigenvalues.clamp(min=0)
     return mean_x, mean_y, lambda penalty: vectors @ (rotated / (kept + penalty))
 
 
-def _by_rows(features: Features, y: Tensor, rows: Tensor) -> _Ridge:
+def _by_rows(
+    features: Features, y: Tensor, rows: Tensor, weights: Tensor | None
+) -> _Ridge:
     """Solve ``w = X'(XX' + penalty)^-1 y``, which is the same, by those of ``XX'``."""
     centred, targets = features(rows).double(), y[rows].double()
     mean_x, mean_y = centred.mean(0), targets.mean()
+    if weights is not None:
+        of_rows = weights[rows].double()
+        mean_x, mean_y = (of_rows @ each / of_rows.sum() for each in (centred, targets))
     centred -= mean_x
+    targets = targets - mean_y
+    if weights is not None:  # a row counts as often as its root squared
+        roots = weights[rows].double().sqrt()
+        centred, targets = centred * roots.unsqueeze(1), targets * roots
     eigenvalues, vectors = torch.linalg.eigh(centred @ centred.T)
-    rotated = vectors.T @ (targets - mean_y)
+    rotated = vectors.T @ targets
     kept = eigenvalues.clamp(min=0)
 
     def weight_at(penalty: float) -> Tensor:
@@ -119,9 +135,11 @@ def _by_rows(features: Features, y: Tensor, rows: Tensor) -> _Ridge:
 
 
 def _moments(
-    features: Features, y: Tensor, rows: Tensor
+    features: Features, y: Tensor, rows: Tensor, weights: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Give the means, and the centred second moments, of features and targets."""
+    if weights is not None:
+        return _weighted_moments(features, y, rows, weights)
     chunks = rows.split(CHUNK_ROWS)
     mean_y = y[rows].double().mean()
     total: Any = sum(features(chunk).double().sum(0) for chunk in chunks)
@@ -135,6 +153,24 @@ def _moments(
     return mean_x, mean_y, gram, moment
 
 
+def _weighted_moments(
+    features: Features, y: Tensor, rows: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    chunks = rows.split(CHUNK_ROWS)
+    total = weights[rows].double().sum()
+    mean_y = weights[rows].double() @ y[rows].double() / total
+    sums: Any = sum(weights[c].double() @ features(c).double() for c in chunks)
+    mean_x = sums / total
+    gram = torch.zeros(len(mean_x), len(mean_x), dtype=torch.float64)
+    moment = torch.zeros(len(mean_x), dtype=torch.float64)
+    for chunk in chunks:
+        centred = features(chunk).double() - mean_x
+        weighted = centred * weights[chunk].double().unsqueeze(1)
+        gram += weighted.T @ centred
+        moment += weighted.T @ (y[chunk].double() - mean_y)
+    return mean_x, mean_y, gram, moment
+
+
 def fit_logistic(
     features: Features,
     y: Int[Tensor, " all_rows"],
@@ -143,36 +179,54 @@ def fit_logistic(
     *,
     num_classes: int,
     penalty: float | None = None,
+    weights: Float[Tensor, " all_rows"] | None = None,
 ) -> LinearModel:
     """Fit multinomial logistic regression with an L2 penalty by L-BFGS.
 
     The penalties are tried from strong to weak, each starting from the solution before
     it; ``val`` chooses, if none is given. Of a very large table only the first rows of
     ``train`` are used, which are in random order: as many as fit ``MAX_VALUES``. The
-    model is in float32, with a logit for each class.
+    model is in float32, with a logit for each class. ``weights`` are what the rows
+    count; they are scaled to 1 on average.
     """
     num_features = features(train[:1]).size(1)
     train = train[: max(1, MAX_VALUES // max(1, num_features))]
     x, targets = features(train), y[train]
+    of_train, of_val = None, None
+    if weights is not None:
+        of_train = (weights[train] / weights[train].mean()).float()
+        of_val = weights[val].float()
     weight = torch.zeros(num_classes, num_features, requires_grad=True)
     bias = torch.zeros(num_classes, requires_grad=True)
     best, best_error = None, math.inf
     for tried in LOGISTIC_PENALTIES if penalty is None else [penalty]:
-        _minimise(weight, bias, x, targets, tried / len(train))
+        _minimise(weight, bias, x, targets, tried / len(train), of_train)
         model = LinearModel(
             weight=weight.detach().clone(), bias=bias.detach().clone(), penalty=tried
         )
         if penalty is not None:
             return model
-        error = nn.functional.cross_entropy(model.outputs(features, val), y[val]).item()
+        error = _cross_entropy(model.outputs(features, val), y[val], of_val).item()
         if error < best_error:
             best, best_error = model, error
     assert best is not None
     return best
 
 
+def _cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor | None) -> Tensor:
+    if weights is None:
+        return nn.functional.cross_entropy(logits, targets)
+    losses = nn.functional.cross_entropy(logits, targets, reduction="none")
+    return (losses * weights).mean()
+
+
 def _minimise(
-    weight: Tensor, bias: Tensor, x: Tensor, targets: Tensor, penalty: float
+    weight: Tensor,
+    bias: Tensor,
+    x: Tensor,
+    targets: Tensor,
+    penalty: float,
+    weights: Tensor | None,
 ) -> None:
     optimizer = torch.optim.LBFGS(
         [weight, bias], max_iter=100, line_search_fn="strong_wolfe"
@@ -181,7 +235,7 @@ def _minimise(
     def closure() -> Tensor:
         optimizer.zero_grad()
         logits = nn.functional.linear(x, weight, bias)
-        loss = nn.functional.cross_entropy(logits, targets)
+        loss = _cross_entropy(logits, targets, weights)
         loss = loss + penalty / 2 * weight.square().sum()
         loss.backward()
         return loss

@@ -138,15 +138,28 @@ def _resamples(num_rows: int) -> Iterator[Weights]:
         left -= size[0]
 
 
-def constant_answers(task: str, y: Tensor, num_rows: int, num_classes: int) -> Tensor:
+def constant_answers(
+    task: str,
+    y: Tensor,
+    num_rows: int,
+    num_classes: int,
+    weights: Tensor | None = None,
+) -> Tensor:
     """Answer every row with the mean of ``y``, or with the classes' shares of ``y``.
+
+    ``weights`` are what the values of ``y`` count; all the same if it is None.
 
     >>> constant_answers("binary", torch.tensor([0, 1, 1, 1]), 2, num_classes=2)
     tensor([[0.2500, 0.7500],
             [0.2500, 0.7500]], dtype=torch.float64)
     """
+    of_rows = None if weights is None else weights.double() / weights.double().sum()
     if task == "regression":
-        return y.double().mean().expand(num_rows)
+        mean = y.double().mean() if of_rows is None else of_rows @ y.double()
+        return mean.expand(num_rows)
+    if of_rows is not None:
+        shares = torch.bincount(y, of_rows, minlength=num_classes)
+        return shares.expand(num_rows, num_classes)
     shares = torch.bincount(y, minlength=num_classes).double() / len(y)
     return shares.expand(num_rows, num_classes)
 

@@ -42,7 +42,14 @@ def evaluate_file(
     """
     schema = run.schema
     assert schema.target is not None
-    table = read_table(file, schema=schema, drop_missing_target=drop_missing_target)
+    weight = run.config["training"].get("weight")
+    lacks_weight = weight is not None and weight not in open_file(file).names
+    table = read_table(
+        file,
+        schema=schema,
+        drop_missing_target=drop_missing_target,
+        weight=None if lacks_weight else weight,
+    )
     if table.y is None:
         name = schema.target.name
         raise SchemaError(
@@ -64,9 +71,15 @@ def evaluate_file(
             f"{file.name} has the name and size of the file this run was trained on; "
             "rows seen in training score better than new ones"
         )
+    if lacks_weight:
+        notices.append(
+            f"{file.name} has no column {weight!r}, by which the run weighs its rows; "
+            "here all rows count the same"
+        )
+    of_rows = None if table.weight is None else table.weight.values
     if (baselines := run.baselines) is not None:
         with threads(1):
-            scores = baselines.scores(table.x, table.y, answers)
+            scores = baselines.scores(table.x, table.y, answers, of_rows)
     else:
         notices.append(
             "an earlier version trained this run and kept no linear model; the "

@@ -59,7 +59,10 @@ class TableRun(Run):
         super().__init__(path, config={"training": choices}, **options)
         self._given_path = told or path
         # The batches digest training and validation rows; this digests all rows.
-        self.own_data = {"table": tensor_digest((plan.table.x, plan.table.y))}
+        table = plan.table
+        rows = (table.x, table.y)
+        weighed = rows if table.weight is None else (*rows, table.weight.values)
+        self.own_data = {"table": tensor_digest(weighed)}
 
     def _leave(self, reason: str | None) -> None:
         # After Ctrl-C the model is scored; SIGTERM leaves no time for that.
@@ -175,6 +178,7 @@ def plan_again(
         schema=run.schema,
         drop_missing_target=drop_missing,
         time=config.time,
+        weight=config.weight,
         group=config.group,
     )
     own = {"val": val, "test": test}
@@ -186,16 +190,23 @@ def plan_again(
         config,
         factory=factory,
         **{
-            name: read_own_rows(path, run.schema, drop_missing)
+            name: read_own_rows(path, run.schema, drop_missing, config.weight)
             for name, path in own.items()
             if path is not None
         },
     )
 
 
-def read_own_rows(path: Path, schema: Schema, drop_missing_target: bool) -> Table:
-    """Read a file of rows to validate with or to test on, which has the target."""
-    table = read_table(path, schema=schema, drop_missing_target=drop_missing_target)
+def read_own_rows(
+    path: Path, schema: Schema, drop_missing_target: bool, weight: str | None = None
+) -> Table:
+    """Read a file of rows to validate with or to test on, which has the target.
+
+    ``weight`` is the column by which the training weighs its rows, if it does.
+    """
+    table = read_table(
+        path, schema=schema, drop_missing_target=drop_missing_target, weight=weight
+    )
     if table.y is None:
         assert schema.target is not None
         raise SchemaError(

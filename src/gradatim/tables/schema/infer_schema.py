@@ -24,7 +24,12 @@ from gradatim.tables.schema.choices import ColumnChoices, Said
 from gradatim.tables.schema.column_kinds import column_of
 from gradatim.tables.schema.columns import Column, Target
 from gradatim.tables.schema.remarks import remark
-from gradatim.tables.schema.row_keys import RowKeys, keys_of_groups, keys_of_times
+from gradatim.tables.schema.row_keys import (
+    RowKeys,
+    keys_of_groups,
+    keys_of_times,
+    weights_of_rows,
+)
 from gradatim.tables.schema.targets import (
     codes_of_target,
     target_meaning,
@@ -71,6 +76,8 @@ class Inferred:
     """What puts the rows in order, if they are split by time."""
     group: RowKeys | None = None
     """Which rows belong together, if they are split by group."""
+    weight: RowKeys | None = None
+    """What the rows count, if a column says so."""
 
 
 def infer(
@@ -83,6 +90,7 @@ def infer(
     drop_missing_target: bool = False,
     time: str | None = None,
     group: str | None = None,
+    weight: str | None = None,
     said: Mapping[str, Said] | None = None,
 ) -> Inferred:
     """Say what the columns are, and make codes of the rows; see ``Schema.infer``.
@@ -90,16 +98,16 @@ def infer(
     The rows will be split by the columns ``time`` or ``group``. One of groups is no
     feature unless it is to be kept: rows to predict are of other groups.
     """
-    for name in (target, time, group, *drop, *keep):
+    for name in (target, time, group, weight, *drop, *keep):
         if name is not None and name not in source.names:
             raise DataError(
                 f"There is no column {name!r}.{nearest_name(name, source.names)}\n"
                 f"The columns are {listed(source.names, most=20)}.\n"
                 "Name one of these."
             )
-    if target is not None and target in (time, group):
+    if target is not None and target in (time, group, weight):
         raise ConfigError(
-            f"the rows are to be split by {target!r}, which is the target.\n"
+            f"the rows are to be split or weighed by {target!r}, which is the target.\n"
             "Each part would have other targets, and none could be learned.\n"
             "Name another column."
         )
@@ -129,9 +137,11 @@ def infer(
             left_out = "dropped by name" if name in drop else ""
             if name == group and not kept:
                 left_out = "rows are split by it: new ones are of other groups"
+            if name == weight and not kept:
+                left_out = left_out or "it says what the rows count"
             if choices.kind(name)[0] == "id":
                 left_out = left_out or "said to be an identifier"
-            is_key = name in (time, group)
+            is_key = name in (time, group, weight)
             quick = None
             if not (left_out or is_key):
                 quick = quick_meaning(name, taken, choices, source)
@@ -148,6 +158,8 @@ def infer(
                 inferred.time = keys_of_times(values, column)
             if name == group:
                 inferred.group = keys_of_groups(name, values)
+            if name == weight:
+                inferred.weight = weights_of_rows(values, column)
     if target is not None and not inferred.codes:
         raise _no_feature(inferred.columns)
     if rows is not None:

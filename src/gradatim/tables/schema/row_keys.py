@@ -1,4 +1,4 @@
-"""What the rows of a table are split by: a time or a group for each row.
+"""What the rows of a table are split or weighed by: a number for each row.
 
 These keys say which rows are trained on and which are scored. They are no features: the
 column that they come from may be one beside that.
@@ -20,7 +20,7 @@ from gradatim.tables.schema.columns import Column
 from gradatim.tables.schema.typed_values import places, stands_for_missing, typed
 from gradatim.tables.schema.values_to_codes import ticks
 
-__all__ = ["NO_GROUP", "RowKeys", "keys_of_groups", "keys_of_times"]
+__all__ = ["NO_GROUP", "RowKeys", "keys_of_groups", "keys_of_times", "weights_of_rows"]
 
 NO_GROUP = -1
 """The key of rows that have no group. They stay together, as nobody knows whether two
@@ -73,7 +73,8 @@ def keys_of_times(values: pa.Array, column: Column) -> RowKeys:
         more = ", ..." if len(absent) > 5 else ""
         raise DataError(
             f"The column {name!r} has no time in {len(absent):,} of {len(values):,} "
-            f"rows (rows {rows}{more}, counted without the header).\n"
+            f"rows (rows {rows}{more}, counted "
+            "without the header).\n"
             "Such rows are neither before nor after the others.\n"
             "Fill the times in, or leave these rows out."
         )
@@ -83,6 +84,40 @@ def keys_of_times(values: pa.Array, column: Column) -> RowKeys:
 def _has_order(column: Column) -> bool:
     is_number = column.type in ("double", "int64") and not column.vocabulary
     return is_number or column.unit != ""
+
+
+def weights_of_rows(values: pa.Array, column: Column) -> RowKeys:
+    """Turn the plain values of a column into what each row counts, in float64.
+
+    Raises:
+        DataError: A value is no number, missing, negative or infinite, or all are 0.
+    """
+    name = column.name
+    if column.type not in ("double", "int64") or column.vocabulary:
+        raise DataError(
+            f"The column {name!r} holds {column.seen or column.type}, no numbers.\n"
+            "What a row counts is a number.\n"
+            "Name a column of numbers with --weight."
+        )
+    typed_values = typed(values, column)
+    weights = numpy_of(typed_values).astype(np.float64)
+    wrong = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
+    if len(wrong):
+        rows = ", ".join(str(row + 1) for row in wrong[:5])
+        more = ", ..." if len(wrong) > 5 else ""
+        raise DataError(
+            f"The weight {name!r} is missing, negative or infinite in {len(wrong):,} "
+            f"of {len(weights):,} rows (rows {rows}{more}, counted "
+            "without the header).\n"
+            "A row counts 0 or more.\n"
+            "Fill the weights in, or leave these rows out."
+        )
+    if not weights.any():
+        raise DataError(
+            f"The weight {name!r} is 0 in all {len(weights):,} rows.\n"
+            "Then there is nothing to learn from.\nName another column with --weight."
+        )
+    return RowKeys(name=name, values=torch.from_numpy(weights.copy()))
 
 
 def keys_of_groups(name: str, values: pa.Array) -> RowKeys:
