@@ -106,8 +106,9 @@ def infer(
                 "Name one of these."
             )
     if target is not None and target in (time, group, weight):
+        what = "weighed" if target == weight else "split"
         raise ConfigError(
-            f"the rows are to be split or weighed by {target!r}, which is the target.\n"
+            f"the rows are to be {what} by {target!r}, which is the target.\n"
             "Each part would have other targets, and none could be learned.\n"
             "Name another column."
         )
