@@ -48,7 +48,7 @@ def test_weighted_ridge_is_ridge_of_repeated_rows(num_features):
     x = torch.from_numpy(random.normal(size=(ROWS, num_features)))
     y = x[:, 0] + torch.from_numpy(random.normal(size=ROWS))
     weights = torch.from_numpy(random.integers(0, 4, ROWS)).double()
-    found = fit_ridge(lambda rows: x[rows], y, TRAIN, VAL, weights)
+    found = fit_ridge(lambda rows: x[rows], y, TRAIN, VAL, weights=weights)
     train = weights[TRAIN] / weights[TRAIN].mean()
     errors = {}
     for penalty in RIDGE_PENALTIES:
