@@ -114,7 +114,7 @@ def independent(rows, levels, seed, *, effect=1.0):
 
 
 @pytest.mark.parametrize("rows", [100, 400])
-@pytest.mark.parametrize("levels", [3, 15, 20])
+@pytest.mark.parametrize("levels", [3, 15])
 def test_independent_rows_raise_no_doubt(rows, levels):
     frame = independent(rows, levels, seed=rows)
     assert of(frame) == []
