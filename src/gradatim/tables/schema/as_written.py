@@ -22,6 +22,7 @@ from gradatim.tables.schema.date_forms import (
     TIME_OF_DAY,
     Moments,
     fits_form,
+    likely_forms,
     read_moments,
 )
 from gradatim.tables.schema.spelling import (
@@ -57,6 +58,8 @@ SAID_SHARE = 0.5
 """Of a column that its owner says is one of numbers or dates, so many are."""
 SAMPLE_ROWS = 1_000
 """A first look at so many rows tells ordinary text from what may be numbers."""
+LIKELY_TEXTS = 50
+"""So many of them tell which forms of dates are tried at all."""
 SAMPLE_SHARE = 0.7
 """Where fewer of them look so, ``NEARLY_ALL`` of all rows cannot."""
 LEAST_NUMBERS = 3
@@ -252,7 +255,9 @@ def spelling_of(
         found = _numbers(texts, doubtful_points)
         if found is not None:
             return found
-    return _dates(texts, [form for form in DATE_FORMS if _may_fit(sample, form)])
+    step = max(1, len(sample.tidy) // LIKELY_TEXTS)
+    likely = likely_forms(sample.tidy.to_pylist()[::step])
+    return _dates(texts, [form for form in likely if _may_fit(sample, form)])
 
 
 def _sample(values: pa.Array, texts: Texts) -> Texts | None:
