@@ -168,26 +168,35 @@ def likely_forms(texts: Sequence[str]) -> list[str]:
     ([], ['%Y.%m.%d', '%d.%m.%Y', '%d.%m.%y'])
     """
     seen = [
-        (text[:1].isalpha(), sum(map(str.isdecimal, text)), frozenset(text))
+        (
+            text[:1].isalpha(),
+            sum(map(str.isdecimal, text)),
+            sum(map(str.isalpha, text)),
+            frozenset(text),
+        )
         for text in texts
     ]
     forms = []
-    for form, (is_name, num_digits, marks) in NEEDS.items():
+    for form, (is_name, num_digits, num_letters, marks) in NEEDS.items():
         possible = sum(
-            is_letter == is_name and count >= num_digits and marks <= characters
-            for is_letter, count, characters in seen
+            is_letter == is_name
+            and digits >= num_digits
+            and letters >= num_letters
+            and marks <= characters
+            for is_letter, digits, letters, characters in seen
         )
         if 2 * possible >= len(seen) > 0:
             forms.append(form)
     return forms
 
 
-def _needs(form: str) -> tuple[bool, int, frozenset[str]]:
-    """Say what a text of a form has: a letter first, so many digits, these marks."""
+def _needs(form: str) -> tuple[bool, int, int, frozenset[str]]:
+    """Say what a text of a form has: a letter first, digits, letters, these marks."""
     directives = re.findall(r"%(.)", form)
     marks = frozenset(re.sub(r"%.|\s", "", form))
     is_name = form.startswith(("%b", "%a", "Q"))
-    return is_name, sum(LEAST_DIGITS.get(each, 0) for each in directives), marks
+    num_digits = sum(LEAST_DIGITS.get(each, 0) for each in directives)
+    return is_name, num_digits, 3 * directives.count("b"), marks
 
 
 LEAST_DIGITS = {"Y": 4, "y": 2, "m": 1, "d": 1, "q": 1, "H": 1, "M": 2}
