@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradatim.lr_range import LRRange, lr_range_test
     from gradatim.run.run import Run
     from gradatim.step import TrainStep, make_train_step
+    from gradatim.tables.saved.fit_data import Fitted, fit
     from gradatim.trace import StepTrace, trace_step
     from gradatim.trainer import Trainer
     from gradatim.val_step import ValStep, make_val_step
@@ -42,6 +43,7 @@ _HOME = {
         "lr_range": ("LRRange", "lr_range_test"),
         "run.run": ("Run",),
         "step": ("TrainStep", "make_train_step"),
+        "tables.saved.fit_data": ("Fitted", "fit"),
         "trace": ("StepTrace", "trace_step"),
         "trainer": ("Trainer",),
         "val_step": ("ValStep", "make_val_step"),
@@ -55,6 +57,7 @@ __all__ = [
     "Callback",
     "Doctor",
     "EarlyStopping",
+    "Fitted",
     "Freeze",
     "Graph",
     "History",
@@ -71,6 +74,7 @@ __all__ = [
     "ValStep",
     "check",
     "data",
+    "fit",
     "graph",
     "load",
     "lr_range_test",

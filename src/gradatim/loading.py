@@ -1,13 +1,11 @@
 """A trained model from its files, without running anything that they name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gradatim.errors import ConfigError, DamagedError, RunError
 from gradatim.run.module_file import (
@@ -21,8 +19,6 @@ from gradatim.store.disk import OLD
 from gradatim.store.json import parse_json
 from gradatim.store.manifest import MANIFEST, read_folder
 from gradatim.store.pack import pack
-from gradatim.tables.fit.fit import predict_rows
-from gradatim.tables.model.network import TableModel
 from gradatim.tables.saved.model_files import (
     SCHEMA,
     SCORES,
@@ -31,67 +27,10 @@ from gradatim.tables.saved.model_files import (
     read_schema,
     read_table_model,
 )
-from gradatim.tables.schema.schema import Schema
-from gradatim.tables.table import read_table
+from gradatim.tables.saved.predictor import Predictor
 from gradatim.text import shown
-from gradatim.threads import threads
 
 __all__ = ["Predictor", "load"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predictor:
-    """A table's model with its columns: raw rows in, answers out."""
-
-    model: TableModel
-    schema: Schema
-    scores: dict[str, dict[str, float]]
-    """The scores on the test rows of the training: of baseline, linear model, model."""
-
-    def predict(self, rows: Any) -> Any:
-        """Answer raw rows.
-
-        Args:
-            rows: The path of a CSV, TSV or Parquet file, or a table of pandas, polars
-                or pyarrow. Columns are matched by name.
-
-        Returns:
-            A NumPy array ``(rows,)``: numbers in the target's units, float64, or the
-            most probable labels.
-
-        Raises:
-            DataError: A column is missing, or not as the schema has it.
-        """
-        answers, target = self._answers(rows), self.schema.target
-        assert target is not None
-        if target.task == "regression":
-            return answers.numpy() + target.origin
-        return np.array(target.labels)[answers.argmax(dim=1).numpy()]
-
-    def predict_proba(self, rows: Any) -> Any:
-        """Give the probability of every class, in the order of ``schema.labels``.
-
-        Args:
-            rows: As for :meth:`predict`.
-
-        Returns:
-            A NumPy array ``(rows, classes)``, float32.
-
-        Raises:
-            ConfigError: The target is a number.
-        """
-        if self.model.task == "regression":
-            raise ConfigError(
-                "the target is a number, so there are no classes to be probable.\n"
-                "Use predict()."
-            )
-        return self._answers(rows).numpy()
-
-    def _answers(self, rows: Any) -> Tensor:
-        # The target is not read: rows to predict may lack it, or have new labels.
-        table = read_table(rows, schema=replace(self.schema, target=None))
-        with threads(1):  # `gradatim predict` uses one too, and gives the same answers
-            return predict_rows(self.model, table.x)
 
 
 def load(

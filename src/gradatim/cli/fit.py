@@ -128,34 +128,19 @@ def fit(
             "Missing option '--target': which column to predict. "
             f"`gradatim inspect {file}` shows the columns."
         )
-    from gradatim.tables.fit.config import TabularConfig
-    from gradatim.tables.fit.plan import plan_table
-    from gradatim.tables.saved.table_run import (
-        describe_file,
-        read_own_rows,
-        train_in,
-    )
-    from gradatim.tables.table import read_table
-    from gradatim.threads import check_threads
+    from gradatim.tables.saved.fit_data import check_choices, plan_data
+    from gradatim.tables.saved.table_run import describe_file, train_in
 
     network = load_factory(factory)
     refuse_share_of_folds(chosen)
     files = own_files(chosen)
-    config = TabularConfig.from_dict(chosen)
-    check_threads(config.threads)
+    check_choices(chosen)
     _refuse_contradictions(target, asked["drop"], asked["keep"])
     place = _free_place(run_path, file.stem)
-    keys: dict[str, Any] = {"time": config.time, "group": config.group}
-    table = read_table(file, **asked, **keys, weight=config.weight)
-    own = {
-        name: read_own_rows(path, table.schema, drop_missing_target, config.weight)
-        for name, path in files.items()
-    }
-    plan = plan_table(table, config, factory=network, **own)
+    plan, asked = plan_data(file, factory=network, **asked, **chosen, **files)
     _print_plan(file, plan, files)
     for name, path in files.items():
         asked[f"{name}_file"] = describe_file(path, place)
-    asked["task"] = table.schema.target and table.schema.target.task
     request = {"command": "fit", "file": describe_file(file, place), **asked}
     run = _begin(run_path, file.stem, plan, request)
     fitted = train_in(run, plan, every_s=every_s, doctor=doctor)
@@ -263,10 +248,7 @@ def _print_plan(file: Path, plan: "TablePlan", files: dict[str, Path]) -> None:
         "and keeps what is learned)",
         flush=True,
     )
-    if plan.table.num_dropped:
-        print_notices([f"{plan.table.num_dropped:,} rows without a target left out"])
-    print_notices(plan.table.notices.lines())
-    print_notices([*plan.notices, *(doubt.line() for doubt in plan.split_doubts)])
+    print_notices(plan.notes)
 
 
 def _print_rows(plan: "TablePlan", files: dict[str, Path]) -> None:

@@ -1,12 +1,12 @@
 """What commands print: tables, scores, JSON, and notes on standard error."""
 
 import json
-import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from gradatim.tables.model.score_table import format_score, score_table
 from gradatim.text import printable, say, shortened
 
 if TYPE_CHECKING:
@@ -52,17 +52,6 @@ def print_table(
         # Text is not read as markup: a column of the user's may be called [red].
         table.add_row(*(Text(printable(shortened(cell, MOST_SHOWN))) for cell in row))
     console.print(table)
-
-
-def format_score(value: float | None) -> str:
-    """Write a score with four significant digits.
-
-    >>> format_score(0.96491), format_score(12345.6), format_score(None)
-    ('0.9649', '1.235e+04', '-')
-    """
-    if value is None or value != value:
-        return "-"
-    return f"{value:.4g}"
 
 
 def tell_end(fitted: "FittedTable", run: "TableRunFolder") -> int:
@@ -121,33 +110,7 @@ def print_scores(
     ``intervals`` are those of the model's scores. Beside a mean over several ``folds``
     stands the standard deviation.
     """
-    proper = {
-        "baseline": "mean" if "rmse" in scores["model"] else "majority",
-        "linear": "linear model",
-        "model": "this model",
-    }
-
-    def cell(model: str, name: str) -> str:
-        text = format_score(scores[model][name])
-        values = [fold[model][name] for fold in folds]
-        if len(values) < 2 or any(v is None or v != v for v in values):
-            return text
-        mean = sum(values) / len(values)
-        squares = sum((value - mean) ** 2 for value in values)
-        return f"{text} ± {math.sqrt(squares / (len(values) - 1)):.2g}"
-
-    names = list(scores["model"])
-    columns = {
-        proper[model]: [cell(model, name) for name in names]
-        for model in ("model", "linear", "baseline")
-        if model in scores
-    }
-    headers, cells = list(columns), list(columns.values())
-    if intervals:
-        pairs = ([format_score(end) for end in intervals[name]] for name in names)
-        headers.insert(1, "95 % interval")
-        cells.insert(1, [" to ".join(pair) for pair in pairs])
-    print_table(["", *headers], list(zip(names, *cells, strict=True)))
+    print_table(*score_table(scores, intervals, folds))
 
 
 def print_json(value: Any) -> None:

@@ -85,6 +85,9 @@ def resume(
         say(f"run: {printable(str(run.path))}", file=sys.stderr)
     if run.is_table:
         refuse_other_split(run, split)
+    if run.is_table and run.has_model and run.checkpoint is None:
+        say(f"{run.path} is a saved model without checkpoints: nothing is left to do.")
+        return 0
     record = run.checkpoint if run.is_table and run.has_model else None
     is_done = record is not None and _has_ended(record, epochs)
     if record is not None and is_done and run.has_ended:

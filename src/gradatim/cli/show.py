@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["show"]
 
+IN_PYTHON = {"name": "a table in Python"}
 MAX_EPOCHS_SHOWN = 12
 """At most this many epochs of the history are printed; chosen by hand, not measured."""
 
@@ -54,7 +55,7 @@ def show(run_path: Path | None, as_json: bool) -> None:
 def _print_data(run: "TableRunFolder") -> None:
     config = run.config
     names = {"line": "the tutorial's line", "python": "a loop in Python"}
-    source = names.get(run.kind) or config["file"]["name"]
+    source = names.get(run.kind) or config.get("file", IN_PYTHON)["name"]
     made = config["created_at"][:19].replace("T", " ")
     say(f"{printable(str(run.path))}: {printable(source)}, made {made} UTC")
     if not run.is_table:

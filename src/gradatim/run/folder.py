@@ -114,6 +114,8 @@ class RunFolder:
     @property
     def has_ended(self) -> bool:
         """Whether a table's run has nothing left to do, all its trainings included."""
+        if self.checkpoint is None and self.has_model:  # it was saved by itself
+            return True
         parts = [self, *map(RunFolder, sorted(self.path.glob("fold-*")))]
         parts += [RunFolder(self.path / FINAL)] if (self.path / FINAL).is_dir() else []
         records = [part.checkpoint for part in parts]

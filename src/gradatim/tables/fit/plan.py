@@ -81,6 +81,15 @@ class TablePlan:
         return [] if is_chosen else split_doubts(self.table)
 
     @property
+    def notes(self) -> list[str]:
+        """What the reader of the scores should know of the rows, for people."""
+        dropped, notes = self.table.num_dropped, []
+        if dropped:
+            notes.append(f"{dropped:,} rows without a target left out")
+        doubts = [doubt.line() for doubt in self.split_doubts]
+        return [*notes, *self.table.notices.lines(), *self.notices, *doubts]
+
+    @property
     def loss_fn(self) -> nn.Module:
         """The loss that fits the task, with the weights of rows where there are."""
         if self.row_weights is not None:

@@ -37,6 +37,7 @@ from gradatim.tables.table import Table, read_table
 
 __all__ = [
     "describe_file",
+    "doctor_of_table",
     "find_data",
     "plan_again",
     "read_own_rows",
@@ -90,7 +91,7 @@ def train_in(
     """
     callbacks: list[Any] = [TableRun(plan, run.path, every_s=every_s, accept=accept)]
     if doctor:
-        callbacks.append(Doctor(tell=lambda finding: tell(f"doctor: {finding}")))
+        callbacks.append(doctor_of_table())
     is_new = not Checkpoints(run.path).names()  # whole or not
 
     def more_callbacks(name: str) -> list[Any]:
@@ -114,6 +115,11 @@ def train_in(
     if fitted.stop_reason == INTERRUPTED:
         tell(f"stopped by Ctrl-C; {_how_to_go_on(run.path)}")
     return fitted
+
+
+def doctor_of_table() -> Doctor:
+    """Make the doctor that tells at once what is wrong with the training."""
+    return Doctor(tell=lambda finding: tell(f"doctor: {finding}"))
 
 
 def _how_to_go_on(run: Path) -> str:
@@ -198,19 +204,20 @@ def plan_again(
 
 
 def read_own_rows(
-    path: Path, schema: Schema, drop_missing_target: bool, weight: str | None = None
+    source: Any, schema: Schema, drop_missing_target: bool, weight: str | None = None
 ) -> Table:
-    """Read a file of rows to validate with or to test on, which has the target.
+    """Read rows to validate with or to test on, which have the target.
 
     ``weight`` is the column by which the training weighs its rows, if it does.
     """
     table = read_table(
-        path, schema=schema, drop_missing_target=drop_missing_target, weight=weight
+        source, schema=schema, drop_missing_target=drop_missing_target, weight=weight
     )
     if table.y is None:
         assert schema.target is not None
+        where = source if isinstance(source, str | Path) else "A table of its own"
         raise SchemaError(
-            f"{path} has no column {schema.target.name!r}, the target.\n"
+            f"{where} has no column {schema.target.name!r}, the target.\n"
             "Without it there is nothing to compare predictions with.\n"
             "Add the column."
         )
@@ -249,6 +256,13 @@ def refuse_other_split(run: TableRunFolder, given: Mapping[str, Any]) -> None:
 
 def find_data(run: TableRunFolder, field: str = "file", option: str = "--data") -> Path:
     """Give the place of a file of the run; ``option`` is what says another."""
+    if field not in run.config:
+        raise RunError(
+            f"{run.path} was trained on a table in Python, which is not in the run.\n"
+            "Training goes on with the rows that it began with.\n"
+            "Write them to a file, such as df.to_parquet('rows.parquet', index=False), "
+            f"and say where they are: {option} rows.parquet."
+        )
     about = run.config[field]
     place = Path(os.path.normpath(run.path.absolute() / about["path"]))
     for file in (place, Path(about["name"])):

@@ -4,18 +4,19 @@ Each choice names a column, and some say more of it: ``sold=%d.%m.%Y``. A column
 may hold ``=`` itself, so the names of the table decide where the name ends.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gradatim.errors import ConfigError, DataError
+from gradatim.tables.files.frames import column_name
 from gradatim.tables.schema.date_forms import pattern_of
 from gradatim.tables.schema.spelling import Spelling, marks_of
 from gradatim.text import listed, nearest_name
 
 __all__ = ["OPTIONS", "ColumnChoices", "Said"]
 
-Said = Sequence[str] | Mapping[str, Any]
+Said = Sequence[Hashable] | Mapping[Any, Any]
 """Names of columns, each perhaps with more behind ``=``; or a mapping from names to
 what is said of them, None for nothing more."""
 
@@ -96,10 +97,11 @@ def _pairs(said: Said, names: Sequence[str]) -> Iterator[tuple[str, str]]:
         said = [said]
     if isinstance(said, Mapping):
         for name, more in said.items():
-            _check_there(str(name), names)
-            yield str(name), _joined(more)
+            name = column_name(name)
+            _check_there(name, names)
+            yield name, _joined(more)
         return
-    for each in map(str, said):
+    for each in map(column_name, said):
         named = _name_at_start(each, names)
         if named is None:
             _check_there(each.partition("=")[0], names)
@@ -136,9 +138,10 @@ def _missing_words(
         said = [said]
     if isinstance(said, Mapping):
         for name, words in said.items():
-            _check_there(str(name), names)
+            name = column_name(name)
+            _check_there(name, names)
             for word in [words] if isinstance(words, str) else words:
-                yield str(name), str(word).strip()
+                yield name, str(word).strip()
         return
     for each in map(str, said):
         named = _name_at_start(each, names)

@@ -1,0 +1,302 @@
+"""From data and choices to a trained model: ``gradatim.fit``, shared by the command."""
+
+import contextlib
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, fields
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gradatim.errors import ConfigError
+from gradatim.history import History
+from gradatim.run.folder import HISTORY, check_free
+from gradatim.run.session import tell
+from gradatim.store.disk import disk_errors
+from gradatim.store.lines import LinesFile
+from gradatim.tables.files.expansion import expansion_allowed
+from gradatim.tables.files.frames import column_name
+from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.fit import FittedTable, fit_table
+from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
+from gradatim.tables.saved.folder import begin_run, finish_run
+from gradatim.tables.saved.predictor import Predictor
+from gradatim.tables.saved.table_run import describe_file, doctor_of_table, train_in
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.table import read_table
+from gradatim.text import nearest_name
+from gradatim.threads import check_threads
+
+__all__ = ["Fitted", "check_choices", "fit", "plan_data"]
+
+
+CHOICES = {choice.name for choice in fields(TabularConfig)}
+
+
+def plan_data(
+    data: Any, *, factory: NetworkFactory | None = None, **options: Any
+) -> tuple[TablePlan, dict[str, Any]]:
+    """Read data and plan the training on them.
+
+    Args:
+        data: What ``read_table`` takes.
+        factory: Makes the network, if it is one of the user's own.
+        **options: Those of ``read_table``, and the choices of ``TabularConfig``.
+
+    Returns:
+        The plan, and what a run notes of the options, as JSON has it.
+
+    Raises:
+        ConfigError: There is no such option, or two contradict each other.
+        DataError: The data cannot be read, or not be learned from.
+    """
+    readings = set(signature(read_table).parameters) - {"source", "schema"}
+    for name in options:
+        if name not in CHOICES | readings:
+            raise ConfigError(
+                f"{name!r} is no option of a table's training."
+                f"{nearest_name(name, CHOICES | readings)}\n"
+                "Options have the names that `gradatim fit --help` lists."
+            )
+    for name in ("target", "time", "group"):
+        if options.get(name) is not None:
+            options[name] = column_name(options[name])
+    asked = {name: value for name, value in options.items() if name in readings}
+    _refuse_contradictions(**asked)
+    config = check_choices({n: value for n, value in options.items() if n in CHOICES})
+    table = read_table(data, **asked)
+    plan = plan_table(table, config, factory=factory)
+    assert table.schema.target is not None
+    noted = {"drop": (), "keep": (), **asked} | {"task": table.schema.target.task}
+    noted = {
+        name: _as_texts(value) if name not in ("target", "task") else value
+        for name, value in noted.items()
+        if name not in ("time", "group", "drop_missing_target")
+    }
+    return plan, {
+        **noted,
+        "drop_missing_target": bool(asked.get("drop_missing_target", False)),
+    }
+
+
+def check_choices(choices: Mapping[str, Any]) -> TabularConfig:
+    """Make the configuration of a training, before anything is read for it."""
+    config = TabularConfig.from_dict(dict(choices))
+    check_threads(config.threads)
+    return config
+
+
+def _refuse_contradictions(
+    target: str, drop: Any = (), keep: Any = (), **others: Any
+) -> None:
+    for name in _as_texts(drop):
+        if name == target or name in _as_texts(keep):
+            other = "the target" if name == target else "to be kept"
+            raise ConfigError(
+                f"the column {name!r} is to be dropped, and {other}.\n"
+                "It cannot be both.\nLeave one of the two out."
+            )
+
+
+def _as_texts(names: Any) -> list[str]:
+    """Write names of columns, and what is said of them, as the command takes them."""
+    if isinstance(names, str):
+        return [names]
+    if isinstance(names, Mapping):
+        return [
+            column_name(name)
+            if more is None
+            else f"{column_name(name)}={_joined(more)}"
+            for name, more in names.items()
+        ]
+    return list(map(column_name, names))
+
+
+def _joined(more: Any) -> str:
+    return more if isinstance(more, str) else ",".join(map(str, more))
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Fitted(Predictor):
+    """A model that :func:`fit` has trained: it answers raw rows, and tells its scores.
+
+    It is a :class:`Predictor`, as ``gradatim.load`` gives one. Printed, it shows the
+    scores.
+    """
+
+    history: History
+    """What the trainer noted, epoch by epoch."""
+    intervals: dict[str, tuple[float, float]]
+    """Where the model's scores lie in 95 of 100 drawings of the test rows."""
+    test_rows: npt.NDArray[np.int64]
+    """The numbers of the rows that were scored, counted from 0: for a data frame of
+    pandas ``df.iloc[fitted.test_rows]``."""
+    notes: tuple[str, ...]
+    """What the reader of the scores should know: columns that were left out, values
+    that were taken as missing, and the like."""
+    run: Path | None
+    """The folder of the run, if one was kept."""
+    _table: FittedTable = field(compare=False)
+    _request: dict[str, Any] = field(compare=False)
+    _file: Path | None = field(compare=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write the model into a new folder, for ``gradatim.load`` and the commands.
+
+        ``gradatim predict new.csv --run PATH`` answers rows with it. What a training
+        needs to go on is not in it: for that, ``run=`` of :func:`fit` keeps the run.
+
+        Args:
+            path: A folder that is empty, or is not there.
+
+        Raises:
+            RunError: There is something in the folder.
+            DiskError: The disk did not take it.
+        """
+        folder = Path(path)
+        about = _about(folder, self._file, self._request)
+        saved = begin_run(folder, self._table.plan, about)
+        finish_run(saved, self._table)
+        history = LinesFile(folder / HISTORY)
+        with disk_errors(folder):
+            for row in self.history.to_dicts():
+                history.append(row)
+            history.flush()
+
+    def __repr__(self) -> str:
+        plan, target = self._table.plan, self.schema.target
+        assert target is not None
+        lines = [
+            f"Fitted: {target.name}, {target.task} by {len(self.schema.features)} "
+            f"columns; {len(plan.train):,} rows to train, {len(plan.val):,} to "
+            f"validate, {len(plan.test):,} to test",
+            *_score_lines(self.scores, self.intervals),
+        ]
+        return "\n".join(lines)
+
+
+def _score_lines(
+    scores: Mapping[str, Mapping[str, float]],
+    intervals: Mapping[str, tuple[float, float]],
+) -> list[str]:
+    """Write a row for each score, a column for each model, aligned by spaces."""
+    baseline = "mean" if "rmse" in scores["model"] else "majority"
+    rows = [["", "this model", "95 % interval", "linear model", baseline]]
+    for name in scores["model"]:
+        model, linear, mean = (
+            f"{scores[each][name]:.4g}" for each in ("model", "linear", "baseline")
+        )
+        low, high = intervals[name]
+        rows.append([name, model, f"{low:.4g} to {high:.4g}", linear, mean])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+
+
+def fit(
+    data: Any,
+    target: Hashable,
+    *,
+    run: str | Path | None = None,
+    model: NetworkFactory | None = None,
+    every_s: float | None = 30.0,
+    doctor: bool = True,
+    progress: bool = True,
+    max_expand: float | None = None,
+    **options: Any,
+) -> Fitted:
+    """Train on a table, and score the model on rows that it has never seen.
+
+    It does what ``gradatim fit`` does, with the same weights for the same rows.
+
+    Args:
+        data: A data frame of pandas (whose index is no column) or polars, a table of
+            pyarrow, a relation of duckdb; a dict of columns, a list of dicts, a NumPy
+            array whose fields have names; or the path of a CSV, TSV or Parquet file.
+        target: The column to predict.
+        run: A new folder for the run: its checkpoints, history and model. Without one
+            all is in memory.
+        model: ``factory(num_features, num_outputs)`` that makes a network of your own.
+        every_s: Seconds between checkpoints of the run.
+        doctor: Say what is wrong with the training, if something is.
+        progress: Show progress, and the notes, on standard error.
+        max_expand: How many times its size a packed file may unpack to.
+        **options: Those of ``gradatim fit``, by the same names: ``task``, ``epochs``,
+            ``batch_size``, ``lr``, ``hidden``, ``val``, ``test``, ``time``, ``group``,
+            ``seed``, ``threads``, ``drop``, ``keep``, ``drop_missing_target``,
+            ``category``, ``number``, ``date`` and the rest.
+
+    Returns:
+        The model with its scores. ``predict`` gives a NumPy array.
+
+    Raises:
+        ConfigError: An option is unknown or out of its range.
+        DataError: The rows cannot be learned from.
+        RunError: ``run`` exists already.
+
+    >>> random = np.random.default_rng(0)
+    >>> rooms = random.integers(1, 9, 200)
+    >>> df = {"rooms": rooms, "price": 50_000.0 * rooms + random.normal(size=200)}
+    >>> fitted = fit(df, target="price", epochs=2, progress=False)
+    >>> fitted.scores["model"]["r2"] > 0.99, fitted.predict({"rooms": [3]}).round(-3)
+    (True, array([150000.]))
+    """
+    folder = None if run is None else Path(run)
+    file = Path(data) if isinstance(data, str | Path) else None
+    if folder is not None:
+        check_free(folder)
+    allowed = (
+        contextlib.nullcontext()
+        if max_expand is None
+        else expansion_allowed(max_expand)
+    )
+    with allowed:
+        plan, request = plan_data(data, factory=model, target=target, **options)
+    notes = [*_columns_to_note(plan.table.schema), *plan.notes]
+    if progress:
+        for note in notes:
+            tell(f"note: {note}")
+    if folder is None:
+        callbacks = [doctor_of_table()] if doctor else []
+        fitted = fit_table(plan, callbacks=callbacks, progress=progress)
+    else:
+        begun = begin_run(folder, plan, _about(folder, file, request))
+        fitted = train_in(
+            begun, plan, every_s=every_s, doctor=doctor, progress=progress
+        )
+    return Fitted(
+        model=fitted.model.eval(),
+        schema=plan.table.schema,
+        scores=fitted.scores,
+        history=fitted.history,
+        intervals=fitted.intervals,
+        test_rows=np.sort(plan.table.row_numbers[plan.test].numpy()),
+        notes=tuple(notes),
+        run=folder,
+        _table=fitted,
+        _request=request,
+        _file=file,
+    )
+
+
+def _columns_to_note(schema: Schema) -> list[str]:
+    """Say which columns are not used, or are used otherwise than they look."""
+    notes = []
+    for column in schema.columns:
+        use = f"is taken as {column.kind}" if column.used else "is left out"
+        if column.reason or not column.used:
+            notes.append(f"{column.name} {use} ({column.reason or column.kind})")
+    return notes
+
+
+def _about(folder: Path, file: Path | None, request: dict[str, Any]) -> dict[str, Any]:
+    """Say what a run notes of what was asked for, and of its file, if it has one."""
+    place = {} if file is None else {"file": describe_file(file, folder)}
+    return {"command": "gradatim.fit", **place, **request}

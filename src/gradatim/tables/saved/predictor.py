@@ -1,0 +1,78 @@
+"""A trained model of a table that answers raw rows."""
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from gradatim.errors import ConfigError, GradatimWarning
+from gradatim.tables.fit.fit import predict_rows
+from gradatim.tables.model.network import TableModel
+from gradatim.tables.schema.schema import Schema
+from gradatim.tables.table import read_table
+from gradatim.threads import threads
+
+__all__ = ["Predictor"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictor:
+    """A table's model with its columns: raw rows in, answers out."""
+
+    model: TableModel
+    schema: Schema
+    scores: dict[str, dict[str, float]]
+    """The scores on the test rows of the training: of baseline, linear model, model."""
+
+    def predict(self, rows: Any) -> Any:
+        """Answer raw rows.
+
+        Args:
+            rows: The path of a file, or a table, as ``gradatim.fit`` takes them.
+                Columns are matched by name. What is unusual among the values, such as
+                an unseen category, is a ``GradatimWarning``.
+
+        Returns:
+            A NumPy array ``(rows,)``: numbers in the target's units, float64, or the
+            most probable labels.
+
+        Raises:
+            DataError: A column is missing, or not as the schema has it.
+        """
+        answers, target = self._answers(rows), self.schema.target
+        assert target is not None
+        if target.task == "regression":
+            return answers.numpy() + target.origin
+        return np.array(target.labels)[answers.argmax(dim=1).numpy()]
+
+    def predict_proba(self, rows: Any) -> Any:
+        """Give the probability of every class, in the order of ``schema.labels``.
+
+        Args:
+            rows: As for :meth:`predict`.
+
+        Returns:
+            A NumPy array ``(rows, classes)``, float32.
+
+        Raises:
+            ConfigError: The target is a number.
+        """
+        if self.model.task == "regression":
+            raise ConfigError(
+                "the target is a number, so there are no classes to be probable.\n"
+                "Use predict()."
+            )
+        return self._answers(rows).numpy()
+
+    def _answers(self, rows: Any) -> Tensor:
+        # The target is not read: rows to predict may lack it, or have new labels.
+        table = read_table(rows, schema=replace(self.schema, target=None))
+        with threads(1):  # `gradatim predict` uses one too, and gives the same answers
+            answers = predict_rows(self.model, table.x)
+        table.notices.look_at(answers, 0)
+        # Columns that the model does not know are mostly there on purpose.
+        for line in replace(table.notices, extra=()).lines():
+            warnings.warn(line, GradatimWarning, stacklevel=3)
+        return answers
