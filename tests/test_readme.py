@@ -5,6 +5,7 @@ import io
 import re
 from pathlib import Path
 
+import gradatim as gt
 from gradatim.cli.main import COMMANDS
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -18,6 +19,17 @@ def test_the_first_program_prints_what_the_readme_says():
     with contextlib.redirect_stdout(out):
         exec(code, {})
     assert out.getvalue() == printed
+
+
+def test_the_program_with_a_table_prints_what_the_readme_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    programs = re.findall(r"```python\n(.*?)```\n\n```\n(.*?)```", README, re.S)
+    code, printed = programs[1]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec(f"import gradatim as gt\n{code}", {})
+    assert out.getvalue() == printed
+    assert gt.load("houses").schema.target.name == "price"
 
 
 def test_every_command_of_the_readme_exists_and_the_reverse():

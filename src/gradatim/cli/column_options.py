@@ -1,6 +1,6 @@
 """Options that say what columns are, where the values do not tell it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ __all__ = [
     "said_of",
     "said_options",
     "target_option",
-    "with_schema_file",
 ]
 
 
@@ -81,30 +80,3 @@ def said_of(options: dict[str, Any]) -> dict[str, list[str]]:
     names = [name.removeprefix("--") for name, _, _ in OPTIONS]
     said = {name: list(options.pop(name)) for name in names}
     return {name: values for name, values in said.items() if values}
-
-
-def with_schema_file(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    """Add what a file says of columns to what was asked for, which goes before it."""
-    from gradatim.tables.schema.edited import read_edited
-
-    joined = dict(asked)
-    for name, said in read_edited(path).items():
-        given = joined.get(name)
-        if name in ("target", "task"):
-            is_other = name == "task" and asked["target"] not in (
-                None,
-                joined["target"],
-            )
-            joined[name] = given if given is not None or is_other else said
-        elif isinstance(said, dict):
-            joined[name] = [*(given or ()), *_written(said)]
-        else:
-            joined[name] = [*dict.fromkeys([*(given or ()), *said])]
-    return joined
-
-
-def _written(said: dict[str, Any]) -> Iterator[str]:
-    """Write what is said of columns as it is given on the command line."""
-    for name, more in said.items():
-        for each in more if isinstance(more, list) else [more]:
-            yield f"{name}={each}" if each else name

@@ -12,7 +12,6 @@ from gradatim.cli.column_options import (
     column_options,
     said_of,
     target_option,
-    with_schema_file,
 )
 from gradatim.cli.options import (
     checkpoint_option,
@@ -121,7 +120,9 @@ def fit(
         _refuse_without_file(given | asked)
         return _fit_line(run_path, chosen, every_s, doctor)
     if schema is not None:
-        asked = with_schema_file(schema, asked)
+        from gradatim.tables.schema.edited import with_edited
+
+        asked = with_edited(schema, asked)
         target = asked["target"]
     if target is None:
         raise click.UsageError(

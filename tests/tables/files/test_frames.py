@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
-import pyarrow.dataset
+import pyarrow.parquet
 import pytest
 import torch
 from hypothesis import given, settings
@@ -313,3 +313,37 @@ def test_a_value_means_the_same_in_a_frame_and_in_a_file(
     for file in files:
         assert_same(read_table(file, target="y"), expected)
         assert_same(read_table(file, schema=expected.schema), expected)
+
+
+CODES = [3, 1, 2, 3] * 10
+CATEGORICAL = {
+    "pandas": lambda: pd.DataFrame({"a": CODES}).astype("category"),
+    "missing": lambda: pd.DataFrame({"a": pd.Categorical([*CODES[:39], None])}),
+    "dict": lambda: {"a": pd.Series(CODES, dtype="category")},
+}
+
+
+@pytest.mark.parametrize("way", CATEGORICAL)
+def test_a_type_says_that_numbers_are_categories(way, tmp_path):
+    frame, y = CATEGORICAL[way](), np.arange(40.0)
+    frame["y"] = y
+    table = read_table(frame, target="y")
+    assert table.schema.columns[0].vocabulary == ("1", "2", "3")
+    expected = table.x["categories"]
+    (tmp_path / "a.csv").write_text("a\n" + "".join(f"{code}\n" for code in CODES))
+    pa.parquet.write_table(pa.table({"a": CODES}), tmp_path / "a.parquet")
+    for source in (tmp_path / "a.csv", tmp_path / "a.parquet", {"a": CODES}):
+        codes = read_table(source, schema=table.schema).x["categories"]
+        assert torch.equal(codes[:39], expected[:39])
+    classes = {"x": y, "y": frame["a"]}
+    schema = read_table(classes, target="y", drop_missing_target=True).schema
+    assert (schema.target.task, schema.labels) == ("classification", (1, 2, 3))
+
+
+def test_texts_that_are_categories_are_read_as_texts():
+    texts = [f"{code},5" for code in CODES]
+    frames = pd.DataFrame({"a": texts}).astype("category"), {"a": texts}
+    some, others = (
+        read_table({"a": f["a"], "y": range(40)}, target="y") for f in frames
+    )
+    assert_same(some, others)

@@ -46,6 +46,9 @@ class ColumnSource:
     """Values such as ``1.234``, read as a decimal, that may be thousands: one of each
     column of numbers all of whose values may be so."""
 
+    categories: frozenset[str] = frozenset()
+    """Columns of numbers whose type in a data frame says that they are categories."""
+
     @classmethod
     def of_table(cls, table: pa.Table) -> "ColumnSource":
         """Take columns from a table in memory."""

@@ -17,7 +17,12 @@ import pyarrow as pa
 
 from gradatim.errors import DataError
 from gradatim.tables.files.column_source import ColumnSource, check_names
-from gradatim.tables.files.python_values import arrow_of_column, is_of, num_values
+from gradatim.tables.files.python_values import (
+    are_categories,
+    arrow_of_column,
+    is_of,
+    num_values,
+)
 from gradatim.text import shown
 
 __all__ = ["column_name", "source_of_frame"]
@@ -94,7 +99,8 @@ def _of_columns(
             else pa.chunked_array([values])
         )
 
-    return ColumnSource(tuple(givers), num_rows, take)
+    categories = frozenset(name for name, give in pairs if are_categories(give()))
+    return ColumnSource(tuple(givers), num_rows, take, categories=categories)
 
 
 def _of_arrays(where: str, columns: Mapping[Any, Any]) -> ColumnSource:

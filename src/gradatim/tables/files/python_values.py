@@ -13,7 +13,7 @@ from gradatim.errors import DataError
 from gradatim.tables.files.arrow import NUMPY_TYPES, array_of
 from gradatim.text import shown
 
-__all__ = ["arrow_of_column", "is_of", "num_values"]
+__all__ = ["are_categories", "arrow_of_column", "is_of", "num_values"]
 
 WRITTEN_SO = (str, bool, int, float, Decimal, date, time, timedelta)
 """Values of these kinds may stand beside each other, as texts do in a CSV file."""
@@ -29,6 +29,16 @@ def is_of(data: Any, library: str, name: str) -> bool:
         kind.__name__ == name and kind.__module__.partition(".")[0] == library
         for kind in type(data).__mro__
     )
+
+
+def are_categories(values: Any) -> bool:
+    """Say whether a series has numbers of which its type says that they are categories.
+
+    Texts often are categories to save memory; they are read as other texts are.
+    """
+    dtype: Any = getattr(values, "dtype", None)
+    is_category = type(dtype).__name__ == "CategoricalDtype"
+    return is_category and bool(dtype.categories.dtype.kind in "iuf")
 
 
 def num_values(name: str, values: Any) -> int:

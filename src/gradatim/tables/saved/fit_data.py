@@ -24,6 +24,8 @@ from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
 from gradatim.tables.saved.folder import begin_run, finish_run
 from gradatim.tables.saved.predictor import Predictor
 from gradatim.tables.saved.table_run import describe_file, doctor_of_table, train_in
+from gradatim.tables.schema.choices import OPTIONS
+from gradatim.tables.schema.edited import with_edited
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.table import read_table
 from gradatim.text import nearest_name
@@ -43,7 +45,8 @@ def plan_data(
     Args:
         data: What ``read_table`` takes.
         factory: Makes the network, if it is one of the user's own.
-        **options: Those of ``read_table``, and the choices of ``TabularConfig``.
+        **options: Those of ``read_table``, and the choices of ``TabularConfig``;
+            ``schema`` is a file that ``gradatim inspect --edit`` wrote.
 
     Returns:
         The plan, and what a run notes of the options, as JSON has it.
@@ -52,7 +55,7 @@ def plan_data(
         ConfigError: There is no such option, or two contradict each other.
         DataError: The data cannot be read, or not be learned from.
     """
-    readings = set(signature(read_table).parameters) - {"source", "schema"}
+    readings = set(signature(read_table).parameters) - {"source"}
     for name in options:
         if name not in CHOICES | readings:
             raise ConfigError(
@@ -60,24 +63,34 @@ def plan_data(
                 f"{nearest_name(name, CHOICES | readings)}\n"
                 "Options have the names that `gradatim fit --help` lists."
             )
-    for name in ("target", "time", "group"):
-        if options.get(name) is not None:
-            options[name] = column_name(options[name])
+    options = {name: value for name, value in options.items() if value is not None}
+    for name in {"target", "time", "group"} & set(options):
+        options[name] = column_name(options[name])
     asked = {name: value for name, value in options.items() if name in readings}
+    if (edited := asked.pop("schema", None)) is not None:
+        asked = with_edited(edited, {**asked, **_noted(asked)})
+    if asked.get("target") is None:
+        raise ConfigError(
+            "no target is named.\nIt is the column to predict.\n"
+            "Name it: gradatim.fit(data, target=...)."
+        )
     _refuse_contradictions(**asked)
     config = check_choices({n: value for n, value in options.items() if n in CHOICES})
     table = read_table(data, **asked)
     plan = plan_table(table, config, factory=factory)
     assert table.schema.target is not None
-    noted = {"drop": (), "keep": (), **asked} | {"task": table.schema.target.task}
-    noted = {
-        name: _as_texts(value) if name not in ("target", "task") else value
-        for name, value in noted.items()
-        if name not in ("time", "group", "drop_missing_target")
-    }
-    return plan, {
-        **noted,
-        "drop_missing_target": bool(asked.get("drop_missing_target", False)),
+    given = {"drop": (), "keep": (), "drop_missing_target": False}
+    noted = {**given, **asked, "task": table.schema.target.task}
+    noted |= _noted(noted)
+    return plan, {name: noted[name] for name in noted if name not in CHOICES}
+
+
+def _noted(asked: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Write the options that name columns as the command takes them."""
+    return {
+        name: _as_texts(value)
+        for name, value in asked.items()
+        if name in ("drop", "keep", *OPTIONS)
     }
 
 
@@ -202,7 +215,7 @@ def _score_lines(
 
 def fit(
     data: Any,
-    target: Hashable,
+    target: Hashable | None = None,
     *,
     run: str | Path | None = None,
     model: NetworkFactory | None = None,
@@ -220,7 +233,7 @@ def fit(
         data: A data frame of pandas (whose index is no column) or polars, a table of
             pyarrow, a relation of duckdb; a dict of columns, a list of dicts, a NumPy
             array whose fields have names; or the path of a CSV, TSV or Parquet file.
-        target: The column to predict.
+        target: The column to predict. It may stand in the file ``schema``.
         run: A new folder for the run: its checkpoints, history and model. Without one
             all is in memory.
         model: ``factory(num_features, num_outputs)`` that makes a network of your own.
@@ -231,7 +244,7 @@ def fit(
         **options: Those of ``gradatim fit``, by the same names: ``task``, ``epochs``,
             ``batch_size``, ``lr``, ``hidden``, ``val``, ``test``, ``time``, ``group``,
             ``seed``, ``threads``, ``drop``, ``keep``, ``drop_missing_target``,
-            ``category``, ``number``, ``date`` and the rest.
+            ``category``, ``number``, ``date``, ``schema`` and the rest.
 
     Returns:
         The model with its scores. ``predict`` gives a NumPy array.
@@ -245,7 +258,7 @@ def fit(
     >>> rooms = random.integers(1, 9, 200)
     >>> df = {"rooms": rooms, "price": 50_000.0 * rooms + random.normal(size=200)}
     >>> fitted = fit(df, target="price", epochs=2, progress=False)
-    >>> fitted.scores["model"]["r2"] > 0.99, fitted.predict({"rooms": [3]}).round(-3)
+    >>> fitted.scores["model"]["r2"] > 0.99, fitted.predict({"rooms": [3]}).round(-4)
     (True, array([150000.]))
     """
     folder = None if run is None else Path(run)

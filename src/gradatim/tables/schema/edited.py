@@ -6,7 +6,7 @@ guessed; what differs is what the owner says. Only these differences count, so t
 column that nobody touched is read as it would be without the file.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,7 +25,7 @@ from gradatim.tables.schema.columns import Column, Task
 from gradatim.tables.schema.schema import Schema
 from gradatim.text import nearest_name, one_line, shown
 
-__all__ = ["edit_text", "read_edited"]
+__all__ = ["edit_text", "read_edited", "with_edited"]
 
 KINDS = {"datetime": "date", "identifier": "id"}
 """The kinds of columns that have another name among the options."""
@@ -169,3 +169,28 @@ def _add(found: dict[str, Any], name: str, entry: dict[str, Any], where: str) ->
         found["drop"].append(name)
     if is_used and guessed.get("use") is False and not differs:
         found["keep"].append(name)
+
+
+def with_edited(path: str | Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """Add what a file says of columns to what was asked for, which goes before it."""
+    joined = dict(asked)
+    for name, said in read_edited(path).items():
+        given = joined.get(name)
+        if name in ("target", "task"):
+            is_other = name == "task" and asked.get("target") not in (
+                None,
+                joined["target"],
+            )
+            joined[name] = given if given is not None or is_other else said
+        elif isinstance(said, dict):
+            joined[name] = [*(given or ()), *_written(said)]
+        else:
+            joined[name] = [*dict.fromkeys([*(given or ()), *said])]
+    return joined
+
+
+def _written(said: dict[str, Any]) -> Iterator[str]:
+    """Write what is said of columns as it is given on the command line."""
+    for name, more in said.items():
+        for each in more if isinstance(more, list) else [more]:
+            yield f"{name}={each}" if each else name

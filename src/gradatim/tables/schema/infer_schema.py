@@ -117,10 +117,15 @@ def infer(
     inferred.notices.where = source.where
     rows = None
     if target is not None:
-        meaning = target_meaning(source, target, task, choices)
+        is_class = task is None and target in source.categories
+        asked = "classification" if is_class else task
+        as_values = replace(source, categories=frozenset())  # labels stay numbers
+        meaning = target_meaning(as_values, target, asked, choices)
         rows = usable_rows(meaning.values, target, drop_missing=drop_missing_target)
         values = meaning.values if rows is None else meaning.values.filter(rows)
         inferred.rows = rows
+        if is_class:
+            task = "binary" if len(values.unique()) == 2 else "classification"
         inferred.num_rows = len(values)
         inferred.target = replace(
             target_of(target, values, task),

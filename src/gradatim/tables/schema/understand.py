@@ -103,6 +103,8 @@ def meaning_of(
         return Meaning(as_categories(values), missing=missing, is_said=True)
     if option in ("number", "date", "ordered"):
         return _as_said(name, values, option, choices, source)
+    if name in source.categories and not pa.types.is_temporal(values.type):
+        return Meaning(as_categories(values), missing=missing)
     if not pa.types.is_dictionary(values.type):
         comma, reason = _of_commas(name, source)
         return Meaning(values, missing=missing, spelling=comma, reason=reason)
