@@ -343,7 +343,6 @@ def test_a_type_says_that_numbers_are_categories(way, tmp_path):
 def test_texts_that_are_categories_are_read_as_texts():
     texts = [f"{code},5" for code in CODES]
     frames = pd.DataFrame({"a": texts}).astype("category"), {"a": texts}
-    some, others = (
-        read_table({"a": f["a"], "y": range(40)}, target="y") for f in frames
-    )
+    columns = ({"a": frame["a"], "y": range(40)} for frame in frames)
+    some, others = (read_table(each, target="y") for each in columns)
     assert_same(some, others)

@@ -214,3 +214,30 @@ def test_what_was_edited_in_a_file_is_taken(tmp_path):
     assert (noted["category"], noted["drop"]) == (["rooms"], ["area"])
     with pytest.raises(ConfigError, match="no target is named"):
         gt.fit(rows)
+
+
+def test_rows_of_their_own_and_folds(tmp_path, capfd):
+    rows, test = with_target("price"), with_target("price", seed=1)
+    rows.to_csv(tmp_path / "houses.csv", index=False)
+    test.to_csv(tmp_path / "test.csv", index=False)
+    fitted = gt.fit(rows, "price", test=test, **QUICK)
+    assert fitted.test_rows.tolist() == list(range(len(test)))
+    file, test_file = str(tmp_path / "houses.csv"), str(tmp_path / "test.csv")
+    place = str(tmp_path / "run")
+    options = ["--target", "price", "--epochs", "2", "--test", test_file]
+    assert run(["fit", file, *options, "--run", place]) == 0
+    assert_same_model(fitted, gt.load(place))
+    assert fitted.scores == gt.load(place).scores
+    with pytest.raises(ConfigError, match="test is a table in Python"):
+        gt.fit(rows, "price", test=test, run=tmp_path / "x", **QUICK)
+    kept = gt.fit(file, "price", test=test_file, run=tmp_path / "x", **QUICK)
+    assert_same_model(kept, fitted)
+    config = json.loads((tmp_path / "x" / "config.json").read_text())
+    assert config["test_file"]["path"] == "../test.csv"
+
+    folds = gt.fit(rows, "price", folds=2, **QUICK)
+    assert folds.test_rows.tolist() == list(range(len(rows)))
+    assert "±" in repr(folds)
+    every = gt.fit(rows, "price", test=0, **QUICK)
+    assert len(every.test_rows) == 0 == len(every.scores)
+    assert repr(every).endswith("0 to test")

@@ -1,7 +1,7 @@
 """From data and choices to a trained model: ``gradatim.fit``, shared by the command."""
 
 import contextlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from inspect import signature
 from pathlib import Path
@@ -21,9 +21,16 @@ from gradatim.tables.files.frames import column_name
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
+from gradatim.tables.model.score_table import score_table
 from gradatim.tables.saved.folder import begin_run, finish_run
 from gradatim.tables.saved.predictor import Predictor
-from gradatim.tables.saved.table_run import describe_file, doctor_of_table, train_in
+from gradatim.tables.saved.table_run import (
+    describe_file,
+    doctor_of_table,
+    read_own_rows,
+    train_in,
+)
+from gradatim.tables.saved.test_rows import TestRows
 from gradatim.tables.schema.choices import OPTIONS
 from gradatim.tables.schema.edited import with_edited
 from gradatim.tables.schema.schema import Schema
@@ -46,7 +53,8 @@ def plan_data(
         data: What ``read_table`` takes.
         factory: Makes the network, if it is one of the user's own.
         **options: Those of ``read_table``, and the choices of ``TabularConfig``;
-            ``schema`` is a file that ``gradatim inspect --edit`` wrote.
+            ``schema`` is a file that ``gradatim inspect --edit`` wrote, and ``val``
+            and ``test`` may be tables of their own.
 
     Returns:
         The plan, and what a run notes of the options, as JSON has it.
@@ -64,8 +72,9 @@ def plan_data(
                 "Options have the names that `gradatim fit --help` lists."
             )
     options = {name: value for name, value in options.items() if value is not None}
-    for name in {"target", "time", "group"} & set(options):
+    for name in {"target", "time", "group", "weight"} & set(options):
         options[name] = column_name(options[name])
+    own = {name: options.pop(name) for name in own_rows(options)}
     asked = {name: value for name, value in options.items() if name in readings}
     if (edited := asked.pop("schema", None)) is not None:
         asked = with_edited(edited, {**asked, **_noted(asked)})
@@ -77,12 +86,23 @@ def plan_data(
     _refuse_contradictions(**asked)
     config = check_choices({n: value for n, value in options.items() if n in CHOICES})
     table = read_table(data, **asked)
-    plan = plan_table(table, config, factory=factory)
+    dropping = bool(asked.get("drop_missing_target", False))
+    tables = {
+        name: read_own_rows(source, table.schema, dropping, config.weight)
+        for name, source in own.items()
+    }
+    plan = plan_table(table, config, factory=factory, **tables)
     assert table.schema.target is not None
     given = {"drop": (), "keep": (), "drop_missing_target": False}
     noted = {**given, **asked, "task": table.schema.target.task}
     noted |= _noted(noted)
     return plan, {name: noted[name] for name in noted if name not in CHOICES}
+
+
+def own_rows(options: Mapping[str, Any]) -> list[str]:
+    """Say which of ``val`` and ``test`` are tables of their own, and no shares."""
+    names = (name for name in ("val", "test") if options.get(name) is not None)
+    return [name for name in names if not isinstance(options[name], int | float)]
 
 
 def _noted(asked: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -145,7 +165,8 @@ class Fitted(Predictor):
     """Where the model's scores lie in 95 of 100 drawings of the test rows."""
     test_rows: npt.NDArray[np.int64]
     """The numbers of the rows that were scored, counted from 0: for a data frame of
-    pandas ``df.iloc[fitted.test_rows]``."""
+    pandas ``df.iloc[fitted.test_rows]``. Where ``test`` was a table of its own, they
+    are the rows of that one."""
     notes: tuple[str, ...]
     """What the reader of the scores should know: columns that were left out, values
     that were taken as missing, and the like."""
@@ -153,7 +174,7 @@ class Fitted(Predictor):
     """The folder of the run, if one was kept."""
     _table: FittedTable = field(compare=False)
     _request: dict[str, Any] = field(compare=False)
-    _file: Path | None = field(compare=False)
+    _files: dict[str, Path] = field(compare=False)
 
     def save(self, path: str | Path) -> None:
         """Write the model into a new folder, for ``gradatim.load`` and the commands.
@@ -169,7 +190,7 @@ class Fitted(Predictor):
             DiskError: The disk did not take it.
         """
         folder = Path(path)
-        about = _about(folder, self._file, self._request)
+        about = _about(folder, self._files, self._request)
         saved = begin_run(folder, self._table.plan, about)
         finish_run(saved, self._table)
         history = LinesFile(folder / HISTORY)
@@ -184,25 +205,17 @@ class Fitted(Predictor):
         lines = [
             f"Fitted: {target.name}, {target.task} by {len(self.schema.features)} "
             f"columns; {len(plan.train):,} rows to train, {len(plan.val):,} to "
-            f"validate, {len(plan.test):,} to test",
-            *_score_lines(self.scores, self.intervals),
+            f"validate, {self._table.num_tested:,} to test"
         ]
+        if self.scores:
+            folds = [test.scores for test in self._table.tests]
+            headers, rows = score_table(self.scores, self.intervals, folds)
+            lines += _aligned([headers, *rows])
         return "\n".join(lines)
 
 
-def _score_lines(
-    scores: Mapping[str, Mapping[str, float]],
-    intervals: Mapping[str, tuple[float, float]],
-) -> list[str]:
-    """Write a row for each score, a column for each model, aligned by spaces."""
-    baseline = "mean" if "rmse" in scores["model"] else "majority"
-    rows = [["", "this model", "95 % interval", "linear model", baseline]]
-    for name in scores["model"]:
-        model, linear, mean = (
-            f"{scores[each][name]:.4g}" for each in ("model", "linear", "baseline")
-        )
-        low, high = intervals[name]
-        rows.append([name, model, f"{low:.4g} to {high:.4g}", linear, mean])
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write the cells of each row below each other, all but the first to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -242,9 +255,10 @@ def fit(
         progress: Show progress, and the notes, on standard error.
         max_expand: How many times its size a packed file may unpack to.
         **options: Those of ``gradatim fit``, by the same names: ``task``, ``epochs``,
-            ``batch_size``, ``lr``, ``hidden``, ``val``, ``test``, ``time``, ``group``,
-            ``seed``, ``threads``, ``drop``, ``keep``, ``drop_missing_target``,
-            ``category``, ``number``, ``date``, ``schema`` and the rest.
+            ``batch_size``, ``lr``, ``hidden``, ``val`` and ``test`` (shares, or tables
+            of their own), ``time``, ``group``, ``folds``, ``final``, ``metric``,
+            ``weight``, ``seed``, ``threads``, ``drop``, ``keep``,
+            ``drop_missing_target``, ``category``, ``number``, ``date``, ``schema`` and the rest.
 
     Returns:
         The model with its scores. ``predict`` gives a NumPy array.
@@ -262,9 +276,15 @@ def fit(
     (True, array([150000.]))
     """
     folder = None if run is None else Path(run)
-    file = Path(data) if isinstance(data, str | Path) else None
+    sources = {"": data} | {f"{n}_": options[n] for n in own_rows(options)}
+    files = {
+        f"{name}file": Path(source)
+        for name, source in sources.items()
+        if isinstance(source, str | Path)
+    }
     if folder is not None:
         check_free(folder)
+        _refuse_rows_without_file(files, own_rows(options))
     allowed = (
         contextlib.nullcontext()
         if max_expand is None
@@ -280,22 +300,25 @@ def fit(
         callbacks = [doctor_of_table()] if doctor else []
         fitted = fit_table(plan, callbacks=callbacks, progress=progress)
     else:
-        begun = begin_run(folder, plan, _about(folder, file, request))
+        begun = begin_run(folder, plan, _about(folder, files, request))
         fitted = train_in(
             begun, plan, every_s=every_s, doctor=doctor, progress=progress
         )
+    test_rows = np.empty(0, np.int64)
+    if fitted.num_tested:
+        test_rows = TestRows.of(fitted).row.numpy()
     return Fitted(
         model=fitted.model.eval(),
         schema=plan.table.schema,
         scores=fitted.scores,
         history=fitted.history,
         intervals=fitted.intervals,
-        test_rows=np.sort(plan.table.row_numbers[plan.test].numpy()),
+        test_rows=test_rows,
         notes=tuple(notes),
         run=folder,
         _table=fitted,
         _request=request,
-        _file=file,
+        _files=files,
     )
 
 
@@ -309,7 +332,19 @@ def _columns_to_note(schema: Schema) -> list[str]:
     return notes
 
 
-def _about(folder: Path, file: Path | None, request: dict[str, Any]) -> dict[str, Any]:
-    """Say what a run notes of what was asked for, and of its file, if it has one."""
-    place = {} if file is None else {"file": describe_file(file, folder)}
-    return {"command": "gradatim.fit", **place, **request}
+def _refuse_rows_without_file(files: Mapping[str, Path], names: Sequence[str]) -> None:
+    for name in names:
+        if f"{name}_file" not in files:
+            raise ConfigError(
+                f"{name} is a table in Python, and a run is to be kept.\n"
+                "The run could not go on: it notes where such rows are.\n"
+                f"Write them to a file and give {name}=PATH, or leave run out."
+            )
+
+
+def _about(
+    folder: Path, files: Mapping[str, Path], request: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Say what a run notes of what was asked for, and of its files, if it has some."""
+    places = {name: describe_file(file, folder) for name, file in files.items()}
+    return {"command": "gradatim.fit", **places, **request}
