@@ -258,7 +258,8 @@ def fit(
             ``batch_size``, ``lr``, ``hidden``, ``val`` and ``test`` (shares, or tables
             of their own), ``time``, ``group``, ``folds``, ``final``, ``metric``,
             ``weight``, ``seed``, ``threads``, ``drop``, ``keep``,
-            ``drop_missing_target``, ``category``, ``number``, ``date``, ``schema`` and the rest.
+            ``drop_missing_target``, ``category``, ``number``, ``date``, ``schema`` and
+            the rest.
 
     Returns:
         The model with its scores. ``predict`` gives a NumPy array.
