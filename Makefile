@@ -5,6 +5,9 @@ BIN := $(VENV)/bin
 # Modules are compiled when they are first imported: most never are, and to compile all of
 # them would take half of the installation's time.
 INSTALL := $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c $(VENV)/constraints.txt
+# Where Python is told to keep no compiled modules, as in many containers, each of the
+# processes that the tests start would compile PyTorch's again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Which versions `make clean test` installs: VERSIONS=pinned (of constraints.txt), lowest
 # (those that pyproject.toml declares) or newest. TORCH=2.13.0 names another torch for the
