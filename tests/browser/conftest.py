@@ -2,11 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+PATIENCE_S = 300
+"""How long a page may take on a machine that is busy: a test never asks for speed."""
 
 LEFT_OUT = "tests/browser left out: "
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -44,24 +47,57 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-class Watched:
-    """A page, and what it has complained of or asked for."""
+@pytest.fixture(scope="session")
+def context(browser: Any) -> Iterator[Any]:
+    """One browser's memory for all tests: it loads marimo's scripts once."""
+    context = browser.new_context()
+    context.set_default_timeout(1000 * PATIENCE_S)
+    yield context
+    context.close()
 
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.errors: list[str] = []
-        self.requests: list[str] = []
-        page.on("console", self._console)
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("request", lambda request: self.requests.append(request.url))
 
-    def _console(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.errors.append(message.text)
+@pytest.fixture(scope="session")
+def only_tab(context: Any) -> Any:
+    return context.new_page()
 
 
 @pytest.fixture
-def open_html(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+def tab(only_tab: Any) -> Iterator[Any]:
+    """A tab that all tests share, one after the other.
+
+    To open a page takes half as long where its scripts have run before.
+    """
+    only_tab.mouse.move(0, 0)
+    yield only_tab
+    only_tab.goto("about:blank")
+
+
+class Watched:
+    """A page, and what it has complained of or asked for, until it is left alone."""
+
+    def __init__(self, page: Any, kinds: Sequence[str] = ("error", "warning")) -> None:
+        self.page, self.kinds = page, kinds
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self._listeners = {
+            "console": self._console,
+            "pageerror": lambda error: self.errors.append(str(error)),
+            "request": lambda request: self.requests.append(request.url),
+        }
+        for event, listener in self._listeners.items():
+            page.on(event, listener)
+
+    def _console(self, message: Any) -> None:
+        if message.type in self.kinds:
+            self.errors.append(message.text)
+
+    def leave_alone(self) -> None:
+        for event, listener in self._listeners.items():
+            self.page.remove_listener(event, listener)
+
+
+@pytest.fixture
+def open_html(browser: Any, tab: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Open a page; at the end none has complained or asked for anything but itself."""
     contexts, watched = [], []
 
@@ -70,17 +106,21 @@ def open_html(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     ):
         path = tmp_path / f"page{len(watched)}.html"
         path.write_text(text, encoding="utf-8")
-        size = {"width": width, "height": height}
-        context = browser.new_context(viewport=size, **of_context)
-        context.set_default_timeout(300_000)  # a test never asks for speed
-        contexts.append(context)
-        found = Watched(context.new_page())
+        page = tab
+        if of_context or watched:
+            contexts.append(browser.new_context(**of_context))
+            contexts[-1].set_default_timeout(1000 * PATIENCE_S)
+            page = contexts[-1].new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        found = Watched(page)
         watched.append((path.as_uri(), found))
-        found.page.goto(path.as_uri())
-        return found.page
+        page.goto(path.as_uri())
+        return page
 
     open_html.watched = watched
     yield open_html
+    for _, each in watched:
+        each.leave_alone()
     for context in contexts:
         context.close()
     for address, each in watched:

@@ -14,12 +14,10 @@ import pytest
 
 from gradatim.course import CHAPTERS, Chapter
 from gradatim.course.exercise import load_exercise
+from tests.browser.conftest import PATIENCE_S, Watched
 from tests.warm import WARM
 
 SLUGS = [chapter.slug for chapter in CHAPTERS]
-PATIENCE_S = 300
-"""How long a page may take on a machine that is busy: a test never asks for speed."""
-
 FROZEN = ["ch02_descent", "ch07_graph", "ch14_evaluation"]
 
 
@@ -49,30 +47,15 @@ def address(tmp_path_factory):
         server.stdout.close()
 
 
-@pytest.fixture(scope="module")
-def context(browser):
-    """One browser's memory for all tests: it loads marimo's scripts once."""
-    context = browser.new_context()
-    context.set_default_timeout(1000 * PATIENCE_S)
-    yield context
-    context.close()
-
-
 @pytest.fixture
-def open_page(context, address):
+def open_page(context, tab, address):
     """Open pages; at the end none has complained, nor asked another host."""
-    pages, complaints, hosts = [], [], set()
+    watched = []
 
     def open_page(path="", *, width=1400, height=900):
-        page = context.new_page()
-        pages.append(page)
+        page = context.new_page() if watched else tab
+        watched.append(Watched(page, kinds=["error"]))
         page.set_viewport_size({"width": width, "height": height})
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda m: complaints.append(m.text) if m.type == "error" else None,
-        )
-        page.on("request", lambda r: hosts.add(r.url.split("/")[2]))
         page.goto(address)
         if path:
             page.click(f'a[href*="{path}"]')
@@ -80,9 +63,12 @@ def open_page(context, address):
         return page
 
     yield open_page
-    for page in pages:
-        page.close()
-    assert complaints == []
+    for each in watched:
+        each.leave_alone()
+    for each in watched[1:]:
+        each.page.close()
+    assert [error for each in watched for error in each.errors] == []
+    hosts = {url.split("/")[2] for each in watched for url in each.requests}
     own = address.split("/")[2]
     assert {host for host in hosts if host} <= {own}
 
