@@ -4,6 +4,7 @@ Thousands of processes are forked for this. So the checks run in a small process
 itself, with all that the suite has imported, takes ten times as long to fork.
 """
 
+import shutil
 import signal
 import warnings
 from functools import cache
@@ -18,6 +19,9 @@ from tests.faults.scenarios import (
     signal_at,
 )
 from tests.warm import begin
+
+KILLED_ONE_IN = 4
+"""Of so many moments of a training, one is a kill and the others are copies."""
 
 
 def begin_strictly():
@@ -64,14 +68,36 @@ def best_of_whole(name, folder):
 def check_each_moment(
     name, folder, number=signal.SIGKILL, status=-signal.SIGKILL, run=EVERY_STEP
 ):
-    """Stop a new run at each moment, and go on with it."""
+    """Stop a new run at each moment, and go on with it.
+
+    A kill leaves on the disk what stands there. So three kills in four are spared: one
+    training copies its folder at their moments.
+    """
     best = best_of_whole(name, folder)
-    for index, moment in enumerate(moments_of(name)):
-        if moment[0] == "end" and number != signal.SIGKILL:
-            continue  # after the loop, whose signals are over
+    moments = dict(enumerate(moments_of(name)))
+    if number == signal.SIGKILL:
+        copies = {n: moment for n, moment in moments.items() if n % KILLED_ONE_IN}
+        assert forked(lambda: _copy_at(name, folder, copies, run)) == 0
+    else:
+        # At the end the loop is over, and with it its signals.
+        copies, moments = {}, {n: m for n, m in moments.items() if m[0] != "end"}
+    for index, moment in moments.items():
         path = folder / str(index)
-        assert stopped(name, path, moment, number, run=run) == status
+        if index not in copies:
+            assert stopped(name, path, moment, number, run=run) == status
         check_goes_on(name, path, best, run=run)
+
+
+def _copy_at(name, folder, copies, run):
+    """Train to the end, and copy the run's folder at moments, each under its number."""
+    path, numbers = folder / "copied", {moment: n for n, moment in copies.items()}
+
+    def at(*now):
+        if (number := numbers.pop(now, None)) is not None:
+            shutil.copytree(path, folder / str(number))
+
+    TRAININGS[name](path, at, **run)
+    assert not numbers
 
 
 def check_one_after_the_other(name, folder, moments=None):
