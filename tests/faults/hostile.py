@@ -522,20 +522,21 @@ VALUES = {
     "a comment": "1 /* */",
     "a single quote": "'a'",
 }
-LONG_VALUES = {
-    "16 MB of [": "[" * LONG,
-    "16 MB of {}": f"[{','.join(['{}'] * (LONG // 3))}]",
-    "16 MB of numbers": f"[{','.join(['999'] * (LONG // 4))}]",
-    "16 MB of one number": "1" * LONG,
-    "16 MB of one text": f'"{"a" * LONG}"',
-    "15.9 MB of one text": f'"{"a" * (LONG - 100_000)}"',
-    "12 MB of one wide text": f'"{"😀" * (LONG // 4 - 100_000)}"',
-    "as many keys as may be": "{"
-    + ",".join(f'"{number:08x}":1' for number in range(390_000))
-    + "}",
-    "as many objects as may be": "[" + ",".join(['{"a":1.5}'] * 260_000) + "]",
-    "as many texts as may be": "[" + ",".join(['"aé"'] * 780_000) + "]",
+LONG_VALUES: dict[str, Callable[[], str]] = {
+    "16 MB of [": lambda: "[" * LONG,
+    "16 MB of {}": lambda: f"[{','.join(['{}'] * (LONG // 3))}]",
+    "16 MB of numbers": lambda: f"[{','.join(['999'] * (LONG // 4))}]",
+    "16 MB of one number": lambda: "1" * LONG,
+    "16 MB of one text": lambda: f'"{"a" * LONG}"',
+    "15.9 MB of one text": lambda: f'"{"a" * (LONG - 100_000)}"',
+    "12 MB of one wide text": lambda: f'"{"😀" * (LONG // 4 - 100_000)}"',
+    "as many keys as may be": lambda: (
+        "{" + ",".join(f'"{number:08x}":1' for number in range(390_000)) + "}"
+    ),
+    "as many objects as may be": lambda: "[" + ",".join(['{"a":1.5}'] * 260_000) + "]",
+    "as many texts as may be": lambda: "[" + ",".join(['"aé"'] * 780_000) + "]",
 }
+"""Made when they are used: each process that imports this would keep 150 MB of them."""
 PLACE = "place of the value"
 
 
