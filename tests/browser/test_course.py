@@ -18,7 +18,7 @@ from tests.browser.conftest import PATIENCE_S, Watched
 from tests.warm import WARM
 
 SLUGS = [chapter.slug for chapter in CHAPTERS]
-FROZEN = ["ch02_descent", "ch07_graph", "ch14_evaluation"]
+FROZEN = ["ch02_descent", "ch07_graph", "ch11_step"]
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_leaves_are_parameters_and_tensors_with_their_numbers():
     assert again[identity_of(weight)].stale
 
 
-def test_the_series_is_thinned_and_keeps_its_start():
+def test_the_series_is_thinned_and_keeps_its_start(unchecked):
     model, x, y = nn.Linear(1, 1), torch.ones(1, 1), torch.ones(1, 1)
     with watched() as watcher:
         for _ in range(2500):
