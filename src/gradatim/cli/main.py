@@ -20,6 +20,7 @@ COMMANDS = {
     "resume": "Go on with a run that was stopped, bit for bit.",
     "predict": "Predict the rows of a file with a trained run.",
     "evaluate": "Score a trained run on the rows of a file.",
+    "importance": "Say how much each column matters to a trained run.",
     "inspect": "Show what is seen in a file's columns, before any training.",
     "show": "Show a run: its data, history and scores.",
     "graph": "Draw a tensor's computation graph; step backward in it.",

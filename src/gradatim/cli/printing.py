@@ -11,10 +11,12 @@ from gradatim.text import printable, say, shortened
 
 if TYPE_CHECKING:
     from gradatim.tables.fit.fit import FittedTable
+    from gradatim.tables.model.importance import Importance
     from gradatim.tables.saved.folder import TableRunFolder
 
 __all__ = [
     "format_score",
+    "print_importance",
     "print_json",
     "print_notices",
     "print_scores",
@@ -111,6 +113,14 @@ def print_scores(
     stands the standard deviation.
     """
     print_table(*score_table(scores, intervals, folds))
+
+
+def print_importance(importance: "Importance") -> None:
+    """Print what the score loses by each column; the notes on standard error."""
+    about, *notes = importance.lines()
+    say(f"{about}:")
+    print_table(*importance.table())
+    print_notices(notes)
 
 
 def print_json(value: Any) -> None:

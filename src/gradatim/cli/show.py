@@ -9,6 +9,7 @@ import click
 from gradatim.cli.options import existing_run, run_option
 from gradatim.cli.printing import (
     format_score,
+    print_importance,
     print_json,
     print_table,
     print_test_scores,
@@ -30,7 +31,10 @@ MAX_EPOCHS_SHOWN = 12
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(run_path: Path | None, as_json: bool) -> None:
     """Show a run: what it was trained on, how training went, its scores."""
+    from gradatim.tables.saved.importance import read_importance
+
     run = existing_run(run_path)
+    importance = read_importance(run.path) if run.is_table else None
     scores = run.scores if run.is_table and run.has_model else None
     if as_json:
         print_json(
@@ -39,6 +43,7 @@ def show(run_path: Path | None, as_json: bool) -> None:
                 "config": run.config,
                 "checkpoint": run.checkpoint and vars(run.checkpoint),
                 "scores": scores,
+                **({"importance": importance.to_dict()} if importance else {}),
                 "history": run.history.to_dicts(),
                 "environment": run.environment,
             }
@@ -50,6 +55,9 @@ def show(run_path: Path | None, as_json: bool) -> None:
     if scores is not None:
         say()
         print_test_scores(scores, scores["rows"], kind=run.kind)
+    if importance is not None:
+        say()
+        print_importance(importance)
 
 
 def _print_data(run: "TableRunFolder") -> None:

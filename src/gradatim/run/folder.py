@@ -11,6 +11,7 @@ A run folder holds::
                       schema.json, scores.json and baselines.safetensors too: written
                       when training has ended
     test_rows/        rows.safetensors: what was tested on (in a table's run)
+    importance.json   how much each column matters, if that was asked for
     fold-2/ ... final/  further trainings, where there are any (in a table's run)
     lock              held by the process that writes
 

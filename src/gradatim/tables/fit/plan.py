@@ -21,10 +21,9 @@ from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.model.row_weights import WeightedRows, balanced, with_weights
-from gradatim.tables.model.scores import SCORE_NAMES
+from gradatim.tables.model.scores import check_metric
 from gradatim.tables.schema.columns import Target
 from gradatim.tables.table import Table
-from gradatim.text import nearest_name
 
 __all__ = [
     "NetworkFactory",
@@ -234,7 +233,7 @@ def plan_table(
     config = config or TabularConfig()
     if table.schema.target is None or table.y is None:
         raise ConfigError("the table has no target. Read it with target=COLUMN.")
-    _check_metric(config.metric, table.schema.target.task)
+    check_metric(config.metric, table.schema.target.task)
     _check_class_weight(config.class_weight, table.schema.target)
     config = split_choices(table, config)
     if config.folds is not None and (val is not None or test is not None):
@@ -293,17 +292,6 @@ def _make_model(
     if target.task == "regression":
         model.fit_target(table.y[train])
     return model, architecture
-
-
-def _check_metric(metric: str | None, task: str) -> None:
-    known = SCORE_NAMES[task]
-    if metric is not None and metric not in known:
-        raise ConfigError(
-            f"metric={metric!r} is no score of {task}."
-            f"{nearest_name(metric, known)}\n"
-            "The best epoch is chosen by it.\n"
-            f"Choose one of {', '.join(known)}."
-        )
 
 
 def _check_class_weight(class_weight: str | None, target: Target) -> None:

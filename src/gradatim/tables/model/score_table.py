@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["format_score", "score_table"]
+__all__ = ["aligned", "format_score", "score_table"]
 
 
 def format_score(value: float | None) -> str:
@@ -55,3 +55,15 @@ def score_table(
         headers.insert(1, "95 % interval")
         cells.insert(1, [" to ".join(pair) for pair in pairs])
     return ["", *headers], list(zip(names, *cells, strict=True))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write the cells of each row below each other, all but the first to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]

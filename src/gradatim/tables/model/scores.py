@@ -12,9 +12,13 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from gradatim.errors import ConfigError
+from gradatim.text import nearest_name
+
 __all__ = [
     "HIGHER_IS_BETTER",
     "SCORE_NAMES",
+    "check_metric",
     "confusion_matrix",
     "constant_answers",
     "intervals",
@@ -56,6 +60,22 @@ CHUNK_VALUES = 1 << 21
 Weights = Float[Tensor, "samples rows"]
 """A weight for each row, in each of several samples."""
 Scores = dict[str, Float[Tensor, " samples"]]
+
+
+def check_metric(metric: str | None, task: str) -> None:
+    """Refuse what is no score of a task; None is none.
+
+    Raises:
+        ConfigError: With the nearest name.
+    """
+    known = SCORE_NAMES[task]
+    if metric is not None and metric not in known:
+        raise ConfigError(
+            f"metric={metric!r} is no score of {task}."
+            f"{nearest_name(metric, known)}\n"
+            "Each task has scores of its own.\n"
+            f"Choose one of {', '.join(known)}."
+        )
 
 
 def score(

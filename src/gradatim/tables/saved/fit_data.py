@@ -21,8 +21,10 @@ from gradatim.tables.files.frames import column_name
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
-from gradatim.tables.model.score_table import score_table
+from gradatim.tables.model.importance import Importance
+from gradatim.tables.model.score_table import aligned, score_table
 from gradatim.tables.saved.folder import begin_run, finish_run
+from gradatim.tables.saved.importance import importance_in, write_importance
 from gradatim.tables.saved.predictor import Predictor
 from gradatim.tables.saved.table_run import (
     describe_file,
@@ -199,6 +201,30 @@ class Fitted(Predictor):
                 history.append(row)
             history.flush()
 
+    def importance(self, rows: Any = None, **options: Any) -> Importance:
+        """Say how much each column matters: what the score loses without it.
+
+        Args:
+            rows: Those to score; the test rows if None, or, where there are none, the
+                validation rows. With ``run=`` the numbers of these are kept in the run.
+            **options: Those of ``Predictor.importance``: ``metric`` (by default the one
+                that the best epoch was chosen by), ``repeats``, ``seed``; ``weight``
+                is the training's own.
+
+        Returns:
+            The mean and the standard deviation of each column, in ``columns``, the most
+            important first.
+        """
+        plan = self._table.plan
+        options["metric"] = options.get("metric") or plan.config.metric
+        if rows is not None:
+            return super().importance(rows, **{"weight": plan.config.weight, **options})
+        is_final = self._table.final_epochs is not None
+        found = importance_in(plan, self.model, is_final=is_final, **options)
+        if self.run is not None:
+            write_importance(self.run, found)
+        return found
+
     def __repr__(self) -> str:
         plan, target = self._table.plan, self.schema.target
         assert target is not None
@@ -210,20 +236,8 @@ class Fitted(Predictor):
         if self.scores:
             folds = [test.scores for test in self._table.tests]
             headers, rows = score_table(self.scores, self.intervals, folds)
-            lines += _aligned([headers, *rows])
+            lines += aligned([headers, *rows])
         return "\n".join(lines)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Write the cells of each row below each other, all but the first to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
 
 
 def fit(

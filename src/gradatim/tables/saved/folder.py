@@ -38,7 +38,10 @@ from gradatim.tables.saved.test_rows import TEST_ROWS, TestRows, test_row_files
 from gradatim.tables.schema.schema import Schema
 from gradatim.text import one_line
 
-__all__ = ["TableRunFolder", "begin_new_run", "begin_run", "finish_run"]
+__all__ = ["IMPORTANCE", "TableRunFolder", "begin_new_run", "begin_run", "finish_run"]
+
+IMPORTANCE = "importance.json"
+"""What `gradatim importance` wrote last, in the run's folder."""
 
 
 @dataclass(frozen=True)
@@ -192,4 +195,5 @@ def finish_run(run: TableRunFolder, fitted: FittedTable) -> TableRunFolder:
             rows = test_row_files(TestRows.of(fitted))
             write_folder(run.path / TEST_ROWS, rows)
         write_folder(path, files)
+        (run.path / IMPORTANCE).unlink(missing_ok=True)  # of an earlier model
     return TableRunFolder(run.path)

@@ -1,14 +1,16 @@
 """A trained model of a table that answers raw rows."""
 
 import warnings
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from gradatim.errors import ConfigError, GradatimWarning
+from gradatim.errors import ConfigError, GradatimWarning, SchemaError
 from gradatim.tables.fit.fit import predict_rows
+from gradatim.tables.model.importance import Importance, permutation_importance
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.table import read_table
@@ -65,6 +67,55 @@ class Predictor:
                 "Use predict()."
             )
         return self._answers(rows).numpy()
+
+    def importance(
+        self,
+        rows: Any,
+        *,
+        weight: Hashable | None = None,
+        metric: str | None = None,
+        repeats: int = 5,
+        seed: int = 0,
+    ) -> Importance:
+        """Say how much each column matters: what the score loses without it.
+
+        The values of one column at a time are shuffled among the rows.
+
+        Args:
+            rows: As for :meth:`predict`, with the target. Of rows that the model was
+                trained on, columns look more important than they are.
+            weight: The column that says what each row counts, if one does.
+            metric: A score of the task, such as ``"r2"``; ``"rmse"`` or ``"log_loss"``
+                by default.
+            repeats: How often each column is shuffled.
+            seed: Decides the shuffling.
+
+        Returns:
+            The mean and the standard deviation of each column, in ``columns``, the most
+            important first.
+
+        Raises:
+            DataError: A column is missing, or not as the schema has it.
+            ConfigError: There is no such score.
+        """
+        table = read_table(rows, schema=self.schema, weight=weight)
+        if table.y is None:
+            assert self.schema.target is not None
+            raise SchemaError(
+                f"The rows have no column {self.schema.target.name!r}, the target.\n"
+                "Without it no score can be computed.\nAdd the column."
+            )
+        with threads(1):
+            return permutation_importance(
+                lambda x: predict_rows(self.model, x),
+                table.x,
+                table.y,
+                self.schema,
+                weights=None if table.weight is None else table.weight.values,
+                metric=metric,
+                repeats=repeats,
+                seed=seed,
+            )
 
     def _answers(self, rows: Any) -> Tensor:
         # The target is not read: rows to predict may lack it, or have new labels.
