@@ -116,7 +116,8 @@ def test_what_cannot_be_drawn_is_said(script, target, says, capsys, unchecked):
 def test_a_wrong_ending_is_an_error_and_writes_nothing(script, tmp_path, capsys):
     assert run(["graph", f"{script}:loss", "-o", "loss.pdf"]) == 2
     assert "Name it .svg, .html, .dot or .txt." in capsys.readouterr().err
-    assert sorted(os.listdir(tmp_path)) == ["train.py"]
+    # Python may keep the compiled script beside it.
+    assert {"train.py"} <= set(os.listdir(tmp_path)) <= {"train.py", "__pycache__"}
 
 
 def test_two_graphs_at_once_are_refused(script, capsys):

@@ -15,6 +15,7 @@ from gradatim.cli.options import (
 from gradatim.cli.printing import tell_end
 from gradatim.cli.split_options import own_files, split_options
 from gradatim.cli.user_code import load_factory
+from gradatim.errors import RunError
 from gradatim.text import printable, say
 
 if TYPE_CHECKING:
@@ -85,7 +86,13 @@ def resume(
         say(f"run: {printable(str(run.path))}", file=sys.stderr)
     if run.is_table:
         refuse_other_split(run, split)
-    if run.is_table and run.has_model and run.checkpoint is None:
+    if run.is_table and run.is_saved_model:
+        if epochs is not None:
+            raise RunError(
+                f"{run.path} is a saved model without checkpoints.\n"
+                "More epochs need the optimizer's state, which only a run keeps.\n"
+                "Train with run= or `gradatim fit --run`, and resume that."
+            )
         say(f"{run.path} is a saved model without checkpoints: nothing is left to do.")
         return 0
     record = run.checkpoint if run.is_table and run.has_model else None

@@ -113,9 +113,17 @@ class RunFolder:
         return self.model_path.is_dir()
 
     @property
+    def is_saved_model(self) -> bool:
+        """Whether this is a model that was saved by itself: no checkpoint was written.
+
+        A run whose checkpoints are all damaged is something else.
+        """
+        return self.has_model and not Checkpoints(self.path).names()
+
+    @property
     def has_ended(self) -> bool:
         """Whether a table's run has nothing left to do, all its trainings included."""
-        if self.checkpoint is None and self.has_model:  # it was saved by itself
+        if self.is_saved_model:
             return True
         parts = [self, *map(RunFolder, sorted(self.path.glob("fold-*")))]
         parts += [RunFolder(self.path / FINAL)] if (self.path / FINAL).is_dir() else []

@@ -189,6 +189,8 @@ def test_a_saved_model_is_no_unfinished_run(tmp_path, monkeypatch, capfd):
     fitted.save("runs/001-mine")
     assert run(["resume"]) == 0
     assert "nothing is left to do" in capfd.readouterr().out
+    assert run(["resume", "--run", "runs/001-mine", "--epochs", "9"]) == 1
+    assert "which only a run keeps" in capfd.readouterr().err
     assert run(["predict", "no.csv"]) == 1
     with pytest.raises(RunError, match="exists already"):
         fitted.save("runs/001-mine")
