@@ -25,7 +25,9 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 __all__ = [
     "INTERRUPTED",
+    "OUT_OF_TIME",
     "TERMINATED",
+    "UNFINISHED",
     "FetchStopped",
     "Stoppable",
     "exit_on_sigterm",
@@ -41,6 +43,12 @@ INTERRUPTED = "interrupted"
 
 TERMINATED = "terminated"
 """The reason to stop that SIGTERM gives."""
+
+OUT_OF_TIME = "time limit"
+"""The reason to stop that a limit of time gives."""
+
+UNFINISHED = (INTERRUPTED, TERMINATED, OUT_OF_TIME)
+"""Reasons to stop from which a run goes on."""
 
 LONGEST_IMPORT_S = 5.0
 """A signal waits no longer for the end of an import: that of PyTorch takes 1 to 2 s."""

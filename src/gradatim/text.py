@@ -15,6 +15,7 @@ __all__ = [
     "printable",
     "printable_lines",
     "say",
+    "seconds_of",
     "shortened",
     "shown",
 ]
@@ -123,6 +124,18 @@ def say(
     model\x1b[2J
     """
     print(printable_lines(sep.join(map(str, values))), end=end, file=file, flush=flush)
+
+
+def seconds_of(text: str) -> float | None:
+    """Read a time such as ``30``, ``30s``, ``5m`` or ``2h``; None if it is none.
+
+    >>> seconds_of("5m"), seconds_of("soon")
+    (300.0, None)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if match is None:
+        return None
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def listed(names: Iterable[str], most: int = 5, *, quoted: bool = True) -> str:

@@ -1,5 +1,6 @@
 """A table's run that was stopped goes on, with the bits of one that was not."""
 
+import itertools
 import json
 import re
 import shutil
@@ -13,6 +14,8 @@ from torch import nn
 import gradatim as gt
 from gradatim.cli.main import run
 from gradatim.store.manifest import sealed
+from gradatim.tables.fit.time_limit import TimeLimit
+from gradatim.tables.saved import table_run
 from gradatim.tables.saved.folder import TableRunFolder
 from tests.cli.process import ended
 from tests.houses import with_target
@@ -105,6 +108,28 @@ def test_after_ctrl_c_there_is_a_model_and_it_goes_on(here, capfd):
     assert "stopped: interrupted" in out and "to go on: gradatim resume" in out
     code, _, err = resumed("--run", "a")
     assert code == 0 and "resume is exact" in err
+    assert_same_run("a", "whole")
+
+
+def test_after_its_time_limit_there_are_scores_and_it_goes_on(here, capfd, monkeypatch):
+    def limit(seconds, began):
+        return TimeLimit(seconds, clock=itertools.count().__next__)  # each look: 1 s
+
+    monkeypatch.setattr(table_run, "TimeLimit", limit)
+    assert run([*FIT, "--run", "a", "--time-limit", "20s"]) == 0
+    out, err = capfd.readouterr()
+    assert "scores on 24 test rows" in out
+    assert "stopped by the time limit of 20 s, with the best epoch so far; go on" in err
+    assert run(["show", "--run", "a"]) == 0
+    assert "stopped: time limit" in capfd.readouterr().out
+    assert TableRunFolder(Path("a")).config["training"]["time_limit"] == 20
+    first = TableRunFolder(Path("a")).checkpoint
+    assert run(["resume", "--run", "a", "--time-limit", "20s"]) == 0
+    second = TableRunFolder(Path("a")).checkpoint
+    assert first.step < second.step and second.ended is None
+    capfd.readouterr()
+    assert run(["resume", "--run", "a"]) == 0
+    assert "resume is exact" in capfd.readouterr().err
     assert_same_run("a", "whole")
 
 

@@ -1,6 +1,7 @@
 """``gradatim fit``: a file in, a run with honest scores out."""
 
 import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from gradatim.cli.options import (
     drop_missing_option,
     max_expand_option,
     model_option,
+    time_limit_option,
 )
 from gradatim.cli.printing import print_notices, print_table, tell_end
 from gradatim.cli.split_options import (
@@ -53,6 +55,7 @@ __all__ = ["fit"]
     metavar="NAME",
     help="The score that chooses the best epoch, such as r2 or roc_auc.  [val_loss]",
 )
+@time_limit_option
 @split_options
 @click.option("--seed", type=int, help="Of split, start and order.  [0]")
 @click.option("--threads", type=int, help="PyTorch's; few rows are best served by 1.")
@@ -105,6 +108,7 @@ def fit(
       gradatim fit houses.csv --target price
       gradatim fit titanic.csv --target survived --drop name --seed 1
     """
+    began = time.monotonic()
     said = said_of(choices)
     chosen = {name: value for name, value in choices.items() if value is not None}
     asked: dict[str, Any] = {
@@ -144,7 +148,7 @@ def fit(
         asked[f"{name}_file"] = describe_file(path, place)
     request = {"command": "fit", "file": describe_file(file, place), **asked}
     run = _begin(run_path, file.stem, plan, request)
-    fitted = train_in(run, plan, every_s=every_s, doctor=doctor)
+    fitted = train_in(run, plan, every_s=every_s, doctor=doctor, began=began)
     return tell_end(fitted, run)
 
 

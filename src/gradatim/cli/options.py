@@ -1,14 +1,13 @@
 """Options that several commands have, and what the values given to them mean."""
 
 import math
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gradatim.text import printable, say
+from gradatim.text import printable, say, seconds_of
 
 if TYPE_CHECKING:
     from gradatim.tables.saved.folder import TableRunFolder
@@ -21,6 +20,7 @@ __all__ = [
     "max_expand_option",
     "model_option",
     "run_option",
+    "time_limit_option",
 ]
 
 run_option = click.option(
@@ -53,10 +53,27 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str) -> float:
     """Read a time such as ``30s``, ``5m`` or ``2h``; ``never`` is infinite."""
     if value == "never":
         return math.inf
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value)
-    if match is None:
+    if (seconds := seconds_of(value)) is None:
         raise click.BadParameter(f"{value!r} is no time such as 30s, 5m, 2h or never")
-    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+    return seconds
+
+
+def _limit(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> float | None:
+    """Read a time that is more than none."""
+    seconds = None if value is None else seconds_of(value)
+    if value is not None and not seconds:
+        raise click.BadParameter(f"{value!r} is no time such as 60s, 5m or 1h")
+    return seconds
+
+
+time_limit_option = click.option(
+    "--time-limit",
+    callback=_limit,
+    metavar="TIME",
+    help="Such as 60s, 5m, 1h: end in time, with the best epoch so far.",
+)
 
 
 checkpoint_option = click.option(

@@ -1,6 +1,7 @@
 """``gradatim resume``: go on with a run that was stopped, from its last checkpoint."""
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from gradatim.cli.options import (
     data_option,
     max_expand_option,
     model_option,
+    time_limit_option,
 )
 from gradatim.cli.printing import tell_end
 from gradatim.cli.split_options import own_files, split_options
@@ -41,6 +43,7 @@ def _has_ended(record: "CheckpointHeader", epochs: int | None) -> bool:
 @click.option(
     "--epochs", type=click.IntRange(min=1), help="Another total of epochs, to go on to."
 )
+@time_limit_option
 @split_options
 @data_option
 @max_expand_option
@@ -55,6 +58,7 @@ def _has_ended(record: "CheckpointHeader", epochs: int | None) -> bool:
 def resume(
     run_path: Path | None,
     epochs: int | None,
+    time_limit: float | None,
     data: Path | None,
     factory: str | None,
     accept: tuple[str, ...],
@@ -72,6 +76,7 @@ def resume(
       gradatim resume
       gradatim resume --run runs/001-houses --epochs 200
     """
+    began = time.monotonic()
     from gradatim.run.folder import find_run, find_unfinished
     from gradatim.tables.saved.folder import TableRunFolder
     from gradatim.tables.saved.table_run import (
@@ -107,6 +112,13 @@ def resume(
         return 0
     network = load_factory(factory)
     files = own_files(split)
-    plan = plan_again(run, data=data, epochs=epochs, factory=network, **files)
-    fitted = train_in(run, plan, every_s=every_s, accept=accept)
+    plan = plan_again(
+        run,
+        data=data,
+        epochs=epochs,
+        time_limit=time_limit,
+        factory=network,
+        **files,
+    )
+    fitted = train_in(run, plan, every_s=every_s, accept=accept, began=began)
     return tell_end(fitted, run)

@@ -17,7 +17,7 @@ from gradatim.data.digest import EVERY_BYTE
 from gradatim.epoch import Plan
 from gradatim.errors import NonFiniteLossError
 from gradatim.hooks import Callback, TrainerView
-from gradatim.interrupt import INTERRUPTED, TERMINATED, stop_on_sigterm
+from gradatim.interrupt import UNFINISHED, stop_on_sigterm
 from gradatim.run.broken_off import callback_at_fault, called_in_vain, not_called
 from gradatim.run.checkpoint import Checkpoint, CheckpointOptions
 from gradatim.run.choices import (
@@ -223,8 +223,8 @@ class Run(OwnLoop, Callback):
         session, plan = self._session, _plan_of(trainer)
         is_best = self._take_row(trainer)
         is_last = plan.is_done(trainer.epoch, trainer.num_steps)
-        by_signal = trainer.history.stop_reason in (INTERRUPTED, TERMINATED)
-        if is_last and (by_signal or not trainer.should_stop):
+        is_unfinished = trainer.history.stop_reason in UNFINISHED
+        if is_last and (is_unfinished or not trainer.should_stop):
             by_epochs = trainer.epoch == plan.last_epoch
             session.header.ended = BY_EPOCHS if by_epochs else BY_STEPS
         if (
@@ -338,7 +338,7 @@ class Run(OwnLoop, Callback):
     ) -> None:
         session, reason = self._session, trainer.history.stop_reason
         header = session.header
-        if ends and trainer.should_stop and reason not in (INTERRUPTED, TERMINATED):
+        if ends and trainer.should_stop and reason not in UNFINISHED:
             header.ended = reason
         header.step, header.epoch, header.batch, header.samples = _place_of(trainer)
         self._parts.check()

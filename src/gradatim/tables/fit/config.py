@@ -19,6 +19,7 @@ MAX_FOLDS = 100
 """More trainings than that are a slip; chosen by hand."""
 
 LATER = {"time", "group", "metric", "folds", "final", "weight", "class_weight"}
+LATER |= {"time_limit"}
 """Choices that earlier versions did not have. They are stored only where they are made,
 so that a run of an earlier version has the same choices when it goes on."""
 
@@ -87,6 +88,11 @@ class TabularConfig:
     class_weight: str | None = None
     """``"balanced"``: all classes count the same in the loss, however rare they are.
     The scores count rows as they are."""
+    time_limit: float | None = None
+    """Seconds in which all is to be over, scoring included: training stops in time,
+    with the best epoch so far. They count from the beginning of ``gradatim.fit``, or
+    of the command. It decides when training stops, and no bit of what it does before:
+    so a run goes on with another limit."""
     threads: int | None = None
     """PyTorch's threads. None takes one for small batches, which more would only slow
     down, else as many as the process has. The number changes the last bits."""
@@ -113,7 +119,7 @@ class TabularConfig:
                 "train on.\nTogether they must be less than 1.\n"
                 "Give for example 0.15 and 0.15."
             )
-        finite = ("lr", "max_norm")
+        finite = ("lr", "max_norm", "time_limit")
         self._check(finite, lambda v: 0 < v < math.inf, "be positive and finite")
         not_negative = ("weight_decay", "num_blocks")
         self._check(not_negative, lambda v: 0 <= v < math.inf, "not be negative")

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from gradatim.callbacks import EarlyStopping, LRScheduler
 from gradatim.history import History
-from gradatim.interrupt import INTERRUPTED
+from gradatim.interrupt import INTERRUPTED, OUT_OF_TIME
 from gradatim.modules import evaluating
 from gradatim.nested import slice_rows
 from gradatim.rows import num_rows
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.plan import TablePlan
+from gradatim.tables.fit.time_limit import StopInTime, TimeLimit
 from gradatim.tables.model.baselines import Baselines, mean_scores
 from gradatim.tables.model.linear import fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
@@ -36,6 +37,9 @@ from gradatim.trainer import Trainer
 
 __all__ = ["FittedTable", "Scored", "fit_table", "predict_rows"]
 
+ALL_ROWS_SHARE = 1.5
+"""The last training, on all rows, has so many times the time of one before it: they are
+more rows, but it ends after the best epoch. Chosen by hand, not measured."""
 START_ROWS = 20_000
 """The linear start is fitted on at most this many rows, as it need not be exact; chosen
 by hand, not measured."""
@@ -132,6 +136,7 @@ def fit_table(
     callbacks: Sequence[Any] = (),
     progress: bool = True,
     more_callbacks: NamedCallbacks = lambda name: (),
+    limit: TimeLimit | None = None,
 ) -> FittedTable:
     """Train the model, and score it beside a baseline and a linear model.
 
@@ -140,27 +145,37 @@ def fit_table(
     and the weights of the best epoch are kept. The test rows are looked at once, at
     the end. ``callbacks`` and ``progress`` are those of ``Trainer.fit``;
     ``more_callbacks`` gives those of each training after the first, where there are
-    folds or one on all rows at last.
+    folds or one on all rows at last. ``limit`` is when all is to be over, by default
+    ``config.time_limit`` from now on; several trainings share it.
     """
+    if limit is None and plan.config.time_limit is not None:
+        limit = TimeLimit(plan.config.time_limit)
+    shares = [1.0] * max(1, len(plan.folds))
+    shares += [ALL_ROWS_SHARE] * plan.config.final
+    limits = _Limits(limit, shares)
     with threads(plan.config.threads):
-        trained = [_fit(plan, callbacks, progress)]
+        trained = [_fit(plan, callbacks, progress, limits)]
         for place, rows in enumerate(plan.folds[1:], 2):
             if trained[-1].history.stop_reason == INTERRUPTED:
                 break
-            fold = _fit(plan.with_rows(rows), more_callbacks(f"fold-{place}"), progress)
-            trained.append(fold)
+            more = more_callbacks(f"fold-{place}")
+            trained.append(_fit(plan.with_rows(rows), more, progress, limits))
         # An interrupted fold counts only if there is no other.
         stop_reason = trained[-1].history.stop_reason
         if stop_reason == INTERRUPTED and len(trained) > 1:
             trained.pop()
+        elif any(each.history.stop_reason == OUT_OF_TIME for each in trained):
+            stop_reason = OUT_OF_TIME
         model, baselines, epochs = plan.model, trained[0].baselines, None
         if plan.config.final and stop_reason != INTERRUPTED:
             final = plan.on_all_rows()
             epochs = max(1, round(mean(each.best_epoch for each in trained)))
-            history = _fit_final(final, trained[0], epochs, more_callbacks, progress)
-            stop_reason = history.stop_reason
-            if stop_reason == INTERRUPTED:
-                epochs = None
+            more = [*more_callbacks("final"), *limits.next(final)]
+            history = _fit_final(final, trained[0], epochs, more, progress)
+            if stop_reason != OUT_OF_TIME:
+                stop_reason = history.stop_reason
+            if history.stop_reason in (INTERRUPTED, OUT_OF_TIME):
+                stop_reason, epochs = history.stop_reason, None
             else:
                 model = final.model
                 baselines = final.fit_baselines(trained[0].baselines.penalty)
@@ -182,13 +197,36 @@ def fit_table(
     )
 
 
-def _fit(plan: TablePlan, callbacks: Sequence[Any], progress: bool) -> _Trained:
+class _Limits:
+    """The limits of several trainings, one after the other, that share one."""
+
+    def __init__(self, limit: TimeLimit | None, shares: Sequence[float]) -> None:
+        self._limit = limit
+        self._shares = list(shares)
+
+    def next(self, plan: TablePlan) -> list[StopInTime]:
+        """Give the callback that stops the next training in time, if there is a limit.
+
+        What a training does not need is left to those after it.
+        """
+        share, whole = self._shares.pop(0), sum(self._shares)
+        if self._limit is None:
+            return []
+        limit = self._limit.part(share, of=share + whole)
+        return [StopInTime(limit, num_val=len(plan.val), num_test=len(plan.test))]
+
+
+def _fit(
+    plan: TablePlan, callbacks: Sequence[Any], progress: bool, limits: _Limits
+) -> _Trained:
     """Do one training and score its model."""
+    stop_in_time = limits.next(plan)
     penalty = _start_linear(plan)
-    history = _train(plan, callbacks, progress)
-    best_epoch = _best_epoch(history, plan.config)
+    # The linear model comes first, as what it takes does not depend on the training.
     baselines, test, y = plan.fit_baselines(), plan.test, plan.table.y
     assert y is not None
+    history = _train(plan, [*callbacks, *stop_in_time], progress)
+    best_epoch = _best_epoch(history, plan.config)
     scores, answers, confusion = {}, torch.empty(0), None
     if len(test):
         x = plan.table.select(test).x
@@ -204,7 +242,7 @@ def _fit_final(
     plan: TablePlan,
     first: _Trained,
     epochs: int,
-    more_callbacks: NamedCallbacks,
+    callbacks: Sequence[Any],
     progress: bool,
 ) -> History:
     """Train on all rows for so many epochs, with the penalties that were best before.
@@ -212,7 +250,7 @@ def _fit_final(
     The schedule is that of all epochs: it goes on up to where it was best to stop.
     """
     _start_linear(plan, first.start_penalty)
-    return _train(plan, more_callbacks("final"), progress, epochs=epochs)
+    return _train(plan, callbacks, progress, epochs=epochs)
 
 
 def _start_linear(plan: TablePlan, penalty: float | None = None) -> float | None:

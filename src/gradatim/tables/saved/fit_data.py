@@ -1,6 +1,7 @@
 """From data and choices to a trained model: ``gradatim.fit``, shared by the command."""
 
 import contextlib
+import time
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from inspect import signature
@@ -21,6 +22,7 @@ from gradatim.tables.files.frames import column_name
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
+from gradatim.tables.fit.time_limit import TimeLimit
 from gradatim.tables.model.importance import Importance
 from gradatim.tables.model.score_table import aligned, score_table
 from gradatim.tables.saved.folder import begin_run, finish_run
@@ -37,7 +39,7 @@ from gradatim.tables.schema.choices import OPTIONS
 from gradatim.tables.schema.edited import with_edited
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.table import read_table
-from gradatim.text import nearest_name
+from gradatim.text import nearest_name, seconds_of
 from gradatim.threads import check_threads
 
 __all__ = ["Fitted", "check_choices", "fit", "plan_data"]
@@ -118,6 +120,13 @@ def _noted(asked: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def check_choices(choices: Mapping[str, Any]) -> TabularConfig:
     """Make the configuration of a training, before anything is read for it."""
+    if isinstance(limit := choices.get("time_limit"), str):
+        if (seconds := seconds_of(limit)) is None:
+            raise ConfigError(
+                f"time_limit is {limit!r}.\nIt is the time until all is over.\n"
+                "Give seconds, or a time such as '60s', '5m' or '1h'."
+            )
+        choices = {**choices, "time_limit": seconds}
     config = TabularConfig.from_dict(dict(choices))
     check_threads(config.threads)
     return config
@@ -271,9 +280,9 @@ def fit(
         **options: Those of ``gradatim fit``, by the same names: ``task``, ``epochs``,
             ``batch_size``, ``lr``, ``hidden``, ``val`` and ``test`` (shares, or tables
             of their own), ``time``, ``group``, ``folds``, ``final``, ``metric``,
-            ``weight``, ``seed``, ``threads``, ``drop``, ``keep``,
-            ``drop_missing_target``, ``category``, ``number``, ``date``, ``schema`` and
-            the rest.
+            ``weight``, ``time_limit`` (seconds, or ``"5m"``), ``seed``, ``threads``,
+            ``drop``, ``keep``, ``drop_missing_target``, ``category``, ``number``,
+            ``date``, ``schema`` and the rest.
 
     Returns:
         The model with its scores. ``predict`` gives a NumPy array.
@@ -290,6 +299,7 @@ def fit(
     >>> fitted.scores["model"]["r2"] > 0.99, fitted.predict({"rooms": [3]}).round(-4)
     (True, array([150000.]))
     """
+    began = time.monotonic()
     folder = None if run is None else Path(run)
     sources = {"": data} | {f"{n}_": options[n] for n in own_rows(options)}
     files = {
@@ -313,11 +323,18 @@ def fit(
             tell(f"note: {note}")
     if folder is None:
         callbacks = [doctor_of_table()] if doctor else []
-        fitted = fit_table(plan, callbacks=callbacks, progress=progress)
+        seconds = plan.config.time_limit
+        limit = None if seconds is None else TimeLimit(seconds, began=began)
+        fitted = fit_table(plan, callbacks=callbacks, progress=progress, limit=limit)
     else:
         begun = begin_run(folder, plan, _about(folder, files, request))
         fitted = train_in(
-            begun, plan, every_s=every_s, doctor=doctor, progress=progress
+            begun,
+            plan,
+            every_s=every_s,
+            doctor=doctor,
+            progress=progress,
+            began=began,
         )
     test_rows = np.empty(0, np.int64)
     if fitted.num_tested:

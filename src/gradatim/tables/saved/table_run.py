@@ -17,7 +17,7 @@ from gradatim.errors import (
     RunLockedError,
     SchemaError,
 )
-from gradatim.interrupt import INTERRUPTED, TERMINATED
+from gradatim.interrupt import INTERRUPTED, OUT_OF_TIME, TERMINATED
 from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.run import Run
 from gradatim.run.session import tell
@@ -31,6 +31,7 @@ from gradatim.tables.fit.plan import (
     plan_table,
 )
 from gradatim.tables.fit.the_line import plan_line
+from gradatim.tables.fit.time_limit import TimeLimit
 from gradatim.tables.saved.folder import TableRunFolder, finish_run
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.table import Table, read_table
@@ -54,9 +55,11 @@ class TableRun(Run):
     def __init__(
         self, plan: TablePlan, path: Path, told: Path | None = None, **options: Any
     ) -> None:
-        # Epochs may become more. Threads are compared as they are when training runs.
+        # Epochs may become more. Threads are compared as they are when training runs. A
+        # limit of time is that of one command.
         choices = plan.config.to_dict()
         del choices["epochs"], choices["threads"]
+        choices.pop("time_limit", None)
         super().__init__(path, config={"training": choices}, **options)
         self._given_path = told or path
         # The batches digest training and validation rows; this digests all rows.
@@ -80,6 +83,7 @@ def train_in(
     accept: Sequence[str] = (),
     progress: bool = True,
     doctor: bool = False,
+    began: float | None = None,
 ) -> FittedTable:
     """Train from the run's last checkpoint on, and write the model with its scores.
 
@@ -87,8 +91,11 @@ def train_in(
     ``every_s`` are seconds between checkpoints; None writes one at start and end alone.
     ``accept`` says what may have changed: ``"data"``, ``"config"``. The ``doctor`` says
     what is wrong, if something is. Each training after the first, of a fold or on all
-    rows, has a folder of its own in the run's, ``fold-2`` ... and ``final``.
+    rows, has a folder of its own in the run's, ``fold-2`` ... and ``final``. A limit of
+    time counts from when the command ``began``, by ``time.monotonic``.
     """
+    seconds = plan.config.time_limit
+    limit = None if seconds is None else TimeLimit(seconds, began=began)
     callbacks: list[Any] = [TableRun(plan, run.path, every_s=every_s, accept=accept)]
     if doctor:
         callbacks.append(doctor_of_table())
@@ -102,7 +109,11 @@ def train_in(
 
     try:
         fitted = fit_table(
-            plan, callbacks=callbacks, progress=progress, more_callbacks=more_callbacks
+            plan,
+            callbacks=callbacks,
+            progress=progress,
+            more_callbacks=more_callbacks,
+            limit=limit,
         )
     except Exception as error:
         record = TableRunFolder(run.path).checkpoint
@@ -114,7 +125,22 @@ def train_in(
     finish_run(run, fitted)
     if fitted.stop_reason == INTERRUPTED:
         tell(f"stopped by Ctrl-C; {_how_to_go_on(run.path)}")
+    if fitted.stop_reason == OUT_OF_TIME:
+        what = _what_is_kept(fitted)
+        tell(
+            f"stopped by the time limit of {seconds:g} s, {what}; "
+            f"{_how_to_go_on(run.path)}"
+        )
     return fitted
+
+
+def _what_is_kept(fitted: FittedTable) -> str:
+    """Say which model there is where the time was over before the end."""
+    if fitted.plan.config.final and fitted.final_epochs is None:
+        return "before the training on all rows ended: the model before it is kept"
+    if not fitted.history.num_epochs:
+        return "within the first epoch: the model has learned from few of the rows"
+    return "with the best epoch so far"
 
 
 def doctor_of_table() -> Doctor:
@@ -141,6 +167,7 @@ def plan_again(
     *,
     data: Path | None = None,
     epochs: int | None = None,
+    time_limit: float | None = None,
     factory: NetworkFactory | None = None,
     val: Path | None = None,
     test: Path | None = None,
@@ -149,7 +176,9 @@ def plan_again(
 
     ``data`` is the data file, if it is no longer where it was, and ``val`` and ``test``
     are the files to validate with and to test on; ``epochs`` is another total of
-    epochs. ``factory`` makes the network where it was one of the user's own.
+    epochs, and ``time_limit`` the seconds in which it is to be over now: without it,
+    there is no such limit. ``factory`` makes the network where it was one of the user's
+    own.
 
     Raises:
         RunError: The run is one of a loop in Python, or its data file is gone.
@@ -162,6 +191,7 @@ def plan_again(
             "lines go on with the run."
         )
     config = TabularConfig.from_dict(run.config["training"])
+    config = replace(config, time_limit=time_limit)
     if epochs is None and run.checkpoint is not None:
         epochs = run.checkpoint.epochs or None  # they may have become more before
     if epochs is not None:
