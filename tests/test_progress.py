@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import sys
+import threading
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from torch.utils.data import IterableDataset
 
 import gradatim as gt
+from gradatim import progress
 from gradatim.progress import Progress
 
 pytestmark = pytest.mark.usefixtures("unchecked")  # beartype: StringIO is no TextIO
@@ -178,3 +180,58 @@ def test_the_status_in_mid_epoch_names_the_epoch_at_work_and_its_mean():
     assert [line[:9] for line in seen] == ["epoch 1/2"] * 2 + ["epoch 2/2"] * 2
     assert "left" in seen[0] and "samples/s" in seen[0] and "in all" in seen[3]
     assert f"train_loss {trainer.history['train_loss'][1]:.4g}" in seen[3]
+
+
+class Told(io.StringIO):
+    """A log, or a terminal, that says when something was written into it."""
+
+    def __init__(self, is_terminal):
+        super().__init__()
+        self.is_terminal, self.told = is_terminal, threading.Event()
+
+    def isatty(self):
+        return self.is_terminal
+
+    def write(self, text):
+        written = super().write(text)
+        if "reading" in text:
+            self.told.set()
+        return written
+
+
+def test_long_work_is_one_line_in_a_log(monkeypatch):
+    monkeypatch.setattr(progress, "SOON_S", 0)
+    file = Told(is_terminal=False)
+    with progress.at_work("reading a.csv", file=file):
+        assert file.told.wait(10)
+    assert file.getvalue() == "reading a.csv ...\n"
+
+
+def test_on_a_terminal_the_line_of_long_work_goes_again(monkeypatch):
+    monkeypatch.setattr(progress, "SOON_S", 0)
+    file = Told(is_terminal=True)
+    with progress.at_work("reading a.csv", file=file):
+        assert file.told.wait(10)
+    assert "reading a.csv  0:00" in file.getvalue()
+    assert file.getvalue().endswith("\x1b[2K")  # the line is erased
+
+
+@pytest.mark.parametrize(("soon_s", "shown"), [(600, True), (0, False)])
+def test_short_work_and_quiet_work_are_not_told(soon_s, shown, monkeypatch):
+    monkeypatch.setattr(progress, "SOON_S", soon_s)
+    file, before = Told(is_terminal=False), threading.active_count()
+    with progress.at_work("reading a.csv", file=file, shown=shown):
+        pass
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):
+            thread.join(10)  # it was cancelled, and does not wait for ten minutes
+    assert file.getvalue() == "" and threading.active_count() <= before
+
+
+def test_work_that_fails_ends_its_line(monkeypatch):
+    monkeypatch.setattr(progress, "SOON_S", 0)
+    file = Told(is_terminal=True)
+    with pytest.raises(ZeroDivisionError), progress.at_work("reading", file=file):
+        assert file.told.wait(10)
+        raise ZeroDivisionError
+    assert sys.stderr is not None and "FileProxy" not in type(sys.stderr).__name__

@@ -1,8 +1,14 @@
-"""How far the training is: one line on a terminal, few lines in a log."""
+"""How far the training is: one line on a terminal, few lines in a log.
 
+What takes long before and after it, such as reading a file, is told as well.
+"""
+
+import contextlib
 import math
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from torch import Tensor
@@ -11,7 +17,10 @@ from gradatim.history import ROW_KEYS
 from gradatim.hooks import Callback, TrainerView
 from gradatim.text import say
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "at_work"]
+
+SOON_S = 1.0
+"""What takes less time is not told."""
 
 TOLD_OTHERWISE = set(ROW_KEYS) - {"val_loss"}
 """Keys of the history that the line has in another form, or not at all."""
@@ -130,7 +139,66 @@ class Progress(Callback):
             pass
 
 
-def _start_live(status: Any, file: TextIO) -> Any:
+@contextlib.contextmanager
+def at_work(
+    what: str, *, shown: bool = True, file: TextIO | None = None
+) -> Iterator[None]:
+    """Tell what is being done, if it takes longer than a second.
+
+    On a terminal a line counts the time until it is done, and is then removed.
+    Elsewhere it is one line. A thread waits meanwhile, so that the work does nothing
+    for it.
+
+    Args:
+        what: Such as ``"reading houses.csv"``.
+        shown: Whether to tell it at all.
+        file: Where it goes; standard error by default.
+    """
+    if not shown:
+        yield
+        return
+    line = _LineOfWork(what, file or sys.stderr)
+    timer = threading.Timer(SOON_S, line.begin)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        line.end()
+
+
+class _LineOfWork:
+    """The line of what is being done, which another thread begins."""
+
+    def __init__(self, what: str, file: TextIO) -> None:
+        self._what, self._file = what, file
+        self._began = time.monotonic()
+        self._lock = threading.Lock()
+        self._has_ended = False
+        self._live: Any = None
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._has_ended:
+                return
+            with contextlib.suppress(OSError, ValueError):  # the log is full, or closed
+                if self._file.isatty():
+                    self._live = _start_live(self.status, self._file, transient=True)
+                else:
+                    say(f"{self._what} ...", file=self._file, flush=True)
+
+    def end(self) -> None:
+        with self._lock:
+            self._has_ended = True
+            if self._live is not None:
+                self._live.stop()
+
+    def status(self) -> str:
+        return f"{self._what}  {_clock(time.monotonic() - self._began)}"
+
+
+def _start_live(status: Any, file: TextIO, *, transient: bool = False) -> Any:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
@@ -139,9 +207,11 @@ def _start_live(status: Any, file: TextIO) -> Any:
         console=Console(file=file),
         get_renderable=lambda: Text(status(), no_wrap=True, overflow="ellipsis"),
         refresh_per_second=10,
-        # What the program prints meanwhile goes above the line, not through it.
-        redirect_stdout=True,
+        # What the program prints meanwhile goes above the line, not through it. Where
+        # the line goes again, standard output may be the result, on its way to a file.
+        redirect_stdout=not transient or sys.stdout.isatty(),
         redirect_stderr=True,
+        transient=transient,
     )
     live.start()
     return live

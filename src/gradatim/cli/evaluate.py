@@ -41,13 +41,15 @@ def evaluate(
     Example:
       gradatim evaluate houses-2027.csv
     """
+    from gradatim.progress import at_work
     from gradatim.tables.saved.evaluate import evaluate_file
 
     network = load_factory(factory)
     run = existing_run(run_path, with_model=True)
-    result = evaluate_file(
-        run, file, factory=network, drop_missing_target=drop_missing_target
-    )
+    with at_work(f"scoring {printable(file.name)}"):
+        result = evaluate_file(
+            run, file, factory=network, drop_missing_target=drop_missing_target
+        )
     print_notices(result.notices)
     num_rows, scores = result.num_rows, result.scores
     if as_json:

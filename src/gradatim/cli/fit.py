@@ -142,7 +142,7 @@ def fit(
     check_choices(chosen)
     _refuse_contradictions(target, asked["drop"], asked["keep"])
     place = _free_place(run_path, file.stem)
-    plan, asked = plan_data(file, factory=network, **asked, **chosen, **files)
+    plan, asked = plan_data(file, factory=network, **asked, **(chosen | files))
     _print_plan(file, plan, files)
     for name, path in files.items():
         asked[f"{name}_file"] = describe_file(path, place)

@@ -77,6 +77,7 @@ def predict(
             f"{what}: name a file of rows to predict, or --test-rows for those that "
             "the run was scored on."
         )
+    from gradatim.progress import at_work
     from gradatim.tables.saved.predict import num_cores, predict_file
     from gradatim.threads import check_threads
 
@@ -91,15 +92,17 @@ def predict(
     model = run.load_model(network)
     if threads is None:  # a network of the user's may keep something between calls
         threads = 1 if network is not None else num_cores()
-    num_rows, notices = predict_file(
-        model,
-        run.schema,
-        file,
-        output,
-        with_input=with_input,
-        safe_csv=safe_csv,
-        num_threads=threads,
-    )
+    # Answers that come on the screen are progress enough.
+    with at_work(f"predicting {printable(file.name)}", shown=output is not None):
+        num_rows, notices = predict_file(
+            model,
+            run.schema,
+            file,
+            output,
+            with_input=with_input,
+            safe_csv=safe_csv,
+            num_threads=threads,
+        )
     print_notices(notices.lines())
     if output is not None:
         say(f"{num_rows:,} rows predicted: {printable(str(output))}", file=sys.stderr)

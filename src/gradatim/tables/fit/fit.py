@@ -19,6 +19,7 @@ from gradatim.history import History
 from gradatim.interrupt import INTERRUPTED, OUT_OF_TIME
 from gradatim.modules import evaluating
 from gradatim.nested import slice_rows
+from gradatim.progress import at_work
 from gradatim.rows import num_rows
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.plan import TablePlan
@@ -184,7 +185,9 @@ def fit_table(
             assert plan.table.y is not None
             targets = plan.table.y[plan.test]
             weights = plan.score_weights(plan.test)
-            of_model = intervals(plan.model.task, tests[0].answers, targets, weights)
+            with at_work("computing the scores' intervals", shown=progress):
+                task, answers = plan.model.task, tests[0].answers
+                of_model = intervals(task, answers, targets, weights)
     return FittedTable(
         plan,
         model,
@@ -221,17 +224,19 @@ def _fit(
 ) -> _Trained:
     """Do one training and score its model."""
     stop_in_time = limits.next(plan)
-    penalty = _start_linear(plan)
     # The linear model comes first, as what it takes does not depend on the training.
-    baselines, test, y = plan.fit_baselines(), plan.test, plan.table.y
+    with at_work("fitting the linear model", shown=progress):
+        penalty, baselines = _start_linear(plan), plan.fit_baselines()
+    test, y = plan.test, plan.table.y
     assert y is not None
     history = _train(plan, [*callbacks, *stop_in_time], progress)
     best_epoch = _best_epoch(history, plan.config)
     scores, answers, confusion = {}, torch.empty(0), None
     if len(test):
-        x = plan.table.select(test).x
-        answers = predict_rows(plan.model, x)
-        scores = baselines.scores(x, y[test], answers, plan.score_weights(test))
+        x, weights = plan.table.select(test).x, plan.score_weights(test)
+        with at_work(f"scoring {len(test):,} rows", shown=progress):
+            answers = predict_rows(plan.model, x)
+            scores = baselines.scores(x, y[test], answers, weights)
         if plan.model.task != "regression":
             confusion = confusion_matrix(answers, y[test])
     scored = Scored(test, answers, scores, confusion)

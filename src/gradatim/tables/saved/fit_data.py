@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gradatim.errors import ConfigError
 from gradatim.history import History
+from gradatim.progress import at_work
 from gradatim.run.folder import HISTORY, check_free
 from gradatim.run.session import tell
 from gradatim.store.disk import disk_errors
@@ -32,6 +33,7 @@ from gradatim.tables.saved.table_run import (
     describe_file,
     doctor_of_table,
     read_own_rows,
+    reading_of,
     train_in,
 )
 from gradatim.tables.saved.test_rows import TestRows
@@ -49,13 +51,18 @@ CHOICES = {choice.name for choice in fields(TabularConfig)}
 
 
 def plan_data(
-    data: Any, *, factory: NetworkFactory | None = None, **options: Any
+    data: Any,
+    *,
+    factory: NetworkFactory | None = None,
+    progress: bool = True,
+    **options: Any,
 ) -> tuple[TablePlan, dict[str, Any]]:
     """Read data and plan the training on them.
 
     Args:
         data: What ``read_table`` takes.
         factory: Makes the network, if it is one of the user's own.
+        progress: Tell what is being done where it takes long.
         **options: Those of ``read_table``, and the choices of ``TabularConfig``;
             ``schema`` is a file that ``gradatim inspect --edit`` wrote, and ``val``
             and ``test`` may be tables of their own.
@@ -89,13 +96,15 @@ def plan_data(
         )
     _refuse_contradictions(**asked)
     config = check_choices({n: value for n, value in options.items() if n in CHOICES})
-    table = read_table(data, **asked)
-    dropping = bool(asked.get("drop_missing_target", False))
-    tables = {
-        name: read_own_rows(source, table.schema, dropping, config.weight)
-        for name, source in own.items()
-    }
-    plan = plan_table(table, config, factory=factory, **tables)
+    with at_work(reading_of(data), shown=progress):
+        table = read_table(data, **asked)
+        dropping = bool(asked.get("drop_missing_target", False))
+        tables = {
+            name: read_own_rows(source, table.schema, dropping, config.weight)
+            for name, source in own.items()
+        }
+    with at_work(f"encoding {len(table):,} rows", shown=progress):
+        plan = plan_table(table, config, factory=factory, **tables)
     assert table.schema.target is not None
     given = {"drop": (), "keep": (), "drop_missing_target": False}
     noted = {**given, **asked, "task": table.schema.target.task}
@@ -316,7 +325,9 @@ def fit(
         else expansion_allowed(max_expand)
     )
     with allowed:
-        plan, request = plan_data(data, factory=model, target=target, **options)
+        plan, request = plan_data(
+            data, factory=model, target=target, progress=progress, **options
+        )
     notes = [*_columns_to_note(plan.table.schema), *plan.notes]
     if progress:
         for note in notes:

@@ -18,6 +18,7 @@ from gradatim.errors import (
     SchemaError,
 )
 from gradatim.interrupt import INTERRUPTED, OUT_OF_TIME, TERMINATED
+from gradatim.progress import at_work
 from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.run import Run
 from gradatim.run.session import tell
@@ -35,6 +36,7 @@ from gradatim.tables.fit.time_limit import TimeLimit
 from gradatim.tables.saved.folder import TableRunFolder, finish_run
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.table import Table, read_table
+from gradatim.text import printable
 
 __all__ = [
     "describe_file",
@@ -42,6 +44,7 @@ __all__ = [
     "find_data",
     "plan_again",
     "read_own_rows",
+    "reading_of",
     "refuse_other_split",
     "train_in",
 ]
@@ -209,14 +212,15 @@ def plan_again(
     if run.config["network"] == "custom" and factory is None:
         raise needs_factory(f"{run.path} trains a network of your own")
     file, drop_missing = data or find_data(run), run.config["drop_missing_target"]
-    table = read_table(
-        file,
-        schema=run.schema,
-        drop_missing_target=drop_missing,
-        time=config.time,
-        weight=config.weight,
-        group=config.group,
-    )
+    with at_work(reading_of(file)):
+        table = read_table(
+            file,
+            schema=run.schema,
+            drop_missing_target=drop_missing,
+            time=config.time,
+            weight=config.weight,
+            group=config.group,
+        )
     own = {"val": val, "test": test}
     for name in own:
         if f"{name}_file" in run.config:
@@ -231,6 +235,13 @@ def plan_again(
             if path is not None
         },
     )
+
+
+def reading_of(data: Any) -> str:
+    """Say what is being done while data are read."""
+    if isinstance(data, str | Path):
+        return f"reading {printable(Path(data).name)}"
+    return "reading the table"
 
 
 def read_own_rows(
