@@ -56,6 +56,12 @@ __all__ = ["fit"]
     help="The score that chooses the best epoch, such as r2 or roc_auc.  [val_loss]",
 )
 @time_limit_option
+@click.option(
+    "--interval",
+    type=float,
+    metavar="SHARE",
+    help="Give lower and upper beside each prediction; such as 0.9 of rows lie within.",
+)
 @split_options
 @click.option("--seed", type=int, help="Of split, start and order.  [0]")
 @click.option("--threads", type=int, help="PyTorch's; few rows are best served by 1.")

@@ -60,6 +60,12 @@ def tell_end(fitted: "FittedTable", run: "TableRunFolder") -> int:
     """Print scores and where the run is; give the exit code."""
     say()
     print_test_scores(fitted.to_dict(), fitted.num_tested, kind=run.kind)
+    if (conformal := fitted.model.conformal) is not None:
+        half_width = format_score(conformal.half_widths["model"])
+        say(
+            f"predict writes lower and upper beside each prediction: ± {half_width}, "
+            f"as far off as {conformal.level:g} of the validation rows were at most"
+        )
     say(f"\nrun: {printable(str(run.path))}")
     return 130 if fitted.stop_reason == "interrupted" else 0
 

@@ -8,7 +8,7 @@ from typing import Any
 from gradatim.errors import ConfigError
 from gradatim.text import nearest_name, shown
 
-__all__ = ["LATER", "MAX_FOLDS", "TabularConfig"]
+__all__ = ["HIGHEST_LEVEL", "LATER", "LOWEST_LEVEL", "MAX_FOLDS", "TabularConfig"]
 
 MAX_SIZES = dict.fromkeys(("epochs", "batch_size", "patience"), 10**9)
 MAX_SIZES |= {"hidden": 10**5, "num_blocks": 999}
@@ -18,8 +18,13 @@ were chosen by hand, not measured."""
 MAX_FOLDS = 100
 """More trainings than that are a slip; chosen by hand."""
 
+LOWEST_LEVEL = 0.001
+HIGHEST_LEVEL = 0.9999
+"""Between these a share of rows has a name of its own in four digits; an interval of
+the highest takes 9,999 rows to validate."""
+
 LATER = {"time", "group", "metric", "folds", "final", "weight", "class_weight"}
-LATER |= {"time_limit"}
+LATER |= {"time_limit", "interval"}
 """Choices that earlier versions did not have. They are stored only where they are made,
 so that a run of an earlier version has the same choices when it goes on."""
 
@@ -93,6 +98,9 @@ class TabularConfig:
     with the best epoch so far. They count from the beginning of ``gradatim.fit``, or
     of the command. It decides when training stops, and no bit of what it does before:
     so a run goes on with another limit."""
+    interval: float | None = None
+    """Of a regression: give an interval beside each prediction, within which this share
+    of new rows should lie. The errors on the validation rows decide how wide it is."""
     threads: int | None = None
     """PyTorch's threads. None takes one for small batches, which more would only slow
     down, else as many as the process has. The number changes the last bits."""
@@ -113,6 +121,14 @@ class TabularConfig:
                     f"{name} must lie between 0 and 1, got {value:g}.\n"
                     "It is a share of the rows.\nGive for example 0.15."
                 )
+        if self.interval is not None and not (
+            LOWEST_LEVEL <= self.interval <= HIGHEST_LEVEL
+        ):
+            raise ConfigError(
+                f"interval must lie between {LOWEST_LEVEL} and {HIGHEST_LEVEL}, got "
+                f"{self.interval:g}.\n"
+                "It is the share of rows that should lie within.\nGive for example 0.9."
+            )
         if self.val + self.test >= 1:
             raise ConfigError(
                 f"val and test are {self.val:g} and {self.test:g}: no row is left to "

@@ -25,6 +25,7 @@ from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.plan import TablePlan
 from gradatim.tables.fit.time_limit import StopInTime, TimeLimit
 from gradatim.tables.model.baselines import Baselines, mean_scores
+from gradatim.tables.model.conformal import Errors
 from gradatim.tables.model.linear import fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.model.scores import (
@@ -58,6 +59,9 @@ class Scored:
     are no test rows."""
     confusion: list[list[int]] | None = None
     """The test rows of each class (a list each) by the class that the model gives."""
+    interval: tuple[float, float] | None = None
+    """The level of the intervals, if there are some, and by how much they reach to both
+    sides of the answers."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,8 @@ class _Trained:
     start_penalty: float | None
     baselines: Baselines
     test: Scored
+    errors: Errors | None = None
+    """Those of the validation rows, if intervals are asked for."""
 
 
 NamedCallbacks = Callable[[str], Sequence[Any]]
@@ -186,8 +192,15 @@ def fit_table(
             targets = plan.table.y[plan.test]
             weights = plan.score_weights(plan.test)
             with at_work("computing the scores' intervals", shown=progress):
-                task, answers = plan.model.task, tests[0].answers
-                of_model = intervals(task, answers, targets, weights)
+                task, test = plan.model.task, tests[0]
+                of_model = intervals(
+                    task, test.answers, targets, weights, interval=test.interval
+                )
+        # The last model has no validation rows: its intervals are those of all others.
+        parts = [each.errors for each in trained if each.errors is not None]
+        if parts and plan.config.interval is not None:
+            parts = parts if epochs is not None else parts[:1]
+            model.conformal = Errors.conformal(parts, plan.config.interval)
     return FittedTable(
         plan,
         model,
@@ -232,15 +245,29 @@ def _fit(
     history = _train(plan, [*callbacks, *stop_in_time], progress)
     best_epoch = _best_epoch(history, plan.config)
     scores, answers, confusion = {}, torch.empty(0), None
+    errors, conformal = _errors(plan, baselines), None
+    if errors is not None and plan.config.interval is not None:
+        conformal = Errors.conformal([errors], plan.config.interval)
     if len(test):
         x, weights = plan.table.select(test).x, plan.score_weights(test)
         with at_work(f"scoring {len(test):,} rows", shown=progress):
             answers = predict_rows(plan.model, x)
-            scores = baselines.scores(x, y[test], answers, weights)
+            scores = baselines.scores(x, y[test], answers, weights, conformal=conformal)
         if plan.model.task != "regression":
             confusion = confusion_matrix(answers, y[test])
-    scored = Scored(test, answers, scores, confusion)
-    return _Trained(history, best_epoch, penalty, baselines, scored)
+    interval = None if conformal is None else conformal.of("model")
+    scored = Scored(test, answers, scores, confusion, interval)
+    return _Trained(history, best_epoch, penalty, baselines, scored, errors)
+
+
+def _errors(plan: TablePlan, baselines: Baselines) -> Errors | None:
+    """Give the errors on the validation rows, if intervals are asked for."""
+    if plan.config.interval is None:
+        return None
+    assert plan.table.y is not None
+    x = plan.table.select(plan.val).x
+    answers = {**baselines.answers(x), "model": predict_rows(plan.model, x)}
+    return Errors.of(answers, plan.table.y[plan.val], plan.score_weights(plan.val))
 
 
 def _fit_final(

@@ -18,6 +18,7 @@ from gradatim.tables.fit.own_rows import with_own_rows
 from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
 from gradatim.tables.fit.split_table import Rows, split_choices, split_table
 from gradatim.tables.model.baselines import Baselines
+from gradatim.tables.model.conformal import rows_needed
 from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.model.row_weights import WeightedRows, balanced, with_weights
@@ -235,6 +236,7 @@ def plan_table(
         raise ConfigError("the table has no target. Read it with target=COLUMN.")
     check_metric(config.metric, table.schema.target.task)
     _check_class_weight(config.class_weight, table.schema.target)
+    _check_interval(config.interval, table.schema.target)
     config = split_choices(table, config)
     if config.folds is not None and (val is not None or test is not None):
         raise ConfigError(
@@ -251,6 +253,7 @@ def plan_table(
         table, rows, notices = with_own_rows(table, folds[0], val=val, test=test)
         folds = [rows]
     _check_weights(table, folds)
+    _check_rows_of_interval(config.interval, folds)
     config = config.for_rows(len(folds[0].train))
     model, architecture = _make_model(table, config, folds[0].train, factory)
     return TablePlan(
@@ -300,6 +303,25 @@ def _check_class_weight(class_weight: str | None, target: Target) -> None:
             f"class_weight is {class_weight!r}, and the target {target.name!r} is a "
             "number.\nOnly classes can count the same.\n"
             "Leave it out, or weigh the rows by a column: --weight COLUMN."
+        )
+
+
+def _check_interval(interval: float | None, target: Target) -> None:
+    if interval is not None and target.task != "regression":
+        raise ConfigError(
+            f"interval is {interval:g}, and the target {target.name!r} is a class.\n"
+            "An interval lies around a number.\n"
+            "Leave it out: predictions of classes have their probabilities beside them."
+        )
+
+
+def _check_rows_of_interval(interval: float | None, folds: Sequence[Rows]) -> None:
+    fewest = min(len(fold.val) for fold in folds)
+    if interval is not None and fewest < (needed := rows_needed(interval)):
+        raise DataError(
+            f"interval is {interval:g}, and there are {fewest:,} rows to validate.\n"
+            f"It takes {needed:,} errors or more to say how wide such an interval is.\n"
+            "Give more rows, a larger --val, or a lower --interval."
         )
 
 

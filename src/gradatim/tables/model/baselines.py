@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gradatim.nested import slice_rows
 from gradatim.rows import num_rows
 from gradatim.tables.features import TableEncoder
+from gradatim.tables.model.conformal import Conformal
 from gradatim.tables.model.linear import CHUNK_ROWS, LinearModel
 from gradatim.tables.model.scores import constant_answers, score
 from gradatim.tables.schema.schema import Schema
@@ -82,11 +83,23 @@ class Baselines(nn.Module):
         y: Tensor,
         model_answers: Tensor,
         weights: Tensor | None = None,
+        *,
+        conformal: Conformal | None = None,
     ) -> dict[str, dict[str, float]]:
-        """Score both on encoded rows, and the answers of a model beside them."""
+        """Score both on encoded rows, and the answers of a model beside them.
+
+        ``conformal`` has the intervals of each, where there are some.
+        """
         answers: dict[str, Any] = {**self.answers(x), "model": model_answers}
         return {
-            name: score(self.task, each, y, weights) for name, each in answers.items()
+            name: score(
+                self.task,
+                each,
+                y,
+                weights,
+                interval=None if conformal is None else conformal.of(name),
+            )
+            for name, each in answers.items()
         }
 
 

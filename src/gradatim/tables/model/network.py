@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gradatim.tables.features import TableEncoder
+from gradatim.tables.model.conformal import Conformal
 
 __all__ = ["ResidualMLP", "TableModel"]
 
@@ -103,12 +104,16 @@ class TableModel(nn.Module):
 
     target_mean: Tensor
     target_std: Tensor
+    conformal: Conformal | None
+    """The intervals around its answers, if they were asked for; kept in
+    ``model.json``."""
 
     def __init__(self, encoder: TableEncoder, network: nn.Module, task: str) -> None:
         super().__init__()
         self.encoder = encoder
         self.network = network
         self.task = task
+        self.conformal = None
         self.register_buffer("target_mean", torch.zeros((), dtype=torch.float64))
         self.register_buffer("target_std", torch.ones((), dtype=torch.float64))
 

@@ -21,6 +21,7 @@ __all__ = [
     "check_metric",
     "confusion_matrix",
     "constant_answers",
+    "coverage_name",
     "intervals",
     "score",
 ]
@@ -60,6 +61,17 @@ CHUNK_VALUES = 1 << 21
 Weights = Float[Tensor, "samples rows"]
 """A weight for each row, in each of several samples."""
 Scores = dict[str, Float[Tensor, " samples"]]
+Interval = tuple[float, float]
+"""The level of intervals, and by how much they reach to both sides of an answer."""
+
+
+def coverage_name(level: float) -> str:
+    """Name the share of targets within intervals that should hold ``level`` of them.
+
+    >>> coverage_name(0.9)
+    'coverage_0.9'
+    """
+    return f"coverage_{level:g}"
 
 
 def check_metric(metric: str | None, task: str) -> None:
@@ -83,6 +95,8 @@ def score(
     answers: Shaped[Tensor, "rows ..."],
     targets: Shaped[Tensor, " rows"],
     weights: Float[Tensor, " rows"] | None = None,
+    *,
+    interval: Interval | None = None,
 ) -> dict[str, float]:
     """Score a model's answers by the scores that fit the task, in double precision.
 
@@ -91,15 +105,17 @@ def score(
         answers: Predictions, or the probabilities of all classes for each row.
         targets: Numbers, or the numbers of the right classes.
         weights: What each row counts; 1 if None.
+        interval: Of a regression with intervals, their level and half width.
 
     Returns:
         For a regression the root of the mean squared error, the mean and the median
         absolute error, and R2: 1 for perfect predictions, 0 for the mean of these very
-        targets, NaN where all of them are equal. For classes accuracy, balanced
-        accuracy (the mean of the accuracies of the classes that occur), F1 (of the
-        second of two classes, else the mean of the F1 of all classes that occur or are
-        predicted), log loss, and the expected calibration error: how far the highest
-        probability is from the share of right answers, over bins of it. For two
+        targets, NaN where all of them are equal. With intervals also the coverage, the
+        share of targets that lie within, and how wide they are. For classes accuracy,
+        balanced accuracy (the mean of the accuracies of the classes that occur), F1 (of
+        the second of two classes, else the mean of the F1 of all classes that occur or
+        are predicted), log loss, and the expected calibration error: how far the
+        highest probability is from the share of right answers, over bins of it. For two
         classes also the area under the ROC curve and average precision, NaN where a
         class is absent.
 
@@ -111,8 +127,9 @@ def score(
     {'rmse': 0.7071067811865476, 'mae': 0.5, 'median_error': 0.5, 'r2': 0.5}
     """
     of_rows = torch.ones(len(targets)) if weights is None else weights
-    scores = _scorer(task, answers, targets)(of_rows.double().unsqueeze(0))
-    return {name: scores[name].item() for name in SCORE_NAMES[task]}
+    scorer = _scorer(task, answers, targets, interval)
+    scores = scorer(of_rows.double().unsqueeze(0))
+    return {name: value.item() for name, value in scores.items()}
 
 
 def intervals(
@@ -120,6 +137,8 @@ def intervals(
     answers: Shaped[Tensor, "rows ..."],
     targets: Shaped[Tensor, " rows"],
     weights: Float[Tensor, " rows"] | None = None,
+    *,
+    interval: Interval | None = None,
 ) -> dict[str, tuple[float, float]]:
     """Give the interval that each score lies in, in 95 of 100 drawings of the rows.
 
@@ -131,16 +150,16 @@ def intervals(
     >>> intervals("regression", answers, targets)["rmse"]
     (1.0, 1.0)
     """
-    scorer = _scorer(task, answers, targets)
-    drawn: dict[str, list[Tensor]] = {name: [] for name in SCORE_NAMES[task]}
+    scorer = _scorer(task, answers, targets, interval)
+    drawn: dict[str, list[Tensor]] = {}
     for sample in _resamples(len(targets)):
         scores = scorer(sample if weights is None else sample * weights.double())
-        for name, values in drawn.items():
-            values.append(scores[name])
+        for name, values in scores.items():
+            drawn.setdefault(name, []).append(values)
     ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
     found = {}
-    for name, values in drawn.items():
-        low, high = torch.cat(values).nanquantile(ends).tolist()
+    for name, parts in drawn.items():
+        low, high = torch.cat(parts).nanquantile(ends).tolist()
         found[name] = low, high
     return found
 
@@ -200,18 +219,22 @@ def confusion_matrix(
     return counts
 
 
-def _scorer(task: str, answers: Tensor, targets: Tensor) -> Callable[[Weights], Scores]:
+def _scorer(
+    task: str, answers: Tensor, targets: Tensor, interval: Interval | None = None
+) -> Callable[[Weights], Scores]:
     """Give the function that scores with the weights of several samples at once.
 
     What does not depend on the weights is computed once.
     """
     if task == "regression":
-        return _regression_scorer(answers.double(), targets.double())
+        return _regression_scorer(answers.double(), targets.double(), interval)
     return _class_scorer(answers.double(), targets)
 
 
 def _regression_scorer(
-    predictions: Float[Tensor, " rows"], targets: Float[Tensor, " rows"]
+    predictions: Float[Tensor, " rows"],
+    targets: Float[Tensor, " rows"],
+    interval: Interval | None,
 ) -> Callable[[Weights], Scores]:
     errors = predictions - targets
     squares, sizes = errors.square(), errors.abs()
@@ -223,12 +246,18 @@ def _regression_scorer(
         total = weights.sum(1)
         spread = weights @ centred_squares - (weights @ centred).square() / total
         r2 = 1 - weights @ squares / spread
-        return {
+        found = {
             "rmse": (weights @ squares / total).sqrt(),
             "mae": weights @ sizes / total,
             "median_error": _medians(sizes, weights),
             "r2": torch.where(spread > 0, r2, math.nan),
         }
+        if interval is not None:
+            level, half_width = interval
+            inside = (sizes <= half_width).double()
+            found[coverage_name(level)] = weights @ inside / total
+            found["interval_width"] = torch.full_like(total, 2 * half_width)
+        return found
 
     return scores
 

@@ -79,7 +79,9 @@ def evaluate_file(
     of_rows = None if table.weight is None else table.weight.values
     if (baselines := run.baselines) is not None:
         with threads(1):
-            scores = baselines.scores(table.x, table.y, answers, of_rows)
+            scores = baselines.scores(
+                table.x, table.y, answers, of_rows, conformal=model.conformal
+            )
     else:
         notices.append(
             "an earlier version trained this run and kept no linear model; the "

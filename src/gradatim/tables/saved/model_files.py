@@ -5,8 +5,10 @@ scores, and a manifest of the four.
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,6 +19,7 @@ from gradatim.errors import ConfigError, DamagedError, RunError, SchemaError
 from gradatim.run.fingerprint import changes, signature
 from gradatim.store.checks import (
     Check,
+    fields,
     is_count,
     is_number,
     is_object,
@@ -37,9 +40,10 @@ from gradatim.store.json import (
 from gradatim.store.manifest import check_files, read_folder
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.tables.features import TableEncoder
-from gradatim.tables.fit.config import MAX_FOLDS
+from gradatim.tables.fit.config import HIGHEST_LEVEL, LOWEST_LEVEL, MAX_FOLDS
 from gradatim.tables.fit.plan import NetworkFactory, build_network, needs_factory
 from gradatim.tables.model.baselines import Baselines
+from gradatim.tables.model.conformal import Conformal
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.model.scores import SCORE_NAMES
 from gradatim.tables.schema.columns import Task
@@ -78,6 +82,8 @@ damage, before memory is asked for; the sizes were chosen by hand, not measured.
 
 CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
 FIRST_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
+LATER_PARTS = frozenset({"conformal"})
+"""What earlier versions did not write into ``model.json``."""
 LATER_FIELDS = frozenset({"intervals", "confusion", "folds", "final_epochs"})
 """What earlier versions did not write into ``scores.json``."""
 KNOWN_SCORES = (*map(set, SCORE_NAMES.values()), *FIRST_NAMES)
@@ -101,6 +107,8 @@ def table_model_files(
         "task": model.task,
         "architecture": dict(architecture),
     }
+    if model.conformal is not None:
+        description["conformal"] = asdict(model.conformal)
     state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
     return {
         TENSORS: tensor_parts(state),
@@ -172,7 +180,7 @@ def _check_scores(stored: Mapping[str, Any], path: Path) -> None:
     if not is_object(tables) or set(tables) != {"baseline", "linear", "model"}:
         raise _damaged(path, f"the scores {shown(tables)}")
     for name, row in tables.items():
-        if not is_object(row) or set(row) not in KNOWN_SCORES:
+        if not is_object(row) or _without_intervals(row) not in KNOWN_SCORES:
             raise _damaged(path, f"the scores {shown(row)} of {name}")
         for value in row.values():
             if not optional(is_number)(value):
@@ -181,6 +189,15 @@ def _check_scores(stored: Mapping[str, Any], path: Path) -> None:
         raise _damaged(path, "scores of two tasks")
     _check_intervals(stored.get("intervals", {}), set(tables["model"]), path)
     _check_confusion(stored.get("confusion", []), stored["rows"], path)
+
+
+def _without_intervals(row: Mapping[str, Any]) -> set[str]:
+    """Give the names of scores but for those of intervals, which come together."""
+    names = set(row)
+    of_intervals = {name for name in names if re.fullmatch(r"coverage_0\.\d+", name)}
+    if len(of_intervals) == 1 and "interval_width" in names:
+        names -= {*of_intervals, "interval_width"}
+    return names
 
 
 def _check_intervals(intervals: Any, names: set[str], path: Path) -> None:
@@ -221,6 +238,7 @@ def read_table_model(
     """
     check_files(contents, FILES | (set(contents) & {BASELINES}), path)
     architecture, task, schema, modules = _description(contents, path)
+    conformal = _conformal(contents, path)
     is_custom = architecture["name"] == "custom"
     if is_custom and factory is None:
         what = f"{path} is the model of a network of one's own, 'custom'"
@@ -247,6 +265,7 @@ def read_table_model(
             )
         raise _unlike(path, different[0])
     model.load_state_dict(state)
+    model.conformal = conformal
     return model.eval()
 
 
@@ -335,7 +354,7 @@ def _description(
     """
     place = path / DESCRIPTION
     names = {"version", "kind", "task", "architecture"}
-    description = _read_object(contents[DESCRIPTION], place, names)
+    description = _read_object(contents[DESCRIPTION], place, names, later=LATER_PARTS)
     architecture, task = description["architecture"], description["task"]
     for name, known in (("kind", ("table",)), ("task", get_args(Task))):
         if description[name] not in known:
@@ -361,6 +380,26 @@ def _description(
             f"{architecture['num_outputs']} outputs"
         )
     return architecture, task, schema, modules
+
+
+def _conformal(contents: Mapping[str, bytes], path: Path) -> Conformal | None:
+    """Read the intervals of a model, if it has some."""
+    place = path / DESCRIPTION
+    stored = parse_json(contents[DESCRIPTION], str(place)).get("conformal")
+    if stored is None:
+        return None
+    widths = fields(**dict.fromkeys(("baseline", "linear", "model"), _is_width))
+    if not fields(level=_is_level, half_widths=widths)(stored):
+        raise _damaged(place, f"the intervals {shown(stored)}")
+    return Conformal(**stored)
+
+
+def _is_level(value: Any) -> bool:
+    return is_number(value) and LOWEST_LEVEL <= value <= HIGHEST_LEVEL
+
+
+def _is_width(value: Any) -> bool:
+    return is_number(value) and value >= 0
 
 
 def _of_two_runs(what: str) -> RunError:

@@ -106,12 +106,15 @@ def predict_file(
         unusual.extra = extra
         return batch, predict_rows(model, x), unusual
 
+    half_width = None
+    if model.conformal is not None:
+        half_width = model.conformal.half_widths["model"]
     model.eval()  # before the threads begin, as they share the model
     with threads(1), writing(output, kind) as write:
         for batch, answers, unusual in _in_order(answer, batches, num_threads):
             notices.add(unusual, num_rows)
             notices.look_at(answers, num_rows)
-            columns = answer_columns(schema, answers)
+            columns = answer_columns(schema, answers, half_width)
             if with_input:
                 columns = beside_input(names, batch, columns)
             rows = pa.table(columns)
@@ -148,12 +151,21 @@ def _in_order(
             pool.shutdown(cancel_futures=True)
 
 
-def answer_columns(schema: Schema, answers: Tensor) -> dict[str, Any]:
-    """Name the answers: ``prediction``, and ``probability_<label>`` of classes."""
+def answer_columns(
+    schema: Schema, answers: Tensor, half_width: float | Tensor | None = None
+) -> dict[str, Any]:
+    """Name the answers: ``prediction``, and ``probability_<label>`` of classes.
+
+    With the half width of intervals there are ``lower`` and ``upper`` beside.
+    """
     target = schema.target
     assert target is not None
     if target.task == "regression":
-        return {"prediction": answers.numpy() + target.origin}
+        columns = {"prediction": answers.numpy() + target.origin}
+        if half_width is not None:
+            columns["lower"] = (answers - half_width).numpy() + target.origin
+            columns["upper"] = (answers + half_width).numpy() + target.origin
+        return columns
     labels = pa.array(list(target.labels))
     columns = {"prediction": labels.take(pa.array(answers.argmax(dim=1).numpy()))}
     # The labels are those that Arrow writes: a column is named like its prediction.

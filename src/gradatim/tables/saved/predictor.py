@@ -68,6 +68,32 @@ class Predictor:
             )
         return self._answers(rows).numpy()
 
+    def predict_interval(self, rows: Any) -> Any:
+        """Give the interval of each row, in which the target should lie.
+
+        There are such intervals where the model was trained with ``interval=0.9`` or
+        another share, which is the share of new rows that should lie within.
+
+        Args:
+            rows: As for :meth:`predict`.
+
+        Returns:
+            A NumPy array ``(rows, 2)`` of lower and upper ends, float64.
+
+        Raises:
+            ConfigError: The model has no intervals.
+        """
+        if self.model.conformal is None:
+            raise ConfigError(
+                "the model has no intervals.\n"
+                "How wide they are is seen on the validation rows of the training.\n"
+                "Train a regression with interval=0.9, or another share."
+            )
+        assert self.schema.target is not None
+        answers = self._answers(rows).numpy() + self.schema.target.origin
+        half_width = self.model.conformal.half_widths["model"]
+        return np.stack([answers - half_width, answers + half_width], axis=1)
+
     def importance(
         self,
         rows: Any,

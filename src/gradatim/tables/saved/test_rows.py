@@ -5,7 +5,7 @@ several folds, each row's own. They are in a folder ``test_rows/`` of the run, s
 score can be computed again, or another one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from gradatim.store.tensors import read_tensors, tensor_parts
 from gradatim.tables.files.csv import DelimitedFile
 from gradatim.tables.files.formats import open_file
 from gradatim.tables.files.formulas import without_formulas
-from gradatim.tables.fit.fit import FittedTable
+from gradatim.tables.fit.fit import FittedTable, Scored
 from gradatim.tables.saved.predict import (
     answer_columns,
     beside_input,
@@ -51,6 +51,8 @@ class TestRows:
     """What is to be predicted, as ``Table.y`` has it."""
     answer: Tensor
     """What the model answered, as ``TableModel.answers`` has it."""
+    half_width: Tensor | None = None
+    """By how much the interval of each reaches to both sides, if there are some."""
 
     @classmethod
     def of(cls, fitted: FittedTable) -> "TestRows":
@@ -67,6 +69,7 @@ class TestRows:
             fold=torch.arange(1, len(tests) + 1).repeat_interleave(sizes)[order],
             target=table.y[places][order],
             answer=torch.cat([test.answers for test in tests])[order],
+            half_width=_half_widths(tests, sizes, order),
         )
 
     @classmethod
@@ -87,7 +90,7 @@ class TestRows:
             )
         content = read_folder(path, known={TENSORS})[TENSORS]
         state = read_tensors(content, str(path / TENSORS))
-        fits = set(state) == set(cls.__slots__)
+        fits = set(state) | {"half_width"} == set(cls.__slots__)
         rows = cls(**state) if fits else None
         if rows is None or not rows._fit(len(schema.labels)):
             raise DamagedError(
@@ -105,6 +108,9 @@ class TestRows:
         fits = types == [whole, whole, whole if num_classes else torch.float32]
         fits = fits and self.answer.is_floating_point() and self.answer.shape == shape
         fits = fits and self.fold.shape == target.shape == (count,)
+        if self.half_width is not None:
+            fits = fits and self.half_width.dtype == torch.float64 and not num_classes
+            fits = fits and self.half_width.shape == (count,)
         if not fits or count < 1:
             return False
         is_class = (target >= 0) & (target < num_classes)
@@ -130,8 +136,20 @@ class TestRows:
 
 def test_row_files(rows: TestRows) -> dict[str, Iterable[Buffer]]:
     """Give the files of the folder ``test_rows``."""
-    state = {name: getattr(rows, name).contiguous() for name in TestRows.__slots__}
+    values = {name: getattr(rows, name) for name in TestRows.__slots__}
+    state = {name: v.contiguous() for name, v in values.items() if v is not None}
     return {TENSORS: tensor_parts(state)}
+
+
+def _half_widths(
+    tests: Sequence[Scored], sizes: Tensor, order: Tensor
+) -> Tensor | None:
+    """Give each row the half width of its fold."""
+    widths = [test.interval[1] for test in tests if test.interval is not None]
+    if not widths:
+        return None
+    of_folds = torch.tensor(widths, dtype=torch.float64)
+    return of_folds.repeat_interleave(sizes)[order]
 
 
 test_row_files.__test__ = False  # type: ignore[attr-defined]
@@ -163,7 +181,7 @@ def predict_test_rows(
         )
     rows = TestRows.read(run, schema)
     own = rows.columns(schema)
-    answers = answer_columns(schema, rows.answer)
+    answers = answer_columns(schema, rows.answer, rows.half_width)
     if source is not None:
         given = _input_of(source, rows.row.numpy())
         target = list(own)[-1]
