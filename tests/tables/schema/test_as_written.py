@@ -13,7 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradatim.errors import ConfigError, DataError, SchemaError
-from gradatim.tables.schema.date_forms import pattern_of, read_moments
+from gradatim.tables.schema.date_forms import (
+    DATE_FORMS,
+    likely_forms,
+    pattern_of,
+    read_moments,
+)
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.spelling import Spelling, marks_of
 from gradatim.tables.schema.values_to_codes import NO_TIME
@@ -102,6 +107,8 @@ DATES = {
     "year first": (["2012/01/31", "2012/02/01"], ["2012-01-31", "2012-02-01"]),
     "names": (["Aug 04, 2023", "Sept. 1, 2023"], ["2023-08-04", "2023-09-01"]),
     "whole names": (["4 August 2023", "1 May 2023"], ["2023-08-04", "2023-05-01"]),
+    "names within": (["Jan-1-1995", "Sep-30-2001"], ["1995-01-01", "2001-09-30"]),
+    "names without a gap": (["01JAN1995", "30SEP2001"], ["1995-01-01", "2001-09-30"]),
     "quarters": (["1974Q1", "1974Q4"], ["1974-01-01", "1974-10-01"]),
     "months": (["1974-03", "1974-11"], ["1974-03-01", "1974-11-01"]),
     "times": (
@@ -381,15 +388,11 @@ def test_numbers_come_back_as_they_were_written(numbers, spelling):
 
 @given(day=st.dates(datetime.date(1969, 1, 1), datetime.date(2068, 12, 31)))
 def test_every_form_reads_what_python_writes(day):
-    for form in (
-        "%d.%m.%y",
-        "%b %d, %Y",
-        "%j/%Y",
-        "%A, %d %B %Y",
-        "%Y%m%d",
-        "%m/%d/%Y",
-    ):
-        moments = read_moments(pa.array([day.strftime(form)]), form)
+    with_day = [form for form in DATE_FORMS if "%d" in form]
+    for form in (*with_day, "%j/%Y", "%A, %d %B %Y", "%Y%m%d"):
+        text = day.strftime(form)
+        assert form not in with_day or form in likely_forms([text])
+        moments = read_moments(pa.array([text]), form)
         assert moments.values(moments.fits)[0].as_py().date() == day
 
 
