@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from gradatim.errors import ConfigError, DataError, RunError, SchemaError
 from gradatim.store.json import parse_json
 from gradatim.tables.saved.model_files import read_schema, schema_text
-from gradatim.tables.schema.columns import Column, Target
+from gradatim.tables.schema.columns import UNSEEN, Column, Target
 from gradatim.tables.schema.schema import Schema
+from gradatim.tables.table import read_table
 
 RANDOM = np.random.default_rng(0)
 NUM_ROWS = 1_000
@@ -163,6 +164,24 @@ def test_vocabularies_hold_the_most_frequent_values_sorted(monkeypatch):
     assert notices.unseen == {"f": 2}
     assert notices.unseen_examples == {"f": ["c"]}
     assert notices.missing == {"f": 1}
+
+
+@pytest.mark.parametrize("said", [{}, {"category": ["f"]}])
+def test_it_is_told_where_rare_values_share_a_code(said, monkeypatch):
+    monkeypatch.setattr("gradatim.tables.schema.column_kinds.VOCABULARY_CAP", 3)
+    feature = ["d"] * 4 + ["b"] * 3 + ["c"] * 2 + ["a"] * 2 + ["NA"]
+    data = pa.table({"f": feature, "y": [*range(12)]})
+    table = read_table(data, target="y", **said)
+    assert table.schema.columns[0].reason == (
+        "of 4 values the 3 most frequent have a code each, the others (2 rows) share "
+        "one; if it only says which row it is: --id f"
+    )
+    assert table.notices.lines() == []  # all values were seen
+    rare, unseen = table.x["categories"][7, 0], UNSEEN
+    new = read_table(pa.table({"f": ["never", "c"]}), schema=table.schema)
+    assert new.x["categories"][:, 0].tolist() == [rare, rare] == [unseen, unseen]
+    stored = Schema.from_dict(table.schema.to_dict())
+    assert stored == table.schema
 
 
 def test_keep_and_drop():

@@ -51,7 +51,8 @@ __all__ = ["VOCABULARY_CAP", "column_of", "number_entries"]
 
 # Numbers that have no reason beside them were chosen by hand, not measured.
 VOCABULARY_CAP = 10_000
-"""At most so many values of a category have a code; rarer ones count as unseen."""
+"""At most so many values of a category have a code; rarer ones count as unseen. That
+they share one code, and are not hashed into many, was measured: benchmarks/LOG.md."""
 IDENTIFIER_SHARE = 0.95
 """The share of different values from which text is an identifier."""
 CATEGORY_SHARE = 0.5

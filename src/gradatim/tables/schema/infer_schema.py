@@ -211,6 +211,7 @@ def _add(
         # They have been read, by the spelling where there is one.
         plain_column = replace(column, spelling=None, missing=())
         codes = codes_of_column(typed(values, plain_column), column, inferred.notices)
+        column = _with_rare_values(inferred, column)
         twin = _twin(inferred, column, codes)
         if twin is not None and not kept:
             reason = f"the same as {twin!r} in every row"
@@ -225,6 +226,21 @@ def _add(
     if column.used and meaning.bounds is not None:
         _add_bounds(inferred, column, meaning.bounds)
     return column
+
+
+def _with_rare_values(inferred: Inferred, column: Column) -> Column:
+    """Say of a category with too many values that the rare ones share a code."""
+    inferred.notices.unseen_examples.pop(column.name, None)
+    num_rows = inferred.notices.unseen.pop(column.name, 0)  # all values were seen here
+    if not num_rows:
+        return column
+    count, _, _ = column.seen.partition(":")  # "12,345 values"
+    rare = (
+        f"of {count} the {len(column.vocabulary):,} most frequent have a code each, "
+        f"the others ({num_rows:,} rows) share one; if it only says which row it is: "
+        f"--id {column.name}"
+    )
+    return replace(column, reason="; ".join(filter(None, (column.reason, rare))))
 
 
 def _add_bounds(
