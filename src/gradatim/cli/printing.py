@@ -93,6 +93,8 @@ def print_test_scores(
     if epochs := stored.get("final_epochs"):
         had = "; the scores are of models that had not seen them" if num_rows else ""
         say(f"the model kept was trained on all rows at last, for {epochs} epochs{had}")
+    for line in _delivered(stored):
+        say(line)
     notices = []
     if 0 < num_rows < FEW_ROWS and kind != "line":
         notices.append(
@@ -106,6 +108,19 @@ def print_test_scores(
             "classes can be told apart; another --seed, or more rows, may"
         )
     print_notices(notices)
+
+
+def _delivered(stored: Mapping[str, Any]) -> list[str]:
+    """Say what answers where it is not the network: in the folds, and in the end."""
+    lines = []
+    if "network" in stored["scores"] or "delivered" in stored:
+        from gradatim.tables.model.better import Choice, folds_line
+
+        folds = [fold.get("delivered", "network") for fold in stored.get("folds", [])]
+        lines.append(folds_line(folds))
+        if choice := stored.get("delivered"):
+            lines.append(Choice(**choice).line())
+    return [line for line in lines if line]
 
 
 def print_scores(

@@ -239,7 +239,8 @@ def test_the_metric_of_the_validation_rows_chooses_the_epoch(target, metric):
     plan, values = fitted.plan, fitted.history[f"val_{metric}"]
     is_more = metric != "median_error"
     best = max(values) if is_more else min(values)
-    answers = predict_rows(fitted.model, table.select(plan.val).x)
+    x = table.select(plan.val).x
+    answers = predict_rows(fitted.model, x, by="network")
     found = score(fitted.model.task, answers, table.y[plan.val])[metric]
     assert found == pytest.approx(best, rel=1e-4)
     assert len(values) == 6 or values.index(best) == len(values) - 3

@@ -144,7 +144,7 @@ def test_a_metric_counts_rows_by_their_weight_alone(task):
     config = TabularConfig(epochs=2, metric=metric, class_weight=balance)
     fitted = fit_table(plan_table(table, config), progress=False)
     val = fitted.plan.val
-    answers = predict_rows(fitted.model, table.select(val).x)
+    answers = predict_rows(fitted.model, table.select(val).x, by="network")
     found = score(task, answers, table.y[val], table.weight.values[val])[metric]
     assert min(fitted.history[f"val_{metric}"]) == pytest.approx(found, rel=1e-5)
 

@@ -242,4 +242,4 @@ def test_rows_of_their_own_and_folds(tmp_path, capfd):
     assert "±" in repr(folds)
     every = gt.fit(rows, "price", test=0, **QUICK)
     assert len(every.test_rows) == 0 == len(every.scores)
-    assert repr(every).endswith("0 to test")
+    assert "0 to test" in repr(every)

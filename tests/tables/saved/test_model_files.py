@@ -1,17 +1,19 @@
 """The model's files, read with suspicion even where no digest protects them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+import gradatim as gt
 from gradatim.errors import ConfigError, RunError
 from gradatim.store.manifest import read_folder
-from gradatim.tables.fit.fit import predict_rows
-from gradatim.tables.saved.model_files import read_table_model
-from tests.trained_runs import fitted_on, write_run
+from gradatim.tables.fit.fit import fit_table, predict_rows
+from gradatim.tables.saved.model_files import parse_scores, read_table_model
+from tests.trained_runs import fitted_on, plan_on, write_run
 
 
 @pytest.fixture
@@ -137,3 +139,49 @@ class TestCustom:
             ConfigError, match=r"does not take the weights(.|\n)*trained"
         ):
             run[0].load_model(lambda n, m: nn.Linear(n, m))
+
+
+class TestDelivered:
+    """Models that answer by the linear model, or by the mean of both."""
+
+    @pytest.fixture(params=["linear", "mean"])
+    def run(self, request, trained, tmp_path):
+        plan = plan_on(trained("town").csv, "town")
+        fitted = fit_table(plan, progress=False)
+        choice = replace(fitted.choice, by=request.param)
+        fitted.model.deliver(request.param, fitted.baselines)
+        fitted = replace(fitted, choice=choice)
+        return write_run(tmp_path / "run", fitted, {}), fitted
+
+    def test_it_answers_as_before(self, run):
+        folder, fitted = run
+        x = fitted.plan.table.x
+        answers = predict_rows(fitted.model, x)
+        assert torch.equal(predict_rows(folder.load_model(), x), answers)
+        predictor = gt.load(folder.path)
+        assert torch.equal(predict_rows(predictor.model, x), answers)
+        assert not torch.equal(predict_rows(fitted.model, x, by="network"), answers)
+        assert folder.scores["delivered"] == fitted.choice.to_dict()
+
+    @pytest.mark.parametrize("by", ["both", ["linear"], 1])
+    def test_an_unknown_one_is_refused(self, by, run):
+        files = read_folder(run[0].path / "model")
+        change(files, delivered=by)
+        with pytest.raises(RunError, match=r"the unknown model .* to deliver"):
+            read(files)
+
+    def test_without_its_numbers_it_is_refused(self, run):
+        files = read_folder(run[0].path / "model")
+        del files["baselines.safetensors"]
+        with pytest.raises(RunError, match=r"no baselines\.safetensors"):
+            read(files)
+
+    @pytest.mark.parametrize(
+        "choice", [{"by": "network"}, {"rows": -1}, {"mean": "0.5"}, {"extra": 1}]
+    )
+    def test_another_choice_is_refused(self, choice, run):
+        content = read_folder(run[0].path / "model")["scores.json"]
+        scores = json.loads(content)
+        scores["delivered"] |= choice
+        with pytest.raises(RunError, match="choice"):
+            parse_scores(json.dumps(scores).encode(), Path("scores.json"))

@@ -6,7 +6,7 @@ its own, and at last there may be one on all rows, whose model is kept.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import mean
 from typing import Any
 
@@ -17,17 +17,27 @@ from torch import Tensor
 from gradatim.callbacks import EarlyStopping, LRScheduler
 from gradatim.history import History
 from gradatim.interrupt import INTERRUPTED, OUT_OF_TIME
-from gradatim.modules import evaluating
-from gradatim.nested import slice_rows
 from gradatim.progress import at_work
-from gradatim.rows import num_rows
 from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.deliver import (
+    Validated,
+    choose_model,
+    intervals_of,
+    val_errors,
+    validated,
+)
 from gradatim.tables.fit.plan import TablePlan
 from gradatim.tables.fit.time_limit import StopInTime, TimeLimit
 from gradatim.tables.model.baselines import Baselines, mean_scores
+from gradatim.tables.model.better import Choice
 from gradatim.tables.model.conformal import Errors
 from gradatim.tables.model.linear import fit_logistic, fit_ridge
-from gradatim.tables.model.network import ResidualMLP, TableModel
+from gradatim.tables.model.network import (
+    AnsweredBy,
+    ResidualMLP,
+    TableModel,
+    predict_rows,
+)
 from gradatim.tables.model.scores import (
     HIGHER_IS_BETTER,
     confusion_matrix,
@@ -56,12 +66,21 @@ class Scored:
     answers: Tensor
     scores: dict[str, dict[str, float]]
     """By ``"baseline"``, ``"linear"`` or ``"model"``, and by name; empty where there
-    are no test rows."""
+    are no test rows. ``"network"`` is beside them where it is not all that answers."""
     confusion: list[list[int]] | None = None
     """The test rows of each class (a list each) by the class that the model gives."""
     interval: tuple[float, float] | None = None
     """The level of the intervals, if there are some, and by how much they reach to both
     sides of the answers."""
+    answered_by: AnsweredBy = "network"
+    """What answered them."""
+
+    def of_fold(self) -> dict[str, Any]:
+        """Give what ``scores.json`` has of a fold."""
+        entry: dict[str, Any] = {"rows": len(self.rows), "scores": self.scores}
+        if self.answered_by != "network":
+            entry["delivered"] = self.answered_by
+        return entry
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,8 @@ class FittedTable:
 
     plan: TablePlan
     model: TableModel
-    """The one to keep: trained on all rows at last, or else that of the first fold."""
+    """The one to keep: trained on all rows at last, or else that of the first fold. It
+    answers by the better of the network and the linear model."""
     history: History
     """The history of the first training."""
     baselines: Baselines
@@ -84,6 +104,9 @@ class FittedTable:
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Where the model's scores lie in 95 of 100 drawings of the test rows; empty for
     several folds, which have a spread."""
+    choice: Choice | None = None
+    """What ``model`` answers by; None where there is no choice, as of a network of the
+    user's own."""
 
     @property
     def scores(self) -> dict[str, dict[str, float]]:
@@ -107,11 +130,11 @@ class FittedTable:
         if self.confusion is not None:
             entry["confusion"] = self.confusion
         if self.plan.config.folds is not None:
-            entry["folds"] = [
-                {"rows": len(test.rows), "scores": test.scores} for test in self.tests
-            ]
+            entry["folds"] = [test.of_fold() for test in self.tests]
         if self.final_epochs is not None:
             entry["final_epochs"] = self.final_epochs
+        if self.choice is not None and self.choice.by != "network":
+            entry["delivered"] = self.choice.to_dict()
         return entry
 
     @property
@@ -128,6 +151,9 @@ class _Trained:
     best_epoch: int
     start_penalty: float | None
     baselines: Baselines
+    val: Validated | None
+    """None where the network answers in any case."""
+    choice: Choice | None
     test: Scored
     errors: Errors | None = None
     """Those of the validation rows, if intervals are asked for."""
@@ -186,7 +212,13 @@ def fit_table(
             else:
                 model = final.model
                 baselines = final.fit_baselines(trained[0].baselines.penalty)
-        tests, of_model = tuple(each.test for each in trained), {}
+        # The last model is chosen by the validation rows of all folds.
+        choice = trained[0].choice
+        if epochs is not None and len(trained) > 1:
+            choice = choose_model(plan, [each.val for each in trained])
+        if choice is not None:
+            model.deliver(choice.by, baselines)
+        tests, of_model = _tests(trained), {}
         if plan.config.folds is None and len(plan.test):
             assert plan.table.y is not None
             targets = plan.table.y[plan.test]
@@ -198,9 +230,8 @@ def fit_table(
                 )
         # The last model has no validation rows: its intervals are those of all others.
         parts = [each.errors for each in trained if each.errors is not None]
-        if parts and plan.config.interval is not None:
-            parts = parts if epochs is not None else parts[:1]
-            model.conformal = Errors.conformal(parts, plan.config.interval)
+        parts = parts if epochs is not None else parts[:1]
+        model.conformal = intervals_of(parts, plan.config.interval, choice)
     return FittedTable(
         plan,
         model,
@@ -210,6 +241,7 @@ def fit_table(
         final_epochs=epochs,
         stop_reason=stop_reason,
         intervals=of_model,
+        choice=choice,
     )
 
 
@@ -244,30 +276,40 @@ def _fit(
     assert y is not None
     history = _train(plan, [*callbacks, *stop_in_time], progress)
     best_epoch = _best_epoch(history, plan.config)
+    val = validated(plan, baselines)
+    if (choice := choose_model(plan, [val])) is not None:
+        plan.model.deliver(choice.by, baselines)
     scores, answers, confusion = {}, torch.empty(0), None
-    errors, conformal = _errors(plan, baselines), None
-    if errors is not None and plan.config.interval is not None:
-        conformal = Errors.conformal([errors], plan.config.interval)
+    errors = val_errors(plan, baselines, choice)
+    conformal = intervals_of([errors] if errors else [], plan.config.interval, choice)
     if len(test):
         x, weights = plan.table.select(test).x, plan.score_weights(test)
+        network = None
         with at_work(f"scoring {len(test):,} rows", shown=progress):
             answers = predict_rows(plan.model, x)
-            scores = baselines.scores(x, y[test], answers, weights, conformal=conformal)
+            if choice is not None:
+                network = predict_rows(plan.model, x, by="network")
+            scores = baselines.scores(
+                x, y[test], answers, weights, network=network, conformal=conformal
+            )
         if plan.model.task != "regression":
             confusion = confusion_matrix(answers, y[test])
     interval = None if conformal is None else conformal.of("model")
-    scored = Scored(test, answers, scores, confusion, interval)
-    return _Trained(history, best_epoch, penalty, baselines, scored, errors)
+    scored = Scored(test, answers, scores, confusion, interval, plan.model.answered_by)
+    return _Trained(
+        history, best_epoch, penalty, baselines, val, choice, scored, errors
+    )
 
 
-def _errors(plan: TablePlan, baselines: Baselines) -> Errors | None:
-    """Give the errors on the validation rows, if intervals are asked for."""
-    if plan.config.interval is None:
-        return None
-    assert plan.table.y is not None
-    x = plan.table.select(plan.val).x
-    answers = {**baselines.answers(x), "model": predict_rows(plan.model, x)}
-    return Errors.of(answers, plan.table.y[plan.val], plan.score_weights(plan.val))
+def _tests(trained: Sequence[_Trained]) -> tuple[Scored, ...]:
+    """Give the test rows of each, with scores of the network if it is not all."""
+    tests = tuple(each.test for each in trained)
+    if any(test.answered_by != "network" for test in tests):
+        return tests
+    return tuple(
+        replace(t, scores={n: s for n, s in t.scores.items() if n != "network"})
+        for t in tests
+    )
 
 
 def _fit_final(
@@ -397,15 +439,3 @@ def _best_epoch(history: History, config: TabularConfig) -> int:
     sign = -1 if config.metric in HIGHER_IS_BETTER else 1
     ranked = [math.inf if math.isnan(value) else sign * value for value in values]
     return int(epochs[ranked.index(min(ranked))])
-
-
-def predict_rows(
-    model: TableModel, x: dict[str, Tensor], *, batch_size: int = 2048
-) -> Tensor:
-    """Give the model's answers for encoded rows, in batches, in eval mode."""
-    with evaluating(model):
-        parts = [
-            model.answers(model(slice_rows(x, start, start + batch_size)))
-            for start in range(0, num_rows(x), batch_size)
-        ]
-    return torch.cat(parts)

@@ -84,13 +84,17 @@ class Baselines(nn.Module):
         model_answers: Tensor,
         weights: Tensor | None = None,
         *,
+        network: Tensor | None = None,
         conformal: Conformal | None = None,
     ) -> dict[str, dict[str, float]]:
         """Score both on encoded rows, and the answers of a model beside them.
 
+        ``network`` are the answers of the network, where it is not all that answers.
         ``conformal`` has the intervals of each, where there are some.
         """
         answers: dict[str, Any] = {**self.answers(x), "model": model_answers}
+        if network is not None:
+            answers["network"] = network
         return {
             name: score(
                 self.task,

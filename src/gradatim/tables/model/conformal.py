@@ -25,10 +25,11 @@ class Conformal:
     level: float
     """The share of new rows whose targets should lie within."""
     half_widths: Mapping[str, float]
-    """By ``"baseline"``, ``"linear"`` and ``"model"``, in units of the target."""
+    """By ``"baseline"``, ``"linear"``, ``"model"`` and perhaps ``"network"``, in units
+    of the target."""
 
     def of(self, name: str) -> tuple[float, float]:
-        """Give the level, and the half width of one of the three."""
+        """Give the level, and the half width of one of them."""
         return self.level, self.half_widths[name]
 
 

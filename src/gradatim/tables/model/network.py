@@ -1,15 +1,22 @@
 """The networks for tables, and the model that goes from codes to answers."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gradatim.modules import evaluating
+from gradatim.nested import slice_rows
+from gradatim.rows import num_rows
 from gradatim.tables.features import TableEncoder
+from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import Conformal
 
-__all__ = ["ResidualMLP", "TableModel"]
+__all__ = ["AnsweredBy", "ResidualMLP", "TableModel", "mean_answers", "predict_rows"]
+
+AnsweredBy = Literal["network", "linear", "mean"]
+"""What answers rows: the network, the linear model, or the mean of both."""
 
 
 class ResidualMLP(nn.Module):
@@ -100,8 +107,11 @@ class TableModel(nn.Module):
     For a regression, which is trained on standardised targets, the buffers
     ``target_mean`` and ``target_std`` (float64) hold mean and standard deviation of the
     training rows' targets. For classes they are 0 and 1.
+
+    Rows are answered by the network, if it is not said otherwise by :meth:`deliver`.
     """
 
+    answered_by: AnsweredBy
     target_mean: Tensor
     target_std: Tensor
     conformal: Conformal | None
@@ -114,6 +124,9 @@ class TableModel(nn.Module):
         self.network = network
         self.task = task
         self.conformal = None
+        self.answered_by = "network"
+        # In a tuple it is no part of the module: its numbers have a file of their own.
+        self._linear: tuple[Baselines, ...] = ()
         self.register_buffer("target_mean", torch.zeros((), dtype=torch.float64))
         self.register_buffer("target_std", torch.ones((), dtype=torch.float64))
 
@@ -147,3 +160,45 @@ class TableModel(nn.Module):
             second = outputs.sigmoid()
             return torch.stack([1 - second, second], dim=1)
         return outputs.softmax(dim=1)
+
+    def deliver(self, by: AnsweredBy, baselines: Baselines) -> "TableModel":
+        """Answer rows by the linear model, or by the mean of both, from now on."""
+        self.answered_by, self._linear = by, (baselines,)
+        return self
+
+    def answer(self, x: dict[str, Tensor], by: AnsweredBy | None = None) -> Tensor:
+        """Answer encoded rows, as :meth:`answers` gives it.
+
+        ``by`` is what answers them, if it is not what is delivered.
+        """
+        by = by or self.answered_by
+        if by == "network":
+            return self.answers(self(x))
+        linear = self._linear[0].answers(x)["linear"]
+        if by == "linear":
+            return linear if self.task == "regression" else linear.float()
+        return mean_answers(self.answers(self(x)), linear)
+
+
+def mean_answers(network: Tensor, linear: Tensor) -> Tensor:
+    """Give the mean of the answers of two models, in the dtype of the first."""
+    return ((network.double() + linear) / 2).to(network.dtype)
+
+
+def predict_rows(
+    model: TableModel,
+    x: dict[str, Tensor],
+    *,
+    batch_size: int = 2048,
+    by: AnsweredBy | None = None,
+) -> Tensor:
+    """Give the model's answers for encoded rows, in batches, in eval mode.
+
+    ``by`` is what answers, if it is not what the model delivers.
+    """
+    with evaluating(model):
+        parts = [
+            model.answer(slice_rows(x, start, start + batch_size), by=by)
+            for start in range(0, num_rows(x), batch_size)
+        ]
+    return torch.cat(parts)

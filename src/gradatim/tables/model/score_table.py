@@ -32,6 +32,7 @@ def score_table(
         "baseline": "mean" if "rmse" in scores["model"] else "majority",
         "linear": "linear model",
         "model": "this model",
+        "network": "network",
     }
 
     def cell(model: str, name: str) -> str:
@@ -46,7 +47,7 @@ def score_table(
     names = list(scores["model"])
     columns = {
         proper[model]: [cell(model, name) for name in names]
-        for model in ("model", "linear", "baseline")
+        for model in ("model", "network", "linear", "baseline")
         if model in scores
     }
     headers, cells = list(columns), list(columns.values())

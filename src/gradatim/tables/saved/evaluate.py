@@ -7,6 +7,7 @@ from gradatim.errors import SchemaError
 from gradatim.tables.files.formats import open_file
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.fit.plan import NetworkFactory
+from gradatim.tables.model.better import Choice
 from gradatim.tables.model.scores import constant_answers, score
 from gradatim.tables.saved.folder import TableRunFolder
 from gradatim.tables.table import read_table
@@ -23,7 +24,8 @@ class Evaluation:
     num_rows: int
     scores: dict[str, dict[str, float]]
     """The scores on these rows of the constant answer, the linear model and the model:
-    those that stand in the run."""
+    those that stand in the run. The network has its own where it is not all that
+    answers."""
     notices: list[str]
 
 
@@ -79,8 +81,17 @@ def evaluate_file(
     of_rows = None if table.weight is None else table.weight.values
     if (baselines := run.baselines) is not None:
         with threads(1):
+            network = None
+            if model.answered_by != "network":
+                network = predict_rows(model, table.x, by="network")
+                notices.append(Choice(**run.scores["delivered"]).line())
             scores = baselines.scores(
-                table.x, table.y, answers, of_rows, conformal=model.conformal
+                table.x,
+                table.y,
+                answers,
+                of_rows,
+                network=network,
+                conformal=model.conformal,
             )
     else:
         notices.append(

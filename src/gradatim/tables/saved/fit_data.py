@@ -255,6 +255,8 @@ class Fitted(Predictor):
             folds = [test.scores for test in self._table.tests]
             headers, rows = score_table(self.scores, self.intervals, folds)
             lines += aligned([headers, *rows])
+        if self._table.choice is not None and (line := self._table.choice.line()):
+            lines.append(line)
         return "\n".join(lines)
 
 
@@ -347,6 +349,10 @@ def fit(
             progress=progress,
             began=began,
         )
+    if fitted.choice is not None and (line := fitted.choice.line()):
+        notes.append(line)
+        if progress:
+            tell(f"note: {line}")
     test_rows = np.empty(0, np.int64)
     if fitted.num_tested:
         test_rows = TestRows.of(fitted).row.numpy()

@@ -25,6 +25,7 @@ from gradatim.store.checks import (
     is_object,
     is_text,
     list_of,
+    one_of,
     optional,
     whole,
 )
@@ -44,7 +45,7 @@ from gradatim.tables.fit.config import HIGHEST_LEVEL, LOWEST_LEVEL, MAX_FOLDS
 from gradatim.tables.fit.plan import NetworkFactory, build_network, needs_factory
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import Conformal
-from gradatim.tables.model.network import TableModel
+from gradatim.tables.model.network import AnsweredBy, TableModel
 from gradatim.tables.model.scores import SCORE_NAMES
 from gradatim.tables.schema.columns import Task
 from gradatim.tables.schema.schema import Schema
@@ -82,10 +83,16 @@ damage, before memory is asked for; the sizes were chosen by hand, not measured.
 
 CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
 FIRST_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
-LATER_PARTS = frozenset({"conformal"})
+LATER_PARTS = frozenset({"conformal", "delivered"})
 """What earlier versions did not write into ``model.json``."""
-LATER_FIELDS = frozenset({"intervals", "confusion", "folds", "final_epochs"})
+LATER_FIELDS = frozenset(
+    {"intervals", "confusion", "folds", "final_epochs", "delivered"}
+)
 """What earlier versions did not write into ``scores.json``."""
+DELIVERED = ("linear", "mean")
+"""What may answer in place of the network alone."""
+SCORED = {"baseline", "linear", "model"}
+"""What has scores; the network, too, where it is not all that answers."""
 KNOWN_SCORES = (*map(set, SCORE_NAMES.values()), *FIRST_NAMES)
 """The scores that a task has, and those that files of version 0.1 have."""
 
@@ -109,6 +116,8 @@ def table_model_files(
     }
     if model.conformal is not None:
         description["conformal"] = asdict(model.conformal)
+    if model.answered_by != "network":
+        description["delivered"] = model.answered_by
     state = {name: tensor.detach() for name, tensor in model.state_dict().items()}
     return {
         TENSORS: tensor_parts(state),
@@ -161,11 +170,13 @@ def parse_scores(content: bytes, path: Path) -> dict[str, Any]:
     if not whole(1, 10**9)(stored.get("final_epochs", 1)):
         raise _damaged(path, f"the final_epochs {shown(stored['final_epochs'])}")
     _check_scores(stored, path)
+    _check_choice(stored.get("delivered"), path)
     folds = stored.get("folds", [])
     if not list_of(is_object)(folds) or len(folds) > MAX_FOLDS:
         raise _damaged(path, f"the folds {shown(folds)}")
     for fold in folds:
-        if set(fold) != {"rows", "scores"}:
+        by = fold.get("delivered", "mean")
+        if set(fold) - {"delivered"} != {"rows", "scores"} or by not in DELIVERED:
             raise _damaged(path, f"the fold {shown(fold)}")
         _check_scores(fold, path)
     return stored
@@ -177,7 +188,7 @@ def _check_scores(stored: Mapping[str, Any], path: Path) -> None:
         raise _damaged(path, f"the rows {shown(stored['rows'])}")
     if stored["rows"] == 0 and tables == {}:
         return
-    if not is_object(tables) or set(tables) != {"baseline", "linear", "model"}:
+    if not is_object(tables) or set(tables) - {"network"} != SCORED:
         raise _damaged(path, f"the scores {shown(tables)}")
     for name, row in tables.items():
         if not is_object(row) or _without_intervals(row) not in KNOWN_SCORES:
@@ -198,6 +209,25 @@ def _without_intervals(row: Mapping[str, Any]) -> set[str]:
     if len(of_intervals) == 1 and "interval_width" in names:
         names -= {*of_intervals, "interval_width"}
     return names
+
+
+def _check_choice(choice: Any, path: Path) -> None:
+    """Refuse what is not a choice as it is stored: between models, by a score."""
+    checks: dict[str, Check] = {
+        "by": one_of(*DELIVERED),
+        "rows": is_count,
+        "metric": is_text,
+        **dict.fromkeys(("network", "linear", "mean"), optional(is_number)),
+    }
+    if choice is None:
+        return
+    if not is_object(choice) or set(choice) != set(checks):
+        raise _damaged(path, f"the choice {shown(choice)} of what is delivered")
+    for name, check in checks.items():
+        if not check(choice[name]):
+            raise _damaged(
+                path, f"the choice of a model by {name} {shown(choice[name])}"
+            )
 
 
 def _check_intervals(intervals: Any, names: set[str], path: Path) -> None:
@@ -237,7 +267,7 @@ def read_table_model(
         ConfigError: The network needs a factory.
     """
     check_files(contents, FILES | (set(contents) & {BASELINES}), path)
-    architecture, task, schema, modules = _description(contents, path)
+    architecture, task, schema, modules, delivered = _description(contents, path)
     conformal = _conformal(contents, path)
     is_custom = architecture["name"] == "custom"
     if is_custom and factory is None:
@@ -266,6 +296,11 @@ def read_table_model(
         raise _unlike(path, different[0])
     model.load_state_dict(state)
     model.conformal = conformal
+    if delivered is not None:
+        baselines = read_baselines(contents, path)
+        if baselines is None:
+            raise _damaged(path, f"a model that is {delivered}, and no {BASELINES}")
+        model.deliver(delivered, baselines)
     return model.eval()
 
 
@@ -301,7 +336,7 @@ def read_model_files(path: Path) -> dict[str, bytes]:
     if SCHEMA not in contents:
         return contents
     check_files(contents, {DESCRIPTION, SCHEMA}, path)
-    architecture, _, _, modules = _description(contents, path)
+    architecture, _, _, modules, _ = _description(contents, path)
     if architecture["name"] != "custom":  # what a factory makes is not known here
         # Beside the weights there is the header, and what is small.
         most = sum(num_bytes(m.state_dict()) for m in modules.values()) + MAX_JSON_BYTES
@@ -346,16 +381,20 @@ def _read_object(
 
 def _description(
     contents: Mapping[str, bytes], path: Path
-) -> tuple[dict[str, Any], str, Schema, dict[str, nn.Module]]:
+) -> tuple[dict[str, Any], str, Schema, dict[str, nn.Module], AnsweredBy | None]:
     """Give architecture, task, schema and modules, if they fit each other.
 
     The modules are made without memory: they have names, shapes and dtypes alone. A
-    network of the user's own is not among them.
+    network of the user's own is not among them. Last is what answers, if it is not the
+    network.
     """
     place = path / DESCRIPTION
     names = {"version", "kind", "task", "architecture"}
     description = _read_object(contents[DESCRIPTION], place, names, later=LATER_PARTS)
     architecture, task = description["architecture"], description["task"]
+    delivered = description.get("delivered")
+    if not optional(one_of(*DELIVERED))(delivered):
+        raise _damaged(place, f"the unknown model {shown(delivered)} to deliver")
     for name, known in (("kind", ("table",)), ("task", get_args(Task))):
         if description[name] not in known:
             raise _damaged(place, f"the unknown {name} {shown(description[name])}")
@@ -379,7 +418,7 @@ def _description(
             f"{len(schema.labels)} classes, not {task} with "
             f"{architecture['num_outputs']} outputs"
         )
-    return architecture, task, schema, modules
+    return architecture, task, schema, modules, delivered
 
 
 def _conformal(contents: Mapping[str, bytes], path: Path) -> Conformal | None:
@@ -388,8 +427,12 @@ def _conformal(contents: Mapping[str, bytes], path: Path) -> Conformal | None:
     stored = parse_json(contents[DESCRIPTION], str(place)).get("conformal")
     if stored is None:
         return None
-    widths = fields(**dict.fromkeys(("baseline", "linear", "model"), _is_width))
-    if not fields(level=_is_level, half_widths=widths)(stored):
+    names = ("baseline", "linear", "model")
+    known = [
+        fields(**dict.fromkeys(n, _is_width)) for n in (names, (*names, "network"))
+    ]
+    is_right = fields(level=_is_level, half_widths=lambda v: any(k(v) for k in known))
+    if not is_right(stored):
         raise _damaged(place, f"the intervals {shown(stored)}")
     return Conformal(**stored)
 
