@@ -164,6 +164,48 @@ def test_rows_that_were_trained_on_are_told():
     assert notice.startswith("25 of 40 rows to be scored on (--test) stand among the")
 
 
+@pytest.mark.parametrize("column", ["patient", "number"])
+def test_a_group_in_two_tables_is_refused(column):
+    frame, new = visits(), visits(40, seed=1)
+    for each in (frame, new):
+        each["number"] = each["patient"].astype("category").cat.codes.astype(int)
+    new["patient"] += " of another year"
+    new["number"] += 1_000
+    table = read_table(frame, target="y", group=column)
+    config = TabularConfig(group=column)
+
+    def plan_of(rows, **more):
+        own = read_table(rows, schema=table.schema, group=column)
+        return plan_table(table, config, test=own, **more)
+
+    plan_of(new)
+    two_known = pd.concat([new, frame.head(1), frame.tail(1)])
+    with pytest.raises(DataError, match=f"2 of the .* groups of '{column}' of --test"):
+        plan_of(two_known)
+    val = read_table(new.head(3), schema=table.schema, group=column)
+    with pytest.raises(DataError, match="of --test have rows of --val, too"):
+        plan_of(new, val=val)
+
+
+def test_rows_that_are_no_later_are_refused_where_time_splits():
+    frame = visits()
+    table = read_table(frame, target="y", time="day")
+
+    def plan_of(days, name="test"):
+        rows = frame.head(len(days)).assign(day=days)
+        own = read_table(rows, schema=table.schema, time="day")
+        return plan_table(table, TabularConfig(time="day"), **{name: own})
+
+    last = frame["day"].max()
+    one = frame["day"].iloc[1] - frame["day"].iloc[0]
+    plan_of([last + abs(one), last + 2 * abs(one)])
+    with pytest.raises(DataError, match="1 of 2 rows of --test are no later than"):
+        plan_of([last, last + abs(one)])
+    # Rows to validate with follow those to train on, and come before those to test on.
+    with pytest.raises(DataError, match="2 of 2 rows of --val are no later than"):
+        plan_of([frame["day"].min()] * 2, "val")
+
+
 def test_rows_that_are_equal_by_chance_are_not_told():
     random = np.random.RandomState(0)
 

@@ -1,16 +1,20 @@
 """Rows to validate with, or to test on, that come in a table of their own."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from gradatim.errors import DataError
 from gradatim.tables.fit.split_table import Rows
 from gradatim.tables.schema.row_keys import RowKeys
 from gradatim.tables.table import Table
+from gradatim.text import shown
 
 __all__ = ["with_own_rows"]
 
@@ -26,8 +30,14 @@ def with_own_rows(
     """Put the rows of all tables into one; give it, its parts, and what to tell.
 
     ``rows`` are those of ``table``. The other tables were read with its schema.
+
+    Raises:
+        DataError: The rows were to be split by group or by time, and one of the other
+            tables has groups of this one, or is no later.
     """
     parts, notices, joined = rows._asdict(), [], [table]
+    _check_groups(table, val, test)
+    _check_times(table, rows, val, test)
     start = len(table)
     for name, other in (("val", val), ("test", test)):
         if other is None:
@@ -45,10 +55,51 @@ def with_own_rows(
     if weight is not None:
         counts = [each.weight.values for each in joined if each.weight is not None]
         weight = RowKeys(name=weight.name, values=torch.cat(counts))
-    # Groups and times of several tables cannot be compared: they were split by before.
     whole = replace(table, x=x, y=y, rows=numbers, time=None, group=None, unused={})
     whole = replace(whole, weight=weight)
     return whole, Rows(**parts), notices
+
+
+def _check_groups(table: Table, val: Table | None, test: Table | None) -> None:
+    """Refuse a group that has rows in two of the tables."""
+    tables = [("to train on", table), ("of --val", val), ("of --test", test)]
+    given = [(name, t.group) for name, t in tables if t is not None and t.group]
+    for (one, first), (other, second) in itertools.combinations(given, 2):
+        names = second.names()
+        is_shared = pc.is_in(names, value_set=first.names())
+        if num_shared := pc.sum(is_shared).as_py():
+            example = shown(names.filter(is_shared)[0].as_py())
+            raise DataError(
+                f"{num_shared:,} of the {len(names):,} groups of {second.name!r} "
+                f"{other} have rows {one}, too, such as {example}.\n"
+                "With --group, no group is on two sides: scores are of new ones.\n"
+                "Leave these groups out of one of the tables, or leave out --group: "
+                "then the tables are taken as they are."
+            )
+
+
+def _check_times(
+    table: Table, rows: Rows, val: Table | None, test: Table | None
+) -> None:
+    """Refuse rows that are no later than those that come before them."""
+    if table.time is None:
+        return
+    before = [table.time.values[rows.train]]
+    for name, other, own in (("val", val, rows.val), ("test", test, rows.test)):
+        values = table.time.values[own]
+        if other is not None and other.time is not None:
+            values = other.time.values
+            num_early = int((values <= torch.cat(before).max()).sum())
+            if num_early:
+                raise DataError(
+                    f"{num_early:,} of {len(values):,} rows of --{name} are no later "
+                    f"than the rows before them, by {table.time.name!r}.\n"
+                    "With --time, scores are of what comes after all that was learned "
+                    "from.\n"
+                    "Leave these rows out of one of the tables, or leave out --time: "
+                    "then the tables are taken as they are."
+                )
+        before.append(values)
 
 
 def _rows_in_both(table: Table, other: Table, name: str) -> list[str]:

@@ -230,7 +230,7 @@ def plan_again(
         config,
         factory=factory,
         **{
-            name: read_own_rows(path, run.schema, drop_missing, config.weight)
+            name: read_own_rows(path, run.schema, drop_missing, config)
             for name, path in own.items()
             if path is not None
         },
@@ -245,14 +245,16 @@ def reading_of(data: Any) -> str:
 
 
 def read_own_rows(
-    source: Any, schema: Schema, drop_missing_target: bool, weight: str | None = None
+    source: Any, schema: Schema, drop_missing_target: bool, config: TabularConfig
 ) -> Table:
-    """Read rows to validate with or to test on, which have the target.
-
-    ``weight`` is the column by which the training weighs its rows, if it does.
-    """
+    """Read rows to validate with or to test on, which have the target."""
     table = read_table(
-        source, schema=schema, drop_missing_target=drop_missing_target, weight=weight
+        source,
+        schema=schema,
+        drop_missing_target=drop_missing_target,
+        time=config.time,
+        group=config.group,
+        weight=config.weight,
     )
     if table.y is None:
         assert schema.target is not None

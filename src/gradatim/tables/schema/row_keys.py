@@ -4,7 +4,7 @@ These keys say which rows are trained on and which are scored. They are no featu
 column that they come from may be one beside that.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from jaxtyping import Int64, Shaped
 from torch import Tensor
 
 from gradatim.errors import DataError
-from gradatim.tables.files.arrow import numpy_of
+from gradatim.tables.files.arrow import array_of, numpy_of
 from gradatim.tables.schema.columns import Column
 from gradatim.tables.schema.typed_values import places, stands_for_missing, typed
 from gradatim.tables.schema.values_to_codes import ticks
@@ -36,10 +36,18 @@ class RowKeys:
     values: Shaped[Tensor, " rows"]
     """For times numbers that sort as they do; for groups int64, the same in each row of
     one group."""
+    words: Any = None
+    """For groups the Arrow array of what they are called: key 3 has the word at 3."""
 
     def select(self, rows: Int64[Tensor, " some"]) -> "RowKeys":
         """Take the keys of some rows."""
-        return RowKeys(name=self.name, values=self.values[rows])
+        return replace(self, values=self.values[rows])
+
+    def names(self) -> pa.Array:
+        """Give what the groups of these rows are called, each once, as texts."""
+        keys = self.values.unique()
+        places = array_of(keys[keys != NO_GROUP].numpy(), pa.int64())
+        return self.words.take(places).cast(pa.string())
 
 
 def keys_of_times(values: pa.Array, column: Column) -> RowKeys:
@@ -136,4 +144,5 @@ def keys_of_groups(name: str, values: pa.Array) -> RowKeys:
     keys[-1] = NO_GROUP
     if pa.types.is_string(words.type):
         keys[:-1][numpy_of(stands_for_missing(words))] = NO_GROUP
-    return RowKeys(name=name, values=torch.from_numpy(keys[places(values)]))
+    of_rows = torch.from_numpy(keys[places(values)])
+    return RowKeys(name=name, values=of_rows, words=words)
