@@ -16,6 +16,7 @@ from gradatim.errors import FileReadError
 from gradatim.tables.files.csv_records import records
 from gradatim.tables.files.data_file import MISSING_VALUES
 from gradatim.tables.files.formats import open_file, written_format
+from gradatim.tables.files.text_file import TextFile
 
 
 def read_columns(path, *, types=None, columns=None, missing=MISSING_VALUES):
@@ -351,7 +352,7 @@ def test_a_source_narrows_doubles_where_float32_will_do(write):
 def test_records_of_any_length_leave_the_limit_of_the_process_alone(write):
     path = write('a,b\n1,"' + "x" * 200_000 + '"\n')
     before = csv.field_size_limit()
-    rows = records(path, ",")
+    rows = records(TextFile(path), ",")
     assert next(rows).fields == ["a", "b"]
     assert csv.field_size_limit() == before
     assert len(next(rows).fields[1]) == 200_000
@@ -376,7 +377,7 @@ def test_records_and_lines_are_those_of_the_csv_module(rows, end, tmp_path_facto
         if fields:
             expected.append((last + 1, fields))
         last = reader.line_num
-    assert [(r.line, r.fields) for r in records(path, ",")] == expected
+    assert [(r.line, r.fields) for r in records(TextFile(path), ",")] == expected
 
 
 CELL = st.sampled_from(["1", "2.5", "x", '"q"', '"a,b"', '"two\nlines"', '""', ""])

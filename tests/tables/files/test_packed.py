@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files import csv_records
+from gradatim.tables.files import text_file
 from gradatim.tables.files.formats import open_file
 
 TEXT = b"a,b,price\n" + b"".join(
@@ -68,13 +68,13 @@ def test_no_thread_of_pyarrows_needs_python_to_unpack(tmp_path, monkeypatch):
     process where Python has ended by then."""
     path = tmp_path / "long.csv.gz"
     path.write_bytes(gzip.compress(TEXT[:10] + TEXT[10:] * 2_000, 1))
-    unpacked, readinto = set(), csv_records._Unpacked.readinto
+    unpacked, readinto = set(), text_file._Unpacked.readinto
 
     def noted(self, buffer):
         unpacked.add(threading.get_ident())
         return readinto(self, buffer)
 
-    monkeypatch.setattr(csv_records._Unpacked, "readinto", noted)
+    monkeypatch.setattr(text_file._Unpacked, "readinto", noted)
     file = open_file(path)
     assert file.read().num_rows == file.source().num_rows == 600_000
     next(file.batches({}))

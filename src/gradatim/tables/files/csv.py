@@ -1,4 +1,4 @@
-"""Delimited text: CSV, TSV and their kin, each also packed with gzip."""
+"""Delimited text: CSV, TSV and their kin, each also packed."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -38,7 +38,7 @@ class DelimitedFile(DataFile):
     """A text file with a header, in UTF-8."""
 
     suffixes = (".csv", ".tsv", ".tab", ".txt")
-    packed_suffix = ".gz"
+    may_be_packed = True
     written_suffixes = (".csv",)
 
     def __init__(self, path: Path, missing: Sequence[str]) -> None:

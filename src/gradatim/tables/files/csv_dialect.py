@@ -14,7 +14,9 @@ from pathlib import Path
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.column_source import check_names
-from gradatim.tables.files.csv_records import open_bytes, records
+from gradatim.tables.files.csv_records import records
+from gradatim.tables.files.packing import inner_name
+from gradatim.tables.files.text_file import TextFile
 from gradatim.text import listed
 
 __all__ = ["Dialect", "look_at"]
@@ -49,7 +51,7 @@ MAGIC = {
 class Dialect:
     """What has to be known of a text file before its columns can be read."""
 
-    path: Path
+    text: TextFile
     separator: str
     names: tuple[str, ...]
     """The header."""
@@ -61,6 +63,11 @@ class Dialect:
     commas: Mapping[str, str] = field(default_factory=dict)
     """Columns whose first rows have decimal commas for certain, with an example. A
     comma before three digits may also stand between thousands."""
+
+    @property
+    def path(self) -> Path:
+        """The file, which messages name."""
+        return self.text.path
 
     def decimal(self, columns: Collection[str]) -> str:
         """Give the decimal sign that more of the first numbers in some columns have.
@@ -88,10 +95,11 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
             column names that are empty or not unique, has unpaired quotes in its first
             rows, or has one column where more are meant.
     """
-    head = _head(path)
+    text = TextFile.of(path)
+    head = _head(text)
     _check_is_text(path, head)
     separator = _separator(path, head)
-    rows = records(path, separator)
+    rows = records(text, separator)
     header = next(rows, None)
     if header is None:
         raise FileReadError(
@@ -112,7 +120,7 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
         _check_one_column(path, names[0], start[0][0])
     marks = _marks(start, len(names)) if separator == ";" else ((0, 0),) * len(names)
     commas = _certain_commas(start, names) if separator == ";" else {}
-    return Dialect(path, separator, tuple(names), marks, tuple(missing), commas)
+    return Dialect(text, separator, tuple(names), marks, tuple(missing), commas)
 
 
 def _certain_commas(
@@ -137,13 +145,13 @@ def _marks(rows: Sequence[Sequence[str]], width: int) -> tuple[tuple[int, int], 
     return tuple((commas[place], points[place]) for place in range(width))
 
 
-def _head(path: Path) -> bytes:
+def _head(text: TextFile) -> bytes:
     try:
-        with open_bytes(path) as file:
+        with text.open() as file:
             return file.read(HEAD_BYTES)
     except OSError as error:
         raise FileReadError(
-            f"{path} cannot be opened: {error}.\n"
+            f"{text.path} cannot be opened: {error}.\n"
             "Nothing of it was read.\n"
             "Check the file's permissions and that it is complete."
         ) from error
@@ -166,11 +174,11 @@ def _check_is_text(path: Path, head: bytes) -> None:
 
 
 def _separator(path: Path, head: bytes) -> str:
-    text = head.decode("utf-8-sig", errors="replace").lstrip("\r\n")
-    header = text.splitlines()[0] if text else ""
+    start = head.decode("utf-8-sig", errors="replace").lstrip("\r\n")
+    header = start.splitlines()[0] if start else ""
     unquoted = "".join(header.split('"')[::2])
     counts = Counter(char for char in unquoted if char in SEPARATORS)
-    name = path.name.lower().removesuffix(".gz")
+    name = inner_name(path)
     order = ("\t", *SEPARATORS) if name.endswith((".tsv", ".tab")) else SEPARATORS
     return max(order, key=lambda separator: counts[separator])
 

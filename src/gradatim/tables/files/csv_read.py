@@ -10,10 +10,8 @@ more than there is; a slower reader then looks closer.
 import codecs
 import contextlib
 import itertools
-import os
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,15 +21,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files.arrow import for_arrow, type_words
+from gradatim.tables.files.arrow import type_words
 from gradatim.tables.files.csv_dialect import Dialect
-from gradatim.tables.files.csv_records import (
-    check_unpacking,
-    is_packed,
-    open_bytes,
-    records,
-)
+from gradatim.tables.files.csv_records import records
 from gradatim.tables.files.data_file import Names, Types
+from gradatim.tables.files.text_file import TextFile
 from gradatim.text import shown
 
 __all__ = [
@@ -72,7 +66,7 @@ def read_arrow(
     for block_bytes in (BLOCK_BYTES, LARGEST_BLOCK_BYTES):
         options = _options(dialect, types, columns, block_bytes, decimal)
         try:
-            with _opened(dialect.path) as file:
+            with dialect.text.for_arrow() as file:
                 return pacsv.read_csv(file, **options)
         except pa.ArrowInvalid as error:
             if not is_too_small(error) or block_bytes == LARGEST_BLOCK_BYTES:
@@ -91,7 +85,7 @@ def stream_arrow(
     """Read as ``read_arrow`` does, block by block: types are those of the first one."""
     for bytes_at_once in (block_bytes, LARGEST_BLOCK_BYTES):
         options = _options(dialect, types, columns, bytes_at_once, decimal)
-        with _opened(dialect.path) as file:
+        with dialect.text.for_arrow() as file:
             try:
                 blocks = pacsv.open_csv(file, **options)
             except pa.ArrowInvalid as error:
@@ -100,21 +94,6 @@ def stream_arrow(
             else:
                 yield from blocks
                 return
-
-
-def _opened(path: Path) -> contextlib.AbstractContextManager[Any]:
-    """Give what pyarrow reads: a path, or a stream that unpacks it.
-
-    pyarrow unpacks in threads of its own, which may go on for a while after an error or
-    the first block. They must not need Python: where it ends meanwhile, one that does
-    would abort the process. So whether the file is whole, and not too large, is found
-    out before.
-    """
-    if is_packed(path):
-        check_unpacking(path)
-        return pa.CompressedInputStream(pa.OSFile(os.fsencode(path)), "gzip")
-    source = for_arrow(path)
-    return contextlib.nullcontext(path) if source is path else source
 
 
 def is_too_small(error: pa.ArrowInvalid) -> bool:
@@ -174,7 +153,7 @@ def _has_line_end(values: pa.ChunkedArray) -> bool:
 
 
 def _read_records(dialect: Dialect) -> None:
-    for _ in records(dialect.path, dialect.separator):
+    for _ in records(dialect.text, dialect.separator):
         pass
 
 
@@ -194,7 +173,7 @@ def _quotes_pair_up(dialect: Dialect) -> bool:
     beside = np.zeros(256, dtype=bool)
     beside[[ord(char) for char in f'{dialect.separator}\r\n"']] = True
     inside = 0
-    for window in _windows(dialect.path):
+    for window in _windows(dialect.text):
         places = np.flatnonzero(window[1:-1] == ord('"'))
         opening, closing = places[inside::2], places[1 - inside :: 2]
         if not (beside[window[opening]].all() and beside[window[closing + 2]].all()):
@@ -209,7 +188,7 @@ def may_have_leading_zeros(dialect: Dialect) -> bool:
     The answer is also yes for fields such as ``08:30``: the caller has to look closer.
     """
     separator = dialect.separator
-    for window in _windows(dialect.path):
+    for window in _windows(dialect.text):
         before, after = window[:-2], window[2:]
         zeros = window[1:-1] == ord("0")
         zeros &= after >= ord("0")
@@ -223,9 +202,9 @@ def may_have_leading_zeros(dialect: Dialect) -> bool:
     return False
 
 
-def _windows(path: Path) -> Iterator[npt.NDArray[np.uint8]]:
+def _windows(text: TextFile) -> Iterator[npt.NDArray[np.uint8]]:
     """Give the bytes of a file in pieces, each with one byte more on either side."""
-    with open_bytes(path) as file:
+    with text.open() as file:
         piece = file.read(PIECE_BYTES).removeprefix(codecs.BOM_UTF8)
         before = b"\n"
         while piece:
@@ -239,7 +218,7 @@ def lines_of_rows(dialect: Dialect, rows: Sequence[int]) -> list[int]:
     """Give the lines on which some rows begin; rows are counted from 0 and rise."""
     lines, wanted = [], iter(rows)
     row = next(wanted, None)
-    data = itertools.islice(records(dialect.path, dialect.separator), 1, None)
+    data = itertools.islice(records(dialect.text, dialect.separator), 1, None)
     for number, record in enumerate(data):
         if row is None:
             break
@@ -262,7 +241,7 @@ def _with_line(dialect: Dialect, arrow_message: str) -> FileReadError:
     path, names = dialect.path, dialect.names
     bad_value = BAD_VALUE.search(arrow_message)
     place = int(bad_value[1]) if bad_value else -1
-    for record in records(path, dialect.separator):
+    for record in records(dialect.text, dialect.separator):
         count = len(record.fields)
         if count != len(names):
             return FileReadError(

@@ -11,21 +11,17 @@ are skipped, and counted.
 
 import contextlib
 import csv
-import functools
-import gzip
 import io
 import re
 import threading
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gradatim.errors import FileReadError
-from gradatim.tables.files.expansion import check_expansion, most_bytes
+from gradatim.tables.files.text_file import TextFile
 
-__all__ = ["Record", "check_unpacking", "is_packed", "open_bytes", "records"]
+__all__ = ["Record", "records"]
 
 MOST_FIELD_CHARACTERS = (1 << 31) - 1
 """The largest limit that ``csv.field_size_limit`` takes on every platform, and the size
@@ -37,9 +33,6 @@ record, a million short rows took 2.5 s of the processor in place of 0.9 s."""
 
 QUOTED = r'"[^"]*+(?:""[^"]*+)*+"'
 """The regular expression of a quoted field; doubled quotes are part of its text."""
-
-PIECE_BYTES = 1 << 20
-"""What is unpacked at once to see whether a file is whole."""
 
 _limit_lock = threading.Lock()
 
@@ -53,73 +46,7 @@ class Record:
     fields: list[str]
 
 
-def is_packed(path: Path) -> bool:
-    """Say whether a text file is packed with gzip."""
-    return path.suffix.lower() == ".gz"
-
-
-def open_bytes(path: Path) -> io.BufferedReader:
-    """Open ``path``, unpacking ``.gz`` on the way."""
-    if is_packed(path):
-        return io.BufferedReader(_Unpacked(path))
-    return path.open("rb")
-
-
-def check_unpacking(path: Path) -> None:
-    """Unpack a file from its beginning to its end, once while it stays as it is.
-
-    Raises:
-        FileReadError: It is damaged, or unpacks to too much.
-    """
-    about = path.stat()
-    _check_unpacking(
-        path, about.st_ino, about.st_size, about.st_mtime_ns, most_bytes(path)
-    )
-
-
-@functools.lru_cache(maxsize=16)
-def _check_unpacking(path: Path, *_as_it_is: float) -> None:
-    with _Unpacked(path) as file:
-        buffer = bytearray(PIECE_BYTES)
-        while file.readinto(buffer):
-            pass
-
-
-class _Unpacked(io.RawIOBase):
-    """The unpacked bytes of a gzip file, whose damage is a ``FileReadError``.
-
-    So is a size that no honest file of its length has: see ``expansion``.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._file = path, gzip.GzipFile(path)
-        self._num_bytes, self._most = 0, most_bytes(path)
-
-    def readable(self) -> bool:
-        """Say that bytes can be read; Python's buffer asks."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; give how many bytes."""
-        try:
-            num_read = self._file.readinto(buffer)
-        except (OSError, EOFError, zlib.error) as error:
-            raise FileReadError(
-                f"{self._path} cannot be opened and unpacked: {error}.\n"
-                "A part of it is missing or was changed after it was written.\n"
-                "Write or copy the file again."
-            ) from error
-        self._num_bytes += num_read
-        check_expansion(self._path, self._num_bytes, self._most)
-        return num_read
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-        super().close()
-
-
-def records(path: Path, separator: str) -> Iterator[Record]:
+def records(text: TextFile, separator: str) -> Iterator[Record]:
     r"""Give the records of a file, the header first.
 
     Raises:
@@ -129,15 +56,15 @@ def records(path: Path, separator: str) -> Iterator[Record]:
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "a.csv")
     >>> _ = path.write_text('name,size\n\n"two\nlines",3\n')
-    >>> [(record.line, record.fields) for record in records(path, ",")]
+    >>> [(record.line, record.fields) for record in records(TextFile(path), ",")]
     [(1, ['name', 'size']), (3, ['two\nlines', '3'])]
     """
     # newline="": csv.reader finds the line ends itself, those inside values included.
     with io.TextIOWrapper(
-        open_bytes(path), encoding="utf-8-sig", errors="surrogateescape", newline=""
+        text.open(), encoding="utf-8-sig", errors="surrogateescape", newline=""
     ) as file:
         record_lines: list[str] = []
-        lines = _utf8_lines(path, file, record_lines)
+        lines = _utf8_lines(text.path, file, record_lines)
         reader = csv.reader(lines, delimiter=separator, strict=True)
         failure: FileReadError | None = None
         has_ended = False
@@ -153,7 +80,7 @@ def records(path: Path, separator: str) -> Iterator[Record]:
                         if fields:
                             block.append(Record(first_line, fields))
                 except csv.Error:
-                    failure = _bad_quote(path, first_line, record_lines, separator)
+                    failure = _bad_quote(text.path, first_line, record_lines, separator)
                 except FileReadError as error:
                     failure = error
             yield from block

@@ -37,8 +37,8 @@ class DataFile(ABC):
 
     suffixes: ClassVar[tuple[str, ...]]
     """How the names of such files end."""
-    packed_suffix: ClassVar[str] = ""
-    """What may stand behind these suffixes where the file is packed."""
+    may_be_packed: ClassVar[bool] = False
+    """Whether one of ``packing.PACKED_SUFFIXES`` may stand behind the suffix."""
     written_suffixes: ClassVar[tuple[str, ...]] = ()
     """Those of the suffixes with which predictions are written in this format."""
 

@@ -9,23 +9,64 @@ from pathlib import Path
 
 from gradatim.errors import FileReadError
 from gradatim.store.output import is_special
+from gradatim.tables.files.arrow_file import ArrowFile
 from gradatim.tables.files.csv import DelimitedFile
 from gradatim.tables.files.data_file import MISSING_VALUES, DataFile
+from gradatim.tables.files.json_lines import JsonLinesFile
+from gradatim.tables.files.orc import OrcFile
+from gradatim.tables.files.packing import inner_name, packed_suffix
 from gradatim.tables.files.parquet import ParquetFile
 from gradatim.text import nearest_name
 
 __all__ = ["FORMATS", "open_file", "written_format"]
 
-FORMATS: tuple[type[DataFile], ...] = (DelimitedFile, ParquetFile)
+FORMATS: tuple[type[DataFile], ...] = (
+    DelimitedFile,
+    ParquetFile,
+    JsonLinesFile,
+    ArrowFile,
+    OrcFile,
+)
 """Every format that can be read: the one with a file's suffix reads it."""
+
+NOT_READ = {
+    ".xls": ("an old Excel workbook", "Its format is of 1997.\nSave it as .xlsx."),
+    ".xlsb": ("a binary Excel workbook", "It is not read.\nSave it as .xlsx."),
+    ".ods": ("a workbook of LibreOffice", "It is not read.\nSave it as .xlsx or CSV."),
+    ".pkl": (
+        "a pickle",
+        "Reading it would run whatever code is in it.\n"
+        "Write the table as Parquet: df.to_parquet(...).",
+    ),
+    ".h5": ("an HDF5 file", "It is not read.\nWrite the table as Parquet."),
+    ".dta": ("a file of Stata", "It is not read.\nRead it with pandas.read_stata."),
+    ".sav": ("a file of SPSS", "It is not read.\nRead it with pandas.read_spss."),
+    ".sas7bdat": ("a file of SAS", "It is not read.\nRead it with pandas.read_sas."),
+    ".rds": ("a file of R", "It is not read.\nIn R: write.csv(x, 'x.csv')."),
+    ".rdata": ("a file of R", "It is not read.\nIn R: write.csv(x, 'x.csv')."),
+    ".db": ("a data base", "It has many tables.\nExport one of them as CSV."),
+    ".sqlite": ("a data base", "It has many tables.\nExport one of them as CSV."),
+    ".html": ("a web page", "It is not read.\nSave its table as CSV."),
+    ".xml": ("an XML file", "It is not read.\nSave its table as CSV."),
+    ".pdf": ("a PDF", "It is not read.\nSave its table as CSV."),
+    ".npy": ("an array of NumPy", "It names no columns.\nWrite the table as CSV."),
+    ".npz": ("arrays of NumPy", "They name no columns.\nWrite the table as CSV."),
+    ".tar": ("an archive", "It may hold many files.\nUnpack it, and name the file."),
+    ".7z": ("an archive", "It is not read.\nUnpack it, and name the file."),
+}
+"""Files that people have tables in, what they are, and what to do with them."""
+NOT_READ |= {".pickle": NOT_READ[".pkl"], ".hdf5": NOT_READ[".h5"]}
+NOT_READ |= {".tgz": NOT_READ[".tar"], ".sqlite3": NOT_READ[".sqlite"]}
 
 
 def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> DataFile:
     r"""Open a data file by its suffix; ``DataFile`` says what can be read of it.
 
     Args:
-        path: ``.csv``, ``.tsv``, ``.tab``, ``.txt`` (each also with ``.gz``), with a
-            header, in UTF-8; ``.parquet`` or ``.pq``.
+        path: ``.csv``, ``.tsv``, ``.tab``, ``.txt``, with a header; ``.jsonl``,
+            ``.ndjson``, ``.json`` (a list of objects); each also packed: ``.gz``,
+            ``.bz2``, ``.xz``, ``.zst``, ``.zip``. Or ``.parquet``, ``.pq``,
+            ``.feather``, ``.arrow``, ``.orc``.
         missing: Texts that stand for a missing value.
 
     Raises:
@@ -64,21 +105,30 @@ def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> D
             "A table is read more than once, which is not possible there.\n"
             f"Save it first, as a file that ends in one of {suffixes}."
         )
-    name = path.name.lower()
-    for kind in FORMATS:
-        if name.removesuffix(kind.packed_suffix).endswith(kind.suffixes):
-            break
-    else:
-        raise FileReadError(
-            f"{path} has a suffix that is none of {suffixes}.\n"
-            "The suffix says how a file is read.\n"
-            "Convert the file, or rename it if it is one of these."
-        )
     if path.stat().st_size == 0:
         raise FileReadError(
             f"{path} is empty: 0 bytes.\n"
             "The first line must name the columns.\n"
             "Check that the program that wrote it has finished."
+        )
+    name, packing = inner_name(path), packed_suffix(path.name)
+    for kind in FORMATS:
+        if name.endswith(kind.suffixes):
+            break
+    else:
+        if what := NOT_READ.get(Path(name).suffix):
+            raise FileReadError(f"{path} is {what[0]}.\n{what[1]}")
+        inside = f" (the file in it is {name})" if packing == ".zip" else ""
+        raise FileReadError(
+            f"{path} has a suffix that is none of {suffixes}{inside}.\n"
+            "The suffix says how a file is read.\n"
+            "Convert the file, or rename it if it is one of these."
+        )
+    if packing and not kind.may_be_packed:
+        raise FileReadError(
+            f"{path} is a packed file of a format that is packed in itself.\n"
+            "Such formats are read from their own place on the disk.\n"
+            "Unpack it, and name the file."
         )
     return kind(path, missing)
 

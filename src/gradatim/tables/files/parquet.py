@@ -23,6 +23,7 @@ from gradatim.tables.files.parquet_pages import (
     chunks_of,
     unpacked_bytes,
 )
+from gradatim.tables.files.structs import opened
 from gradatim.text import listed
 
 __all__ = ["ParquetFile"]
@@ -48,7 +49,8 @@ class ParquetFile(DataFile):
         self.path = path
         with self._damage_explained():
             first = pq.ParquetFile(for_arrow(path), arrow_extensions_enabled=False)
-            self.names = tuple(first.schema_arrow.names)  # fails where one is no UTF-8
+            # Names of structs are opened; it fails where a name is no UTF-8.
+            self.names = tuple(opened(first.schema_arrow.empty_table()).column_names)
         check_names(str(path), self.names)
         _check_no_pickle(path, first.schema_arrow)
         with self._damage_explained():
@@ -73,7 +75,7 @@ class ParquetFile(DataFile):
         """Read the columns with the types that they have."""
         names = self._checked(columns)
         with self._damage_explained():
-            table = self._file.read(columns=names).select(names)
+            table = opened(self._file.read(columns=names)).select(names)
             for column in table.columns:
                 self._check(column)
             return table
@@ -85,7 +87,7 @@ class ParquetFile(DataFile):
 
         def take(name: str) -> pa.ChunkedArray:
             with self._damage_explained():
-                column = self._file.read(columns=[name]).column(name)
+                column = opened(self._file.read(columns=[name])).column(name)
                 self._check(column)
                 return column
 
@@ -99,8 +101,11 @@ class ParquetFile(DataFile):
         with self._damage_explained():
             for batch in self._file.iter_batches(batch_size=batch_rows, columns=names):
                 num_rows += batch.num_rows
+                if batch.schema.names != names:
+                    (batch,) = opened(pa.Table.from_batches([batch])).to_batches()
+                    batch = batch.select(names)
                 _check_places(batch.columns)
-                yield batch.select(names)
+                yield batch
             self._check_rows(num_rows)
 
     @staticmethod

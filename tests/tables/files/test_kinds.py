@@ -1,0 +1,201 @@
+"""Kinds of files that people have: each is read so, or refused with this message."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import orc
+
+from gradatim.errors import FileReadError
+from gradatim.tables.files.arrow_file import _without_view
+from gradatim.tables.files.formats import open_file
+
+CSV = b"x,y\n1.5,a\n2.5,b\n"
+ROWS = {"x": [1.5, 2.5], "y": ["a", "b"]}
+TABLE = pa.table(ROWS)
+LINES = b'{"x": 1.5, "y": "a"}\n\n{"y": "b", "x": 2.5}\n'
+STRUCTS = pa.table({"x": [1], "at": [{"lat": 0.5, "in": {"z": 2}}]})
+OPENED = {"x": [1], "at.lat": [0.5], "at.in.z": [2]}
+
+
+def archive(*files, method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as file:
+        for name, content in files:
+            file.writestr(name, content)
+    return out.getvalue()
+
+
+def written(write, *arguments, **options):
+    out = io.BytesIO()
+    write(*arguments, out, **options)
+    return out.getvalue()
+
+
+def zstd(content):
+    return pa.compress(content, "zstd", asbytes=True)
+
+
+def stream(table, **options):
+    out = io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema, **options) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
+VIEWS = TABLE.set_column(1, "y", TABLE["y"].cast(pa.string_view()))
+ZEROS = pa.table({"x": pa.nulls(10**9)})
+LONG = "\n".join(f'{{"n{i}": 1}}' for i in range(4_000)).encode()
+
+PACKED = {
+    "gzip": ("a.csv.gz", gzip.compress(CSV), ROWS),
+    "bzip2": ("a.csv.bz2", bz2.compress(CSV), ROWS),
+    "xz": ("a.csv.xz", lzma.compress(CSV), ROWS),
+    "xz of several streams": (
+        "a.csv.xz",
+        lzma.compress(CSV[:8]) + lzma.compress(CSV[8:]),
+        ROWS,
+    ),
+    "zstd": ("a.csv.zst", zstd(CSV), ROWS),
+    "zip": ("a.zip", archive(("b/a.csv", CSV), ("__MACOSX/._a.csv", b"x")), ROWS),
+    "zip with JSON lines in it": ("a.zip", archive(("a.jsonl", LINES)), ROWS),
+    "zip of two": ("a.zip", archive(("a.csv", CSV), ("b.csv", CSV)), "holds 2 files"),
+    "zip of none": ("a.zip", archive(), "holds 0 files"),
+    "zip of an unknown kind": (
+        "a.zip",
+        archive(("a.doc", CSV)),
+        r"file in it is a\.doc",
+    ),
+    "zip packed by lzma": (
+        "a.zip",
+        archive(("a.csv", CSV), method=zipfile.ZIP_LZMA),
+        "packed by method 14",
+    ),
+    "cut bzip2": ("a.csv.bz2", bz2.compress(CSV)[:-9], "cannot be opened and unpacked"),
+    "cut xz": ("a.csv.xz", lzma.compress(CSV)[:-9], "cannot be opened and unpacked"),
+    "cut zstd": ("a.csv.zst", zstd(CSV)[:-9], "cannot be opened and unpacked"),
+    "cut zip": ("a.csv.zip", archive(("a.csv", CSV))[:-9], "cannot be opened and unp"),
+    "no xz": ("a.csv.xz", CSV, "cannot be opened and unpacked"),
+    "zstd of zeros": (
+        "a.csv.zst",
+        zstd(b"x\n" + b"0\n" * (1 << 25)),
+        r"unpacks to .* or more(.|\n)*--max-expand",
+    ),
+    "packed Parquet": ("a.parquet.gz", CSV, "packed in itself(.|\n)*Unpack it"),
+}
+JSON = {
+    "JSON lines": ("a.jsonl", LINES, ROWS),
+    "JSON lines, packed": ("a.ndjson.gz", gzip.compress(LINES), ROWS),
+    "JSON, a list of objects": ("a.json", json.dumps(TABLE.to_pylist()).encode(), ROWS),
+    "JSON lines called .json": ("a.json", LINES, ROWS),
+    "JSON lines, a name missing": (
+        "a.jsonl",
+        b'{"x": 1}\n{"y": "b"}',
+        {"x": [1, None], "y": [None, "b"]},
+    ),
+    "JSON lines, objects in objects": (
+        "a.jsonl",
+        b'{"x": 1, "at": {"lat": 0.5, "in": {"z": 2}}}',
+        OPENED,
+    ),
+    "JSON lines, a list": ("a.jsonl", b'{"x": [1, "a"]}', {"x": ['[1, "a"]']}),
+    "JSON lines, mixed": ("a.jsonl", b'{"x": 1}\n{"x": "b"}', {"x": ["1", "b"]}),
+    "JSON lines, damaged": ("a.jsonl", LINES + b'{"x":', r"line 4: Expecting value"),
+    "JSON lines, no object": ("a.jsonl", b"[1, 2]", r"line 1: \[1, 2\] is no object"),
+    "JSON lines, two of a name": ("a.jsonl", b'{"a.b": 1, "a": {"b": 2}}', "twice"),
+    "JSON lines, no UTF-8": ("a.jsonl", b'{"x": "\xe9"}', "line 1: the byte 0xE9"),
+    "JSON lines, deep": ("a.jsonl", b'{"x": ' + b"[" * 99_999, "nested too deeply"),
+    "JSON lines, half a character": ("a.jsonl", b'{"\\ud800": 1}', "half of a char"),
+    "JSON lines, names of values": ("a.jsonl", LONG, "names would make"),
+    "JSON lines, empty objects": ("a.jsonl", b"{}\n{}\n", "2 objects, and no value"),
+    "JSON lines, only line ends": ("a.jsonl", b"\n\n", "0 objects, and no value"),
+}
+TYPED = {
+    "Feather": ("a.feather", written(feather.write_feather, TABLE), ROWS),
+    "Feather, packed by zstd": (
+        "a.feather",
+        written(feather.write_feather, TABLE, compression="zstd"),
+        ROWS,
+    ),
+    "Arrow stream": ("a.arrow", stream(TABLE), ROWS),
+    "Arrow, views of texts": ("a.arrow", stream(VIEWS), ROWS),
+    "Arrow, structs": ("a.arrow", stream(STRUCTS), OPENED),
+    "Arrow, rows without bytes": ("a.arrow", stream(ZEROS), "--max-expand"),
+    "Arrow, damaged": ("a.arrow", stream(TABLE)[:-30], "cannot be read as Arrow"),
+    "Arrow, no rows": ("a.arrow", stream(TABLE.slice(0, 0)), "and no rows"),
+    "Feather of version 1": ("a.feather", b"FEA1....", "Feather of version 1"),
+    "ORC": ("a.orc", written(orc.write_table, TABLE), ROWS),
+    "ORC, structs": ("a.orc", written(orc.write_table, STRUCTS), OPENED),
+    "ORC, damaged": ("a.orc", written(orc.write_table, TABLE)[:-9], "read as ORC"),
+    "Parquet": ("a.parquet", written(pq.write_table, TABLE), ROWS),
+    "Parquet, structs": ("a.parquet", written(pq.write_table, STRUCTS), OPENED),
+}
+REFUSED = {
+    "old Excel": ("a.xls", b"\xd0\xcf\x11\xe0", r"old Excel workbook(.|\n)*\.xlsx"),
+    "pickle": ("a.pkl", b"\x80\x04.", "is a pickle(.|\n)*would run whatever code"),
+    "SQLite": ("a.db", b"SQLite format 3", "data base(.|\n)*Export"),
+    "Stata": ("a.dta", b"..", r"Stata(.|\n)*read_stata"),
+    "an unknown suffix": ("a.what", b"..", "suffix that is none of"),
+}
+KINDS = PACKED | JSON | TYPED | REFUSED
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_is_read_so_or_refused_so(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr("gradatim.tables.files.json_lines.FREE_CELLS", 1_000_000)
+    name, content, expected = KINDS[kind]
+    path = tmp_path / name
+    path.write_bytes(content)
+    if isinstance(expected, str):
+        with pytest.raises(FileReadError, match=expected) as caught:
+            open_file(path).read()
+        assert str(path) in str(caught.value)
+        return
+    file = open_file(path)
+    assert file.names == tuple(expected)
+    assert file.read().to_pydict() == expected
+    last = file.names[-1]
+    assert file.read(columns=[last]).to_pydict() == {last: expected[last]}
+    source = file.source()
+    assert source.num_rows == len(expected[last])
+    assert {n: source.take(n).to_pylist() for n in source.names} == expected
+    (batch,) = file.batches({}, list(file.names))
+    assert batch.to_pydict() == expected
+    assert file.where([0])[0] in ("line 1", "line 2", "row 1")
+
+
+def test_lines_of_json_are_counted_with_empty_ones(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(LINES)
+    assert open_file(path).where([0, 1]) == ["line 1", "line 3"]
+    path = tmp_path / "a.json"
+    path.write_bytes(json.dumps([{"x": 1}, {"x": 2}]).encode())
+    assert open_file(path).where([0, 1]) == ["row 1", "row 2"]
+
+
+def test_texts_that_share_their_bytes_are_counted_each():
+    """A view of texts may show the same megabyte in every row."""
+    one = pa.array(["x" * 1_000_000], pa.string_view())
+    views = one.buffers()[1].to_pybytes() * 1_000
+    shared = [None, pa.py_buffer(views), *one.buffers()[2:]]
+    texts = pa.Array.from_buffers(pa.string_view(), 1_000, shared)
+    assert _without_view(texts.slice(0, 2), 2_000_000).to_pylist() == ["x" * 10**6] * 2
+    with pytest.raises(ValueError, match="its texts hold more than"):
+        _without_view(texts, 2_000_000)
+
+
+def test_a_buffer_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr("gradatim.tables.files.arrow_file.LEAST_BYTES", 1_000)
+    table = pa.table({"x": np.zeros(1_000_000)})
+    path = tmp_path / "a.feather"
+    feather.write_feather(table, path, compression="zstd")
+    with pytest.raises(FileReadError, match=r"unpacks to(.|\n)*--max-expand"):
+        open_file(path)
