@@ -102,7 +102,7 @@ max_expand_option = click.option(
     metavar="TIMES",
     callback=_allow_expansion,
     expose_value=False,
-    help="How many times its size a .gz or Parquet file may unpack to.  [200]",
+    help="How many times its size a packed or Parquet file may unpack to.  [200]",
 )
 
 
