@@ -100,7 +100,8 @@ def fit(
 ) -> int:
     """Train on a table, and score the model on rows it has never seen.
 
-    FILE is CSV, JSON lines, Parquet, Feather or ORC. Without one, the tutorial's line is trained.
+    FILE is CSV, JSON lines, Parquet, Feather or ORC. Without one, the
+    tutorial's line is trained.
 
     Rows are split into training, validation and test rows, at random if neither --time
     nor --group is given. The model is a residual
