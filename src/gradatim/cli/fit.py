@@ -21,6 +21,7 @@ from gradatim.cli.options import (
     model_option,
     time_limit_option,
 )
+from gradatim.cli.output_options import output_options
 from gradatim.cli.printing import print_notices, print_table, tell_end
 from gradatim.cli.split_options import (
     own_files,
@@ -56,12 +57,7 @@ __all__ = ["fit"]
     help="The score that chooses the best epoch, such as r2 or roc_auc.  [val_loss]",
 )
 @time_limit_option
-@click.option(
-    "--interval",
-    type=float,
-    metavar="SHARE",
-    help="Give lower and upper beside each prediction; such as 0.9 of rows lie within.",
-)
+@output_options
 @split_options
 @click.option("--seed", type=int, help="Of split, start and order.  [0]")
 @click.option("--threads", type=int, help="PyTorch's; few rows are best served by 1.")

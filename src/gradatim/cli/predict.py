@@ -119,7 +119,12 @@ def _predict_test_rows(
     if with_input:
         source = find_data(run, "test_file" if "test_file" in run.config else "file")
     num_rows = predict_test_rows(
-        run.path, run.schema, output, source=source, safe_csv=safe_csv
+        run.path,
+        run.schema,
+        output,
+        source=source,
+        quantiles=run.quantiles,
+        safe_csv=safe_csv,
     )
     if output is not None:
         say(f"{num_rows:,} test rows: {printable(str(output))}", file=sys.stderr)

@@ -8,7 +8,14 @@ from typing import Any
 from gradatim.errors import ConfigError
 from gradatim.text import nearest_name, shown
 
-__all__ = ["HIGHEST_LEVEL", "LATER", "LOWEST_LEVEL", "MAX_FOLDS", "TabularConfig"]
+__all__ = [
+    "HIGHEST_LEVEL",
+    "LATER",
+    "LOWEST_LEVEL",
+    "MAX_FOLDS",
+    "MAX_QUANTILES",
+    "TabularConfig",
+]
 
 MAX_SIZES = dict.fromkeys(("epochs", "batch_size", "patience"), 10**9)
 MAX_SIZES |= {"hidden": 10**5, "num_blocks": 999}
@@ -23,8 +30,11 @@ HIGHEST_LEVEL = 0.9999
 """Between these a share of rows has a name of its own in four digits; an interval of
 the highest takes 9,999 rows to validate."""
 
+MAX_QUANTILES = 99
+"""All whole percents; chosen by hand."""
+
 LATER = {"time", "group", "metric", "folds", "final", "weight", "class_weight"}
-LATER |= {"time_limit", "interval"}
+LATER |= {"time_limit", "interval", "quantiles"}
 """Choices that earlier versions did not have. They are stored only where they are made,
 so that a run of an earlier version has the same choices when it goes on."""
 
@@ -101,13 +111,25 @@ class TabularConfig:
     interval: float | None = None
     """Of a regression: give an interval beside each prediction, within which this share
     of new rows should lie. The errors on the validation rows decide how wide it is."""
+    quantiles: Sequence[float] | None = None
+    """Of a regression: predict these quantiles of the target in place of its mean, such
+    as ``(0.05, 0.5, 0.95)``."""
     threads: int | None = None
     """PyTorch's threads. None takes one for small batches, which more would only slow
     down, else as many as the process has. The number changes the last bits."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            _check_kind(field, getattr(self, field.name))
+            if field.name != "quantiles":
+                _check_kind(field, getattr(self, field.name))
+        if self.quantiles is not None:
+            object.__setattr__(self, "quantiles", _checked_quantiles(self.quantiles))
+        if self.quantiles is not None and self.interval is not None:
+            raise ConfigError(
+                f"interval is {self.interval:g}, and quantiles are given.\n"
+                "An interval lies around one prediction, and quantiles bound one.\n"
+                "Leave one of the two out."
+            )
         counts = ("epochs", "batch_size", "hidden", "patience", "threads")
         self._check(counts, lambda v: v >= 1, "be 1 or more")
         for name, largest in MAX_SIZES.items():
@@ -210,7 +232,7 @@ class TabularConfig:
         choices = asdict(self)
         later = {f.name: f.default for f in fields(self) if f.name in LATER}
         return {
-            name: value
+            name: list(value) if isinstance(value, tuple) else value
             for name, value in choices.items()
             if name not in later or value != later[name]
         }
@@ -229,6 +251,27 @@ class TabularConfig:
                 f"{nearest_name(unknown[0], known)}"
             )
         return cls(**values)
+
+
+def _checked_quantiles(quantiles: Any) -> tuple[float, ...]:
+    """Refuse what are no quantiles; give them in their order."""
+    given = list(quantiles) if isinstance(quantiles, list | tuple) else [quantiles]
+    are_numbers = all(type(q) in (int, float) for q in given)
+    if (
+        not are_numbers
+        or not 1 <= len(given) <= MAX_QUANTILES
+        or len(set(given)) < len(given)
+        or not all(
+            LOWEST_LEVEL <= q <= HIGHEST_LEVEL and q == round(q, 4) for q in given
+        )
+    ):
+        raise ConfigError(
+            f"quantiles are {shown(quantiles)}.\n"
+            f"They are up to {MAX_QUANTILES} different numbers from {LOWEST_LEVEL} to "
+            f"{HIGHEST_LEVEL}, of four digits at most.\n"
+            "Give for example 0.05, 0.5 and 0.95."
+        )
+    return tuple(sorted(map(float, given)))
 
 
 def _check_kind(field: Field[Any], value: Any) -> None:

@@ -226,7 +226,12 @@ def fit_table(
             with at_work("computing the scores' intervals", shown=progress):
                 task, test = plan.model.task, tests[0]
                 of_model = intervals(
-                    task, test.answers, targets, weights, interval=test.interval
+                    task,
+                    test.answers,
+                    targets,
+                    weights,
+                    interval=test.interval,
+                    quantiles=plan.model.quantiles,
                 )
         # The last model has no validation rows: its intervals are those of all others.
         parts = [each.errors for each in trained if each.errors is not None]
@@ -349,6 +354,8 @@ def _start_linear(plan: TablePlan, penalty: float | None = None) -> float | None
             penalty=penalty,
             weights=plan.row_weights,
         )
+        if model.quantiles:
+            linear = plan.linear_quantiles(linear, features, model.standardise(y))
     else:
         classes = max(2, network.linear.out_features)
         linear = fit_logistic(
@@ -419,13 +426,14 @@ def _metric(plan: TablePlan) -> Callable[[Tensor, Tensor], float]:
     of_rows = plan.score_weights(plan.val)
 
     def metric(outputs: Tensor, targets: Tensor) -> float:
-        if plan.row_weights is not None:
+        if targets.ndim == 2:
             targets = targets[:, 0]  # beside them stands what they count in the loss
         if model.task == "regression":
             targets = model.answers(targets)  # in the target's units
         else:
             targets = targets.long()
-        return score(model.task, model.answers(outputs), targets, of_rows)[name]
+        answers, quantiles = model.answers(outputs), model.quantiles
+        return score(model.task, answers, targets, of_rows, quantiles=quantiles)[name]
 
     return metric
 

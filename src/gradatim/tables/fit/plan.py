@@ -19,8 +19,9 @@ from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
 from gradatim.tables.fit.split_table import Rows, split_choices, split_table
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import rows_needed
-from gradatim.tables.model.linear import Features, fit_logistic, fit_ridge
+from gradatim.tables.model.linear import Features, LinearModel, fit_logistic, fit_ridge
 from gradatim.tables.model.network import ResidualMLP, TableModel
+from gradatim.tables.model.quantiles import PinballLoss, linear_quantiles
 from gradatim.tables.model.row_weights import WeightedRows, balanced, with_weights
 from gradatim.tables.model.scores import check_metric
 from gradatim.tables.schema.columns import Target
@@ -92,8 +93,11 @@ class TablePlan:
     @property
     def loss_fn(self) -> nn.Module:
         """The loss that fits the task, with the weights of rows where there are."""
+        quantiles = self.model.quantiles
         if self.row_weights is not None:
-            return WeightedRows(self.model.task)
+            return WeightedRows(self.model.task, quantiles)
+        if quantiles:
+            return PinballLoss(quantiles)
         if self.model.task == "regression":
             return nn.MSELoss()
         is_binary = self.model.task == "binary"
@@ -131,6 +135,8 @@ class TablePlan:
             targets = self.model.standardise(targets)
         if self.row_weights is not None:
             return with_weights(targets, self.row_weights, self.train, self.val)
+        if self.model.quantiles:
+            return targets.unsqueeze(1)
         return targets.float() if self.model.task == "binary" else targets
 
     @property
@@ -164,6 +170,17 @@ class TablePlan:
         """Give the function that makes the features of some rows."""
         return torch.no_grad()(lambda rows: encoder(self.table.select(rows).x))
 
+    def linear_quantiles(
+        self, linear: LinearModel, features: Features, y: Tensor
+    ) -> LinearModel:
+        """Make quantiles of a linear model, by its errors on the validation rows.
+
+        Those of the training rows take their place where there are none.
+        """
+        rows = self.val if len(self.val) else self.train
+        quantiles, weights = self.model.quantiles, self.row_weights
+        return linear_quantiles(linear, features, y, rows, quantiles, weights)
+
     def fit_baselines(self, penalty: float | None = None) -> Baselines:
         """Fit what stands beside the scores, on the training rows.
 
@@ -171,13 +188,16 @@ class TablePlan:
         """
         y = self.table.y
         assert y is not None
-        baselines = Baselines(self.table.schema)
+        quantiles = self.model.quantiles
+        baselines = Baselines(self.table.schema, quantiles=quantiles)
         encoder = baselines.encoder.fit(self.table.select(self.train).x)
         features, rows = self.features(encoder), (self.train, self.val)
         if self.model.task == "regression":
             linear = fit_ridge(
                 features, y, *rows, penalty=penalty, weights=self.row_weights
             )
+            if quantiles:
+                linear = self.linear_quantiles(linear, features, y)
         else:
             linear = fit_logistic(
                 features,
@@ -234,9 +254,10 @@ def plan_table(
     config = config or TabularConfig()
     if table.schema.target is None or table.y is None:
         raise ConfigError("the table has no target. Read it with target=COLUMN.")
-    check_metric(config.metric, table.schema.target.task)
+    check_metric(config.metric, table.schema.target.task, config.quantiles or ())
     _check_class_weight(config.class_weight, table.schema.target)
-    _check_interval(config.interval, table.schema.target)
+    _check_task_of("interval", config.interval, table.schema.target)
+    _check_task_of("quantiles", config.quantiles, table.schema.target)
     config = split_choices(table, config)
     if config.folds is not None and (val is not None or test is not None):
         raise ConfigError(
@@ -277,6 +298,8 @@ def _make_model(
     target = table.schema.target
     assert target is not None and table.y is not None
     num_outputs = len(target.labels) if target.task == "classification" else 1
+    quantiles = config.quantiles or ()
+    num_outputs = len(quantiles) or num_outputs
     with torch.random.fork_rng():
         torch.manual_seed(config.seed)
         encoder = TableEncoder(table.schema)
@@ -291,7 +314,7 @@ def _make_model(
                 "dropout": config.dropout,
             }
         network = build_network(architecture, factory)
-    model = TableModel(encoder, network, target.task)
+    model = TableModel(encoder, network, target.task, quantiles)
     if target.task == "regression":
         model.fit_target(table.y[train])
     return model, architecture
@@ -306,11 +329,12 @@ def _check_class_weight(class_weight: str | None, target: Target) -> None:
         )
 
 
-def _check_interval(interval: float | None, target: Target) -> None:
-    if interval is not None and target.task != "regression":
+def _check_task_of(name: str, value: Any, target: Target) -> None:
+    """Refuse what is said of numbers where the target is a class."""
+    if value is not None and target.task != "regression":
         raise ConfigError(
-            f"interval is {interval:g}, and the target {target.name!r} is a class.\n"
-            "An interval lies around a number.\n"
+            f"{name} is {value}, and the target {target.name!r} is a class.\n"
+            "Only numbers lie between others.\n"
             "Leave it out: predictions of classes have their probabilities beside them."
         )
 

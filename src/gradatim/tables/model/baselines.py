@@ -15,6 +15,7 @@ from gradatim.rows import num_rows
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.model.conformal import Conformal
 from gradatim.tables.model.linear import CHUNK_ROWS, LinearModel
+from gradatim.tables.model.quantiles import weighted_quantiles
 from gradatim.tables.model.scores import constant_answers, score
 from gradatim.tables.schema.schema import Schema
 
@@ -28,6 +29,7 @@ class Baselines(nn.Module):
         schema: The schema of the table.
         encoder: Makes the features of the linear model; by default a ``TableEncoder``
             without parameters.
+        quantiles: Those of the target that are predicted in place of its mean, if any.
     """
 
     constant: Tensor
@@ -36,13 +38,21 @@ class Baselines(nn.Module):
     penalty: float
     """The one of the linear model, once it is fitted; it is not saved."""
 
-    def __init__(self, schema: Schema, encoder: TableEncoder | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        encoder: TableEncoder | None = None,
+        *,
+        quantiles: Sequence[float] = (),
+    ) -> None:
         super().__init__()
         assert schema.target is not None
         self.task = schema.target.task
         self.num_classes = len(schema.labels)
         self.encoder = encoder or TableEncoder(schema, linear=True)
-        num_outputs, num_features = self.num_classes or 1, self.encoder.num_features
+        self.quantiles = tuple(quantiles)
+        num_outputs = len(self.quantiles) or self.num_classes or 1
+        num_features = self.encoder.num_features
         zeros = torch.zeros(num_outputs, num_features, dtype=torch.float64)
         self.register_buffer("weight", zeros)
         self.register_buffer("bias", torch.zeros(num_outputs, dtype=torch.float64))
@@ -51,14 +61,19 @@ class Baselines(nn.Module):
     def take(
         self, linear: LinearModel, y: Tensor, weights: Tensor | None = None
     ) -> "Baselines":
-        """Take over a linear model, and the mean (or the classes' shares) of ``y``.
+        """Take over a linear model, and the mean of ``y``.
+
+        It is the classes' shares, or the quantiles, where these are predicted.
 
         ``weights`` are what each value of ``y`` counts.
         """
         self.penalty = linear.penalty
         self.weight.copy_(linear.weight)
         self.bias.copy_(linear.bias)
-        constant = constant_answers(self.task, y, 1, self.num_classes, weights)
+        if self.quantiles:
+            constant = weighted_quantiles(y, self.quantiles, weights)
+        else:
+            constant = constant_answers(self.task, y, 1, self.num_classes, weights)
         self.constant.copy_(constant.reshape(-1))
         return self
 
@@ -69,6 +84,9 @@ class Baselines(nn.Module):
         chunks = (slice_rows(x, start, start + CHUNK_ROWS) for start in starts)
         features = (self.encoder(chunk).double() for chunk in chunks)
         outputs = torch.cat([each @ self.weight.T + self.bias for each in features])
+        if self.quantiles:
+            constant = self.constant.expand(len(outputs), -1)
+            return {"baseline": constant, "linear": outputs.sort(dim=1).values}
         if self.task == "regression":
             return {
                 "baseline": self.constant.expand(len(outputs)),
@@ -102,6 +120,7 @@ class Baselines(nn.Module):
                 y,
                 weights,
                 interval=None if conformal is None else conformal.of(name),
+                quantiles=self.quantiles,
             )
             for name, each in answers.items()
         }

@@ -5,7 +5,7 @@ more, and the model answers again. What its score loses is the column's importan
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,7 @@ def permutation_importance(
     seed: int = 0,
     part: str = "given",
     seen: bool = False,
+    quantiles: Sequence[float] = (),
 ) -> Importance:
     """Shuffle the columns one by one, and see what the score of the answers loses.
 
@@ -120,12 +121,13 @@ def permutation_importance(
         y: Their targets.
         schema: Says which column is where in ``x``.
         weights: What the rows count in the score.
-        metric: A score of the task; by default the root of the mean squared error, or
-            log loss.
+        metric: A score of the task; by default the root of the mean squared error, log
+            loss, or the mean pinball loss of quantiles.
         repeats: How often each column is shuffled.
         seed: Decides the shuffling, with a generator of its own.
         part: What the rows are called.
         seen: Whether the model was trained on them.
+        quantiles: What the answers are, where quantiles are predicted.
 
     Raises:
         ConfigError: There is no such score, or ``repeats`` is less than 1.
@@ -137,21 +139,25 @@ def permutation_importance(
     """
     assert schema.target is not None
     task = schema.target.task
-    check_metric(metric, task)
+    check_metric(metric, task, quantiles)
     if repeats < 1:
         raise ConfigError(
             f"repeats is {repeats}.\nEach column is shuffled so many times.\n"
             "Give 1 or more."
         )
-    name = metric or METRICS[task]
+    name = metric or ("pinball" if quantiles else METRICS[task])
     sign = 1 if name in HIGHER_IS_BETTER else -1
-    before = score(task, answer(x), y, weights)[name]
+
+    def score_of(rows: dict[str, Tensor]) -> float:
+        return score(task, answer(rows), y, weights, quantiles=quantiles)[name]
+
+    before = score_of(x)
     generator = torch.Generator().manual_seed(seed)
     orders = [torch.randperm(len(y), generator=generator) for _ in range(repeats)]
 
     def loss(column: str, order: Int64[Tensor, " rows"]) -> float:
         shuffled = _shuffled(x, schema, column, order)
-        return sign * (before - score(task, answer(shuffled), y, weights)[name])
+        return sign * (before - score_of(shuffled))
 
     losses = {
         column.name: torch.tensor(

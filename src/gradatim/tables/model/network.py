@@ -1,5 +1,6 @@
 """The networks for tables, and the model that goes from codes to answers."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -103,6 +104,7 @@ class TableModel(nn.Module):
         encoder: Makes features of codes: it imputes, scales and embeds.
         network: Takes ``encoder.num_features`` columns and gives the outputs.
         task: ``"regression"``, ``"binary"`` or ``"classification"``.
+        quantiles: Those of the target that are predicted in place of its mean, if any.
 
     For a regression, which is trained on standardised targets, the buffers
     ``target_mean`` and ``target_std`` (float64) hold mean and standard deviation of the
@@ -118,11 +120,18 @@ class TableModel(nn.Module):
     """The intervals around its answers, if they were asked for; kept in
     ``model.json``."""
 
-    def __init__(self, encoder: TableEncoder, network: nn.Module, task: str) -> None:
+    def __init__(
+        self,
+        encoder: TableEncoder,
+        network: nn.Module,
+        task: str,
+        quantiles: Sequence[float] = (),
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.network = network
         self.task = task
+        self.quantiles = tuple(quantiles)
         self.conformal = None
         self.answered_by = "network"
         # In a tuple it is no part of the module: its numbers have a file of their own.
@@ -133,10 +142,12 @@ class TableModel(nn.Module):
     def forward(self, x: dict[str, Tensor]) -> Float[Tensor, "batch *outputs"]:
         """Give standardised predictions or logits of two classes, both ``(batch,)``.
 
-        Logits of more have the shape ``(batch, classes)``.
+        Logits of more have the shape ``(batch, classes)``, quantiles
+        ``(batch, quantiles)``.
         """
         outputs = self.network(self.encoder(x))
-        return outputs if self.task == "classification" else outputs.squeeze(-1)
+        has_several = self.task == "classification" or self.quantiles
+        return outputs if has_several else outputs.squeeze(-1)
 
     @torch.no_grad()
     def fit_target(self, y: Float[Tensor, " rows"]) -> None:
@@ -152,10 +163,15 @@ class TableModel(nn.Module):
     def answers(self, outputs: Any) -> Tensor:
         """Turn outputs into predictions in the target's units, float64 ``(rows,)``.
 
-        Of classes they become all probabilities, ``(rows, classes)``.
+        Of classes they become all probabilities, ``(rows, classes)``. Quantiles of a
+        row, ``(rows, quantiles)``, are put in order: where outputs cross, this brings
+        them nearer to the true ones (Chernozhukov, Fernandez-Val and Galichon 2010,
+        Quantile and Probability Curves Without Crossing,
+        https://arxiv.org/abs/0704.3649).
         """
         if self.task == "regression":
-            return outputs.double() * self.target_std + self.target_mean
+            values = outputs.double() * self.target_std + self.target_mean
+            return values.sort(dim=1).values if values.ndim == 2 else values
         if self.task == "binary":
             second = outputs.sigmoid()
             return torch.stack([1 - second, second], dim=1)

@@ -4,9 +4,13 @@ The weights travel beside the targets, as a second column of the same tensor: wh
 takes or shuffles rows keeps the two together.
 """
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
+
+from gradatim.tables.model.quantiles import pinball_losses
 
 __all__ = ["WeightedRows", "balanced", "with_weights"]
 
@@ -20,6 +24,7 @@ class WeightedRows(nn.Module):
 
     Args:
         task: ``"regression"``, ``"binary"`` or ``"classification"``.
+        quantiles: Those of the target that are predicted in place of its mean, if any.
 
     >>> outputs, targets = torch.tensor([1.0, 2.0]), torch.tensor([2.0, 4.0])
     >>> pairs = with_weights(targets, torch.tensor([1.0, 3.0]), torch.tensor([0, 1]))
@@ -27,16 +32,19 @@ class WeightedRows(nn.Module):
     tensor(3.2500)
     """
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, quantiles: Sequence[float] = ()) -> None:
         super().__init__()
         self.task = task
+        self.quantiles = tuple(quantiles)
 
     def forward(
         self, outputs: Float[Tensor, "batch ..."], pairs: Float[Tensor, "batch 2"]
     ) -> Float[Tensor, ""]:
         """Give the loss of a batch; ``pairs`` are targets and weights."""
         targets, weights = pairs.unbind(dim=1)
-        if self.task == "regression":
+        if self.quantiles:
+            losses = pinball_losses(outputs, targets, self.quantiles).mean(dim=1)
+        elif self.task == "regression":
             losses = (outputs - targets).square()
         elif self.task == "binary":
             losses = nn.functional.binary_cross_entropy_with_logits(
@@ -49,8 +57,8 @@ class WeightedRows(nn.Module):
         return (losses * weights).mean()
 
     def extra_repr(self) -> str:
-        """Say for which task it is."""
-        return self.task
+        """Say for which task it is, or of which quantiles."""
+        return f"{self.quantiles}" if self.quantiles else self.task
 
 
 def with_weights(

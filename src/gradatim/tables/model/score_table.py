@@ -29,7 +29,7 @@ def score_table(
     stands the standard deviation.
     """
     proper = {
-        "baseline": "mean" if "rmse" in scores["model"] else "majority",
+        "baseline": _constant_name(scores["model"]),
         "linear": "linear model",
         "model": "this model",
         "network": "network",
@@ -56,6 +56,13 @@ def score_table(
         headers.insert(1, "95 % interval")
         cells.insert(1, [" to ".join(pair) for pair in pairs])
     return ["", *headers], list(zip(names, *cells, strict=True))
+
+
+def _constant_name(scores: Mapping[str, Any]) -> str:
+    """Name the constant answer by the scores of the task."""
+    if "pinball" in scores:
+        return "constant"
+    return "mean" if "rmse" in scores else "majority"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -6,13 +6,14 @@ and says how far each score moves by that.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from gradatim.errors import ConfigError
+from gradatim.tables.model.quantiles import pinball_losses
 from gradatim.text import nearest_name
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "coverage_name",
     "intervals",
     "score",
+    "score_names",
 ]
 
 SMALLEST_PROBABILITY = 1e-15
@@ -74,16 +76,29 @@ def coverage_name(level: float) -> str:
     return f"coverage_{level:g}"
 
 
-def check_metric(metric: str | None, task: str) -> None:
-    """Refuse what is no score of a task; None is none.
+def score_names(task: str, quantiles: Sequence[float] = ()) -> tuple[str, ...]:
+    """Name the scores of a task, or of quantiles, that a model can be chosen by.
+
+    >>> score_names("regression", [0.1, 0.9])
+    ('pinball_0.1', 'pinball_0.9', 'pinball')
+    """
+    if quantiles:
+        return (*(f"pinball_{quantile:g}" for quantile in quantiles), "pinball")
+    return SCORE_NAMES[task]
+
+
+def check_metric(
+    metric: str | None, task: str, quantiles: Sequence[float] = ()
+) -> None:
+    """Refuse what is no score of a task, or of quantiles; None is none.
 
     Raises:
         ConfigError: With the nearest name.
     """
-    known = SCORE_NAMES[task]
+    known = score_names(task, quantiles)
     if metric is not None and metric not in known:
         raise ConfigError(
-            f"metric={metric!r} is no score of {task}."
+            f"metric={metric!r} is no score of {'quantiles' if quantiles else task}."
             f"{nearest_name(metric, known)}\n"
             "Each task has scores of its own.\n"
             f"Choose one of {', '.join(known)}."
@@ -97,6 +112,7 @@ def score(
     weights: Float[Tensor, " rows"] | None = None,
     *,
     interval: Interval | None = None,
+    quantiles: Sequence[float] = (),
 ) -> dict[str, float]:
     """Score a model's answers by the scores that fit the task, in double precision.
 
@@ -106,12 +122,15 @@ def score(
         targets: Numbers, or the numbers of the right classes.
         weights: What each row counts; 1 if None.
         interval: Of a regression with intervals, their level and half width.
+        quantiles: What the columns of ``answers`` are, where quantiles are predicted.
 
     Returns:
         For a regression the root of the mean squared error, the mean and the median
         absolute error, and R2: 1 for perfect predictions, 0 for the mean of these very
         targets, NaN where all of them are equal. With intervals also the coverage, the
-        share of targets that lie within, and how wide they are. For classes accuracy,
+        share of targets that lie within, and how wide they are. For quantiles the
+        pinball loss of each and their mean, and coverage and mean width between the
+        lowest and the highest. For classes accuracy,
         balanced accuracy (the mean of the accuracies of the classes that occur), F1 (of
         the second of two classes, else the mean of the F1 of all classes that occur or
         are predicted), log loss, and the expected calibration error: how far the
@@ -127,7 +146,7 @@ def score(
     {'rmse': 0.7071067811865476, 'mae': 0.5, 'median_error': 0.5, 'r2': 0.5}
     """
     of_rows = torch.ones(len(targets)) if weights is None else weights
-    scorer = _scorer(task, answers, targets, interval)
+    scorer = _scorer(task, answers, targets, interval, quantiles)
     scores = scorer(of_rows.double().unsqueeze(0))
     return {name: value.item() for name, value in scores.items()}
 
@@ -139,6 +158,7 @@ def intervals(
     weights: Float[Tensor, " rows"] | None = None,
     *,
     interval: Interval | None = None,
+    quantiles: Sequence[float] = (),
 ) -> dict[str, tuple[float, float]]:
     """Give the interval that each score lies in, in 95 of 100 drawings of the rows.
 
@@ -150,7 +170,7 @@ def intervals(
     >>> intervals("regression", answers, targets)["rmse"]
     (1.0, 1.0)
     """
-    scorer = _scorer(task, answers, targets, interval)
+    scorer = _scorer(task, answers, targets, interval, quantiles)
     drawn: dict[str, list[Tensor]] = {}
     for sample in _resamples(len(targets)):
         scores = scorer(sample if weights is None else sample * weights.double())
@@ -220,12 +240,18 @@ def confusion_matrix(
 
 
 def _scorer(
-    task: str, answers: Tensor, targets: Tensor, interval: Interval | None = None
+    task: str,
+    answers: Tensor,
+    targets: Tensor,
+    interval: Interval | None,
+    quantiles: Sequence[float],
 ) -> Callable[[Weights], Scores]:
     """Give the function that scores with the weights of several samples at once.
 
     What does not depend on the weights is computed once.
     """
+    if quantiles:
+        return _quantile_scorer(answers.double(), targets.double(), quantiles)
     if task == "regression":
         return _regression_scorer(answers.double(), targets.double(), interval)
     return _class_scorer(answers.double(), targets)
@@ -257,6 +283,30 @@ def _regression_scorer(
             inside = (sizes <= half_width).double()
             found[coverage_name(level)] = weights @ inside / total
             found["interval_width"] = torch.full_like(total, 2 * half_width)
+        return found
+
+    return scores
+
+
+def _quantile_scorer(
+    predictions: Float[Tensor, "rows quantiles"],
+    targets: Float[Tensor, " rows"],
+    quantiles: Sequence[float],
+) -> Callable[[Weights], Scores]:
+    losses = pinball_losses(predictions, targets, quantiles)
+    low, high = predictions[:, 0], predictions[:, -1]
+    inside = ((low <= targets) & (targets <= high)).double()
+    names = score_names("regression", quantiles)
+
+    def scores(weights: Weights) -> Scores:
+        total = weights.sum(1)
+        of_each = weights @ losses / total.unsqueeze(1)
+        values = [*of_each.unbind(dim=1), of_each.mean(dim=1)]
+        found = dict(zip(names, values, strict=True))
+        if len(quantiles) > 1:
+            level = coverage_name(quantiles[-1] - quantiles[0])
+            found[level] = weights @ inside / total
+            found["interval_width"] = weights @ (high - low) / total
         return found
 
     return scores

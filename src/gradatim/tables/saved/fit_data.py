@@ -291,9 +291,10 @@ def fit(
         **options: Those of ``gradatim fit``, by the same names: ``task``, ``epochs``,
             ``batch_size``, ``lr``, ``hidden``, ``val`` and ``test`` (shares, or tables
             of their own), ``time``, ``group``, ``folds``, ``final``, ``metric``,
-            ``interval``, ``weight``, ``time_limit`` (seconds, or ``"5m"``), ``seed``,
-            ``threads``, ``drop``, ``keep``, ``drop_missing_target``, ``category``,
-            ``number``, ``date``, ``schema`` and the rest.
+            ``interval``, ``quantiles``, ``weight``, ``time_limit`` (seconds, or
+            ``"5m"``), ``seed``, ``threads``, ``drop``, ``keep``,
+            ``drop_missing_target``, ``category``, ``number``, ``date``, ``schema`` and
+            the rest.
 
     Returns:
         The model with its scores. ``predict`` gives a NumPy array.

@@ -5,6 +5,7 @@
 
 import hashlib
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +96,11 @@ class TableRunFolder(RunFolder):
     def baselines(self) -> Baselines | None:
         """What stood beside the scores; None in a run of an earlier version."""
         return read_baselines(self._model_files, self.model_path)
+
+    @property
+    def quantiles(self) -> Sequence[float]:
+        """Those that are predicted in place of the mean, if any."""
+        return self.config["training"].get("quantiles") or ()
 
     @property
     def has_several_trainings(self) -> bool:

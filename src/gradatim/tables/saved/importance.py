@@ -119,6 +119,7 @@ def importance_in(
             plan.table.schema,
             weights=plan.score_weights(rows),
             part=part,
+            quantiles=model.quantiles,
             seen=is_final and not (part == "test" and plan.has_test),
             **options,
         )
@@ -129,7 +130,7 @@ def _check_same_rows(run: TableRunFolder, plan: TablePlan) -> None:
     table, then = plan.table, run.config["rows"]
     same = {name: len(getattr(plan, name)) for name in then} == then
     if same and (run.path / TEST_ROWS).is_dir():
-        tested = TestRows.read(run.path, run.schema)
+        tested = TestRows.read(run.path, run.schema, run.quantiles)
         is_first = tested.fold == 1
         assert table.y is not None
         order = plan.test[table.row_numbers[plan.test].argsort(stable=True)]

@@ -41,7 +41,12 @@ from gradatim.store.json import (
 from gradatim.store.manifest import check_files, read_folder
 from gradatim.store.tensors import num_bytes, read_tensors, tensor_parts
 from gradatim.tables.features import TableEncoder
-from gradatim.tables.fit.config import HIGHEST_LEVEL, LOWEST_LEVEL, MAX_FOLDS
+from gradatim.tables.fit.config import (
+    HIGHEST_LEVEL,
+    LOWEST_LEVEL,
+    MAX_FOLDS,
+    MAX_QUANTILES,
+)
 from gradatim.tables.fit.plan import NetworkFactory, build_network, needs_factory
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import Conformal
@@ -83,7 +88,7 @@ damage, before memory is asked for; the sizes were chosen by hand, not measured.
 
 CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
 FIRST_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
-LATER_PARTS = frozenset({"conformal", "delivered"})
+LATER_PARTS = frozenset({"conformal", "delivered", "quantiles"})
 """What earlier versions did not write into ``model.json``."""
 LATER_FIELDS = frozenset(
     {"intervals", "confusion", "folds", "final_epochs", "delivered"}
@@ -114,6 +119,8 @@ def table_model_files(
         "task": model.task,
         "architecture": dict(architecture),
     }
+    if model.quantiles:
+        description["quantiles"] = list(model.quantiles)
     if model.conformal is not None:
         description["conformal"] = asdict(model.conformal)
     if model.answered_by != "network":
@@ -191,7 +198,7 @@ def _check_scores(stored: Mapping[str, Any], path: Path) -> None:
     if not is_object(tables) or set(tables) - {"network"} != SCORED:
         raise _damaged(path, f"the scores {shown(tables)}")
     for name, row in tables.items():
-        if not is_object(row) or _without_intervals(row) not in KNOWN_SCORES:
+        if not is_object(row) or not _are_known(set(row)):
             raise _damaged(path, f"the scores {shown(row)} of {name}")
         for value in row.values():
             if not optional(is_number)(value):
@@ -202,12 +209,20 @@ def _check_scores(stored: Mapping[str, Any], path: Path) -> None:
     _check_confusion(stored.get("confusion", []), stored["rows"], path)
 
 
-def _without_intervals(row: Mapping[str, Any]) -> set[str]:
+def _are_known(names: set[str]) -> bool:
+    """Say whether scores are those of a task, with those of intervals or without."""
+    names = _without_intervals(names)
+    of_quantiles = {name for name in names if re.fullmatch(r"pinball_0\.\d+", name)}
+    return names in KNOWN_SCORES or (
+        bool(of_quantiles) and names == {*of_quantiles, "pinball"}
+    )
+
+
+def _without_intervals(names: set[str]) -> set[str]:
     """Give the names of scores but for those of intervals, which come together."""
-    names = set(row)
     of_intervals = {name for name in names if re.fullmatch(r"coverage_0\.\d+", name)}
     if len(of_intervals) == 1 and "interval_width" in names:
-        names -= {*of_intervals, "interval_width"}
+        names = names - {*of_intervals, "interval_width"}
     return names
 
 
@@ -284,7 +299,8 @@ def read_table_model(
             is_schemas = name.endswith((".flagged", ".origin"))
             if is_schemas and not torch.equal(value, state[f"encoder.{name}"]):
                 raise _unlike(path, f"encoder.{name} is not that of {SCHEMA}")
-        model = TableModel(encoder, build_network(architecture, factory), task)
+        network = build_network(architecture, factory)
+        model = TableModel(encoder, network, task, _quantiles(contents, path))
     if different := changes(stored, signature(model.state_dict())):
         if is_custom:
             raise ConfigError(
@@ -313,7 +329,7 @@ def read_baselines(contents: Mapping[str, bytes], path: Path) -> Baselines | Non
         return None
     schema = read_schema(contents[SCHEMA], path / SCHEMA)
     state = read_tensors(contents[BASELINES], str(path / BASELINES))
-    baselines = Baselines(schema)
+    baselines = Baselines(schema, quantiles=_quantiles(contents, path))
     if different := changes(signature(state), signature(baselines.state_dict())):
         raise DamagedError(
             f"{path / BASELINES} does not fit {SCHEMA}: {different[0]}.\n"
@@ -412,6 +428,7 @@ def _description(
             f"features, the schema gives {encoder.num_features}"
         )
     num_outputs = len(schema.labels) if task == "classification" else 1
+    num_outputs = len(_quantiles(contents, path)) or num_outputs
     if task != schema.target.task or architecture["num_outputs"] != num_outputs:
         raise _of_two_runs(
             f"{path / SCHEMA} does not fit {DESCRIPTION}: {schema.target.task} of "
@@ -435,6 +452,19 @@ def _conformal(contents: Mapping[str, bytes], path: Path) -> Conformal | None:
     if not is_right(stored):
         raise _damaged(place, f"the intervals {shown(stored)}")
     return Conformal(**stored)
+
+
+def _quantiles(contents: Mapping[str, bytes], path: Path) -> tuple[float, ...]:
+    """Read which quantiles a model predicts, if it does."""
+    place = path / DESCRIPTION
+    description = parse_json(contents[DESCRIPTION], str(place))
+    stored = description.get("quantiles", [])
+    fits = list_of(_is_level)(stored) and len(stored) <= MAX_QUANTILES
+    if not fits or stored != sorted(set(stored)):
+        raise _damaged(place, f"the quantiles {shown(stored)}")
+    if stored and description.get("task") != "regression":
+        raise _damaged(place, f"quantiles, and the task {shown(description['task'])}")
+    return tuple(stored)
 
 
 def _is_level(value: Any) -> bool:

@@ -21,6 +21,7 @@ from gradatim.tables.files.formats import open_file, written_format
 from gradatim.tables.files.formulas import without_formulas
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.model.network import TableModel
+from gradatim.tables.model.quantiles import quantile_name
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.threads import threads
@@ -114,7 +115,7 @@ def predict_file(
         for batch, answers, unusual in _in_order(answer, batches, num_threads):
             notices.add(unusual, num_rows)
             notices.look_at(answers, num_rows)
-            columns = answer_columns(schema, answers, half_width)
+            columns = answer_columns(schema, answers, half_width, model.quantiles)
             if with_input:
                 columns = beside_input(names, batch, columns)
             rows = pa.table(columns)
@@ -152,14 +153,22 @@ def _in_order(
 
 
 def answer_columns(
-    schema: Schema, answers: Tensor, half_width: float | Tensor | None = None
+    schema: Schema,
+    answers: Tensor,
+    half_width: float | Tensor | None = None,
+    quantiles: Sequence[float] = (),
 ) -> dict[str, Any]:
     """Name the answers: ``prediction``, and ``probability_<label>`` of classes.
 
-    With the half width of intervals there are ``lower`` and ``upper`` beside.
+    With the half width of intervals there are ``lower`` and ``upper`` beside. Of
+    quantiles each is a column, ``quantile_0.05`` and so on.
     """
     target = schema.target
     assert target is not None
+    if quantiles:
+        values = answers.numpy() + target.origin
+        names = map(quantile_name, quantiles)
+        return dict(zip(names, np.ascontiguousarray(values.T), strict=True))
     if target.task == "regression":
         columns = {"prediction": answers.numpy() + target.origin}
         if half_width is not None:

@@ -38,7 +38,7 @@ class Predictor:
 
         Returns:
             A NumPy array ``(rows,)``: numbers in the target's units, float64, or the
-            most probable labels.
+            most probable labels. Of quantiles it is ``(rows, quantiles)``.
 
         Raises:
             DataError: A column is missing, or not as the schema has it.
@@ -138,6 +138,7 @@ class Predictor:
                 table.y,
                 self.schema,
                 weights=None if table.weight is None else table.weight.values,
+                quantiles=self.model.quantiles,
                 metric=metric,
                 repeats=repeats,
                 seed=seed,

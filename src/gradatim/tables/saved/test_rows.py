@@ -73,7 +73,9 @@ class TestRows:
         )
 
     @classmethod
-    def read(cls, run: Path, schema: Schema) -> "TestRows":
+    def read(
+        cls, run: Path, schema: Schema, quantiles: Sequence[float] = ()
+    ) -> "TestRows":
         """Read those of a run; what does not fit its schema is a ``DamagedError``.
 
         Raises:
@@ -92,17 +94,18 @@ class TestRows:
         state = read_tensors(content, str(path / TENSORS))
         fits = set(state) | {"half_width"} == set(cls.__slots__)
         rows = cls(**state) if fits else None
-        if rows is None or not rows._fit(len(schema.labels)):
+        if rows is None or not rows._fit(len(schema.labels), len(quantiles)):
             raise DamagedError(
                 f"{path / TENSORS} does not fit the run's schema.\n"
                 "The two are not of the same run.\nCopy the run folder again, whole."
             )
         return rows
 
-    def _fit(self, num_classes: int) -> bool:
+    def _fit(self, num_classes: int, num_quantiles: int) -> bool:
         """Say whether shapes, dtypes and codes are those of such a task."""
         count = len(self.row) if self.row.ndim == 1 else -1
-        shape = (count, num_classes) if num_classes else (count,)
+        columns = num_classes or num_quantiles
+        shape = (count, columns) if columns else (count,)
         whole, target = torch.int64, self.target
         types = [self.row.dtype, self.fold.dtype, target.dtype]
         fits = types == [whole, whole, whole if num_classes else torch.float32]
@@ -161,6 +164,7 @@ def predict_test_rows(
     output: Path | None,
     *,
     source: Path | None = None,
+    quantiles: Sequence[float] = (),
     safe_csv: bool = False,
 ) -> int:
     """Write the test rows of a run with their targets and answers; give their number.
@@ -170,6 +174,7 @@ def predict_test_rows(
         schema: The schema of the run.
         output: A ``.csv`` or ``.parquet`` file; None for CSV on standard output.
         source: The file with the rows, whose own columns are written, too.
+        quantiles: Those that the run predicts, if any.
         safe_csv: Put an apostrophe before texts that a spreadsheet would run.
     """
     kind = DelimitedFile if output is None else format_to_write(source or run, output)
@@ -179,9 +184,9 @@ def predict_test_rows(
             "Spreadsheets run formulas in CSV files alone.\n"
             "Leave the option out, or name a file that ends in .csv."
         )
-    rows = TestRows.read(run, schema)
+    rows = TestRows.read(run, schema, quantiles)
     own = rows.columns(schema)
-    answers = answer_columns(schema, rows.answer, rows.half_width)
+    answers = answer_columns(schema, rows.answer, rows.half_width, quantiles)
     if source is not None:
         given = _input_of(source, rows.row.numpy())
         target = list(own)[-1]
