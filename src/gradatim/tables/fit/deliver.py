@@ -40,12 +40,11 @@ def validated(plan: TablePlan, baselines: Baselines) -> Validated | None:
         return None
     if plan.model.quantiles:
         return None
-    assert plan.table.y is not None
     x, weights = plan.table.select(plan.val).x, plan.score_weights(plan.val)
     if plan.config.metric is None and plan.row_weights is not None:
         weights = plan.row_weights[plan.val]  # as `val_loss` counts them
     network, linear = predict_rows(plan.model, x), baselines.answers(x)["linear"]
-    return Validated(network, linear, plan.table.y[plan.val], weights)
+    return Validated(network, linear, plan.learned_y[plan.val], weights)
 
 
 def choose_model(plan: TablePlan, vals: Sequence[Validated | None]) -> Choice | None:

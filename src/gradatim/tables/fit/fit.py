@@ -339,10 +339,9 @@ def _start_linear(plan: TablePlan, penalty: float | None = None) -> float | None
     much noise), early stopping soon finds nothing better. The validation rows choose
     the penalty if it is not given.
     """
-    model, network, y = plan.model, plan.model.network, plan.table.y
+    model, network, y = plan.model, plan.model.network, plan.learned_y
     if not isinstance(network, ResidualMLP):
         return None
-    assert y is not None
     train, val = plan.train[:START_ROWS], plan.val[:START_ROWS]
     features = plan.features(model.encoder)
     if model.task == "regression":

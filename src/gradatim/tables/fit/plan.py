@@ -14,6 +14,7 @@ from gradatim.errors import ConfigError, DataError
 from gradatim.modules import evaluating
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.outlying_targets import outliers_line, without_outliers
 from gradatim.tables.fit.own_rows import with_own_rows
 from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
 from gradatim.tables.fit.split_table import Rows, split_choices, split_table
@@ -67,7 +68,7 @@ class TablePlan:
 
     def with_rows(self, rows: Rows) -> "TablePlan":
         """Plan the training of another model like this one, on other rows."""
-        model, _ = _make_model(self.table, self.config, rows.train, self.factory)
+        model, _ = _make_model(self.table, self.config, rows, self.factory)
         return replace(self, **rows._asdict(), model=model, folds=(rows,))
 
     def on_all_rows(self) -> "TablePlan":
@@ -88,7 +89,31 @@ class TablePlan:
         if dropped:
             notes.append(f"{dropped:,} rows without a target left out")
         doubts = [doubt.line() for doubt in self.split_doubts]
+        outlying = self._outlying
+        notes += [outlying] if outlying else []
         return [*notes, *self.table.notices.lines(), *self.notices, *doubts]
+
+    @property
+    def _outlying(self) -> str:
+        """Name the targets that lie far from all others, if there are some."""
+        target, y = self.table.schema.target, self.table.y
+        if target is None or y is None or target.task != "regression":
+            return ""
+        own = {"val": self.val, "test": self.test}
+        own = {n: r for n, r in own.items() if getattr(self, f"has_{n}")}
+        numbers = self.table.row_numbers
+
+        def where(rows: Sequence[int]) -> list[str]:
+            return [_where(row) for row in rows]
+
+        def _where(row: int) -> str:
+            number = int(numbers[row])
+            for name, of_own in own.items():
+                if bool((of_own == row).any()):
+                    return f"row {number + 1} of --{name}"
+            return self.table.notices.where([number])[0]
+
+        return outliers_line(target.name, y, target.origin, where)
 
     @property
     def loss_fn(self) -> nn.Module:
@@ -102,6 +127,16 @@ class TablePlan:
             return nn.MSELoss()
         is_binary = self.model.task == "binary"
         return nn.BCEWithLogitsLoss() if is_binary else nn.CrossEntropyLoss()
+
+    @cached_property
+    def learned_y(self) -> Tensor:
+        """The targets that are learned from and chosen by: those of the table.
+
+        Targets of the training and validation rows that lie far from all others are
+        the nearest of these.
+        """
+        assert self.table.y is not None
+        return _learned(self.table, self.train, self.val)
 
     @cached_property
     def row_weights(self) -> Tensor | None:
@@ -129,8 +164,7 @@ class TablePlan:
 
         Where rows have weights, these stand beside, as a second column.
         """
-        assert self.table.y is not None
-        targets = self.table.y
+        targets = self.learned_y
         if self.model.task == "regression":
             targets = self.model.standardise(targets)
         if self.row_weights is not None:
@@ -186,9 +220,7 @@ class TablePlan:
 
         The validation rows choose the penalty of the linear model if it is not given.
         """
-        y = self.table.y
-        assert y is not None
-        quantiles = self.model.quantiles
+        y, quantiles = self.learned_y, self.model.quantiles
         baselines = Baselines(self.table.schema, quantiles=quantiles)
         encoder = baselines.encoder.fit(self.table.select(self.train).x)
         features, rows = self.features(encoder), (self.train, self.val)
@@ -276,7 +308,7 @@ def plan_table(
     _check_weights(table, folds)
     _check_rows_of_interval(config.interval, folds)
     config = config.for_rows(len(folds[0].train))
-    model, architecture = _make_model(table, config, folds[0].train, factory)
+    model, architecture = _make_model(table, config, folds[0], factory)
     return TablePlan(
         table,
         config,
@@ -292,10 +324,10 @@ def plan_table(
 
 
 def _make_model(
-    table: Table, config: TabularConfig, train: Tensor, factory: NetworkFactory | None
+    table: Table, config: TabularConfig, rows: Rows, factory: NetworkFactory | None
 ) -> tuple[TableModel, dict[str, Any]]:
     """Make a model that knows the training rows' statistics; describe its network."""
-    target = table.schema.target
+    target, train = table.schema.target, rows.train
     assert target is not None and table.y is not None
     num_outputs = len(target.labels) if target.task == "classification" else 1
     quantiles = config.quantiles or ()
@@ -316,8 +348,16 @@ def _make_model(
         network = build_network(architecture, factory)
     model = TableModel(encoder, network, target.task, quantiles)
     if target.task == "regression":
-        model.fit_target(table.y[train])
+        model.fit_target(_learned(table, train, rows.val)[train])
     return model, architecture
+
+
+def _learned(table: Table, train: Tensor, val: Tensor) -> Tensor:
+    """Give the targets to learn from; those of classes as they are."""
+    assert table.y is not None
+    if table.schema.labels:
+        return table.y
+    return without_outliers(table.y, torch.cat([train, val]))
 
 
 def _check_class_weight(class_weight: str | None, target: Target) -> None:
