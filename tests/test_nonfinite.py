@@ -178,6 +178,20 @@ def test_the_scale_goes_on_with_the_state():
     assert scales[0] == scales[1] == 2.0**16 / 2**step.num_skipped < 2.0**16
 
 
+def test_gradients_are_no_longer_scaled_when_a_callback_sees_them():
+    seen = []
+    step = step_of(loss_fn=nn.MSELoss(), precision="fp16")
+    step.on_backward_end = lambda: seen.append(step.model[0].weight.grad.clone())
+    other = step_of(loss_fn=nn.MSELoss(), precision="fp16")
+    plain = step_of(loss_fn=nn.MSELoss(), precision="float32")
+    for each in (step, other, plain):
+        each(X, Y / 100)
+    torch.testing.assert_close(
+        seen[0], plain.model[0].weight.grad, rtol=0.02, atol=1e-4
+    )
+    assert_same_bits(step.model.state_dict(), other.model.state_dict())
+
+
 def test_float16_has_no_closure():
     with pytest.raises(ConfigError, match='precision="fp16" cannot leave one out'):
         step_of(torch.optim.LBFGS, precision="fp16")

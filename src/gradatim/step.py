@@ -262,9 +262,12 @@ class TrainStep:
         # Steps 1 and 2: predictions and their loss, and its gradients.
         loss = self._forward_backward(batch)
         self.num_steps += 1
+        measures = self.measures_norm or self.max_norm is not None
+        is_looked_at = measures or self.on_backward_end is not None
+        if is_looked_at and self.parts.scaler is not None:
+            self.parts.scaler.unscale_(self.optimizer)
         if self.on_backward_end is not None:
             self.on_backward_end()
-        measures = self.measures_norm or self.max_norm is not None
         self.left_out = self._is_not_finite(loss) or (
             measures and self._has_bad_gradients(loss)
         )
@@ -328,8 +331,6 @@ class TrainStep:
         # would grow from step to step.
         groups, scaler = self.optimizer.param_groups, self.parts.scaler
         parameters = [p for group in groups for p in group["params"]]
-        if scaler is not None:
-            scaler.unscale_(self.optimizer)
         norm = nn.utils.get_total_norm(dense_gradients(parameters))
         self.grad_norm = norm
         # On a device max_norm alone does not wait; the scaler sees overflows itself.
