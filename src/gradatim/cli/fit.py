@@ -291,4 +291,5 @@ def _task_text(target: "Target") -> str:
         return f"regression{why}"
     labels = ", ".join(printable(str(label))[:80] for label in target.labels[:5])
     more = ", ..." if len(target.labels) > 5 else ""
-    return f"{len(target.labels)} classes ({labels}{more})"
+    why = f"; {printable(target.reason)}" if target.reason else ""
+    return f"{len(target.labels)} classes ({labels}{more}){why}"

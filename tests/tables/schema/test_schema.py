@@ -288,6 +288,38 @@ def test_the_task_is_told_by_the_target(case):
         assert y.tolist() == pytest.approx([float(value) for value in values])
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["b|a", "b", "a", "a|b"], "2 labels joined by '|'"),
+        (["red; blue", "red; green", "green"], ""),  # as many parts as classes
+        (["red; blue", "red", "blue", "blue; red"], "2 labels joined by ';'"),
+        (["x", "y", "z", "x,y", "y,z"], "3 labels joined by ','"),
+        (["hut, old", "flat", "house"], ""),
+        (["20|30", "30|40", "40|50"], ""),
+        (["a", "b"], ""),
+    ],
+)
+def test_labels_joined_in_one_class_are_told(words, told):
+    values = pa.table({"x": range(10 * len(words)), "tags": words * 10})
+    target = Schema.infer(values, target="tags", keep=["x"]).target
+    assert target.labels == tuple(sorted(set(words)))
+    assert target.reason.startswith(told) and bool(target.reason) == bool(told)
+
+
+def test_several_targets_are_refused_but_a_name_may_hold_a_comma():
+    numbers = [0.1 * n**2 for n in range(20)]
+    table = {"x": range(20), "a": numbers, "b": numbers[::-1], "a,b": numbers}
+    kept = {"keep": ["x", "a", "b"]}
+    target = Schema.infer(pa.table(table), target="a,b", **kept).target
+    assert target.name == "a,b"
+    del table["a,b"]
+    with pytest.raises(ConfigError, match=r"(?s)'a, b' names 2 columns.*--target a,"):
+        Schema.infer(pa.table(table), target="a, b")
+    with pytest.raises(DataError, match="There is no column 'a,c'"):
+        Schema.infer(pa.table(table), target="a,c")
+
+
 def test_the_task_can_be_set():
     feature = RANDOM.normal(size=40)
     numbers = [1, 2] * 20

@@ -375,6 +375,8 @@ def fit(
 def _columns_to_note(schema: Schema) -> list[str]:
     """Say which columns are not used, or are used otherwise than they look."""
     notes = []
+    if schema.target is not None and schema.target.reason:
+        notes.append(f"{schema.target.name}: {schema.target.reason}")
     for column in schema.columns:
         use = f"is taken as {column.kind}" if column.used else "is left out"
         if column.reason or not column.used:

@@ -98,6 +98,7 @@ def infer(
     The rows will be split by the columns ``time`` or ``group``. One of groups is no
     feature unless it is to be kept: rows to predict are of other groups.
     """
+    _refuse_several_targets(target, source.names)
     for name in (target, time, group, weight, *drop, *keep):
         if name is not None and name not in source.names:
             raise DataError(
@@ -127,11 +128,12 @@ def infer(
         if is_class:
             task = "binary" if len(values.unique()) == 2 else "classification"
         inferred.num_rows = len(values)
+        of_values = target_of(target, values, task)
         inferred.target = replace(
-            target_of(target, values, task),
+            of_values,
             spelling=meaning.spelling,
             missing=meaning.missing,
-            reason=meaning.reason,
+            reason=meaning.reason or of_values.reason,
         )
         inferred.y = codes_of_target(values, inferred.target)
     for name in source.names:
@@ -171,6 +173,20 @@ def infer(
     if rows is not None:
         inferred.notices.renumber(np.flatnonzero(numpy_of(rows)))
     return inferred
+
+
+def _refuse_several_targets(target: str | None, names: Sequence[str]) -> None:
+    """Refuse names of columns with commas between them; a name may hold commas, too."""
+    if target is None or target in names:
+        return
+    parts = [part.strip() for part in target.split(",")]
+    if len(parts) > 1 and set(parts) <= set(names):
+        raise ConfigError(
+            f"the target {target!r} names {len(parts)} columns.\n"
+            "A run predicts one column.\n"
+            f"Fit each in a run of its own: --target {parts[0]}, with --drop for "
+            "targets that it must not see."
+        )
 
 
 def stack_codes(

@@ -5,6 +5,7 @@ or of at most 20 where each value has ten rows or more on average. All else is
 regression. The user can say otherwise with ``task``.
 """
 
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -45,6 +46,9 @@ ROWS_A_VALUE = 10
 MAX_CLASSES = 1_000
 """More classes are refused."""
 
+
+SEPARATORS = ("|", ";", ",")
+"""What stands between several labels of one row."""
 
 OTHERWISE = "not written as the numbers of the other rows"
 
@@ -155,6 +159,7 @@ def _classes(name: str, values: pa.Array, task: Any) -> Target:
     labels: tuple[Label, ...] = tuple(sorted(counts))
     if len(labels) == 1:
         raise _one_value(name, labels[0], len(values))
+    joined = _joined_labels(labels) if is_text else ""
     most = min(len(values) / 2, MAX_CLASSES)
     if len(labels) > most and len(labels) > 2:
         raise DataError(
@@ -163,7 +168,7 @@ def _classes(name: str, values: pa.Array, task: Any) -> Target:
             f"At most {int(most):,} can be learned: two rows for each class, and no "
             f"more than {MAX_CLASSES:,}.\n"
             "Choose another target, merge rare classes, or take --task regression if "
-            "it is a quantity."
+            f"it is a quantity.{f' ({joined}.)' if joined else ''}"
         )
     if task == "binary" and len(labels) != 2:
         raise _unfit(name, f"has {len(labels)} classes", "two, for a binary task")
@@ -174,7 +179,24 @@ def _classes(name: str, values: pa.Array, task: Any) -> Target:
         type="string" if is_text else str(values.type),
         labels=labels,
         seen=f"{len(labels)} classes: {seen}"[:80],
+        reason=joined,
     )
+
+
+def _joined_labels(labels: Sequence[Any]) -> str:
+    """Say it where classes look like several labels a row, joined by a separator.
+
+    They do where their parts are fewer than they are: ``a``, ``b``, ``a|b``, ``b|a``.
+    """
+    for separator in SEPARATORS:
+        parts = {part.strip() for label in labels for part in label.split(separator)}
+        if len(parts) < len(labels):
+            return (
+                f"{len(parts)} labels joined by {separator!r}: each way to join them "
+                "is a class of its own here, in another order another one. To learn "
+                "one label by itself, make a column that says whether a row has it"
+            )
+    return ""
 
 
 def _counts(values: pa.Array) -> dict[Any, int]:
