@@ -65,7 +65,8 @@ WORKS = {
 def findings_of(path: Path) -> list[Finding]:
     """Run a program under watch; give all that is found, advice too."""
     torch.manual_seed(0)
-    with contextlib.redirect_stdout(io.StringIO()):
+    # One program turns gradients off for itself, and those after it need them.
+    with contextlib.redirect_stdout(io.StringIO()), torch.enable_grad():
         return run_script(path).findings
 
 
