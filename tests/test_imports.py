@@ -42,7 +42,7 @@ INNER_LAYERS = {
     "tables": [
         {"files"},
         {"schema"},
-        {"table", "features"},
+        {"table", "features", "text_features"},
         {"model"},
         {"fit"},
         {"saved"},

@@ -46,7 +46,7 @@ OPTIONS = (
     ("--category", "COLUMN", "Its numbers are names, such as those of stores."),
     ("--number", "COLUMN[=1.234,5]", "It holds numbers, with such marks."),
     ("--date", "COLUMN[=%d.%m.%Y]", "It holds dates, of such a form."),
-    ("--text", "COLUMN", "It holds text that is to be read."),
+    ("--text", "COLUMN", "It holds text that is read, even if it does not help."),
     ("--id", "COLUMN", "It says which row it is: it is not used."),
     ("--ordered", "COLUMN=low,mid,high", "Its words have this order."),
     ("--missing", "[COLUMN=]WORD", "It stands for a missing value."),

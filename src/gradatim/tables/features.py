@@ -1,9 +1,9 @@
 """From the codes of a table to the features of a model: one row of features a row.
 
-The three parts of ``TableEncoder`` (numbers, categories, times) answer the same
-questions in the same order: ``fit`` takes statistics from training rows, ``forward``
-makes features, ``feature_names`` names them. Statistics are buffers: what cleans the
-data travels with the weights.
+The parts of ``TableEncoder`` (numbers, categories, times, and texts, which are in
+``text_features.py``) answer the same questions in the same order: ``fit`` takes
+statistics from training rows, ``forward`` makes features, ``feature_names`` names them.
+Statistics are buffers: what cleans the data travels with the weights.
 """
 
 import math
@@ -18,6 +18,7 @@ from gradatim.tables.schema.calendar import part
 from gradatim.tables.schema.columns import UNSEEN, Column
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.values_to_codes import NO_TIME, UNITS_PER_S
+from gradatim.tables.text_features import HashedTexts, TextBags
 
 __all__ = ["TableEncoder", "embedding_size"]
 
@@ -66,6 +67,8 @@ class TableEncoder(nn.Module):
             )
         if columns := schema.group("times"):
             self.parts["times"] = _Times(columns)
+        if columns := schema.group("texts"):
+            self.parts["texts"] = HashedTexts(columns) if linear else TextBags(columns)
 
     @torch.no_grad()
     def fit(self, x: dict[str, Tensor]) -> "TableEncoder":

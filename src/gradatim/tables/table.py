@@ -28,7 +28,7 @@ from gradatim.tables.schema.row_keys import (
 )
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.targets import codes_of_target, take_target
-from gradatim.tables.schema.typed_values import plain
+from gradatim.tables.schema.typed_values import plain, typed
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.text import nearest_name
 
@@ -41,7 +41,8 @@ class Table:
 
     schema: Schema
     x: dict[str, Tensor]
-    """``"numbers"``, ``"categories"``, ``"times"``: the tensors that the schema has."""
+    """``"numbers"``, ``"categories"``, ``"times"``, ``"texts"``: the tensors that the
+    schema has."""
     y: Shaped[Tensor, " rows"] | None = None
     """float32 for regression (less ``schema.target.origin``), int64 class codes."""
     notices: ValueNotices = field(default_factory=ValueNotices)
@@ -52,6 +53,9 @@ class Table:
     unused: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Of a table that was read without a schema: values of columns that are no
     features, by which ``split_doubts`` may find rows that belong together."""
+    texts: dict[str, pa.Array] = field(default_factory=dict)
+    """The values of columns that are no features, and of which ``plan_table`` decides
+    whether they are read as text."""
     time: RowKeys | None = None
     """What puts the rows in order, if they are to be split by time."""
     group: RowKeys | None = None
@@ -112,6 +116,7 @@ def read_table(
     time: Hashable | None = None,
     group: Hashable | None = None,
     weight: Hashable | None = None,
+    tried: Sequence[str] = (),
     category: Said = (),
     number: Said = (),
     date: Said = (),
@@ -144,13 +149,16 @@ def read_table(
             such as a patient, stay together. It is no feature unless kept by name.
         weight: The column that says what each row counts, such as how many people it
             stands for. It is no feature unless kept by name.
+        tried: With ``schema``: its columns that may yet be read as text, which are
+            those of ``texts`` of the table that it is of.
         category: Names of columns whose values are names, though they look like
             numbers.
         number: Names of columns of numbers, or ``NAME=EXAMPLE`` where the example shows
             decimal mark and thousands: ``price=1.234,5``.
         date: Names of columns of dates, or ``NAME=FORM`` with a form of ``strptime``:
             ``sold=%d.%m.%Y``. ``%q`` is a quarter.
-        text: Names of columns of text that is to be read.
+        text: Names of columns of text that is to be read, as words and n-grams. Others
+            are tried when the training is planned.
         id: Names of columns that say which row it is, and are not used.
         ordered: ``NAME=low,mid,high`` for columns whose words have an order.
         missing: Words that stand for a missing value, or ``NAME=WORD`` for those that
@@ -170,7 +178,7 @@ def read_table(
     weight_ = _name(weight)
     if schema is not None:
         keys = {"time": time_, "group": group_, "weight": weight_}
-        return _read_as(source, schema, drop_missing_target, keys)
+        return _read_as(source, schema, drop_missing_target, keys, tried)
     said = {
         "category": category,
         "number": number,
@@ -202,6 +210,7 @@ def read_table(
         notices=inferred.notices,
         num_dropped=columns.num_rows - inferred.num_rows,
         rows=_numbers(inferred.rows),
+        texts=inferred.texts,
         unused=inferred.unused,
         time=inferred.time,
         group=inferred.group,
@@ -244,10 +253,12 @@ def _read_as(
     schema: Schema,
     drop_missing_target: bool,
     keys: Mapping[str, str | None],
+    tried: Sequence[str],
 ) -> Table:
     """Read strictly; ``keys`` are the columns of ``time``, ``group`` and ``weight``."""
     key_columns = {name: schema.column(name) for name in keys.values() if name}
-    columns = _open_as(source, schema, key_columns)
+    texts = {name: schema.column(name) for name in tried}
+    columns = _open_as(source, schema, key_columns, texts)
     for name in key_columns:
         if name not in columns.names:
             raise SchemaError(
@@ -265,6 +276,15 @@ def _read_as(
     table = replace(
         table, num_dropped=columns.num_rows - len(table), rows=_numbers(rows)
     )
+    for name, column in texts.items():
+        if name not in columns.names:
+            raise SchemaError(
+                f"The data has no column {name!r}.{nearest_name(name, columns.names)}\n"
+                "It is to be tried whether it helps as text.\n"
+                f"Add the column, or leave it out: --drop {name}."
+            )
+        values = typed(plain(columns.take(name)), column)
+        table.texts[name] = values if rows is None else values.filter(rows)
     for name, column in key_columns.items():
         values = plain(columns.take(name))
         values = values if rows is None else values.filter(rows)
@@ -292,7 +312,12 @@ def _open(
     return file.source(doubles=doubles, texts=texts)
 
 
-def _open_as(source: Any, schema: Schema, keys: Mapping[str, Column]) -> ColumnSource:
+def _open_as(
+    source: Any,
+    schema: Schema,
+    keys: Mapping[str, Column],
+    texts: Mapping[str, Column],
+) -> ColumnSource:
     if not isinstance(source, str | Path):
         return source_of_frame(source)
     file = open_file(source, missing=schema.missing_values)
@@ -301,6 +326,6 @@ def _open_as(source: Any, schema: Schema, keys: Mapping[str, Column]) -> ColumnS
     doubles += keys
     if schema.target is not None:
         doubles.append(schema.target.name)
-    types = {column.name: column.read_type for column in keys.values()}
+    types = {c.name: c.read_type for c in (*keys.values(), *texts.values())}
     columns = file.source(types | schema.types, doubles=doubles)
     return replace(columns, names=tuple(dict.fromkeys((*columns.names, *extra))))

@@ -4,6 +4,7 @@ import datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
@@ -109,11 +110,28 @@ def test_words_and_numbers_stand_for_missing_values(read):
     assert read(["a", "b", "?"], missing=["g=?"]).schema.columns[0].vocabulary[0] == "?"
 
 
-def test_identifiers_are_left_out_and_text_is_refused(read):
+def test_identifiers_are_left_out(read):
     column = read([5, 6, 7], id=["f"]).schema.columns[0]
     assert (column.used, column.reason) == (False, "said to be an identifier")
-    with pytest.raises(DataError, match=r"'f' is said to be text(.|\n)*--drop f"):
-        read(["a", "b"], text=["f"])
+
+
+def test_text_is_read_and_missing_text_is_missing(read):
+    table = read(["a good word", "bad", None], text=["f"], missing=["bad"])
+    column = table.schema.columns[0]
+    assert (column.kind, column.used, column.num_missing) == ("text", True, 40)
+    ngrams = table.x["texts"]
+    assert ngrams.shape == (ROWS, column.num_ngrams)
+    assert ngrams.count_nonzero(dim=1)[:3].tolist() == [3 + 2 + 9 + 8, 0, 0]
+    new, _ = table.schema.encode(pa.table({"f": ["a good word", "bad"], "g": [0.0, 1]}))
+    assert torch.equal(new["texts"], ngrams[:2])
+    stored = Schema.from_dict(table.schema.to_dict())
+    assert stored == table.schema
+
+
+def test_what_is_no_text_cannot_be_said_to_be():
+    numbers = pd.DataFrame({"f": range(ROWS), "y": range(ROWS)})
+    with pytest.raises(DataError, match=r"'f' is said to be text, but holds int64"):
+        read_table(numbers, target="y", text=["f"])
 
 
 def test_codes_are_told_and_measurements_are_not():

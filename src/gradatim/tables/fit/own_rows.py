@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from torch import Tensor
@@ -56,7 +57,13 @@ def with_own_rows(
         counts = [each.weight.values for each in joined if each.weight is not None]
         weight = RowKeys(name=weight.name, values=torch.cat(counts))
     whole = replace(table, x=x, y=y, rows=numbers, time=None, group=None, unused={})
-    whole = replace(whole, weight=weight)
+    texts = {
+        name: pa.chunked_array(
+            [each.texts[name].cast(pa.string()) for each in joined]
+        ).combine_chunks()
+        for name in table.texts
+    }
+    whole = replace(whole, weight=weight, texts=texts)
     return whole, Rows(**parts), notices
 
 

@@ -18,6 +18,7 @@ from gradatim.tables.fit.outlying_targets import outliers_line, without_outliers
 from gradatim.tables.fit.own_rows import with_own_rows
 from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
 from gradatim.tables.fit.split_table import Rows, split_choices, split_table
+from gradatim.tables.fit.text_choice import with_texts
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import rows_needed
 from gradatim.tables.model.linear import Features, LinearModel, fit_logistic, fit_ridge
@@ -307,6 +308,7 @@ def plan_table(
         folds = [rows]
     _check_weights(table, folds)
     _check_rows_of_interval(config.interval, folds)
+    table = with_texts(table, folds[0])
     config = config.for_rows(len(folds[0].train))
     model, architecture = _make_model(table, config, folds[0], factory)
     return TablePlan(

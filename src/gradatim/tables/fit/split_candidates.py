@@ -75,7 +75,7 @@ def _columns(table: Table) -> Iterator[tuple[Column, npt.NDArray[Any]]]:
     """Give the columns with the codes of all rows; of those unused what is kept."""
     places = {"numbers": 0, "categories": 0, "times": 0}
     for column in table.schema.columns[:MOST_COLUMNS]:
-        if column.used:
+        if column.used and column.group != "texts":
             place = places[column.group]
             places[column.group] += 1
             yield column, table.x[column.group][:, place].numpy()

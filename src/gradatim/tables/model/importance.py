@@ -193,7 +193,9 @@ def _shuffled(
     shuffled = dict(x)
     for group in x:
         columns = schema.group(group)
-        places = [i for i, c in enumerate(columns) if name in (c.name, c.of)]
+        # A text has a place for each n-gram, all else one.
+        owners = [c for c in columns for _ in range(c.num_ngrams or 1)]
+        places = [i for i, c in enumerate(owners) if name in (c.name, c.of)]
         if places:
             codes = x[group].clone()
             codes[:, places] = codes[order][:, places]

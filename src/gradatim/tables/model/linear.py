@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["LinearModel", "fit_logistic", "fit_ridge"]
+__all__ = ["RIDGE_PENALTIES", "LinearModel", "fit_logistic", "fit_ridge"]
 
 # The numbers were chosen by hand, not measured.
 RIDGE_PENALTIES = [10.0**k for k in range(-3, 6)]

@@ -100,7 +100,9 @@ def plan_data(
         table = read_table(data, **asked)
         dropping = bool(asked.get("drop_missing_target", False))
         tables = {
-            name: read_own_rows(source, table.schema, dropping, config)
+            name: read_own_rows(
+                source, table.schema, dropping, config, list(table.texts)
+            )
             for name, source in own.items()
         }
     with at_work(f"encoding {len(table):,} rows", shown=progress):

@@ -245,9 +245,16 @@ def reading_of(data: Any) -> str:
 
 
 def read_own_rows(
-    source: Any, schema: Schema, drop_missing_target: bool, config: TabularConfig
+    source: Any,
+    schema: Schema,
+    drop_missing_target: bool,
+    config: TabularConfig,
+    tried: Sequence[str] = (),
 ) -> Table:
-    """Read rows to validate with or to test on, which have the target."""
+    """Read rows to validate with or to test on, which have the target.
+
+    ``tried`` are the columns that may yet be read as text.
+    """
     table = read_table(
         source,
         schema=schema,
@@ -255,6 +262,7 @@ def read_own_rows(
         time=config.time,
         group=config.group,
         weight=config.weight,
+        tried=tried,
     )
     if table.y is None:
         assert schema.target is not None

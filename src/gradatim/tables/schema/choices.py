@@ -87,7 +87,7 @@ class ColumnChoices:
     @property
     def as_texts(self) -> list[str]:
         """The columns whose values are needed as they are written."""
-        options = {"category", "number", "date", "ordered"}
+        options = {"category", "number", "date", "ordered", "text"}
         named = [name for name, (option, _) in self.kinds.items() if option in options]
         return [*dict.fromkeys((*named, *self.missing))]
 

@@ -11,12 +11,13 @@ identifier   text that differs in nearly every row; integers that count the rows
 constant     one value in every row, or none at all
 ===========  ================================================================
 
-The last three are not used as features: nothing here reads text, an identifier says
-which row it is and nothing of other rows, and a constant says nothing.
+The last two are not used as features: an identifier says which row it is and nothing
+of other rows, and a constant says nothing. Text of two words or more is read where it
+helps, which is decided when the rows are split (``texts.py``, ``fit/text_choice.py``).
 
 **When text is an identifier.** At least 95 of 100 values differ, and they are short.
 From a value that occurs once, nothing can be learned for other rows. Longer values
-(over 40 characters or four words on average) are called text and are not used either.
+(over 40 characters or four words on average) are called text.
 
 **When an integer is an identifier.** Floats never are. An integer column that counts
 rows (0, 1, 2, ... or 1, 2, 3, ..., from 10 rows) is one. So is a column without the

@@ -20,8 +20,8 @@ __all__ = [
     "arrow_type",
 ]
 
-Used = Literal["number", "category", "boolean", "datetime"]
-Unused = Literal["text", "identifier", "constant", "duplicate"]
+Used = Literal["number", "category", "boolean", "datetime", "text"]
+Unused = Literal["identifier", "constant", "duplicate"]
 Kind = Literal[Used, Unused]
 Task = Literal["regression", "binary", "classification"]
 Label = str | bool | int | float
@@ -65,9 +65,15 @@ class Column:
     """The column whose bounds (``>60``) this one flags, which no file holds itself: 1
     for a bound from below, -1 for one from above."""
 
+    num_ngrams: int = 0
+    """How many n-grams of a text there is room for; 0 where the column is no text, or
+    none that is used."""
+
     @property
     def group(self) -> str:
         """The name of the tensor that holds the codes of a used column."""
+        if self.num_ngrams:
+            return "texts"
         if self.vocabulary:
             return "categories"
         return "times" if self.kind == "datetime" else "numbers"

@@ -165,10 +165,14 @@ def _add(found: dict[str, Any], name: str, entry: dict[str, Any], where: str) ->
     if entry.get("missing"):
         found.setdefault("missing", {})[name] = list(entry["missing"])
     is_used = entry.get("use", True)
-    if not is_used and kind not in ("id", "text") and (guessed.get("use") or differs):
+    was_used, is_changed = guessed.get("use"), differs and kind != "text"
+    if not is_used and kind != "id" and (was_used or is_changed):
         found["drop"].append(name)
-    if is_used and guessed.get("use") is False and not differs:
-        found["keep"].append(name)
+    if is_used and was_used is False and not differs:
+        if kind == "text":
+            found.setdefault(kind, {})[name] = None
+        else:
+            found["keep"].append(name)
 
 
 def with_edited(path: str | Path, asked: dict[str, Any]) -> dict[str, Any]:

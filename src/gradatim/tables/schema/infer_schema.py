@@ -36,6 +36,7 @@ from gradatim.tables.schema.targets import (
     target_of,
     usable_rows,
 )
+from gradatim.tables.schema.texts import may_be_text, text_column
 from gradatim.tables.schema.typed_values import places, plain, typed
 from gradatim.tables.schema.understand import (
     Meaning,
@@ -69,6 +70,8 @@ class Inferred:
     rows: pa.BooleanArray | None = None
     """Which rows of the source have a target; None where all have."""
     notices: ValueNotices = field(default_factory=ValueNotices)
+    texts: dict[str, pa.Array] = field(default_factory=dict)
+    """The values of columns that are no features, and may be read as text."""
     unused: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     """Of columns that are no features, and may say which rows belong together: int32
     places in a vocabulary, or int64 numbers."""
@@ -160,6 +163,9 @@ def infer(
             else:
                 meaning = meaning_of(name, values, choices, source)
             column = _add(inferred, name, meaning, left_out=left_out, kept=kept)
+            may_help = target is not None and not (left_out or is_key or column.used)
+            if may_help and may_be_text(column, meaning.values, len(inferred.texts)):
+                inferred.texts[name] = meaning.values
             if not column.used and len(inferred.unused) < MOST_UNUSED:
                 _keep_unused(inferred, name, meaning.values)
             if name == time:
@@ -168,6 +174,8 @@ def infer(
                 inferred.group = keys_of_groups(name, values)
             if name == weight:
                 inferred.weight = weights_of_rows(values, column)
+    if not inferred.codes and inferred.texts:
+        _use_texts(inferred)
     if target is not None and not inferred.codes:
         raise _no_feature(inferred.columns)
     if rows is not None:
@@ -198,6 +206,9 @@ def stack_codes(
         names = [column.name for column in columns if column.group == group]
         if names:
             x[group] = torch.stack([codes.pop(name) for name in names], dim=1)
+    texts = [column.name for column in columns if column.group == "texts"]
+    if texts:
+        x["texts"] = torch.cat([codes.pop(name) for name in texts], dim=1)
     return x
 
 
@@ -207,6 +218,8 @@ def _add(
     """Add one column, with its codes if it is a feature; ``left_out`` says why not."""
     values = meaning.values
     column = column_of(name, values, keep=kept or meaning.is_said)
+    if meaning.is_text and not left_out and column.kind != "constant":
+        column = text_column(column, values)
     if left_out:
         column = replace(column, used=False, reason=left_out, vocabulary=())
     elif meaning.doubt is not None:
@@ -242,6 +255,17 @@ def _add(
     if column.used and meaning.bounds is not None:
         _add_bounds(inferred, column, meaning.bounds)
     return column
+
+
+def _use_texts(inferred: Inferred) -> None:
+    """Read the columns that may be text, where there is no other feature."""
+    for place, column in enumerate(inferred.columns):
+        if column.name in inferred.texts:
+            values = inferred.texts.pop(column.name)
+            column = text_column(column, values)
+            column = replace(column, reason="no other column is a feature")
+            codes = codes_of_column(values, column, inferred.notices)
+            inferred.columns[place], inferred.codes[column.name] = column, codes
 
 
 def _with_rare_values(inferred: Inferred, column: Column) -> Column:
@@ -292,6 +316,8 @@ def _twin(inferred: Inferred, column: Column, codes: Tensor) -> str | None:
     alike = inferred.alike.setdefault(key, [])
     for name in alike:
         earlier = inferred.codes[name]
+        if earlier.shape != codes.shape:  # texts that need other room
+            continue
         if ((earlier == codes) | (earlier.isnan() & codes.isnan())).all():
             return name
     alike.append(column.name)
@@ -304,7 +330,8 @@ def _refuse_target(
     """Refuse a feature that is the target under another name."""
     assert y is not None
     if target.labels:
-        leaks = column.num_missing == 0 and _renames(codes, y, len(target.labels))
+        may_leak = column.num_missing == 0 and codes.ndim == 1
+        leaks = may_leak and _renames(codes, y, len(target.labels))
     else:
         alike = column.seen == target.seen and column.origin == target.origin
         leaks = alike and torch.equal(codes, y)

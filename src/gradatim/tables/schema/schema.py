@@ -91,7 +91,7 @@ class Schema:
         return tuple(column for column in self.features if not column.of)
 
     def group(self, name: str) -> tuple[Column, ...]:
-        """The used columns of ``"numbers"``, ``"categories"`` or ``"times"``."""
+        """The used columns of a group: numbers, categories, times or texts."""
         return tuple(column for column in self.features if column.group == name)
 
     def column(self, name: str) -> Column:
@@ -151,7 +151,8 @@ class Schema:
             ``x``: ``"numbers"`` float32 ``(rows, numbers)`` less their origins, NaN
             where missing or infinite; ``"categories"`` int64 ``(rows, categories)``, 0
             missing, 1 unseen; ``"times"`` int64 ``(rows, times)``, units since their
-            origins, ``NO_TIME`` where missing. A kind without columns has no
+            origins, ``NO_TIME`` where missing; ``"texts"`` int16 ``(rows, n-grams of
+            all columns)``, 0 where a text has no more. A kind without columns has no
             tensor. And the notices: what was unusual among the values.
 
         Raises:
@@ -249,7 +250,7 @@ def _entries(part: Column | Target) -> dict[str, Any]:
     entries: dict[str, Any] = {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in asdict(part).items()
-        if name not in later or value not in (None, (), "")
+        if name not in later or value not in (None, (), "", 0)
     }
     if "spelling" in entries:
         entries["spelling"] = {

@@ -23,11 +23,13 @@ from gradatim.store.checks import (
     list_of,
     of_type,
     one_of,
+    whole,
 )
 from gradatim.tables.schema.calendar import PARTS
 from gradatim.tables.schema.column_kinds import VOCABULARY_CAP
 from gradatim.tables.schema.columns import Column, Kind, Target, Task, arrow_type
 from gradatim.tables.schema.date_forms import pattern_of
+from gradatim.tables.schema.ngrams import MOST_NGRAMS
 from gradatim.tables.schema.spelling import Spelling
 from gradatim.tables.schema.targets import MAX_CLASSES
 from gradatim.tables.schema.values_to_codes import UNITS_PER_S
@@ -38,7 +40,7 @@ __all__ = ["LATER_ENTRIES", "VERSION", "read_stored"]
 VERSION = 1
 """The version of the format, which is written into every schema."""
 LATER_ENTRIES = {
-    Column: frozenset(("spelling", "missing", "of")),
+    Column: frozenset(("spelling", "missing", "of", "num_ngrams")),
     Target: frozenset(("spelling", "missing", "reason")),
 }
 """Entries that the first schemas did not have. They are stored only where they say
@@ -161,6 +163,7 @@ CHECKS: dict[str, Check] = {
     "missing": list_of(is_text),
     "missing_values": list_of(is_text),
     "num_missing": is_count,
+    "num_ngrams": whole(0, MOST_NGRAMS),
     "num_rows": is_count,
     "origin": lambda value: is_int64(value) or _is_double(value),
     "parts": list_of(is_text),
@@ -194,6 +197,9 @@ def _check_feature(column: Column, where: str) -> None:
     elif column.group == "categories":
         fits = column.type == "string" and _differ(column.vocabulary)
         fits = fits and len(column.vocabulary) <= VOCABULARY_CAP
+    elif column.group == "texts":
+        fits = column.kind == "text" and column.type == "string"
+        fits = fits and not column.vocabulary
     elif column.group == "times":
         is_time = pa.types.is_temporal(kind) and not pa.types.is_duration(kind)
         fits = is_time and column.unit != "" and is_int64(column.origin)

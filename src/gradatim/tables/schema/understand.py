@@ -61,6 +61,8 @@ class Meaning:
     """How a value is read, where that may surprise."""
     is_said: bool = False
     """Whether the owner says what the column is: it is a feature then."""
+    is_text: bool = False
+    """Whether the owner says that it is text."""
     doubt: Doubtful | None = None
     """What the owner has to say before the column can be used."""
     bounds: npt.NDArray[np.int64] | None = None
@@ -90,17 +92,14 @@ def meaning_of(
     if missing:
         values = without_words(values, missing)
     option, _ = choices.kind(name)
-    if option == "text":
-        raise DataError(
-            f"The column {name!r} is said to be text, which no model here reads yet.\n"
-            "It would be left out, and its owner told otherwise.\n"
-            f"Leave it out with --drop {name}, or take its values as names with "
-            f"--category {name}."
-        )
-    if option == "category":
+    if option in ("category", "text"):
         if pa.types.is_temporal(values.type) or pa.types.is_nested(values.type):
             raise _not_so(name, option, f"holds {values.type}")
-        return Meaning(as_categories(values), missing=missing, is_said=True)
+        if option == "category":
+            return Meaning(as_categories(values), missing=missing, is_said=True)
+        if not pa.types.is_dictionary(values.type):
+            raise _not_so(name, option, f"holds {values.type}")
+        return Meaning(values, missing=missing, is_said=True, is_text=True)
     if option in ("number", "date", "ordered"):
         return _as_said(name, values, option, choices, source)
     if name in source.categories and not pa.types.is_temporal(values.type):

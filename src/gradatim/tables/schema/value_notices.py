@@ -34,6 +34,8 @@ class ValueNotices:
     """
     first_strays: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     """The first of them, with their rows, counted from 0."""
+    cut: dict[str, int] = field(default_factory=dict)
+    """How often a text had more n-grams than there is room for."""
     words: dict[str, dict[str, int]] = field(default_factory=dict)
     """How often a word such as ``?`` stood for a missing value, by column."""
     where: Callable[[Sequence[int]], list[str]] = rows_by_number
@@ -66,7 +68,7 @@ class ValueNotices:
             for word, count in words.items():
                 counts = self.words.setdefault(column, {})
                 counts[word] = counts.get(word, 0) + count
-        for name in ("unseen", "missing", "infinite", "strays"):
+        for name in ("unseen", "missing", "infinite", "strays", "cut"):
             counts = getattr(self, name)
             for column, count in getattr(other, name).items():
                 counts[column] = counts.get(column, 0) + count
@@ -86,6 +88,11 @@ class ValueNotices:
             lines.append(f"{name}: {count:,} rows with a category unseen ({examples})")
         for name, count in self.infinite.items():
             lines.append(f"{name}: {count:,} infinite values taken as missing")
+        for name, count in self.cut.items():
+            lines.append(
+                f"{name}: {count:,} long texts are read in part: words go before "
+                "pairs of words, and these before sequences of characters"
+            )
         for name, words in self.words.items():
             each = ", ".join(f"{word!r} ({n:,} rows)" for word, n in words.items())
             lines.append(f"{name}: {each} taken as missing")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from jaxtyping import Float, Int64, Shaped
+from jaxtyping import Float, Int, Int64, Shaped
 from torch import Tensor
 
 from gradatim.errors import SchemaError
@@ -21,6 +21,7 @@ from gradatim.tables.files.arrow import (
     scalar,
 )
 from gradatim.tables.schema.columns import MISSING, UNSEEN, Column, arrow_type
+from gradatim.tables.schema.ngrams import hashed_ngrams
 from gradatim.tables.schema.typed_values import places, stands_for_missing
 from gradatim.tables.schema.value_notices import ValueNotices
 
@@ -29,6 +30,7 @@ __all__ = [
     "NO_TIME",
     "UNITS_PER_S",
     "codes_of_column",
+    "codes_of_texts",
     "less_origin",
     "ticks",
     "time_unit",
@@ -46,10 +48,28 @@ UNITS_PER_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 def codes_of_column(
     values: pa.Array, column: Column, notices: ValueNotices
-) -> Shaped[Tensor, " rows"]:
-    """Turn the typed values of a column into one column of the tensor of its group."""
+) -> Shaped[Tensor, "rows *ngrams"]:
+    """Turn the typed values of a column into its part of the tensor of its group."""
+    if column.group == "texts":
+        return codes_of_texts(values, column, notices)
     to_codes = {"numbers": _numbers, "categories": _categories, "times": _times}
     return to_codes[column.group](values, column, notices)
+
+
+def codes_of_texts(
+    values: pa.Array, column: Column, notices: ValueNotices
+) -> Int[Tensor, "rows ngrams"]:
+    """Give the hashed n-grams of each text, and nothing but 0 where it is missing."""
+    strings = values.dictionary
+    is_missing = numpy_of(pc.or_(stands_for_missing(strings), strings.is_null()))
+    texts = [text or "" for text in strings.to_pylist()]
+    ngrams, is_cut = hashed_ngrams(texts, column.num_ngrams)
+    ngrams[is_missing] = 0
+    at = places(values)  # of a missing text it is the place behind the last one
+    ngrams = np.concatenate((ngrams, np.zeros_like(ngrams, shape=(1, ngrams.shape[1]))))
+    _note(notices.missing, column, np.append(is_missing, True)[at])
+    _note(notices.cut, column, np.append(is_cut & ~is_missing, False)[at])
+    return torch.from_numpy(ngrams[at])
 
 
 def _numbers(
