@@ -7,7 +7,12 @@ from gradatim.interrupt import OUT_OF_TIME
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import fit_table
 from gradatim.tables.fit.plan import plan_table
-from gradatim.tables.fit.time_limit import LAST_S, SCORED_TIMES, TimeLimit
+from gradatim.tables.fit.time_limit import (
+    LAST_S,
+    SCORED_TIMES,
+    VALIDATED_AGAIN,
+    TimeLimit,
+)
 from gradatim.tables.saved.fit_data import check_choices
 from tests.bits import assert_same_bits
 from tests.tables.fit.test_plan import table_of
@@ -47,7 +52,7 @@ def fitted(seconds, work, **choices):
         (1000.0, 1.0, 1.0, 4),
         (20.0, 2.0, 1.0, 1),
         (28.0, 2.0, 1.0, 2),
-        (19.0, 1.0, 4.0, 1),
+        (30.0, 1.0, 4.0, 1),
         (3.0, 1.0, 0.0, 0),
         (0.1, 1.0, 1.0, 0),
     ],
@@ -57,7 +62,8 @@ def test_it_ends_in_time_with_the_best_epoch_so_far(seconds, step_s, val_s, epoc
     began = work.now
     found, whole = fitted(seconds, work), fitted(None, Work(0, 0))
     plan = found.plan
-    scoring_s = SCORED_TIMES * len(plan.test) / len(plan.val) * val_s * (epochs > 0)
+    times = VALIDATED_AGAIN + SCORED_TIMES * len(plan.test) / len(plan.val)
+    scoring_s = times * val_s * (epochs > 0)
     # An update is done in any case: more than one only if there is time.
     assert work.now + scoring_s <= began + max(seconds, step_s) - LAST_S * (seconds > 1)
     assert found.history.num_epochs == epochs

@@ -9,10 +9,12 @@ from gradatim.interrupt import OUT_OF_TIME
 
 __all__ = ["StopInTime", "TimeLimit"]
 
-SCORED_TIMES = 1.5
-"""Scoring a row is taken to need so many times as long as validating one: its answers
-are compared with several scores and drawn again for their intervals. Chosen by hand,
-with room to spare."""
+SCORED_TIMES = 2.5
+"""Scoring a row is taken to need so many times as long as validating one: network and
+linear model answer it, and the answers are drawn again for the scores' intervals.
+Chosen by hand, with room to spare."""
+VALIDATED_AGAIN = 2.0
+"""So many times as long as a validation the choice between these two takes."""
 LAST_S = 0.5
 """So many seconds are kept for what follows the scores, such as writing the model.
 Chosen by hand, with room to spare."""
@@ -100,5 +102,6 @@ class StopInTime(Callback):
 
     def _left(self) -> float:
         """Give the seconds that are left for training."""
-        scoring_s = SCORED_TIMES * self.scored_share * self._val_s
+        times = VALIDATED_AGAIN + SCORED_TIMES * self.scored_share
+        scoring_s = times * self._val_s
         return self.limit.seconds_left() - scoring_s - LAST_S
