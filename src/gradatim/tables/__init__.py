@@ -4,12 +4,12 @@
 
 - ``files/`` turns CSV, Parquet and data frames into Arrow columns, strictly.
 - ``schema/`` says what each column is, and turns **values into codes**: float32 for
-  numbers, int64 for categories and times, int16 for texts. A schema is made once, from all rows of the
-  training file, and then frozen.
+  numbers, int64 for categories and times, int16 for texts. A schema is made once, from
+  all rows of the training file, and then frozen.
 - ``table.py`` is a file or data frame as tensors of codes, with its schema.
 - ``features.py`` (for texts ``text_features.py``) turns **codes into features**
-  (imputed, scaled, embedded) with statistics of the training rows alone. It is a module inside the model, so what cleans
-  the data travels with the weights.
+  (imputed, scaled, embedded) with statistics of the training rows alone. It is a module
+  inside the model, so what cleans the data travels with the weights.
 - ``model/`` has the network, the linear models and the scores.
 - ``fit/`` splits the rows, chooses loss, optimizer and sizes in a plan, and trains.
 - ``saved/`` is the run's folder: the model's files, predictions, evaluation.
