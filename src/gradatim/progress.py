@@ -171,7 +171,7 @@ def at_work(
 class _LineOfWork:
     """The line of what is being done, which another thread begins."""
 
-    def __init__(self, what: str, file: TextIO) -> None:
+    def __init__(self, what: str, file: Any) -> None:
         self._what, self._file = what, file
         self._began = time.monotonic()
         self._lock = threading.Lock()
@@ -198,7 +198,7 @@ class _LineOfWork:
         return f"{self._what}  {_clock(time.monotonic() - self._began)}"
 
 
-def _start_live(status: Any, file: TextIO, *, transient: bool = False) -> Any:
+def _start_live(status: Any, file: Any, *, transient: bool = False) -> Any:
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
