@@ -10,13 +10,14 @@ far out; of lognormal ones with a deviation of 2, one; of Student's t with 2 deg
 freedom, none.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
 from gradatim.tables.model.score_table import format_score
+from gradatim.tables.table import Table
 
 __all__ = ["outliers", "outliers_line", "without_outliers"]
 
@@ -71,24 +72,31 @@ def without_outliers(
     return y
 
 
-def outliers_line(
-    name: str,
-    y: Float[Tensor, " rows"],
-    origin: float,
-    where: Callable[[Sequence[int]], list[str]],
-) -> str:
+def outliers_line(table: Table, own: Mapping[str, Tensor]) -> str:
     """Say which targets lie apart, with their places; nothing where none does.
 
-    ``y`` is less than the targets by ``origin``; ``where`` says where rows are.
+    ``own`` are the rows of the table that come from one of their own, by its option.
     """
+    target, y = table.schema.target, table.y
+    if target is None or y is None or target.task != "regression":
+        return ""
     found = outliers(y)
     if len(found) == 0:
         return ""
+
+    def where(row: int) -> str:
+        number = int(table.row_numbers[row])
+        for name, rows in own.items():
+            if bool((rows == row).any()):
+                return f"row {number + 1} of --{name}"
+        return table.notices.where([number])[0]
+
+    name, origin = target.name, target.origin
     is_other = torch.ones(len(y), dtype=torch.bool)
     is_other[found] = False
     values, others = y.double() + origin, y[is_other].double() + origin
     first = found[:MOST_NAMED].tolist()
-    places = zip(first, where(first), strict=True)
+    places = [(row, where(row)) for row in first]
     each = ", ".join(f"{format_score(values[row].item())} ({at})" for row, at in places)
     more = f" and {len(found) - len(first)} more" if len(found) > len(first) else ""
     verb = "lies" if len(found) == 1 else "lie"

@@ -18,6 +18,7 @@ from gradatim.tables.fit.outlying_targets import outliers_line, without_outliers
 from gradatim.tables.fit.own_rows import with_own_rows
 from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
 from gradatim.tables.fit.split_table import Rows, split_choices, split_table
+from gradatim.tables.fit.telling_features import telling_line
 from gradatim.tables.fit.text_choice import with_texts
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import rows_needed
@@ -90,31 +91,11 @@ class TablePlan:
         if dropped:
             notes.append(f"{dropped:,} rows without a target left out")
         doubts = [doubt.line() for doubt in self.split_doubts]
-        outlying = self._outlying
-        notes += [outlying] if outlying else []
+        own = {"val": self.val} if self.has_val else {}
+        own |= {"test": self.test} if self.has_test else {}
+        said = [outliers_line(self.table, own), telling_line(self.table)]
+        notes += [line for line in said if line]
         return [*notes, *self.table.notices.lines(), *self.notices, *doubts]
-
-    @property
-    def _outlying(self) -> str:
-        """Name the targets that lie far from all others, if there are some."""
-        target, y = self.table.schema.target, self.table.y
-        if target is None or y is None or target.task != "regression":
-            return ""
-        own = {"val": self.val, "test": self.test}
-        own = {n: r for n, r in own.items() if getattr(self, f"has_{n}")}
-        numbers = self.table.row_numbers
-
-        def where(rows: Sequence[int]) -> list[str]:
-            return [_where(row) for row in rows]
-
-        def _where(row: int) -> str:
-            number = int(numbers[row])
-            for name, of_own in own.items():
-                if bool((of_own == row).any()):
-                    return f"row {number + 1} of --{name}"
-            return self.table.notices.where([number])[0]
-
-        return outliers_line(target.name, y, target.origin, where)
 
     @property
     def loss_fn(self) -> nn.Module:
