@@ -53,7 +53,10 @@ DAMAGE = {
         r"line 200002, character 2: the byte 0xFF is not UTF-8(.|\n)*iconv",
     ),
     "not UTF-8 in the header": (b"caf\xe9,b\n1,2\n", r"line 1, character 4"),
-    "UTF-16": ("a,b\n1,2\n".encode("utf-16"), r"text in UTF-16(.|\n)*Save it as CSV"),
+    "UTF-16, cut": (
+        "a,b\n1,2\n".encode("utf-16")[:-1],
+        r"UTF-16 (.|\n)*Save it as CSV",
+    ),
     "UTF-16 without a mark": ("a,b\n1,2\n".encode("utf-16-le"), r"NUL byte"),
     "a workbook": (b"PK\x03\x04....", r"Excel workbook"),
     "an open quote": ('a,b\n1,"2\n3,4\n5,6\n', r"line 2: the quote that opens '\"2'"),
@@ -76,7 +79,10 @@ DAMAGE = {
     ),
     "text after a quote": ('a,b\n"1"x,2\n', r"line 2: 'x,2' follows a closing quote"),
     "repeated names": ("a,b,a\n1,2,3\n", r"more than one column is named 'a'"),
-    "no name": (",b\n1,2\n", r"line 1: column 1 of 2 has no name(.|\n)*index=False"),
+    "no name": (
+        "a,,b\n1,2,3\n",
+        r"line 1: column 2 of 3 has no name(.|\n)*index=False",
+    ),
     "only a header": ("a,b\n", r"a header \('a', 'b'\) and no rows"),
     "only a header, no line end": ("a,b", r"and no rows"),
     "only line ends": ("\n\n\n", r"is empty: it holds 3 bytes"),

@@ -36,6 +36,8 @@ class ColumnSource:
     """Gives the column of a name. Each column can be taken only once."""
     where: Callable[[Sequence[int]], list[str]] = rows_by_number
     """Says where rows stand, which are counted from 0: ``line 3`` or ``row 2``."""
+    notes: tuple[str, ...] = ()
+    """What of the file is no part of the table, for people."""
     decimal_commas: bool = False
     """Whether commas may be decimal marks, and points stand between thousands: in files
     with semicolons between columns."""

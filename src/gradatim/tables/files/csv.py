@@ -10,6 +10,7 @@ import pyarrow.csv as pacsv
 
 from gradatim.tables.files.column_source import ColumnSource, check_present
 from gradatim.tables.files.csv_dialect import look_at
+from gradatim.tables.files.csv_odd_rows import refuse_odd_rows
 from gradatim.tables.files.csv_read import (
     check_damage,
     check_quotes,
@@ -44,7 +45,7 @@ class DelimitedFile(DataFile):
     def __init__(self, path: Path, missing: Sequence[str]) -> None:
         self.path = path
         self.dialect = look_at(path, missing)
-        self.names = self.dialect.names
+        self.names, self.notes = self.dialect.columns, self.dialect.notes
 
     def read(
         self, types: Types | None = None, columns: Names | None = None
@@ -53,15 +54,13 @@ class DelimitedFile(DataFile):
         check_present(self.path, self.names, columns or ())
         if types is None:
             table = read_inferred(self.dialect)
+            refuse_odd_rows(self.dialect, table)
             return table if columns is None else table.select(list(columns))
         with errors_with_lines(self.dialect):
             table = read_arrow(
                 self.dialect, types, columns, decimal=self._decimal(types)
             )
-        if columns is not None and len(columns) < len(self.names):
-            check_quotes(self.dialect)
-        else:
-            check_damage(self.dialect, table)
+        check_damage(self.dialect, table)
         return table
 
     def source(
@@ -74,6 +73,7 @@ class DelimitedFile(DataFile):
             options: Any = {"leave_doubles": True, "texts": texts}
             with_commas = read_commas(self.dialect, **options)
             table = with_commas or read_inferred(self.dialect, **options)
+            refuse_odd_rows(self.dialect, table)
             if with_commas is not None:
                 commas = self.dialect.commas
             if self.dialect.separator == ";":
@@ -93,6 +93,7 @@ class DelimitedFile(DataFile):
         return replace(
             source,
             where=self.where,
+            notes=self.notes,
             decimal_commas=self.dialect.separator == ";",
             doubtful=doubtful,
             read_commas=commas,

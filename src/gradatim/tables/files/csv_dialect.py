@@ -14,15 +14,13 @@ from pathlib import Path
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.column_source import check_names
+from gradatim.tables.files.csv_layout import SEPARATORS, laid_out
 from gradatim.tables.files.csv_records import records
 from gradatim.tables.files.packing import inner_name
 from gradatim.tables.files.text_file import TextFile
 from gradatim.text import listed
 
 __all__ = ["Dialect", "look_at"]
-
-SEPARATORS = (",", "\t", ";", "|")
-"""The separators that are known; where two are equally frequent, the first is taken."""
 
 # Both numbers were chosen by hand, not measured.
 DECIMAL_SIGN_ROWS = 100
@@ -35,12 +33,13 @@ CERTAIN_COMMA = re.compile(r"[+-]?\d+,(?:\d{1,2}|\d{4,})")
 DECIMAL = re.compile(r"[+-]?\d+([.,])\d+")
 """A number with a decimal sign."""
 
+NUMBER = re.compile(r"\s*[+-]?\d+(?:[.,]\d+)?\s*")
+"""A number, as no column is named, but for years."""
+
 MAGIC = {
     b"PK\x03\x04": "a zip archive, such as an Excel workbook",
     b"PAR1": "a Parquet file",
     b"\x1f\x8b": "a gzip archive",
-    b"\xff\xfe": "text in UTF-16",
-    b"\xfe\xff": "text in UTF-16",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"SQLite format 3": "a SQLite database",
 }
@@ -63,6 +62,14 @@ class Dialect:
     commas: Mapping[str, str] = field(default_factory=dict)
     """Columns whose first rows have decimal commas for certain, with an example. A
     comma before three digits may also stand between thousands."""
+
+    notes: tuple[str, ...] = ()
+    """What of the file is no part of the table, for people."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns that have one."""
+        return tuple(filter(str.strip, self.names))
 
     @property
     def path(self) -> Path:
@@ -98,7 +105,10 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
     text = TextFile.of(path)
     head = _head(text)
     _check_is_text(path, head)
-    separator = _separator(path, head)
+    text, separator, notes = laid_out(text, head)
+    head = _head(text)
+    _check_no_nul(path, head)
+    separator = separator or _separator(path, head)
     rows = records(text, separator)
     header = next(rows, None)
     if header is None:
@@ -108,7 +118,6 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
             "Check that the program that wrote it has finished."
         )
     names = header.fields
-    check_names(f"{path}, line {header.line}", names)
     start = [record.fields for record in itertools.islice(rows, DECIMAL_SIGN_ROWS)]
     if not start:
         raise FileReadError(
@@ -116,11 +125,42 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
             "There is nothing to read.\n"
             "Check that the program that wrote it has finished."
         )
+    notes += _unnamed(f"{path}, line {header.line}", names, start)
     if len(names) == 1:
         _check_one_column(path, names[0], start[0][0])
     marks = _marks(start, len(names)) if separator == ";" else ((0, 0),) * len(names)
     commas = _certain_commas(start, names) if separator == ";" else {}
-    return Dialect(text, separator, tuple(names), marks, tuple(missing), commas)
+    return Dialect(
+        text, separator, tuple(names), marks, tuple(missing), commas, tuple(notes)
+    )
+
+
+def _unnamed(
+    where: str, names: Sequence[str], rows: Sequence[Sequence[str]]
+) -> list[str]:
+    """Say which columns without a name are left out: an index, and empty ones."""
+    notes = []
+    for place, name in enumerate(names):
+        if name.strip() or len(names) == 1:
+            continue
+        values = [row[place] for row in rows if place < len(row)]
+        if place == 0:
+            example = next((value for value in values if value), "")
+            notes.append(
+                f"the first column has no name ({example}, ...) and is left out, as "
+                "the index of pandas or R; give it a name to use it"
+            )
+        elif not any(value.strip() for value in values):
+            notes.append(f"column {place + 1} has neither name nor values: left out")
+        else:
+            check_names(where, names)
+    check_names(where, [name for name in names if name.strip()] or names)
+    if len(names) > 1 and all(NUMBER.fullmatch(name) for name in names):
+        notes.append(
+            f"the columns are named {listed(names)}: if the file has no header, its "
+            "first row was taken for one; put names before it"
+        )
+    return notes
 
 
 def _certain_commas(
@@ -165,6 +205,9 @@ def _check_is_text(path: Path, head: bytes) -> None:
                 "Its bytes would be read as garbage columns.\n"
                 "Save it as CSV in UTF-8, or give it the suffix of its format."
             )
+
+
+def _check_no_nul(path: Path, head: bytes) -> None:
     if b"\0" in head:
         raise FileReadError(
             f"{path} has a NUL byte at position {head.index(0)}: it is no text.\n"

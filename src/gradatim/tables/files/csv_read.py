@@ -119,7 +119,7 @@ def _options(
         ),
         "convert_options": pacsv.ConvertOptions(
             column_types=dict(types),
-            include_columns=columns,
+            include_columns=_included(dialect, columns),
             null_values=list(dialect.missing),
             strings_can_be_null=True,
             decimal_point=decimal,
@@ -127,8 +127,16 @@ def _options(
     }
 
 
+def _included(dialect: Dialect, columns: Names | None) -> Names | None:
+    """Name the columns to read; None reads all of them in less time."""
+    has_all = len(dialect.columns) == len(dialect.names)
+    return dialect.columns if columns is None and not has_all else columns
+
+
 def check_damage(dialect: Dialect, table: pa.Table) -> None:
     """Raise a ``FileReadError`` with the line for damage that pyarrow does not see."""
+    if len(table.columns) < len(dialect.names):
+        check_quotes(dialect)
     for values in table.columns:
         if pa.types.is_binary(values.type):
             _read_records(dialect)  # raises at the byte that is not UTF-8
@@ -241,7 +249,13 @@ def _with_line(dialect: Dialect, arrow_message: str) -> FileReadError:
     path, names = dialect.path, dialect.names
     bad_value = BAD_VALUE.search(arrow_message)
     place = int(bad_value[1]) if bad_value else -1
-    for record in records(dialect.text, dialect.separator):
+    for number, record in enumerate(records(dialect.text, dialect.separator)):
+        if number and bad_value and tuple(record.fields) == names:
+            return FileReadError(
+                f"{path}, line {record.line} repeats the header.\n"
+                "Its words would stand among the values of every column.\n"
+                "Delete the line; files put one behind the other may have more of them."
+            )
         count = len(record.fields)
         if count != len(names):
             return FileReadError(
@@ -251,7 +265,8 @@ def _with_line(dialect: Dialect, arrow_message: str) -> FileReadError:
                 "Correct the line; put a value that holds the separator into double "
                 "quotes."
             )
-        if bad_value and record.fields[place].strip() == bad_value[3].strip():
+        is_row = number and bad_value  # and no header with such a name
+        if is_row and record.fields[place].strip() == bad_value[3].strip():
             return FileReadError(
                 f"{path}, line {record.line}, column {names[place]!r}: "
                 f"{shown(record.fields[place])} is not {type_words(bad_value[2])}.\n"

@@ -69,7 +69,7 @@ def read_inferred(
             table = read_arrow(dialect, types)
         for name in as_text:
             table = _with(table, name, _numbers_or_names(table[name]))
-        unsure = [name for name in dialect.names if name not in types]
+        unsure = [name for name in dialect.columns if name not in types]
         table = _leading_zeros_as_text(dialect, table, unsure)
         if not leave_doubles:
             table = large_integers_as_text(dialect, table)
@@ -103,7 +103,7 @@ def read_commas(
                 table = _with(table, name, table[name].cast(pa.float64()))
         except pa.ArrowInvalid:
             return None
-        unsure = [name for name in dialect.names if name not in types]
+        unsure = [name for name in dialect.columns if name not in types]
         if any(not pa.types.is_null(table[name].type) for name in unsure):
             return None
         if not leave_doubles:

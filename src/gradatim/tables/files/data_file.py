@@ -45,6 +45,8 @@ class DataFile(ABC):
     path: Path
     names: tuple[str, ...]
     """The names of the columns, in the order of the file."""
+    notes: tuple[str, ...] = ()
+    """What of the file is no part of the table, for people."""
 
     @abstractmethod
     def __init__(self, path: Path, missing: Sequence[str]) -> None:

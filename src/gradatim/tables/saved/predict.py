@@ -98,7 +98,10 @@ def predict_file(
     wanted = [name for name in names if with_input or name in types]
     # Columns that are only passed on are read as text, so that they come out unchanged.
     types |= {name: pa.string() for name in wanted if name not in types}
-    notices, num_rows = ValueNotices(extra=extra, where=file.where), 0
+    notices, num_rows = (
+        ValueNotices(extra=extra, where=file.where, of_file=file.notes),
+        0,
+    )
     batches = file.batches(types, wanted, batch_rows=batch_rows)
 
     def answer(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, Tensor, ValueNotices]:

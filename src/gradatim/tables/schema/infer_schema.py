@@ -119,6 +119,7 @@ def infer(
     choices = ColumnChoices.of(source.names, said or {})
     inferred = Inferred(num_rows=source.num_rows)
     inferred.notices.where = source.where
+    inferred.notices.of_file = source.notes
     rows = None
     if target is not None:
         is_class = task is None and target in source.categories

@@ -175,6 +175,7 @@ class Schema:
         """
         extra = self.check_names(source.names)
         notices = ValueNotices(extra=extra, where=source.where)
+        notices.of_file = source.notes
         source = source.keeping([column.of for column in self.features if column.of])
         codes = {}
         for column in self.features:

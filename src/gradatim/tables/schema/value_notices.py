@@ -40,6 +40,8 @@ class ValueNotices:
     """How often a word such as ``?`` stood for a missing value, by column."""
     where: Callable[[Sequence[int]], list[str]] = rows_by_number
     """Says where rows stand in the data."""
+    of_file: tuple[str, ...] = ()
+    """What of the file is no part of the table."""
     extra: tuple[str, ...] = ()
     """Columns of the data that the schema does not know."""
     num_nan: int = 0
@@ -80,7 +82,7 @@ class ValueNotices:
 
     def lines(self) -> list[str]:
         """Write for people what may surprise them: all but missing values."""
-        lines = []
+        lines = list(self.of_file)
         if self.extra:
             lines.append(f"columns ignored, unknown to the model: {listed(self.extra)}")
         for name, count in self.unseen.items():
