@@ -265,8 +265,9 @@ def _with_line(dialect: Dialect, arrow_message: str) -> FileReadError:
                 "Correct the line; put a value that holds the separator into double "
                 "quotes."
             )
-        is_row = number and bad_value  # and no header with such a name
-        if is_row and record.fields[place].strip() == bad_value[3].strip():
+        if not (number and bad_value):  # a header may have such a name
+            continue
+        if record.fields[place].strip() == bad_value[3].strip():
             return FileReadError(
                 f"{path}, line {record.line}, column {names[place]!r}: "
                 f"{shown(record.fields[place])} is not {type_words(bad_value[2])}.\n"
