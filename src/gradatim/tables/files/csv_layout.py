@@ -112,7 +112,8 @@ def _decoded(text: TextFile, name: str) -> Iterator[bytes]:
 def _rows(lines: Iterable[str], separator: str) -> list[Row]:
     """Give the first records, as far as their quotes can be followed."""
     reader = csv.reader(lines, delimiter=separator)
-    rows, line = [], 1
+    rows: list[Row] = []
+    line = 1
     try:
         while len(rows) < LOOKED_AT:
             fields = next(reader, None)

@@ -11,9 +11,9 @@ from gradatim.tables.files.csv_read import lines_of_rows
 
 __all__ = ["refuse_odd_rows"]
 
-TOTALS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "subtotal")
+WORDS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "subtotal")
+TOTALS = (*WORDS, *map(str.upper, WORDS), *map(str.capitalize, WORDS), "Grand Total")
 """Words that begin a row which sums up the rows above it."""
-TOTALS = (*TOTALS, *map(str.upper, TOTALS), *map(str.capitalize, TOTALS), "Grand Total")
 NEAR = 1e-6
 """A total may differ by this share: it may have been rounded."""
 MOST_ROWS = 20
