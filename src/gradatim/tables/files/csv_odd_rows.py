@@ -61,10 +61,10 @@ def _rows_with(values: pa.ChunkedArray, words: tuple[str, ...]) -> list[int]:
     wanted, found, start = array_of(words, pa.string()), [], 0
     for chunk in values.chunks:
         texts = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
-        is_one = pc.fill_null(pc.is_in(texts, value_set=wanted), False)
+        is_one = pc.is_in(texts, value_set=wanted)
         if pc.any(is_one).as_py():
             if texts is not chunk:
-                is_one = pc.fill_null(is_one.take(chunk.indices), False)
+                is_one = is_one.take(chunk.indices)
             found += [start + int(row) for row in np.flatnonzero(numpy_of(is_one))]
         start += len(chunk)
     return found

@@ -23,7 +23,7 @@ from gradatim.tables.files.parquet_pages import (
     chunks_of,
     unpacked_bytes,
 )
-from gradatim.tables.files.structs import opened
+from gradatim.tables.files.structs import opened, opened_names
 from gradatim.text import listed
 
 __all__ = ["ParquetFile"]
@@ -50,7 +50,7 @@ class ParquetFile(DataFile):
         with self._damage_explained():
             first = pq.ParquetFile(for_arrow(path), arrow_extensions_enabled=False)
             # Names of structs are opened; it fails where a name is no UTF-8.
-            self.names = tuple(opened(first.schema_arrow.empty_table()).column_names)
+            self.names = opened_names(first.schema_arrow)
         check_names(str(path), self.names)
         _check_no_pickle(path, first.schema_arrow)
         with self._damage_explained():

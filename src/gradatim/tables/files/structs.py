@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-__all__ = ["opened"]
+__all__ = ["opened", "opened_names"]
 
 MOST_LEVELS = 16
 """Structs are opened so deep; chosen by hand."""
@@ -20,3 +20,19 @@ def opened(table: pa.Table) -> pa.Table:
             break
         table = table.flatten()
     return table
+
+
+def opened_names(schema: pa.Schema) -> tuple[str, ...]:
+    """Give the names that the columns of a schema have when they are opened.
+
+    An empty table would tell them, too, but pyarrow imports pandas to make one.
+    """
+    return tuple(name for field in schema for name in _names(field, "", MOST_LEVELS))
+
+
+def _names(field: pa.Field, before: str, levels: int) -> list[str]:
+    name = before + field.name
+    if not (levels and pa.types.is_struct(field.type)):
+        return [name]
+    inner = [field.type.field(place) for place in range(field.type.num_fields)]
+    return [n for each in inner for n in _names(each, f"{name}.", levels - 1)]
