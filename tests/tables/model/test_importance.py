@@ -45,7 +45,7 @@ def test_the_mean_is_that_of_scikit_learn(weighted):
         table.y,
         table.schema,
         metric="r2",
-        repeats=200,
+        repeats=60,
         weights=None if weights is None else torch.from_numpy(weights),
     )
     theirs = of_sklearn(
@@ -53,17 +53,17 @@ def test_the_mean_is_that_of_scikit_learn(weighted):
         features,
         table.y.numpy(),
         scoring="r2",
-        n_repeats=200,
+        n_repeats=60,
         random_state=0,
         sample_weight=weights,
     )
     assert list(found.columns) == ["a", "b", "c"]
     for place, (mean, spread) in enumerate(found.columns.values()):
         expected = theirs.importances_mean[place]
-        # Both are means of 200 shuffles, by generators of their own.
-        error = 5 * np.hypot(spread, theirs.importances_std[place]) / np.sqrt(200)
+        # Both are means of 60 shuffles, by generators of their own.
+        error = 5 * np.hypot(spread, theirs.importances_std[place]) / np.sqrt(60)
         assert abs(mean - expected) <= error + 1e-9
-        assert spread == pytest.approx(theirs.importances_std[place], rel=0.3)
+        assert spread == pytest.approx(theirs.importances_std[place], rel=0.5)
 
 
 @pytest.mark.parametrize("metric", SCORE_NAMES["regression"])

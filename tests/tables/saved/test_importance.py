@@ -82,9 +82,8 @@ def test_python_has_the_numbers_of_the_command(tmp_path):
 @pytest.mark.parametrize(
     ("options", "part", "seen"),
     [
-        ({"final": True}, "test", True),
         ({"test": 0}, "validation", True),
-        ({"folds": 2}, "test", False),
+        ({"folds": 2, "final": True}, "test", True),
         ({"final": True, "test": "own"}, "test", False),
     ],
 )
