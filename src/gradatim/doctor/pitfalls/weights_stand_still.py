@@ -15,6 +15,7 @@ MIN_LOOKS = 5  # chosen by hand, not measured
 MAX_RATIO = 1e-6  # of update to weight; chosen by hand, not measured
 MAX_RATIO_OF_ALL = 3e-3  # of all updates to weight; chosen by hand, not measured
 MAX_FALL = 0.02  # of the loss; chosen by hand, not measured
+NEAR_PEAK = 0.5  # the learning rate of updates that count; chosen by hand
 MAX_GROWTH = 2  # of the loss; chosen by hand, not measured
 
 
@@ -22,9 +23,9 @@ class WeightsStandStill(Pitfall):
     """Updates are far too small to change anything in the time there is.
 
     What it sees:
-        No schedule, one optimizer; the ratio of update to weight is below 1e-6, or all
-        updates together come to less than 0.3% of the weights; and the loss has not
-        fallen by 2%.
+        No schedule, one optimizer, and a learning rate that does not rise; the ratio of
+        update to weight is below 1e-6, or all updates together come to less than 0.3%
+        of the weights; and the loss has not fallen by 2%.
 
     Why it matters:
         A healthy ratio is about 1e-3. At 1e-6 a weight needs 10,000 updates to change
@@ -49,7 +50,15 @@ class WeightsStandStill(Pitfall):
         number, fall = only_optimizer(seen), fall_of_loss(seen)
         if seen.schedulers or number is None or fall is None:
             return
-        steps, num_updates = steps_of(seen, number), seen.optimizers[number].num_steps
+        # While a warm-up lasts, small updates are meant; those near its peak count.
+        steps = steps_of(seen, number)
+        rates = [max(step.lrs, default=0.0) for step in steps]
+        peak = max(rates, default=0.0)
+        if rates and rates[0] < rates[-1] == peak:
+            return
+        pairs = zip(steps, rates, strict=True)
+        steps = [step for step, rate in pairs if rate >= NEAR_PEAK * peak]
+        num_updates = seen.optimizers[number].num_steps
         ratios = update_ratios(steps)
         if num_updates < MIN_UPDATES or len(ratios) < MIN_LOOKS or not median(ratios):
             return

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gradatim.data.digest import tensor_digest
-from gradatim.doctor import Doctor
+from gradatim.doctor import Doctor, Finding
 from gradatim.errors import (
     ConfigError,
     ResumeError,
@@ -148,7 +149,31 @@ def _what_is_kept(fitted: FittedTable) -> str:
 
 def doctor_of_table() -> Doctor:
     """Make the doctor that tells at once what is wrong with the training."""
-    return Doctor(tell=lambda finding: tell(f"doctor: {finding}"))
+    return Doctor(tell=lambda finding: tell(f"doctor: {for_tables(finding)}"))
+
+
+CURES = {
+    "GT106": "a larger learning rate: --lr",
+    "GT107": "a smaller learning rate: --lr",
+    "GT203": "a larger learning rate: --lr",
+    "GT204": "a smaller learning rate: --lr",
+    "GT308": "a smaller learning rate: --lr",
+    "GT506": "let all classes count the same: --class-weight balanced",
+    "GT610": "larger batches: --batch-size",
+    "GT701": "a smaller learning rate: --lr",
+    "GT702": "a smaller learning rate: --lr",
+}
+"""Options that cure what a table's user has no code for, by the code of the pitfall."""
+
+
+def for_tables(finding: Finding) -> Finding:
+    """Give a finding whose cure is an option; with the number that was found for it."""
+    if finding.code not in CURES:
+        return finding
+    cure, number = CURES[finding.code], re.search(r"\blr=(\S+)", finding.cure)
+    if cure.endswith("--lr") and number is not None:
+        cure += f" {float(number[1]):g}"
+    return replace(finding, cure=cure)
 
 
 def _how_to_go_on(run: Path) -> str:
