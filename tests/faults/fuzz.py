@@ -6,6 +6,7 @@ by itself, in bounded memory, with an exit code that the documentation knows, wi
 traceback, and with every file that it writes whole or as it was.
 """
 
+import functools
 import gzip
 import io
 import json
@@ -17,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from pathlib import Path
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -206,6 +209,42 @@ def columns(rng, root, folder):
     return changed_table(rng, root, folder, ".parquet", parquet(rng, good))
 
 
+def lines(rng, root, folder):
+    good = pacsv.read_csv(root / "houses.csv").to_pylist()
+    content = "\n".join(json.dumps(row) for row in good).encode()
+    suffix = rng.choice([".jsonl", ".jsonl", ".json"])
+    return changed_table(rng, root, folder, suffix, mutated(content, rng))
+
+
+def workbook(rng, root, folder):
+    """Change a workbook's bytes, or those of a part of it, which is packed again."""
+    content = good_workbook(root / "houses.csv")
+    if rng.random() < 0.3:
+        content = mutated(content, rng, most=3)
+    elif rng.random() < 0.8:
+        source, out = zipfile.ZipFile(io.BytesIO(content)), io.BytesIO()
+        names = source.namelist()
+        sheet = next(name for name in names if "worksheets/" in name)
+        changed = rng.choice([sheet, rng.choice(names)])
+        with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+            for name in names:
+                part = source.read(name)
+                file.writestr(name, mutated(part, rng) if name == changed else part)
+        content = out.getvalue()
+    return changed_table(rng, root, folder, ".xlsx", content)
+
+
+@functools.cache
+def good_workbook(path):
+    table, out = pacsv.read_csv(path), io.BytesIO()
+    book = openpyxl.Workbook()
+    book.active.append(table.column_names)
+    for row in table.to_pylist():
+        book.active.append(list(row.values()))
+    book.save(out)
+    return out.getvalue()
+
+
 def changed_run(rng, root, folder, suffixes):
     """Copy a run, and choose one of its files."""
     kind = rng.choice(hostile.KINDS)
@@ -270,6 +309,8 @@ KINDS = {
     "CSV": csv,
     "gzip": packed,
     "Parquet": columns,
+    "JSON lines": lines,
+    "Excel": workbook,
     "JSON": values,
     "safetensors": tensors,
     "arguments": arguments,

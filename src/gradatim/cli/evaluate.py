@@ -9,6 +9,7 @@ from gradatim.cli.options import (
     existing_run,
     max_expand_option,
     model_option,
+    reading_options,
     run_option,
 )
 from gradatim.cli.printing import print_json, print_notices, print_scores
@@ -24,6 +25,7 @@ __all__ = ["evaluate"]
 @model_option
 @drop_missing_option
 @max_expand_option
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def evaluate(
     file: Path,
@@ -31,6 +33,8 @@ def evaluate(
     factory: str | None,
     drop_missing_target: bool,
     as_json: bool,
+    sheet: str | None,
+    encoding: str | None,
 ) -> None:
     """Score a trained run on the rows of FILE, which has the target, too.
 
@@ -48,7 +52,12 @@ def evaluate(
     run = existing_run(run_path, with_model=True)
     with at_work(f"scoring {printable(file.name)}"):
         result = evaluate_file(
-            run, file, factory=network, drop_missing_target=drop_missing_target
+            run,
+            file,
+            factory=network,
+            drop_missing_target=drop_missing_target,
+            sheet=sheet,
+            encoding=encoding,
         )
     print_notices(result.notices)
     num_rows, scores = result.num_rows, result.scores

@@ -19,6 +19,7 @@ from gradatim.cli.options import (
     drop_missing_option,
     max_expand_option,
     model_option,
+    reading_options,
     time_limit_option,
 )
 from gradatim.cli.output_options import output_options
@@ -74,6 +75,7 @@ __all__ = ["fit"]
 @column_options
 @drop_missing_option
 @max_expand_option
+@reading_options
 @checkpoint_option
 @click.option(
     "--doctor/--no-doctor",
@@ -92,6 +94,8 @@ def fit(
     every_s: float | None,
     doctor: bool,
     schema: Path | None,
+    sheet: str | None,
+    encoding: str | None,
     **choices: Any,
 ) -> int:
     """Train on a table, and score the model on rows it has never seen.
@@ -122,6 +126,8 @@ def fit(
         "drop_missing_target": drop_missing_target,
         **said,
     }
+    reading = {"sheet": sheet, "encoding": encoding}
+    asked |= {name: value for name, value in reading.items() if value is not None}
     if file is None:
         given = {"target": target, "task": task, "model": factory, "schema": schema}
         _refuse_without_file(given | asked)

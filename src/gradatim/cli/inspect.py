@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from gradatim.cli.column_options import said_of, said_options, target_option
-from gradatim.cli.options import max_expand_option
+from gradatim.cli.options import max_expand_option, reading_options
 from gradatim.cli.printing import print_json, print_notices, print_table
 from gradatim.text import printable, say
 
@@ -20,6 +20,7 @@ __all__ = ["inspect"]
 @click.option("--keep", multiple=True, metavar="COLUMN", help="As `fit` has it.")
 @said_options
 @max_expand_option
+@reading_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--edit",
@@ -34,6 +35,8 @@ def inspect(
     keep: tuple[str, ...],
     as_json: bool,
     edit: Path | None,
+    sheet: str | None,
+    encoding: str | None,
     **choices: Any,
 ) -> None:
     """Show what is seen in the columns of FILE, before any training.
@@ -54,7 +57,15 @@ def inspect(
             f"--edit {edit}: the file exists, perhaps with changes of yours. "
             "Name another one."
         )
-    schema, notices = inspect_table(file, target=target, drop=drop, keep=keep, **said)
+    schema, notices = inspect_table(
+        file,
+        target=target,
+        drop=drop,
+        keep=keep,
+        sheet=sheet,
+        encoding=encoding,
+        **said,
+    )
     print_notices(notices.lines())
     if as_json:
         print_json(schema.to_dict())

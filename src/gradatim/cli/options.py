@@ -2,8 +2,9 @@
 
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +20,7 @@ __all__ = [
     "existing_run",
     "max_expand_option",
     "model_option",
+    "reading_options",
     "run_option",
     "time_limit_option",
 ]
@@ -104,6 +106,15 @@ max_expand_option = click.option(
     expose_value=False,
     help="How many times its size a packed or Parquet file may unpack to.  [200]",
 )
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how a file is read."""
+    sheet = click.option("--sheet", metavar="NAME", help="Of an Excel workbook.")
+    encoding = click.option(
+        "--encoding", metavar="NAME", help="Of a text file, such as cp1252.  [utf-8]"
+    )
+    return sheet(encoding(command))
 
 
 def existing_run(

@@ -9,6 +9,7 @@ from gradatim.cli.options import (
     existing_run,
     max_expand_option,
     model_option,
+    reading_options,
     run_option,
 )
 from gradatim.cli.printing import print_notices
@@ -29,6 +30,7 @@ __all__ = ["predict"]
 @run_option
 @model_option
 @max_expand_option
+@reading_options
 @click.option(
     "--with-input", is_flag=True, help="Write FILE's own columns before the answers."
 )
@@ -55,6 +57,8 @@ def predict(
     with_input: bool,
     test_rows: bool,
     safe_csv: bool,
+    sheet: str | None,
+    encoding: str | None,
     threads: int | None,
 ) -> None:
     """Predict the rows of FILE with a trained run.
@@ -102,6 +106,7 @@ def predict(
             with_input=with_input,
             safe_csv=safe_csv,
             num_threads=threads,
+            reading={"sheet": sheet, "encoding": encoding},
         )
     print_notices(notices.lines())
     if output is not None:

@@ -15,8 +15,10 @@ from torch import Tensor
 from gradatim.errors import SchemaError
 from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.files.column_source import ColumnSource
+from gradatim.tables.files.data_file import DataFile
 from gradatim.tables.files.formats import open_file
 from gradatim.tables.files.frames import column_name, source_of_frame
+from gradatim.tables.files.reading import Reading
 from gradatim.tables.schema.choices import ColumnChoices, Said
 from gradatim.tables.schema.columns import Column
 from gradatim.tables.schema.infer_schema import infer, stack_codes
@@ -32,7 +34,7 @@ from gradatim.tables.schema.typed_values import plain, typed
 from gradatim.tables.schema.value_notices import ValueNotices
 from gradatim.text import nearest_name
 
-__all__ = ["Table", "inspect_table", "read_table"]
+__all__ = ["Table", "inspect_table", "open_as", "read_table"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +126,8 @@ def read_table(
     id: Said = (),
     ordered: Said = (),
     missing: Said = (),
+    sheet: str | None = None,
+    encoding: str | None = None,
 ) -> Table:
     """Read a file or a data frame into tensors.
 
@@ -163,6 +167,9 @@ def read_table(
         ordered: ``NAME=low,mid,high`` for columns whose words have an order.
         missing: Words that stand for a missing value, or ``NAME=WORD`` for those that
             do so in one column. These seven may be mappings from names, too.
+        sheet: The sheet of an Excel workbook. With ``schema`` it and ``encoding`` take
+            the place of those of the training file.
+        encoding: The encoding of a text file, such as ``"cp1252"``.
 
     Raises:
         FileReadError: The file is missing or damaged.
@@ -178,7 +185,14 @@ def read_table(
     weight_ = _name(weight)
     if schema is not None:
         keys = {"time": time_, "group": group_, "weight": weight_}
-        return _read_as(source, schema, drop_missing_target, keys, tried)
+        return _read_as(
+            source,
+            schema,
+            drop_missing_target,
+            keys,
+            tried,
+            {"sheet": sheet, "encoding": encoding},
+        )
     said = {
         "category": category,
         "number": number,
@@ -189,7 +203,8 @@ def read_table(
         "missing": missing,
     }
     doubles = [name for name in (target_, time_, group_, weight_) if name]
-    columns = _open(source, doubles, said)
+    reading = Reading(sheet=sheet, encoding=encoding)
+    columns = _open(source, doubles, said, reading)
     inferred = infer(
         columns,
         target=target_,
@@ -202,7 +217,7 @@ def read_table(
         weight=weight_,
         said=said,
     )
-    schema = Schema.of(inferred)
+    schema = replace(Schema.of(inferred), reading=reading)
     return Table(
         schema=schema,
         x=stack_codes(schema.features, inferred.codes),
@@ -224,6 +239,8 @@ def inspect_table(
     target: Hashable | None = None,
     drop: Sequence[Hashable] = (),
     keep: Sequence[Hashable] = (),
+    sheet: str | None = None,
+    encoding: str | None = None,
     **said: Said,
 ) -> tuple[Schema, ValueNotices]:
     """Say what is seen in the columns of a file or a data frame, before any training.
@@ -232,7 +249,8 @@ def inspect_table(
     cannot be used before more is said of it is no error.
     """
     name = _name(target)
-    columns = _open(source, [name] if name else [], said)
+    reading = Reading(sheet=sheet, encoding=encoding)
+    columns = _open(source, [name] if name else [], said, reading)
     left_out, kept = _names(drop), _names(keep)
     inferred = infer(
         columns, target=name, task=None, drop=left_out, keep=kept, said=said
@@ -254,11 +272,12 @@ def _read_as(
     drop_missing_target: bool,
     keys: Mapping[str, str | None],
     tried: Sequence[str],
+    given: Mapping[str, str | None],
 ) -> Table:
     """Read strictly; ``keys`` are the columns of ``time``, ``group`` and ``weight``."""
     key_columns = {name: schema.column(name) for name in keys.values() if name}
     texts = {name: schema.column(name) for name in tried}
-    columns = _open_as(source, schema, key_columns, texts)
+    columns = _open_as(source, schema, key_columns, texts, given)
     for name in key_columns:
         if name not in columns.names:
             raise SchemaError(
@@ -303,13 +322,23 @@ def _numbers(rows: pa.BooleanArray | None) -> Tensor | None:
 
 
 def _open(
-    source: Any, doubles: Sequence[str], said: Mapping[str, Said]
+    source: Any, doubles: Sequence[str], said: Mapping[str, Said], reading: Reading
 ) -> ColumnSource:
     if not isinstance(source, str | Path):
         return source_of_frame(source)
-    file = open_file(source)
+    file = open_file(source, reading=reading)
     texts = ColumnChoices.of(file.names, said).as_texts
     return file.source(doubles=doubles, texts=texts)
+
+
+def open_as(
+    source: str | Path, schema: Schema, given: Mapping[str, str | None]
+) -> DataFile:
+    """Open a file as a schema's was; what is ``given`` is said of this very file."""
+    reading = schema.reading.but(**given)
+    stored = not any(given.values())
+    missing = schema.missing_values
+    return open_file(source, missing=missing, reading=reading, is_stored=stored)
 
 
 def _open_as(
@@ -317,10 +346,11 @@ def _open_as(
     schema: Schema,
     keys: Mapping[str, Column],
     texts: Mapping[str, Column],
+    given: Mapping[str, str | None],
 ) -> ColumnSource:
     if not isinstance(source, str | Path):
         return source_of_frame(source)
-    file = open_file(source, missing=schema.missing_values)
+    file = open_as(source, schema, given)
     extra = schema.check_names(file.names)
     doubles = [column.name for column in schema.group("numbers") if column.origin]
     doubles += keys

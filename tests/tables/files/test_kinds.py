@@ -5,18 +5,22 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import orc
 
-from gradatim.errors import FileReadError
+from gradatim.errors import ConfigError, FileReadError, SchemaError
 from gradatim.tables.files.arrow_file import _without_view
 from gradatim.tables.files.formats import open_file
+from gradatim.tables.files.reading import Reading
+from gradatim.tables.schema.schema import Schema
 from gradatim.tables.table import read_table
 
 CSV = b"x,y\n1.5,a\n2.5,b\n"
@@ -211,7 +215,67 @@ TEXT = {
     "fewer fields further down": ("a.csv", b"x,y\n1,2\n3\n", "line 3: 1 field where"),
     "a wrong header": ("a.csv", b"x\n1,2\n3,4\n5,6\n", "line 2: 2 fields where"),
 }
-KINDS = PACKED | TEXT | JSON | TYPED | REFUSED
+
+
+def book(*sheets):
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, rows in sheets:
+        sheet = made.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    out = io.BytesIO()
+    made.save(out)
+    return out.getvalue()
+
+
+SHEET = [["x", "y"], [1.5, "a"], [2.5, "b"]]
+
+
+def with_sheet_data(data):
+    """Give a workbook with other XML as the rows of its sheet."""
+    out, source = io.BytesIO(), zipfile.ZipFile(io.BytesIO(book(("S", SHEET))))
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as file:
+        for name in source.namelist():
+            content = source.read(name)
+            if "worksheets/" in name:
+                content = re.sub(rb"<sheetData>.*</sheetData>", data, content)
+            file.writestr(name, content)
+    return out.getvalue()
+
+
+FAR = b'<sheetData><row r="1"><c r="A1"><v>1</v></c></row><row r="%d"><c r="A1">'
+FAR = FAR % 10**12 + b"<v>2</v></c></row></sheetData>"
+EXCEL = {
+    "Excel": ("a.xlsx", book(("S", SHEET)), ROWS),
+    "Excel, an index": (
+        "a.xlsx",
+        book(("S", [[None, "x", "y"], [0, 1.5, "a"], [1, 2.5, "b"]])),
+        ROWS,
+    ),
+    "Excel, a title": ("a.xlsx", book(("S", [["Houses"], [], *SHEET])), ROWS),
+    "Excel, mixed": (
+        "a.xlsx",
+        book(("S", [["x"], [1], ["?"]])),
+        {"x": ["1", "?"]},
+    ),
+    "Excel, two sheets": (
+        "a.xlsx",
+        book(("S", SHEET), ("T", SHEET)),
+        "has 2 sheets: 'S', 'T'(.|\\n)*--sheet 'S'",
+    ),
+    "Excel, empty": ("a.xlsx", book(("S", [])), "has no values"),
+    "Excel, only a header": ("a.xlsx", book(("S", SHEET[:1])), "and no rows"),
+    "Excel, a name twice": (
+        "a.xlsx",
+        book(("S", [["x", "x"], [1, 2]])),
+        "is named 'x'",
+    ),
+    "Excel, cut": ("a.xlsx", book(("S", SHEET))[:-60], "cannot be read as an Excel"),
+    "Excel, no workbook": ("a.xlsx", CSV, "cannot be read as an Excel"),
+    "Excel, a row far below": ("a.xlsx", with_sheet_data(FAR), "are more than a file"),
+}
+KINDS = EXCEL | PACKED | TEXT | JSON | TYPED | REFUSED
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -307,3 +371,50 @@ def test_a_header_again_is_told_where_types_are_known(tmp_path):
     path.write_bytes(CSV + CSV)
     with pytest.raises(FileReadError, match="line 4 repeats the header"):
         open_file(path).read({"x": pa.float64(), "y": pa.string()})
+
+
+def test_a_sheet_is_taken_by_name_and_kept_with_the_schema(tmp_path):
+    path, other = tmp_path / "a.xlsx", tmp_path / "b.csv"
+    path.write_bytes(book(("S", [["x"], [1]]), ("T", [["x"], [5], [6]])))
+    other.write_bytes(b"x\n9\n")
+    table = read_table(path, sheet="T")
+    assert table.x["numbers"].tolist() == [[5.0], [6.0]]
+    schema = Schema.from_dict(json.loads(json.dumps(table.schema.to_dict())))
+    assert schema == table.schema
+    assert read_table(path, schema=schema).x["numbers"].tolist() == [[5.0], [6.0]]
+    assert read_table(path, schema=schema, sheet="S").x["numbers"].tolist() == [[1.0]]
+    assert read_table(other, schema=schema).x["numbers"].tolist() == [[9.0]]
+    with pytest.raises(FileReadError, match=r"no sheet 'U'(.|\n)*'S', 'T'"):
+        read_table(path, sheet="U")
+    with pytest.raises(ConfigError, match="--sheet is for"):
+        read_table(other, sheet="T")
+    with pytest.raises(SchemaError, match="a reading of"):
+        Schema.from_dict(table.schema.to_dict() | {"reading": {"module": "os"}})
+
+
+@pytest.mark.parametrize("name", ["cp1252", "utf-8", "utf-16-le", "shift_jis"])
+def test_a_text_is_read_in_the_encoding_that_is_named(name, tmp_path):
+    words = "\u65e5\u672c" if name == "shift_jis" else "\u00e9t\u00e9"
+    path = tmp_path / "a.csv"
+    path.write_bytes(f"x,{words}\n1,{words}\n2,b\n".encode(name))
+    file = open_file(path, reading=Reading(encoding=name))
+    assert file.read().to_pydict() == {"x": [1, 2], words: [words, "b"]}
+    schema = read_table(path, encoding=name).schema
+    assert schema.to_dict()["reading"] == {"encoding": name}
+
+
+@pytest.mark.parametrize("name", ["rot13", "base64", "what", "\0"])
+def test_what_is_no_encoding_of_text_is_refused(name, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(CSV)
+    with pytest.raises(FileReadError, match="is no encoding of text"):
+        open_file(path, reading=Reading(encoding=name))
+
+
+def test_bytes_that_are_no_utf8_name_the_option(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"x\n\xe9\n")
+    with pytest.raises(FileReadError, match="--encoding cp1252"):
+        open_file(path).read()
+    with pytest.raises(FileReadError, match="is not in ascii"):
+        open_file(path, reading=Reading(encoding="ascii"))

@@ -27,6 +27,7 @@ from gradatim.tables.files.csv_types import (
 )
 from gradatim.tables.files.data_file import DataFile, Names, Types
 from gradatim.tables.files.float32 import narrowed
+from gradatim.tables.files.reading import Reading
 
 __all__ = ["DelimitedFile"]
 
@@ -42,9 +43,11 @@ class DelimitedFile(DataFile):
     may_be_packed = True
     written_suffixes = (".csv",)
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+    options = frozenset({"encoding"})
+
+    def __init__(self, path: Path, missing: Sequence[str], reading: Reading) -> None:
         self.path = path
-        self.dialect = look_at(path, missing)
+        self.dialect = look_at(path, missing, reading.encoding)
         self.names, self.notes = self.dialect.columns, self.dialect.notes
 
     def read(

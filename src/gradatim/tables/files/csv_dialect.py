@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.column_source import check_names
-from gradatim.tables.files.csv_layout import SEPARATORS, laid_out
+from gradatim.tables.files.csv_layout import SEPARATORS, decoded, laid_out
 from gradatim.tables.files.csv_records import records
 from gradatim.tables.files.packing import inner_name
 from gradatim.tables.files.text_file import TextFile
@@ -91,7 +91,7 @@ class Dialect:
         return "," if commas > points else "."
 
 
-def look_at(path: Path, missing: Sequence[str]) -> Dialect:
+def look_at(path: Path, missing: Sequence[str], encoding: str | None = None) -> Dialect:
     """Find out how a text file is written, and that it is one.
 
     The separator is the one of comma, tab, semicolon and bar that the header has most
@@ -104,6 +104,9 @@ def look_at(path: Path, missing: Sequence[str]) -> Dialect:
     """
     text = TextFile.of(path)
     head = _head(text)
+    if encoding is not None:
+        text = decoded(text, encoding)
+        head = _head(text)
     _check_is_text(path, head)
     text, separator, notes = laid_out(text, head)
     head = _head(text)

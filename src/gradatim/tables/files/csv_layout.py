@@ -17,7 +17,7 @@ from gradatim.errors import FileReadError
 from gradatim.tables.files.text_file import TextFile
 from gradatim.text import shown
 
-__all__ = ["SEPARATORS", "laid_out"]
+__all__ = ["SEPARATORS", "decoded", "laid_out"]
 
 SEPARATORS = (",", "\t", ";", "|")
 """The separators that are known; where two are equally frequent, the first is taken."""
@@ -34,6 +34,8 @@ LOOKED_AT = 100
 OTHER_WIDTH = 0.1
 """At most this share of them, or one, has another number of fields than the table;
 chosen by hand."""
+MARK = "\ufeff"
+"""What may stand at the start of a text to show its encoding."""
 SEPARATOR_LINE = re.compile(rb"\s*sep=(.)\s*", re.IGNORECASE)
 NUMBER = re.compile(r"\s*[-+(]?[$€£]?[.,]?\d.*", re.DOTALL)
 """A value that is a number or a date, as it begins."""
@@ -107,6 +109,39 @@ def _decoded(text: TextFile, name: str) -> Iterator[bytes]:
             "Its bytes would be read as other letters.\n"
             "Save it as CSV in UTF-8."
         ) from error
+
+
+def decoded(text: TextFile, encoding: str) -> TextFile:
+    """Give a text that is in another encoding than UTF-8, as it is named.
+
+    Raises:
+        FileReadError: There is no such encoding, or the text is in another one.
+    """
+    try:
+        "".encode(encoding)
+        decoder = codecs.getincrementaldecoder(encoding)()
+    except (LookupError, ValueError, TypeError) as error:
+        raise FileReadError(
+            f"{text.path}: {encoding!r} is no encoding of text.\n"
+            "Without knowing it, letters cannot be read.\n"
+            "Name one such as utf-8, cp1252 (Windows), latin-1, utf-16-le or gbk."
+        ) from error
+
+    def pieces() -> Iterator[bytes]:
+        place = 0
+        try:
+            for piece in text.pieces():
+                yield decoder.decode(piece).removeprefix(MARK).encode()
+                place += len(piece)
+            yield decoder.decode(b"", final=True).encode()
+        except UnicodeError as error:
+            raise FileReadError(
+                f"{text.path} is not in {encoding}, after byte {place:,}: {error}.\n"
+                "Its bytes would be read as other letters.\n"
+                "Name another encoding, or save the file as UTF-8."
+            ) from error
+
+    return text.rewritten(pieces())
 
 
 def _rows(lines: Iterable[str], separator: str) -> list[Row]:

@@ -106,8 +106,8 @@ def _utf8_lines(
                 f"the byte 0x{byte:02X} is not UTF-8.\n"
                 "Read in a guessed encoding, names and categories would differ from "
                 "those of the next file.\n"
-                "Save it as UTF-8, for example with: "
-                f"iconv -f WINDOWS-1252 -t UTF-8 {path.name}"
+                "Name the encoding, which is often that of Windows: --encoding cp1252; "
+                f"or save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8 {path.name}"
             ) from None
         record_lines.append(line)
         yield line

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from gradatim.tables.files.column_source import ColumnSource, rows_by_number
+from gradatim.tables.files.reading import Reading
 
 __all__ = ["MISSING_VALUES", "DataFile", "Names", "Types"]
 
@@ -39,6 +40,8 @@ class DataFile(ABC):
     """How the names of such files end."""
     may_be_packed: ClassVar[bool] = False
     """Whether one of ``packing.PACKED_SUFFIXES`` may stand behind the suffix."""
+    options: ClassVar[frozenset[str]] = frozenset()
+    """The fields of ``Reading`` that mean something for this format."""
     written_suffixes: ClassVar[tuple[str, ...]] = ()
     """Those of the suffixes with which predictions are written in this format."""
 
@@ -49,7 +52,7 @@ class DataFile(ABC):
     """What of the file is no part of the table, for people."""
 
     @abstractmethod
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+    def __init__(self, path: Path, missing: Sequence[str], reading: Reading) -> None:
         """Read the names, and nothing that takes long.
 
         The file exists, and has one of the suffixes. Where all values are text, those

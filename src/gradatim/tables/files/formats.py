@@ -7,15 +7,17 @@ is padded, renamed or guessed anew from one file to the next.
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradatim.errors import FileReadError
+from gradatim.errors import ConfigError, FileReadError
 from gradatim.store.output import is_special
 from gradatim.tables.files.arrow_file import ArrowFile
 from gradatim.tables.files.csv import DelimitedFile
 from gradatim.tables.files.data_file import MISSING_VALUES, DataFile
+from gradatim.tables.files.excel import ExcelFile
 from gradatim.tables.files.json_lines import JsonLinesFile
 from gradatim.tables.files.orc import OrcFile
 from gradatim.tables.files.packing import inner_name, packed_suffix
 from gradatim.tables.files.parquet import ParquetFile
+from gradatim.tables.files.reading import Reading
 from gradatim.text import nearest_name
 
 __all__ = ["FORMATS", "open_file", "written_format"]
@@ -26,6 +28,7 @@ FORMATS: tuple[type[DataFile], ...] = (
     JsonLinesFile,
     ArrowFile,
     OrcFile,
+    ExcelFile,
 )
 """Every format that can be read: the one with a file's suffix reads it."""
 
@@ -59,15 +62,23 @@ NOT_READ |= {".pickle": NOT_READ[".pkl"], ".hdf5": NOT_READ[".h5"]}
 NOT_READ |= {".tgz": NOT_READ[".tar"], ".sqlite3": NOT_READ[".sqlite"]}
 
 
-def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> DataFile:
+def open_file(
+    path: str | Path,
+    *,
+    missing: Sequence[str] = MISSING_VALUES,
+    reading: Reading = Reading(),  # noqa: B008, it is frozen
+    is_stored: bool = False,
+) -> DataFile:
     r"""Open a data file by its suffix; ``DataFile`` says what can be read of it.
 
     Args:
         path: ``.csv``, ``.tsv``, ``.tab``, ``.txt``, with a header; ``.jsonl``,
             ``.ndjson``, ``.json`` (a list of objects); each also packed: ``.gz``,
             ``.bz2``, ``.xz``, ``.zst``, ``.zip``. Or ``.parquet``, ``.pq``,
-            ``.feather``, ``.arrow``, ``.orc``.
+            ``.feather``, ``.arrow``, ``.orc``, ``.xlsx``.
         missing: Texts that stand for a missing value.
+        reading: What is said of how the file is to be read.
+        is_stored: Whether it was said of another file, which may be of another format.
 
     Raises:
         FileReadError: The file is missing, empty, or damaged: with the line.
@@ -130,7 +141,15 @@ def open_file(path: str | Path, *, missing: Sequence[str] = MISSING_VALUES) -> D
             "Such formats are read from their own place on the disk.\n"
             "Unpack it, and name the file."
         )
-    return kind(path, missing)
+    for option in {} if is_stored else reading.to_dict():
+        if option not in kind.options:
+            raise ConfigError(
+                f"{path} is no file that --{option} is for.\n"
+                "The option would do nothing: sheets are Excel's, and encodings those "
+                "of CSV.\n"
+                "Leave it out."
+            )
+    return kind(path, missing, reading)
 
 
 def written_format(path: Path) -> type[DataFile] | None:

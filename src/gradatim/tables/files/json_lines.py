@@ -15,6 +15,7 @@ import pyarrow as pa
 from gradatim.errors import DataError, FileReadError
 from gradatim.tables.files.packing import inner_name
 from gradatim.tables.files.python_values import arrow_of_column
+from gradatim.tables.files.reading import Reading
 from gradatim.tables.files.text_file import TextFile
 from gradatim.tables.files.whole_file import WholeFile
 from gradatim.text import shown
@@ -34,9 +35,9 @@ class JsonLinesFile(WholeFile):
     suffixes = (".jsonl", ".ndjson", ".json")
     may_be_packed = True
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+    def __init__(self, path: Path, missing: Sequence[str], reading: Reading) -> None:
         self._lines: list[int] | None = None
-        super().__init__(path, missing)
+        super().__init__(path, missing, reading)
 
     def load(self) -> pa.Table:
         """Parse every line, and make a column of each name."""

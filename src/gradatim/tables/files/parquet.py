@@ -23,6 +23,7 @@ from gradatim.tables.files.parquet_pages import (
     chunks_of,
     unpacked_bytes,
 )
+from gradatim.tables.files.reading import Reading
 from gradatim.tables.files.structs import opened, opened_names
 from gradatim.text import listed
 
@@ -43,7 +44,7 @@ class ParquetFile(DataFile):
     suffixes = (".parquet", ".pq")
     written_suffixes = suffixes
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:
+    def __init__(self, path: Path, missing: Sequence[str], reading: Reading) -> None:
         import pyarrow.parquet as pq  # 0.1 s that reading text need not wait for
 
         self.path = path

@@ -10,6 +10,7 @@ from gradatim.errors import FileReadError
 from gradatim.tables.files.column_source import ColumnSource, check_names, check_present
 from gradatim.tables.files.data_file import DataFile, Names, Types
 from gradatim.tables.files.expansion import check_expansion, most_bytes
+from gradatim.tables.files.reading import Reading
 from gradatim.text import listed
 
 __all__ = ["WholeFile", "check_num_rows"]
@@ -26,8 +27,8 @@ class WholeFile(DataFile):
     Its columns have types of their own, and keep them, as those of Parquet do.
     """
 
-    def __init__(self, path: Path, missing: Sequence[str]) -> None:
-        self.path = path
+    def __init__(self, path: Path, missing: Sequence[str], reading: Reading) -> None:
+        self.path, self.reading = path, reading
         self._table = self.load()
         self.names = tuple(self._table.column_names)
         check_names(str(path), self.names)

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradatim.errors import SchemaError
-from gradatim.tables.files.formats import open_file
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.fit.plan import NetworkFactory
 from gradatim.tables.model.better import Choice
 from gradatim.tables.model.scores import constant_answers, score
 from gradatim.tables.saved.folder import TableRunFolder
-from gradatim.tables.table import read_table
+from gradatim.tables.table import open_as, read_table
 from gradatim.text import nearest_name
 from gradatim.threads import threads
 
@@ -35,28 +34,36 @@ def evaluate_file(
     *,
     factory: NetworkFactory | None = None,
     drop_missing_target: bool = False,
+    sheet: str | None = None,
+    encoding: str | None = None,
 ) -> Evaluation:
     """Score a run on all rows of a file that has the target's column.
 
     The constant answer and the linear model are those of the run's training rows.
     ``factory`` makes the network where it was one of the user's own. The
-    file may be damaged or lack a column, which is a ``DataError``.
+    file may be damaged or lack a column, which is a ``DataError``; its ``sheet`` and
+    ``encoding`` are those of the training file if they are not given.
     """
     schema = run.schema
     assert schema.target is not None
+    reading = {"sheet": sheet, "encoding": encoding}
     weight = run.config["training"].get("weight")
-    lacks_weight = weight is not None and weight not in open_file(file).names
+    lacks_weight = (
+        weight is not None and weight not in open_as(file, schema, reading).names
+    )
     table = read_table(
         file,
         schema=schema,
         drop_missing_target=drop_missing_target,
         weight=None if lacks_weight else weight,
+        sheet=sheet,
+        encoding=encoding,
     )
     if table.y is None:
         name = schema.target.name
         raise SchemaError(
             f"{file} has no column {name!r}, the target."
-            f"{nearest_name(name, open_file(file).names)}\n"
+            f"{nearest_name(name, open_as(file, schema, reading).names)}\n"
             "Without it there is nothing to compare predictions with.\n"
             "Add the column, or use `gradatim predict`."
         )

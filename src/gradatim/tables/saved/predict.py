@@ -3,7 +3,7 @@
 import contextlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,13 +17,14 @@ from gradatim.errors import ConfigError, DataError
 from gradatim.store.output import is_special, output_file
 from gradatim.tables.files.csv import DelimitedFile
 from gradatim.tables.files.data_file import DataFile
-from gradatim.tables.files.formats import open_file, written_format
+from gradatim.tables.files.formats import written_format
 from gradatim.tables.files.formulas import without_formulas
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.model.network import TableModel
 from gradatim.tables.model.quantiles import quantile_name
 from gradatim.tables.schema.schema import Schema
 from gradatim.tables.schema.value_notices import ValueNotices
+from gradatim.tables.table import open_as
 from gradatim.threads import threads
 
 __all__ = [
@@ -58,6 +59,7 @@ def predict_file(
     batch_rows: int = BATCH_ROWS,
     num_threads: int = 1,
     safe_csv: bool = False,
+    reading: Mapping[str, str | None] | None = None,
 ) -> tuple[int, ValueNotices]:
     """Predict every row of a file; its columns are matched by name.
 
@@ -75,6 +77,8 @@ def predict_file(
             batch only. The network must not keep anything between calls.
         safe_csv: Put an apostrophe before texts that a spreadsheet would run as
             formulas.
+        reading: The ``sheet`` or ``encoding`` of this file, where it is not that of the
+            training file.
 
     Returns:
         How many rows there were, and what was unusual among their values.
@@ -91,7 +95,7 @@ def predict_file(
             "Spreadsheets run formulas in CSV files alone.\n"
             "Leave the option out, or name a file that ends in .csv."
         )
-    file = open_file(source, missing=schema.missing_values)
+    file = open_as(source, schema, reading or {})
     names = file.names
     extra = schema.check_names(names)
     types = {column.name: column.read_type for column in schema.read_features}

@@ -20,7 +20,6 @@ from gradatim.store.disk import Buffer
 from gradatim.store.manifest import read_folder
 from gradatim.store.tensors import read_tensors, tensor_parts
 from gradatim.tables.files.csv import DelimitedFile
-from gradatim.tables.files.formats import open_file
 from gradatim.tables.files.formulas import without_formulas
 from gradatim.tables.fit.fit import FittedTable, Scored
 from gradatim.tables.saved.predict import (
@@ -30,6 +29,7 @@ from gradatim.tables.saved.predict import (
     writing,
 )
 from gradatim.tables.schema.schema import Schema
+from gradatim.tables.table import open_as
 
 __all__ = ["TEST_ROWS", "TestRows", "predict_test_rows", "test_row_files"]
 
@@ -188,7 +188,7 @@ def predict_test_rows(
     own = rows.columns(schema)
     answers = answer_columns(schema, rows.answer, rows.half_width, quantiles)
     if source is not None:
-        given = _input_of(source, rows.row.numpy())
+        given = _input_of(source, schema, rows.row.numpy())
         target = list(own)[-1]
         own = beside_input(
             given.schema.names,
@@ -206,9 +206,9 @@ def predict_test_rows(
     return len(rows.row)
 
 
-def _input_of(source: Path, rows: Any) -> pa.Table:
+def _input_of(source: Path, schema: Schema, rows: Any) -> pa.Table:
     """Read the rows of these numbers, as text."""
-    file = open_file(source)
+    file = open_as(source, schema, {})
     taken, start = [], 0
     for batch in file.batches(dict.fromkeys(file.names, pa.string()), file.names):
         first, end = np.searchsorted(rows, (start, start + batch.num_rows))

@@ -16,6 +16,7 @@ from gradatim.errors import SchemaError
 from gradatim.tables.files.arrow import numpy_of
 from gradatim.tables.files.column_source import ColumnSource
 from gradatim.tables.files.data_file import MISSING_VALUES
+from gradatim.tables.files.reading import Reading
 from gradatim.tables.schema.columns import Column, Label, Target
 from gradatim.tables.schema.infer_schema import Inferred, infer, stack_codes
 from gradatim.tables.schema.spelling import Spelling
@@ -48,6 +49,8 @@ class Schema:
     """How many rows the training file had."""
     missing_values: tuple[str, ...] = MISSING_VALUES
     """The texts that stand for a missing value."""
+    reading: Reading = Reading()  # noqa: RUF009, it is frozen
+    """What was said of how the training file is read."""
 
     @classmethod
     def infer(
@@ -226,12 +229,14 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Give what ``from_dict`` takes: lists, dicts, strings and numbers."""
+        reading = self.reading.to_dict()
         return {
             "version": VERSION,
             "num_rows": self.num_rows,
             "missing_values": list(self.missing_values),
             "columns": [_entries(column) for column in self.columns],
             "target": None if self.target is None else _entries(self.target),
+            **({"reading": reading} if reading else {}),
         }
 
     @classmethod

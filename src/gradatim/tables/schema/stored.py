@@ -25,6 +25,7 @@ from gradatim.store.checks import (
     one_of,
     whole,
 )
+from gradatim.tables.files.reading import Reading
 from gradatim.tables.schema.calendar import PARTS
 from gradatim.tables.schema.column_kinds import VOCABULARY_CAP
 from gradatim.tables.schema.columns import Column, Kind, Target, Task, arrow_type
@@ -58,7 +59,8 @@ def read_stored(data: Any) -> dict[str, Any]:
             "Use the version of gradatim that wrote it, or train again."
         )
     names = {"version", "num_rows", "missing_values", "columns", "target"}
-    _check_names(data, names, "the schema")
+    _check_names(data, names | {"reading"} & set(data), "the schema")
+    reading = _read_reading(data.get("reading", {}))
     for name in ("num_rows", "missing_values", "columns"):
         _check_value(name, data[name], "the schema")
     columns = tuple(
@@ -75,7 +77,16 @@ def read_stored(data: Any) -> dict[str, Any]:
         "target": target,
         "num_rows": data["num_rows"],
         "missing_values": tuple(data["missing_values"]),
+        "reading": reading,
     }
+
+
+def _read_reading(data: Any) -> Reading:
+    """Make a ``Reading`` of its entries, each of which is a text."""
+    is_fit = is_object(data) and set(data) <= set(Reading.names())
+    if not (is_fit and all(isinstance(value, str) for value in data.values())):
+        raise _unfit(f"a reading of {shown(data)}", "the schema")
+    return Reading(**data)
 
 
 def _read_part(part: Any, data: Any, where: str) -> Any:
