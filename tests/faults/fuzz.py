@@ -211,7 +211,7 @@ def columns(rng, root, folder):
 
 def lines(rng, root, folder):
     good = pacsv.read_csv(root / "houses.csv").to_pylist()
-    content = "\n".join(json.dumps(row) for row in good).encode()
+    content = "\n".join(json.dumps(row, default=str) for row in good).encode()
     suffix = rng.choice([".jsonl", ".jsonl", ".json"])
     return changed_table(rng, root, folder, suffix, mutated(content, rng))
 
