@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from gradatim.errors import ConfigError, DataError
 from gradatim.modules import evaluating
 from gradatim.tables.features import TableEncoder
+from gradatim.tables.fit.class_notes import class_notes
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.outlying_targets import outliers_line, without_outliers
 from gradatim.tables.fit.own_rows import with_own_rows
@@ -94,7 +95,7 @@ class TablePlan:
         own = {"val": self.val} if self.has_val else {}
         own |= {"test": self.test} if self.has_test else {}
         said = [outliers_line(self.table, own), telling_line(self.table)]
-        notes += [line for line in said if line]
+        notes += [line for line in said if line] + class_notes(self.table)
         return [*notes, *self.table.notices.lines(), *self.notices, *doubts]
 
     @property
