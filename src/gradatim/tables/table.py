@@ -336,9 +336,9 @@ def open_as(
 ) -> DataFile:
     """Open a file as a schema's was; what is ``given`` is said of this very file."""
     reading = schema.reading.but(**given)
-    stored = not any(given.values())
+    asked = [name for name, value in given.items() if value is not None]
     missing = schema.missing_values
-    return open_file(source, missing=missing, reading=reading, is_stored=stored)
+    return open_file(source, missing=missing, reading=reading, asked=asked)
 
 
 def _open_as(

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import orc
 
+from gradatim.cli.main import run
 from gradatim.errors import ConfigError, FileReadError, SchemaError
 from gradatim.tables.files.arrow_file import _without_view
 from gradatim.tables.files.formats import open_file
@@ -383,7 +384,9 @@ def test_a_sheet_is_taken_by_name_and_kept_with_the_schema(tmp_path):
     assert schema == table.schema
     assert read_table(path, schema=schema).x["numbers"].tolist() == [[5.0], [6.0]]
     assert read_table(path, schema=schema, sheet="S").x["numbers"].tolist() == [[1.0]]
-    assert read_table(other, schema=schema).x["numbers"].tolist() == [[9.0]]
+    for encoding in (None, "cp1252"):
+        again = read_table(other, schema=schema, encoding=encoding)
+        assert again.x["numbers"].tolist() == [[9.0]]
     with pytest.raises(FileReadError, match=r"no sheet 'U'(.|\n)*'S', 'T'"):
         read_table(path, sheet="U")
     with pytest.raises(ConfigError, match="--sheet is for"):
@@ -418,3 +421,17 @@ def test_bytes_that_are_no_utf8_name_the_option(tmp_path):
         open_file(path).read()
     with pytest.raises(FileReadError, match="is not in ascii"):
         open_file(path, reading=Reading(encoding="ascii"))
+
+
+def test_a_run_reads_later_files_as_it_read_its_own(tmp_path, capfd):
+    rows = [["x", "y"], *([i % 7, i % 5 + 0.5] for i in range(40))]
+    path, folder = tmp_path / "a.xlsx", str(tmp_path / "run")
+    path.write_bytes(book(("S", [["no table"]]), ("T", rows)))
+    fit = ["fit", str(path), "--target", "y", "--epochs", "1", "--run", folder]
+    assert run([*fit, "--sheet", "T", "--no-doctor"]) == 0
+    for command in ("predict", "evaluate"):
+        assert run([command, str(path), "--run", folder]) == 0
+        assert run([command, str(path), "--run", folder, "--sheet", "S"]) == 1
+    assert run(["predict", "--test-rows", "--with-input", "--run", folder]) == 0
+    assert run(["resume", "--epochs", "2", "--run", folder]) == 0
+    assert "Traceback" not in capfd.readouterr().err

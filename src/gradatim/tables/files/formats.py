@@ -67,7 +67,7 @@ def open_file(
     *,
     missing: Sequence[str] = MISSING_VALUES,
     reading: Reading = Reading(),  # noqa: B008, it is frozen
-    is_stored: bool = False,
+    asked: Sequence[str] | None = None,
 ) -> DataFile:
     r"""Open a data file by its suffix; ``DataFile`` says what can be read of it.
 
@@ -78,7 +78,8 @@ def open_file(
             ``.feather``, ``.arrow``, ``.orc``, ``.xlsx``.
         missing: Texts that stand for a missing value.
         reading: What is said of how the file is to be read.
-        is_stored: Whether it was said of another file, which may be of another format.
+        asked: Which of it was said of this very file, and not of another, which may be
+            of another format; all of it if None.
 
     Raises:
         FileReadError: The file is missing, empty, or damaged: with the line.
@@ -141,7 +142,7 @@ def open_file(
             "Such formats are read from their own place on the disk.\n"
             "Unpack it, and name the file."
         )
-    for option in {} if is_stored else reading.to_dict():
+    for option in reading.to_dict() if asked is None else asked:
         if option not in kind.options:
             raise ConfigError(
                 f"{path} is no file that --{option} is for.\n"

@@ -20,6 +20,7 @@ from gradatim.store.disk import disk_errors
 from gradatim.store.lines import LinesFile
 from gradatim.tables.files.expansion import expansion_allowed
 from gradatim.tables.files.frames import column_name
+from gradatim.tables.files.reading import Reading
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
 from gradatim.tables.fit.plan import NetworkFactory, TablePlan, plan_table
@@ -111,7 +112,9 @@ def plan_data(
     given = {"drop": (), "keep": (), "drop_missing_target": False}
     noted = {**given, **asked, "task": table.schema.target.task}
     noted |= _noted(noted)
-    return plan, {name: noted[name] for name in noted if name not in CHOICES}
+    in_schema = Reading.names()  # they are stored there
+    left_out = {*CHOICES, *in_schema}
+    return plan, {name: noted[name] for name in noted if name not in left_out}
 
 
 def own_rows(options: Mapping[str, Any]) -> list[str]:
