@@ -31,6 +31,7 @@ class TensorSource(NumberedSource):
         num_rows = _same_num_rows(tensors) if rows is None else len(rows)
         super().__init__(data, options, num_rows)
         self.rows = rows
+        self.home = tensors[0].device
         _refuse_lists(data, num_rows)
         if options.collate_fn is not None:
             raise ConfigError(
@@ -57,12 +58,13 @@ class TensorSource(NumberedSource):
         if device is None:
             raise ConfigError("resident=True needs device=: where to send the data.")
         self.data = map_tensors(lambda t: t.to(device), self.data)
+        self.home = next(tensors_of(self.data)).device
 
     def digest(self) -> dict[str, Any]:
         return tensor_digest(self.data, self.rows)
 
     def epoch(self, epoch: int, start: int) -> Iterator[Any]:
-        home, chosen = next(tensors_of(self.data)).device, self.rows
+        home, chosen = self.home, self.rows
         if chosen is not None:
             chosen = chosen.to(home)
 
