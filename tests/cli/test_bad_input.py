@@ -142,11 +142,11 @@ def test_a_cut_parquet_file_is_told(tmp_path, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("folder", "is a folder"), ("houses.xlsx", "suffix")]
+    ("name", "message"), [("folder", "is a folder"), ("houses.doc", "suffix")]
 )
 def test_what_is_no_table_is_told(name, message, tmp_path, monkeypatch, capfd):
     Path(tmp_path, "folder").mkdir()
-    Path(tmp_path, "houses.xlsx").write_text(HEADER + GOOD_ROWS)
+    Path(tmp_path, "houses.doc").write_text(HEADER + GOOD_ROWS)
     monkeypatch.chdir(tmp_path)
     for command in ("fit", "inspect"):
         target = ["--target", "price"] if command == "fit" else []

@@ -1,6 +1,7 @@
 """``gradatim evaluate``: how good a run is on the rows of a file."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,6 +10,7 @@ from gradatim.cli.options import (
     existing_run,
     max_expand_option,
     model_option,
+    reading_of,
     reading_options,
     run_option,
 )
@@ -33,8 +35,7 @@ def evaluate(
     factory: str | None,
     drop_missing_target: bool,
     as_json: bool,
-    sheet: str | None,
-    encoding: str | None,
+    **choices: Any,
 ) -> None:
     """Score a trained run on the rows of FILE, which has the target, too.
 
@@ -56,8 +57,7 @@ def evaluate(
             file,
             factory=network,
             drop_missing_target=drop_missing_target,
-            sheet=sheet,
-            encoding=encoding,
+            **reading_of(choices),
         )
     print_notices(result.notices)
     num_rows, scores = result.num_rows, result.scores

@@ -19,6 +19,7 @@ from gradatim.cli.options import (
     drop_missing_option,
     max_expand_option,
     model_option,
+    reading_of,
     reading_options,
     time_limit_option,
 )
@@ -94,8 +95,6 @@ def fit(
     every_s: float | None,
     doctor: bool,
     schema: Path | None,
-    sheet: str | None,
-    encoding: str | None,
     **choices: Any,
 ) -> int:
     """Train on a table, and score the model on rows it has never seen.
@@ -116,6 +115,7 @@ def fit(
       gradatim fit titanic.csv --target survived --drop name --seed 1
     """
     began = time.monotonic()
+    reading = reading_of(choices)
     said = said_of(choices)
     chosen = {name: value for name, value in choices.items() if value is not None}
     asked: dict[str, Any] = {
@@ -126,8 +126,7 @@ def fit(
         "drop_missing_target": drop_missing_target,
         **said,
     }
-    reading = {"sheet": sheet, "encoding": encoding}
-    asked |= {name: value for name, value in reading.items() if value is not None}
+    asked |= reading
     if file is None:
         given = {"target": target, "task": task, "model": factory, "schema": schema}
         _refuse_without_file(given | asked)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from gradatim.cli.column_options import said_of, said_options, target_option
-from gradatim.cli.options import max_expand_option, reading_options
+from gradatim.cli.options import max_expand_option, reading_of, reading_options
 from gradatim.cli.printing import print_json, print_notices, print_table
 from gradatim.text import printable, say
 
@@ -35,8 +35,6 @@ def inspect(
     keep: tuple[str, ...],
     as_json: bool,
     edit: Path | None,
-    sheet: str | None,
-    encoding: str | None,
     **choices: Any,
 ) -> None:
     """Show what is seen in the columns of FILE, before any training.
@@ -51,7 +49,8 @@ def inspect(
     from gradatim.tables.schema.edited import edit_text
     from gradatim.tables.table import inspect_table
 
-    said = said_of(choices)
+    reading = reading_of(choices)
+    said: dict[str, Any] = said_of(choices)
     if edit is not None and edit.exists():
         raise click.UsageError(
             f"--edit {edit}: the file exists, perhaps with changes of yours. "
@@ -62,8 +61,7 @@ def inspect(
         target=target,
         drop=drop,
         keep=keep,
-        sheet=sheet,
-        encoding=encoding,
+        **reading,
         **said,
     )
     print_notices(notices.lines())

@@ -20,6 +20,7 @@ __all__ = [
     "existing_run",
     "max_expand_option",
     "model_option",
+    "reading_of",
     "reading_options",
     "run_option",
     "time_limit_option",
@@ -114,7 +115,20 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     encoding = click.option(
         "--encoding", metavar="NAME", help="Of a text file, such as cp1252.  [utf-8]"
     )
-    return sheet(encoding(command))
+    skip = click.option(
+        "--skip-bad-lines",
+        is_flag=True,
+        help="Leave lines out that repeat the header, are a total of those above, or "
+        "have another number of fields.",
+    )
+    return sheet(encoding(skip(command)))
+
+
+def reading_of(choices: dict[str, Any]) -> dict[str, Any]:
+    """Take out of a command's options what is said of how the file is read."""
+    names = ("sheet", "encoding", "skip_bad_lines")
+    given = {name: choices.pop(name) for name in names}
+    return {name: value for name, value in given.items() if value}
 
 
 def existing_run(

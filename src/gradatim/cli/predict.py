@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -9,6 +10,7 @@ from gradatim.cli.options import (
     existing_run,
     max_expand_option,
     model_option,
+    reading_of,
     reading_options,
     run_option,
 )
@@ -57,9 +59,8 @@ def predict(
     with_input: bool,
     test_rows: bool,
     safe_csv: bool,
-    sheet: str | None,
-    encoding: str | None,
     threads: int | None,
+    **choices: Any,
 ) -> None:
     """Predict the rows of FILE with a trained run.
 
@@ -106,7 +107,7 @@ def predict(
             with_input=with_input,
             safe_csv=safe_csv,
             num_threads=threads,
-            reading={"sheet": sheet, "encoding": encoding},
+            reading=reading_of(choices),
         )
     print_notices(notices.lines())
     if output is not None:

@@ -128,6 +128,7 @@ def read_table(
     missing: Said = (),
     sheet: str | None = None,
     encoding: str | None = None,
+    skip_bad_lines: bool | None = None,
 ) -> Table:
     """Read a file or a data frame into tensors.
 
@@ -167,9 +168,12 @@ def read_table(
         ordered: ``NAME=low,mid,high`` for columns whose words have an order.
         missing: Words that stand for a missing value, or ``NAME=WORD`` for those that
             do so in one column. These seven may be mappings from names, too.
-        sheet: The sheet of an Excel workbook. With ``schema`` it and ``encoding`` take
-            the place of those of the training file.
+        sheet: The sheet of an Excel workbook. With ``schema`` it and the next
+            two take the place of those of the training file.
         encoding: The encoding of a text file, such as ``"cp1252"``.
+        skip_bad_lines: Leave out lines of a text file that repeat the header, have
+            another number of fields, or are a total of those above; a notice names
+            them. Otherwise they are refused.
 
     Raises:
         FileReadError: The file is missing or damaged.
@@ -182,6 +186,11 @@ def read_table(
     (torch.Size([3, 1]), tensor([0, 1, 0]), ('a', 'b'))
     """
     target_, time_, group_ = map(_name, (target, time, group))
+    how: dict[str, Any] = {
+        "sheet": sheet,
+        "encoding": encoding,
+        "skip_bad_lines": skip_bad_lines,
+    }
     weight_ = _name(weight)
     if schema is not None:
         keys = {"time": time_, "group": group_, "weight": weight_}
@@ -191,7 +200,7 @@ def read_table(
             drop_missing_target,
             keys,
             tried,
-            {"sheet": sheet, "encoding": encoding},
+            how,
         )
     said = {
         "category": category,
@@ -203,7 +212,7 @@ def read_table(
         "missing": missing,
     }
     doubles = [name for name in (target_, time_, group_, weight_) if name]
-    reading = Reading(sheet=sheet, encoding=encoding)
+    reading = Reading(**how)
     columns = _open(source, doubles, said, reading)
     inferred = infer(
         columns,
@@ -241,6 +250,7 @@ def inspect_table(
     keep: Sequence[Hashable] = (),
     sheet: str | None = None,
     encoding: str | None = None,
+    skip_bad_lines: bool | None = None,
     **said: Said,
 ) -> tuple[Schema, ValueNotices]:
     """Say what is seen in the columns of a file or a data frame, before any training.
@@ -249,7 +259,7 @@ def inspect_table(
     cannot be used before more is said of it is no error.
     """
     name = _name(target)
-    reading = Reading(sheet=sheet, encoding=encoding)
+    reading = Reading(sheet=sheet, encoding=encoding, skip_bad_lines=skip_bad_lines)
     columns = _open(source, [name] if name else [], said, reading)
     left_out, kept = _names(drop), _names(keep)
     inferred = infer(
@@ -272,7 +282,7 @@ def _read_as(
     drop_missing_target: bool,
     keys: Mapping[str, str | None],
     tried: Sequence[str],
-    given: Mapping[str, str | None],
+    given: Mapping[str, Any],
 ) -> Table:
     """Read strictly; ``keys`` are the columns of ``time``, ``group`` and ``weight``."""
     key_columns = {name: schema.column(name) for name in keys.values() if name}
@@ -331,12 +341,10 @@ def _open(
     return file.source(doubles=doubles, texts=texts)
 
 
-def open_as(
-    source: str | Path, schema: Schema, given: Mapping[str, str | None]
-) -> DataFile:
+def open_as(source: str | Path, schema: Schema, given: Mapping[str, Any]) -> DataFile:
     """Open a file as a schema's was; what is ``given`` is said of this very file."""
     reading = schema.reading.but(**given)
-    asked = [name for name, value in given.items() if value is not None]
+    asked = [name for name, value in given.items() if value not in (None, False)]
     missing = schema.missing_values
     return open_file(source, missing=missing, reading=reading, asked=asked)
 
@@ -346,7 +354,7 @@ def _open_as(
     schema: Schema,
     keys: Mapping[str, Column],
     texts: Mapping[str, Column],
-    given: Mapping[str, str | None],
+    given: Mapping[str, Any],
 ) -> ColumnSource:
     if not isinstance(source, str | Path):
         return source_of_frame(source)

@@ -161,7 +161,7 @@ def test_missing_files_and_wrong_paths(write, tmp_path):
     with pytest.raises(FileReadError, match="is a folder"):
         read_columns(tmp_path)
     with pytest.raises(FileReadError, match=r"suffix that is none of \.csv, \.tsv"):
-        read_columns(write("a\n1\n", "houses.xlsx"))
+        read_columns(write("a\n1\n", "houses.doc"))
     with pytest.raises(FileReadError, match=r"no column 'c'\.(.|\n)*'a', 'b'"):
         read_columns(write("a,b\n1,2\n"), columns=["c"], types={})
 

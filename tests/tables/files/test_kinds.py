@@ -435,3 +435,101 @@ def test_a_run_reads_later_files_as_it_read_its_own(tmp_path, capfd):
     assert run(["predict", "--test-rows", "--with-input", "--run", folder]) == 0
     assert run(["resume", "--epochs", "2", "--run", folder]) == 0
     assert "Traceback" not in capfd.readouterr().err
+
+
+SKIP = Reading(skip_bad_lines=True)
+BAD_LINES = {
+    "a header again": (CSV + b"x,y\n3.5,c\n", [4], "line 4 repeats the header"),
+    "a header again, an index": (
+        b",y\n0,a\n,y\n1,b\n",
+        [3],
+        "line 3 repeats the header",
+    ),
+    "more fields, fewer fields": (
+        b'x,y\n1,2,3\n1.5,a\n"two\nlines"\n2.5,b\n7',
+        [2, 4, 7],
+        "line 2 has 3 fields where the header has 2; line 4 has 1 field",
+    ),
+    "line ends of old Macs": (b"x,y\r1,a\r2\r3,c\r", [3], "line 3 has 1 field"),
+    "a mark, and CRLF": (b"\xef\xbb\xbfx,y\r\n1\r\n2,b\r\n", [2], "line 2 has 1 field"),
+    "packed": (gzip.compress(b"x,y\n1\n2,b\n"), [2], "line 2 has 1 field"),
+    "totals": (
+        b"x,y\na,1.5\nb,2.5\nTotal,4\nc,1\nd,2\nTotal,3\nGrand total,7\n",
+        [4, 7, 8],
+        r"line 4 \(Total\) is a total: its 'y' is the sum",
+    ),
+    "a total of decimal commas": (
+        b"x;y\na;1,5\nb;2,75\nSumme;4,25\n",
+        [4],
+        r"line 4 \(Summe\) is a total",
+    ),
+    "a total below a header again": (
+        b"x,y\na,1\nx,y\nb,2\nTotal,3\n",
+        [3, 5],
+        "line 3 .*; line 5",
+    ),
+    "more than are named": (CSV + 9 * b"z\n", range(4, 13), "and 4 more$"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_LINES)
+def test_bad_lines_are_refused_or_left_out_and_told(kind, tmp_path):
+    content, bad, note = BAD_LINES[kind]
+    path = tmp_path / ("a.csv.gz" if kind == "packed" else "a.csv")
+    path.write_bytes(content)
+    with pytest.raises(FileReadError, match=f"line {bad[0]}(.|\\n)*--skip-bad-lines"):
+        open_file(path).source()
+    file = open_file(path, reading=SKIP)
+    source = file.source()
+    plain = gzip.decompress(content) if kind == "packed" else content
+    lines = plain.decode("utf-8-sig").splitlines()
+    gone = {*bad, 5} if "two\nlines" in plain.decode() else {*bad}
+    kept = [n for n in range(2, len(lines) + 1) if n not in gone]
+    assert file.where(range(source.num_rows)) == [f"line {line}" for line in kept]
+    path.with_name("b.csv").write_text("\n".join(lines[n - 1] for n in [1, *kept]))
+    assert open_file(path.with_name("b.csv")).read() == file.read()
+    (told,) = [n for n in file.notes if "left out, and no row" in n]
+    assert re.search(note, told)
+    assert told.startswith(f"{len(bad)} line")
+
+
+def test_where_no_line_is_bad_nothing_is_said_or_left_out(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(SUMS + b"Total,3.0\n")
+    file = open_file(path, reading=SKIP)
+    assert (file.notes, file.source().num_rows) == ((), 3)
+    path.write_bytes(b"x\n1,2\n3,4\n")
+    with pytest.raises(FileReadError, match="no line that is a row: line 2 has 2"):
+        open_file(path, reading=SKIP)
+    path.write_bytes(b'x,y\n1\n2,"a\n')
+    with pytest.raises(FileReadError, match="line 3: the quote"):
+        open_file(path, reading=SKIP)
+
+
+def test_a_run_leaves_bad_lines_out_of_later_files_too(tmp_path, capfd):
+    path, new = tmp_path / "a.csv", tmp_path / "new.csv"
+    folder = str(tmp_path / "run")
+    rows = [f"{i % 7},{i % 5 + 0.5}" for i in range(40)]
+    path.write_text("\n".join(["x,y", *rows[:20], "x,y", *rows[20:], "end"]))
+    new.write_text("x,y\n1,2\n3\n4,5\n")
+    fit = ["fit", str(path), "--target", "y", "--epochs", "1", "--run", folder]
+    assert run([*fit, "--no-doctor"]) == 1
+    assert "line 43: 1 field where" in capfd.readouterr().err
+    assert run([*fit, "--no-doctor", "--skip-bad-lines"]) == 0
+    told = "2 lines are left out, and no row of the table or of answers: line 22"
+    assert told in capfd.readouterr().err
+    for command in ("predict", "evaluate"):
+        assert run([command, str(new), "--run", folder]) == 0
+        out, err = capfd.readouterr()
+        assert "line 3 has 1 field where the header has 2" in err
+        if command == "predict":
+            assert len(out.splitlines()) == 1 + 2
+    assert run(["predict", "--test-rows", "--with-input", "--run", folder]) == 0
+    assert run(["resume", "--epochs", "2", "--run", folder]) == 0
+    assert run(["inspect", str(path), "--skip-bad-lines"]) == 0
+    assert run(["inspect", str(path)]) == 1
+    damaged = read_table(new, skip_bad_lines=True).schema.to_dict()
+    assert damaged["reading"] == {"skip_bad_lines": True}
+    for value in (False, 1, "yes"):
+        with pytest.raises(SchemaError, match="a reading of"):
+            Schema.from_dict(damaged | {"reading": {"skip_bad_lines": value}})

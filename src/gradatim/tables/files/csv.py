@@ -19,6 +19,7 @@ from gradatim.tables.files.csv_read import (
     read_arrow,
     stream_arrow,
 )
+from gradatim.tables.files.csv_skipped import without_bad_lines
 from gradatim.tables.files.csv_types import (
     large_integers_as_text,
     maybe_thousands,
@@ -43,11 +44,13 @@ class DelimitedFile(DataFile):
     may_be_packed = True
     written_suffixes = (".csv",)
 
-    options = frozenset({"encoding"})
+    options = frozenset({"encoding", "skip_bad_lines"})
 
     def __init__(self, path: Path, missing: Sequence[str], reading: Reading) -> None:
         self.path = path
         self.dialect = look_at(path, missing, reading.encoding)
+        if reading.skip_bad_lines:
+            self.dialect = without_bad_lines(self.dialect)
         self.names, self.notes = self.dialect.columns, self.dialect.notes
 
     def read(

@@ -9,7 +9,7 @@ from gradatim.tables.files.arrow import array_of, numpy_of
 from gradatim.tables.files.csv_dialect import Dialect
 from gradatim.tables.files.csv_read import lines_of_rows
 
-__all__ = ["refuse_odd_rows"]
+__all__ = ["refuse_odd_rows", "totals"]
 
 WORDS = ("total", "totals", "grand total", "sum", "summe", "gesamt", "subtotal")
 TOTALS = (*WORDS, *map(str.upper, WORDS), *map(str.capitalize, WORDS), "Grand Total")
@@ -29,31 +29,46 @@ def refuse_odd_rows(dialect: Dialect, table: pa.Table) -> None:
     Raises:
         FileReadError: With the line.
     """
-    for name in table.column_names:
-        kind = table[name].type
-        is_shared = pa.types.is_dictionary(kind)
-        if is_shared or pa.types.is_string(kind):
-            break
-    else:
-        return
-    values = table[name]
-    if (row := _header_again(table, name)) is not None:
+    name = _first_of_texts(table)
+    if name is not None and (row := _header_again(table, name)) is not None:
         (line,) = lines_of_rows(dialect, [row])
         raise FileReadError(
             f"{dialect.path}, line {line} repeats the header.\n"
             "Its words would stand among the values of every column.\n"
-            "Delete the line; files put one behind the other may have more of them."
+            "Delete the line, or leave such lines out: --skip-bad-lines."
         )
-    rows = _rows_with(values, TOTALS)
+    for row, why in totals(table).items():
+        (line,) = lines_of_rows(dialect, [row])
+        raise FileReadError(
+            f"{dialect.path}, line {line} {why}.\n"
+            "As a row it would be learned from like the others.\n"
+            "Delete the line, or leave such lines out: --skip-bad-lines."
+        )
+
+
+def totals(table: pa.Table) -> dict[int, str]:
+    """Give the rows that sum up rows above them, and say what each is.
+
+    A row sums up either all rows that are no totals, or those since the last total.
+    """
+    name = _first_of_texts(table)
+    rows = [] if name is None else _rows_with(table[name], TOTALS)
+    found: dict[int, str] = {}
     for row in rows if len(rows) <= MOST_ROWS else []:
-        if total := _sums_up(table, int(row)):
-            (line,) = lines_of_rows(dialect, [int(row)])
-            raise FileReadError(
-                f"{dialect.path}, line {line} ({values[int(row)].as_py()}) is a total: "
-                f"its {total!r} is the sum of the rows above.\n"
-                "As a row it would be learned from like the others.\n"
-                "Delete the line."
+        if column := _sums_up(table, row, list(found)):
+            word = table[name][row].as_py()
+            found[row] = (
+                f"({word}) is a total: its {column!r} is the sum of the rows above"
             )
+    return found
+
+
+def _first_of_texts(table: pa.Table) -> str | None:
+    for name in table.column_names:
+        kind = table[name].type
+        if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+            return str(name)
+    return None
 
 
 def _rows_with(values: pa.ChunkedArray, words: tuple[str, ...]) -> list[int]:
@@ -79,15 +94,20 @@ def _header_again(table: pa.Table, name: str) -> int | None:
     return None
 
 
-def _sums_up(table: pa.Table, row: int) -> str | None:
-    """Give a column in which a row has the sum of all rows above it."""
-    if row < 2:
+def _sums_up(table: pa.Table, row: int, before: list[int]) -> str | None:
+    """Give a column in which a row has a sum of rows above it, where totals stand."""
+    after = before[-1] + 1 if before else 0
+    if row - len(before) < 2:
         return None
     for name in table.column_names:
         values = table[name]
         if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
             continue
-        value, total = values[row].as_py(), pc.sum(values.slice(0, row)).as_py()
-        if value and total and abs(value - total) <= NEAR * abs(total):
-            return name
+        value, above = values[row].as_py(), pc.sum(values.slice(0, row)).as_py()
+        since = pc.sum(values.slice(after, row - after)).as_py()
+        since = since if row - after > 1 else None  # one row is no sum
+        of_totals = sum(values[other].as_py() or 0 for other in before)
+        for total in ((above or 0) - of_totals, since):
+            if value and total and abs(value - total) <= NEAR * abs(total):
+                return str(name)
     return None

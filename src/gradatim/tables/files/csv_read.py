@@ -254,7 +254,7 @@ def _with_line(dialect: Dialect, arrow_message: str) -> FileReadError:
             return FileReadError(
                 f"{path}, line {record.line} repeats the header.\n"
                 "Its words would stand among the values of every column.\n"
-                "Delete the line; files put one behind the other may have more of them."
+                "Delete the line, or leave such lines out: --skip-bad-lines."
             )
         count = len(record.fields)
         if count != len(names):
@@ -262,8 +262,8 @@ def _with_line(dialect: Dialect, arrow_message: str) -> FileReadError:
                 f"{path}, line {record.line}: {count} field{'s' * (count != 1)} where "
                 f"the header has {len(names)} (separator {dialect.separator!r}).\n"
                 "Values would end up in the wrong columns.\n"
-                "Correct the line; put a value that holds the separator into double "
-                "quotes."
+                "Correct the line (a value that holds the separator needs double "
+                "quotes), or leave such lines out: --skip-bad-lines."
             )
         if not (number and bad_value):  # a header may have such a name
             continue

@@ -44,6 +44,8 @@ class Record:
     line: int
     """The line on which the row begins, counted from 1 as an editor does."""
     fields: list[str]
+    last_line: int
+    """The line on which it ends: another one where a value spans lines."""
 
 
 def records(text: TextFile, separator: str) -> Iterator[Record]:
@@ -78,7 +80,7 @@ def records(text: TextFile, separator: str) -> Iterator[Record]:
                         fields = next(reader, None)
                         has_ended = fields is None
                         if fields:
-                            block.append(Record(first_line, fields))
+                            block.append(Record(first_line, fields, reader.line_num))
                 except csv.Error:
                     failure = _bad_quote(text.path, first_line, record_lines, separator)
                 except FileReadError as error:

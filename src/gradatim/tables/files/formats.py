@@ -145,9 +145,9 @@ def open_file(
     for option in reading.to_dict() if asked is None else asked:
         if option not in kind.options:
             raise ConfigError(
-                f"{path} is no file that --{option} is for.\n"
-                "The option would do nothing: sheets are Excel's, and encodings those "
-                "of CSV.\n"
+                f"{path} is no file that --{option.replace('_', '-')} is for.\n"
+                "The option would do nothing: sheets are Excel's, all others are of "
+                "CSV.\n"
                 "Leave it out."
             )
     return kind(path, missing, reading)

@@ -19,9 +19,12 @@ class Reading:
     encoding: str | None = None
     """The encoding of a text file, as Python names it; UTF-8 if None."""
 
+    skip_bad_lines: bool | None = None
+    """Whether lines of text that are no rows are left out; else they are refused."""
+
     def to_dict(self) -> dict[str, Any]:
         """Give what was said."""
-        return {name: v for name, v in asdict(self).items() if v is not None}
+        return {name: v for name, v in asdict(self).items() if v not in (None, False)}
 
     def but(self, **given: Any) -> "Reading":
         """Give this, but for what is said now; None says nothing."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gradatim.errors import SchemaError
 from gradatim.tables.fit.fit import predict_rows
@@ -34,19 +35,17 @@ def evaluate_file(
     *,
     factory: NetworkFactory | None = None,
     drop_missing_target: bool = False,
-    sheet: str | None = None,
-    encoding: str | None = None,
+    **reading: Any,
 ) -> Evaluation:
     """Score a run on all rows of a file that has the target's column.
 
     The constant answer and the linear model are those of the run's training rows.
     ``factory`` makes the network where it was one of the user's own. The
-    file may be damaged or lack a column, which is a ``DataError``; its ``sheet`` and
-    ``encoding`` are those of the training file if they are not given.
+    file may be damaged or lack a column, which is a ``DataError``; ``reading``, its
+    ``sheet``, ``encoding`` and so on, is that of the training file if not given.
     """
     schema = run.schema
     assert schema.target is not None
-    reading = {"sheet": sheet, "encoding": encoding}
     weight = run.config["training"].get("weight")
     lacks_weight = (
         weight is not None and weight not in open_as(file, schema, reading).names
@@ -56,8 +55,7 @@ def evaluate_file(
         schema=schema,
         drop_missing_target=drop_missing_target,
         weight=None if lacks_weight else weight,
-        sheet=sheet,
-        encoding=encoding,
+        **reading,
     )
     if table.y is None:
         name = schema.target.name

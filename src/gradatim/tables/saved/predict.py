@@ -59,7 +59,7 @@ def predict_file(
     batch_rows: int = BATCH_ROWS,
     num_threads: int = 1,
     safe_csv: bool = False,
-    reading: Mapping[str, str | None] | None = None,
+    reading: Mapping[str, Any] | None = None,
 ) -> tuple[int, ValueNotices]:
     """Predict every row of a file; its columns are matched by name.
 
@@ -77,8 +77,8 @@ def predict_file(
             batch only. The network must not keep anything between calls.
         safe_csv: Put an apostrophe before texts that a spreadsheet would run as
             formulas.
-        reading: The ``sheet`` or ``encoding`` of this file, where it is not that of the
-            training file.
+        reading: The ``sheet``, ``encoding`` and so on of this file, where it is not
+            that of the training file.
 
     Returns:
         How many rows there were, and what was unusual among their values.

@@ -82,9 +82,12 @@ def read_stored(data: Any) -> dict[str, Any]:
 
 
 def _read_reading(data: Any) -> Reading:
-    """Make a ``Reading`` of its entries, each of which is a text."""
+    """Make a ``Reading`` of its entries: texts, and True where something is so."""
     is_fit = is_object(data) and set(data) <= set(Reading.names())
-    if not (is_fit and all(isinstance(value, str) for value in data.values())):
+    if not is_fit or not all(
+        value is True if name in ("skip_bad_lines",) else isinstance(value, str)
+        for name, value in data.items()
+    ):
         raise _unfit(f"a reading of {shown(data)}", "the schema")
     return Reading(**data)
 
