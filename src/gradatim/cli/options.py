@@ -121,12 +121,17 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Leave lines out that repeat the header, are a total of those above, or "
         "have another number of fields.",
     )
-    return sheet(encoding(skip(command)))
+    header = click.option(
+        "--no-header",
+        is_flag=True,
+        help="The first line of text is a row; columns are column_1, column_2, ...",
+    )
+    return sheet(encoding(skip(header(command))))
 
 
 def reading_of(choices: dict[str, Any]) -> dict[str, Any]:
     """Take out of a command's options what is said of how the file is read."""
-    names = ("sheet", "encoding", "skip_bad_lines")
+    names = ("sheet", "encoding", "skip_bad_lines", "no_header")
     given = {name: choices.pop(name) for name in names}
     return {name: value for name, value in given.items() if value}
 

@@ -129,6 +129,7 @@ def read_table(
     sheet: str | None = None,
     encoding: str | None = None,
     skip_bad_lines: bool | None = None,
+    no_header: bool | None = None,
 ) -> Table:
     """Read a file or a data frame into tensors.
 
@@ -169,11 +170,13 @@ def read_table(
         missing: Words that stand for a missing value, or ``NAME=WORD`` for those that
             do so in one column. These seven may be mappings from names, too.
         sheet: The sheet of an Excel workbook. With ``schema`` it and the next
-            two take the place of those of the training file.
+            three take the place of those of the training file.
         encoding: The encoding of a text file, such as ``"cp1252"``.
         skip_bad_lines: Leave out lines of a text file that repeat the header, have
             another number of fields, or are a total of those above; a notice names
             them. Otherwise they are refused.
+        no_header: The first line of a text file is a row; the columns are named
+            ``column_1``, ``column_2`` and so on.
 
     Raises:
         FileReadError: The file is missing or damaged.
@@ -190,6 +193,7 @@ def read_table(
         "sheet": sheet,
         "encoding": encoding,
         "skip_bad_lines": skip_bad_lines,
+        "no_header": no_header,
     }
     weight_ = _name(weight)
     if schema is not None:
@@ -251,6 +255,7 @@ def inspect_table(
     sheet: str | None = None,
     encoding: str | None = None,
     skip_bad_lines: bool | None = None,
+    no_header: bool | None = None,
     **said: Said,
 ) -> tuple[Schema, ValueNotices]:
     """Say what is seen in the columns of a file or a data frame, before any training.

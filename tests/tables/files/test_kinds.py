@@ -533,3 +533,79 @@ def test_a_run_leaves_bad_lines_out_of_later_files_too(tmp_path, capfd):
     for value in (False, 1, "yes"):
         with pytest.raises(SchemaError, match="a reading of"):
             Schema.from_dict(damaged | {"reading": {"skip_bad_lines": value}})
+
+
+BARE = Reading(no_header=True)
+NO_HEADER = {
+    "numbers": (b"1,2\n3,4\n", [[1, 3], [2, 4]], 1),
+    "decimal commas": (b"1,5;2,5;3,5\n2,5;3,5;4,25\n", [[1.5, 2.5], ...], 1),
+    "the same value twice": (b"5,5\n6,7\n", [[5, 6], [5, 7]], 1),
+    "an empty value": (b",a\n6,b\n", [[None, 6], ["a", "b"]], 1),
+    "comments": (b"# of A\n# x,y\n1,2\n3,4\n", [[1, 3], [2, 4]], 3),
+    "a comment": (b"# x,y\n1,2\n3,4\n", [[1, 3], [2, 4]], 2),
+    "sep=": (b"sep=|\n1|2,5\n3|4,5\n", [[1, 3], ["2,5", "4,5"]], 2),
+    "a mark, CRLF": (b"\xef\xbb\xbf1\ta\r\n3\tb\r\n", [[1, 3], ["a", "b"]], 1),
+    "UTF-16": ("1,a\n3,b\n".encode("utf-16"), [[1, 3], ["a", "b"]], 1),
+    "quotes": (b'"a, b;c",1\n"c\nd",2\n', [["a, b;c", "c\nd"], [1, 2]], 1),
+    "one column": (b"1\n2\n", [[1, 2]], 1),
+    "words": (b"name,size\na,1\n", [["name", "a"], ["size", "1"]], 1),
+}
+
+
+@pytest.mark.parametrize("kind", NO_HEADER)
+def test_without_a_header_columns_are_numbered(kind, tmp_path):
+    content, columns, line = NO_HEADER[kind]
+    path = tmp_path / "a.csv"
+    path.write_bytes(content)
+    file = open_file(path, reading=BARE)
+    source = file.source()
+    for place, values in enumerate(columns, 1):
+        if values is not ...:
+            assert source.take(f"column_{place}").to_pylist() == values
+    assert file.where([0, 1]) == [f"line {line}", f"line {line + 1}"]
+    (batch,) = file.batches({}, list(file.names))
+    assert batch.num_rows == source.num_rows == 2
+
+
+def test_without_a_header_lines_keep_their_numbers(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"1,2\n3\n5,6\n")
+    with pytest.raises(FileReadError, match="line 2: 1 field where the first row has"):
+        open_file(path, reading=BARE).read()
+    file = open_file(path, reading=BARE.but(skip_bad_lines=True))
+    assert file.read().to_pydict() == {"column_1": [1, 5], "column_2": [2, 6]}
+    assert file.where([1]) == ["line 3"]
+    assert file.notes[0].endswith("line 2 has 1 field where the first row has 2")
+    for content, line in ((b"1,2\n3,\xe9\n", 2), (b'"a,2\n3,4\n', 1)):
+        path.write_bytes(content)
+        with pytest.raises(FileReadError, match=f"line {line}(,|:)"):
+            open_file(path, reading=BARE).read()
+    path.write_bytes(b"5,5\n6,7\n")
+    with pytest.raises(FileReadError, match=r"no header, say so: --no-header"):
+        open_file(path)
+    path.write_bytes(b"5,6\n6,7\n")
+    assert "--no-header" in open_file(path).notes[0]
+    path.write_bytes(b"\n\n")
+    with pytest.raises(FileReadError, match="empty"):
+        open_file(path, reading=BARE)
+
+
+def test_a_run_reads_later_files_without_a_header_too(tmp_path, capfd):
+    path, folder = tmp_path / "a.csv", str(tmp_path / "run")
+    path.write_text("\n".join(f"{i % 7},{i % 5 + 0.5}" for i in range(40)))
+    fit = ["fit", str(path), "--target", "column_2", "--epochs", "1", "--run", folder]
+    assert run([*fit, "--no-doctor", "--no-header"]) == 0
+    assert "40 rows, 2 columns" in capfd.readouterr().out
+    assert run(["predict", str(path), "--run", folder]) == 0
+    assert len(capfd.readouterr().out.splitlines()) == 1 + 40
+    for command in (
+        ["evaluate", str(path)],
+        ["predict", "--test-rows", "--with-input"],
+    ):
+        assert run([*command, "--run", folder]) == 0
+    assert run(["resume", "--epochs", "2", "--run", folder]) == 0
+    schema = read_table(path, no_header=True).schema
+    assert schema.to_dict()["reading"] == {"no_header": True}
+    assert Schema.from_dict(schema.to_dict()) == schema
+    with pytest.raises(SchemaError, match="The data lacks"):
+        read_table(path, schema=schema, no_header=False)

@@ -4,12 +4,12 @@
 ``csv``, ``parquet``, ``json_lines``, ``arrow_file`` and ``orc`` are the formats, the
 last three read whole (``whole_file``). ``packing`` unpacks, ``text_file`` gives plain
 text, and ``structs`` opens columns of structs. ``excel`` reads workbooks; ``reading``
-has what is said of files; ``csv_layout`` and ``csv_odd_rows`` know what is around a
-table. ``csv_dialect`` (separator, header, decimal sign), ``csv_types`` (column types),
-``csv_read`` (pyarrow, made strict) and ``csv_records`` (lines of damage) serve ``csv``.
-``frames`` has the tables that a Python program holds, and ``python_values`` the values
-of their columns. ``column_source`` gives columns one by one; ``float32`` narrows
-doubles.
+has what is said of files; ``csv_layout``, ``csv_odd_rows`` and ``csv_skipped`` know
+what is around a table. ``csv_dialect`` (separator, header, decimal sign), ``csv_types``
+(column types), ``csv_read`` (pyarrow, made strict) and ``csv_records`` (lines of
+damage) serve ``csv``. ``frames`` has the tables that a Python program holds, and
+``python_values`` the values of their columns. ``column_source`` gives columns one by
+one; ``float32`` narrows doubles.
 
 A new format is one file with a subclass of ``DataFile`` and its entry in
 ``formats.FORMATS``.

@@ -44,11 +44,13 @@ class DelimitedFile(DataFile):
     may_be_packed = True
     written_suffixes = (".csv",)
 
-    options = frozenset({"encoding", "skip_bad_lines"})
+    options = frozenset({"encoding", "no_header", "skip_bad_lines"})
 
     def __init__(self, path: Path, missing: Sequence[str], reading: Reading) -> None:
         self.path = path
-        self.dialect = look_at(path, missing, reading.encoding)
+        self.dialect = look_at(
+            path, missing, reading.encoding, no_header=reading.no_header
+        )
         if reading.skip_bad_lines:
             self.dialect = without_bad_lines(self.dialect)
         self.names, self.notes = self.dialect.columns, self.dialect.notes

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.column_source import check_names
-from gradatim.tables.files.csv_layout import SEPARATORS, decoded, laid_out
+from gradatim.tables.files.csv_layout import SEPARATORS, decoded, headed, laid_out
 from gradatim.tables.files.csv_records import records
 from gradatim.tables.files.packing import inner_name
 from gradatim.tables.files.text_file import TextFile
@@ -67,6 +67,11 @@ class Dialect:
     """What of the file is no part of the table, for people."""
 
     @property
+    def first(self) -> str:
+        """What says how many fields a line has, for people."""
+        return "the header" if self.text.first_line else "the first row"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns that have one."""
         return tuple(filter(str.strip, self.names))
@@ -91,11 +96,18 @@ class Dialect:
         return "," if commas > points else "."
 
 
-def look_at(path: Path, missing: Sequence[str], encoding: str | None = None) -> Dialect:
+def look_at(
+    path: Path,
+    missing: Sequence[str],
+    encoding: str | None = None,
+    *,
+    no_header: bool | None = None,
+) -> Dialect:
     """Find out how a text file is written, and that it is one.
 
     The separator is the one of comma, tab, semicolon and bar that the header has most
-    of (``.tsv`` and ``.tab`` prefer the tab).
+    of (``.tsv`` and ``.tab`` prefer the tab). With ``no_header`` the first line is a
+    row, and the columns are named by their numbers.
 
     Raises:
         FileReadError: The file is empty, has a header without rows, is no text, has
@@ -108,9 +120,11 @@ def look_at(path: Path, missing: Sequence[str], encoding: str | None = None) -> 
         text = decoded(text, encoding)
         head = _head(text)
     _check_is_text(path, head)
-    text, separator, notes = laid_out(text, head)
+    text, separator, notes = laid_out(text, head, has_header=not no_header)
     head = _head(text)
     _check_no_nul(path, head)
+    if no_header:
+        text, separator = headed(text, head, separator)
     separator = separator or _separator(path, head)
     rows = records(text, separator)
     header = next(rows, None)
@@ -156,14 +170,26 @@ def _unnamed(
         elif not any(value.strip() for value in values):
             notes.append(f"column {place + 1} has neither name nor values: left out")
         else:
-            check_names(where, names)
-    check_names(where, [name for name in names if name.strip()] or names)
+            _check_header(where, names)
+    _check_header(where, [name for name in names if name.strip()] or names)
     if len(names) > 1 and all(NUMBER.fullmatch(name) for name in names):
         notes.append(
             f"the columns are named {listed(names)}: if the file has no header, its "
-            "first row was taken for one; put names before it"
+            "first row was taken for one; --no-header takes it as a row"
         )
     return notes
+
+
+def _check_header(where: str, names: Sequence[str]) -> None:
+    """Check names, and say what to do where they may be a row."""
+    try:
+        check_names(where, names)
+    except FileReadError as error:
+        if not any(NUMBER.fullmatch(name) for name in names):
+            raise
+        raise FileReadError(
+            f"{error}\nIf the file has no header, say so: --no-header."
+        ) from None
 
 
 def _certain_commas(

@@ -12,12 +12,13 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from gradatim.errors import FileReadError
 from gradatim.tables.files.text_file import TextFile
 from gradatim.text import shown
 
-__all__ = ["SEPARATORS", "decoded", "laid_out"]
+__all__ = ["SEPARATORS", "decoded", "headed", "laid_out"]
 
 SEPARATORS = (",", "\t", ";", "|")
 """The separators that are known; where two are equally frequent, the first is taken."""
@@ -44,12 +45,15 @@ Row = tuple[int, list[str]]
 """The line on which a record begins, counted from 1, and its fields."""
 
 
-def laid_out(text: TextFile, head: bytes) -> tuple[TextFile, str | None, list[str]]:
+def laid_out(
+    text: TextFile, head: bytes, *, has_header: bool = True
+) -> tuple[TextFile, str | None, list[str]]:
     """Give the plain table, its separator if a line names it, and what was left out.
 
     Args:
         text: The file.
         head: Its first bytes.
+        has_header: Whether one is there; titles are told by the header below them.
 
     Raises:
         FileReadError: It begins as UTF-16 does, and is none.
@@ -75,12 +79,14 @@ def laid_out(text: TextFile, head: bytes) -> tuple[TextFile, str | None, list[st
     start = [line.decode(errors="replace") for line in lines]
     if len(head) > 1 and not head.endswith((b"\n", b"\r")) and len(lines) > 2:
         start.pop()  # it may go on
-    comments = _leading_comments(start[num_before:])
+    comments = _leading_comments(start[num_before:], has_header)
     has_comments = bool(comments)
     if comments:
         num_before += comments
         notes.append(f"{comments} lines that begin with # left out, and later ones")
-    titles, found = _titles(start, num_before, separator)
+    titles, found = num_before, separator
+    if has_header:
+        titles, found = _titles(start, num_before, separator)
     if titles > num_before:
         text_of = [line.strip() for line in start[num_before:titles] if line.strip()]
         more = f" and {len(text_of) - 1} more" if len(text_of) > 1 else ""
@@ -144,6 +150,36 @@ def decoded(text: TextFile, encoding: str) -> TextFile:
     return text.rewritten(pieces())
 
 
+def headed(
+    text: TextFile, head: bytes, separator: str | None
+) -> tuple[TextFile, str | None]:
+    """Put a header before a text that has none, as line 0; give its separator, too.
+
+    Without names to tell it, the separator is the first that parts all rows alike.
+    Commas may be decimal, and come last.
+    """
+    start = head.decode("utf-8-sig", errors="replace").splitlines(keepends=True)
+    rows: list[Row] = []
+    for each in [separator] if separator else [*SEPARATORS[1:], SEPARATORS[0]]:
+        rows = _rows(start, each)
+        same = {len(fields) for _, fields in rows[: max(1, len(rows) - 1)]}
+        if len(same) == 1 and same != {1}:
+            separator = each
+            break
+    separator = separator or _most_frequent(start)
+    rows = _rows(start, separator)
+    if not rows:
+        return text, separator
+    names = [f"column_{number}" for number in range(1, len(rows[0][1]) + 1)]
+
+    def pieces() -> Iterator[bytes]:
+        yield f"{separator.join(names)}\n".encode()
+        for number, piece in enumerate(text.pieces()):
+            yield piece if number else piece.removeprefix(codecs.BOM_UTF8)
+
+    return replace(text.rewritten(pieces()), first_line=0), separator
+
+
 def _rows(lines: Iterable[str], separator: str) -> list[Row]:
     """Give the first records, as far as their quotes can be followed."""
     reader = csv.reader(lines, delimiter=separator)
@@ -169,7 +205,7 @@ def _most_frequent(lines: Sequence[str]) -> str:
     return max(SEPARATORS, key=unquoted.count)
 
 
-def _leading_comments(lines: Sequence[str]) -> int:
+def _leading_comments(lines: Sequence[str], has_header: bool) -> int:
     """Count the lines at the start that are comments.
 
     The last line with a ``#`` may be the header: where it has as many fields as the
@@ -183,7 +219,7 @@ def _leading_comments(lines: Sequence[str]) -> int:
     last = marked[-1]
     separator = _most_frequent(lines[last:])
     rows = [fields for _, fields in _rows(lines[last:], separator)]
-    is_header = len(rows) > 1 and len(rows[0]) == len(rows[1]) > 1
+    is_header = has_header and len(rows) > 1 and len(rows[0]) == len(rows[1]) > 1
     if is_header and _names_numbers(rows[0], rows[1:]):
         return last if len(marked) > 1 else 0
     return last + 1

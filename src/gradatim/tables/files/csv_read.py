@@ -260,7 +260,7 @@ def _with_line(dialect: Dialect, arrow_message: str) -> FileReadError:
         if count != len(names):
             return FileReadError(
                 f"{path}, line {record.line}: {count} field{'s' * (count != 1)} where "
-                f"the header has {len(names)} (separator {dialect.separator!r}).\n"
+                f"{dialect.first} has {len(names)} (separator {dialect.separator!r}).\n"
                 "Values would end up in the wrong columns.\n"
                 "Correct the line (a value that holds the separator needs double "
                 "quotes), or leave such lines out: --skip-bad-lines."

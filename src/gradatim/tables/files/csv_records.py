@@ -66,7 +66,7 @@ def records(text: TextFile, separator: str) -> Iterator[Record]:
         text.open(), encoding="utf-8-sig", errors="surrogateescape", newline=""
     ) as file:
         record_lines: list[str] = []
-        lines = _utf8_lines(text.path, file, record_lines)
+        lines = _utf8_lines(text, file, record_lines)
         reader = csv.reader(lines, delimiter=separator, strict=True)
         failure: FileReadError | None = None
         has_ended = False
@@ -76,11 +76,12 @@ def records(text: TextFile, separator: str) -> Iterator[Record]:
                 try:
                     while not has_ended and len(block) < BLOCK_RECORDS:
                         record_lines.clear()
-                        first_line = reader.line_num + 1
+                        first_line = reader.line_num + text.first_line
                         fields = next(reader, None)
+                        end = reader.line_num + text.first_line
                         has_ended = fields is None
                         if fields:
-                            block.append(Record(first_line, fields, reader.line_num))
+                            block.append(Record(first_line, fields, end - 1))
                 except csv.Error:
                     failure = _bad_quote(text.path, first_line, record_lines, separator)
                 except FileReadError as error:
@@ -91,25 +92,25 @@ def records(text: TextFile, separator: str) -> Iterator[Record]:
 
 
 def _utf8_lines(
-    path: Path, file: io.TextIOWrapper, record_lines: list[str]
+    text: TextFile, file: io.TextIOWrapper, record_lines: list[str]
 ) -> Iterator[str]:
     """Give the lines of a file and keep them in ``record_lines``, for error messages.
 
     A byte that is not UTF-8 comes as a surrogate, and is an error.
     """
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(file, text.first_line):
         try:
             if not line.isascii():
                 line.encode("utf-8")
         except UnicodeEncodeError as error:
             byte = ord(line[error.start]) - 0xDC00
             raise FileReadError(
-                f"{path}, line {number}, character {error.start + 1}: "
+                f"{text.path}, line {number}, character {error.start + 1}: "
                 f"the byte 0x{byte:02X} is not UTF-8.\n"
                 "Read in a guessed encoding, names and categories would differ from "
                 "those of the next file.\n"
                 "Name the encoding, which is often that of Windows: --encoding cp1252; "
-                f"or save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8 {path.name}"
+                f"or save it as UTF-8: iconv -f WINDOWS-1252 -t UTF-8 {text.path.name}"
             ) from None
         record_lines.append(line)
         yield line

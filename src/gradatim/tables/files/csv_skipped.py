@@ -64,7 +64,7 @@ def _why_no_row(dialect: Dialect, record: Record) -> str | None:
     fields, names = record.fields, dialect.names
     if len(fields) != len(names):
         fields_ = f"{len(fields)} field{'s' * (len(fields) != 1)}"
-        return f"has {fields_} where the header has {len(names)}"
+        return f"has {fields_} where {dialect.first} has {len(names)}"
     pairs = zip(fields, names, strict=True)
     if all(field == name for field, name in pairs if name.strip()):
         return "repeats the header"
@@ -87,7 +87,7 @@ def _without(dialect: Dialect, lines: Collection[int]) -> Dialect:
 def _emptied(text: TextFile, lines: Collection[int]) -> Iterator[bytes]:
     """Give a text with some lines empty, which are counted as ``records`` does."""
     with io.TextIOWrapper(text.open(), encoding="utf-8-sig", newline="") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(file, text.first_line):
             if number in lines:
                 line = line[len(line.rstrip("\r\n")) :]
             yield line.encode()

@@ -21,6 +21,8 @@ class Reading:
 
     skip_bad_lines: bool | None = None
     """Whether lines of text that are no rows are left out; else they are refused."""
+    no_header: bool | None = None
+    """Whether the first line of text is a row, and no header."""
 
     def to_dict(self) -> dict[str, Any]:
         """Give what was said."""

@@ -42,6 +42,8 @@ class TextFile:
     """The file, which messages name."""
     copy: pa.Buffer | None = None
     """Its text, where the file itself is not read any more."""
+    first_line: int = 1
+    """The number of its first line: 0 where a header was put before those it has."""
 
     @classmethod
     def of(cls, path: Path) -> "TextFile":

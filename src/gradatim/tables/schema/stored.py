@@ -85,7 +85,9 @@ def _read_reading(data: Any) -> Reading:
     """Make a ``Reading`` of its entries: texts, and True where something is so."""
     is_fit = is_object(data) and set(data) <= set(Reading.names())
     if not is_fit or not all(
-        value is True if name in ("skip_bad_lines",) else isinstance(value, str)
+        value is True
+        if name in ("no_header", "skip_bad_lines")
+        else isinstance(value, str)
         for name, value in data.items()
     ):
         raise _unfit(f"a reading of {shown(data)}", "the schema")
