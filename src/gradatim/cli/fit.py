@@ -238,6 +238,8 @@ def _print_plan(file: Path, plan: "TablePlan", files: dict[str, Path]) -> None:
     num_rows, num_columns = schema.num_rows, len(in_file) + 1
     say(f"{printable(str(file))}: {num_rows:,} rows, {num_columns} columns")
     say(f"target: {printable(schema.target.name)}, {_task_text(schema.target)}")
+    if config.log_target:
+        say("  its logarithm is learned; predictions are medians in its own units")
     counts = Counter(column.kind for column in used)
     kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     say(f"features: {len(used)} columns ({kinds})")

@@ -35,6 +35,12 @@ OPTIONS = (
         callback=_numbers,
         help="Predict these quantiles of the target in place of its mean.",
     ),
+    click.option(
+        "--log-target",
+        is_flag=True,
+        default=None,
+        help="Learn the logarithm of a positive target; answers stay in its units.",
+    ),
 )
 
 

@@ -34,7 +34,7 @@ MAX_QUANTILES = 99
 """All whole percents; chosen by hand."""
 
 LATER = {"time", "group", "metric", "folds", "final", "weight", "class_weight"}
-LATER |= {"time_limit", "interval", "quantiles"}
+LATER |= {"time_limit", "interval", "quantiles", "log_target"}
 """Choices that earlier versions did not have. They are stored only where they are made,
 so that a run of an earlier version has the same choices when it goes on."""
 
@@ -114,6 +114,11 @@ class TabularConfig:
     quantiles: Sequence[float] | None = None
     """Of a regression: predict these quantiles of the target in place of its mean, such
     as ``(0.05, 0.5, 0.95)``."""
+    log_target: bool = False
+    """Of a regression whose targets are all above 0: the network and the linear model
+    learn the target's natural logarithm, so that errors count by their ratio.
+    Predictions and scores are in the target's own units: a prediction is the median of
+    the target, not its mean, where the logarithms are spread alike to both sides."""
     threads: int | None = None
     """PyTorch's threads. None takes one for small batches, which more would only slow
     down, else as many as the process has. The number changes the last bits."""

@@ -60,6 +60,7 @@ def choose_model(plan: TablePlan, vals: Sequence[Validated | None]) -> Choice | 
         torch.cat([part.targets for part in parts]),
         torch.cat(weights) if weights else None,
         metric=plan.config.metric,
+        log_target=plan.config.log_target,
     )
 
 

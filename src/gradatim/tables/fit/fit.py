@@ -339,7 +339,7 @@ def _start_linear(plan: TablePlan, penalty: float | None = None) -> float | None
     much noise), early stopping soon finds nothing better. The validation rows choose
     the penalty if it is not given.
     """
-    model, network, y = plan.model, plan.model.network, plan.learned_y
+    model, network, y = plan.model, plan.model.network, plan.fitted_y
     if not isinstance(network, ResidualMLP):
         return None
     train, val = plan.train[:START_ROWS], plan.val[:START_ROWS]

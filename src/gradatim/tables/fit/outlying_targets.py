@@ -19,7 +19,7 @@ from torch import Tensor
 from gradatim.tables.model.score_table import format_score
 from gradatim.tables.table import Table
 
-__all__ = ["outliers", "outliers_line", "without_outliers"]
+__all__ = ["outliers", "outliers_line", "place_of", "without_outliers"]
 
 FEWEST_ROWS = 20
 FAR = 100.0
@@ -83,20 +83,12 @@ def outliers_line(table: Table, own: Mapping[str, Tensor]) -> str:
     found = outliers(y)
     if len(found) == 0:
         return ""
-
-    def where(row: int) -> str:
-        number = int(table.row_numbers[row])
-        for name, rows in own.items():
-            if bool((rows == row).any()):
-                return f"row {number + 1} of --{name}"
-        return table.notices.where([number])[0]
-
     name, origin = target.name, target.origin
     is_other = torch.ones(len(y), dtype=torch.bool)
     is_other[found] = False
     values, others = y.double() + origin, y[is_other].double() + origin
     first = found[:MOST_NAMED].tolist()
-    places = [(row, where(row)) for row in first]
+    places = [(row, place_of(table, row, own)) for row in first]
     each = ", ".join(f"{format_score(values[row].item())} ({at})" for row, at in places)
     more = f" and {len(found) - len(first)} more" if len(found) > len(first) else ""
     verb = "lies" if len(found) == 1 else "lie"
@@ -106,3 +98,12 @@ def outliers_line(table: Table, own: Mapping[str, Tensor]) -> str:
         "taken as the nearest of these in training, and as it is in scores. If it is a "
         "mistake, correct it or delete the row"
     )
+
+
+def place_of(table: Table, row: int, own: Mapping[str, Tensor]) -> str:
+    """Say where a row stands, for people: its line, or its number."""
+    number = int(table.row_numbers[row])
+    for name, rows in own.items():
+        if bool((rows == row).any()):
+            return f"row {number + 1} of --{name}"
+    return table.notices.where([number])[0]

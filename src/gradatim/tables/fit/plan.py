@@ -15,6 +15,7 @@ from gradatim.modules import evaluating
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.fit.class_notes import class_notes
 from gradatim.tables.fit.config import TabularConfig
+from gradatim.tables.fit.log_target import check_log_target, skewed_line
 from gradatim.tables.fit.outlying_targets import outliers_line, without_outliers
 from gradatim.tables.fit.own_rows import with_own_rows
 from gradatim.tables.fit.split_doubts import SplitDoubt, split_doubts
@@ -24,6 +25,7 @@ from gradatim.tables.fit.text_choice import with_texts
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import rows_needed
 from gradatim.tables.model.linear import Features, LinearModel, fit_logistic, fit_ridge
+from gradatim.tables.model.log_scale import log_scale_of
 from gradatim.tables.model.network import ResidualMLP, TableModel
 from gradatim.tables.model.quantiles import PinballLoss, linear_quantiles
 from gradatim.tables.model.row_weights import WeightedRows, balanced, with_weights
@@ -95,6 +97,8 @@ class TablePlan:
         own = {"val": self.val} if self.has_val else {}
         own |= {"test": self.test} if self.has_test else {}
         said = [outliers_line(self.table, own), telling_line(self.table)]
+        if not self.config.log_target:
+            said.append(skewed_line(self.table))
         notes += [line for line in said if line] + class_notes(self.table)
         return [*notes, *self.table.notices.lines(), *self.notices, *doubts]
 
@@ -122,6 +126,12 @@ class TablePlan:
         return _learned(self.table, self.train, self.val)
 
     @cached_property
+    def fitted_y(self) -> Tensor:
+        """What models are fitted on: ``learned_y``, or its logarithms."""
+        scale = self.model.log_scale
+        return self.learned_y if scale is None else scale.to_log(self.learned_y)
+
+    @cached_property
     def row_weights(self) -> Tensor | None:
         """What each row counts in the loss; None where all count the same."""
         weight = self.table.weight
@@ -147,7 +157,7 @@ class TablePlan:
 
         Where rows have weights, these stand beside, as a second column.
         """
-        targets = self.learned_y
+        targets = self.fitted_y
         if self.model.task == "regression":
             targets = self.model.standardise(targets)
         if self.row_weights is not None:
@@ -203,8 +213,9 @@ class TablePlan:
 
         The validation rows choose the penalty of the linear model if it is not given.
         """
-        y, quantiles = self.learned_y, self.model.quantiles
-        baselines = Baselines(self.table.schema, quantiles=quantiles)
+        y, model = self.fitted_y, self.model
+        quantiles, scale = model.quantiles, model.log_scale
+        baselines = Baselines(self.table.schema, quantiles=quantiles, log_scale=scale)
         encoder = baselines.encoder.fit(self.table.select(self.train).x)
         features, rows = self.features(encoder), (self.train, self.val)
         if self.model.task == "regression":
@@ -222,7 +233,8 @@ class TablePlan:
                 penalty=penalty,
                 weights=self.row_weights,
             )
-        return baselines.take(linear, y[self.train], self.score_weights(self.train))
+        targets = self.learned_y[self.train]
+        return baselines.take(linear, targets, self.score_weights(self.train))
 
 
 def warmup_then_cosine(warmup: float, num_steps: int) -> Callable[[int], float]:
@@ -273,6 +285,7 @@ def plan_table(
     _check_class_weight(config.class_weight, table.schema.target)
     _check_task_of("interval", config.interval, table.schema.target)
     _check_task_of("quantiles", config.quantiles, table.schema.target)
+    _check_task_of("log_target", config.log_target or None, table.schema.target)
     config = split_choices(table, config)
     if config.folds is not None and (val is not None or test is not None):
         raise ConfigError(
@@ -288,6 +301,9 @@ def plan_table(
     if has_val or has_test:
         table, rows, notices = with_own_rows(table, folds[0], val=val, test=test)
         folds = [rows]
+    if config.log_target:
+        own = {"val": folds[0].val} if has_val else {}
+        check_log_target(table, own | ({"test": folds[0].test} if has_test else {}))
     _check_weights(table, folds)
     _check_rows_of_interval(config.interval, folds)
     table = with_texts(table, folds[0])
@@ -330,9 +346,11 @@ def _make_model(
                 "dropout": config.dropout,
             }
         network = build_network(architecture, factory)
-    model = TableModel(encoder, network, target.task, quantiles)
+    scale = log_scale_of(table.schema) if config.log_target else None
+    model = TableModel(encoder, network, target.task, quantiles, scale)
     if target.task == "regression":
-        model.fit_target(_learned(table, train, rows.val)[train])
+        learned = _learned(table, train, rows.val)[train]
+        model.fit_target(learned if scale is None else scale.to_log(learned))
     return model, architecture
 
 

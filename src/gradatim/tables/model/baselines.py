@@ -15,6 +15,7 @@ from gradatim.rows import num_rows
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.model.conformal import Conformal
 from gradatim.tables.model.linear import CHUNK_ROWS, LinearModel
+from gradatim.tables.model.log_scale import LogScale
 from gradatim.tables.model.quantiles import weighted_quantiles
 from gradatim.tables.model.scores import constant_answers, score
 from gradatim.tables.schema.schema import Schema
@@ -30,6 +31,8 @@ class Baselines(nn.Module):
         encoder: Makes the features of the linear model; by default a ``TableEncoder``
             without parameters.
         quantiles: Those of the target that are predicted in place of its mean, if any.
+        log_scale: The scale of the logarithms that the linear model is fitted on, if it
+            is. The constant is in the target's units in any case.
     """
 
     constant: Tensor
@@ -44,6 +47,7 @@ class Baselines(nn.Module):
         encoder: TableEncoder | None = None,
         *,
         quantiles: Sequence[float] = (),
+        log_scale: LogScale | None = None,
     ) -> None:
         super().__init__()
         assert schema.target is not None
@@ -51,6 +55,7 @@ class Baselines(nn.Module):
         self.num_classes = len(schema.labels)
         self.encoder = encoder or TableEncoder(schema, linear=True)
         self.quantiles = tuple(quantiles)
+        self.log_scale = log_scale
         num_outputs = len(self.quantiles) or self.num_classes or 1
         num_features = self.encoder.num_features
         zeros = torch.zeros(num_outputs, num_features, dtype=torch.float64)
@@ -84,6 +89,8 @@ class Baselines(nn.Module):
         chunks = (slice_rows(x, start, start + CHUNK_ROWS) for start in starts)
         features = (self.encoder(chunk).double() for chunk in chunks)
         outputs = torch.cat([each @ self.weight.T + self.bias for each in features])
+        if self.log_scale is not None:
+            outputs = self.log_scale.from_log(outputs)
         if self.quantiles:
             constant = self.constant.expand(len(outputs), -1)
             return {"baseline": constant, "linear": outputs.sort(dim=1).values}

@@ -75,6 +75,7 @@ def choose(
     weights: Float[Tensor, " rows"] | None = None,
     *,
     metric: str | None = None,
+    log_target: bool = False,
 ) -> Choice:
     """Choose what was best on the validation rows; the network, where none is better.
 
@@ -91,13 +92,16 @@ def choose(
         weights: What each row counts; 1 if None.
         metric: The score to compare by; by default what the loss is about, RMSE or log
             loss.
+        log_target: Whether logarithms were learned: then the answers are medians, and
+            the mean absolute error, which is least for these, is the default.
 
     >>> import torch
     >>> targets = torch.tensor([1.0, 2.0, 3.0])
     >>> choose("regression", targets + 1, targets - 1, targets).by
     'mean'
     """
-    name = metric or ("rmse" if task == "regression" else "log_loss")
+    of_numbers = "mae" if log_target else "rmse"
+    name = metric or (of_numbers if task == "regression" else "log_loss")
     answers: dict[AnsweredBy, Tensor] = {
         "network": network,
         "linear": linear,

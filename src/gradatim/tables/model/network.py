@@ -13,6 +13,7 @@ from gradatim.rows import num_rows
 from gradatim.tables.features import TableEncoder
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import Conformal
+from gradatim.tables.model.log_scale import LogScale
 
 __all__ = ["AnsweredBy", "ResidualMLP", "TableModel", "mean_answers", "predict_rows"]
 
@@ -105,10 +106,12 @@ class TableModel(nn.Module):
         network: Takes ``encoder.num_features`` columns and gives the outputs.
         task: ``"regression"``, ``"binary"`` or ``"classification"``.
         quantiles: Those of the target that are predicted in place of its mean, if any.
+        log_scale: The scale of the logarithms that are learned in place of targets, if
+            they are.
 
     For a regression, which is trained on standardised targets, the buffers
     ``target_mean`` and ``target_std`` (float64) hold mean and standard deviation of the
-    training rows' targets. For classes they are 0 and 1.
+    training rows' targets, or of their logarithms. For classes they are 0 and 1.
 
     Rows are answered by the network, if it is not said otherwise by :meth:`deliver`.
     """
@@ -126,12 +129,14 @@ class TableModel(nn.Module):
         network: nn.Module,
         task: str,
         quantiles: Sequence[float] = (),
+        log_scale: LogScale | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
         self.network = network
         self.task = task
         self.quantiles = tuple(quantiles)
+        self.log_scale = log_scale
         self.conformal = None
         self.answered_by = "network"
         # In a tuple it is no part of the module: its numbers have a file of their own.
@@ -171,6 +176,8 @@ class TableModel(nn.Module):
         """
         if self.task == "regression":
             values = outputs.double() * self.target_std + self.target_mean
+            if self.log_scale is not None:
+                values = self.log_scale.from_log(values)
             return values.sort(dim=1).values if values.ndim == 2 else values
         if self.task == "binary":
             second = outputs.sigmoid()

@@ -296,8 +296,8 @@ def fit(
         **options: Those of ``gradatim fit``, by the same names: ``task``, ``epochs``,
             ``batch_size``, ``lr``, ``hidden``, ``val`` and ``test`` (shares, or tables
             of their own), ``time``, ``group``, ``folds``, ``final``, ``metric``,
-            ``interval``, ``quantiles``, ``weight``, ``time_limit`` (seconds, or
-            ``"5m"``), ``seed``, ``threads``, ``drop``, ``keep``,
+            ``interval``, ``quantiles``, ``log_target``, ``weight``, ``time_limit``
+            (seconds, or ``"5m"``), ``seed``, ``threads``, ``drop``, ``keep``,
             ``drop_missing_target``, ``category``, ``number``, ``date``, ``schema`` and
             the rest.
 

@@ -50,6 +50,7 @@ from gradatim.tables.fit.config import (
 from gradatim.tables.fit.plan import NetworkFactory, build_network, needs_factory
 from gradatim.tables.model.baselines import Baselines
 from gradatim.tables.model.conformal import Conformal
+from gradatim.tables.model.log_scale import LogScale, log_scale_of
 from gradatim.tables.model.network import AnsweredBy, TableModel
 from gradatim.tables.model.scores import SCORE_NAMES
 from gradatim.tables.schema.columns import Task
@@ -88,7 +89,7 @@ damage, before memory is asked for; the sizes were chosen by hand, not measured.
 
 CLASSES = {"accuracy", "balanced_accuracy", "log_loss"}
 FIRST_NAMES = ({"rmse", "mae", "r2"}, CLASSES, {*CLASSES, "roc_auc"})
-LATER_PARTS = frozenset({"conformal", "delivered", "quantiles"})
+LATER_PARTS = frozenset({"conformal", "delivered", "log_target", "quantiles"})
 """What earlier versions did not write into ``model.json``."""
 LATER_FIELDS = frozenset(
     {"intervals", "confusion", "folds", "final_epochs", "delivered"}
@@ -121,6 +122,8 @@ def table_model_files(
     }
     if model.quantiles:
         description["quantiles"] = list(model.quantiles)
+    if model.log_scale is not None:
+        description["log_target"] = True
     if model.conformal is not None:
         description["conformal"] = asdict(model.conformal)
     if model.answered_by != "network":
@@ -300,7 +303,8 @@ def read_table_model(
             if is_schemas and not torch.equal(value, state[f"encoder.{name}"]):
                 raise _unlike(path, f"encoder.{name} is not that of {SCHEMA}")
         network = build_network(architecture, factory)
-        model = TableModel(encoder, network, task, _quantiles(contents, path))
+        scale = _log_scale(contents, path)
+        model = TableModel(encoder, network, task, _quantiles(contents, path), scale)
     if different := changes(stored, signature(model.state_dict())):
         if is_custom:
             raise ConfigError(
@@ -329,7 +333,8 @@ def read_baselines(contents: Mapping[str, bytes], path: Path) -> Baselines | Non
         return None
     schema = read_schema(contents[SCHEMA], path / SCHEMA)
     state = read_tensors(contents[BASELINES], str(path / BASELINES))
-    baselines = Baselines(schema, quantiles=_quantiles(contents, path))
+    quantiles, scale = _quantiles(contents, path), _log_scale(contents, path)
+    baselines = Baselines(schema, quantiles=quantiles, log_scale=scale)
     if different := changes(signature(state), signature(baselines.state_dict())):
         raise DamagedError(
             f"{path / BASELINES} does not fit {SCHEMA}: {different[0]}.\n"
@@ -465,6 +470,18 @@ def _quantiles(contents: Mapping[str, bytes], path: Path) -> tuple[float, ...]:
     if stored and description.get("task") != "regression":
         raise _damaged(place, f"quantiles, and the task {shown(description['task'])}")
     return tuple(stored)
+
+
+def _log_scale(contents: Mapping[str, bytes], path: Path) -> LogScale | None:
+    """Read whether a model learned the logarithms of its targets."""
+    place = path / DESCRIPTION
+    description = parse_json(contents[DESCRIPTION], str(place))
+    if "log_target" not in description:
+        return None
+    stored, task = description["log_target"], description.get("task")
+    if stored is not True or task != "regression":
+        raise _damaged(place, f"the log_target {shown(stored)} of {shown(task)}")
+    return log_scale_of(read_schema(contents[SCHEMA], path / SCHEMA))
 
 
 def _is_level(value: Any) -> bool:
