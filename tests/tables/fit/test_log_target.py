@@ -29,7 +29,7 @@ def amounts(rows=200, seed=0):
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.lists(st.floats(1e-6, 1e9, width=32), min_size=1),
+    st.lists(st.floats(2**-20, 2**30, width=32), min_size=1),
     st.sampled_from([0.0, 1.0, 2.0**40]),
 )
 def test_the_scale_goes_there_and_back_and_keeps_the_order(values, origin):
@@ -38,7 +38,7 @@ def test_the_scale_goes_there_and_back_and_keeps_the_order(values, origin):
     logs = scale.to_log(y)
     assert (logs.diff() >= 0).all() and logs.dtype == torch.float64
     back = scale.from_log(logs)
-    assert torch.allclose(back, y.double(), rtol=1e-9, atol=1e-12 * (1 + origin) * 100)
+    assert torch.allclose(back, y.double(), rtol=1e-12, atol=2e-14 * origin)
 
 
 def test_both_models_learn_logarithms_and_answer_in_units():
@@ -74,7 +74,7 @@ def test_targets_with_an_origin_are_logarithms_of_the_whole_number():
     plan = plan_table(table, LOG)
     assert plan.model.target_mean.item() == pytest.approx(np.log(2**40), rel=1e-5)
     answers = predict_rows(fit_table(plan, progress=False).model, table.x)
-    assert ((answers > 0) & (answers < 10**7)).all()
+    assert ((answers >= table.y.min()) & (answers <= table.y.max())).all()
 
 
 @pytest.mark.parametrize("wrong", [0.0, -3.5])
