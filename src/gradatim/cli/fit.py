@@ -99,8 +99,8 @@ def fit(
 ) -> int:
     """Train on a table, and score the model on rows it has never seen.
 
-    FILE is CSV, JSON lines, Parquet, Feather or ORC. Without one, the
-    tutorial's line is trained.
+    FILE is CSV, JSON lines, Parquet, Feather, ORC or Excel, or a folder or a quoted
+    pattern for several. Without one, the tutorial's line is trained.
 
     Rows are split into training, validation and test rows, at random if neither --time
     nor --group is given. The model is a residual
@@ -113,6 +113,7 @@ def fit(
       gradatim fit
       gradatim fit houses.csv --target price
       gradatim fit titanic.csv --target survived --drop name --seed 1
+      gradatim fit 'months/*.csv' --target sales
     """
     began = time.monotonic()
     reading = reading_of(choices)
@@ -141,6 +142,7 @@ def fit(
             "Missing option '--target': which column to predict. "
             f"`gradatim inspect {file}` shows the columns."
         )
+    from gradatim.tables.files.file_list import stem_of
     from gradatim.tables.saved.fit_data import check_choices, plan_data
     from gradatim.tables.saved.table_run import describe_file, train_in
 
@@ -149,13 +151,14 @@ def fit(
     files = own_files(chosen)
     check_choices(chosen)
     _refuse_contradictions(target, asked["drop"], asked["keep"])
-    place = _free_place(run_path, file.stem)
+    stem = stem_of(file)
+    place = _free_place(run_path, stem)
     plan, asked = plan_data(file, factory=network, **asked, **(chosen | files))
     _print_plan(file, plan, files)
     for name, path in files.items():
         asked[f"{name}_file"] = describe_file(path, place)
     request = {"command": "fit", "file": describe_file(file, place), **asked}
-    run = _begin(run_path, file.stem, plan, request)
+    run = _begin(run_path, stem, plan, request)
     fitted = train_in(run, plan, every_s=every_s, doctor=doctor, began=began)
     return tell_end(fitted, run)
 

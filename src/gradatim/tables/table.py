@@ -138,7 +138,8 @@ def read_table(
     not among the columns.
 
     Args:
-        source: The path of a CSV, TSV or Parquet file; a table of pandas (whose index
+        source: The path of a CSV, TSV or Parquet file, or of a folder, or a pattern
+            such as ``months/*.csv``, for several; a table of pandas (whose index
             is no column), polars, pyarrow or duckdb; a dict of columns; a list of
             dicts; or a NumPy array whose fields have names.
         target: The column to predict. Names of pandas that are no text, such as 1 or

@@ -158,8 +158,9 @@ def test_missing_files_and_wrong_paths(write, tmp_path):
     write("a\n1\n", "houses.csv")
     with pytest.raises(FileReadError, match=r"no file .*Did you mean 'houses\.csv'"):
         read_columns(tmp_path / "house.csv")
-    with pytest.raises(FileReadError, match="is a folder"):
-        read_columns(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FileReadError, match="is a folder of 0 files"):
+        read_columns(tmp_path / "empty")
     with pytest.raises(FileReadError, match=r"suffix that is none of \.csv, \.tsv"):
         read_columns(write("a\n1\n", "houses.doc"))
     with pytest.raises(FileReadError, match=r"no column 'c'\.(.|\n)*'a', 'b'"):

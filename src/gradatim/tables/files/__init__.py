@@ -11,6 +11,8 @@ damage) serve ``csv``. ``frames`` has the tables that a Python program holds, an
 ``python_values`` the values of their columns. ``column_source`` gives columns one by
 one; ``float32`` narrows doubles.
 
+``file_list`` says which files a path means, and ``many_files`` reads several.
+
 A new format is one file with a subclass of ``DataFile`` and its entry in
 ``formats.FORMATS``.
 """

@@ -6,6 +6,7 @@ is padded, renamed or guessed anew from one file to the next.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from gradatim.errors import ConfigError, FileReadError
 from gradatim.store.output import is_special
@@ -13,7 +14,9 @@ from gradatim.tables.files.arrow_file import ArrowFile
 from gradatim.tables.files.csv import DelimitedFile
 from gradatim.tables.files.data_file import MISSING_VALUES, DataFile
 from gradatim.tables.files.excel import ExcelFile
+from gradatim.tables.files.file_list import FileList
 from gradatim.tables.files.json_lines import JsonLinesFile
+from gradatim.tables.files.many_files import ManyFiles
 from gradatim.tables.files.orc import OrcFile
 from gradatim.tables.files.packing import inner_name, packed_suffix
 from gradatim.tables.files.parquet import ParquetFile
@@ -75,7 +78,8 @@ def open_file(
         path: ``.csv``, ``.tsv``, ``.tab``, ``.txt``, with a header; ``.jsonl``,
             ``.ndjson``, ``.json`` (a list of objects); each also packed: ``.gz``,
             ``.bz2``, ``.xz``, ``.zst``, ``.zip``. Or ``.parquet``, ``.pq``,
-            ``.feather``, ``.arrow``, ``.orc``, ``.xlsx``.
+            ``.feather``, ``.arrow``, ``.orc``, ``.xlsx``. Or a folder, or a pattern
+            such as ``months/*.csv``: files that are read one after the other.
         missing: Texts that stand for a missing value.
         reading: What is said of how the file is to be read.
         asked: Which of it was said of this very file, and not of another, which may be
@@ -92,12 +96,9 @@ def open_file(
     """
     path = Path(path)
     suffixes = ", ".join(suffix for kind in FORMATS for suffix in kind.suffixes)
-    if path.is_dir():
-        raise FileReadError(
-            f"{path} is a folder.\n"
-            "A table is read from one file.\n"
-            f"Name a file in it that ends in one of {suffixes}."
-        )
+    if (files := FileList.of(path)) is not None:
+        how = {"missing": missing, "reading": reading, "asked": asked}
+        return _open_files(path, files, how, suffixes)
     if not path.exists():
         if path.is_symlink():
             raise FileReadError(
@@ -151,6 +152,29 @@ def open_file(
                 "Leave it out."
             )
     return kind(path, missing, reading)
+
+
+def _open_files(
+    path: Path, files: FileList, how: dict[str, Any], suffixes: str
+) -> ManyFiles:
+    """Open those of some files that have a suffix of a format."""
+    of_format = [file for file in files.files if _has_format(file)]
+    if not of_format:
+        what = "is a folder" if path.is_dir() else "is a pattern"
+        raise FileReadError(
+            f"{path} {what} of {len(files.files)} files, and no table is among them.\n"
+            "A table is read from files of one kind.\n"
+            f"Name one, or a folder of files, that end in one of {suffixes}."
+        )
+    parts = [(open_file(file, **how), files.values(file)) for file in of_format]
+    left_out = [file for file in files.files if not _has_format(file)]
+    return ManyFiles(path, parts, left_out)
+
+
+def _has_format(file: Path) -> bool:
+    packing = packed_suffix(file.name)
+    name = file.name.lower().removesuffix(packing)
+    return packing == ".zip" or any(name.endswith(kind.suffixes) for kind in FORMATS)
 
 
 def written_format(path: Path) -> type[DataFile] | None:

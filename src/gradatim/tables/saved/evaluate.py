@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gradatim.errors import SchemaError
+from gradatim.tables.files.file_list import num_bytes
 from gradatim.tables.fit.fit import predict_rows
 from gradatim.tables.fit.plan import NetworkFactory
 from gradatim.tables.model.better import Choice
@@ -73,7 +74,7 @@ def evaluate_file(
     notices = table.notices.lines()
     trained_on = run.config.get("file", {})
     name_and_size = trained_on.get("name"), trained_on.get("bytes")
-    if name_and_size == (file.name, file.stat().st_size):
+    if name_and_size == (file.name, num_bytes(file)):
         notices.append(
             f"{file.name} has the name and size of the file this run was trained on; "
             "rows seen in training score better than new ones"

@@ -17,6 +17,7 @@ from gradatim.errors import ConfigError, DataError
 from gradatim.store.output import is_special, output_file
 from gradatim.tables.files.csv import DelimitedFile
 from gradatim.tables.files.data_file import DataFile
+from gradatim.tables.files.file_list import files_of
 from gradatim.tables.files.formats import written_format
 from gradatim.tables.files.formulas import without_formulas
 from gradatim.tables.fit.fit import predict_rows
@@ -214,7 +215,10 @@ def format_to_write(source: Path, output: Path) -> type[DataFile]:
             "The suffix says how the file is written.\n"
             "Name a file that ends in .csv or .parquet."
         )
-    if output.exists() and source.exists() and os.path.samefile(source, output):
+    if any(
+        output.exists() and file.exists() and os.path.samefile(file, output)
+        for file in files_of(source)
+    ):
         raise ConfigError(
             f"-o {output} is the file that is read.\n"
             "The rows would be gone.\nName another file."

@@ -24,6 +24,7 @@ from gradatim.run.checkpoint import Checkpoints
 from gradatim.run.run import Run
 from gradatim.run.session import tell
 from gradatim.store.disk import remove_folder
+from gradatim.tables.files.file_list import is_pattern, num_bytes
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.fit import FittedTable, fit_table
 from gradatim.tables.fit.plan import (
@@ -187,7 +188,7 @@ def describe_file(file: Path, run: Path) -> dict[str, Any]:
     is named.
     """
     place = os.path.relpath(file.absolute(), run.absolute())
-    return {"name": file.name, "bytes": file.stat().st_size, "path": place}
+    return {"name": file.name, "bytes": num_bytes(file), "path": place}
 
 
 def plan_again(
@@ -341,8 +342,9 @@ def find_data(run: TableRunFolder, field: str = "file", option: str = "--data") 
         )
     about = run.config[field]
     place = Path(os.path.normpath(run.path.absolute() / about["path"]))
-    for file in (place, Path(about["name"])):
-        if file.is_file():
+    near = Path(about["name"])
+    for file in (place, *([] if is_pattern(near) else [near])):
+        if num_bytes(file) is not None:
             return file
     raise RunError(
         f"the data of {run.path}, {about['name']}, is not at {place}.\n"
