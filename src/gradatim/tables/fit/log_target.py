@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from jaxtyping import Float
 from torch import Tensor
 
-from gradatim.errors import DataError
+from gradatim.errors import ConfigError, DataError
 from gradatim.tables.fit.outlying_targets import outliers, place_of
 from gradatim.tables.model.score_table import format_score
 from gradatim.tables.table import Table
@@ -35,15 +35,21 @@ def check_log_target(table: Table, own: Mapping[str, Tensor]) -> None:
 
     ``own`` are the rows of the table that come from one of their own, by its option.
     """
-    assert table.schema.target is not None and table.y is not None
-    values = table.y.double() + table.schema.target.origin
+    target = table.schema.target
+    assert target is not None and table.y is not None
+    if target.task != "regression":
+        raise ConfigError(
+            f"log_target is given, and the target {target.name!r} is a class.\n"
+            "Only numbers have a logarithm.\nLeave it out."
+        )
+    values = table.y.double() + target.origin
     wrong = (values <= 0).nonzero().squeeze(1)
     if len(wrong) == 0:
         return
     first = int(wrong[0])
     more = f", and {len(wrong) - 1:,} more are 0 or less" if len(wrong) > 1 else ""
     raise DataError(
-        f"log_target is given, and the target {table.schema.target.name!r} is "
+        f"log_target is given, and the target {target.name!r} is "
         f"{format_score(values[first].item())} ({place_of(table, first, own)}){more}.\n"
         "Only numbers above 0 have a logarithm.\n"
         "Correct or delete the rows if they are mistakes, or leave log_target out."

@@ -285,7 +285,6 @@ def plan_table(
     _check_class_weight(config.class_weight, table.schema.target)
     _check_task_of("interval", config.interval, table.schema.target)
     _check_task_of("quantiles", config.quantiles, table.schema.target)
-    _check_task_of("log_target", config.log_target or None, table.schema.target)
     config = split_choices(table, config)
     if config.folds is not None and (val is not None or test is not None):
         raise ConfigError(
