@@ -177,6 +177,12 @@ TEXT = {
     ),
     "sep=": ("a.csv", b"sep=;\nx;y\n1.5;a\n2.5;b\n", ROWS),
     "sep= of a tab": ("a.csv", b"sep=\t\r\nx\ty\r\n1.5\ta\r\n2.5\tb\r\n", ROWS),
+    "sep= of no ASCII": ("a.csv", b"sep=\xff\n1;2\n3;4\n", r"line 1(.|\n)*not UTF-8"),
+    "sep= of nothing": (
+        "a.csv",
+        b"sep=\r\n1\r\n2\r\n",
+        {"sep=": [1, 2]},
+    ),
     "a title": ("a.csv", b"Report of houses\n\n" + CSV, ROWS),
     "titles with commas": ("a.csv", b"Houses, 2023\nby A\nx;y\n1.5;a\n2.5;b\n", ROWS),
     "a title, CRLF": ("a.csv", b"Report\r\n" + CSV.replace(b"\n", b"\r\n"), ROWS),

@@ -37,7 +37,8 @@ OTHER_WIDTH = 0.1
 chosen by hand."""
 MARK = "\ufeff"
 """What may stand at the start of a text to show its encoding."""
-SEPARATOR_LINE = re.compile(rb"\s*sep=(.)\s*", re.IGNORECASE)
+SEPARATOR_LINE = re.compile(rb"\s*sep=([\t !#-/:-@\[-`{-~])\s*", re.IGNORECASE)
+"""What names a separator: one sign of ASCII, and no quote or line end."""
 NUMBER = re.compile(r"\s*[-+(]?[$€£]?[.,]?\d.*", re.DOTALL)
 """A value that is a number or a date, as it begins."""
 
