@@ -59,6 +59,7 @@ def check_log_target(table: Table, own: Mapping[str, Tensor]) -> None:
 def skewness(values: Float[Tensor, " rows"]) -> float:
     """Give the third moment of standardised values: 0 where both sides are alike.
 
+    >>> import torch
     >>> skewness(torch.tensor([1.0, 2.0, 3.0])), skewness(torch.ones(3))
     (0.0, 0.0)
     """
