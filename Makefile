@@ -19,9 +19,12 @@ CONSTRAINTS_lowest := $(PYTHON) tests/lowest_versions.py $(TORCH)
 CONSTRAINTS_newest := echo $(TORCH:%=torch==%)
 
 # What starts processes or browsers, runs whole programs, or takes long: for `make test`.
-SLOW_TESTS := browser cli course doctor/test_programs.py faults ladder recipes \
-	graphs/test_models.py graphs/test_modules.py tables/files/test_formats.py \
-	test_docs_walks.py test_examples.py test_loggers.py test_written_before.py watching/test_patches.py
+SLOW_TESTS := browser cli course data/test_samplers.py doctor/test_callback.py \
+	doctor/test_programs.py doctor/test_trial.py faults graphs/test_models.py \
+	graphs/test_modules.py graphs/test_record.py ladder recipes run/test_modes.py \
+	run/test_own_loop.py tables/files tables/fit tables/saved watching/test_patches.py \
+	test_docs_walks.py test_examples.py test_loading.py test_loggers.py test_long_lives.py \
+	test_written_before.py
 
 .DEFAULT_GOAL := help
 .PHONY: help demo check fast one test test-slow lint format types docs bench clean
