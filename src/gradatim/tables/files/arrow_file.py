@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.data_file import damaged
 from gradatim.tables.files.expansion import check_expansion, most_bytes
 from gradatim.tables.files.structs import opened
 from gradatim.tables.files.whole_file import LEAST_BYTES, WholeFile, check_num_rows
@@ -56,11 +57,7 @@ class ArrowFile(WholeFile):
         except (FileReadError, MemoryError):
             raise
         except Exception as error:
-            raise FileReadError(
-                f"{self.path} cannot be read as Arrow or Feather: {error}\n"
-                "A part of it is missing or was changed after it was written.\n"
-                "Write or copy the file again."
-            ) from error
+            raise damaged(self.path, "Arrow or Feather", error) from error
 
     def _check_size(self, stream: pa.Buffer) -> None:
         """Refuse batches that unpack to too much, or have more rows than they may."""

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from gradatim.errors import FileReadError
 from gradatim.tables.files.column_source import ColumnSource, rows_by_number
 from gradatim.tables.files.reading import Reading
 
-__all__ = ["MISSING_VALUES", "DataFile", "Names", "Types"]
+__all__ = ["MISSING_VALUES", "DataFile", "Names", "Types", "damaged"]
 
 MISSING_VALUES = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND"),
@@ -103,3 +104,18 @@ class DataFile(ABC):
         Only a format with ``written_suffixes`` needs it.
         """
         raise NotImplementedError
+
+
+def damaged(path: Path, kind: str, error: Exception) -> FileReadError:
+    """Make the error of a file that its own library cannot read.
+
+    Args:
+        path: The file.
+        kind: The name of its format, for people: ``"ORC"``.
+        error: What the library has raised.
+    """
+    return FileReadError(
+        f"{path} cannot be read as {kind}: {error}\n"
+        "A part of it is missing or was changed after it was written.\n"
+        "Write or copy the file again."
+    )

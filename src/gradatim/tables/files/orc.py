@@ -5,6 +5,7 @@ import os
 import pyarrow as pa
 
 from gradatim.errors import FileReadError
+from gradatim.tables.files.data_file import damaged
 from gradatim.tables.files.expansion import check_expansion, most_bytes
 from gradatim.tables.files.structs import opened
 from gradatim.tables.files.whole_file import LEAST_BYTES, WholeFile, check_num_rows
@@ -25,11 +26,8 @@ class OrcFile(WholeFile):
             with pa.OSFile(os.fsencode(self.path)) as content:
                 file = orc.ORCFile(content)
                 check_num_rows(self.path, file.nrows, len(file.schema))
-                most, num_bytes, stripes = (
-                    most_bytes(self.path, least=LEAST_BYTES),
-                    0,
-                    [],
-                )
+                most = most_bytes(self.path, least=LEAST_BYTES)
+                num_bytes, stripes = 0, []
                 for number in range(file.nstripes):
                     stripes.append(file.read_stripe(number))
                     num_bytes += stripes[-1].nbytes
@@ -42,8 +40,4 @@ class OrcFile(WholeFile):
         except (FileReadError, MemoryError):
             raise
         except Exception as error:
-            raise FileReadError(
-                f"{self.path} cannot be read as ORC: {error}\n"
-                "A part of it is missing or was changed after it was written.\n"
-                "Write or copy the file again."
-            ) from error
+            raise damaged(self.path, "ORC", error) from error

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from gradatim.errors import FileReadError
 from gradatim.tables.files.arrow import for_arrow
 from gradatim.tables.files.column_source import ColumnSource, check_names, check_present
-from gradatim.tables.files.data_file import DataFile, Names, Types
+from gradatim.tables.files.data_file import DataFile, Names, Types, damaged
 from gradatim.tables.files.expansion import check_expansion, most_bytes
 from gradatim.tables.files.parquet_pages import (
     DELTAS,
@@ -145,11 +145,7 @@ class ParquetFile(DataFile):
                     "Write the file again, for example with pandas or DuckDB as they "
                     "do by default."
                 ) from error
-            raise FileReadError(
-                f"{self.path} cannot be read as Parquet: {error}\n"
-                "A part of it is missing or was changed after it was written.\n"
-                "Write or copy the file again."
-            ) from error
+            raise damaged(self.path, "Parquet", error) from error
 
 
 def _check_no_pickle(path: Path, schema: pa.Schema) -> None:
