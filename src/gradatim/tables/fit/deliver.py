@@ -32,7 +32,7 @@ class Validated:
 def validated(plan: TablePlan, baselines: Baselines) -> Validated | None:
     """Answer the validation rows by both models.
 
-    A network of the user's own answers in any case: he wants that one. So does one of
+    A network of the user's own answers in any case, as it was asked for. So does one of
     quantiles: those of the linear model were taken of the errors on these very rows,
     and would look better on them than they are.
     """

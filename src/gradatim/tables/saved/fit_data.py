@@ -284,7 +284,7 @@ def fit(
     Args:
         data: A data frame of pandas (whose index is no column) or polars, a table of
             pyarrow, a relation of duckdb; a dict of columns, a list of dicts, a NumPy
-            array whose fields have names; or the path of a CSV, TSV or Parquet file.
+            array whose fields have names; or a path, as the command takes it.
         target: The column to predict. It may stand in the file ``schema``.
         run: A new folder for the run: its checkpoints, history and model. Without one
             all is in memory.
