@@ -266,12 +266,18 @@ def inspect_table(
     """
     name = _name(target)
     reading = Reading(sheet=sheet, encoding=encoding, skip_bad_lines=skip_bad_lines)
-    columns = _open(source, [name] if name else [], said, reading)
+    opened = _open(source, [name] if name else [], said, reading)
     left_out, kept = _names(drop), _names(keep)
     inferred = infer(
-        columns, target=name, task=None, drop=left_out, keep=kept, said=said
+        opened, target=name, task=None, drop=left_out, keep=kept, said=said
     )
-    return Schema.of(inferred), inferred.notices
+    columns = tuple(
+        replace(column, reason=f"{column.reason}; fit uses it where it helps")
+        if column.name in inferred.texts
+        else column
+        for column in inferred.columns
+    )
+    return replace(Schema.of(inferred), columns=columns), inferred.notices
 
 
 def _name(name: Hashable | None) -> str | None:

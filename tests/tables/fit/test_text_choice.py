@@ -13,7 +13,7 @@ from gradatim.cli.main import run
 from gradatim.tables.fit.config import TabularConfig
 from gradatim.tables.fit.plan import plan_table
 from gradatim.tables.saved.folder import TableRunFolder
-from gradatim.tables.table import read_table
+from gradatim.tables.table import inspect_table, read_table
 from tests.bits import assert_same_bits
 
 ROWS = 400
@@ -60,6 +60,26 @@ def test_a_text_that_does_not_help_is_left_out():
     assert not column.used and column.num_ngrams == 0
     assert column.reason.startswith("it is text of ")
     assert "R2 of a linear model on validation rows" in column.reason
+
+
+@pytest.mark.parametrize("target", ["price", None])
+def test_inspect_says_that_it_is_tried(target):
+    schema, _ = inspect_table(products(), target=target)
+    assert schema.column("title").reason.endswith("; fit uses it where it helps")
+    assert schema.column("size").reason == ""
+
+
+@pytest.mark.parametrize("asked", [{"interval": 0.8}, {"quantiles": [0.1, 0.9]}])
+def test_its_answers_have_intervals_and_quantiles(asked, tmp_path):
+    frame, quick = products(), {"epochs": 2, "progress": False, "doctor": False}
+    fitted = gt.fit(frame, target="price", **asked, **quick)
+    assert fitted.schema.column("title").used
+    fitted.save(tmp_path / "model")
+    predict = "predict_interval" if "interval" in asked else "predict"
+    answers = getattr(fitted, predict)(frame[:9])
+    assert answers.shape == (9, 2)
+    again = getattr(gt.load(tmp_path / "model"), predict)(frame[:9])
+    np.testing.assert_array_equal(again, answers)
 
 
 def test_test_rows_do_not_decide():

@@ -38,6 +38,15 @@ def test_cures_name_options_of_fit(code):
     assert option in known
 
 
+def test_repeated_rows_are_kept_on_one_side_or_taken_out():
+    random = np.random.default_rng(0)
+    drawn = random.integers(0, 100, 300)
+    columns = {name: random.normal(size=100)[drawn] for name in ("a", "b", "y")}
+    (finding,) = findings(read_table(columns, target="y"), epochs=2)
+    assert finding.code == "GT502"
+    assert for_tables(finding).cure.endswith("--group COLUMN")
+
+
 def test_a_long_warm_up_is_not_blamed():
     """Its first updates are tiny, and the start from the linear model loses nothing."""
     random = np.random.default_rng(0)

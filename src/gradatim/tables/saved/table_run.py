@@ -158,7 +158,11 @@ CURES = {
     "GT107": "a smaller learning rate: --lr",
     "GT203": "a larger learning rate: --lr",
     "GT204": "a smaller learning rate: --lr",
+    "GT205": "a smaller learning rate, by which the decay counts: --lr",
     "GT308": "a smaller learning rate: --lr",
+    "GT502": "take repeated rows out of the file, or keep rows that belong together "
+    "on one side of the split: --group COLUMN",
+    "GT505": "leave the feature out that gives the target away: --drop COLUMN",
     "GT506": "let all classes count the same: --class-weight balanced",
     "GT610": "larger batches: --batch-size",
     "GT701": "a smaller learning rate: --lr",

@@ -164,7 +164,7 @@ def infer(
             else:
                 meaning = meaning_of(name, values, choices, source)
             column = _add(inferred, name, meaning, left_out=left_out, kept=kept)
-            may_help = target is not None and not (left_out or is_key or column.used)
+            may_help = not (left_out or is_key or column.used)
             if may_help and may_be_text(column, meaning.values, len(inferred.texts)):
                 inferred.texts[name] = meaning.values
             if not column.used and len(inferred.unused) < MOST_UNUSED:
@@ -175,7 +175,7 @@ def infer(
                 inferred.group = keys_of_groups(name, values)
             if name == weight:
                 inferred.weight = weights_of_rows(values, column)
-    if not inferred.codes and inferred.texts:
+    if target is not None and not inferred.codes and inferred.texts:
         _use_texts(inferred)
     if target is not None and not inferred.codes:
         raise _no_feature(inferred.columns)
